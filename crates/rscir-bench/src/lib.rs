@@ -1,0 +1,1 @@
+//! The PatternCom protocol: queries, relevance, exact metrics, reports.

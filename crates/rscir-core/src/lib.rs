@@ -1,0 +1,1 @@
+//! The shared nouns and traits of rscir: embeddings, encoders, archives, methods and rankings.

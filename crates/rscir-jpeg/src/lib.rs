@@ -1,0 +1,1 @@
+//! A JPEG decoder in safe Rust that gives the pixels of libjpeg-turbo, byte for byte.

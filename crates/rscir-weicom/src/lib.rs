@@ -1,0 +1,1 @@
+//! WeiCom and the other training-free composition methods behind one trait.
