@@ -1,0 +1,77 @@
+use std::borrow::Cow;
+
+use crate::{Embeddings, EncoderSpec, Moments, Queries, Result};
+
+/// A searchable set of unit vectors with keys. A *row* is a position in it, from 0.
+///
+/// Rows and keys of one value never change: an archive is a snapshot.
+pub trait Archive: Send + Sync {
+    /// The encoder of the vectors.
+    fn spec(&self) -> &EncoderSpec;
+
+    /// Number of rows.
+    fn len(&self) -> usize;
+
+    /// Key of row `row`.
+    ///
+    /// # Panics
+    /// If `row` is not below [`Archive::len`], as a slice does.
+    fn key(&self, row: usize) -> &str;
+
+    /// Row of `key`.
+    fn find(&self, key: &str) -> Option<usize>;
+
+    /// Vector of row `row`, `[dim]`, widened to `f32` where the archive stores less.
+    ///
+    /// # Panics
+    /// If `row` is not below [`Archive::len`], as a slice does.
+    fn vector(&self, row: usize) -> Cow<'_, [f32]>;
+
+    /// Dot products of every query with every row: `scores[q * len + row]`, as one matrix product.
+    ///
+    /// # Errors
+    /// [`Error::Length`](crate::Error::Length) if the width of the queries or the length of `scores` does not fit.
+    fn similarities(&self, queries: Queries<'_>, scores: &mut [f32]) -> Result<()>;
+
+    /// Count, mean and scatter of all rows.
+    fn moments(&self) -> &Moments;
+
+    /// Width of the vectors.
+    fn dim(&self) -> usize {
+        self.spec().dim
+    }
+
+    /// True without rows.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Identifies the content a row was encoded from, so that a changed file is encoded again.
+///
+/// Sixteen opaque bytes, compared for equality only. Whoever feeds a sink decides what goes in (size and time of
+/// change, or a hash of the content); the sink keeps them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Fingerprint(pub [u8; 16]);
+
+/// One row handed to a sink.
+#[derive(Debug, Clone, Copy)]
+pub struct SinkRow<'a> {
+    /// Key of the row; a row already there under this key is replaced.
+    pub key: &'a str,
+    /// What it was encoded from.
+    pub fingerprint: Fingerprint,
+}
+
+/// Takes encoded rows, durably if it is a store.
+pub trait EmbeddingSink {
+    /// The fingerprint of the row under `key`, `None` without such a row.
+    fn fingerprint(&self, key: &str) -> Option<Fingerprint>;
+
+    /// Takes a batch: `rows[i]` is described by row `i` of `embeddings`. All of it or, on an error, none of it.
+    ///
+    /// # Errors
+    /// [`Error::Length`](crate::Error::Length) if the counts or the width do not fit, the sink's own errors in
+    /// [`Error::Source`](crate::Error::Source).
+    fn commit(&mut self, rows: &[SinkRow<'_>], embeddings: &Embeddings) -> Result<()>;
+}

@@ -1,0 +1,279 @@
+use std::ops::Deref;
+
+use crate::{Error, Result};
+
+/// A row counts as unit when its squared length is this close to 1: a few rounding errors of `f32`
+/// (2^-24 each) over the widths in use. Such rows are kept to the bit, so storing and reading again changes nothing.
+const UNIT_TOLERANCE: f64 = 4e-6;
+
+/// A matrix of vectors `[len, dim]`, row-major, every row finite and of unit length.
+///
+/// The length each row had before it was normalised is kept beside it ([`Embeddings::norm`]): pseudo-word
+/// methods need the raw feature.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embeddings {
+    dim: usize,
+    data: Vec<f32>,
+    norms: Vec<f32>,
+}
+
+impl Embeddings {
+    /// Takes a row-major matrix `[n, dim]` and normalises each row.
+    ///
+    /// A row whose length is 1 within rounding is left as it is.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if `data` is no whole number of rows, [`Error::NonFinite`] and [`Error::ZeroRow`]
+    /// with the row's number.
+    pub fn normalize(dim: usize, mut data: Vec<f32>) -> Result<Self> {
+        if dim == 0 || !data.len().is_multiple_of(dim) {
+            let expected = data.len().checked_div(dim).unwrap_or(0) * dim;
+            return Err(Error::Length {
+                what: "embedding values (a whole number of rows)",
+                expected,
+                got: data.len(),
+            });
+        }
+        let norms = data
+            .chunks_exact_mut(dim)
+            .enumerate()
+            .map(|(row, values)| normalize_row(row, values))
+            .collect::<Result<_>>()?;
+        Ok(Self { dim, data, norms })
+    }
+
+    /// A matrix without rows, to append to.
+    pub fn empty(dim: usize) -> Self {
+        Self { dim, data: Vec::new(), norms: Vec::new() }
+    }
+
+    /// Appends the rows of `other`.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if the widths differ.
+    pub fn append(&mut self, other: &Self) -> Result<()> {
+        Error::check_length("width of the appended embeddings", self.dim, other.dim)?;
+        self.data.extend_from_slice(&other.data);
+        self.norms.extend_from_slice(&other.norms);
+        Ok(())
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.norms.len()
+    }
+
+    /// True without rows.
+    pub fn is_empty(&self) -> bool {
+        self.norms.is_empty()
+    }
+
+    /// Width of a row.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Row `row`, of unit length.
+    ///
+    /// # Panics
+    /// If `row` is not below [`Embeddings::len`], as a slice does.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.data[row * self.dim..][..self.dim]
+    }
+
+    /// The length row `row` had before it was normalised.
+    ///
+    /// # Panics
+    /// If `row` is not below [`Embeddings::len`], as a slice does.
+    pub fn norm(&self, row: usize) -> f32 {
+        self.norms[row]
+    }
+
+    /// All rows, in order.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.data.chunks_exact(self.dim.max(1))
+    }
+
+    /// The whole matrix `[len, dim]`, row-major.
+    pub fn as_slice(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// The whole matrix as queries.
+    pub fn queries(&self) -> Queries<'_> {
+        Queries { dim: self.dim, data: &self.data }
+    }
+
+    /// Row `row` with its former length.
+    ///
+    /// # Panics
+    /// If `row` is not below [`Embeddings::len`], as a slice does.
+    pub fn vector(&self, row: usize) -> UnitVector {
+        UnitVector { values: self.row(row).to_vec(), norm: self.norm(row) }
+    }
+}
+
+/// Normalises one row in place and returns its former length.
+fn normalize_row(row: usize, values: &mut [f32]) -> Result<f32> {
+    // f64, so that no finite row overflows or vanishes.
+    let squared: f64 = values.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
+    if !squared.is_finite() {
+        let column = values.iter().position(|v| !v.is_finite()).unwrap_or_default();
+        return Err(Error::NonFinite { row, column, value: values[column] });
+    }
+    if squared == 0.0 {
+        return Err(Error::ZeroRow { row });
+    }
+    if (squared - 1.0).abs() > UNIT_TOLERANCE {
+        let scale = 1.0 / squared.sqrt();
+        for v in values.iter_mut() {
+            *v = (f64::from(*v) * scale) as f32;
+        }
+    }
+    Ok(squared.sqrt() as f32)
+}
+
+/// One finite vector of unit length, with the length it had before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnitVector {
+    values: Vec<f32>,
+    norm: f32,
+}
+
+impl UnitVector {
+    /// Normalises `values`.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] or [`Error::ZeroRow`], with row 0.
+    pub fn normalize(mut values: Vec<f32>) -> Result<Self> {
+        let norm = normalize_row(0, &mut values)?;
+        Ok(Self { values, norm })
+    }
+
+    /// The length the vector had before it was normalised.
+    pub fn norm(&self) -> f32 {
+        self.norm
+    }
+
+    /// As one query.
+    pub fn queries(&self) -> Queries<'_> {
+        Queries { dim: self.values.len(), data: &self.values }
+    }
+}
+
+impl Deref for UnitVector {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.values
+    }
+}
+
+/// A block of query vectors `[len, dim]`, row-major: what an archive is asked with.
+///
+/// The vectors need not be of unit length: a method may ask with a weighted sum.
+#[derive(Debug, Clone, Copy)]
+pub struct Queries<'a> {
+    dim: usize,
+    data: &'a [f32],
+}
+
+impl<'a> Queries<'a> {
+    /// Views a row-major matrix `[n, dim]`.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if `data` is no whole number of rows.
+    pub fn new(dim: usize, data: &'a [f32]) -> Result<Self> {
+        if dim == 0 || !data.len().is_multiple_of(dim) {
+            return Err(Error::Length {
+                what: "query values (a whole number of rows)",
+                expected: dim,
+                got: data.len(),
+            });
+        }
+        Ok(Self { dim, data })
+    }
+
+    /// Number of queries.
+    pub fn len(&self) -> usize {
+        self.data.len().checked_div(self.dim).unwrap_or(0)
+    }
+
+    /// True without queries.
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
+    /// Width of a query.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// The whole matrix `[len, dim]`, row-major.
+    pub fn as_slice(&self) -> &'a [f32] {
+        self.data
+    }
+
+    /// Query `row`.
+    ///
+    /// # Panics
+    /// If `row` is not below [`Queries::len`], as a slice does.
+    pub fn row(&self, row: usize) -> &'a [f32] {
+        &self.data[row * self.dim..][..self.dim]
+    }
+
+    /// `Ok` if these queries and a score buffer `[len, rows]` fit an archive of `rows` vectors of width `dim`.
+    ///
+    /// # Errors
+    /// [`Error::Length`], saying which of the two does not fit.
+    pub fn check(&self, dim: usize, rows: usize, scores: &[f32]) -> Result<()> {
+        Error::check_length("width of the query", dim, self.dim)?;
+        Error::check_length(
+            "score buffer (queries x archive rows)",
+            self.len().saturating_mul(rows),
+            scores.len(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn bad_rows_are_named() {
+        assert!(matches!(
+            Embeddings::normalize(2, vec![1.0, 0.0, 3.0, f32::NAN]),
+            Err(Error::NonFinite { row: 1, column: 1, .. })
+        ));
+        assert!(matches!(
+            Embeddings::normalize(2, vec![1.0, 0.0, f32::INFINITY, 0.0]),
+            Err(Error::NonFinite { row: 1, column: 0, .. })
+        ));
+        assert!(matches!(Embeddings::normalize(2, vec![1.0, 0.0, 0.0, 0.0]), Err(Error::ZeroRow { row: 1 })));
+        assert!(matches!(Embeddings::normalize(2, vec![1.0; 3]), Err(Error::Length { .. })));
+        assert!(matches!(Embeddings::normalize(0, vec![]), Err(Error::Length { .. })));
+    }
+
+    #[test]
+    fn the_former_length_is_kept() {
+        let e = Embeddings::normalize(2, vec![3.0, 4.0, 0.0, 1.0]).unwrap();
+        assert_eq!((e.norm(0), e.norm(1)), (5.0, 1.0));
+        assert_eq!(e.row(0), [0.6, 0.8]);
+    }
+
+    proptest! {
+        #[test]
+        fn rows_are_unit_and_normalising_again_changes_no_bit(
+            values in prop::collection::vec(-1e30f32..1e30, 1..64),
+        ) {
+            prop_assume!(values.iter().any(|v| *v != 0.0));
+            let once = Embeddings::normalize(values.len(), values).unwrap();
+            let length: f64 = once.row(0).iter().map(|&v| f64::from(v).powi(2)).sum();
+            prop_assert!((length - 1.0).abs() < 1e-6);
+            let twice = Embeddings::normalize(once.dim(), once.as_slice().to_vec()).unwrap();
+            prop_assert_eq!(once.as_slice(), twice.as_slice());
+        }
+    }
+}

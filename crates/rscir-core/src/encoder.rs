@@ -1,0 +1,153 @@
+use crate::{Embeddings, EncoderSpec, Error, Result};
+
+/// A decoded image: 8-bit RGB, interleaved, rows from the top.
+#[derive(Debug, Clone, Copy)]
+pub struct RgbView<'a> {
+    width: usize,
+    height: usize,
+    data: &'a [u8],
+}
+
+impl<'a> RgbView<'a> {
+    /// Views `data` as `height` rows of `width` RGB pixels.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if `data` is not `width * height * 3` long, or the image is empty.
+    pub fn new(width: usize, height: usize, data: &'a [u8]) -> Result<Self> {
+        let expected = width.saturating_mul(height).saturating_mul(3).max(3);
+        Error::check_length("RGB image (width x height x 3 bytes)", expected, data.len())?;
+        Ok(Self { width, height, data })
+    }
+
+    /// Pixels in a row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Number of rows.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// All bytes, `[height, width, 3]`.
+    pub fn data(&self) -> &'a [u8] {
+        self.data
+    }
+}
+
+/// Prepared images `[len, size, size, 3]`: resized and cropped bytes, before normalising.
+///
+/// Bytes rather than floats keep the queue between the cores and the device a quarter as long; the encoder
+/// normalises where it computes.
+#[derive(Debug, Clone, Copy)]
+pub struct PixelBatch<'a> {
+    size: usize,
+    data: &'a [u8],
+}
+
+impl<'a> PixelBatch<'a> {
+    /// Views `data` as square RGB images of side `size`.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if `data` is no whole number of images.
+    pub fn new(size: usize, data: &'a [u8]) -> Result<Self> {
+        let image = size.saturating_mul(size).saturating_mul(3);
+        if image == 0 || !data.len().is_multiple_of(image) {
+            return Err(Error::Length {
+                what: "pixel batch (whole images)",
+                expected: image,
+                got: data.len(),
+            });
+        }
+        Ok(Self { size, data })
+    }
+
+    /// Side of the images in pixels.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.data.len() / (self.size * self.size * 3)
+    }
+
+    /// True without images.
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
+    /// All bytes, `[len, size, size, 3]`.
+    pub fn data(&self) -> &'a [u8] {
+        self.data
+    }
+}
+
+/// Gives images their vectors.
+///
+/// The work is split where hardware splits: [`prepare`](ImageEncoder::prepare) is the half of the cores and runs on
+/// any thread, [`encode_pixels`](ImageEncoder::encode_pixels) is the half of the device. Both are deterministic, and
+/// an image's vector does not depend on what else is in its batch (within the encoder's stated tolerance).
+pub trait ImageEncoder: Send + Sync {
+    /// What decides the vectors.
+    fn spec(&self) -> &EncoderSpec;
+
+    /// Side in pixels of the square image that the tower takes.
+    fn input_size(&self) -> usize;
+
+    /// Resizes and crops one decoded image into `out`, `[size, size, 3]` bytes.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if `out` has another length.
+    fn prepare(&self, image: RgbView<'_>, out: &mut [u8]) -> Result<()>;
+
+    /// Encodes a batch of prepared images: one row each, in order.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if the images have another size; the encoder's own errors in [`Error::Source`].
+    fn encode_pixels(&self, batch: PixelBatch<'_>) -> Result<Embeddings>;
+
+    /// Prepares and encodes one image.
+    ///
+    /// # Errors
+    /// As the two halves.
+    fn encode_image(&self, image: RgbView<'_>) -> Result<Embeddings> {
+        let size = self.input_size();
+        let mut pixels = vec![0; size * size * 3];
+        self.prepare(image, &mut pixels)?;
+        self.encode_pixels(PixelBatch::new(size, &pixels)?)
+    }
+}
+
+/// A text in which one token's embedding is given: the primitive of pseudo-word methods (Pic2Word, SEARLE, LinCIR).
+#[derive(Debug, Clone, Copy)]
+pub struct InjectedPrompt<'a> {
+    /// The prompt, with `marker` somewhere in it.
+    pub text: &'a str,
+    /// The text whose token is replaced; it must be exactly one token of the prompt.
+    pub marker: &'a str,
+    /// The token embedding put in its place, as wide as the text tower.
+    pub embedding: &'a [f32],
+}
+
+/// Gives texts their vectors.
+pub trait TextEncoder: Send + Sync {
+    /// What decides the vectors.
+    fn spec(&self) -> &EncoderSpec;
+
+    /// Encodes texts: one row each, in order. A text longer than the context is cut as the model's tokenizer cuts it.
+    ///
+    /// # Errors
+    /// The encoder's own errors in [`Error::Source`].
+    fn encode_texts(&self, texts: &[&str]) -> Result<Embeddings>;
+
+    /// Encodes prompts with an injected token embedding: one row each, in order.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] unless the encoder offers it; [`Error::Parameter`] if the marker is not one token of the
+    /// prompt; [`Error::Length`] if the embedding has another width than the text tower.
+    fn encode_injected(&self, prompts: &[InjectedPrompt<'_>]) -> Result<Embeddings> {
+        let _ = prompts;
+        Err(Error::Unsupported { what: "an injected token embedding", by: self.spec().model.clone() })
+    }
+}

@@ -1,0 +1,214 @@
+//! Conformance suites: what every implementor of a trait must keep, as functions to call from a test.
+//!
+//! They are used on rscir's own implementations and can be run on yours. Each panics with a message that says which
+//! promise is broken.
+
+use crate::{
+    Archive, ComposedQuery, EmbeddingSink, Embeddings, Error, Fingerprint, ImageEncoder, Method, Modality,
+    PixelBatch, Queries, RgbView, ScoreStatistics, SinkRow, TextEncoder, UnitVector,
+};
+
+/// `n` seeded unit vectors of width `dim`.
+pub fn unit_rows(n: usize, dim: usize, seed: u64) -> Embeddings {
+    let mut state = seed;
+    let values = (0..n * dim)
+        .map(|_| {
+            // SplitMix64 (Steele, Lea, Flood 2014): tests must not depend on a generator's version.
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = state;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((z ^ (z >> 31)) >> 40) as f32 / (1u32 << 23) as f32 - 1.0
+        })
+        .collect();
+    Embeddings::normalize(dim, values).expect("uniform values are finite and not all zero")
+}
+
+/// Checks an archive that holds `rows` under `keys`, up to `tolerance` in its similarities (0.0005 for 8-bit rows,
+/// 0.000002 for `f32`).
+pub fn archive(archive: &dyn Archive, keys: &[&str], rows: &Embeddings, tolerance: f32) {
+    assert_eq!(archive.len(), keys.len(), "len is the number of rows");
+    assert_eq!(archive.is_empty(), keys.is_empty(), "is_empty agrees with len");
+    assert_eq!(archive.dim(), rows.dim(), "dim is the width of the rows");
+    for (row, key) in keys.iter().enumerate() {
+        assert_eq!(archive.key(row), *key, "keys keep their order");
+        assert_eq!(archive.find(key), Some(row), "find is the inverse of key");
+        for (a, b) in archive.vector(row).iter().zip(rows.row(row)) {
+            assert!((a - b).abs() <= tolerance, "vector {row} is the row that was put in");
+        }
+    }
+    assert_eq!(archive.find("\u{1}no such key"), None, "find gives nothing for an absent key");
+
+    let n = keys.len();
+    let queries = unit_rows(5, rows.dim(), 7);
+    let mut block = vec![f32::NAN; 5 * n];
+    archive.similarities(queries.queries(), &mut block).expect("similarities of fitting shapes");
+    for (q, scores) in block.chunks_exact(n.max(1)).enumerate() {
+        let mut alone = vec![f32::NAN; n];
+        archive.similarities(queries.vector(q).queries(), &mut alone).expect("similarities of one query");
+        for (row, (&in_block, &alone)) in scores.iter().zip(&alone).enumerate() {
+            let exact: f64 =
+                rows.row(row).iter().zip(queries.row(q)).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
+            assert!(
+                (f64::from(in_block) - exact).abs() <= f64::from(tolerance),
+                "similarity of query {q}, row {row}"
+            );
+            assert!((in_block - alone).abs() <= 2e-6, "a query's similarities do not depend on its block");
+        }
+    }
+    assert!(
+        archive.similarities(queries.queries(), &mut vec![0.0; 5 * n + 1]).is_err(),
+        "a wrong buffer is an error"
+    );
+    let narrow = vec![1.0; rows.dim() + 1];
+    let narrow = Queries::new(rows.dim() + 1, &narrow).expect("one row");
+    assert!(archive.similarities(narrow, &mut vec![0.0; n]).is_err(), "a wrong width is an error");
+
+    assert_eq!(archive.moments().count(), n as u64, "moments count every row");
+    if n > 1 {
+        let scan = ScoreStatistics::of(&block[..n]);
+        let without = archive.moments().statistics(queries.row(0)).expect("statistics of a fitting query");
+        let slack = 1e-6 + f64::from(tolerance);
+        assert!((scan.mean - without.mean).abs() <= slack, "moments give the scan's mean");
+        assert!((scan.deviation - without.deviation).abs() <= slack, "moments give the scan's deviation");
+    }
+}
+
+/// Checks a method on an archive with at least three rows, with a query that has every part.
+pub fn method(method: &dyn Method, archive: &dyn Archive) {
+    let label = method.label();
+    assert!(!label.is_empty() && !label.contains(['\n', '"']), "a label fits a table's cell");
+    let vectors = unit_rows(2, archive.dim(), 11);
+    let query = ComposedQuery::new(archive.spec().clone())
+        .with_image(vectors.vector(0))
+        .and_then(|q| q.with_text(vectors.vector(1)))
+        .expect("fitting widths")
+        .with_words("dense")
+        .with_image_key(archive.key(0));
+    let n = archive.len();
+    let mut scores = vec![f32::NAN; n];
+    method.score(&query, archive, &mut scores).expect("a whole query is scored");
+    assert!(scores.iter().all(|s| s.is_finite()), "every row gets a finite score");
+    let mut again = vec![f32::NAN; n];
+    method.score(&query, archive, &mut again).expect("a whole query is scored again");
+    assert_eq!(scores, again, "scoring is deterministic");
+    assert!(method.score(&query, archive, &mut vec![0.0; n + 1]).is_err(), "a wrong buffer is an error");
+
+    if let Some(fusion) = method.as_fusion() {
+        let bare = ComposedQuery::new(archive.spec().clone());
+        let missing = method.score(&bare, archive, &mut scores);
+        assert!(
+            matches!(missing, Err(Error::MissingPart { .. })),
+            "a fusion names the part that a query lacks"
+        );
+        if fusion.is_pointwise() {
+            let rising: Vec<f32> = (0..64).map(|i| i as f32 / 32.0 - 1.0).collect();
+            let statistics = ScoreStatistics::of(&rising);
+            let mut whole = vec![0.0; 64];
+            fusion.normalize(&rising, &statistics, &mut whole);
+            assert!(whole.windows(2).all(|w| w[0] <= w[1]), "a pointwise normalisation never falls");
+            let mut part = vec![0.0; 7];
+            fusion.normalize(&rising[20..27], &statistics, &mut part);
+            assert_eq!(part, whole[20..27], "a pointwise normalisation may be called on parts");
+            let constant = [whole[31]; 64];
+            let mut combined = vec![0.0; 64];
+            for (image, text) in [(&whole[..], &constant[..]), (&constant[..], &whole[..])] {
+                fusion.combine(image, text, &mut combined);
+                assert!(combined.windows(2).all(|w| w[0] <= w[1]), "a pointwise combination never falls");
+            }
+        }
+        if fusion.modality() != Modality::Both {
+            let ranks = |scores: &[f32]| crate::top_k(scores, n).iter().map(|s| s.row).collect::<Vec<_>>();
+            let vector = if fusion.modality().reads_image() { vectors.vector(0) } else { vectors.vector(1) };
+            let mut similarities = vec![0.0; n];
+            archive.similarities(vector.queries(), &mut similarities).expect("similarities of one query");
+            method.score(&query, archive, &mut scores).expect("a whole query is scored");
+            assert_eq!(
+                ranks(&scores),
+                ranks(&similarities),
+                "a one-sided fusion ranks as its similarities do"
+            );
+        }
+    }
+}
+
+/// Checks an empty sink of width `dim`.
+pub fn sink(sink: &mut dyn EmbeddingSink, dim: usize) {
+    let rows = unit_rows(3, dim, 3);
+    let print = |b: u8| Fingerprint([b; 16]);
+    let row = |key, b| SinkRow { key, fingerprint: print(b) };
+    assert_eq!(sink.fingerprint("a"), None, "an empty sink holds nothing");
+    sink.commit(&[row("a", 1), row("b", 2), row("c", 3)], &rows).expect("a fitting batch is taken");
+    assert_eq!(sink.fingerprint("b"), Some(print(2)), "a committed row is there with its fingerprint");
+    assert_eq!(sink.fingerprint("d"), None, "what was not committed is not there");
+    assert!(sink.commit(&[row("d", 4)], &rows).is_err(), "a batch whose counts differ is refused");
+    assert_eq!(sink.fingerprint("d"), None, "a refused batch leaves nothing");
+    assert!(sink.commit(&[row("d", 4)], &unit_rows(1, dim + 1, 5)).is_err(), "another width is refused");
+    sink.commit(&[row("b", 9)], &unit_rows(1, dim, 5)).expect("a row is replaced");
+    assert_eq!(sink.fingerprint("b"), Some(print(9)), "a replaced row has the new fingerprint");
+}
+
+/// Checks an image encoder, up to `tolerance` between batch sizes.
+pub fn image_encoder(encoder: &dyn ImageEncoder, tolerance: f32) {
+    let size = encoder.input_size();
+    let noise = |width: usize, height: usize, seed: u64| -> Vec<u8> {
+        unit_rows(1, width * height * 3, seed).row(0).iter().map(|v| (v.to_bits() >> 7) as u8).collect()
+    };
+    let mut batch = Vec::new();
+    for (seed, (width, height)) in [(size, size), (size + 9, size), (17, 40), (1, 1)].into_iter().enumerate()
+    {
+        let data = noise(width, height, seed as u64);
+        let view = RgbView::new(width, height, &data).expect("a whole image");
+        let mut pixels = vec![0; size * size * 3];
+        encoder.prepare(view, &mut pixels).expect("an image of any size is prepared");
+        assert!(
+            encoder.prepare(view, &mut vec![0; size * size * 3 + 1]).is_err(),
+            "a wrong buffer is an error"
+        );
+        batch.extend(pixels);
+    }
+    let whole = encoder.encode_pixels(PixelBatch::new(size, &batch).expect("whole images")).expect("a batch");
+    assert_eq!(
+        (whole.len(), whole.dim()),
+        (4, encoder.spec().dim),
+        "one row per image, as wide as the spec says"
+    );
+    for (row, pixels) in batch.chunks_exact(size * size * 3).enumerate() {
+        let alone =
+            encoder.encode_pixels(PixelBatch::new(size, pixels).expect("one image")).expect("one image");
+        close(alone.row(0), whole.row(row), tolerance, "an image's vector does not depend on its batch");
+    }
+    let wrong = vec![0; (size + 1) * (size + 1) * 3];
+    assert!(
+        encoder.encode_pixels(PixelBatch::new(size + 1, &wrong).expect("one image")).is_err(),
+        "images of another size are an error"
+    );
+}
+
+/// Checks a text encoder, up to `tolerance` between batch sizes.
+pub fn text_encoder(encoder: &dyn TextEncoder, tolerance: f32) {
+    let long = "dense ".repeat(500);
+    let texts = ["dense", "", "kidney-shaped swimming pool", &long, "na\u{ef}ve \u{56db}"];
+    let whole = encoder.encode_texts(&texts).expect("any text is encoded");
+    assert_eq!(
+        (whole.len(), whole.dim()),
+        (texts.len(), encoder.spec().dim),
+        "one row per text, as wide as the spec says"
+    );
+    for (row, text) in texts.iter().enumerate() {
+        let alone = encoder.encode_texts(&[text]).expect("one text");
+        close(alone.row(0), whole.row(row), tolerance, "a text's vector does not depend on its batch");
+    }
+    assert_eq!(encoder.encode_texts(&[]).expect("no texts").len(), 0, "no texts give no rows");
+}
+
+fn close(a: &[f32], b: &[f32], tolerance: f32, promise: &str) {
+    for (x, y) in a.iter().zip(b) {
+        assert!((x - y).abs() <= tolerance, "{promise}: {x} and {y} differ by more than {tolerance}");
+    }
+}
+
+/// One seeded unit vector of width `dim`.
+pub fn unit_vector(dim: usize, seed: u64) -> UnitVector {
+    unit_rows(1, dim, seed).vector(0)
+}
