@@ -1,0 +1,115 @@
+use std::borrow::Cow;
+
+use rscir_core::{Fusion, Modality, ScoreStatistics};
+
+use crate::Normalization;
+use crate::fusion::fusion_method;
+
+/// Similarity to the query image alone: "Image only" of the reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ImageOnly;
+
+/// Similarity to the query text alone: "Text only" of the reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TextOnly;
+
+/// Sum of the two similarities: ranks as their mean, "Average Similarities" of the reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sum;
+
+/// Product of the two similarities.
+///
+/// Clamped (the default), a negative similarity counts as 0, so that two negatives do not make a match; raw, they are
+/// multiplied as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Product {
+    /// Multiply unclamped.
+    pub raw: bool,
+}
+
+fusion_method!(ImageOnly, |_m| "image".into());
+fusion_method!(TextOnly, |_m| "text".into());
+fusion_method!(Sum, |_m| "sum".into());
+fusion_method!(Product, |m| if m.raw { "product(raw)".into() } else { "product".into() });
+
+/// The parts of `Fusion` that all methods on raw similarities share.
+macro_rules! on_raw_similarities {
+    () => {
+        fn normalization(&self) -> Cow<'static, str> {
+            Normalization::None.as_str().into()
+        }
+
+        fn normalize(&self, similarities: &[f32], statistics: &ScoreStatistics, normalized: &mut [f32]) {
+            Normalization::None.apply(similarities, statistics, normalized);
+        }
+    };
+}
+
+impl Fusion for ImageOnly {
+    on_raw_similarities!();
+
+    fn modality(&self) -> Modality {
+        Modality::Image
+    }
+
+    fn is_pointwise(&self) -> bool {
+        true
+    }
+
+    fn combine(&self, image: &[f32], _text: &[f32], scores: &mut [f32]) {
+        scores.copy_from_slice(image);
+    }
+}
+
+impl Fusion for TextOnly {
+    on_raw_similarities!();
+
+    fn modality(&self) -> Modality {
+        Modality::Text
+    }
+
+    fn is_pointwise(&self) -> bool {
+        true
+    }
+
+    fn combine(&self, _image: &[f32], text: &[f32], scores: &mut [f32]) {
+        scores.copy_from_slice(text);
+    }
+}
+
+impl Fusion for Sum {
+    on_raw_similarities!();
+
+    fn modality(&self) -> Modality {
+        Modality::Both
+    }
+
+    fn is_pointwise(&self) -> bool {
+        true
+    }
+
+    fn combine(&self, image: &[f32], text: &[f32], scores: &mut [f32]) {
+        for ((score, i), t) in scores.iter_mut().zip(image).zip(text) {
+            *score = i + t;
+        }
+    }
+}
+
+impl Fusion for Product {
+    on_raw_similarities!();
+
+    fn modality(&self) -> Modality {
+        Modality::Both
+    }
+
+    fn is_pointwise(&self) -> bool {
+        // Unclamped, the product falls where one side is negative and the other rises.
+        !self.raw
+    }
+
+    fn combine(&self, image: &[f32], text: &[f32], scores: &mut [f32]) {
+        for ((score, &i), &t) in scores.iter_mut().zip(image).zip(text) {
+            *score = if self.raw { i * t } else { i.max(0.0) * t.max(0.0) };
+        }
+    }
+}

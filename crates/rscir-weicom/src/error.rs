@@ -1,0 +1,38 @@
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong when a method is chosen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No method has this name.
+    #[error("there is no method {name:?}; known methods: {known}")]
+    UnknownMethod {
+        /// What was asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// The method has no such parameter.
+    #[error("method {method} has no parameter {parameter:?}; it has: {known}")]
+    UnknownParameter {
+        /// Name of the method.
+        method: &'static str,
+        /// What was given.
+        parameter: String,
+        /// The parameters it has.
+        known: String,
+    },
+    /// A parameter has a value that the method cannot take.
+    #[error("method {method}: {parameter} is {value:?}, but must be {expected}")]
+    BadParameter {
+        /// Name of the method.
+        method: &'static str,
+        /// Name of the parameter.
+        parameter: &'static str,
+        /// What was given.
+        value: String,
+        /// What is allowed.
+        expected: &'static str,
+    },
+}

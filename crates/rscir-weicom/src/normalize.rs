@@ -1,0 +1,131 @@
+use std::fmt;
+
+use rscir_core::ScoreStatistics;
+
+/// How a similarity list is made comparable with another before the two are mixed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Normalization {
+    /// The normal CDF of the z-score: WeiCom's (arXiv 2405.15587, section 3).
+    ///
+    /// Written as `Phi(z) - 1 = -Q(z)`, from -1 to 0: near its upper end `Phi` itself rounds to 1 in `f32` from
+    /// z = 5.4 on, and the best matches would tie; `-Q` keeps their order to z = 13.
+    #[default]
+    Cdf,
+    /// The z-score.
+    ZScore,
+    /// Linear, from 0 at the least similarity to 1 at the greatest. 0 if all are equal.
+    MinMax,
+    /// The similarity as it is.
+    None,
+}
+
+impl Normalization {
+    /// `cdf`, `zscore`, `minmax` or `none`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cdf => "cdf",
+            Self::ZScore => "zscore",
+            Self::MinMax => "minmax",
+            Self::None => "none",
+        }
+    }
+
+    /// The normalisation of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Cdf, Self::ZScore, Self::MinMax, Self::None].into_iter().find(|n| n.as_str() == name)
+    }
+
+    /// True if a value depends on its own similarity and the statistics alone.
+    pub fn is_pointwise(self) -> bool {
+        self != Self::MinMax
+    }
+
+    /// Normalises `similarities` into `normalized`, of equal length. Standard deviation 0 gives z-score 0.
+    ///
+    /// `statistics` are those of the whole list; a list normalised by [`Normalization::MinMax`] must be whole.
+    pub fn apply(self, similarities: &[f32], statistics: &ScoreStatistics, normalized: &mut [f32]) {
+        match self {
+            Self::Cdf if statistics.deviation > 0.0 => {
+                rscir_kernels::survival_of_scores(
+                    similarities,
+                    statistics.mean,
+                    statistics.deviation,
+                    normalized,
+                );
+                normalized.iter_mut().for_each(|q| *q = -*q);
+            }
+            Self::Cdf => normalized.fill(-0.5),
+            Self::ZScore => {
+                for (z, &s) in normalized.iter_mut().zip(similarities) {
+                    *z = statistics.z_score(s) as f32;
+                }
+            }
+            Self::MinMax => {
+                let (min, max) = similarities
+                    .iter()
+                    .fold((f32::INFINITY, f32::NEG_INFINITY), |(min, max), &s| (min.min(s), max.max(s)));
+                let scale = if max > min { 1.0 / (max - min) } else { 0.0 };
+                for (v, &s) in normalized.iter_mut().zip(similarities) {
+                    *v = (s - min) * scale;
+                }
+            }
+            Self::None => normalized.copy_from_slice(similarities),
+        }
+    }
+}
+
+impl fmt::Display for Normalization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normalized(n: Normalization, similarities: &[f32]) -> Vec<f32> {
+        let mut out = vec![f32::NAN; similarities.len()];
+        n.apply(similarities, &ScoreStatistics::of(similarities), &mut out);
+        out
+    }
+
+    #[test]
+    fn known_values() {
+        // z = -1, 0, 1 exactly: mean 0.5, deviation (n - 1) 0.25.
+        let s = [0.25, 0.5, 0.75];
+        assert_eq!(normalized(Normalization::ZScore, &s), [-1.0, 0.0, 1.0]);
+        assert_eq!(normalized(Normalization::MinMax, &s), [0.0, 0.5, 1.0]);
+        assert_eq!(normalized(Normalization::None, &s), s);
+        // Phi(1) = 0.841344746068543 (Abramowitz and Stegun, table 26.1).
+        let expected = [0.158_655_254_f64 - 1.0, -0.5, 0.841_344_746 - 1.0];
+        for (got, want) in normalized(Normalization::Cdf, &s).iter().zip(expected) {
+            assert!((f64::from(*got) - want).abs() < 1e-6, "{got} {want}");
+        }
+    }
+
+    #[test]
+    fn equal_similarities_are_equal_afterwards() {
+        for n in [Normalization::Cdf, Normalization::ZScore, Normalization::MinMax, Normalization::None] {
+            let out = normalized(n, &[0.3; 5]);
+            assert!(out.iter().all(|v| v.is_finite() && *v == out[0]), "{n}");
+        }
+    }
+
+    #[test]
+    fn the_upper_tail_keeps_its_order() {
+        let mut s: Vec<f32> = (0..30_000).map(|i| (i % 100) as f32 / 100.0).collect();
+        s.extend([3.0, 3.1]);
+        let out = normalized(Normalization::Cdf, &s);
+        assert!(out[30_000] < out[30_001], "z near 9 and 9.3 must not tie");
+    }
+
+    #[test]
+    fn names_read_back() {
+        for n in [Normalization::Cdf, Normalization::ZScore, Normalization::MinMax, Normalization::None] {
+            assert_eq!(Normalization::from_name(n.as_str()), Some(n));
+        }
+        assert_eq!(Normalization::from_name("softmax"), None);
+    }
+}

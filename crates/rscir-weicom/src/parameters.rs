@@ -1,0 +1,57 @@
+use crate::{Error, Result};
+
+/// The part of a method's string after its name: `0.6`, `lambda=0.6,norm=zscore`.
+///
+/// Every parameter must be taken; what is left over is an error that lists what the method has.
+pub(crate) struct Parameters<'a> {
+    method: &'static str,
+    known: Vec<&'static str>,
+    left: Vec<(Option<&'a str>, &'a str)>,
+}
+
+impl<'a> Parameters<'a> {
+    pub(crate) fn new(method: &'static str, text: Option<&'a str>) -> Self {
+        let left = text
+            .into_iter()
+            .flat_map(|t| t.split(','))
+            .map(|part| match part.split_once('=') {
+                Some((name, value)) => (Some(name.trim()), value.trim()),
+                None => (None, part.trim()),
+            })
+            .collect();
+        Self { method, known: Vec::new(), left }
+    }
+
+    /// The parameter `name`, or the next one given without a name.
+    pub(crate) fn positional(&mut self, name: &'static str) -> Option<&'a str> {
+        self.named(name).or_else(|| self.take(None))
+    }
+
+    /// The parameter `name`.
+    pub(crate) fn named(&mut self, name: &'static str) -> Option<&'a str> {
+        self.known.push(name);
+        self.take(Some(name))
+    }
+
+    fn take(&mut self, name: Option<&str>) -> Option<&'a str> {
+        let at = self.left.iter().position(|(n, _)| *n == name)?;
+        Some(self.left.remove(at).1)
+    }
+
+    /// An error about the value of a parameter.
+    pub(crate) fn bad(&self, parameter: &'static str, value: &str, expected: &'static str) -> Error {
+        Error::BadParameter { method: self.method, parameter, value: value.into(), expected }
+    }
+
+    /// `Ok` if every parameter was taken.
+    pub(crate) fn finish(self) -> Result<()> {
+        match self.left.first() {
+            None => Ok(()),
+            Some((name, value)) => Err(Error::UnknownParameter {
+                method: self.method,
+                parameter: name.unwrap_or(value).to_string(),
+                known: if self.known.is_empty() { "none".into() } else { self.known.join(", ") },
+            }),
+        }
+    }
+}

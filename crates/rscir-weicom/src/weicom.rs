@@ -1,0 +1,117 @@
+use std::borrow::Cow;
+
+use rscir_core::{Fusion, Modality, ScoreStatistics};
+
+use crate::fusion::fusion_method;
+use crate::{Error, Normalization, Result};
+
+/// WeiCom: weighted composition of normalised similarities (Psomas et al., *Composed Image Retrieval for Remote
+/// Sensing*, arXiv 2405.15587, equation 1).
+///
+/// Each similarity list becomes the normal CDF of its z-scores over the archive, `c(s) = Phi((s - mean) / deviation)`,
+/// and the score is `(1 - lambda) c(s_image) + lambda c(s_text)`. It trains nothing and needs no second pass.
+///
+/// [`Method::score`](rscir_core::Method::score) writes `score - 1`, which keeps the order of the best matches in `f32`
+/// (see [`Normalization::Cdf`]); [`Method::present`](rscir_core::Method::present) adds the 1. At lambda 0 and 1 the
+/// ranking is that of one similarity, and so is the score: no rounding of the CDF can make ties.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WeiCom {
+    lambda: f64,
+    normalization: Normalization,
+}
+
+impl WeiCom {
+    /// The authors' lambda for CLIP features (README of the reference, table of results).
+    pub const CLIP_LAMBDA: f64 = 0.3;
+    /// The authors' lambda for RemoteCLIP features (README of the reference, table of results).
+    pub const REMOTECLIP_LAMBDA: f64 = 0.6;
+
+    /// With weight `lambda` of the text: 0 ranks by the image alone, 1 by the text alone.
+    ///
+    /// # Errors
+    /// [`Error::BadParameter`] if `lambda` is not in 0..=1.
+    pub fn new(lambda: f64) -> Result<Self> {
+        if (0.0..=1.0).contains(&lambda) {
+            Ok(Self { lambda, normalization: Normalization::Cdf })
+        } else {
+            Err(Error::BadParameter {
+                method: "weicom",
+                parameter: "lambda",
+                value: lambda.to_string(),
+                expected: "between 0 (image alone) and 1 (text alone)",
+            })
+        }
+    }
+
+    /// With another normalisation than the CDF.
+    #[must_use]
+    pub fn with_normalization(self, normalization: Normalization) -> Self {
+        Self { normalization, ..self }
+    }
+
+    /// Weight of the text.
+    pub fn lambda(&self) -> f64 {
+        self.lambda
+    }
+
+    /// How the similarity lists are normalised.
+    pub fn normalization(&self) -> Normalization {
+        self.normalization
+    }
+
+    /// The normalisation that is computed: none where one list alone decides the ranking.
+    fn effective(&self) -> Normalization {
+        if Fusion::modality(self) == Modality::Both { self.normalization } else { Normalization::None }
+    }
+}
+
+impl Default for WeiCom {
+    /// Lambda 0.5, the normal CDF.
+    fn default() -> Self {
+        Self { lambda: 0.5, normalization: Normalization::Cdf }
+    }
+}
+
+fusion_method!(
+    WeiCom,
+    |m| match m.normalization {
+        Normalization::Cdf => format!("weicom(lambda={:?})", m.lambda),
+        other => format!("weicom(lambda={:?},norm={other})", m.lambda),
+    },
+    present: |m, score| if m.effective() == Normalization::Cdf { 1.0 + score } else { score }
+);
+
+impl Fusion for WeiCom {
+    fn modality(&self) -> Modality {
+        match self.lambda {
+            0.0 => Modality::Image,
+            1.0 => Modality::Text,
+            _ => Modality::Both,
+        }
+    }
+
+    fn normalization(&self) -> Cow<'static, str> {
+        self.effective().as_str().into()
+    }
+
+    fn is_pointwise(&self) -> bool {
+        self.effective().is_pointwise()
+    }
+
+    fn normalize(&self, similarities: &[f32], statistics: &ScoreStatistics, normalized: &mut [f32]) {
+        self.effective().apply(similarities, statistics, normalized);
+    }
+
+    fn combine(&self, image: &[f32], text: &[f32], scores: &mut [f32]) {
+        match Fusion::modality(self) {
+            Modality::Image => scores.copy_from_slice(image),
+            Modality::Text => scores.copy_from_slice(text),
+            Modality::Both => {
+                let (wi, wt) = ((1.0 - self.lambda) as f32, self.lambda as f32);
+                for ((score, i), t) in scores.iter_mut().zip(image).zip(text) {
+                    *score = wi * i + wt * t;
+                }
+            }
+        }
+    }
+}
