@@ -25,13 +25,17 @@
 mod baseline;
 mod error;
 mod fusion;
+mod late;
 mod normalize;
 mod parameters;
 mod registry;
+mod slerp;
 mod weicom;
 
 pub use baseline::{ImageOnly, Product, Sum, TextOnly};
 pub use error::{Error, Result};
+pub use late::{Dbsf, Min, Rrf};
 pub use normalize::Normalization;
 pub use registry::MethodSpec;
+pub use slerp::Slerp;
 pub use weicom::WeiCom;

@@ -33,6 +33,13 @@ impl<'a> Parameters<'a> {
         self.take(Some(name))
     }
 
+    /// The number `name`, given by name or, if `positional`, without.
+    pub(crate) fn number(&mut self, name: &'static str, positional: bool) -> Result<Option<f64>> {
+        let value = if positional { self.positional(name) } else { self.named(name) };
+        let Some(value) = value else { return Ok(None) };
+        value.parse().map(Some).map_err(|_| self.bad(name, value, "a number"))
+    }
+
     fn take(&mut self, name: Option<&str>) -> Option<&'a str> {
         let at = self.left.iter().position(|(n, _)| *n == name)?;
         Some(self.left.remove(at).1)
