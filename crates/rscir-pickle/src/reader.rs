@@ -580,13 +580,18 @@ impl<'i> Machine<'_, 'i> {
 
 /// An `int` from two's complement bytes, little endian.
 fn integer(bytes: &[u8]) -> Node<'_> {
-    if bytes.len() > mem::size_of::<i64>() {
-        return Node::Long(bytes);
+    let fill = if bytes.last().is_some_and(|last| last & 0x80 != 0) { 0xff } else { 0 };
+    let mut value = [fill; 8];
+    for (index, &byte) in bytes.iter().enumerate() {
+        match value.get_mut(index) {
+            Some(slot) => *slot = byte,
+            None if byte == fill => {}
+            None => return Node::Long(bytes),
+        }
     }
-    let negative = bytes.last().is_some_and(|last| last & 0x80 != 0);
-    let mut value = if negative { [0xff; 8] } else { [0; 8] };
-    value[..bytes.len()].copy_from_slice(bytes);
-    Node::Int(i64::from_le_bytes(value))
+    let value = i64::from_le_bytes(value);
+    // The sign must have survived the cut.
+    if (value < 0) == (fill != 0) { Node::Int(value) } else { Node::Long(bytes) }
 }
 
 /// A name for an error message: escaped, and no longer than a line.

@@ -29,6 +29,24 @@ fn unknown_opcode() {
 }
 
 #[test]
+fn integers_at_the_edge_of_64_bits() {
+    let read = |bytes: &[u8]| {
+        let mut pickle = vec![0x8a, bytes.len() as u8];
+        pickle.extend(bytes);
+        pickle.push(b'.');
+        Reader::new().read(&pickle).unwrap().root().as_i64()
+    };
+    assert_eq!(read(&[]), Some(0));
+    assert_eq!(read(&[0xff]), Some(-1));
+    assert_eq!(read(&[0xff, 0]), Some(255));
+    assert_eq!(read(&[5, 0, 0, 0, 0, 0, 0, 0, 0]), Some(5));
+    assert_eq!(read(&[0, 0, 0, 0, 0, 0, 0, 0x80]), Some(i64::MIN));
+    assert_eq!(read(&[0, 0, 0, 0, 0, 0, 0, 0x80, 0]), None);
+    assert_eq!(read(&[0, 0, 0, 0, 0, 0, 0, 0, 1]), None);
+    assert_eq!(read(&[0, 0, 0, 0, 0, 0, 0, 0, 0xff]), None);
+}
+
+#[test]
 fn unsupported() {
     assert!(matches!(error(b"(im\nC\n."), Error::Unsupported { opcode: "INST", .. }));
     assert!(matches!(error(b"\x82\x01."), Error::Unsupported { opcode: "EXT1", .. }));
