@@ -1,0 +1,19 @@
+# What the CI runs, and the parts of it.
+ci:
+    .ci/run
+
+test:
+    cargo test --release --workspace
+
+lint:
+    cargo fmt --all -- --check
+    cargo clippy --release --workspace --all-targets -- -D warnings
+
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
+
+demo:
+    cargo run --release --example evaluate_patterncom
+
+bench:
+    cargo bench
