@@ -1,0 +1,193 @@
+//! What open_clip does to a text before it is split: ftfy's repair, HTML references, white space, case.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use tokenizers::NormalizedString;
+
+use super::html;
+use super::mojibake::{repair, replace_c1};
+
+/// How often the repairs are repeated: ftfy does so until nothing changes, which takes two rounds for real text and
+/// as many as there are `amp;` for a hostile one.
+const MAX_ROUNDS: usize = 32;
+
+/// The cleaning functions of open_clip's tokenizers, by the names its configurations use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cleaning {
+    /// Repair, collapse white space, lower case: CLIP.
+    Lower,
+    /// Repair and collapse white space.
+    Whitespace,
+    /// Repair, drop ASCII punctuation, lower case: SigLIP.
+    Canonicalize,
+}
+
+impl Cleaning {
+    /// The function of this name in open_clip's `tokenizer_kwargs.clean`.
+    pub(crate) fn by_name(name: &str) -> Option<Self> {
+        [Self::Lower, Self::Whitespace, Self::Canonicalize].into_iter().find(|c| c.name() == name)
+    }
+
+    /// The name in open_clip's configurations.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Lower => "lower",
+            Self::Whitespace => "whitespace",
+            Self::Canonicalize => "canonicalize",
+        }
+    }
+
+    /// Cleans `text`.
+    pub(crate) fn apply(self, text: &str) -> String {
+        let text = html::unescape(&html::unescape(&fix_text(text)));
+        match self {
+            Self::Lower => collapse(&text).to_lowercase(),
+            Self::Whitespace => collapse(&text),
+            Self::Canonicalize => {
+                let kept: String =
+                    text.replace('_', " ").chars().filter(|c| !c.is_ascii_punctuation()).collect();
+                collapse(&kept.to_lowercase())
+            }
+        }
+    }
+}
+
+/// Words joined by single spaces, split where Python's `str.split` splits.
+fn collapse(text: &str) -> String {
+    let is_space = |c: char| c.is_whitespace() || matches!(c, '\x1c'..='\x1f');
+    text.split(is_space).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// `ftfy.fix_text` 6.3.1 with its default configuration.
+fn fix_text(text: &str) -> Cow<'_, str> {
+    // Visible ASCII without a reference is never changed: nearly every caption.
+    if text.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'&') {
+        return Cow::Borrowed(text);
+    }
+    let mut tags_seen = false;
+    let fixed = text.split_inclusive('\n').map(|line| {
+        // Text with tags is HTML, whose references are meant to stand: there, and in all that follows.
+        tags_seen |= line.contains('<');
+        fix_line(line, !tags_seen)
+    });
+    Cow::Owned(fixed.collect())
+}
+
+fn fix_line(line: &str, references: bool) -> String {
+    let mut text = line.to_owned();
+    for _ in 0..MAX_ROUNDS {
+        let before = text.clone();
+        if references {
+            text = html::unescape_unambiguous(&text);
+        }
+        text = replace_c1(&repair(&text));
+        text = text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+            widen_or_split(c, &mut out);
+            out
+        });
+        text = text.chars().map(uncurl).collect();
+        text = text.replace("\r\n", "\n").replace(['\r', '\u{2028}', '\u{2029}', '\u{85}'], "\n");
+        text = TERMINAL_ESCAPE.replace_all(&text, "").into_owned();
+        text.retain(|c| !is_invisible_control(c));
+        text = NormalizedString::from(text).nfc().get().to_owned();
+        if text == before {
+            break;
+        }
+    }
+    text
+}
+
+static TERMINAL_ESCAPE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\x1b\[[\d;]*[a-zA-Z]").expect("a constant pattern"));
+
+/// Ligatures and digraphs of Latin letters in their letters, half- and full-width forms in their usual ones.
+fn widen_or_split(c: char, out: &mut String) {
+    let letters = match c {
+        '\u{132}' => "IJ",
+        '\u{133}' => "ij",
+        // Uncurling then makes it "'n".
+        '\u{149}' => "\u{2bc}n",
+        '\u{1f1}' => "DZ",
+        '\u{1f2}' => "Dz",
+        '\u{1f3}' => "dz",
+        '\u{1c4}' => "D\u{17d}",
+        '\u{1c5}' => "D\u{17e}",
+        '\u{1c6}' => "d\u{17e}",
+        '\u{1c7}' => "LJ",
+        '\u{1c8}' => "Lj",
+        '\u{1c9}' => "lj",
+        '\u{1ca}' => "NJ",
+        '\u{1cb}' => "Nj",
+        '\u{1cc}' => "nj",
+        '\u{fb00}' => "ff",
+        '\u{fb01}' => "fi",
+        '\u{fb02}' => "fl",
+        '\u{fb03}' => "ffi",
+        '\u{fb04}' => "ffl",
+        '\u{fb05}' => "\u{17f}t",
+        '\u{fb06}' => "st",
+        '\u{3000}' => " ",
+        '\u{ff01}'..='\u{ffef}' => {
+            out.push_str(NormalizedString::from(String::from(c)).nfkc().get());
+            return;
+        }
+        _ => {
+            out.push(c);
+            return;
+        }
+    };
+    out.push_str(letters);
+}
+
+fn uncurl(c: char) -> char {
+    match c {
+        '\u{201c}'..='\u{201f}' => '"',
+        '\u{2bc}' | '\u{2018}'..='\u{201b}' => '\'',
+        _ => c,
+    }
+}
+
+/// Control characters without a displayed effect, as ftfy lists them.
+fn is_invisible_control(c: char) -> bool {
+    matches!(
+        c,
+        '\0'..='\x08' | '\x0b' | '\x0e'..='\x1f' | '\x7f' | '\u{206a}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffc}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The examples of ftfy's documentation.
+    #[test]
+    fn documented_repairs() {
+        for (text, fixed) in [
+            ("\u{e2}\u{153}\u{201d} No problems", "\u{2714} No problems"),
+            ("&macr;\\_(\u{e3}\u{83}\u{84})_/&macr;", "\u{af}\\_(\u{30c4})_/\u{af}"),
+            ("Broken text&hellip; it&#x2019;s \u{fb02}ubberi\u{fb01}c!", "Broken text\u{2026} it's flubberific!"),
+            ("voil\u{c3} le travail", "voil\u{e0} le travail"),
+            ("\u{ff2c}\u{ff2f}\u{ff35}\u{ff24}\u{3000}\u{ff2e}", "LOUD N"),
+            ("\x1b[36;44mI'm blue\x1b[0m", "I'm blue"),
+            ("<b>&amp;</b>\n&amp;", "<b>&amp;</b>\n&amp;"),
+        ] {
+            assert_eq!(fix_text(text), fixed);
+        }
+    }
+
+    #[test]
+    fn cleanings_differ_as_named() {
+        let text = "  A&amp;B_c \u{201c}D\u{201d}\t ";
+        assert_eq!(Cleaning::Lower.apply(text), "a&b_c \"d\"");
+        assert_eq!(Cleaning::Whitespace.apply(text), "A&B_c \"D\"");
+        assert_eq!(Cleaning::Canonicalize.apply(text), "ab c d");
+    }
+
+    #[test]
+    fn hostile_nesting_ends() {
+        let text = format!("&{};", "amp;".repeat(5_000));
+        assert!(fix_text(&text).len() < text.len());
+    }
+}
