@@ -1,0 +1,202 @@
+//! Huffman tables: how the file defines them and how they are looked up.
+
+use crate::bits::BitReader;
+
+/// Bits that one look-up decides; longer codes are searched. Ten bits hold nearly all codes together with the bits of
+/// the small values behind them.
+const LOOKAHEAD: u32 = 10;
+
+/// A table as the DHT segment gives it.
+#[derive(Clone)]
+pub(crate) struct TableSpec {
+    /// How many codes have 1, 2, .. 16 bits.
+    pub(crate) counts: [u8; 16],
+    /// The symbols in the order of their codes, then zeros.
+    pub(crate) symbols: [u8; 256],
+}
+
+/// What a bit pattern begins with, packed into 32 bits.
+///
+/// Bits 0 to 4: bits to drop. Bits 8 to 11: run of zeros. Bits 12 to 15: size of a value that still has to be read.
+/// Bits 16 to 31: the value, if it fitted into the look-up (values are never zero).
+#[derive(Clone, Copy)]
+pub(crate) struct Entry(u32);
+
+impl Entry {
+    fn symbol(symbol: u8, length: u32) -> Self {
+        Self(length | u32::from(symbol & 15) << 12 | u32::from(symbol >> 4) << 8)
+    }
+
+    #[inline(always)]
+    fn length(self) -> u32 {
+        self.0 & 31
+    }
+
+    /// Zero coefficients before this one; the upper half of the symbol.
+    #[inline(always)]
+    pub(crate) fn run(self) -> usize {
+        (self.0 >> 8 & 15) as usize
+    }
+
+    /// Bits of the value behind the code; the lower half of the symbol.
+    #[inline(always)]
+    pub(crate) fn size(self) -> u32 {
+        self.0 >> 12 & 15
+    }
+
+    /// The value, zero if it is not in the entry.
+    #[inline(always)]
+    pub(crate) fn value(self) -> i16 {
+        (self.0 >> 16) as i16
+    }
+}
+
+/// A table made ready for decoding.
+pub(crate) struct HuffmanTable {
+    lookup: [Entry; 1 << LOOKAHEAD],
+    /// The greatest code of each length, -1 if there is none.
+    max_code: [i32; 17],
+    /// What to add to a code of each length for the index of its symbol.
+    offset: [i32; 17],
+    symbols: [u8; 256],
+}
+
+impl HuffmanTable {
+    /// Derives the codes (ITU-T T.81, annex C.2). Fails with the reason if the counts describe no prefix code.
+    ///
+    /// `values` tells that entries may hold the value behind the code: not so where the symbols mean something else, as
+    /// in the AC scans of progressive files.
+    pub(crate) fn new(spec: &TableSpec, values: bool) -> Result<Self, &'static str> {
+        let mut table = Self {
+            lookup: [Entry(0); 1 << LOOKAHEAD],
+            max_code: [-1; 17],
+            offset: [0; 17],
+            symbols: spec.symbols,
+        };
+        let (mut code, mut index) = (0u32, 0usize);
+        for length in 1..=16u32 {
+            let count = usize::from(spec.counts[length as usize - 1]);
+            if index + count > 256 {
+                return Err("it has more than 256 codes");
+            }
+            if count > 0 {
+                table.offset[length as usize] = index as i32 - code as i32;
+            }
+            for &symbol in &spec.symbols[index..index + count] {
+                // No code may be all ones (T.81, C.2), so this also keeps `code` below 2^length.
+                if code + 1 >= 1 << length {
+                    return Err("its code lengths describe no Huffman code");
+                }
+                if length <= LOOKAHEAD {
+                    table.fill(code, length, symbol, values);
+                }
+                code += 1;
+            }
+            if count > 0 {
+                table.max_code[length as usize] = code as i32 - 1;
+            }
+            index += count;
+            code <<= 1;
+        }
+        Ok(table)
+    }
+
+    /// Sets the entries of all bit patterns that begin with `code`.
+    fn fill(&mut self, code: u32, length: u32, symbol: u8, values: bool) {
+        let spare = LOOKAHEAD - length;
+        let first = (code << spare) as usize;
+        let entries = &mut self.lookup[first..first + (1 << spare)];
+        entries.fill(Entry::symbol(symbol, length));
+        let size = u32::from(symbol & 15);
+        if !values || size == 0 || size > spare {
+            return;
+        }
+        let run = u32::from(symbol >> 4) << 8;
+        for (bits, group) in entries.chunks_exact_mut(1 << (spare - size)).enumerate() {
+            let value = extend(bits as u32, size) as u16;
+            group.fill(Entry((length + size) | run | u32::from(value) << 16));
+        }
+    }
+
+    /// The entry for the next bits, which are dropped. At least 17 bits must be available.
+    #[inline(always)]
+    pub(crate) fn next(&self, reader: &mut BitReader<'_>) -> Entry {
+        let mut entry = self.lookup[reader.peek(LOOKAHEAD) as usize];
+        if entry.length() == 0 {
+            entry = self.search(reader.peek(16));
+        }
+        reader.consume(entry.length());
+        entry
+    }
+
+    /// Finds a code longer than the look-up. Bits that are no code count as 17 bits that mean symbol zero
+    /// (libjpeg-turbo, jdhuff.c, `jpeg_huff_decode`).
+    #[cold]
+    fn search(&self, bits: u32) -> Entry {
+        for length in LOOKAHEAD + 1..=16 {
+            let code = (bits >> (16 - length)) as i32;
+            if code <= self.max_code[length as usize] {
+                let index = (code + self.offset[length as usize]) as usize;
+                return Entry::symbol(self.symbols[index & 255], length);
+            }
+        }
+        Entry::symbol(0, 17)
+    }
+}
+
+/// The signed value that `size` bits stand for (T.81, figure F.12).
+#[inline(always)]
+pub(crate) fn extend(bits: u32, size: u32) -> i32 {
+    let bits = bits as i32;
+    let half = 1 << (size - 1);
+    if bits < half { bits - 2 * half + 1 } else { bits }
+}
+
+/// The tables of T.81, annex K.3.3, which decoders assume where a sequential file brings none (Motion JPEG frames):
+/// luminance DC and AC, then chrominance DC and AC.
+pub(crate) fn standard_tables() -> [(TableSpec, TableSpec); 2] {
+    let spec = |counts: [u8; 16], given: &[u8]| {
+        let mut symbols = [0; 256];
+        symbols[..given.len()].copy_from_slice(given);
+        TableSpec { counts, symbols }
+    };
+    let sizes: [u8; 12] = std::array::from_fn(|size| size as u8);
+    [
+        (
+            spec([0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0], &sizes),
+            spec([0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 0x7D], &LUMINANCE_AC),
+        ),
+        (
+            spec([0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0], &sizes),
+            spec([0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 0x77], &CHROMINANCE_AC),
+        ),
+    ]
+}
+
+/// T.81, table K.5.
+#[rustfmt::skip]
+const LUMINANCE_AC: [u8; 162] = [
+    0x01, 0x02, 0x03, 0x00, 0x04, 0x11, 0x05, 0x12, 0x21, 0x31, 0x41, 0x06, 0x13, 0x51, 0x61, 0x07, 0x22, 0x71,
+    0x14, 0x32, 0x81, 0x91, 0xA1, 0x08, 0x23, 0x42, 0xB1, 0xC1, 0x15, 0x52, 0xD1, 0xF0, 0x24, 0x33, 0x62, 0x72,
+    0x82, 0x09, 0x0A, 0x16, 0x17, 0x18, 0x19, 0x1A, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2A, 0x34, 0x35, 0x36, 0x37,
+    0x38, 0x39, 0x3A, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4A, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58, 0x59,
+    0x5A, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6A, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7A, 0x83,
+    0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9A, 0xA2, 0xA3,
+    0xA4, 0xA5, 0xA6, 0xA7, 0xA8, 0xA9, 0xAA, 0xB2, 0xB3, 0xB4, 0xB5, 0xB6, 0xB7, 0xB8, 0xB9, 0xBA, 0xC2, 0xC3,
+    0xC4, 0xC5, 0xC6, 0xC7, 0xC8, 0xC9, 0xCA, 0xD2, 0xD3, 0xD4, 0xD5, 0xD6, 0xD7, 0xD8, 0xD9, 0xDA, 0xE1, 0xE2,
+    0xE3, 0xE4, 0xE5, 0xE6, 0xE7, 0xE8, 0xE9, 0xEA, 0xF1, 0xF2, 0xF3, 0xF4, 0xF5, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA,
+];
+
+/// T.81, table K.6.
+#[rustfmt::skip]
+const CHROMINANCE_AC: [u8; 162] = [
+    0x00, 0x01, 0x02, 0x03, 0x11, 0x04, 0x05, 0x21, 0x31, 0x06, 0x12, 0x41, 0x51, 0x07, 0x61, 0x71, 0x13, 0x22,
+    0x32, 0x81, 0x08, 0x14, 0x42, 0x91, 0xA1, 0xB1, 0xC1, 0x09, 0x23, 0x33, 0x52, 0xF0, 0x15, 0x62, 0x72, 0xD1,
+    0x0A, 0x16, 0x24, 0x34, 0xE1, 0x25, 0xF1, 0x17, 0x18, 0x19, 0x1A, 0x26, 0x27, 0x28, 0x29, 0x2A, 0x35, 0x36,
+    0x37, 0x38, 0x39, 0x3A, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4A, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58,
+    0x59, 0x5A, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6A, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7A,
+    0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9A,
+    0xA2, 0xA3, 0xA4, 0xA5, 0xA6, 0xA7, 0xA8, 0xA9, 0xAA, 0xB2, 0xB3, 0xB4, 0xB5, 0xB6, 0xB7, 0xB8, 0xB9, 0xBA,
+    0xC2, 0xC3, 0xC4, 0xC5, 0xC6, 0xC7, 0xC8, 0xC9, 0xCA, 0xD2, 0xD3, 0xD4, 0xD5, 0xD6, 0xD7, 0xD8, 0xD9, 0xDA,
+    0xE2, 0xE3, 0xE4, 0xE5, 0xE6, 0xE7, 0xE8, 0xE9, 0xEA, 0xF2, 0xF3, 0xF4, 0xF5, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA,
+];

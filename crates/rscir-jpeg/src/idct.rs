@@ -1,0 +1,198 @@
+//! The inverse discrete cosine transform.
+//!
+//! The accurate integer method of libjpeg (jidctint.c, "islow": Loeffler, Ligtenberg and Moschytz 1989, constants with 13
+//! fractional bits) in the arithmetic of libjpeg-turbo's SSE2 and AVX2 code (jidctint-avx2.asm): 16-bit inputs and sums
+//! that wrap, 32-bit products, results that saturate to 16 and at last to 8 bits. For the coefficients that encoders write
+//! this equals the C code; for absurd ones it differs from that, and is what runs on x86-64.
+//!
+//! Samples are signed here and wherever planes are handled: the sample less 128.
+
+/// Fractional bits of the constants.
+const CONST_BITS: u32 = 13;
+/// Additional bits that the first pass keeps.
+const PASS1_BITS: u32 = 2;
+
+// FIX(x) of jidctint.c: x * 2^13, rounded.
+const F_0_298: i32 = 2446;
+const F_0_390: i32 = 3196;
+const F_0_541: i32 = 4433;
+const F_0_765: i32 = 6270;
+const F_0_899: i32 = 7373;
+const F_1_175: i32 = 9633;
+const F_1_501: i32 = 12299;
+const F_1_847: i32 = 15137;
+const F_1_961: i32 = 16069;
+const F_2_053: i32 = 16819;
+const F_2_562: i32 = 20995;
+const F_3_072: i32 = 25172;
+
+/// Which coefficients of a block may be other than zero.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Extent {
+    /// The first one.
+    Dc,
+    /// The 4 x 4 of lowest frequencies.
+    Corner,
+    /// All.
+    Full,
+}
+
+impl Extent {
+    /// The extent of a block whose last coefficient is at this zigzag index: the first ten fill the diagonals of the 4 x 4.
+    #[inline(always)]
+    pub(crate) fn of_last(zigzag: usize) -> Self {
+        match zigzag {
+            0 => Self::Dc,
+            1..10 => Self::Corner,
+            _ => Self::Full,
+        }
+    }
+
+    /// The extent of a block found by looking at it.
+    pub(crate) fn of_block(block: &[i16; 64]) -> Self {
+        let (rows, _) = block.as_chunks::<8>();
+        let mut upper = [0; 8];
+        let mut lower = [0; 8];
+        for row in 0..4 {
+            for col in 0..8 {
+                upper[col] |= rows[row][col];
+                lower[col] |= rows[row + 4][col];
+            }
+        }
+        if lower != [0; 8] || upper[4..] != [0; 4] {
+            Self::Full
+        } else if block[1..4] != [0; 3] || block[8..32] != [0; 24] {
+            Self::Corner
+        } else {
+            Self::Dc
+        }
+    }
+}
+
+/// Transforms a block of coefficients in natural order, to be multiplied with `quant`, to 8 x 8 samples.
+/// `out` begins with the first sample; its rows are `stride` apart.
+#[inline]
+pub(crate) fn inverse(block: &[i16; 64], quant: &[i16; 64], extent: Extent, out: &mut [i8], stride: usize) {
+    let samples = match extent {
+        Extent::Dc => [[flat(block[0].wrapping_mul(quant[0])); 8]; 8],
+        Extent::Corner => two_passes::<4>(block, quant),
+        Extent::Full => two_passes::<8>(block, quant),
+    };
+    for (row, samples) in out.chunks_mut(stride).zip(&samples) {
+        if let Some(row) = row.first_chunk_mut::<8>() {
+            *row = *samples;
+        }
+    }
+}
+
+/// The sample of a block that has only its first coefficient.
+#[inline(always)]
+fn flat(dc: i16) -> i8 {
+    let scaled = i32::from(dc.wrapping_shl(PASS1_BITS));
+    saturate_i8(saturate_i16((scaled + (1 << (PASS1_BITS + 2))) >> (PASS1_BITS + 3)))
+}
+
+/// Both passes for a block whose coefficients lie in the first `N` rows and columns.
+#[inline(always)]
+fn two_passes<const N: usize>(block: &[i16; 64], quant: &[i16; 64]) -> [[i8; 8]; 8] {
+    let mut input = [[0i16; 8]; 8];
+    let mut lower = [0i16; 8];
+    for row in 0..N {
+        for col in 0..8 {
+            input[row][col] = block[8 * row + col].wrapping_mul(quant[8 * row + col]);
+            if row > 0 {
+                lower[col] |= block[8 * row + col];
+            }
+        }
+    }
+    // The vector code shifts without saturation where all rows but the first are zero.
+    let columns = if lower == [0; 8] {
+        [input[0].map(|dc| dc.wrapping_shl(PASS1_BITS)); 8]
+    } else {
+        pass::<N, N, { CONST_BITS - PASS1_BITS }>(&input)
+    };
+    let rows = pass::<N, 8, { CONST_BITS + PASS1_BITS + 3 }>(&transpose(&columns));
+    transpose(&rows.map(|row| row.map(saturate_i8)))
+}
+
+/// Transforms the first `M` columns, of which the first `N` elements may be other than zero; the lanes are the columns.
+#[inline(always)]
+fn pass<const N: usize, const M: usize, const SHIFT: u32>(input: &[[i16; 8]; 8]) -> [[i16; 8]; 8] {
+    let mut out = [[0; 8]; 8];
+    for lane in 0..M {
+        let mut x = [0; 8];
+        for k in 0..N {
+            x[k] = input[k][lane];
+        }
+        let y = transform::<SHIFT>(x);
+        for k in 0..8 {
+            out[k][lane] = y[k];
+        }
+    }
+    out
+}
+
+/// The transform of eight values, without the factor 1/sqrt(8); descales by `SHIFT` bits. The names are those of
+/// jidctint.c.
+#[inline(always)]
+fn transform<const SHIFT: u32>(x: [i16; 8]) -> [i16; 8] {
+    let wide = i32::from;
+    let [in0, in1, in2, in3, in4, in5, in6, in7] = x;
+
+    let tmp2 = dot(in2, F_0_541, in6, F_0_541 - F_1_847);
+    let tmp3 = dot(in2, F_0_541 + F_0_765, in6, F_0_541);
+    let tmp0 = wide(in0.wrapping_add(in4)) << CONST_BITS;
+    let tmp1 = wide(in0.wrapping_sub(in4)) << CONST_BITS;
+    let tmp10 = tmp0.wrapping_add(tmp3);
+    let tmp13 = tmp0.wrapping_sub(tmp3);
+    let tmp11 = tmp1.wrapping_add(tmp2);
+    let tmp12 = tmp1.wrapping_sub(tmp2);
+
+    let sum3 = in7.wrapping_add(in3);
+    let sum4 = in5.wrapping_add(in1);
+    let z3 = dot(sum3, F_1_175 - F_1_961, sum4, F_1_175);
+    let z4 = dot(sum3, F_1_175, sum4, F_1_175 - F_0_390);
+    let tmp0 = dot(in7, F_0_298 - F_0_899, in1, -F_0_899).wrapping_add(z3);
+    let tmp1 = dot(in5, F_2_053 - F_2_562, in3, -F_2_562).wrapping_add(z4);
+    let tmp2 = dot(in5, -F_2_562, in3, F_3_072 - F_2_562).wrapping_add(z3);
+    let tmp3 = dot(in7, -F_0_899, in1, F_1_501 - F_0_899).wrapping_add(z4);
+
+    let descale = |sum: i32| saturate_i16(sum.wrapping_add(1 << (SHIFT - 1)) >> SHIFT);
+    [
+        descale(tmp10.wrapping_add(tmp3)),
+        descale(tmp11.wrapping_add(tmp2)),
+        descale(tmp12.wrapping_add(tmp1)),
+        descale(tmp13.wrapping_add(tmp0)),
+        descale(tmp13.wrapping_sub(tmp0)),
+        descale(tmp12.wrapping_sub(tmp1)),
+        descale(tmp11.wrapping_sub(tmp2)),
+        descale(tmp10.wrapping_sub(tmp3)),
+    ]
+}
+
+/// `a * p + b * q`; the constants fit 16 bits.
+#[inline(always)]
+fn dot(a: i16, p: i32, b: i16, q: i32) -> i32 {
+    (i32::from(a) * p).wrapping_add(i32::from(b) * q)
+}
+
+#[inline(always)]
+fn saturate_i16(value: i32) -> i16 {
+    value.clamp(i16::MIN.into(), i16::MAX.into()) as i16
+}
+
+#[inline(always)]
+fn saturate_i8(value: i16) -> i8 {
+    value.clamp(i8::MIN.into(), i8::MAX.into()) as i8
+}
+
+#[inline(always)]
+fn transpose<T: Copy + Default>(matrix: &[[T; 8]; 8]) -> [[T; 8]; 8] {
+    let mut out = [[T::default(); 8]; 8];
+    for row in 0..8 {
+        for col in 0..8 {
+            out[col][row] = matrix[row][col];
+        }
+    }
+    out
+}

@@ -1,0 +1,233 @@
+//! Files whose coefficients come in several scans: progressive ones, and sequential ones with a scan for each component.
+
+use crate::bits::BitReader;
+use crate::error::Error;
+use crate::frame::{Component, Frame, Scan};
+use crate::huffman::extend;
+use crate::markers::{Markers, ZIGZAG};
+use crate::scan::{Entropy, Kind, Tables, Walked, walk};
+use crate::sequential::{self, dc_difference};
+
+/// The coefficients of a component, in natural order, in rows of blocks padded to whole MCUs.
+pub(crate) struct Coefficients {
+    pub(crate) blocks: Vec<[i16; 64]>,
+    pub(crate) stride: usize,
+}
+
+impl Coefficients {
+    pub(crate) fn new(component: &Component) -> Self {
+        let stride = component.padded_cols;
+        Self { blocks: vec![[0; 64]; stride * component.padded_rows], stride }
+    }
+}
+
+/// How far each coefficient of a component is known: the bit position it is known down to, -1 before its first scan.
+/// By zigzag index; `before` as it was before the latest scan.
+#[derive(Clone)]
+pub(crate) struct Known {
+    pub(crate) now: [i8; 64],
+    pub(crate) before: [i8; 64],
+}
+
+impl Known {
+    pub(crate) const NOTHING: Self = Self { now: [-1; 64], before: [-1; 64] };
+
+    /// Notes a scan (libjpeg-turbo, jdphuff.c, `start_pass_phuff_decoder`). `number` counts the scans from 1.
+    fn note(&mut self, scan: &Scan, number: u32) {
+        let (first, last) = (usize::from(scan.first), usize::from(scan.last));
+        for k in first.min(1)..=last.max(9) {
+            self.before[k] = if number > 1 { self.now[k] } else { 0 };
+        }
+        self.now[first..=last].fill(scan.low as i8);
+    }
+}
+
+/// Decodes a sequential scan into coefficients.
+pub(crate) fn sequential_scan<'a>(
+    bytes: &'a [u8],
+    markers: &Markers<'a>,
+    frame: &Frame,
+    scan: &Scan,
+    coefficients: &mut [Coefficients],
+) -> Result<Walked<'a>, Error> {
+    let coder = sequential::Coder::new(markers, scan)?;
+    walk(bytes, frame, scan, markers.restart_interval, |entropy, place| {
+        let store = &mut coefficients[scan.components[place.component].index];
+        let block = &mut store.blocks[place.row * store.stride + place.col];
+        coder.decode_block(entropy, place.component, block);
+    })
+}
+
+/// Decodes a progressive scan (T.81, annex G.1.2). `number` counts the scans from 1.
+pub(crate) fn progressive_scan<'a>(
+    bytes: &'a [u8],
+    markers: &Markers<'a>,
+    frame: &Frame,
+    scan: &Scan,
+    number: u32,
+    coefficients: &mut [Coefficients],
+    known: &mut [Known],
+) -> Result<Walked<'a>, Error> {
+    check_band(scan)?;
+    for component in &scan.components {
+        known[component.index].note(scan, number);
+    }
+    let (band, low) = (usize::from(scan.first)..=usize::from(scan.last), u32::from(scan.low));
+    let mut each = |decode: &dyn Fn(&mut Entropy<'a>, usize, &mut [i16; 64])| {
+        walk(bytes, frame, scan, markers.restart_interval, |entropy, place| {
+            let store = &mut coefficients[scan.components[place.component].index];
+            decode(entropy, place.component, &mut store.blocks[place.row * store.stride + place.col]);
+        })
+    };
+    match (scan.first, scan.high) {
+        (0, 0) => {
+            let tables = Tables::new(scan, &markers.dc, Kind::Dc, true)?;
+            each(&|entropy, component, block| {
+                let difference = dc_difference(tables.of(component), &mut entropy.reader);
+                let prediction = &mut entropy.prediction[component];
+                *prediction = prediction.wrapping_add(difference);
+                block[0] = (*prediction << low) as i16;
+            })
+        }
+        (0, _) => each(&|entropy, _, block| {
+            if entropy.reader.bit() {
+                block[0] |= 1 << low;
+            }
+        }),
+        (_, 0) => {
+            let tables = Tables::new(scan, &markers.ac, Kind::Ac, true)?;
+            each(&|entropy, component, block| first_ac(&tables, entropy, component, block, band.clone(), low))
+        }
+        _ => {
+            let tables = Tables::new(scan, &markers.ac, Kind::Ac, false)?;
+            each(&|entropy, component, block| {
+                refine_ac(&tables, entropy, component, block, band.clone(), low)
+            })
+        }
+    }
+}
+
+/// Checks the parameters of a scan by themselves; that they continue those before is not asked, as in libjpeg.
+fn check_band(scan: &Scan) -> Result<(), Error> {
+    let reason = if scan.first == 0 && scan.last != 0 {
+        "a progressive scan mixes DC and AC coefficients"
+    } else if scan.first > scan.last || scan.last > 63 {
+        "its band of coefficients is not within 0 to 63"
+    } else if scan.first > 0 && !scan.single() {
+        "an AC scan has more than one component"
+    } else if scan.low > 13 || (scan.high != 0 && scan.low + 1 != scan.high) {
+        "its bit positions are wrong"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Segment { segment: "SOS", offset: scan.offset, reason })
+}
+
+type Band = std::ops::RangeInclusive<usize>;
+
+/// The first scan of a band (T.81, G.1.2.2).
+#[inline]
+fn first_ac(
+    tables: &Tables,
+    entropy: &mut Entropy<'_>,
+    component: usize,
+    block: &mut [i16; 64],
+    band: Band,
+    low: u32,
+) {
+    if entropy.end_of_band_run > 0 {
+        entropy.end_of_band_run -= 1;
+        return;
+    }
+    let table = tables.of(component);
+    let mut reader = entropy.reader;
+    let mut k = *band.start();
+    while k <= *band.end() {
+        reader = reader.refill();
+        let entry = table.next(&mut reader);
+        let (run, size) = (entry.run(), entry.size());
+        let value = match i32::from(entry.value()) {
+            0 if size == 0 && run == 15 => {
+                k += 16;
+                continue;
+            }
+            0 if size == 0 => {
+                entropy.end_of_band_run = end_of_band_run(&mut reader, run as u32) - 1;
+                break;
+            }
+            0 => extend(reader.take(size), size),
+            value => value,
+        };
+        k += run;
+        block[usize::from(ZIGZAG[k & 127] & 63)] = (value << low) as i16;
+        k += 1;
+    }
+    entropy.reader = reader;
+}
+
+/// The number of blocks that a code "EOBn" ends, the present one included. Its bits must be available.
+fn end_of_band_run(reader: &mut BitReader<'_>, n: u32) -> u32 {
+    1 << n | if n > 0 { reader.take(n) } else { 0 }
+}
+
+/// A later scan of a band, which adds one bit to its coefficients (T.81, G.1.2.3).
+fn refine_ac(
+    tables: &Tables,
+    entropy: &mut Entropy<'_>,
+    component: usize,
+    block: &mut [i16; 64],
+    band: Band,
+    low: u32,
+) {
+    let table = tables.of(component);
+    let mut reader = entropy.reader;
+    let (mut k, end) = (*band.start(), *band.end());
+    while entropy.end_of_band_run == 0 && k <= end {
+        reader = reader.refill();
+        let entry = table.next(&mut reader);
+        let mut zeros = entry.run();
+        let mut value = 0;
+        if entry.size() > 0 {
+            // The size should be 1; whatever it is, one bit follows, the sign.
+            value = if reader.take(1) != 0 { 1 << low } else { -1 << low };
+        } else if zeros < 15 {
+            entropy.end_of_band_run = end_of_band_run(&mut reader, zeros as u32);
+            break;
+        }
+        // Pass over `zeros` coefficients that are still zero, refining the others on the way.
+        while k <= end {
+            let coefficient = &mut block[usize::from(ZIGZAG[k] & 63)];
+            if *coefficient != 0 {
+                refine(coefficient, &mut reader, low);
+            } else if zeros == 0 {
+                break;
+            } else {
+                zeros -= 1;
+            }
+            k += 1;
+        }
+        if value != 0 {
+            block[usize::from(ZIGZAG[k] & 63)] = value;
+        }
+        k += 1;
+    }
+    if entropy.end_of_band_run > 0 {
+        for &at in ZIGZAG.get(k..=end).unwrap_or_default() {
+            let coefficient = &mut block[usize::from(at & 63)];
+            if *coefficient != 0 {
+                refine(coefficient, &mut reader, low);
+            }
+        }
+        entropy.end_of_band_run -= 1;
+    }
+    entropy.reader = reader;
+}
+
+/// Reads the next bit of a coefficient that is not zero.
+#[inline(always)]
+fn refine(coefficient: &mut i16, reader: &mut BitReader<'_>, low: u32) {
+    let bit = 1i16 << low;
+    if reader.bit() && *coefficient & bit == 0 {
+        *coefficient = coefficient.wrapping_add(if *coefficient >= 0 { bit } else { -bit });
+    }
+}

@@ -1,0 +1,207 @@
+//! The walk over the MCUs of one scan, with restart markers and the recovery from damage.
+
+use crate::bits::{BitReader, End};
+use crate::error::Error;
+use crate::frame::{Frame, Scan};
+use crate::huffman::{HuffmanTable, TableSpec};
+use crate::markers::{Stream, marker};
+
+/// The state of an entropy-coded segment.
+pub(crate) struct Entropy<'a> {
+    pub(crate) reader: BitReader<'a>,
+    /// DC prediction of each component of the scan.
+    pub(crate) prediction: [i32; 4],
+    /// Blocks still to come that have no further coefficients in the band (progressive AC scans).
+    pub(crate) end_of_band_run: u32,
+    /// The segment ended before its MCUs did: what is missing stays as it is, until the next restart marker.
+    starved: bool,
+    restart_interval: u32,
+    until_restart: u32,
+    next_restart: u8,
+}
+
+impl<'a> Entropy<'a> {
+    fn new(bytes: &'a [u8], scan: &Scan, restart_interval: u32) -> Self {
+        Self {
+            reader: BitReader::new(bytes, scan.offset, End::Open),
+            prediction: [0; 4],
+            end_of_band_run: 0,
+            starved: false,
+            restart_interval,
+            until_restart: restart_interval,
+            next_restart: 0,
+        }
+    }
+
+    /// Passes the restart marker that is due. If another marker stands there, does what libjpeg does
+    /// (libjpeg-turbo, jdmarker.c, `jpeg_resync_to_restart`): goes on at the next marker after one that is invalid or
+    /// belongs to an earlier restart; leaves unread one that belongs to a later restart or ends the scan, so that the
+    /// coming MCUs find no data; and takes any other restart marker for the right one.
+    fn restart(&mut self) -> Result<(), Error> {
+        let mut stream = Stream::at(self.reader.bytes(), self.reader.pos());
+        let mut code = match self.reader.end() {
+            End::Marker(code) => code,
+            End::Open | End::File => stream.next_marker()?,
+        };
+        let ahead = |code: u8| (code.wrapping_sub(marker::RST0 + self.next_restart)) & 7;
+        let end = loop {
+            match code {
+                0..marker::SOF0 => code = stream.next_marker()?,
+                marker::RST0..=marker::RST7 => match ahead(code) {
+                    1 | 2 => break End::Marker(code),
+                    6 | 7 => code = stream.next_marker()?,
+                    _ => break End::Open,
+                },
+                _ => break End::Marker(code),
+            }
+        };
+        self.reader = BitReader::new(self.reader.bytes(), stream.pos(), end);
+        self.prediction = [0; 4];
+        self.end_of_band_run = 0;
+        self.until_restart = self.restart_interval;
+        self.next_restart = (self.next_restart + 1) & 7;
+        if end == End::Open {
+            self.starved = false;
+        }
+        Ok(())
+    }
+
+    /// Notes after an MCU whether its data was there.
+    fn finish_mcu(&mut self) -> Result<(), Error> {
+        if self.reader.overrun() {
+            if self.reader.end() == End::File {
+                return Err(Error::Truncated { offset: self.reader.bytes().len() });
+            }
+            self.starved = true;
+        }
+        Ok(())
+    }
+}
+
+/// Where a block of a scan stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    /// Index into the scan's components.
+    pub(crate) component: usize,
+    /// In blocks; at the right and lower edges an interleaved scan has blocks beyond the image.
+    pub(crate) row: usize,
+    pub(crate) col: usize,
+}
+
+/// How a scan ended.
+pub(crate) struct Walked<'a> {
+    pub(crate) reader: BitReader<'a>,
+    /// The last MCU row of an interleaved scan, or the rows of blocks that correspond to it, whose data was there.
+    pub(crate) last_good_row: usize,
+}
+
+/// Calls `decode_block` for every block of a scan in the order of the file (T.81, A.2).
+pub(crate) fn walk<'a>(
+    bytes: &'a [u8],
+    frame: &Frame,
+    scan: &Scan,
+    restart_interval: u32,
+    mut decode_block: impl FnMut(&mut Entropy<'a>, Place),
+) -> Result<Walked<'a>, Error> {
+    let mut entropy = Entropy::new(bytes, scan, restart_interval);
+    let mut last_good_row = 0;
+    let first = &frame.components[scan.components[0].index];
+    let (rows, cols, rows_in_mcu_row) = if scan.single() {
+        (first.block_rows, first.block_cols, first.v)
+    } else {
+        (frame.mcu_rows, frame.mcu_cols, 1)
+    };
+    for row in 0..rows {
+        for col in 0..cols {
+            if !entropy.starved {
+                last_good_row = row / rows_in_mcu_row;
+            }
+            if entropy.restart_interval > 0 {
+                if entropy.until_restart == 0 {
+                    entropy.restart()?;
+                }
+                entropy.until_restart -= 1;
+            }
+            if entropy.starved {
+                if entropy.restart_interval == 0 {
+                    return Ok(Walked { reader: entropy.reader, last_good_row });
+                }
+                continue;
+            }
+            if scan.single() {
+                decode_block(&mut entropy, Place { component: 0, row, col });
+            } else {
+                for (component, part) in scan.components.iter().enumerate() {
+                    let (h, v) = (frame.components[part.index].h, frame.components[part.index].v);
+                    for y in 0..v {
+                        for x in 0..h {
+                            decode_block(
+                                &mut entropy,
+                                Place { component, row: row * v + y, col: col * h + x },
+                            );
+                        }
+                    }
+                }
+            }
+            entropy.finish_mcu()?;
+        }
+    }
+    Ok(Walked { reader: entropy.reader, last_good_row })
+}
+
+/// Which of the two kinds of Huffman tables.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Dc,
+    Ac,
+}
+
+/// The tables of one kind that a scan uses, each derived once.
+pub(crate) struct Tables {
+    tables: Vec<HuffmanTable>,
+    /// For each component of the scan, an index into `tables`.
+    of_component: [usize; 4],
+}
+
+impl Tables {
+    /// `values` as for [`HuffmanTable::new`].
+    pub(crate) fn new(
+        scan: &Scan,
+        specs: &[Option<TableSpec>; 4],
+        kind: Kind,
+        values: bool,
+    ) -> Result<Self, Error> {
+        let mut numbers: Vec<u8> = Vec::with_capacity(2);
+        let mut tables = Vec::with_capacity(2);
+        let mut of_component = [0; 4];
+        for (component, slot) in scan.components.iter().zip(&mut of_component) {
+            let (index, name) = match kind {
+                Kind::Dc => (component.dc_table, "DC Huffman"),
+                Kind::Ac => (component.ac_table, "AC Huffman"),
+            };
+            if let Some(known) = numbers.iter().position(|&n| n == index) {
+                *slot = known;
+                continue;
+            }
+            let bad = |reason| Error::Table { table: name, index, offset: scan.offset, reason };
+            let spec = specs
+                .get(usize::from(index))
+                .and_then(Option::as_ref)
+                .ok_or_else(|| bad("it is not defined"))?;
+            let codes = spec.counts.iter().map(|&n| usize::from(n)).sum::<usize>().min(256);
+            if kind == Kind::Dc && spec.symbols[..codes].iter().any(|&size| size > 15) {
+                return Err(bad("a size is more than 15 bits"));
+            }
+            *slot = tables.len();
+            numbers.push(index);
+            tables.push(HuffmanTable::new(spec, values).map_err(bad)?);
+        }
+        Ok(Self { tables, of_component })
+    }
+
+    /// The table of a component of the scan.
+    #[inline(always)]
+    pub(crate) fn of(&self, component: usize) -> &HuffmanTable {
+        &self.tables[self.of_component[component]]
+    }
+}

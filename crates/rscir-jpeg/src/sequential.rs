@@ -1,0 +1,75 @@
+//! Baseline and extended sequential scans.
+
+use crate::bits::BitReader;
+use crate::error::Error;
+use crate::frame::Scan;
+use crate::huffman::{HuffmanTable, extend};
+use crate::markers::{Markers, ZIGZAG};
+use crate::scan::{Entropy, Kind, Tables};
+
+/// The Huffman tables of a sequential scan.
+pub(crate) struct Coder {
+    dc: Tables,
+    ac: Tables,
+}
+
+impl Coder {
+    pub(crate) fn new(markers: &Markers<'_>, scan: &Scan) -> Result<Self, Error> {
+        Ok(Self {
+            dc: Tables::new(scan, &markers.dc, Kind::Dc, true)?,
+            ac: Tables::new(scan, &markers.ac, Kind::Ac, true)?,
+        })
+    }
+
+    /// Decodes one block into `block`, which must be zero; gives the zigzag index of the last coefficient (T.81, F.2.2).
+    #[inline(always)]
+    pub(crate) fn decode_block(
+        &self,
+        entropy: &mut Entropy<'_>,
+        component: usize,
+        block: &mut [i16; 64],
+    ) -> usize {
+        let mut reader = entropy.reader;
+        let difference = dc_difference(self.dc.of(component), &mut reader);
+        let prediction = &mut entropy.prediction[component];
+        *prediction = prediction.wrapping_add(difference);
+        block[0] = *prediction as i16;
+
+        let table = self.ac.of(component);
+        let (mut k, mut last) = (1, 0);
+        while k < 64 {
+            reader = reader.refill();
+            let entry = table.next(&mut reader);
+            let mut value = entry.value();
+            if value == 0 {
+                let size = entry.size();
+                if size == 0 {
+                    if entry.run() != 15 {
+                        break;
+                    }
+                    k += 16;
+                    continue;
+                }
+                value = extend(reader.take(size), size) as i16;
+            }
+            k += entry.run();
+            block[usize::from(ZIGZAG[k & 127] & 63)] = value;
+            last = k;
+            k += 1;
+        }
+        entropy.reader = reader;
+        last.min(63)
+    }
+}
+
+/// Decodes the difference of a DC coefficient from the one before.
+#[inline(always)]
+pub(crate) fn dc_difference(table: &HuffmanTable, reader: &mut BitReader<'_>) -> i32 {
+    *reader = reader.refill();
+    let entry = table.next(reader);
+    match (entry.value(), entry.size()) {
+        (0, 0) => 0,
+        (0, size) => extend(reader.take(size), size),
+        (value, _) => value.into(),
+    }
+}

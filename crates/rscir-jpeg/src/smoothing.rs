@@ -1,0 +1,130 @@
+//! Smoothing of progressive images whose AC coefficients are not all known.
+//!
+//! Where a file ends before its last scans, libjpeg-turbo estimates the first nine AC coefficients of a block from the DC
+//! coefficients of the 5 x 5 blocks around it (jdcoefct.c, `decompress_smooth_data`; after T.81, annex K.8).
+
+use crate::frame::{Component, Frame};
+use crate::markers::ZIGZAG;
+use crate::progressive::{Coefficients, Known};
+
+/// The coefficients that are estimated: zigzag indices 1 to 9.
+const ESTIMATED: usize = 10;
+
+/// Weights, in 1/256, of the 25 DC coefficients around a block, row by row, for one coefficient.
+type Kernel = [i16; 25];
+
+/// For components of which only the DC coefficient is known: by zigzag index, the DC coefficient itself first.
+#[rustfmt::skip]
+const FROM_DC_ONLY: [Kernel; ESTIMATED] = [
+    [-2, -6, -8, -6, -2,   -6, 6, 42, 6, -6,     -8, 42, 152, 42, -8,  -6, 6, 42, 6, -6,       -2, -6, -8, -6, -2],
+    [-1, -1, 0, 1, 1,      -3, 13, 0, -13, 3,    -3, 38, 0, -38, 3,    -3, 13, 0, -13, 3,      -1, -1, 0, 1, 1],
+    [-1, -3, -3, -3, -1,   -1, 13, 38, 13, -1,   0, 0, 0, 0, 0,        1, -13, -38, -13, 1,    1, 3, 3, 3, 1],
+    [0, 0, 1, 0, 0,        0, 2, 7, 2, 0,        0, -5, -14, -5, 0,    0, 2, 7, 2, 0,          0, 0, 1, 0, 0],
+    [-1, 0, 0, 0, 1,       0, 9, 0, -9, 0,       0, 0, 0, 0, 0,        0, -9, 0, 9, 0,         1, 0, 0, 0, -1],
+    [0, 0, 0, 0, 0,        0, 2, -5, 2, 0,       1, 7, -14, 7, 1,      0, 2, -5, 2, 0,         0, 0, 0, 0, 0],
+    [0, 0, 0, 0, 0,        0, 1, 0, -1, 0,       0, 2, 0, -2, 0,       0, 1, 0, -1, 0,         0, 0, 0, 0, 0],
+    [0, 0, 0, 0, 0,        0, 1, -3, 1, 0,       0, 0, 0, 0, 0,        0, -1, 3, -1, 0,        0, 0, 0, 0, 0],
+    [0, 0, 0, 0, 0,        0, 1, 0, -1, 0,       0, -3, 0, 3, 0,       0, 1, 0, -1, 0,         0, 0, 0, 0, 0],
+    [0, 0, 0, 0, 0,        0, 1, 2, 1, 0,        0, 0, 0, 0, 0,        0, -1, -2, -1, 0,       0, 0, 0, 0, 0],
+];
+
+/// For components of which some AC coefficient is known: zigzag indices 1 to 5, the others stay.
+#[rustfmt::skip]
+const BESIDE_AC: [Kernel; 6] = [
+    [0; 25],
+    [0, 0, 0, 0, 0,        0, 0, 0, 0, 0,        -7, 50, 0, -50, 7,    0, 0, 0, 0, 0,          0, 0, 0, 0, 0],
+    [0, 0, -7, 0, 0,       0, 0, 50, 0, 0,       0, 0, 0, 0, 0,        0, 0, -50, 0, 0,        0, 0, 7, 0, 0],
+    [0, 0, -1, 0, 0,       0, 0, 13, 0, 0,       0, 0, -24, 0, 0,      0, 0, 13, 0, 0,         0, 0, -1, 0, 0],
+    [0, -1, 0, 1, 0,       -1, 10, 0, -10, 1,    0, 0, 0, 0, 0,        1, -10, 0, 10, -1,      0, 1, 0, -1, 0],
+    [0, 0, 0, 0, 0,        0, 0, 0, 0, 0,        -1, 13, -24, 13, -1,  0, 0, 0, 0, 0,          0, 0, 0, 0, 0],
+];
+
+/// Whether the image is to be smoothed: all DC coefficients are known, some of the first AC coefficients are not quite,
+/// and no quantiser of either is zero.
+pub(crate) fn needed(frame: &Frame, known: &[Known]) -> bool {
+    let quantisers = |component: &Component| {
+        component.quant.is_some_and(|quant| ZIGZAG[..ESTIMATED].iter().all(|&at| quant[usize::from(at)] != 0))
+    };
+    frame.components.iter().all(quantisers)
+        && known.iter().all(|known| known.now[0] >= 0)
+        && known.iter().any(|known| known.now[1..ESTIMATED].iter().any(|&bits| bits != 0))
+}
+
+/// Smooths the blocks of one component.
+pub(crate) struct Smoother<'a> {
+    coefficients: &'a Coefficients,
+    component: &'a Component,
+    quant: [i64; ESTIMATED],
+    mcu_rows: usize,
+    /// How far the coefficients are known in MCU rows up to `last_good_row`, and below.
+    good: [i8; ESTIMATED],
+    below: [i8; ESTIMATED],
+    last_good_row: usize,
+}
+
+impl<'a> Smoother<'a> {
+    /// `scans` is the number of scans that the file has.
+    pub(crate) fn new(
+        frame: &Frame,
+        component: &'a Component,
+        coefficients: &'a Coefficients,
+        known: &Known,
+        scans: u32,
+        last_good_row: usize,
+    ) -> Self {
+        let quant = component.quant.unwrap_or([1; 64]);
+        Self {
+            coefficients,
+            component,
+            quant: std::array::from_fn(|k| quant[usize::from(ZIGZAG[k])].into()),
+            mcu_rows: frame.mcu_rows,
+            good: std::array::from_fn(|k| known.now[k]),
+            below: std::array::from_fn(|k| if scans > 1 { known.before[k] } else { -1 }),
+            last_good_row,
+        }
+    }
+
+    /// The smoothed copy of the block in this row and column of blocks.
+    pub(crate) fn block(&self, row: usize, col: usize) -> [i16; 64] {
+        let mut block = self.coefficients.blocks[row * self.coefficients.stride + col];
+        let bits = if row / self.component.v > self.last_good_row { &self.below } else { &self.good };
+        let dc_only = bits[1..].iter().all(|&b| b == -1);
+        let kernels: &[Kernel] = if dc_only { &FROM_DC_ONLY } else { &BESIDE_AC };
+        let dc = self.neighbours(row, col);
+        for (k, kernel) in kernels.iter().enumerate().skip(1) {
+            let coefficient = &mut block[usize::from(ZIGZAG[k])];
+            if bits[k] != 0 && *coefficient == 0 {
+                *coefficient = self.estimate(&dc, kernel, k, bits[k]);
+            }
+        }
+        if dc_only {
+            block[0] = self.estimate(&dc, &kernels[0], 0, 0);
+        }
+        block
+    }
+
+    /// The weighted sum of DC values in units of the coefficient's quantiser, rounded half away from zero, and kept below
+    /// the bit position that the coefficient is known down to.
+    fn estimate(&self, dc: &[i32; 25], kernel: &Kernel, k: usize, bits: i8) -> i16 {
+        let sum: i64 = dc.iter().zip(kernel).map(|(&dc, &weight)| i64::from(dc) * i64::from(weight)).sum();
+        let scaled = self.quant[0] * sum;
+        let quantiser = self.quant[k];
+        let mut magnitude = ((quantiser << 7) + scaled.abs()) / (quantiser << 8);
+        if bits > 0 {
+            magnitude = magnitude.min((1 << bits) - 1);
+        }
+        (magnitude * scaled.signum()) as i16
+    }
+
+    /// The DC coefficients of the 5 x 5 blocks around one; beyond an edge those at the edge.
+    fn neighbours(&self, row: usize, col: usize) -> [i32; 25] {
+        // libjpeg counts the padding below the image among the rows, except from the last MCU row.
+        let in_last_mcu_row = row / self.component.v + 1 == self.mcu_rows;
+        let rows = if in_last_mcu_row { self.component.block_rows } else { self.component.padded_rows };
+        let clamped = |at: usize, step: usize, len: usize| (at + step).saturating_sub(2).min(len - 1);
+        std::array::from_fn(|i| {
+            let (row, col) = (clamped(row, i / 5, rows), clamped(col, i % 5, self.component.block_cols));
+            self.coefficients.blocks[row * self.coefficients.stride + col][0].into()
+        })
+    }
+}
