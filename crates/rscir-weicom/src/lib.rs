@@ -23,19 +23,30 @@
 //! does not search: `rscir-index` does, and uses that [fusions](rscir_core::Fusion) are monotone.
 
 mod baseline;
+mod basic;
+mod captions;
 mod error;
+mod freedom;
 mod fusion;
 mod late;
 mod normalize;
 mod parameters;
+mod projection;
+mod pseudo_word;
 mod registry;
 mod slerp;
+mod vocabulary;
 mod weicom;
 
 pub use baseline::{ImageOnly, Product, Sum, TextOnly};
+pub use basic::{Basic, BasicConfig, BasicResources};
+pub use captions::ExternalCaptions;
 pub use error::{Error, Result};
+pub use freedom::{FreeDom, FreeDomConfig};
 pub use late::{Dbsf, Min, Rrf};
 pub use normalize::Normalization;
+pub use pseudo_word::{Activation, Layer, PseudoWord, PseudoWordMap};
 pub use registry::MethodSpec;
 pub use slerp::Slerp;
+pub use vocabulary::Vocabulary;
 pub use weicom::WeiCom;

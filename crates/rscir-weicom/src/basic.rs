@@ -1,0 +1,325 @@
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use rscir_core::{
+    Archive, ComposedQuery, Embeddings, Error as CoreError, Method, Queries, Result as CoreResult,
+    TextEncoder, top_k,
+};
+
+use crate::projection::Projection;
+use crate::vocabulary::PromptMemory;
+use crate::{Error, Result, Vocabulary};
+
+/// The stages of BASIC and their constants; the default is the authors' (METHOD_PRESETS and calculate_rankings of
+/// billpsomas/icir). Each stage can be switched off.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BasicConfig {
+    /// Write the text into this many subjects' contexts, before and after; `None`: the text alone.
+    pub context: Option<usize>,
+    /// Subtract the mean image feature from images and the mean subject from texts.
+    pub centring: bool,
+    /// Project the query image on what subjects vary in and styles do not; the share of the styles (their `aa`).
+    pub projection: Option<f64>,
+    /// Directions the projection keeps, at most.
+    pub components: usize,
+    /// Expand the query image by this many neighbours.
+    pub expansion: Option<usize>,
+    /// Shift and scale by the least similarity within a reference set, where one is given.
+    pub normalization: bool,
+    /// Weight of the squared sum in Harris' criterion `s_i s_t - weight (s_i + s_t)^2`; 0 leaves the product.
+    pub harris: f64,
+}
+
+impl Default for BasicConfig {
+    fn default() -> Self {
+        Self {
+            context: Some(100),
+            centring: true,
+            projection: Some(0.2),
+            components: 250,
+            expansion: Some(25),
+            normalization: true,
+            harris: 0.1,
+        }
+    }
+}
+
+/// Weight of a neighbour in the expanded query is `exp(0.1 value)` (calculate_rankings of billpsomas/icir).
+const EXPANSION_SHARPNESS: f64 = 0.1;
+
+/// What BASIC looks at beside the archive.
+pub struct BasicResources {
+    /// Words for what is on images (their generic_subjects).
+    pub subjects: Arc<Vocabulary>,
+    /// Words for how images look (their generic_styles).
+    pub styles: Arc<Vocabulary>,
+    /// Mean image feature `[dim]` to centre by, LAION-1M's for CLIP in the paper; `None`: the archive's own mean.
+    pub image_mean: Option<Vec<f32>>,
+    /// Image and text features whose least similarities normalise (in the paper: of generated images); `None`: the
+    /// similarities stay as they are.
+    pub reference_set: Option<(Embeddings, Embeddings)>,
+    /// Encodes the text's contexts; `None` needs `context` switched off.
+    pub encoder: Option<Arc<dyn TextEncoder>>,
+}
+
+/// BASIC (Psomas et al., *Instance-Level Composed Image Retrieval*, arXiv 2510.25387): centre, project, expand, normalise, and
+/// multiply with a penalty for one-sided matches.
+pub struct Basic {
+    config: BasicConfig,
+    resources: BasicResources,
+    prompts: Option<PromptMemory>,
+    subject_mean: Vec<f64>,
+    projection: OnceLock<Projection>,
+    least: Mutex<Option<(Vec<f64>, Least)>>,
+}
+
+/// The least similarities within the reference set: image to image, text to image.
+#[derive(Debug, Clone, Copy)]
+struct Least {
+    image: f64,
+    text: f64,
+}
+
+impl Basic {
+    /// With the stages of `config`.
+    ///
+    /// # Errors
+    /// [`Error::BadParameter`] if the resources are not all equally wide, a count is 0, or contexts are asked for
+    /// without an encoder.
+    pub fn new(config: BasicConfig, resources: BasicResources) -> Result<Self> {
+        let dim = resources.subjects.features().dim();
+        let bad = |parameter, value: String, expected| {
+            Err(Error::BadParameter { method: "basic", parameter, value, expected })
+        };
+        let mut widths = vec![resources.styles.features().dim()];
+        widths.extend(resources.image_mean.as_ref().map(Vec::len));
+        widths.extend(resources.reference_set.iter().flat_map(|(i, t)| [i.dim(), t.dim()]));
+        widths.extend(resources.encoder.as_ref().map(|e| e.spec().dim));
+        if let Some(width) = widths.into_iter().find(|&w| w != dim) {
+            return bad("width of a resource", width.to_string(), "as wide as the subjects' features");
+        }
+        if resources.reference_set.as_ref().is_some_and(|(i, t)| i.is_empty() || t.is_empty()) {
+            return bad("reference set", "empty".into(), "at least one image and one text");
+        }
+        if config.context == Some(0) || config.expansion == Some(0) || config.components == 0 {
+            return bad("count", "0".into(), "at least 1, or the stage switched off");
+        }
+        if config.context.is_some() && resources.encoder.is_none() {
+            return bad("context", "without an encoder".into(), "off, or an encoder given");
+        }
+        let share = config.projection.unwrap_or(0.0);
+        if !(0.0..=1.0).contains(&share) {
+            return bad("projection", share.to_string(), "between 0 and 1");
+        }
+        if !(config.harris.is_finite() && config.harris >= 0.0) {
+            return bad("harris", config.harris.to_string(), "a number from 0");
+        }
+        let subject_mean = if config.centring { mean(resources.subjects.features()) } else { vec![0.0; dim] };
+        let prompts = resources.encoder.clone().map(PromptMemory::new);
+        Ok(Self {
+            config,
+            resources,
+            prompts,
+            subject_mean,
+            projection: OnceLock::new(),
+            least: Mutex::default(),
+        })
+    }
+
+    /// The stages.
+    pub fn config(&self) -> &BasicConfig {
+        &self.config
+    }
+
+    /// The mean that images are centred by.
+    fn image_mean(&self, archive: &dyn Archive) -> Vec<f64> {
+        match (&self.resources.image_mean, self.config.centring) {
+            (_, false) => vec![0.0; archive.dim()],
+            (Some(mean), true) => mean.iter().map(|&v| f64::from(v)).collect(),
+            (None, true) => archive.moments().mean().to_vec(),
+        }
+    }
+
+    /// The text feature, in the contexts of the subjects if that stage is on, centred.
+    fn text_feature(&self, query: &ComposedQuery, label: &str) -> CoreResult<Vec<f64>> {
+        let mut feature: Vec<f64> = match (self.config.context, &self.prompts) {
+            (Some(subjects), Some(prompts)) => {
+                let words = query.require_words(label)?;
+                let contexts = self.resources.subjects.words().iter().take(subjects);
+                let texts: Vec<String> =
+                    contexts.flat_map(|c| [format!("{c} {words}"), format!("{words} {c}")]).collect();
+                let mut sum = vec![0.0; self.subject_mean.len()];
+                for feature in prompts.encode(&texts)? {
+                    sum.iter_mut().zip(feature.iter()).for_each(|(s, &f)| *s += f64::from(f));
+                }
+                let length = sum.iter().map(|v| v * v).sum::<f64>().sqrt();
+                if length == 0.0 {
+                    return Err(CoreError::ZeroRow { row: 0 });
+                }
+                sum.iter().map(|v| v / length).collect()
+            }
+            _ => query.require_text(label)?.iter().map(|&v| f64::from(v)).collect(),
+        };
+        feature.iter_mut().zip(&self.subject_mean).for_each(|(f, m)| *f -= m);
+        Ok(feature)
+    }
+
+    fn project(&self, vector: &[f64]) -> Vec<f64> {
+        let Some(styles_share) = self.config.projection else { return vector.to_vec() };
+        let projection = self.projection.get_or_init(|| {
+            Projection::contrastive(
+                self.resources.subjects.features(),
+                self.resources.styles.features(),
+                &self.subject_mean,
+                styles_share,
+                self.config.components,
+            )
+        });
+        projection.apply(vector)
+    }
+
+    /// Dot products of the centred archive with `vector`: `(X - mean) v = X v - mean . v`.
+    fn centred_similarities(
+        archive: &dyn Archive,
+        mean: &[f64],
+        vector: &[f64],
+        scores: &mut [f32],
+    ) -> CoreResult<()> {
+        let query: Vec<f32> = vector.iter().map(|&v| v as f32).collect();
+        archive.similarities(Queries::new(archive.dim(), &query)?, scores)?;
+        let offset: f64 = mean.iter().zip(vector).map(|(m, v)| m * v).sum();
+        scores.iter_mut().for_each(|s| *s = (f64::from(*s) - offset) as f32);
+        Ok(())
+    }
+
+    /// The projected query image, moved towards its neighbours if that stage is on. `scratch` is as long as the archive.
+    fn image_feature(
+        &self,
+        image: &[f32],
+        archive: &dyn Archive,
+        mean: &[f64],
+        scratch: &mut [f32],
+    ) -> CoreResult<Vec<f64>> {
+        let centred: Vec<f64> = image.iter().zip(mean).map(|(&i, m)| f64::from(i) - m).collect();
+        let projected = self.project(&centred);
+        let Some(neighbours) = self.config.expansion else { return Ok(projected) };
+        Self::centred_similarities(archive, mean, &projected, scratch)?;
+        // The query itself takes part with value 1.
+        let own = EXPANSION_SHARPNESS.exp();
+        let mut total = own;
+        let mut expanded: Vec<f64> = centred.iter().map(|c| c * own).collect();
+        for neighbour in top_k(scratch, neighbours) {
+            let weight = (EXPANSION_SHARPNESS * f64::from(neighbour.score)).exp();
+            total += weight;
+            for ((e, &x), m) in expanded.iter_mut().zip(archive.vector(neighbour.row).iter()).zip(mean) {
+                *e += weight * (f64::from(x) - m);
+            }
+        }
+        expanded.iter_mut().for_each(|e| *e /= total);
+        Ok(self.project(&expanded))
+    }
+
+    /// The least similarities of the reference set, centred by `mean`; remembered for the last mean.
+    fn least(&self, mean: &[f64]) -> Option<Least> {
+        let (images, texts) = self.resources.reference_set.as_ref().filter(|_| self.config.normalization)?;
+        let mut known = self.least.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, least)) = known.as_ref()
+            && of == mean
+        {
+            return Some(*least);
+        }
+        let images = centred_rows(images, mean);
+        let texts = centred_rows(texts, &self.subject_mean);
+        let least = Least {
+            image: least_product(&images, &images, mean.len()),
+            text: least_product(&texts, &images, mean.len()),
+        };
+        *known = Some((mean.to_vec(), least));
+        Some(least)
+    }
+}
+
+/// Rows less a vector.
+fn centred_rows(rows: &Embeddings, mean: &[f64]) -> Vec<f32> {
+    rows.rows().flat_map(|row| row.iter().zip(mean).map(|(&x, m)| (f64::from(x) - m) as f32)).collect()
+}
+
+/// The least dot product of a row of `a` and a row of `b`, block by block.
+fn least_product(a: &[f32], b: &[f32], dim: usize) -> f64 {
+    const BLOCK: usize = 64;
+    let columns = b.len() / dim;
+    let mut products = vec![0.0f32; BLOCK * columns];
+    let mut least = f32::INFINITY;
+    for block in a.chunks(BLOCK * dim) {
+        let rows = block.len() / dim;
+        let products = &mut products[..rows * columns];
+        rscir_kernels::matmul_nt(block, b, rows, columns, dim, products);
+        least = products.iter().copied().fold(least, f32::min);
+    }
+    f64::from(least)
+}
+
+/// Mean of the rows.
+fn mean(rows: &Embeddings) -> Vec<f64> {
+    let mut mean = vec![0.0; rows.dim()];
+    for row in rows.rows() {
+        mean.iter_mut().zip(row).for_each(|(m, &x)| *m += f64::from(x));
+    }
+    mean.iter_mut().for_each(|m| *m /= rows.len() as f64);
+    mean
+}
+
+impl Method for Basic {
+    fn label(&self) -> String {
+        let (c, paper) = (&self.config, BasicConfig::default());
+        let mut changed = Vec::new();
+        let switch = |name: &str, on: bool| format!("{name}={}", if on { "on" } else { "off" });
+        if c.context != paper.context {
+            changed.push(c.context.map_or("context=off".into(), |n| format!("context={n}")));
+        }
+        if c.centring != paper.centring {
+            changed.push(switch("centring", c.centring));
+        }
+        if c.projection != paper.projection {
+            changed.push(c.projection.map_or("projection=off".into(), |aa| format!("aa={aa}")));
+        }
+        if c.components != paper.components {
+            changed.push(format!("components={}", c.components));
+        }
+        if c.expansion != paper.expansion {
+            changed.push(c.expansion.map_or("qe=off".into(), |n| format!("qe={n}")));
+        }
+        if c.normalization != paper.normalization {
+            changed.push(switch("norm", c.normalization));
+        }
+        if c.harris != paper.harris {
+            changed.push(format!("harris={}", c.harris));
+        }
+        if changed.is_empty() { "basic".into() } else { format!("basic({})", changed.join(",")) }
+    }
+
+    fn score(&self, query: &ComposedQuery, archive: &dyn Archive, scores: &mut [f32]) -> CoreResult<()> {
+        CoreError::check_length("scores (one per archive row)", archive.len(), scores.len())?;
+        CoreError::check_length("width of BASIC's resources", archive.dim(), self.subject_mean.len())?;
+        archive.spec().check(query.spec())?;
+        let label = self.label();
+        let mean = self.image_mean(archive);
+        let image = query.require_image(&label)?;
+        let text = self.text_feature(query, &label)?;
+        let image = self.image_feature(image, archive, &mean, scores)?;
+        let mut text_scores = vec![0.0; scores.len()];
+        Self::centred_similarities(archive, &mean, &text, &mut text_scores)?;
+        Self::centred_similarities(archive, &mean, &image, scores)?;
+        let least = self.least(&mean);
+        for (score, &text) in scores.iter_mut().zip(&text_scores) {
+            let (mut i, mut t) = (f64::from(*score), f64::from(text));
+            if let Some(least) = least {
+                // Both are scaled by the images' minimum, as the authors do.
+                i = (i - least.image) / least.image.abs();
+                t = (t - least.text) / least.image.abs();
+            }
+            let (i, t) = (i.max(0.0), t.max(0.0));
+            *score = (i * t - self.config.harris * (i + t) * (i + t)) as f32;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,44 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rscir_core::{
+    Archive, ComposedQuery, Error as CoreError, Method, Queries, Result as CoreResult, TextEncoder,
+};
+
+use crate::vocabulary::PromptMemory;
+
+/// Composition by captions made elsewhere: a captioner and a language model describe the wanted image, and the
+/// description is the query (CIReVL: Karthik et al., *Vision-by-Language for Training-Free Compositional Image Retrieval*,
+/// ICLR 2024).
+pub struct ExternalCaptions {
+    captions: HashMap<(String, String), String>,
+    prompts: PromptMemory,
+}
+
+impl ExternalCaptions {
+    /// With one caption for each (key of the query image, words of the query).
+    pub fn new(captions: HashMap<(String, String), String>, encoder: Arc<dyn TextEncoder>) -> Self {
+        Self { captions, prompts: PromptMemory::new(encoder) }
+    }
+}
+
+impl Method for ExternalCaptions {
+    fn label(&self) -> String {
+        "captions".into()
+    }
+
+    fn score(&self, query: &ComposedQuery, archive: &dyn Archive, scores: &mut [f32]) -> CoreResult<()> {
+        archive.spec().check(query.spec())?;
+        archive.spec().check(self.prompts.encoder().spec())?;
+        let label = self.label();
+        let missing = |part| CoreError::MissingPart { method: label.clone(), part };
+        let key = query.image_key().ok_or_else(|| missing("image key"))?;
+        let words = query.require_words(&label)?;
+        let caption = self
+            .captions
+            .get(&(key.to_string(), words.to_string()))
+            .ok_or_else(|| missing("caption (none was given for this image and text)"))?;
+        let features = self.prompts.encode(std::slice::from_ref(caption))?;
+        archive.similarities(Queries::new(archive.dim(), &features[0])?, scores)
+    }
+}

@@ -1,0 +1,138 @@
+use std::sync::Arc;
+
+use rscir_core::{
+    Archive, ComposedQuery, Error as CoreError, Method, Queries, Result as CoreResult, TextEncoder, top_k,
+};
+
+use crate::vocabulary::PromptMemory;
+use crate::{Error, Result, Vocabulary};
+
+/// The constants of FreeDom; the default is the authors' (run_retrieval.py of NikosEfth/freedom).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FreeDomConfig {
+    /// Images that vote: the nearest of the archive (their kappa).
+    pub neighbours: usize,
+    /// Words each image votes for (their ni).
+    pub words_per_image: usize,
+    /// Words that enter the query (their mu).
+    pub words: usize,
+    /// The query image votes too where its nearest neighbour is less similar than this, as it then is not in the
+    /// archive itself.
+    pub same_image: f32,
+}
+
+impl Default for FreeDomConfig {
+    fn default() -> Self {
+        Self { neighbours: 20, words_per_image: 7, words: 7, same_image: 0.98 }
+    }
+}
+
+/// FreeDom: the image is turned into words by its neighbours' votes, and the words are composed with the text
+/// (Efthymiadis et al., *Composed Image Retrieval for Training-Free Domain Conversion*, WACV 2025).
+///
+/// The query vector is the sum, over the words with most votes, of `votes / most votes` times the text feature of
+/// `"<word> <text>"`. The authors add the image itself to the voters if *any* query of a batch is without its double in
+/// the archive; here each query decides for itself, so a result does not depend on other queries.
+pub struct FreeDom {
+    config: FreeDomConfig,
+    vocabulary: Arc<Vocabulary>,
+    prompts: PromptMemory,
+}
+
+impl FreeDom {
+    /// With the paper's constants.
+    ///
+    /// # Errors
+    /// [`Error::BadParameter`] if the vocabulary's features are not as wide as the encoder's.
+    pub fn new(vocabulary: Arc<Vocabulary>, encoder: Arc<dyn TextEncoder>) -> Result<Self> {
+        Self::with_config(FreeDomConfig::default(), vocabulary, encoder)
+    }
+
+    /// With other constants.
+    ///
+    /// # Errors
+    /// [`Error::BadParameter`] if a count is 0 or the vocabulary's features are not as wide as the encoder's.
+    pub fn with_config(
+        config: FreeDomConfig,
+        vocabulary: Arc<Vocabulary>,
+        encoder: Arc<dyn TextEncoder>,
+    ) -> Result<Self> {
+        let bad = |parameter, value: usize, expected| {
+            Err(Error::BadParameter { method: "freedom", parameter, value: value.to_string(), expected })
+        };
+        for (parameter, value) in [
+            ("neighbours", config.neighbours),
+            ("words_per_image", config.words_per_image),
+            ("words", config.words),
+        ] {
+            if value == 0 {
+                return bad(parameter, value, "at least 1");
+            }
+        }
+        if vocabulary.features().dim() != encoder.spec().dim {
+            return bad("vocabulary", vocabulary.features().dim(), "as wide as the encoder's features");
+        }
+        Ok(Self { config, vocabulary, prompts: PromptMemory::new(encoder) })
+    }
+
+    /// The words the images vote for and the number of votes, most votes first; equal votes in the order of the first.
+    fn vote(&self, voters: &[Vec<f32>]) -> CoreResult<Vec<(usize, usize)>> {
+        let features = self.vocabulary.features();
+        let mut votes: Vec<(usize, usize)> = Vec::new();
+        let mut similarities = vec![0.0; self.vocabulary.len()];
+        for voter in voters {
+            for (s, word) in similarities.iter_mut().zip(features.rows()) {
+                *s = rscir_kernels::dot(voter, word);
+            }
+            for scored in top_k(&similarities, self.config.words_per_image) {
+                match votes.iter_mut().find(|(word, _)| *word == scored.row) {
+                    Some((_, count)) => *count += 1,
+                    None => votes.push((scored.row, 1)),
+                }
+            }
+        }
+        votes.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+        votes.truncate(self.config.words);
+        Ok(votes)
+    }
+}
+
+impl Method for FreeDom {
+    fn label(&self) -> String {
+        if self.config == FreeDomConfig::default() {
+            return "freedom".into();
+        }
+        let c = &self.config;
+        format!("freedom(kappa={},ni={},mu={})", c.neighbours, c.words_per_image, c.words)
+    }
+
+    fn score(&self, query: &ComposedQuery, archive: &dyn Archive, scores: &mut [f32]) -> CoreResult<()> {
+        CoreError::check_length("scores (one per archive row)", archive.len(), scores.len())?;
+        archive.spec().check(query.spec())?;
+        archive.spec().check(self.prompts.encoder().spec())?;
+        let label = self.label();
+        let image = query.require_image(&label)?;
+        let words = query.require_words(&label)?;
+        archive.similarities(image.queries(), scores)?;
+        let nearest = top_k(scores, self.config.neighbours);
+        let mut voters: Vec<Vec<f32>> = Vec::with_capacity(nearest.len() + 1);
+        if nearest.first().is_none_or(|best| best.score < self.config.same_image) {
+            voters.push(image.to_vec());
+        }
+        voters.extend(nearest.iter().map(|n| archive.vector(n.row).into_owned()));
+        voters.truncate(self.config.neighbours);
+
+        let votes = self.vote(&voters)?;
+        let prompts: Vec<String> =
+            votes.iter().map(|&(word, _)| format!("{} {words}", self.vocabulary.word(word))).collect();
+        let most = votes.first().map_or(1, |&(_, count)| count) as f32;
+        let mut composed = vec![0.0f32; archive.dim()];
+        for (feature, &(_, count)) in self.prompts.encode(&prompts)?.iter().zip(&votes) {
+            let weight = count as f32 / most;
+            for (c, f) in composed.iter_mut().zip(feature.iter()) {
+                *c += weight * f;
+            }
+        }
+        archive.similarities(Queries::new(archive.dim(), &composed)?, scores)
+    }
+}
