@@ -23,6 +23,14 @@ pub enum Error {
         /// The parameters it has.
         known: String,
     },
+    /// The method needs something that was not given.
+    #[error("method {method} needs {resource}, which was not given")]
+    MissingResource {
+        /// Name of the method.
+        method: &'static str,
+        /// What it needs.
+        resource: &'static str,
+    },
     /// A parameter has a value that the method cannot take.
     #[error("method {method}: {parameter} is {value:?}, but must be {expected}")]
     BadParameter {

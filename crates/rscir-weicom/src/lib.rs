@@ -46,7 +46,7 @@ pub use freedom::{FreeDom, FreeDomConfig};
 pub use late::{Dbsf, Min, Rrf};
 pub use normalize::Normalization;
 pub use pseudo_word::{Activation, Layer, PseudoWord, PseudoWordMap};
-pub use registry::MethodSpec;
+pub use registry::{MethodSpec, Resources};
 pub use slerp::Slerp;
 pub use vocabulary::Vocabulary;
 pub use weicom::WeiCom;

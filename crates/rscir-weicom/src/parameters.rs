@@ -40,6 +40,34 @@ impl<'a> Parameters<'a> {
         value.parse().map(Some).map_err(|_| self.bad(name, value, "a number"))
     }
 
+    /// The count `name`.
+    pub(crate) fn count(&mut self, name: &'static str) -> Result<Option<usize>> {
+        let Some(value) = self.named(name) else { return Ok(None) };
+        value.parse().map(Some).map_err(|_| self.bad(name, value, "a whole number"))
+    }
+
+    /// The count `name`, or that it is switched off.
+    pub(crate) fn count_or_off(&mut self, name: &'static str) -> Result<Option<Option<usize>>> {
+        match self.named(name) {
+            None => Ok(None),
+            Some("off") => Ok(Some(None)),
+            Some(value) => match value.parse() {
+                Ok(count) => Ok(Some(Some(count))),
+                Err(_) => Err(self.bad(name, value, "a whole number or off")),
+            },
+        }
+    }
+
+    /// The switch `name`: on or off.
+    pub(crate) fn switch(&mut self, name: &'static str) -> Result<Option<bool>> {
+        match self.named(name) {
+            None => Ok(None),
+            Some("on") => Ok(Some(true)),
+            Some("off") => Ok(Some(false)),
+            Some(value) => Err(self.bad(name, value, "on or off")),
+        }
+    }
+
     fn take(&mut self, name: Option<&str>) -> Option<&'a str> {
         let at = self.left.iter().position(|(n, _)| *n == name)?;
         Some(self.left.remove(at).1)

@@ -1,19 +1,25 @@
 use std::str::FromStr;
+use std::sync::Arc;
 
-use rscir_core::Method;
+use rscir_core::{Embeddings, Method, TextEncoder};
 
 use crate::parameters::Parameters;
-use crate::{Dbsf, Error, ImageOnly, Min, Normalization, Product, Result, Rrf, Slerp, Sum, TextOnly, WeiCom};
+use crate::{
+    Basic, BasicConfig, BasicResources, Dbsf, Error, FreeDom, FreeDomConfig, ImageOnly, Min, Normalization,
+    Product, Result, Rrf, Slerp, Sum, TextOnly, Vocabulary, WeiCom,
+};
 
 /// A method with its parameters, as a value: what a command line or a configuration file chooses.
 ///
 /// Parsed from a name and, after a colon, parameters: `image`, `text`, `sum`, `product`, `product:raw`, `weicom`,
-/// `weicom:0.6`, `weicom:lambda=0.6,norm=zscore`.
+/// `weicom:0.6`, `weicom:lambda=0.6,norm=zscore`, `min:norm=minmax`, `slerp:0.5`, `rrf:k=60,image=1,text=2`, `dbsf`,
+/// `freedom:kappa=20,ni=7,mu=7`, `basic:aa=0.2,context=100,components=250,qe=25,harris=0.1` (a stage is switched off by
+/// `context=off`, `centring=off`, `projection=off`, `qe=off`, `norm=off`).
 ///
 /// ```
-/// use rscir_weicom::MethodSpec;
+/// use rscir_weicom::{MethodSpec, Resources};
 ///
-/// let method = "weicom:0.6".parse::<MethodSpec>()?.build();
+/// let method = "weicom:0.6".parse::<MethodSpec>()?.build(&Resources::default())?;
 /// assert_eq!(method.label(), "weicom(lambda=0.6)");
 /// assert!("weicom:1.5".parse::<MethodSpec>().is_err());
 /// # Ok::<(), rscir_weicom::Error>(())
@@ -39,16 +45,41 @@ pub enum MethodSpec {
     Rrf(Rrf),
     /// [`Dbsf`].
     Dbsf,
+    /// [`FreeDom`]; needs a vocabulary and a text encoder.
+    FreeDom(FreeDomConfig),
+    /// [`Basic`]; needs subjects and styles, and a text encoder for its contexts.
+    Basic(BasicConfig),
+}
+
+/// What some methods need beside the archive. The default has nothing, which is enough for all fusions and [`Slerp`].
+#[derive(Clone, Default)]
+pub struct Resources {
+    /// Encodes the prompts that a method writes.
+    pub encoder: Option<Arc<dyn TextEncoder>>,
+    /// Words that [`FreeDom`] turns images into.
+    pub vocabulary: Option<Arc<Vocabulary>>,
+    /// Words for what is on images, for [`Basic`].
+    pub subjects: Option<Arc<Vocabulary>>,
+    /// Words for how images look, for [`Basic`].
+    pub styles: Option<Arc<Vocabulary>>,
+    /// See [`BasicResources::image_mean`].
+    pub image_mean: Option<Vec<f32>>,
+    /// See [`BasicResources::reference_set`].
+    pub reference_set: Option<(Embeddings, Embeddings)>,
 }
 
 impl MethodSpec {
     /// The names that can be parsed.
-    pub const NAMES: [&'static str; 9] =
-        ["image", "text", "sum", "product", "min", "weicom", "slerp", "rrf", "dbsf"];
+    pub const NAMES: [&'static str; 11] =
+        ["image", "text", "sum", "product", "min", "weicom", "slerp", "rrf", "dbsf", "freedom", "basic"];
 
     /// The method itself.
-    pub fn build(&self) -> Box<dyn Method> {
-        match self {
+    ///
+    /// # Errors
+    /// [`Error::MissingResource`] if the method needs something that `resources` lacks; what the method's own
+    /// constructor refuses.
+    pub fn build(&self, resources: &Resources) -> Result<Box<dyn Method>> {
+        Ok(match self {
             Self::Image => Box::new(ImageOnly),
             Self::Text => Box::new(TextOnly),
             Self::Sum => Box::new(Sum),
@@ -58,8 +89,27 @@ impl MethodSpec {
             Self::Slerp(slerp) => Box::new(*slerp),
             Self::Rrf(rrf) => Box::new(*rrf),
             Self::Dbsf => Box::new(Dbsf),
-        }
+            Self::FreeDom(config) => {
+                let vocabulary = need("freedom", "a vocabulary", &resources.vocabulary)?;
+                let encoder = need("freedom", "a text encoder", &resources.encoder)?;
+                Box::new(FreeDom::with_config(*config, vocabulary, encoder)?)
+            }
+            Self::Basic(config) => {
+                let resources = BasicResources {
+                    subjects: need("basic", "subjects", &resources.subjects)?,
+                    styles: need("basic", "styles", &resources.styles)?,
+                    image_mean: resources.image_mean.clone(),
+                    reference_set: resources.reference_set.clone(),
+                    encoder: resources.encoder.clone(),
+                };
+                Box::new(Basic::new(*config, resources)?)
+            }
+        })
     }
+}
+
+fn need<T: Clone>(method: &'static str, resource: &'static str, given: &Option<T>) -> Result<T> {
+    given.clone().ok_or(Error::MissingResource { method, resource })
 }
 
 impl FromStr for MethodSpec {
@@ -107,6 +157,8 @@ impl FromStr for MethodSpec {
                 Rrf::new(k as f32, image as f32, text as f32).map(Self::Rrf)
             }
             "dbsf" => plain("dbsf", Self::Dbsf),
+            "freedom" => freedom(Parameters::new("freedom", text)).map(Self::FreeDom),
+            "basic" => basic(Parameters::new("basic", text)).map(Self::Basic),
             _ => Err(Error::UnknownMethod { name: name.into(), known: Self::NAMES.join(", ") }),
         }
     }
@@ -120,6 +172,38 @@ fn weicom(mut parameters: Parameters<'_>) -> Result<WeiCom> {
     Ok(normalization.map_or(method, |n| method.with_normalization(n)))
 }
 
+fn freedom(mut parameters: Parameters<'_>) -> Result<FreeDomConfig> {
+    let mut config = FreeDomConfig::default();
+    for (name, field) in
+        [("kappa", &mut config.neighbours), ("ni", &mut config.words_per_image), ("mu", &mut config.words)]
+    {
+        if let Some(count) = parameters.count(name)? {
+            *field = count;
+        }
+    }
+    parameters.finish()?;
+    Ok(config)
+}
+
+fn basic(mut parameters: Parameters<'_>) -> Result<BasicConfig> {
+    let paper = BasicConfig::default();
+    let projection = match (parameters.switch("projection")?, parameters.number("aa", false)?) {
+        (Some(false), _) => None,
+        (_, share) => share.or(paper.projection),
+    };
+    let config = BasicConfig {
+        context: parameters.count_or_off("context")?.unwrap_or(paper.context),
+        centring: parameters.switch("centring")?.unwrap_or(paper.centring),
+        projection,
+        components: parameters.count("components")?.unwrap_or(paper.components),
+        expansion: parameters.count_or_off("qe")?.unwrap_or(paper.expansion),
+        normalization: parameters.switch("norm")?.unwrap_or(paper.normalization),
+        harris: parameters.number("harris", false)?.unwrap_or(paper.harris),
+    };
+    parameters.finish()?;
+    Ok(config)
+}
+
 fn normalization(parameters: &mut Parameters<'_>) -> Result<Option<Normalization>> {
     let Some(value) = parameters.named("norm") else { return Ok(None) };
     let found = Normalization::from_name(value);
@@ -131,7 +215,7 @@ mod tests {
     use super::*;
 
     fn label(s: &str) -> String {
-        s.parse::<MethodSpec>().unwrap().build().label()
+        s.parse::<MethodSpec>().unwrap().build(&Resources::default()).unwrap().label()
     }
 
     #[test]
@@ -162,7 +246,7 @@ mod tests {
         for (text, expected) in [
             (
                 "weight",
-                "there is no method \"weight\"; known methods: image, text, sum, product, min, weicom, slerp, rrf, dbsf",
+                "there is no method \"weight\"; known methods: image, text, sum, product, min, weicom, slerp, rrf, dbsf, freedom, basic",
             ),
             ("image:0.5", "method image has no parameter \"0.5\"; it has: none"),
             ("weicom:0.5,mu=1", "method weicom has no parameter \"mu\"; it has: lambda, norm"),
@@ -175,7 +259,40 @@ mod tests {
         ] {
             assert_eq!(text.parse::<MethodSpec>().unwrap_err().to_string(), expected);
         }
+        let freedom = "freedom".parse::<MethodSpec>().unwrap();
+        let error = freedom.build(&Resources::default()).err().map(|e| e.to_string());
+        assert_eq!(error.as_deref(), Some("method freedom needs a vocabulary, which was not given"));
         assert!("weicom:NaN".parse::<MethodSpec>().is_err());
         assert!("weicom:-0.1".parse::<MethodSpec>().is_err());
+    }
+
+    #[test]
+    fn the_stages_of_basic_are_switched_by_name() {
+        let paper = BasicConfig::default();
+        for (text, expected) in [
+            ("basic", paper),
+            (
+                "basic:aa=0.4,qe=off,harris=0",
+                BasicConfig { projection: Some(0.4), expansion: None, harris: 0.0, ..paper },
+            ),
+            (
+                "basic:context=off,projection=off,norm=off,centring=off",
+                BasicConfig {
+                    context: None,
+                    projection: None,
+                    normalization: false,
+                    centring: false,
+                    ..paper
+                },
+            ),
+            ("basic:qe=5,components=9", BasicConfig { expansion: Some(5), components: 9, ..paper }),
+        ] {
+            assert_eq!(text.parse::<MethodSpec>().unwrap(), MethodSpec::Basic(expected));
+        }
+        assert!("basic:qe=some".parse::<MethodSpec>().is_err());
+        assert_eq!(
+            "freedom:kappa=5,mu=4".parse::<MethodSpec>().unwrap(),
+            MethodSpec::FreeDom(FreeDomConfig { neighbours: 5, words: 4, ..FreeDomConfig::default() })
+        );
     }
 }

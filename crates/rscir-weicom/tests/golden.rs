@@ -199,12 +199,14 @@ fn every_method_keeps_the_promises_of_the_trait() {
         "rrf:20,text=2",
         "dbsf",
     ] {
-        rscir_core::testing::method(&*text.parse::<MethodSpec>().unwrap().build(), &archive);
+        let method = text.parse::<MethodSpec>().unwrap().build(&Resources::default()).unwrap();
+        rscir_core::testing::method(&*method, &archive);
     }
     for norm in ["cdf", "zscore", "minmax", "none"] {
         for lambda in ["0", "0.3", "1"] {
             let text = format!("weicom:{lambda},norm={norm}");
-            rscir_core::testing::method(&*text.parse::<MethodSpec>().unwrap().build(), &archive);
+            let method = text.parse::<MethodSpec>().unwrap().build(&Resources::default()).unwrap();
+            rscir_core::testing::method(&*method, &archive);
         }
     }
     rscir_core::testing::method(&golden.basic(|_, _| {}), &archive);
