@@ -69,6 +69,12 @@ impl<'i> Pickle<'i> {
         Value { nodes: &self.nodes, id: self.root }
     }
 
+    /// The persistent ids of the whole pickle (torch's storages), each as often as it was written.
+    pub fn persistent_ids(&self) -> impl Iterator<Item = Value<'_>> {
+        let ids = (0..).zip(&self.nodes).filter(|(_, node)| matches!(node, Node::Persistent(_)));
+        ids.map(|(id, _)| Value { nodes: &self.nodes, id })
+    }
+
     /// Bytes of the input up to and including `STOP`; what follows was not looked at.
     pub fn consumed(&self) -> usize {
         self.consumed

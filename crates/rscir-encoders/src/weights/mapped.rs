@@ -1,0 +1,74 @@
+#![allow(unsafe_code)] // Mapping a file is unsafe: whoever changes it meanwhile changes memory.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+
+/// A file of weights, mapped into memory.
+#[derive(Debug)]
+pub(super) struct MappedFile {
+    path: PathBuf,
+    map: Mmap,
+}
+
+impl MappedFile {
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let fail = |source| Error::Io { path: path.to_owned(), source };
+        let file = File::open(path).map_err(fail)?;
+        if !file.metadata().map_err(fail)?.is_file() {
+            return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
+        }
+        // SAFETY: the bytes are only ever read as bytes or as numbers for which every bit pattern is valid, so a file that
+        // is overwritten meanwhile gives wrong weights and no undefined value. A file that is truncated meanwhile ends
+        // the process (SIGBUS); weights are written once, under a temporary name.
+        let map = unsafe { Mmap::map(&file) }.map_err(fail)?;
+        Ok(Self { path: path.to_owned(), map })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.map
+    }
+
+    /// The file's SHA-256 in hexadecimal.
+    pub(super) fn sha256(&self) -> String {
+        hexadecimal(Sha256::digest(self.bytes()).as_slice())
+    }
+}
+
+/// Bytes in lower-case hexadecimal.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_map_holds_what_reading_gives() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"abc").unwrap();
+        let mapped = MappedFile::open(file.path()).unwrap();
+        assert_eq!(mapped.bytes(), std::fs::read(file.path()).unwrap());
+        // FIPS 180-4's example.
+        assert_eq!(mapped.sha256(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn folders_and_missing_files_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(MappedFile::open(folder.path()), Err(Error::Io { .. })));
+        assert!(matches!(MappedFile::open(&folder.path().join("none")), Err(Error::Io { .. })));
+    }
+}

@@ -1,0 +1,126 @@
+//! One table of names: what other implementations call the tensors of open_clip's `CLIP`.
+
+use std::collections::BTreeMap;
+
+use super::checkpoint::Tensor;
+
+/// Prefixes of the two towers in Hugging Face's `CLIPModel`, and in open_clip.
+const TOWERS: [(&str, &str); 2] = [("text_model.", ""), ("vision_model.", "visual.")];
+
+/// Layers in Hugging Face's `CLIPEncoder`, and in open_clip's `Transformer`.
+const LAYERS: (&str, &str) = ("encoder.layers.", "transformer.resblocks.");
+
+/// Names in a tower, without `weight` and `bias`.
+const IN_TOWER: [(&str, &str); 4] = [
+    ("final_layer_norm", "ln_final"),
+    // The misspelling is transformers' own.
+    ("pre_layrnorm", "ln_pre"),
+    ("post_layernorm", "ln_post"),
+    ("embeddings.patch_embedding", "conv1"),
+];
+
+/// Names in a layer, without `weight` and `bias`.
+const IN_LAYER: [(&str, &str); 5] = [
+    ("self_attn.out_proj", "attn.out_proj"),
+    ("layer_norm1", "ln_1"),
+    ("layer_norm2", "ln_2"),
+    ("mlp.fc1", "mlp.c_fc"),
+    ("mlp.fc2", "mlp.c_proj"),
+];
+
+/// Whole names.
+const WHOLE: [(&str, &str); 4] = [
+    ("text_model.embeddings.token_embedding.weight", "token_embedding.weight"),
+    ("text_model.embeddings.position_embedding.weight", "positional_embedding"),
+    ("vision_model.embeddings.class_embedding", "visual.class_embedding"),
+    ("vision_model.embeddings.position_embedding.weight", "visual.positional_embedding"),
+];
+
+/// Linear layers there, whose weight is [out, in]; here matrices that are multiplied from the right, [in, out].
+const TRANSPOSED: [(&str, &str); 2] =
+    [("text_projection.weight", "text_projection"), ("visual_projection.weight", "visual.proj")];
+
+/// Three projections there, one here, in the order of torch's `MultiheadAttention`.
+const SPLIT: [&str; 3] = ["self_attn.q_proj.", "self_attn.k_proj.", "self_attn.v_proj."];
+const FUSED: &str = "attn.in_proj_";
+
+/// The prefix of the text tower in open_clip's `CustomTextCLIP`; its `CLIP` has none.
+const CUSTOM_TEXT: &str = "text.";
+
+/// Renames what has a name of another implementation.
+pub(super) fn to_open_clip(tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+    let hugging_face = TOWERS.iter().any(|(prefix, _)| tensors.keys().any(|name| name.starts_with(prefix)));
+    let custom_text = tensors.contains_key("text.positional_embedding");
+    if hugging_face {
+        from_hugging_face(tensors)
+    } else if custom_text {
+        let rename = |name: String| name.strip_prefix(CUSTOM_TEXT).map(str::to_owned).unwrap_or(name);
+        tensors.into_iter().map(|(name, tensor)| (rename(name), tensor)).collect()
+    } else {
+        tensors
+    }
+}
+
+fn from_hugging_face(mut tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+    let mut renamed = BTreeMap::new();
+    let queries: Vec<String> = tensors.keys().filter(|name| name.contains(SPLIT[0])).cloned().collect();
+    for query in queries {
+        let names = SPLIT.map(|split| query.replace(SPLIT[0], split));
+        let fused = fuse(names.each_ref().map(|name| tensors.get(name)));
+        let name = in_tower(&query.replace(SPLIT[0], FUSED));
+        // Where a part is missing or of another shape, the parts keep their names and the loader tells of them.
+        if let (Some(fused), Some(name)) = (fused, name) {
+            renamed.insert(name, fused);
+            for name in &names {
+                tensors.remove(name);
+            }
+        }
+    }
+    for (name, mut tensor) in tensors {
+        let whole = WHOLE.iter().find(|(from, _)| *from == name);
+        let transposed =
+            TRANSPOSED.iter().find(|(from, _)| *from == name).filter(|_| tensor.shape.len() == 2);
+        let new = match (whole, transposed) {
+            (Some((_, to)), _) => (*to).to_owned(),
+            (_, Some((_, to))) => {
+                tensor.transpose();
+                (*to).to_owned()
+            }
+            _ => in_tower(&name).unwrap_or(name),
+        };
+        renamed.insert(new, tensor);
+    }
+    renamed
+}
+
+/// The new name of a tensor in a tower, if the old one is known.
+fn in_tower(name: &str) -> Option<String> {
+    let (rest, tower) = TOWERS.iter().find_map(|(from, to)| Some((name.strip_prefix(from)?, to)))?;
+    if let Some(rest) = rest.strip_prefix(LAYERS.0) {
+        let (layer, rest) = rest.split_once('.')?;
+        let rest = if rest.starts_with(FUSED) { rest.to_owned() } else { replaced(rest, &IN_LAYER)? };
+        return Some(format!("{tower}{}{layer}.{rest}", LAYERS.1));
+    }
+    Some(format!("{tower}{}", replaced(rest, &IN_TOWER)?))
+}
+
+fn replaced(name: &str, table: &[(&str, &str)]) -> Option<String> {
+    let (module, parameter) = name.rsplit_once('.')?;
+    let (_, to) = table.iter().find(|(from, _)| *from == module)?;
+    Some(format!("{to}.{parameter}"))
+}
+
+/// One tensor of all three, one after the other, if they fit.
+fn fuse(parts: [Option<&Tensor>; 3]) -> Option<Tensor> {
+    let [Some(query), Some(key), Some(value)] = parts else { return None };
+    let mut fused = query.clone();
+    let rows = fused.shape.first_mut()?;
+    *rows = rows.checked_mul(SPLIT.len())?;
+    for part in [key, value] {
+        if (part.dtype, &part.shape) != (query.dtype, &query.shape) {
+            return None;
+        }
+        fused.parts.extend(part.parts.iter().cloned());
+    }
+    Some(fused)
+}

@@ -1,0 +1,70 @@
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use safetensors::SafeTensors;
+use safetensors::tensor::Dtype as Stored;
+
+use super::checkpoint::{Contents, Format, LONGEST_NAME, MOST_TENSORS, Storage, Tensor, View, c_strides};
+use super::dtype::Dtype;
+use super::mapped::MappedFile;
+use crate::error::{Error, Result};
+
+/// Bytes that a header may have. That of the largest CLIP has about a hundred thousand; parsing takes several times as
+/// much memory as the header has, and the format itself would allow a hundred million.
+const LONGEST_HEADER: u64 = 16 << 20;
+
+/// Bytes before the header: its length.
+const PREFIX: usize = 8;
+
+/// Reads the header of a safetensors file; the format's own reader checks that tensors neither overlap nor leave the file.
+pub(super) fn read(file: &MappedFile) -> Result<Contents> {
+    let path = || file.path().to_owned();
+    let bytes = file.bytes();
+    if let Some(length) = bytes.first_chunk().map(|&length| u64::from_le_bytes(length))
+        && length > LONGEST_HEADER
+    {
+        return Err(Error::SafetensorsHeader { path: path(), length, limit: LONGEST_HEADER });
+    }
+    let (length, header) =
+        SafeTensors::read_metadata(bytes).map_err(|source| Error::Safetensors { path: path(), source })?;
+    let data = PREFIX + length;
+
+    let mut storages = Vec::new();
+    let mut tensors = BTreeMap::new();
+    for (name, info) in header.tensors() {
+        let layout = |problem| Error::TensorLayout { path: path(), tensor: name.clone(), problem };
+        if name.len() > LONGEST_NAME || storages.len() >= MOST_TENSORS {
+            return Err(layout("has too long a name, or there are too many tensors"));
+        }
+        let dtype = dtype(info.dtype).ok_or_else(|| Error::TensorDtype {
+            path: path(),
+            tensor: name.clone(),
+            dtype: format!("{:?}", info.dtype),
+        })?;
+        let (start, end) = info.data_offsets;
+        let length = end.checked_sub(start).ok_or_else(|| layout("ends before it begins"))?;
+        let storage =
+            Storage { file: 0, start: data + start, length, checksum: None, checked: OnceLock::new() };
+        let (shape, room) = (info.shape.clone(), length / dtype.size());
+        let view = View::new(storages.len(), room, 0, shape.clone(), c_strides(&shape)).map_err(layout)?;
+        storages.push(storage);
+        tensors.insert(name, Tensor { dtype, shape, parts: vec![view] });
+    }
+    Ok(Contents { format: Format::Safetensors, storages, tensors })
+}
+
+fn dtype(stored: Stored) -> Option<Dtype> {
+    Some(match stored {
+        Stored::F64 => Dtype::F64,
+        Stored::F32 => Dtype::F32,
+        Stored::F16 => Dtype::F16,
+        Stored::BF16 => Dtype::Bf16,
+        Stored::I64 => Dtype::I64,
+        Stored::I32 => Dtype::I32,
+        Stored::I16 => Dtype::I16,
+        Stored::I8 => Dtype::I8,
+        Stored::U8 => Dtype::U8,
+        Stored::BOOL => Dtype::Bool,
+        _ => return None,
+    })
+}

@@ -1,0 +1,62 @@
+use std::collections::BTreeMap;
+use std::path::{Component, Path};
+
+use serde::Deserialize;
+
+use super::checkpoint::{Contents, Format, MOST_TENSORS};
+use super::mapped::MappedFile;
+use super::safetensors;
+use crate::error::{Error, Result};
+
+/// The part of `*.safetensors.index.json` that matters: which file has which tensor.
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+/// Shards that a checkpoint may have. The largest published models have under two hundred.
+const MOST_SHARDS: usize = 1024;
+
+/// Reads an index and the shards beside it, which are safetensors files. Every tensor must be where the index says, and
+/// the shards may hold no other.
+pub(super) fn read(index_file: &MappedFile) -> Result<(Vec<MappedFile>, Contents)> {
+    let path = index_file.path();
+    let index: Index = serde_json::from_slice(index_file.bytes())
+        .map_err(|source| Error::ShardIndex { path: path.to_owned(), source })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+
+    let mut by_shard: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (tensor, shard) in &index.weight_map {
+        by_shard.entry(shard).or_default().push(tensor);
+    }
+    let mut files = Vec::new();
+    let mut all = Contents { format: Format::Sharded, storages: Vec::new(), tensors: BTreeMap::new() };
+    for (shard, names) in by_shard {
+        let wrong = |tensor: &str, problem| Error::Shard {
+            path: path.to_owned(),
+            tensor: tensor.into(),
+            shard: shard.into(),
+            problem,
+        };
+        let first = names.first().copied().unwrap_or_default();
+        if !matches!(Path::new(shard).components().collect::<Vec<_>>()[..], [Component::Normal(_)]) {
+            return Err(wrong(first, "shards must lie beside the index"));
+        }
+        if files.len() >= MOST_SHARDS || all.tensors.len() >= MOST_TENSORS {
+            return Err(wrong(first, "there are too many shards or tensors"));
+        }
+        let file = MappedFile::open(&folder.join(shard))?;
+        let Contents { storages, mut tensors, .. } = safetensors::read(&file)?;
+        let base = all.storages.len();
+        all.storages.extend(storages.into_iter().map(|storage| storage.of_file(files.len())));
+        for name in names {
+            let tensor = tensors.remove(name).ok_or_else(|| wrong(name, "it is not there"))?;
+            all.tensors.insert(name.into(), tensor.of_storages_from(base));
+        }
+        if let Some(extra) = tensors.keys().next() {
+            return Err(wrong(extra, "the index does not name it"));
+        }
+        files.push(file);
+    }
+    Ok((files, all))
+}

@@ -1,0 +1,267 @@
+//! What `torch.save` and `torch.jit.save` pickle: tensors as calls of a rebuild function on a persistent storage.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use rscir_pickle::{Entries, Kind, Pickle, Reader, Value, numpy};
+
+use super::checkpoint::{Contents, Format, LONGEST_NAME, MOST_TENSORS, Storage, Tensor, View};
+use super::dtype::Dtype;
+use super::mapped::MappedFile;
+use super::zip;
+use crate::error::{Error, Result};
+
+/// Globals that tensors are made of, and inert ones that checkpoints carry beside them. None is ever called.
+const GLOBALS: &[&str] = &[
+    "collections.OrderedDict",
+    "torch._utils._rebuild_tensor",
+    "torch._utils._rebuild_tensor_v2",
+    "torch._utils._rebuild_parameter",
+    "torch.DoubleStorage",
+    "torch.FloatStorage",
+    "torch.HalfStorage",
+    "torch.BFloat16Storage",
+    "torch.LongStorage",
+    "torch.IntStorage",
+    "torch.ShortStorage",
+    "torch.CharStorage",
+    "torch.ByteStorage",
+    "torch.BoolStorage",
+    // TorchScript: the types of modules, and its typed lists.
+    "__torch__.*",
+    "torch.jit._pickle.*",
+    // Beside the weights: arguments, counters, devices, element types.
+    "__builtin__.set",
+    "builtins.set",
+    "argparse.Namespace",
+    "collections.Counter",
+    "collections.defaultdict",
+    "pathlib.Path",
+    "pathlib.PosixPath",
+    "pathlib._local.PosixPath",
+    "torch.Size",
+    "torch.device",
+    "torch.bfloat16",
+    "torch.float16",
+    "torch.float32",
+    "torch.float64",
+    "torch.int64",
+    "torch.serialization._get_layout",
+    "torch.torch_version.TorchVersion",
+];
+
+/// Keys under which training scripts keep the state dict, in the order in which they are tried.
+const NESTED: [&str; 3] = ["state_dict", "model_state_dict", "model"];
+
+/// How deep [`NESTED`] keys, and the modules of a TorchScript archive, may lie in each other.
+const DEEPEST: usize = 64;
+
+/// Bytes of memory that a checkpoint's pickle may take, as counted: a hundred times what one of a large CLIP takes.
+const PICKLE_MEMORY: usize = 64 << 20;
+
+/// Reads the pickle at the beginning of `bytes`.
+pub(super) fn unpickle<'b>(file: &MappedFile, bytes: &'b [u8], part: &'static str) -> Result<Pickle<'b>> {
+    Reader::new()
+        .allow(GLOBALS)
+        .allow(numpy::GLOBALS)
+        .memory_limit(PICKLE_MEMORY)
+        .read(bytes)
+        .map_err(|source| Error::Pickle { path: file.path().to_owned(), part, source })
+}
+
+/// Reads a zip archive of `torch.save` or `torch.jit.save`.
+pub(super) fn read_zip(file: &MappedFile) -> Result<Contents> {
+    let wrong = |problem| Error::Torch { path: file.path().to_owned(), problem };
+    let archive = zip::Archive::read(file)?;
+    // All records lie in one folder, named after the file that was saved.
+    let mut roots =
+        archive.names().filter_map(|name| name.strip_suffix("/data.pkl")).filter(|root| !root.contains('/'));
+    let root = match (roots.next(), roots.next()) {
+        (Some(root), None) => root,
+        (Some(_), Some(_)) => return Err(wrong("it has more than one data.pkl")),
+        (None, _)
+            if archive
+                .names()
+                .any(|name| [".pt", ".bin", ".safetensors"].iter().any(|end| name.ends_with(end))) =>
+        {
+            return Err(wrong("it is an archive that holds a checkpoint: unpack it and open what is inside"));
+        }
+        (None, _) => return Err(wrong("it is a zip archive without data.pkl, so not PyTorch's")),
+    };
+    let byte_order = format!("{root}/byteorder");
+    if archive.names().any(|name| name == byte_order) && archive.content(&byte_order)? != b"little" {
+        return Err(wrong("it was saved on a big-endian machine; save it again on a little-endian one"));
+    }
+
+    let pickle = unpickle(file, archive.content(&format!("{root}/data.pkl"))?, "data.pkl")?;
+    let mut storages = Vec::new();
+    let mut by_key = BTreeMap::new();
+    let tensors = collect(file, &pickle, |key| {
+        if let Some(&found) = by_key.get(key) {
+            return Ok(found);
+        }
+        let name = format!("{root}/data/{key}");
+        let zip::Entry { start, length, crc, .. } = archive.stored(&name)?;
+        let checksum = crc.map(|crc| (name, crc));
+        storages.push(Storage { file: 0, start, length, checksum, checked: OnceLock::new() });
+        by_key.insert(key.to_owned(), (storages.len() - 1, length));
+        Ok((storages.len() - 1, length))
+    })?;
+    let code = format!("{root}/code/");
+    let script = archive.names().any(|name| name.starts_with(&code));
+    let format = if script { Format::TorchScript } else { Format::TorchZip };
+    Ok(Contents { format, storages, tensors })
+}
+
+/// All tensors of the state dict or TorchScript module in a pickle. `storage` gives the index and the length in bytes of
+/// the storage of a key.
+pub(super) fn collect(
+    file: &MappedFile,
+    pickle: &Pickle<'_>,
+    mut storage: impl FnMut(&str) -> Result<(usize, usize)>,
+) -> Result<BTreeMap<String, Tensor>> {
+    let mut tensors = BTreeMap::new();
+    let mut insert = |name: String, value: Value<'_>| {
+        let layout =
+            |problem| Error::TensorLayout { path: file.path().to_owned(), tensor: name.clone(), problem };
+        let Some(call) = Call::of(value) else { return Ok(()) };
+        if name.len() > LONGEST_NAME || tensors.len() >= MOST_TENSORS {
+            return Err(layout("has too long a name, or there are too many tensors"));
+        }
+        let call = call.map_err(layout)?;
+        let (index, length) = storage(call.key)?;
+        let size = call.dtype.size();
+        // torch writes a storage whole, so that one shorter than declared was cut.
+        if call.declared.checked_mul(size).is_none_or(|declared| declared > length) {
+            return Err(layout("has a storage that is shorter than declared"));
+        }
+        let view =
+            View::new(index, length / size, call.offset, call.shape.clone(), call.strides).map_err(layout)?;
+        let tensor = Tensor { dtype: call.dtype, shape: call.shape, parts: vec![view] };
+        match tensors.insert(name.clone(), tensor) {
+            None => Ok(()),
+            Some(_) => Err(layout("occurs twice")),
+        }
+    };
+
+    let root = pickle.root();
+    if is_module(root) {
+        let mut open = vec![(String::new(), root, 0)];
+        let mut visited = 0;
+        while let Some((prefix, module, depth)) = open.pop() {
+            visited += 1;
+            let attributes = module.as_object().and_then(|object| object.state()).and_then(Value::as_entries);
+            for (name, value) in attributes.iter().flat_map(|attributes| attributes.iter()) {
+                let Some(name) = name.as_str() else { continue };
+                // Modules may be shared, so that a small file can describe a tree without end.
+                if visited > MOST_TENSORS || depth > DEEPEST || prefix.len() + name.len() > LONGEST_NAME {
+                    let problem = "its modules are nested too deeply or too many";
+                    return Err(Error::Torch { path: file.path().to_owned(), problem });
+                }
+                let name = format!("{prefix}{name}");
+                if is_module(value) {
+                    open.push((format!("{name}."), value, depth + 1));
+                } else {
+                    insert(name, value)?;
+                }
+            }
+        }
+    } else {
+        let entries = state_dict(root).ok_or_else(|| {
+            let problem =
+                "it holds no state dict, neither by itself nor under state_dict, model_state_dict or model";
+            Error::Torch { path: file.path().to_owned(), problem }
+        })?;
+        for (name, value) in entries.iter() {
+            if let Some(name) = name.as_str() {
+                insert(name.to_owned(), value)?;
+            }
+        }
+    }
+    Ok(tensors)
+}
+
+/// The entries of the dict that has tensors.
+fn state_dict(root: Value<'_>) -> Option<Entries<'_>> {
+    let mut value = root;
+    for _ in 0..DEEPEST {
+        let entries = value.as_entries()?;
+        if entries.iter().any(|(_, value)| Call::of(value).is_some()) {
+            return Some(entries);
+        }
+        value = NESTED.iter().find_map(|key| entries.get(key))?;
+    }
+    None
+}
+
+fn is_module(value: Value<'_>) -> bool {
+    value.as_object().is_some_and(|object| object.name().module.starts_with("__torch__"))
+}
+
+/// The arguments of `_rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, backward_hooks)`.
+struct Call<'p> {
+    dtype: Dtype,
+    key: &'p str,
+    /// Elements that the storage should have.
+    declared: usize,
+    offset: usize,
+    shape: Vec<usize>,
+    strides: Vec<usize>,
+}
+
+impl<'p> Call<'p> {
+    /// The call that makes a tensor or parameter; nothing if the value is neither.
+    fn of(value: Value<'p>) -> Option<std::result::Result<Self, &'static str>> {
+        let mut object = value.as_object()?;
+        if object.name().is("torch._utils", "_rebuild_parameter") {
+            object = object.args().get(0)?.as_object()?;
+        }
+        let global = object.name();
+        let is_tensor =
+            global.is("torch._utils", "_rebuild_tensor_v2") || global.is("torch._utils", "_rebuild_tensor");
+        is_tensor.then(|| {
+            let args = object.args();
+            let arg = |index| args.get(index).ok_or("is made with too few arguments");
+            let (dtype, key, declared) = storage_id(arg(0)?)?;
+            let offset = arg(1)?.as_usize().ok_or("has a negative or malformed offset")?;
+            let shape = sizes(arg(2)?).ok_or("has a negative or malformed shape")?;
+            let strides = sizes(arg(3)?).ok_or("has negative or malformed strides")?;
+            Ok(Self { dtype, key, declared, offset, shape, strides })
+        })
+    }
+}
+
+/// The persistent id of a storage: `("storage", type, key, location, elements)`, in the legacy format also the view of
+/// another storage that it is, which no writer has set since PyTorch 0.4.
+pub(super) fn storage_id<'p>(value: Value<'p>) -> std::result::Result<(Dtype, &'p str, usize), &'static str> {
+    const MALFORMED: &str = "has a malformed storage";
+    let Kind::Persistent(id) = value.kind() else { return Err(MALFORMED) };
+    let id = id.as_items().ok_or(MALFORMED)?;
+    let field = |index| id.get(index).ok_or(MALFORMED);
+    if field(0)?.as_str() != Some("storage")
+        || !id.get(5).is_none_or(|view| matches!(view.kind(), Kind::None))
+    {
+        return Err(MALFORMED);
+    }
+    let class = field(1)?.as_global().filter(|class| class.module == "torch").ok_or(MALFORMED)?;
+    let dtype = match class.name {
+        "DoubleStorage" => Dtype::F64,
+        "FloatStorage" => Dtype::F32,
+        "HalfStorage" => Dtype::F16,
+        "BFloat16Storage" => Dtype::Bf16,
+        "LongStorage" => Dtype::I64,
+        "IntStorage" => Dtype::I32,
+        "ShortStorage" => Dtype::I16,
+        "CharStorage" => Dtype::I8,
+        "ByteStorage" => Dtype::U8,
+        "BoolStorage" => Dtype::Bool,
+        _ => return Err("has a storage of unknown type"),
+    };
+    let key = field(2)?.as_str().ok_or(MALFORMED)?;
+    let elements = field(4)?.as_usize().ok_or("has a storage of malformed size")?;
+    Ok((dtype, key, elements))
+}
+
+fn sizes(value: Value<'_>) -> Option<Vec<usize>> {
+    value.as_items()?.iter().map(Value::as_usize).collect()
+}
