@@ -29,10 +29,16 @@
 //! It knows nothing of models, archives or files, and it allocates nothing that outlives a call but
 //! each thread's packing buffer.
 
+#![allow(unsafe_code)]
+
+mod isa;
 mod matmul;
 pub mod normal;
 mod packed;
+mod parallel;
+mod simd;
 
+pub use isa::Isa;
 pub use matmul::{dot, dot2, matmul_nt};
 pub use normal::{mean_and_deviation, survival, survival_of_scores};
 pub use packed::{Epilogue, Finish, PackedMatrix};

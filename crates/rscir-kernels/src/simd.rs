@@ -1,0 +1,76 @@
+//! Sixteen lanes of f32 or of 32 bits, in whatever registers the machine has.
+//!
+//! Every instruction set offers the same sixteen lanes (one AVX-512 register, two of AVX2, an array), fuses its
+//! multiply-adds and adds up lanes in the same tree. So a kernel written over [`Simd`] gives the same bits on
+//! every machine, and the tests ask for just that.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::Avx512;
+pub(crate) use portable::Portable;
+
+/// Lanes of a vector.
+pub(crate) const LANES: usize = 16;
+
+/// A token of an instruction set: who holds one is on a CPU that has it, which makes the operations safe.
+pub(crate) trait Simd: Copy + Send + Sync + 'static {
+    /// Registers enough for tiles of 24 accumulators.
+    const WIDE: bool;
+
+    /// Sixteen f32.
+    type F: Copy;
+    /// Sixteen lanes of 32 bits: an i32, two bf16 or four bytes each.
+    type I: Copy;
+
+    fn splat(self, x: f32) -> Self::F;
+    fn load(self, x: &[f32; LANES]) -> Self::F;
+    /// The first lanes from `x`, at most sixteen; zeros in the rest.
+    fn load_partial(self, x: &[f32]) -> Self::F;
+    fn store(self, x: Self::F, to: &mut [f32; LANES]);
+    /// The first lanes into `to`, at most sixteen.
+    fn store_partial(self, x: Self::F, to: &mut [f32]);
+
+    fn add(self, a: Self::F, b: Self::F) -> Self::F;
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F;
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F;
+    fn div(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a * b + c`, rounded once.
+    fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// The larger of each two lanes, `b` where either is NaN.
+    fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The smaller of each two lanes, `b` where either is NaN.
+    fn min(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The nearest integer, halves to even.
+    fn round(self, x: Self::F) -> Self::F;
+    /// `2^n` for integral lanes from -126 to 127.
+    fn exp2_integral(self, n: Self::F) -> Self::F;
+
+    /// The sum of the lanes: halves are added until one lane is left.
+    fn sum(self, x: Self::F) -> f32;
+    /// The sums of four vectors, each as [`Simd::sum`] has it.
+    #[inline(always)]
+    fn sum4(self, x: [Self::F; 4]) -> [f32; 4] {
+        [self.sum(x[0]), self.sum(x[1]), self.sum(x[2]), self.sum(x[3])]
+    }
+
+    fn splat_bits(self, x: u32) -> Self::I;
+    fn load_bits(self, x: &[u32; LANES]) -> Self::I;
+    fn to_bits(self, x: Self::F) -> Self::I;
+    fn from_bits(self, x: Self::I) -> Self::F;
+    /// Each lane an i32, converted.
+    fn to_f32(self, x: Self::I) -> Self::F;
+    /// Asks for the cache line at an address, which need not be readable, in the second-level cache.
+    fn prefetch(self, at: *const f32);
+
+    /// Adds to each lane the products of its two bf16, the second product first, each rounded once.
+    fn dot_bf16(self, sum: Self::F, a: Self::I, b: Self::I) -> Self::F;
+    /// Adds to each lane, an i32, the products of its four bytes: those of `a` unsigned, those of `b` signed.
+    fn dot_u8_i8(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I;
+}

@@ -1,0 +1,230 @@
+//! Two AVX2 registers of eight lanes.
+
+use std::arch::x86_64::*;
+
+use super::{LANES, Simd};
+
+/// AVX2, FMA and F16C.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2(());
+
+impl Avx2 {
+    /// # Safety
+    /// The CPU must have the features.
+    #[inline(always)]
+    pub(crate) unsafe fn new() -> Self {
+        Self(())
+    }
+}
+
+/// An intrinsic that touches no memory.
+macro_rules! op {
+    ($call:expr) => {
+        // SAFETY: the token exists only on a CPU with these features (see `new`), all the intrinsic asks for.
+        unsafe { $call }
+    };
+}
+
+/// The same on both halves.
+macro_rules! both {
+    ($call:ident($($x:expr),+)) => {
+        [op!($call($($x[0]),+)), op!($call($($x[1]),+))]
+    };
+}
+
+/// The mask of the first lanes of either half.
+#[inline(always)]
+fn first(n: usize) -> [__m256i; 2] {
+    const ONES_THEN_ZEROS: [i32; 2 * LANES] = {
+        let mut mask = [0; 2 * LANES];
+        let mut i = 0;
+        while i < LANES {
+            mask[i] = -1;
+            i += 1;
+        }
+        mask
+    };
+    let mask = &ONES_THEN_ZEROS[LANES - n..][..LANES];
+    // SAFETY: AVX alone is asked for, and callers hold the token; the slice has two times eight i32.
+    unsafe { [_mm256_loadu_si256(mask.as_ptr().cast()), _mm256_loadu_si256(mask.as_ptr().add(8).cast())] }
+}
+
+impl Simd for Avx2 {
+    const WIDE: bool = false;
+    type F = [__m256; 2];
+    type I = [__m256i; 2];
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::F {
+        [op!(_mm256_set1_ps(x)); 2]
+    }
+
+    #[inline(always)]
+    fn load(self, x: &[f32; LANES]) -> Self::F {
+        // SAFETY: the token vouches for the CPU, the reference for sixteen readable f32.
+        unsafe { [_mm256_loadu_ps(x.as_ptr()), _mm256_loadu_ps(x.as_ptr().add(8))] }
+    }
+
+    #[inline(always)]
+    fn load_partial(self, x: &[f32]) -> Self::F {
+        let mask = first(x.len());
+        let second = x.as_ptr().wrapping_add(8);
+        // SAFETY: the token vouches for the CPU; lanes outside the mask, those beyond the slice, are not read.
+        unsafe { [_mm256_maskload_ps(x.as_ptr(), mask[0]), _mm256_maskload_ps(second, mask[1])] }
+    }
+
+    #[inline(always)]
+    fn store(self, x: Self::F, to: &mut [f32; LANES]) {
+        // SAFETY: the token vouches for the CPU, the reference for sixteen writable f32.
+        unsafe {
+            _mm256_storeu_ps(to.as_mut_ptr(), x[0]);
+            _mm256_storeu_ps(to.as_mut_ptr().add(8), x[1]);
+        }
+    }
+
+    #[inline(always)]
+    fn store_partial(self, x: Self::F, to: &mut [f32]) {
+        let mask = first(to.len());
+        let second = to.as_mut_ptr().wrapping_add(8);
+        // SAFETY: the token vouches for the CPU; lanes outside the mask, those beyond the slice, are not written.
+        unsafe {
+            _mm256_maskstore_ps(to.as_mut_ptr(), mask[0], x[0]);
+            _mm256_maskstore_ps(second, mask[1], x[1]);
+        }
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::F, b: Self::F) -> Self::F {
+        both!(_mm256_add_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F {
+        both!(_mm256_sub_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F {
+        both!(_mm256_mul_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn div(self, a: Self::F, b: Self::F) -> Self::F {
+        both!(_mm256_div_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F {
+        both!(_mm256_fmadd_ps(a, b, c))
+    }
+
+    #[inline(always)]
+    fn max(self, a: Self::F, b: Self::F) -> Self::F {
+        both!(_mm256_max_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn min(self, a: Self::F, b: Self::F) -> Self::F {
+        both!(_mm256_min_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn round(self, x: Self::F) -> Self::F {
+        const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+        [op!(_mm256_round_ps::<NEAREST>(x[0])), op!(_mm256_round_ps::<NEAREST>(x[1]))]
+    }
+
+    #[inline(always)]
+    fn exp2_integral(self, n: Self::F) -> Self::F {
+        #[inline(always)]
+        fn half(n: __m256) -> __m256 {
+            // SAFETY: AVX2 alone is asked for, and the caller holds the token.
+            unsafe {
+                let biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
+            }
+        }
+        [half(n[0]), half(n[1])]
+    }
+
+    #[inline(always)]
+    fn sum(self, x: Self::F) -> f32 {
+        op!({
+            let eight = _mm256_add_ps(x[0], x[1]);
+            let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+        })
+    }
+
+    #[inline(always)]
+    fn splat_bits(self, x: u32) -> Self::I {
+        [op!(_mm256_set1_epi32(x as i32)); 2]
+    }
+
+    #[inline(always)]
+    fn load_bits(self, x: &[u32; LANES]) -> Self::I {
+        // SAFETY: the token vouches for the CPU, the reference for sixteen readable u32.
+        unsafe { [_mm256_loadu_si256(x.as_ptr().cast()), _mm256_loadu_si256(x.as_ptr().add(8).cast())] }
+    }
+
+    #[inline(always)]
+    fn to_bits(self, x: Self::F) -> Self::I {
+        both!(_mm256_castps_si256(x))
+    }
+
+    #[inline(always)]
+    fn from_bits(self, x: Self::I) -> Self::F {
+        both!(_mm256_castsi256_ps(x))
+    }
+
+    #[inline(always)]
+    fn to_f32(self, x: Self::I) -> Self::F {
+        both!(_mm256_cvtepi32_ps(x))
+    }
+
+    #[inline(always)]
+    fn prefetch(self, at: *const f32) {
+        op!(_mm_prefetch::<_MM_HINT_T1>(at.cast()))
+    }
+
+    #[inline(always)]
+    fn dot_bf16(self, sum: Self::F, a: Self::I, b: Self::I) -> Self::F {
+        #[inline(always)]
+        fn half(sum: __m256, a: __m256i, b: __m256i) -> __m256 {
+            // SAFETY: AVX2 and FMA alone are asked for, and the caller holds the token.
+            unsafe {
+                let high = _mm256_set1_epi32(0xffff_0000_u32 as i32);
+                let sum = _mm256_fmadd_ps(
+                    _mm256_castsi256_ps(_mm256_and_si256(a, high)),
+                    _mm256_castsi256_ps(_mm256_and_si256(b, high)),
+                    sum,
+                );
+                _mm256_fmadd_ps(
+                    _mm256_castsi256_ps(_mm256_slli_epi32::<16>(a)),
+                    _mm256_castsi256_ps(_mm256_slli_epi32::<16>(b)),
+                    sum,
+                )
+            }
+        }
+        [half(sum[0], a[0], b[0]), half(sum[1], a[1], b[1])]
+    }
+
+    #[inline(always)]
+    fn dot_u8_i8(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
+        #[inline(always)]
+        fn half(sum: __m256i, a: __m256i, b: __m256i) -> __m256i {
+            // The bytes at even and at odd places, widened to 16 bits: no product saturates.
+            // SAFETY: AVX2 alone is asked for, and the caller holds the token.
+            unsafe {
+                let even = _mm256_madd_epi16(
+                    _mm256_and_si256(a, _mm256_set1_epi16(0xff)),
+                    _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(b)),
+                );
+                let odd = _mm256_madd_epi16(_mm256_srli_epi16::<8>(a), _mm256_srai_epi16::<8>(b));
+                _mm256_add_epi32(sum, _mm256_add_epi32(even, odd))
+            }
+        }
+        [half(sum[0], a[0], b[0]), half(sum[1], a[1], b[1])]
+    }
+}

@@ -1,0 +1,218 @@
+//! One AVX-512 register of sixteen lanes.
+
+use std::arch::x86_64::*;
+
+use super::{LANES, Simd};
+
+/// AVX-512 F, BW, DQ and VL, with VNNI and BF16 where said.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512<const VNNI: bool, const BF16: bool>(());
+
+impl<const VNNI: bool, const BF16: bool> Avx512<VNNI, BF16> {
+    /// # Safety
+    /// The CPU must have the features, and AVX2 and FMA.
+    #[inline(always)]
+    pub(crate) unsafe fn new() -> Self {
+        Self(())
+    }
+}
+
+/// An intrinsic that touches no memory.
+macro_rules! op {
+    ($call:expr) => {
+        // SAFETY: the token exists only on a CPU with these features (see `new`), all the intrinsic asks for.
+        unsafe { $call }
+    };
+}
+
+/// The mask of the first `n` lanes.
+#[inline(always)]
+fn first(n: usize) -> __mmask16 {
+    assert!(n <= LANES, "a vector has sixteen lanes");
+    ((1_u32 << n) - 1) as __mmask16
+}
+
+impl<const VNNI: bool, const BF16: bool> Simd for Avx512<VNNI, BF16> {
+    const WIDE: bool = true;
+    type F = __m512;
+    type I = __m512i;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::F {
+        op!(_mm512_set1_ps(x))
+    }
+
+    #[inline(always)]
+    fn load(self, x: &[f32; LANES]) -> Self::F {
+        // SAFETY: the token vouches for the CPU, the reference for sixteen readable f32.
+        unsafe { _mm512_loadu_ps(x.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn load_partial(self, x: &[f32]) -> Self::F {
+        // SAFETY: the token vouches for the CPU; lanes outside the mask, those beyond the slice, are not read.
+        unsafe { _mm512_maskz_loadu_ps(first(x.len()), x.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn store(self, x: Self::F, to: &mut [f32; LANES]) {
+        // SAFETY: the token vouches for the CPU, the reference for sixteen writable f32.
+        unsafe { _mm512_storeu_ps(to.as_mut_ptr(), x) }
+    }
+
+    #[inline(always)]
+    fn store_partial(self, x: Self::F, to: &mut [f32]) {
+        // SAFETY: the token vouches for the CPU; lanes outside the mask, those beyond the slice, are not written.
+        unsafe { _mm512_mask_storeu_ps(to.as_mut_ptr(), first(to.len()), x) }
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::F, b: Self::F) -> Self::F {
+        op!(_mm512_add_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F {
+        op!(_mm512_sub_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F {
+        op!(_mm512_mul_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn div(self, a: Self::F, b: Self::F) -> Self::F {
+        op!(_mm512_div_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F {
+        op!(_mm512_fmadd_ps(a, b, c))
+    }
+
+    #[inline(always)]
+    fn max(self, a: Self::F, b: Self::F) -> Self::F {
+        op!(_mm512_max_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn min(self, a: Self::F, b: Self::F) -> Self::F {
+        op!(_mm512_min_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn round(self, x: Self::F) -> Self::F {
+        op!(_mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x))
+    }
+
+    #[inline(always)]
+    fn exp2_integral(self, n: Self::F) -> Self::F {
+        op!(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_add_epi32(
+            _mm512_cvtps_epi32(n),
+            _mm512_set1_epi32(127)
+        ))))
+    }
+
+    #[inline(always)]
+    fn sum(self, x: Self::F) -> f32 {
+        op!({
+            let eight = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps::<1>(x));
+            let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+        })
+    }
+
+    #[inline(always)]
+    fn sum4(self, [a, b, c, d]: [Self::F; 4]) -> [f32; 4] {
+        // Quarters of a register move as wholes: first two vectors share one, then all four do.
+        let four: __m128 = op!({
+            let ab = _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0xee>(a, b));
+            let cd = _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(c, d), _mm512_shuffle_f32x4::<0xee>(c, d));
+            let four =
+                _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(ab, cd), _mm512_shuffle_f32x4::<0xdd>(ab, cd));
+            let two = _mm512_add_ps(four, _mm512_permute_ps::<0x4e>(four));
+            let one = _mm512_add_ps(two, _mm512_permute_ps::<0xb1>(two));
+            _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, one))
+        });
+        let mut out = [0.0; 4];
+        // SAFETY: the token vouches for the CPU, the array for four writable f32.
+        unsafe { _mm_storeu_ps(out.as_mut_ptr(), four) };
+        out
+    }
+
+    #[inline(always)]
+    fn splat_bits(self, x: u32) -> Self::I {
+        op!(_mm512_set1_epi32(x as i32))
+    }
+
+    #[inline(always)]
+    fn load_bits(self, x: &[u32; LANES]) -> Self::I {
+        // SAFETY: the token vouches for the CPU, the reference for sixteen readable u32.
+        unsafe { _mm512_loadu_si512(x.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn to_bits(self, x: Self::F) -> Self::I {
+        op!(_mm512_castps_si512(x))
+    }
+
+    #[inline(always)]
+    fn from_bits(self, x: Self::I) -> Self::F {
+        op!(_mm512_castsi512_ps(x))
+    }
+
+    #[inline(always)]
+    fn to_f32(self, x: Self::I) -> Self::F {
+        op!(_mm512_cvtepi32_ps(x))
+    }
+
+    #[inline(always)]
+    fn prefetch(self, at: *const f32) {
+        op!(_mm_prefetch::<_MM_HINT_T1>(at.cast()))
+    }
+
+    #[inline(always)]
+    fn dot_bf16(self, sum: Self::F, a: Self::I, b: Self::I) -> Self::F {
+        if BF16 {
+            // SAFETY: the token vouches for the CPU, `BF16` for this feature; both types are 64 bytes of any bits.
+            return unsafe {
+                _mm512_dpbf16_ps(
+                    sum,
+                    std::mem::transmute::<__m512i, __m512bh>(a),
+                    std::mem::transmute::<__m512i, __m512bh>(b),
+                )
+            };
+        }
+        op!({
+            let high = _mm512_set1_epi32(0xffff_0000_u32 as i32);
+            let sum = _mm512_fmadd_ps(
+                _mm512_castsi512_ps(_mm512_and_si512(a, high)),
+                _mm512_castsi512_ps(_mm512_and_si512(b, high)),
+                sum,
+            );
+            _mm512_fmadd_ps(
+                _mm512_castsi512_ps(_mm512_slli_epi32::<16>(a)),
+                _mm512_castsi512_ps(_mm512_slli_epi32::<16>(b)),
+                sum,
+            )
+        })
+    }
+
+    #[inline(always)]
+    fn dot_u8_i8(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
+        if VNNI {
+            return op!(_mm512_dpbusd_epi32(sum, a, b));
+        }
+        // The bytes at even and at odd places, widened to 16 bits: no product saturates.
+        op!({
+            let even = _mm512_madd_epi16(
+                _mm512_and_si512(a, _mm512_set1_epi16(0xff)),
+                _mm512_srai_epi16::<8>(_mm512_slli_epi16::<8>(b)),
+            );
+            let odd = _mm512_madd_epi16(_mm512_srli_epi16::<8>(a), _mm512_srai_epi16::<8>(b));
+            _mm512_add_epi32(sum, _mm512_add_epi32(even, odd))
+        })
+    }
+}
