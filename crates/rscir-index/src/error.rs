@@ -1,3 +1,9 @@
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rscir_core::Precision;
+
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -20,6 +26,296 @@ pub enum Error {
         /// The next row that has it.
         second: usize,
     },
+    /// What is wrong with one file.
+    #[error("{}: {problem}", path.display())]
+    File {
+        /// Path of the file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: Box<Error>,
+    },
+    /// The extension of a feature file is none that is known.
+    #[error("the extension {extension:?} names no format of features; known extensions: {known}")]
+    UnknownExtension {
+        /// What was given, empty for a name without one.
+        extension: String,
+        /// The known ones.
+        known: String,
+    },
+    /// A file does not begin as its extension says.
+    #[error("this is no {format} file, whatever its name says")]
+    NotTheFormat {
+        /// The format that the extension names.
+        format: &'static str,
+    },
+    /// A version of the npy format that does not exist yet.
+    #[error("npy version {major}.{minor} is not known; versions 1, 2 and 3 are")]
+    NpyVersion {
+        /// Major version.
+        major: u8,
+        /// Minor version.
+        minor: u8,
+    },
+    /// The header of an npy file cannot be read.
+    #[error("the npy header is malformed: expected {expected} at its byte {at}")]
+    NpyHeader {
+        /// What should stand there.
+        expected: &'static str,
+        /// Byte of the header, from 0.
+        at: usize,
+    },
+    /// A part of a file that should be JSON is not, or is JSON of something else.
+    #[error("{what}: {source}")]
+    Json {
+        /// The part.
+        what: &'static str,
+        /// Where and why it cannot be read.
+        source: serde_json::Error,
+    },
+    /// A file lacks a named part.
+    #[error("{what} {name} is missing; present: {present}")]
+    MissingEntry {
+        /// What kind of part.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// The names that are there.
+        present: String,
+    },
+    /// Numbers of a type that embeddings are not read from.
+    #[error("elements of type {got} are not read as embeddings; known types: {known}")]
+    ElementType {
+        /// The file's name of the type.
+        got: String,
+        /// The types that are read.
+        known: &'static str,
+    },
+    /// An array that is no matrix.
+    #[error("the array has shape {shape:?}, embeddings need [rows, dim]")]
+    NotAMatrix {
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// A list beside the rows has another length.
+    #[error("there are {got} {what} for {rows} rows: each row needs one, in row order")]
+    RowCount {
+        /// The list: `keys`, `texts` or `labels`.
+        what: &'static str,
+        /// Number of rows.
+        rows: usize,
+        /// Length of the list.
+        got: usize,
+    },
+    /// A file without rows.
+    #[error("there are no rows")]
+    NoRows,
+    /// Rows of another width than needed.
+    #[error("the rows are {got} wide, not {expected}: they come from another model")]
+    Width {
+        /// The width that fits.
+        expected: usize,
+        /// The width of the rows.
+        got: usize,
+    },
+    /// A pickle cannot be read or written.
+    #[error(transparent)]
+    Pickle(#[from] rscir_pickle::Error),
+    /// The file system, or what an archive lies on, refused.
+    #[error("{}: {action} failed: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was being done.
+        action: IoAction,
+        /// What the medium said.
+        source: io::Error,
+    },
+    /// An earlier sync or rename failed, so it is unknown what is on the medium.
+    #[error(
+        "{}: an earlier sync failed, so this writer takes nothing more; see to the medium, then open the archive \
+         again: all that was acknowledged is there",
+        path.display()
+    )]
+    Poisoned {
+        /// The archive.
+        path: PathBuf,
+    },
+    /// Another writer has the archive.
+    #[error("{}: another writer has this archive open; wait for it to end (readers need not)", path.display())]
+    Locked {
+        /// The archive.
+        path: PathBuf,
+    },
+    /// There is no archive.
+    #[error("{}: no archive here (no manifest.json); check the path, or create one", path.display())]
+    NotFound {
+        /// The folder that was asked for.
+        path: PathBuf,
+    },
+    /// There is something where an archive should be created.
+    #[error("{}: cannot create an archive here, the folder holds {found}; choose another path", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+        /// What is in it: `an archive` or the name of a file.
+        found: String,
+    },
+    /// An archive is asked to hold another precision than it was created with.
+    #[error(
+        "{}: the archive holds {holds} rows, not {asked}: the precision is chosen when an archive is created",
+        path.display()
+    )]
+    Precision {
+        /// The archive.
+        path: PathBuf,
+        /// The precision of its rows.
+        holds: Precision,
+        /// The precision that was asked for.
+        asked: Precision,
+    },
+    /// Another format, or a format version to come.
+    #[error(
+        "{}: format {format:?}, version {version}; this program reads rscir-archive up to version {supported}: use a \
+         newer one",
+        path.display()
+    )]
+    Version {
+        /// The manifest.
+        path: PathBuf,
+        /// Its `format` field.
+        format: String,
+        /// Its version.
+        version: u32,
+        /// The newest version that can be read.
+        supported: u32,
+    },
+    /// A file of an archive is not what it was when it was written.
+    #[error("{}: damaged, its SHA-256 is not what was recorded; {REMEDY}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file has another length than its header or the manifest says.
+    #[error(
+        "{}: the file has {got} bytes and should have {expected}: it was cut short or damaged; write it anew or \
+         restore it from a copy (an archive can also be repaired)",
+        path.display()
+    )]
+    FileSize {
+        /// The file.
+        path: PathBuf,
+        /// Bytes it should have.
+        expected: u64,
+        /// Bytes it has.
+        got: u64,
+    },
+    /// A segment that the manifest names is not there.
+    #[error("{}: the file is missing; {REMEDY}", path.display())]
+    MissingSegment {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A manifest whose checksum is right is not as this format version has it.
+    #[error("{}: not a manifest of this format version: {source}", path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// Where, and what was expected.
+        source: serde_json::Error,
+    },
+    /// A manifest counts rows that cannot be.
+    #[error("{}: the rows of segment {segment} and those deleted from it do not agree; {REMEDY}", path.display())]
+    SegmentRows {
+        /// The manifest.
+        path: PathBuf,
+        /// The segment, from 0.
+        segment: usize,
+    },
+    /// A file is no safetensors file.
+    #[error("{}: not a safetensors file, or a damaged one: {source}; restore it from a copy", path.display())]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: safetensors::SafeTensorError,
+    },
+    /// A tensor of a segment is missing or is not what the manifest says.
+    #[error("{}: tensor {tensor}: expected {expected}, got {got}; {REMEDY}", path.display())]
+    SegmentTensor {
+        /// The segment.
+        path: PathBuf,
+        /// Name of the tensor.
+        tensor: &'static str,
+        /// Number format, shape and alignment that fit.
+        expected: String,
+        /// What is there.
+        got: String,
+    },
+    /// A key of a segment is no text, or not where its offset says.
+    #[error("{}: the key of row {row} is no UTF-8 text within the tensor keys; {REMEDY}", path.display())]
+    SegmentKey {
+        /// The segment.
+        path: PathBuf,
+        /// Row of the segment, from 0.
+        row: usize,
+    },
+}
+
+/// What to do about a damaged archive.
+const REMEDY: &str = "verify the archive to see all damage, then restore it from a copy or repair it";
+
+/// What was asked of the medium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum IoAction {
+    /// Creating a file or a folder.
+    Create,
+    /// Writing into a file.
+    Write,
+    /// Making a file durable.
+    Sync,
+    /// Renaming a file.
+    Rename,
+    /// Making the names in a folder durable.
+    SyncDir,
+    /// Reading a file or a folder.
+    Read,
+    /// Locking an archive.
+    Lock,
+}
+
+impl fmt::Display for IoAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Create => "creating",
+            Self::Write => "writing",
+            Self::Sync => "syncing",
+            Self::Rename => "renaming",
+            Self::SyncDir => "syncing the folder",
+            Self::Read => "reading",
+            Self::Lock => "locking",
+        })
+    }
+}
+
+impl Error {
+    /// With the path of the file it is about.
+    pub(crate) fn in_file(self, path: &Path) -> Self {
+        match self {
+            Self::File { .. } | Self::Io { .. } | Self::FileSize { .. } | Self::Safetensors { .. } => self,
+            problem => Self::File { path: path.into(), problem: Box::new(problem) },
+        }
+    }
+
+    /// Names the path and the action of an error of the medium.
+    pub(crate) fn io(action: IoAction, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { path: path.into(), action, source }
+    }
+
+    /// True if it is unknown, after this error, what is on the medium.
+    pub(crate) fn leaves_doubt(&self) -> bool {
+        matches!(self, Self::Io { action: IoAction::Sync | IoAction::Rename | IoAction::SyncDir, .. })
+    }
 }
 
 impl From<Error> for rscir_core::Error {

@@ -1,0 +1,182 @@
+use std::path::Path;
+
+use rscir_core::{EncoderSpec, Precision};
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::row_set::RowSet;
+use crate::rows::value_size;
+use crate::{Error, Result};
+
+/// The format version that is written, and the newest that is read.
+pub(crate) const VERSION: u32 = 1;
+
+/// The value of the manifest's `format` field.
+const FORMAT: &str = "rscir-archive";
+
+/// What an archive consists of: `manifest.json`, see docs/format.md.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Manifest {
+    format: String,
+    version: u32,
+    pub(crate) spec: EncoderSpec,
+    pub(crate) precision: Precision,
+    pub(crate) segments: Vec<SegmentEntry>,
+}
+
+/// A segment that the archive consists of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SegmentEntry {
+    /// Checksum of the file, from which follows its name.
+    pub(crate) sha256: Digest,
+    pub(crate) bytes: u64,
+    pub(crate) rows: usize,
+    /// Rows that are deleted or replaced.
+    #[serde(default, skip_serializing_if = "RowSet::is_empty")]
+    pub(crate) deleted: RowSet,
+}
+
+impl SegmentEntry {
+    /// Number of rows that are not deleted.
+    pub(crate) fn live(&self) -> usize {
+        self.rows - self.deleted.len()
+    }
+}
+
+impl Manifest {
+    /// Of an archive without rows.
+    pub(crate) fn new(spec: EncoderSpec, precision: Precision) -> Self {
+        Self { format: FORMAT.into(), version: VERSION, spec, precision, segments: Vec::new() }
+    }
+
+    /// Number of rows that are not deleted.
+    pub(crate) fn live(&self) -> usize {
+        self.segments.iter().map(SegmentEntry::live).sum()
+    }
+
+    /// The bytes of the file: a JSON object whose last member is the checksum of all bytes before it.
+    pub(crate) fn to_bytes(&self, path: &Path) -> Result<Vec<u8>> {
+        let mut bytes =
+            serde_json::to_vec(self).map_err(|source| Error::Manifest { path: path.into(), source })?;
+        bytes.pop(); // The closing brace, which comes after the checksum.
+        let end = checksum_member(&Digest::of(&bytes));
+        bytes.extend_from_slice(end.as_bytes());
+        Ok(bytes)
+    }
+
+    /// Reads what [`Manifest::to_bytes`] wrote; `path` is for the error.
+    pub(crate) fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
+        let damaged = || Error::Damaged { path: path.into() };
+        let body = bytes.len().checked_sub(CHECKSUM_MEMBER).ok_or_else(damaged)?;
+        let (body, end) = bytes.split_at(body);
+        if end != checksum_member(&Digest::of(body)).as_bytes() {
+            return Err(damaged());
+        }
+        let malformed = |source| Error::Manifest { path: path.into(), source };
+        let json = [body, b"}"].concat();
+        let Identity { format, version } = serde_json::from_slice(&json).map_err(malformed)?;
+        if format != FORMAT || version != VERSION {
+            return Err(Error::Version { path: path.into(), format, version, supported: VERSION });
+        }
+        let manifest: Self = serde_json::from_slice(&json).map_err(malformed)?;
+        manifest.check(path)?;
+        Ok(manifest)
+    }
+
+    /// What the types do not say: everything else relies on it.
+    fn check(&self, path: &Path) -> Result<()> {
+        value_size(self.precision)?;
+        let mut total = 0usize;
+        for (segment, entry) in self.segments.iter().enumerate() {
+            let wrong = || Error::SegmentRows { path: path.into(), segment };
+            total = total.checked_add(entry.rows).ok_or_else(wrong)?;
+            if !entry.deleted.is_valid(entry.rows) || entry.live() == 0 {
+                return Err(wrong());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The fields that every version has.
+#[derive(Deserialize)]
+struct Identity {
+    format: String,
+    version: u32,
+}
+
+/// Bytes of the checksum member.
+const CHECKSUM_MEMBER: usize = ",\"sha256\":\"\"}\n".len() + 64;
+
+fn checksum_member(digest: &Digest) -> String {
+    format!(",\"sha256\":\"{digest}\"}}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        let mut manifest = Manifest::new(EncoderSpec::unknown(4), Precision::F32);
+        let mut deleted = RowSet::default();
+        deleted.insert(2);
+        manifest.segments.push(SegmentEntry { sha256: Digest::of(b""), bytes: 9, rows: 5, deleted });
+        manifest
+    }
+
+    fn read(bytes: &[u8]) -> Result<Manifest> {
+        Manifest::from_bytes(bytes, Path::new("manifest.json"))
+    }
+
+    /// The bytes of a manifest with other content, and a checksum that agrees with it.
+    fn with(change: impl Fn(String) -> String) -> Vec<u8> {
+        let bytes = manifest().to_bytes(Path::new("")).unwrap();
+        let body = change(String::from_utf8(bytes[..bytes.len() - CHECKSUM_MEMBER].to_vec()).unwrap());
+        (body.clone() + &checksum_member(&Digest::of(body.as_bytes()))).into_bytes()
+    }
+
+    #[test]
+    fn reads_what_it_writes_and_is_json() {
+        let bytes = with(|s| s);
+        assert_eq!(read(&bytes).unwrap(), manifest());
+        let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(json["segments"][0]["deleted"], serde_json::json!([[2, 3]]));
+        assert_eq!(json["spec"]["dim"], 4);
+    }
+
+    #[test]
+    fn every_changed_byte_and_every_truncation_is_found() {
+        let bytes = with(|s| s);
+        for i in 0..bytes.len() {
+            assert!(read(&bytes[..i]).is_err());
+            for mask in [1, 0x20, 0xff] {
+                let mut flipped = bytes.clone();
+                flipped[i] ^= mask;
+                assert!(matches!(read(&flipped), Err(Error::Damaged { .. })), "byte {i}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_version_is_named() {
+        let newer = with(|s| s.replace("\"version\":1", "\"version\":2,\"novelty\":[]"));
+        assert!(matches!(read(&newer), Err(Error::Version { version: 2, supported: 1, .. })));
+        let other = with(|s| s.replace("rscir-archive", "something"));
+        assert!(matches!(read(&other), Err(Error::Version { format, .. }) if format == "something"));
+    }
+
+    #[test]
+    fn what_the_rest_relies_on_is_checked() {
+        for (from, to) in [("[[2,3]]", "[[2,6]]"), ("[[2,3]]", "[[3,2]]"), ("[[2,3]]", "[[0,5]]")] {
+            assert!(matches!(
+                read(&with(|s| s.replace(from, to))),
+                Err(Error::SegmentRows { segment: 0, .. })
+            ));
+        }
+        for (from, to) in [("\"rows\":5", "\"rows\":-5"), ("\"bytes\"", "\"size\""), ("\"f32\"", "\"f64\"")] {
+            assert!(matches!(read(&with(|s| s.replace(from, to))), Err(Error::Manifest { .. })));
+        }
+    }
+}

@@ -1,0 +1,95 @@
+use std::ops::Range;
+
+use rscir_core::Moments;
+
+/// Rows whose moments are computed by one task: below this a scatter matrix of its own costs more than a second
+/// thread gains.
+const LEAF_ROWS: usize = 4096;
+
+/// Moments of the rows `range` of width `dim`, on all cores; `fill` writes rows as `f32`, `[n, dim]`.
+///
+/// Halves are merged in a fixed order, so the result does not depend on the number of threads.
+pub(crate) fn moments_of<F>(dim: usize, range: Range<usize>, fill: &F) -> Moments
+where
+    F: Fn(Range<usize>, &mut [f32]) + Sync,
+{
+    if range.len() <= LEAF_ROWS {
+        let mut rows = vec![0.0; range.len() * dim];
+        fill(range, &mut rows);
+        // Only a width of 0 is refused, and it has nothing to sum.
+        return Moments::of(dim, &rows).unwrap_or_else(|_| Moments::empty(dim));
+    }
+    let middle = range.start + range.len() / 2;
+    let (mut whole, right) = rayon::join(
+        || moments_of(dim, range.start..middle, fill),
+        || moments_of(dim, middle..range.end, fill),
+    );
+    add(&mut whole, &right);
+    whole
+}
+
+/// Merges moments of one width.
+pub(crate) fn add(whole: &mut Moments, part: &Moments) {
+    // The width is the only thing that merging checks.
+    let merged = whole.merge(part);
+    debug_assert!(merged.is_ok(), "moments of one archive have one width");
+}
+
+/// What is left of `whole` without the vectors of `part`, which are among its own: [`Moments::merge`] undone.
+pub(crate) fn without(whole: &Moments, part: &Moments) -> Moments {
+    let dim = whole.dim();
+    let count = whole.count() - part.count();
+    if part.count() == 0 || count == 0 {
+        return if count == 0 { Moments::empty(dim) } else { whole.clone() };
+    }
+    let (n, removed, left) = (whole.count() as f64, part.count() as f64, count as f64);
+    let mean: Vec<f64> =
+        whole.mean().iter().zip(part.mean()).map(|(w, p)| (n * w - removed * p) / left).collect();
+    let delta: Vec<f64> = part.mean().iter().zip(&mean).map(|(p, m)| p - m).collect();
+    let weight = left * removed / n;
+    let mut scatter = Vec::with_capacity(dim * dim);
+    let rows = whole.scatter().chunks_exact(dim.max(1)).zip(part.scatter().chunks_exact(dim.max(1)));
+    for ((whole, part), d) in rows.zip(&delta) {
+        scatter.extend(whole.iter().zip(part).zip(&delta).map(|((w, p), e)| w - p - d * e * weight));
+    }
+    Moments::from_parts(count, mean, scatter).unwrap_or_else(|_| Moments::empty(dim))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rscir_core::testing::unit_rows;
+
+    const DIM: usize = 5;
+
+    fn assert_close(a: &Moments, b: &Moments) {
+        assert_eq!(a.count(), b.count());
+        for (x, y) in a.mean().iter().chain(a.scatter()).zip(b.mean().iter().chain(b.scatter())) {
+            assert!((x - y).abs() <= 1e-12 * a.count() as f64, "{x} and {y}");
+        }
+    }
+
+    #[test]
+    fn parts_on_all_cores_give_the_moments_of_the_whole() {
+        let rows = unit_rows(2 * LEAF_ROWS + 77, DIM, 1);
+        let fill = |range: Range<usize>, out: &mut [f32]| {
+            out.copy_from_slice(&rows.as_slice()[range.start * DIM..range.end * DIM]);
+        };
+        let parallel = moments_of(DIM, 0..rows.len(), &fill);
+        assert_close(&parallel, &Moments::of(DIM, rows.as_slice()).unwrap());
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        assert_eq!(parallel, pool.install(|| moments_of(DIM, 0..rows.len(), &fill)));
+    }
+
+    #[test]
+    fn without_undoes_add() {
+        let rows = unit_rows(300, DIM, 2);
+        for cut in [0, 1, 40, 299, 300] {
+            let (a, b) = rows.as_slice().split_at(cut * DIM);
+            let (a, b) = (Moments::of(DIM, a).unwrap(), Moments::of(DIM, b).unwrap());
+            let mut whole = a.clone();
+            add(&mut whole, &b);
+            assert_close(&without(&whole, &b), &a);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+/// A set of rows of one segment, kept as ranges: sorted, apart from each other, none empty.
+///
+/// Rows that are replaced in the order in which they came make one range, however many they are.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct RowSet(Vec<(usize, usize)>);
+
+impl RowSet {
+    /// Adds a row; false if it was there.
+    pub(crate) fn insert(&mut self, row: usize) -> bool {
+        // The first range that ends at or after the row, so the one that holds it or takes it on.
+        let at = self.0.partition_point(|&(_, end)| end < row);
+        let touches_next =
+            |ranges: &[(usize, usize)], i: usize| ranges.get(i).is_some_and(|r| r.0 == row + 1);
+        match self.0.get(at).copied() {
+            Some((start, end)) if (start..end).contains(&row) => return false,
+            Some((_, end)) if end == row => {
+                self.0[at].1 = row + 1;
+                if touches_next(&self.0, at + 1) {
+                    self.0[at].1 = self.0.remove(at + 1).1;
+                }
+            }
+            _ if touches_next(&self.0, at) => self.0[at].0 = row,
+            _ => self.0.insert(at, (row, row + 1)),
+        }
+        true
+    }
+
+    /// Number of rows.
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(|(start, end)| end - start).sum()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The ranges of rows that are in it.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
+        self.0.iter().map(|&(start, end)| start..end)
+    }
+
+    /// The ranges of rows below `rows` that are not in it, none of them empty.
+    pub(crate) fn gaps(&self, rows: usize) -> impl Iterator<Item = Range<usize>> {
+        let starts = std::iter::once(0).chain(self.0.iter().map(|r| r.1));
+        let ends = self.0.iter().map(|r| r.0).chain(std::iter::once(rows));
+        starts.zip(ends).map(|(start, end)| start..end).filter(|gap| !gap.is_empty())
+    }
+
+    /// True if the ranges are as they should be and below `rows`: a set that was read must be checked before use.
+    pub(crate) fn is_valid(&self, rows: usize) -> bool {
+        self.0.iter().all(|&(start, end)| start < end && end <= rows)
+            && self.0.windows(2).all(|w| w[0].1 < w[1].0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn ranges_that_are_read_are_checked() {
+        let valid = |ranges: &[(usize, usize)]| RowSet(ranges.to_vec()).is_valid(10);
+        assert!(valid(&[]) && valid(&[(0, 1), (3, 10)]));
+        assert!(!valid(&[(0, 11)]) && !valid(&[(2, 2)]) && !valid(&[(4, 3)]));
+        assert!(!valid(&[(3, 4), (0, 1)]) && !valid(&[(0, 3), (2, 4)]) && !valid(&[(0, 3), (3, 4)]));
+    }
+
+    proptest! {
+        #[test]
+        fn equals_a_set(rows in prop::collection::vec(0usize..40, 0..60)) {
+            let (mut set, mut model) = (RowSet::default(), BTreeSet::new());
+            for row in rows {
+                prop_assert_eq!(set.insert(row), model.insert(row));
+                prop_assert!(set.is_valid(40));
+            }
+            prop_assert_eq!(set.len(), model.len());
+            prop_assert_eq!(set.ranges().flatten().collect::<BTreeSet<_>>(), model.clone());
+            let gaps: Vec<usize> = set.gaps(40).flatten().collect();
+            prop_assert_eq!(gaps, (0..40).filter(|row| !model.contains(row)).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,295 @@
+use std::io::{self, Write};
+use std::ops::Range;
+use std::path::Path;
+
+use rscir_core::{Fingerprint, Moments, Precision};
+use safetensors::SafeTensorError;
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
+
+use crate::manifest::SegmentEntry;
+use crate::moments::moments_of;
+use crate::rows::{StoredRows, value_size};
+use crate::storage::Bytes;
+use crate::{Error, Result};
+
+#[cfg(target_endian = "big")]
+compile_error!("segments are little-endian and are used as they lie on disk");
+
+/// Rows of the largest segment that is written. At 768 wide in `f32` that is 201 MB: large enough that an archive of a
+/// million rows has few, small enough that compaction writes little at once.
+pub(crate) const SEGMENT_ROWS: usize = 65_536;
+
+/// A segment carries its moments from `MOMENTS_PER_DIM * dim` rows on: with fewer the scatter matrix, `dim^2` values of
+/// 8 bytes, would take more than half of what the rows take in `f32`, and computing it from them is quick.
+const MOMENTS_PER_DIM: usize = 4;
+
+/// Bytes that a header may have. Ours have under 1,000.
+const MAX_HEADER: u64 = 1 << 16;
+
+/// Where `embeddings` begin in the file is a multiple of this: a cache line, and the widest vector register.
+const ALIGNMENT: usize = 64;
+
+/// A row on its way into a segment.
+pub(crate) struct Row<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) fingerprint: Fingerprint,
+    /// One row.
+    pub(crate) vector: StoredRows<'a>,
+}
+
+/// Writes a segment of the rows `0..n`. Its bytes depend on nothing but the arguments.
+pub(crate) fn write<'a>(
+    out: &mut dyn Write,
+    precision: Precision,
+    dim: usize,
+    n: usize,
+    row: &(impl Fn(usize) -> Row<'a> + Sync),
+) -> io::Result<()> {
+    let moments = (n >= dim.saturating_mul(MOMENTS_PER_DIM)).then(|| {
+        moments_of(dim, 0..n, &|range, out| {
+            for (i, out) in range.zip(out.chunks_exact_mut(dim.max(1))) {
+                row(i).vector.widen(dim, out);
+            }
+        })
+    });
+    let mut offsets = vec![0i64];
+    let mut keys = 0;
+    for i in 0..n {
+        keys += row(i).key.len();
+        offsets.push(i64::try_from(keys).map_err(|_| io::ErrorKind::FileTooLarge)?);
+    }
+
+    out.write_all(&header(precision, dim, n, keys, moments.is_some())?)?;
+    out.write_all(bytemuck::cast_slice(&offsets))?;
+    if let Some(moments) = moments {
+        out.write_all(bytemuck::cast_slice(moments.mean()))?;
+        out.write_all(bytemuck::cast_slice(moments.scatter()))?;
+    }
+    for i in 0..n {
+        if let StoredRows::I8 { scales, .. } = row(i).vector {
+            out.write_all(bytemuck::cast_slice(scales))?;
+        }
+    }
+    for i in 0..n {
+        out.write_all(row(i).vector.value_bytes())?;
+    }
+    for i in 0..n {
+        out.write_all(&row(i).fingerprint.0)?;
+    }
+    for i in 0..n {
+        out.write_all(row(i).key.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The head of a safetensors file: its length, then JSON, filled up with blanks so that `embeddings` are aligned.
+///
+/// Tensors come in falling size of their elements, so that each is aligned to its own.
+fn header(precision: Precision, dim: usize, n: usize, keys: usize, moments: bool) -> io::Result<Vec<u8>> {
+    let mut tensors = Vec::new();
+    let (mut end, mut before_embeddings) = (0, 0);
+    let mut add = |name: &str, dtype: Dtype, shape: &[usize]| {
+        if name == "embeddings" {
+            before_embeddings = end;
+        }
+        let start = end;
+        end += shape.iter().product::<usize>() * dtype.bitsize() / 8;
+        tensors.push((name.into(), TensorInfo { dtype, shape: shape.into(), data_offsets: (start, end) }));
+    };
+    add("key_offsets", Dtype::I64, &[n + 1]);
+    if moments {
+        add("mean", Dtype::F64, &[dim]);
+        add("scatter", Dtype::F64, &[dim, dim]);
+    }
+    if precision == Precision::I8 {
+        add("scales", Dtype::F32, &[n]);
+    }
+    add("embeddings", dtype_of(precision), &[n, dim]);
+    add("fingerprints", Dtype::U8, &[n, 16]);
+    add("keys", Dtype::U8, &[keys]);
+
+    let metadata = Metadata::new(None, tensors).map_err(io::Error::other)?;
+    let mut json = serde_json::to_vec(&metadata)?;
+    // An odd number of scales leaves 8-bit rows, which need no alignment, at a multiple of 4.
+    let (ahead, alignment) =
+        if before_embeddings.is_multiple_of(8) { (8 + before_embeddings, ALIGNMENT) } else { (8, 8) };
+    json.resize((ahead + json.len()).next_multiple_of(alignment) - ahead, b' ');
+    Ok([&(json.len() as u64).to_le_bytes()[..], &json].concat())
+}
+
+fn dtype_of(precision: Precision) -> Dtype {
+    match precision {
+        Precision::Bf16 => Dtype::BF16,
+        Precision::F16 => Dtype::F16,
+        Precision::I8 => Dtype::I8,
+        _ => Dtype::F32,
+    }
+}
+
+/// An opened segment: rows, keys, fingerprints, and moments if it has many rows.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    bytes: Bytes,
+    precision: Precision,
+    dim: usize,
+    rows: usize,
+    key_offsets: Range<usize>,
+    keys: Range<usize>,
+    fingerprints: Range<usize>,
+    embeddings: Range<usize>,
+    scales: Option<Range<usize>>,
+    mean_and_scatter: Option<(Range<usize>, Range<usize>)>,
+}
+
+impl Segment {
+    /// Views a file that should hold what `entry` says. Looks at the header and the keys, not at the vectors.
+    pub(crate) fn open(
+        bytes: Bytes,
+        path: &Path,
+        entry: &SegmentEntry,
+        precision: Precision,
+        dim: usize,
+    ) -> Result<Self> {
+        let rows = entry.rows;
+        if bytes.len() as u64 != entry.bytes {
+            return Err(Error::FileSize {
+                path: path.into(),
+                expected: entry.bytes,
+                got: bytes.len() as u64,
+            });
+        }
+        value_size(precision)?;
+        let tensors = Tensors::read(&bytes, path)?;
+        let segment = Self {
+            precision,
+            dim,
+            rows,
+            key_offsets: tensors.find("key_offsets", Dtype::I64, &[Some(rows.saturating_add(1))])?,
+            keys: tensors.find("keys", Dtype::U8, &[None])?,
+            fingerprints: tensors.find("fingerprints", Dtype::U8, &[Some(rows), Some(16)])?,
+            embeddings: tensors.find("embeddings", dtype_of(precision), &[Some(rows), Some(dim)])?,
+            scales: if precision == Precision::I8 {
+                Some(tensors.find("scales", Dtype::F32, &[Some(rows)])?)
+            } else {
+                None
+            },
+            mean_and_scatter: if tensors.metadata.info("scatter").is_some() {
+                let mean = tensors.find("mean", Dtype::F64, &[Some(dim)])?;
+                Some((mean, tensors.find("scatter", Dtype::F64, &[Some(dim), Some(dim)])?))
+            } else {
+                None
+            },
+            bytes,
+        };
+        segment.check_keys(path)?;
+        Ok(segment)
+    }
+
+    /// Every key is a text within the key bytes, and they cover them.
+    fn check_keys(&self, path: &Path) -> Result<()> {
+        let keys = &self.bytes[self.keys.clone()];
+        let offsets = self.key_offsets();
+        let mut last = 0;
+        for (row, ends) in offsets.windows(2).enumerate() {
+            let key = usize::try_from(ends[0]).ok().zip(usize::try_from(ends[1]).ok());
+            let text = key.and_then(|(start, end)| keys.get(start..end)).map(str::from_utf8);
+            if ends[0] != last || !matches!(text, Some(Ok(_))) {
+                return Err(Error::SegmentKey { path: path.into(), row });
+            }
+            last = ends[1];
+        }
+        if last as u64 != keys.len() as u64 {
+            return Err(Error::SegmentKey { path: path.into(), row: self.rows });
+        }
+        Ok(())
+    }
+
+    fn key_offsets(&self) -> &[i64] {
+        bytemuck::cast_slice(&self.bytes[self.key_offsets.clone()])
+    }
+
+    pub(crate) fn key(&self, row: usize) -> &str {
+        let offsets = self.key_offsets();
+        let key = &self.bytes[self.keys.clone()][offsets[row] as usize..offsets[row + 1] as usize];
+        // Checked when it was opened.
+        str::from_utf8(key).unwrap_or_default()
+    }
+
+    pub(crate) fn fingerprint(&self, row: usize) -> Fingerprint {
+        let mut fingerprint = Fingerprint::default();
+        fingerprint.0.copy_from_slice(&self.bytes[self.fingerprints.clone()][row * 16..][..16]);
+        fingerprint
+    }
+
+    /// All rows.
+    pub(crate) fn stored(&self) -> StoredRows<'_> {
+        let values = &self.bytes[self.embeddings.clone()];
+        match self.precision {
+            Precision::Bf16 => StoredRows::Bf16(bytemuck::cast_slice(values)),
+            Precision::F16 => StoredRows::F16(bytemuck::cast_slice(values)),
+            Precision::I8 => {
+                let scales = self.scales.clone().unwrap_or_default();
+                StoredRows::I8 {
+                    values: bytemuck::cast_slice(values),
+                    scales: bytemuck::cast_slice(&self.bytes[scales]),
+                }
+            }
+            _ => StoredRows::F32(bytemuck::cast_slice(values)),
+        }
+    }
+
+    /// One row.
+    pub(crate) fn vector(&self, row: usize) -> StoredRows<'_> {
+        self.stored().slice(self.dim, row..row + 1)
+    }
+
+    /// One row, on its way into another segment.
+    pub(crate) fn row(&self, row: usize) -> Row<'_> {
+        Row { key: self.key(row), fingerprint: self.fingerprint(row), vector: self.vector(row) }
+    }
+
+    /// The moments of all rows, if they are stored.
+    pub(crate) fn moments(&self) -> Option<Moments> {
+        let (mean, scatter) = self.mean_and_scatter.clone()?;
+        let values = |range| bytemuck::cast_slice(&self.bytes[range]).to_vec();
+        Moments::from_parts(self.rows as u64, values(mean), values(scatter)).ok()
+    }
+}
+
+/// The header of a segment and where its data begin.
+struct Tensors<'a> {
+    metadata: Metadata,
+    data: usize,
+    path: &'a Path,
+}
+
+impl<'a> Tensors<'a> {
+    fn read(bytes: &[u8], path: &'a Path) -> Result<Self> {
+        let wrong = |source| Error::Safetensors { path: path.into(), source };
+        // Before the parser sees it: a header takes memory in proportion to its length.
+        if bytes.first_chunk().is_some_and(|len| u64::from_le_bytes(*len) > MAX_HEADER) {
+            return Err(wrong(SafeTensorError::HeaderTooLarge));
+        }
+        let (len, metadata) = SafeTensors::read_metadata(bytes).map_err(wrong)?;
+        Ok(Self { metadata, data: len + 8, path })
+    }
+
+    /// Where a tensor of that shape lies in the file; `None` is any length.
+    fn find(&self, tensor: &'static str, dtype: Dtype, shape: &[Option<usize>]) -> Result<Range<usize>> {
+        let alignment = dtype.bitsize() / 8;
+        let wrong = |got: String| {
+            let shape: Vec<_> =
+                shape.iter().map(|n| n.map_or_else(|| "any".into(), |n| n.to_string())).collect();
+            let expected = format!("{dtype:?} [{}] at a multiple of {alignment} bytes", shape.join(", "));
+            Error::SegmentTensor { path: self.path.into(), tensor, expected, got }
+        };
+        let info = self.metadata.info(tensor).ok_or_else(|| wrong("nothing".into()))?;
+        let range = self.data + info.data_offsets.0..self.data + info.data_offsets.1;
+        let fits = info.shape.len() == shape.len()
+            && info.shape.iter().zip(shape).all(|(got, want)| want.is_none_or(|want| *got == want));
+        if info.dtype != dtype || !fits || !range.start.is_multiple_of(alignment) {
+            return Err(wrong(format!("{:?} {:?} at byte {}", info.dtype, info.shape, range.start)));
+        }
+        Ok(range)
+    }
+}

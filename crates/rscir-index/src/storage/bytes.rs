@@ -1,0 +1,87 @@
+//! The one room of this crate with `unsafe`: a file mapped into memory.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Deref;
+
+use memmap2::Mmap;
+
+/// The bytes of a file, mapped or in memory. They start at an address that is a multiple of 8.
+#[derive(Debug)]
+pub struct Bytes(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Mapped(Mmap),
+    Owned { words: Vec<u64>, len: usize },
+}
+
+impl Bytes {
+    /// Reads a file into memory.
+    ///
+    /// # Errors
+    /// What the file system says; [`io::ErrorKind::UnexpectedEof`] if the file shrinks meanwhile.
+    pub fn read(file: &mut File) -> io::Result<Self> {
+        let len = usize::try_from(file.metadata()?.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let mut words = vec![0u64; len.div_ceil(8)];
+        file.read_exact(&mut bytemuck::cast_slice_mut(&mut words)[..len])?;
+        Ok(Self(Inner::Owned { words, len }))
+    }
+
+    /// Maps a file that nobody changes.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    #[allow(unsafe_code)]
+    pub(super) fn map(file: &File) -> io::Result<Self> {
+        if file.metadata()?.len() == 0 {
+            return Ok(Self::from(&[][..])); // Some systems refuse to map nothing.
+        }
+        // SAFETY: the bytes must not change while they are mapped. Files of an archive are written under a temporary
+        // name, renamed once they are whole, and never opened for writing again: they are replaced or removed by name,
+        // which leaves a mapped file as it is. A foreign program that writes into a segment breaks this as it would
+        // break any mapped file; docs/format.md says so. `Bytes::read` is the way without a mapping.
+        let map = unsafe { Mmap::map(file)? };
+        Ok(Self(Inner::Mapped(map)))
+    }
+}
+
+impl From<&[u8]> for Bytes {
+    fn from(bytes: &[u8]) -> Self {
+        let mut words = vec![0u64; bytes.len().div_ceil(8)];
+        bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
+        Self(Inner::Owned { words, len: bytes.len() })
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Inner::Mapped(map) => map,
+            Inner::Owned { words, len } => &bytemuck::cast_slice(words)[..*len],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Seek, Write};
+
+    #[test]
+    fn mapped_and_read_bytes_are_equal() {
+        let mut file = tempfile::tempfile().unwrap();
+        for len in [0usize, 1, 7, 8, 5000] {
+            file.set_len(0).unwrap();
+            file.rewind().unwrap();
+            let content: Vec<u8> = (0..len).map(|i| (i * 31) as u8).collect();
+            file.write_all(&content).unwrap();
+            file.rewind().unwrap();
+            assert_eq!(*Bytes::read(&mut file).unwrap(), *content);
+            assert_eq!(*Bytes::map(&file).unwrap(), *content);
+            assert_eq!(*Bytes::from(&content[..]), *content);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+use std::borrow::Cow;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use rscir_core::{Archive, EncoderSpec, Fingerprint, Moments, Precision, Queries};
+
+use crate::directory::{Access, Directory};
+use crate::key_index::KeyIndex;
+use crate::manifest::Manifest;
+use crate::moments::{add, moments_of, without};
+use crate::rows::{RowBlock, StoredRows};
+use crate::segment::Segment;
+use crate::storage::{FileStorage, Storage};
+use crate::{Error, Result};
+
+/// Rows whose similarities are computed at once where they cannot be written to their place directly. In `f32` and at
+/// 768 wide they take 3 MB, which a second-level cache nearly holds.
+const BLOCK_ROWS: usize = 1024;
+
+/// An archive on disk, as it was when it was opened.
+///
+/// Vectors are read where they lie, in a mapped file, when they are looked at: an archive may be larger than memory. A
+/// writer may commit and compact meanwhile; this value does not change.
+///
+/// Opening looks at the manifest, the headers and the keys, and finds what is missing, cut off or of another shape.
+/// Only [`verify`](crate::verify) reads every byte.
+pub struct DiskArchive {
+    directory: Directory,
+    manifest: Manifest,
+    segments: Vec<Segment>,
+    runs: Vec<Run>,
+    len: usize,
+    index: OnceLock<KeyIndex>,
+    moments: OnceLock<Moments>,
+}
+
+/// Consecutive rows of a segment, none of them deleted.
+#[derive(Debug, Clone)]
+struct Run {
+    /// The archive's row that is first.
+    first_row: usize,
+    segment: usize,
+    /// The segment's rows.
+    rows: Range<usize>,
+}
+
+impl DiskArchive {
+    /// Opens the archive in `dir`, its vectors mapped.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] without an archive, [`Error::Version`] for a newer one; for a damaged one
+    /// [`Error::Damaged`], [`Error::MissingSegment`], [`Error::FileSize`] and others, all with the file's path.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(Arc::new(FileStorage), dir)
+    }
+
+    /// As [`DiskArchive::open`], on a storage of your own.
+    ///
+    /// # Errors
+    /// As [`DiskArchive::open`].
+    pub fn open_with(storage: Arc<dyn Storage>, dir: impl AsRef<Path>) -> Result<Self> {
+        Self::open_directory(Directory::new(storage, dir.as_ref()), Access::Map)
+    }
+
+    /// Reads the whole archive in `dir` into memory: the first search is then as fast as the next.
+    ///
+    /// # Errors
+    /// As [`DiskArchive::open`].
+    pub fn load(dir: impl AsRef<Path>) -> Result<Self> {
+        Self::open_directory(Directory::new(Arc::new(FileStorage), dir.as_ref()), Access::Read)
+    }
+
+    fn open_directory(directory: Directory, access: Access) -> Result<Self> {
+        let mut bytes = directory.manifest_bytes()?;
+        loop {
+            let manifest = Manifest::from_bytes(&bytes, &directory.manifest_path())?;
+            match open_segments(&directory, &manifest, access) {
+                Ok(segments) => return Ok(Self::new(directory, manifest, segments)),
+                Err(error @ Error::MissingSegment { .. }) => {
+                    // A writer may have compacted, and removed the files, since the manifest was read.
+                    let now = directory.manifest_bytes()?;
+                    if *now == *bytes {
+                        return Err(error);
+                    }
+                    bytes = now;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn new(directory: Directory, manifest: Manifest, segments: Vec<Segment>) -> Self {
+        let mut runs = Vec::new();
+        let mut len = 0;
+        for (segment, entry) in manifest.segments.iter().enumerate() {
+            for rows in entry.deleted.gaps(entry.rows) {
+                let first_row = len;
+                len += rows.len();
+                runs.push(Run { first_row, segment, rows });
+            }
+        }
+        Self { directory, manifest, segments, runs, len, index: OnceLock::new(), moments: OnceLock::new() }
+    }
+
+    /// The folder it lies in.
+    pub fn path(&self) -> &Path {
+        self.directory.root()
+    }
+
+    /// The format of its rows.
+    pub fn precision(&self) -> Precision {
+        self.manifest.precision
+    }
+
+    /// What the row was encoded from.
+    ///
+    /// # Panics
+    /// If `row` is not below [`Archive::len`], as a slice does.
+    pub fn fingerprint(&self, row: usize) -> Fingerprint {
+        let (segment, row) = self.locate(row);
+        segment.fingerprint(row)
+    }
+
+    /// All rows, in order, as they are stored: for a search of your own.
+    pub fn blocks(&self) -> impl ExactSizeIterator<Item = RowBlock<'_>> {
+        self.runs.iter().map(|run| RowBlock {
+            first_row: run.first_row,
+            len: run.rows.len(),
+            rows: self.segments[run.segment].stored().slice(self.dim(), run.rows.clone()),
+        })
+    }
+
+    /// The segment that holds a row, and its row there.
+    fn locate(&self, row: usize) -> (&Segment, usize) {
+        assert!(row < self.len, "row {row} of an archive of {} rows", self.len);
+        let run = &self.runs[self.runs.partition_point(|run| run.first_row <= row) - 1];
+        (&self.segments[run.segment], run.rows.start + row - run.first_row)
+    }
+
+    /// Segments with many rows carry their moments; the deleted rows of those are taken out, and the rows of the
+    /// others added.
+    fn compute_moments(&self) -> Moments {
+        let dim = self.dim();
+        let mut whole = Moments::empty(dim);
+        let mut scanned = Vec::new();
+        for (segment, entry) in self.segments.iter().zip(&self.manifest.segments) {
+            // Most rows deleted: scanning the rest is cheaper and rounds less.
+            let stored = if entry.deleted.len() <= entry.live() { segment.moments() } else { None };
+            if let Some(stored) = stored {
+                let deleted = rows_of(segment, entry.deleted.ranges());
+                add(&mut whole, &without(&stored, &moments_of_rows(dim, &deleted)));
+            } else {
+                scanned.extend(rows_of(segment, entry.deleted.gaps(entry.rows)));
+            }
+        }
+        add(&mut whole, &moments_of_rows(dim, &scanned));
+        whole
+    }
+}
+
+/// Opens all segments of a manifest.
+pub(crate) fn open_segments(
+    directory: &Directory,
+    manifest: &Manifest,
+    access: Access,
+) -> Result<Vec<Segment>> {
+    let open = |entry| directory.open_segment(entry, manifest.precision, manifest.spec.dim, access);
+    manifest.segments.iter().map(open).collect()
+}
+
+fn rows_of(segment: &Segment, ranges: impl Iterator<Item = Range<usize>>) -> Vec<StoredRows<'_>> {
+    ranges.flatten().map(|row| segment.vector(row)).collect()
+}
+
+fn moments_of_rows(dim: usize, rows: &[StoredRows<'_>]) -> Moments {
+    moments_of(dim, 0..rows.len(), &|range, out| {
+        for (row, out) in rows[range].iter().zip(out.chunks_exact_mut(dim.max(1))) {
+            row.widen(dim, out);
+        }
+    })
+}
+
+impl Archive for DiskArchive {
+    fn spec(&self) -> &EncoderSpec {
+        &self.manifest.spec
+    }
+
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn key(&self, row: usize) -> &str {
+        let (segment, row) = self.locate(row);
+        segment.key(row)
+    }
+
+    /// The first call builds a hash table over the keys.
+    fn find(&self, key: &str) -> Option<usize> {
+        self.index.get_or_init(|| KeyIndex::new(self.len, |row| self.key(row))).find(key, |row| self.key(row))
+    }
+
+    fn vector(&self, row: usize) -> Cow<'_, [f32]> {
+        let (segment, row) = self.locate(row);
+        match segment.vector(row) {
+            StoredRows::F32(values) => values.into(),
+            stored => {
+                let mut values = vec![0.0; self.dim()];
+                stored.widen(self.dim(), &mut values);
+                values.into()
+            }
+        }
+    }
+
+    fn similarities(&self, queries: Queries<'_>, scores: &mut [f32]) -> rscir_core::Result<()> {
+        let (dim, n) = (self.dim(), self.len);
+        queries.check(dim, n, scores)?;
+        let product = |rows: &[f32], out: &mut [f32]| {
+            rscir_kernels::matmul_nt(queries.as_slice(), rows, queries.len(), rows.len() / dim, dim, out);
+        };
+        let (mut widened, mut block_scores) = (Vec::new(), Vec::new());
+        for block in self.blocks() {
+            if let StoredRows::F32(rows) = block.rows
+                && (block.len == n || queries.len() == 1)
+            {
+                // The scores of the block lie together.
+                product(rows, &mut scores[block.first_row..][..block.len * queries.len()]);
+                continue;
+            }
+            for start in (0..block.len).step_by(BLOCK_ROWS) {
+                let len = BLOCK_ROWS.min(block.len - start);
+                let stored = block.rows.slice(dim, start..start + len);
+                let rows = if let StoredRows::F32(rows) = stored {
+                    rows
+                } else {
+                    widened.resize(len * dim, 0.0);
+                    stored.widen(dim, &mut widened);
+                    &widened
+                };
+                block_scores.resize(queries.len() * len, 0.0);
+                product(rows, &mut block_scores);
+                let first = block.first_row + start;
+                for (all, part) in scores.chunks_exact_mut(n).zip(block_scores.chunks_exact(len)) {
+                    all[first..first + len].copy_from_slice(part);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Put together when first asked for. A compacted archive carries what is needed but for the rows of its last
+    /// segment, and no vector is read; otherwise the rows of small segments are.
+    fn moments(&self) -> &Moments {
+        self.moments.get_or_init(|| self.compute_moments())
+    }
+}

@@ -1,0 +1,379 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rscir_core::{
+    EmbeddingSink, Embeddings, EncoderSpec, Error as CoreError, Fingerprint, Precision, SinkRow,
+};
+
+use crate::directory::{Access, Directory};
+use crate::manifest::{Manifest, SegmentEntry};
+use crate::row_set::RowSet;
+use crate::rows::{encode, value_size};
+use crate::segment::{self, Row, SEGMENT_ROWS, Segment};
+use crate::storage::{FileStorage, LockGuard, Storage};
+use crate::store::open_segments;
+use crate::{Error, Result};
+
+/// Writes an archive: the one writer that it has at a time.
+///
+/// What [`commit`](EmbeddingSink::commit), [`ArchiveWriter::delete`] and the compactions have returned `Ok` for is
+/// durable. What they were doing when the power went is there whole or not at all. If they return an error, nothing was
+/// taken; if the error came from a sync or a rename, it is unknown what the medium has, and every further call gives
+/// [`Error::Poisoned`]: drop the writer and open the archive again.
+///
+/// ```
+/// use rscir_core::{Archive, EmbeddingSink, Embeddings, EncoderSpec, Fingerprint, Precision, SinkRow};
+/// use rscir_index::{ArchiveWriter, DiskArchive};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let dir = folder.path().join("tiles.rscir");
+/// let mut writer = ArchiveWriter::create(&dir, EncoderSpec::unknown(2), Precision::F32)?;
+/// let rows = Embeddings::normalize(2, vec![3.0, 4.0])?;
+/// writer.commit(&[SinkRow { key: "a.png", fingerprint: Fingerprint([7; 16]) }], &rows)?;
+///
+/// let archive = DiskArchive::open(&dir)?;
+/// assert_eq!(archive.vector(archive.find("a.png").unwrap()), [0.6, 0.8].as_slice());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ArchiveWriter {
+    pub(crate) directory: Directory,
+    pub(crate) manifest: Manifest,
+    /// The segments of the manifest, in its order.
+    pub(crate) segments: Vec<NumberedSegment>,
+    next_number: u64,
+    /// Where each key's row is.
+    index: HashMap<Box<str>, Place>,
+    poisoned: bool,
+    _lock: LockGuard,
+}
+
+/// A segment with a number that it keeps while others come and go. Numbers rise along the list.
+pub(crate) struct NumberedSegment {
+    number: u64,
+    pub(crate) segment: Segment,
+}
+
+/// Where a row is.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    segment_number: u64,
+    row: usize,
+}
+
+impl fmt::Debug for ArchiveWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArchiveWriter")
+            .field("path", &self.directory.root())
+            .field("rows", &self.len())
+            .field("segments", &self.segments.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl ArchiveWriter {
+    /// Creates an archive in `dir`, which must not exist or be empty, for vectors that `spec` describes; its rows are
+    /// stored in `precision`.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] if there is something in `dir`, [`Error::Locked`], [`Error::Io`].
+    pub fn create(dir: impl AsRef<Path>, spec: EncoderSpec, precision: Precision) -> Result<Self> {
+        Self::create_with(Arc::new(FileStorage), dir, spec, precision)
+    }
+
+    /// As [`ArchiveWriter::create`], on a storage of your own.
+    ///
+    /// # Errors
+    /// As [`ArchiveWriter::create`].
+    pub fn create_with(
+        storage: Arc<dyn Storage>,
+        dir: impl AsRef<Path>,
+        spec: EncoderSpec,
+        precision: Precision,
+    ) -> Result<Self> {
+        value_size(precision)?;
+        let directory = Directory::new(storage, dir.as_ref());
+        directory.create_dirs()?;
+        let lock = directory.lock()?;
+        if let Some(file) = directory.foreign_file()? {
+            let found = if file == directory.manifest_path() {
+                "an archive".into()
+            } else {
+                file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+            };
+            return Err(Error::Exists { path: dir.as_ref().into(), found });
+        }
+        let manifest = Manifest::new(spec, precision);
+        directory.write_manifest(&manifest)?;
+        Self::new(directory, manifest, lock)
+    }
+
+    /// Opens the archive in `dir` for writing.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Locked`] at once if another writer has it, and those of
+    /// [`DiskArchive::open`](crate::DiskArchive::open).
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(Arc::new(FileStorage), dir)
+    }
+
+    /// As [`ArchiveWriter::open`], on a storage of your own.
+    ///
+    /// # Errors
+    /// As [`ArchiveWriter::open`].
+    pub fn open_with(storage: Arc<dyn Storage>, dir: impl AsRef<Path>) -> Result<Self> {
+        let directory = Directory::new(storage, dir.as_ref());
+        // Before the lock, which would leave a file in a folder that is no archive.
+        directory.manifest_bytes()?;
+        let lock = directory.lock()?;
+        let manifest = directory.read_manifest()?;
+        // Whoever wrote this manifest may have been killed before its name was durable, and what comes next builds on
+        // it.
+        directory.sync_root()?;
+        Self::new(directory, manifest, lock)
+    }
+
+    /// Opens the archive in `dir` if there is one that agrees, and creates it if there is none.
+    ///
+    /// # Errors
+    /// [`rscir_core::Error::Spec`] names the field in which the archive's encoder differs, [`Error::Precision`]; and
+    /// those of [`ArchiveWriter::open`] and [`ArchiveWriter::create`].
+    pub fn open_or_create(dir: impl AsRef<Path>, spec: EncoderSpec, precision: Precision) -> Result<Self> {
+        Self::open_or_create_with(Arc::new(FileStorage), dir, spec, precision)
+    }
+
+    /// As [`ArchiveWriter::open_or_create`], on a storage of your own.
+    ///
+    /// # Errors
+    /// As [`ArchiveWriter::open_or_create`].
+    pub fn open_or_create_with(
+        storage: Arc<dyn Storage>,
+        dir: impl AsRef<Path>,
+        spec: EncoderSpec,
+        precision: Precision,
+    ) -> Result<Self> {
+        let writer = match Self::open_with(Arc::clone(&storage), &dir) {
+            Err(Error::NotFound { .. }) => return Self::create_with(storage, dir, spec, precision),
+            other => other?,
+        };
+        writer.spec().check(&spec).map_err(CoreError::from)?;
+        if writer.precision() != precision {
+            let path = dir.as_ref().into();
+            return Err(Error::Precision { path, holds: writer.precision(), asked: precision });
+        }
+        Ok(writer)
+    }
+
+    fn new(directory: Directory, manifest: Manifest, lock: LockGuard) -> Result<Self> {
+        directory.remove_unnamed(&manifest)?;
+        let segments = open_segments(&directory, &manifest, Access::Map)?;
+        let mut writer = Self {
+            directory,
+            index: HashMap::with_capacity(manifest.live()),
+            manifest,
+            segments: Vec::new(),
+            next_number: 0,
+            poisoned: false,
+            _lock: lock,
+        };
+        for segment in segments {
+            writer.add_segment(segment);
+        }
+        if writer.index.len() < writer.manifest.live() {
+            return Err(writer.duplicate_key());
+        }
+        Ok(writer)
+    }
+
+    /// The folder it lies in.
+    pub fn path(&self) -> &Path {
+        self.directory.root()
+    }
+
+    /// The encoder of the vectors.
+    pub fn spec(&self) -> &EncoderSpec {
+        &self.manifest.spec
+    }
+
+    /// The format of the stored rows.
+    pub fn precision(&self) -> Precision {
+        self.manifest.precision
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// True without rows.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// Deletes the rows under `keys`, all or none of them, and gives their number; a key without a row is passed over.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Poisoned`].
+    pub fn delete(&mut self, keys: &[&str]) -> Result<usize> {
+        self.check_health()?;
+        let mut manifest = self.manifest.clone();
+        let deleted = self.mark_deleted(&mut manifest, keys.iter().copied());
+        if deleted > 0 {
+            self.publish(manifest, Vec::new())?;
+            for key in keys {
+                self.index.remove(*key);
+            }
+        }
+        Ok(deleted)
+    }
+
+    fn append(&mut self, rows: &[SinkRow<'_>], embeddings: &Embeddings) -> Result<()> {
+        self.check_health()?;
+        CoreError::check_length("described rows (one per embedding)", embeddings.len(), rows.len())?;
+        CoreError::check_length("width of the embeddings", self.spec().dim, embeddings.dim())?;
+        check_distinct(rows)?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.merge_small_segments()?;
+
+        let dim = self.spec().dim;
+        let encoded = encode(self.precision(), dim, embeddings.as_slice())?;
+        let written = self.write_segments(rows.len(), &|i| Row {
+            key: rows[i].key,
+            fingerprint: rows[i].fingerprint,
+            vector: encoded.stored().slice(dim, i..i + 1),
+        });
+        let written = self.note_doubt(written)?;
+        let mut manifest = self.manifest.clone();
+        self.mark_deleted(&mut manifest, rows.iter().map(|row| row.key));
+        self.publish(manifest, written)
+    }
+
+    /// Marks the rows under `keys` as deleted in a copy of the manifest, and gives their number.
+    fn mark_deleted<'a>(&self, manifest: &mut Manifest, keys: impl Iterator<Item = &'a str>) -> usize {
+        keys.filter_map(|key| self.index.get(key))
+            .filter(|place| manifest.segments[self.segment_at(place)].deleted.insert(place.row))
+            .count()
+    }
+
+    fn segment_at(&self, place: &Place) -> usize {
+        self.segments.partition_point(|s| s.number < place.segment_number)
+    }
+
+    /// Writes rows `0..n` as segments, durably, and opens them; no manifest names them yet.
+    pub(crate) fn write_segments<'a>(
+        &self,
+        n: usize,
+        row: &(impl Fn(usize) -> Row<'a> + Sync),
+    ) -> Result<Vec<(SegmentEntry, Segment)>> {
+        let (precision, dim) = (self.precision(), self.spec().dim);
+        let mut entries = Vec::new();
+        for start in (0..n).step_by(SEGMENT_ROWS) {
+            let rows = SEGMENT_ROWS.min(n - start);
+            let (sha256, bytes) = self
+                .directory
+                .write_segment(|out| segment::write(out, precision, dim, rows, &|i| row(start + i)))?;
+            entries.push(SegmentEntry { sha256, bytes, rows, deleted: RowSet::default() });
+        }
+        self.directory.sync_segments()?;
+        let open = |entry| self.directory.open_segment(entry, precision, dim, Access::Map);
+        let segments: Vec<Segment> = entries.iter().map(open).collect::<Result<_>>()?;
+        Ok(entries.into_iter().zip(segments).collect())
+    }
+
+    /// Makes the archive consist of the segments that `manifest` has, which are the first of the present ones, and of
+    /// `written`.
+    pub(crate) fn publish(
+        &mut self,
+        mut manifest: Manifest,
+        written: Vec<(SegmentEntry, Segment)>,
+    ) -> Result<()> {
+        let kept: Vec<bool> = manifest.segments.iter().map(|entry| entry.live() > 0).collect();
+        let (entries, written): (Vec<_>, Vec<_>) = written.into_iter().unzip();
+        manifest.segments.retain(|entry| entry.live() > 0);
+        manifest.segments.extend(entries);
+        let published = self.directory.write_manifest(&manifest);
+        self.note_doubt(published)?;
+
+        let all = self.segments.len();
+        self.manifest = manifest;
+        let mut kept = kept.into_iter();
+        self.segments.retain(|_| kept.next().unwrap_or(false));
+        let replaced = self.segments.len() < all;
+        for segment in written {
+            self.add_segment(segment);
+        }
+        if replaced {
+            // The rows are safe; what is left over is removed when the archive is opened next.
+            let _ = self.directory.remove_unnamed(&self.manifest);
+        }
+        Ok(())
+    }
+
+    /// Takes a segment, next in the manifest's order, and finds its rows from now on.
+    fn add_segment(&mut self, segment: Segment) {
+        let number = self.next_number;
+        self.next_number += 1;
+        if let Some(entry) = self.manifest.segments.get(self.segments.len()) {
+            for row in entry.deleted.gaps(entry.rows).flatten() {
+                let place = Place { segment_number: number, row };
+                // Keys keep their memory when their rows move.
+                if let Some(known) = self.index.get_mut(segment.key(row)) {
+                    *known = place;
+                } else {
+                    self.index.insert(segment.key(row).into(), place);
+                }
+            }
+        }
+        self.segments.push(NumberedSegment { number, segment });
+    }
+
+    /// Says which key of an archive has two rows: a foreign hand made it.
+    fn duplicate_key(&self) -> Error {
+        let mut rows = HashMap::new();
+        let live =
+            self.segments.iter().zip(&self.manifest.segments).flat_map(|(s, entry)| {
+                entry.deleted.gaps(entry.rows).flatten().map(|row| s.segment.key(row))
+            });
+        for (second, key) in live.enumerate() {
+            if let Some(first) = rows.insert(key, second) {
+                return Error::DuplicateKey { key: key.into(), first, second };
+            }
+        }
+        Error::SegmentRows { path: self.directory.manifest_path(), segment: 0 }
+    }
+
+    /// Refuses to go on after a failed sync or rename.
+    pub(crate) fn check_health(&self) -> Result<()> {
+        if self.poisoned { Err(Error::Poisoned { path: self.path().into() }) } else { Ok(()) }
+    }
+
+    pub(crate) fn note_doubt<T>(&mut self, result: Result<T>) -> Result<T> {
+        result.inspect_err(|error| self.poisoned |= error.leaves_doubt())
+    }
+}
+
+/// A batch has each key once: two rows of one key have no order that a reader could know.
+fn check_distinct(rows: &[SinkRow<'_>]) -> Result<()> {
+    let mut first_rows = HashMap::with_capacity(rows.len());
+    for (second, row) in rows.iter().enumerate() {
+        if let Some(first) = first_rows.insert(row.key, second) {
+            return Err(Error::DuplicateKey { key: row.key.into(), first, second });
+        }
+    }
+    Ok(())
+}
+
+impl EmbeddingSink for ArchiveWriter {
+    fn fingerprint(&self, key: &str) -> Option<Fingerprint> {
+        let place = self.index.get(key)?;
+        Some(self.segments[self.segment_at(place)].segment.fingerprint(place.row))
+    }
+
+    /// Durable once it has returned. A row that is replaced moves to the end.
+    fn commit(&mut self, rows: &[SinkRow<'_>], embeddings: &Embeddings) -> rscir_core::Result<()> {
+        Ok(self.append(rows, embeddings)?)
+    }
+}
