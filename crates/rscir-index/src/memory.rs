@@ -7,6 +7,7 @@ use rscir_core::{
     SinkRow,
 };
 
+use crate::moments::moments_of;
 use crate::{Error, Result};
 
 /// An archive held in memory, in `f32`.
@@ -88,26 +89,13 @@ impl Archive for MemoryArchive {
 
     /// Computed when first asked for: `len * dim^2` multiplications, which a search does not need.
     fn moments(&self) -> &Moments {
-        self.moments.get_or_init(|| moments_of(self.dim(), self.rows.as_slice()))
+        self.moments.get_or_init(|| {
+            let dim = self.dim();
+            moments_of(dim, 0..self.len(), &|range, rows| {
+                rows.copy_from_slice(&self.rows.as_slice()[range.start * dim..range.end * dim]);
+            })
+        })
     }
-}
-
-/// Moments of a matrix `[n, dim]` on all cores: halves are merged, so the result does not depend on the number of
-/// threads.
-fn moments_of(dim: usize, rows: &[f32]) -> Moments {
-    /// Below this many rows a scatter matrix of its own costs more than a second thread gains.
-    const LEAF_ROWS: usize = 4096;
-    let count = rows.len().checked_div(dim).unwrap_or(0);
-    // Rows of an archive are a whole matrix; only width 0 is refused, and it has nothing to sum.
-    let leaf = |rows| Moments::of(dim, rows).unwrap_or_else(|_| Moments::empty(dim));
-    if count <= LEAF_ROWS {
-        return leaf(rows);
-    }
-    let (left, right) = rows.split_at(count / 2 * dim);
-    let (mut whole, right) = rayon::join(|| moments_of(dim, left), || moments_of(dim, right));
-    // Both halves have one width, the only thing that merging checks.
-    let _ = whole.merge(&right);
-    whole
 }
 
 /// Takes encoded rows into memory; [`MemorySink::into_archive`] makes them searchable.

@@ -1,0 +1,129 @@
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use half::{bf16, f16};
+
+use crate::error::IoAction;
+use crate::{Error, Result};
+
+/// A file that is read from its beginning, and never for more than it holds.
+pub(super) struct Input<'a> {
+    path: &'a Path,
+    reader: BufReader<File>,
+    length: u64,
+    left: u64,
+}
+
+impl<'a> Input<'a> {
+    pub(super) fn open(path: &'a Path) -> Result<Self> {
+        let open = || {
+            let file = File::open(path)?;
+            let length = file.metadata()?.len();
+            Ok((file, length))
+        };
+        let (file, length) = open().map_err(Error::io(IoAction::Read, path))?;
+        Ok(Self { path, reader: BufReader::new(file), length, left: length })
+    }
+
+    /// The next `count` bytes.
+    pub(super) fn bytes(&mut self, count: u64) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; self.claim(count)?];
+        self.reader.read_exact(&mut bytes).map_err(Error::io(IoAction::Read, self.path))?;
+        Ok(bytes)
+    }
+
+    /// The next `N` bytes.
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let mut bytes = [0; N];
+        self.claim(N as u64)?;
+        self.reader.read_exact(&mut bytes).map_err(Error::io(IoAction::Read, self.path))?;
+        Ok(bytes)
+    }
+
+    /// Passes over `count` bytes.
+    pub(super) fn skip(&mut self, count: u64) -> Result<()> {
+        self.claim(count)?;
+        let offset = i64::try_from(count).map_err(|_| self.too_short(count))?;
+        self.reader.seek_relative(offset).map_err(Error::io(IoAction::Read, self.path))
+    }
+
+    /// The next `count` numbers, as `f32`.
+    pub(super) fn values(&mut self, count: u64, element: Element, order: ByteOrder) -> Result<Vec<f32>> {
+        /// Bytes converted at once: within a first-level cache.
+        const CHUNK: u64 = 16 * 1024;
+        let size = element.size();
+        let bytes = count.checked_mul(size).ok_or_else(|| self.too_short(u64::MAX))?;
+        let mut left = self.claim(bytes)? as u64;
+        let mut values = Vec::with_capacity(left as usize / size as usize);
+        let mut chunk = [0; CHUNK as usize];
+        while left > 0 {
+            let chunk = &mut chunk[..left.min(CHUNK) as usize];
+            self.reader.read_exact(chunk).map_err(Error::io(IoAction::Read, self.path))?;
+            if order == ByteOrder::Big {
+                chunk.chunks_exact_mut(size as usize).for_each(<[u8]>::reverse);
+            }
+            element.decode(chunk, &mut values);
+            left -= chunk.len() as u64;
+        }
+        Ok(values)
+    }
+
+    /// `Ok` at the end of the file.
+    pub(super) fn end(&self) -> Result<()> {
+        if self.left == 0 { Ok(()) } else { Err(self.size_error(self.length - self.left)) }
+    }
+
+    /// Counts `count` bytes as read, if there are as many.
+    fn claim(&mut self, count: u64) -> Result<usize> {
+        let left = self.left.checked_sub(count).ok_or_else(|| self.too_short(count))?;
+        let claimed = usize::try_from(count).map_err(|_| self.too_short(count))?;
+        self.left = left;
+        Ok(claimed)
+    }
+
+    fn too_short(&self, count: u64) -> Error {
+        self.size_error((self.length - self.left).saturating_add(count))
+    }
+
+    fn size_error(&self, expected: u64) -> Error {
+        Error::FileSize { path: self.path.into(), expected, got: self.length }
+    }
+}
+
+/// The number formats in which features are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Element {
+    F16,
+    Bf16,
+    F32,
+    F64,
+}
+
+/// Which byte of a number comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ByteOrder {
+    Little,
+    Big,
+}
+
+impl Element {
+    /// Bytes of one number.
+    fn size(self) -> u64 {
+        match self {
+            Self::F16 | Self::Bf16 => 2,
+            Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+
+    /// Appends the little-endian numbers in `bytes`.
+    fn decode(self, bytes: &[u8], out: &mut Vec<f32>) {
+        match self {
+            Self::F16 => out.extend(bytes.as_chunks().0.iter().map(|&b| f16::from_le_bytes(b).to_f32())),
+            Self::Bf16 => out.extend(bytes.as_chunks().0.iter().map(|&b| bf16::from_le_bytes(b).to_f32())),
+            Self::F32 => out.extend(bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b))),
+            Self::F64 => out.extend(bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b) as f32)),
+        }
+    }
+}

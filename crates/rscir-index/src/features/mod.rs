@@ -1,0 +1,183 @@
+//! Feature files: embeddings with their keys, read from and written to the formats others use.
+//!
+//! | name | content |
+//! |---|---|
+//! | `*.safetensors` | tensor `embeddings` `[n, dim]` (read: f16, bf16, f32, f64; written: f32). In the metadata, as JSON: `keys` or `texts`, a list in row order; optionally `labels`, a list, and `encoder`, the [`EncoderSpec`] |
+//! | `*.npy` | an array `[n, dim]` (read: versions 1 to 3, f2, f4, f8 of either byte order, C or Fortran order; written: version 1, `<f4`, C order). Keys stand beside `name.npy`, in `name.keys.json` (a list) or `name.keys.txt` (one a line), texts in `name.texts.json` or `name.texts.txt`; without such a file the keys are the row numbers `0`, `1`, ... It holds no labels and no spec |
+//! | `*.pkl` | the reference implementation's layout, `{"feats": float32 [n, dim], "labels": [str], "paths": [str]}`; labels may be absent when read and are empty when unknown |
+//!
+//! Rows are normalised as they are read; the length they had before is not written. Sizes that a header claims are compared with the size of the file before
+//! anything is allocated for them. A file is written beside its place and renamed into it when whole.
+
+mod input;
+mod npy;
+mod output;
+mod pickle;
+mod safetensors;
+
+use std::path::Path;
+
+use rscir_core::{Archive, Embeddings, EncoderSpec};
+
+use crate::{Error, MemoryArchive, Result};
+
+/// What the keys of a feature file are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum KeyKind {
+    /// Keys of an archive, such as paths of images.
+    #[default]
+    Keys,
+    /// The texts that were encoded.
+    Texts,
+}
+
+impl KeyKind {
+    /// The name under which files list them.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Keys => "keys",
+            Self::Texts => "texts",
+        }
+    }
+}
+
+/// Embeddings with a key for each row: the content of a feature file.
+///
+/// ```
+/// use rscir_core::Embeddings;
+/// use rscir_index::Features;
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("tiles.safetensors");
+/// let rows = Embeddings::normalize(2, vec![3.0, 4.0, 1.0, 0.0])?;
+/// Features::new(vec!["a.png".into(), "b.png".into()], rows)?.write(&path)?;
+/// assert_eq!(Features::read(&path)?.keys, ["a.png", "b.png"]);
+/// # Ok::<(), rscir_index::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Features {
+    /// The encoder, as far as it is known.
+    pub spec: EncoderSpec,
+    /// What the keys are.
+    pub kind: KeyKind,
+    /// One key per row. A file may hold a key twice; an archive may not.
+    pub keys: Vec<String>,
+    /// One label per row, where the file has them.
+    pub labels: Option<Vec<String>>,
+    /// The rows, `[n, dim]`.
+    pub embeddings: Embeddings,
+}
+
+/// How a feature file is read and written.
+struct Format {
+    extension: &'static str,
+    read: fn(&Path) -> Result<Features>,
+    write: fn(&Features, &Path) -> Result<()>,
+}
+
+const FORMATS: [Format; 3] = [
+    Format { extension: "safetensors", read: safetensors::read, write: safetensors::write },
+    Format { extension: "npy", read: npy::read, write: npy::write },
+    Format { extension: "pkl", read: pickle::read, write: pickle::write },
+];
+
+impl Format {
+    fn of(path: &Path) -> Result<&'static Self> {
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+        FORMATS.iter().find(|format| format.extension == extension).ok_or_else(|| Error::UnknownExtension {
+            extension: extension.into(),
+            known: FORMATS.map(|format| format.extension).join(", "),
+        })
+    }
+}
+
+impl Features {
+    /// Rows of an unknown encoder under `keys`.
+    ///
+    /// # Errors
+    /// [`Error::RowCount`] if the counts differ.
+    pub fn new(keys: Vec<String>, embeddings: Embeddings) -> Result<Self> {
+        let spec = EncoderSpec::unknown(embeddings.dim());
+        let features = Self { spec, kind: KeyKind::Keys, keys, labels: None, embeddings };
+        features.check().map(|()| features)
+    }
+
+    /// The rows of an archive.
+    ///
+    /// # Errors
+    /// [`rscir_core::Error`] if a row is not finite or all zeros, which a sound archive does not hold.
+    pub fn of_archive(archive: &dyn Archive) -> Result<Self> {
+        let mut values = Vec::with_capacity(archive.len() * archive.dim());
+        for row in 0..archive.len() {
+            values.extend_from_slice(&archive.vector(row));
+        }
+        Ok(Self {
+            spec: archive.spec().clone(),
+            kind: KeyKind::Keys,
+            keys: (0..archive.len()).map(|row| archive.key(row).into()).collect(),
+            labels: None,
+            embeddings: Embeddings::normalize(archive.dim(), values)?,
+        })
+    }
+
+    /// Reads a feature file; its extension says which format it must have.
+    ///
+    /// # Errors
+    /// [`Error::File`] with the path and what is wrong: [`Error::UnknownExtension`], a file that cannot be read, is
+    /// damaged or has another content than its extension says, counts of keys and rows that differ, a row that is not
+    /// finite or all zeros.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let read = || {
+            let features = (Format::of(path)?.read)(path)?;
+            features.check().map(|()| features)
+        };
+        read().map_err(|error| error.in_file(path))
+    }
+
+    /// [`Features::read`], for rows of width `dim`.
+    ///
+    /// # Errors
+    /// As there, and [`Error::Width`] with the path if the rows have another width.
+    pub fn read_of_dim(path: impl AsRef<Path>, dim: usize) -> Result<Self> {
+        let features = Self::read(&path)?;
+        if features.embeddings.dim() == dim {
+            Ok(features)
+        } else {
+            let error = Error::Width { expected: dim, got: features.embeddings.dim() };
+            Err(error.in_file(path.as_ref()))
+        }
+    }
+
+    /// Writes a feature file; its extension chooses the format. A file already there is replaced.
+    ///
+    /// # Errors
+    /// [`Error::File`] with the path and what is wrong; nothing is left behind then, and an older file stays.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let write = || {
+            self.check()?;
+            (Format::of(path)?.write)(self, path)
+        };
+        write().map_err(|error| error.in_file(path))
+    }
+
+    /// The rows as an archive in memory.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateKey`] with both rows.
+    pub fn into_archive(self) -> Result<MemoryArchive> {
+        MemoryArchive::new(self.spec, self.keys, self.embeddings)
+    }
+
+    /// `Ok` if there are rows, with one key, and one label, each.
+    fn check(&self) -> Result<()> {
+        let rows = self.embeddings.len();
+        if rows == 0 {
+            return Err(Error::NoRows);
+        }
+        let count = |what, got| if got == rows { Ok(()) } else { Err(Error::RowCount { what, rows, got }) };
+        count(self.kind.name(), self.keys.len())?;
+        self.labels.as_ref().map_or(Ok(()), |labels| count("labels", labels.len()))
+    }
+}

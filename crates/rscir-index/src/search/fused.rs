@@ -1,0 +1,188 @@
+use rayon::prelude::*;
+use rscir_core::{Archive, ComposedQuery, Fusion, Queries, ScoreStatistics, Scored, TopK};
+
+use super::options::{Candidates, SearchOptions, Statistics};
+use crate::Result;
+
+/// ByPart that are held at once, `[lists, rows]`: 256 MB, 33 composed queries on a million rows. Below 16 or so
+/// queries a pass is as long as reading the archive takes, above it as the products take, so more gains little.
+const LIST_VALUES: usize = 256 * 1024 * 1024 / 4;
+
+/// Rows that one task ranks.
+const RANGE: usize = 16 * 1024;
+
+/// Rows that are normalised, combined and compared at once: three such blocks fit a first-level cache.
+const BLOCK: usize = 1024;
+
+/// The rankings of all queries under a pointwise fusion.
+pub(super) fn rank(
+    archive: &dyn Archive,
+    fusion: &dyn Fusion,
+    queries: &[ComposedQuery],
+    options: &SearchOptions<'_>,
+) -> Result<Vec<Vec<Scored>>> {
+    let parts = Parts::of(fusion);
+    let per_query = archive.len().saturating_mul(parts.count()).max(1);
+    let mut rankings = Vec::with_capacity(queries.len());
+    for queries in queries.chunks((LIST_VALUES / per_query).max(1)) {
+        let vectors =
+            queries.iter().map(|query| parts.vectors(archive, query)).collect::<Result<Vec<_>>>()?;
+        let vectors = vectors.concat();
+        let mut lists = vec![0.0; queries.len() * archive.len() * parts.count()];
+        archive.similarities(Queries::new(archive.dim(), &vectors)?, &mut lists)?;
+        let ranked = queries.par_iter().enumerate().map(|(i, query)| {
+            let vectors = &vectors[i * parts.count() * archive.dim()..][..parts.count() * archive.dim()];
+            let lists = &lists[i * parts.count() * archive.len()..][..parts.count() * archive.len()];
+            let similarities = parts.split(lists, archive.len());
+            let scorer = match options.statistics {
+                Statistics::Scan => Scorer::scanned(fusion, similarities),
+                Statistics::Moments => {
+                    Scorer::from_moments(fusion, archive, parts.split(vectors, archive.dim()))?
+                }
+            };
+            let candidates = options.candidates(archive, query);
+            Ok(rank_lists(&scorer, similarities, &candidates, options.k))
+        });
+        rankings.extend(ranked.collect::<Result<Vec<_>>>()?);
+    }
+    Ok(rankings)
+}
+
+/// Ranks the rows by their similarities, on all cores.
+fn rank_lists(
+    scorer: &Scorer<'_>,
+    similarities: ByPart<'_>,
+    candidates: &Candidates<'_>,
+    k: usize,
+) -> Vec<Scored> {
+    let rows = similarities.image.len().max(similarities.text.len());
+    let ranges = (0..rows.div_ceil(RANGE)).into_par_iter().map(|range| {
+        let mut top = TopK::new(k);
+        let mut buffers = Buffers::default();
+        let mut scores = [0.0; BLOCK];
+        for first in (range * RANGE..rows.min((range + 1) * RANGE)).step_by(BLOCK) {
+            let scores = &mut scores[..BLOCK.min(rows - first)];
+            scorer.score(similarities.slice(first, scores.len()), &mut buffers, scores);
+            best_of(first, scores, candidates, &mut top);
+        }
+        top
+    });
+    // What is kept does not depend on the order of merging.
+    let merge = |mut a: TopK, b| {
+        a.merge(b);
+        a
+    };
+    ranges.reduce(|| TopK::new(k), merge).into_ranking()
+}
+
+/// Offers the rows from `first` on that are candidates and not ranked behind the worst that is kept.
+pub(crate) fn best_of(first: usize, scores: &[f32], candidates: &Candidates<'_>, top: &mut TopK) {
+    let worst_score = |top: &TopK| top.threshold().map_or(f32::NEG_INFINITY, |worst| worst.score);
+    let mut worst = worst_score(top);
+    for (row, &score) in (first..).zip(scores) {
+        // Not "at least": what is not a number passes here and is put in its place by the ranking.
+        if !(score < worst) && candidates.contain(row) {
+            top.offer(row, score);
+            worst = worst_score(top);
+        }
+    }
+}
+
+/// Which parts of a query a fusion reads: the image's, the text's, or one after the other.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts<'a> {
+    fusion: &'a dyn Fusion,
+}
+
+impl<'a> Parts<'a> {
+    pub(crate) fn of(fusion: &'a dyn Fusion) -> Self {
+        Self { fusion }
+    }
+
+    pub(crate) fn count(self) -> usize {
+        let modality = self.fusion.modality();
+        usize::from(modality.reads_image()) + usize::from(modality.reads_text())
+    }
+
+    /// The vectors of the parts, `[count, dim]`.
+    pub(crate) fn vectors(self, archive: &dyn Archive, query: &ComposedQuery) -> Result<Vec<f32>> {
+        archive.spec().check(query.spec()).map_err(rscir_core::Error::from)?;
+        let (modality, label) = (self.fusion.modality(), self.fusion.label());
+        let mut vectors = Vec::with_capacity(self.count() * archive.dim());
+        if modality.reads_image() {
+            vectors.extend_from_slice(query.require_image(&label)?);
+        }
+        if modality.reads_text() {
+            vectors.extend_from_slice(query.require_text(&label)?);
+        }
+        Ok(vectors)
+    }
+
+    /// The two halves of `[count, len]` values; the one that is not read is empty.
+    pub(crate) fn split(self, values: &[f32], len: usize) -> ByPart<'_> {
+        let (image, text) = values.split_at(if self.fusion.modality().reads_image() { len } else { 0 });
+        ByPart { image, text }
+    }
+}
+
+/// Values for the image and for the text: similarities to rows, or the vectors themselves; empty for a part that is not read.
+#[derive(Clone, Copy)]
+pub(crate) struct ByPart<'a> {
+    pub(crate) image: &'a [f32],
+    pub(crate) text: &'a [f32],
+}
+
+impl<'a> ByPart<'a> {
+    /// Those of the rows from `first` on.
+    fn slice(self, first: usize, len: usize) -> Self {
+        let part = |values: &'a [f32]| if values.is_empty() { values } else { &values[first..first + len] };
+        Self { image: part(self.image), text: part(self.text) }
+    }
+}
+
+/// A pointwise fusion with the statistics of one query: it turns the similarities of any rows into scores.
+pub(crate) struct Scorer<'a> {
+    fusion: &'a dyn Fusion,
+    image: ScoreStatistics,
+    text: ScoreStatistics,
+}
+
+/// Room for normalised values.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    image: Vec<f32>,
+    text: Vec<f32>,
+}
+
+impl<'a> Scorer<'a> {
+    /// With the statistics of the lists over all rows.
+    fn scanned(fusion: &'a dyn Fusion, lists: ByPart<'_>) -> Self {
+        let (image, text) =
+            rayon::join(|| ScoreStatistics::of(lists.image), || ScoreStatistics::of(lists.text));
+        Self { fusion, image, text }
+    }
+
+    /// With the statistics that the archive's moments give for the vectors.
+    pub(crate) fn from_moments(
+        fusion: &'a dyn Fusion,
+        archive: &dyn Archive,
+        vectors: ByPart<'_>,
+    ) -> Result<Self> {
+        let moments = archive.moments();
+        let statistics = |vector: &[f32]| {
+            if vector.is_empty() { Ok(ScoreStatistics::default()) } else { moments.statistics(vector) }
+        };
+        let (image, text) = rayon::join(|| statistics(vectors.image), || statistics(vectors.text));
+        Ok(Self { fusion, image: image?, text: text? })
+    }
+
+    /// One score per row. As the fusion is pointwise, rows may be scored in any parts.
+    pub(crate) fn score(&self, similarities: ByPart<'_>, buffers: &mut Buffers, scores: &mut [f32]) {
+        let ByPart { image, text } = similarities;
+        buffers.image.resize(image.len(), 0.0);
+        buffers.text.resize(text.len(), 0.0);
+        self.fusion.normalize(image, &self.image, &mut buffers.image);
+        self.fusion.normalize(text, &self.text, &mut buffers.text);
+        self.fusion.combine(&buffers.image, &buffers.text, scores);
+    }
+}

@@ -1,0 +1,106 @@
+//! Exact search: the best rows of an archive for a composed query, under any method.
+//!
+//! A pointwise fusion (image, text, sum, product, WeiCom) reads the archive once for both parts of the query, and for a
+//! block of queries at once: the similarities are one matrix product, their statistics are taken from the lists, and
+//! normalising, combining and keeping the best happens range by range on all cores. The scores are those of
+//! [`Method::score`] to the bit. Other methods score all rows themselves.
+//!
+//! Statistics are those of the whole archive. A filter and [`SearchOptions::without_query`] act on the ranking alone:
+//! they leave rows out and change no score.
+
+mod fused;
+mod options;
+
+pub use options::{Hit, RowFilter, SearchOptions, Statistics};
+
+use rscir_core::{Archive, ComposedQuery, Method, Scored, TopK};
+
+pub(crate) use fused::{ByPart, Scorer, best_of};
+pub(crate) use options::Candidates;
+
+use crate::Result;
+
+/// The `k` best rows for one query, best first.
+///
+/// ```
+/// use rscir_core::{ComposedQuery, Embeddings, EncoderSpec, UnitVector};
+/// use rscir_index::{MemoryArchive, search};
+/// use rscir_weicom::WeiCom;
+///
+/// let spec = EncoderSpec::unknown(2);
+/// let rows = Embeddings::normalize(2, vec![1.0, 0.0, 0.6, 0.8, 0.0, 1.0])?;
+/// let archive = MemoryArchive::new(spec.clone(), vec!["a".into(), "b".into(), "c".into()], rows)?;
+/// let query = ComposedQuery::new(spec)
+///     .with_image(UnitVector::normalize(vec![1.0, 0.1])?)?
+///     .with_text(UnitVector::normalize(vec![0.1, 1.0])?)?;
+/// assert_eq!(search(&archive, &WeiCom::default(), &query, 1)?[0].key, "b");
+/// # Ok::<(), rscir_index::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`Method::score`].
+pub fn search(
+    archive: &dyn Archive,
+    method: &dyn Method,
+    query: &ComposedQuery,
+    k: usize,
+) -> Result<Vec<Hit>> {
+    search_with(archive, method, query, &SearchOptions::top(k))
+}
+
+/// [`search`] with a filter and other options.
+///
+/// # Errors
+/// As [`Method::score`].
+pub fn search_with(
+    archive: &dyn Archive,
+    method: &dyn Method,
+    query: &ComposedQuery,
+    options: &SearchOptions<'_>,
+) -> Result<Vec<Hit>> {
+    let mut hits = search_batch(archive, method, std::slice::from_ref(query), options)?;
+    Ok(hits.pop().unwrap_or_default())
+}
+
+/// [`search_with`] for many queries: the answers are the same, the archive is read once for all of them.
+///
+/// As many queries share one matrix product as have lists of similarities of 256 MB in all.
+///
+/// # Errors
+/// As [`Method::score`] for the first query that fails; then there is no answer to any.
+pub fn search_batch(
+    archive: &dyn Archive,
+    method: &dyn Method,
+    queries: &[ComposedQuery],
+    options: &SearchOptions<'_>,
+) -> Result<Vec<Vec<Hit>>> {
+    let rankings = match method.as_fusion() {
+        Some(fusion) if fusion.is_pointwise() => fused::rank(archive, fusion, queries, options)?,
+        _ => queries.iter().map(|query| score_all(archive, method, query, options)).collect::<Result<_>>()?,
+    };
+    Ok(rankings.into_iter().map(|ranking| hits(archive, method, &ranking)).collect())
+}
+
+/// Ranks with the method's own scores of all rows.
+fn score_all(
+    archive: &dyn Archive,
+    method: &dyn Method,
+    query: &ComposedQuery,
+    options: &SearchOptions<'_>,
+) -> Result<Vec<Scored>> {
+    let mut scores = vec![0.0; archive.len()];
+    method.score(query, archive, &mut scores)?;
+    let mut top = TopK::new(options.k);
+    best_of(0, &scores, &options.candidates(archive, query), &mut top);
+    Ok(top.into_ranking())
+}
+
+/// A ranking with keys, its scores as the method presents them.
+pub(crate) fn hits(archive: &dyn Archive, method: &dyn Method, ranking: &[Scored]) -> Vec<Hit> {
+    let hit = |scored: &Scored| Hit {
+        row: scored.row,
+        key: archive.key(scored.row).into(),
+        score: method.present(scored.score),
+    };
+    ranking.iter().map(hit).collect()
+}

@@ -1,0 +1,105 @@
+use std::fmt;
+
+use rscir_core::{Archive, ComposedQuery};
+
+/// One row of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// Row of the archive.
+    pub row: usize,
+    /// Its key.
+    pub key: String,
+    /// Its score as [`Method::present`](rscir_core::Method::present) gives it, higher is better. Hits are ordered by
+    /// the score before that, so presented scores may tie where the rows do not.
+    pub score: f32,
+}
+
+/// Says of a row, by its number, whether it may be in an answer.
+pub type RowFilter<'a> = dyn Fn(usize) -> bool + Sync + 'a;
+
+/// Where the mean and the deviation of a query's similarities come from. Both are those of the whole archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Statistics {
+    /// From the similarities themselves, as [`Method::score`](rscir_core::Method::score) has them.
+    #[default]
+    Scan,
+    /// From [`Archive::moments`], as the bounded 8-bit search has them. Equal to the scan's up to rounding,
+    /// about one part in a million; only rows whose scores differ as little may change places.
+    Moments,
+}
+
+/// What is asked for beside the query: how many rows, and which may be among them.
+///
+/// ```
+/// use rscir_index::SearchOptions;
+///
+/// let even_rows = |row| row % 2 == 0;
+/// let options = SearchOptions::top(10).filter(&even_rows).without_query();
+/// assert_eq!(options.k, 10);
+/// ```
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct SearchOptions<'a> {
+    /// How many rows at most.
+    pub k: usize,
+    /// Rows that may be in the answer; all without it. May be called from any thread.
+    pub filter: Option<&'a RowFilter<'a>>,
+    /// Leave out the row under the query's [`image_key`](ComposedQuery::image_key).
+    pub exclude_query: bool,
+    /// Where statistics come from.
+    pub statistics: Statistics,
+}
+
+impl<'a> SearchOptions<'a> {
+    /// The `k` best of all rows.
+    pub fn top(k: usize) -> Self {
+        Self { k, filter: None, exclude_query: false, statistics: Statistics::Scan }
+    }
+
+    /// With only those rows in the answer of which `filter` holds. Scores stay what they are.
+    #[must_use]
+    pub fn filter(self, filter: &'a RowFilter<'a>) -> Self {
+        Self { filter: Some(filter), ..self }
+    }
+
+    /// Without the query image itself, if it lies in the archive.
+    #[must_use]
+    pub fn without_query(self) -> Self {
+        Self { exclude_query: true, ..self }
+    }
+
+    /// With statistics from elsewhere than a scan.
+    #[must_use]
+    pub fn statistics(self, statistics: Statistics) -> Self {
+        Self { statistics, ..self }
+    }
+
+    /// The rows that may answer `query`.
+    pub(crate) fn candidates(&self, archive: &dyn Archive, query: &ComposedQuery) -> Candidates<'a> {
+        let own_row = || query.image_key().and_then(|key| archive.find(key));
+        Candidates { filter: self.filter, excluded: if self.exclude_query { own_row() } else { None } }
+    }
+}
+
+impl fmt::Debug for SearchOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SearchOptions")
+            .field("k", &self.k)
+            .field("filtered", &self.filter.is_some())
+            .field("exclude_query", &self.exclude_query)
+            .field("statistics", &self.statistics)
+            .finish()
+    }
+}
+
+/// The rows that may be in the answer to one query.
+pub(crate) struct Candidates<'a> {
+    filter: Option<&'a RowFilter<'a>>,
+    excluded: Option<usize>,
+}
+
+impl Candidates<'_> {
+    pub(crate) fn contain(&self, row: usize) -> bool {
+        self.excluded != Some(row) && self.filter.is_none_or(|filter| filter(row))
+    }
+}
