@@ -32,9 +32,9 @@ pub enum Error {
         /// What the format's own reader says.
         source: safetensors::SafeTensorError,
     },
-    /// A safetensors header larger than any real one.
+    /// A safetensors header, or an index of shards, longer than any real one.
     #[error("{} declares a header of {length} bytes; at most {limit} are read", path.display())]
-    SafetensorsHeader {
+    HeaderTooLong {
         /// The file.
         path: PathBuf,
         /// The declared length.
@@ -177,6 +177,76 @@ pub enum Error {
         /// What the JSON reader says, with the key, line and column.
         source: serde_json::Error,
     },
+    /// A folder without the files of a model.
+    #[error("{} holds no model: {missing}", path.display())]
+    ModelFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What was looked for.
+        missing: &'static str,
+    },
+    /// A name that is not in the registry.
+    #[error("there is no model {name:?}; the nearest name is {nearest:?}, `models()` lists all")]
+    UnknownModel {
+        /// The name that was asked for.
+        name: String,
+        /// The nearest name there is.
+        nearest: &'static str,
+    },
+    /// Weights that are published but not on this machine, and may not or cannot be fetched.
+    #[error("{file} of the hub is not on this machine ({reason}); download it and give its path with `weights`, or put it at {}", cache.display())]
+    NotDownloaded {
+        /// Repository, file and revision on the hub.
+        file: String,
+        /// Why it is not fetched now.
+        reason: &'static str,
+        /// Where the cache would hold it.
+        cache: PathBuf,
+    },
+    /// Weights that are published nowhere that can be fetched from.
+    #[error("the weights of {model} must be given with `weights`: they are not published as one file on the hub")]
+    NotPublished {
+        /// Name of the model.
+        model: &'static str,
+    },
+    /// A file whose content is not the one that was published.
+    #[error("{} is damaged or another file: its SHA-256 is {got}, published is {expected}; it was removed", path.display())]
+    Hash {
+        /// The file.
+        path: PathBuf,
+        /// The published hash, in hexadecimal.
+        expected: String,
+        /// The hash of the content.
+        got: String,
+    },
+    /// A download that failed.
+    #[cfg(feature = "hub")]
+    #[error("cannot download {file}")]
+    Download {
+        /// Repository, file and revision on the hub.
+        file: String,
+        /// What the client says.
+        source: Box<hf_hub::api::sync::ApiError>,
+    },
+    /// A model whose tokenizer is not built in, without one.
+    #[error("this model needs its tokenizer.json: put it beside the configuration or give its path with `tokenizer`")]
+    NoTokenizer,
+    /// A tokenizer with ids that the text tower has no embedding for.
+    #[error("the tokenizer has {tokenizer} ids, the text tower {tower}: this tokenizer belongs to another model")]
+    Vocabulary {
+        /// One more than the tokenizer's largest id.
+        tokenizer: usize,
+        /// Number of embeddings.
+        tower: usize,
+    },
+    /// A device that is not there or cannot be used.
+    #[error("cannot compute on {device}: {reason}")]
+    Device {
+        /// The device.
+        device: crate::Device,
+        /// Why not.
+        reason: String,
+    },
     /// A value of a configuration that no model can have, or that is not supported.
     #[error("{key} is {got}, but must be {expected}")]
     ConfigValue {
@@ -188,6 +258,9 @@ pub enum Error {
         expected: &'static str,
     },
 
+    /// Vectors that are none, such as those of a damaged model.
+    #[error(transparent)]
+    Core(#[from] rscir_core::Error),
     /// The tensor library failed.
     #[error("computing failed")]
     Candle(#[from] candle_core::Error),

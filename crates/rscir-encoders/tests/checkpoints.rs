@@ -154,6 +154,97 @@ fn the_loader_names_everything_that_is_wrong_at_once() {
     }
 }
 
+/// A file of two-by-two matrices, the elements of each counted on from its number times ten.
+fn matrices(path: &Path, names: &[&str]) -> Checkpoint {
+    let bytes: Vec<Vec<u8>> = (0..names.len())
+        .map(|index| (0..4).flat_map(|element| ((index * 10 + element) as f32).to_le_bytes()).collect())
+        .collect();
+    let tensors = names.iter().zip(&bytes).map(|(name, bytes)| {
+        (*name, safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![2, 2], bytes).unwrap())
+    });
+    std::fs::write(path, safetensors::serialize(tensors, None).unwrap()).unwrap();
+    Checkpoint::open(path).unwrap()
+}
+
+#[test]
+fn hugging_face_names_become_those_of_open_clip() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let table = [
+        ("logit_scale", "logit_scale"),
+        ("text_model.embeddings.position_embedding.weight", "positional_embedding"),
+        ("text_model.embeddings.token_embedding.weight", "token_embedding.weight"),
+        ("text_model.embeddings.position_ids", "text_model.embeddings.position_ids"),
+        ("text_model.encoder.layers.11.layer_norm1.bias", "transformer.resblocks.11.ln_1.bias"),
+        ("text_model.encoder.layers.11.mlp.fc2.weight", "transformer.resblocks.11.mlp.c_proj.weight"),
+        ("text_model.final_layer_norm.weight", "ln_final.weight"),
+        ("text_projection.weight", "text_projection"),
+        ("vision_model.embeddings.class_embedding", "visual.class_embedding"),
+        ("vision_model.embeddings.patch_embedding.weight", "visual.conv1.weight"),
+        ("vision_model.embeddings.position_embedding.weight", "visual.positional_embedding"),
+        ("vision_model.encoder.layers.0.layer_norm2.weight", "visual.transformer.resblocks.0.ln_2.weight"),
+        ("vision_model.encoder.layers.0.mlp.fc1.bias", "visual.transformer.resblocks.0.mlp.c_fc.bias"),
+        (
+            "vision_model.encoder.layers.0.self_attn.out_proj.weight",
+            "visual.transformer.resblocks.0.attn.out_proj.weight",
+        ),
+        ("vision_model.post_layernorm.bias", "visual.ln_post.bias"),
+        ("vision_model.pre_layrnorm.weight", "visual.ln_pre.weight"),
+        ("visual_projection.weight", "visual.proj"),
+        // Without its two sisters a query projection keeps its name.
+        (
+            "vision_model.encoder.layers.1.self_attn.q_proj.weight",
+            "vision_model.encoder.layers.1.self_attn.q_proj.weight",
+        ),
+    ];
+    let split =
+        ["k", "q", "v"].map(|part| format!("vision_model.encoder.layers.0.self_attn.{part}_proj.weight"));
+    let mut names: Vec<&str> = split.iter().map(String::as_str).collect();
+    names.extend(table.map(|pair| pair.0));
+    let checkpoint = matrices(&path, &names).open_clip_names();
+
+    let fused = "visual.transformer.resblocks.0.attn.in_proj_weight";
+    let mut expected: Vec<&str> = table.iter().map(|pair| pair.1).chain([fused]).collect();
+    expected.sort_unstable();
+    assert_eq!(checkpoint.names().collect::<Vec<_>>(), expected);
+
+    // Queries, keys and values in this order.
+    let values = checkpoint.tensor_f32(fused, &[6, 2]).unwrap();
+    assert_eq!(*values, [10.0, 11.0, 12.0, 13.0, 0.0, 1.0, 2.0, 3.0, 20.0, 21.0, 22.0, 23.0]);
+    let first = |name: &str| names.iter().position(|other| *other == name).unwrap() as f32 * 10.0;
+    for (from, to, turned) in [
+        ("text_projection.weight", "text_projection", true),
+        ("visual_projection.weight", "visual.proj", true),
+        ("vision_model.embeddings.class_embedding", "visual.class_embedding", false),
+    ] {
+        let expected = if turned { [0.0, 2.0, 1.0, 3.0] } else { [0.0, 1.0, 2.0, 3.0] };
+        let expected = expected.map(|element| first(from) + element);
+        assert_eq!(*checkpoint.tensor_f32(to, &[2, 2]).unwrap(), expected);
+    }
+}
+
+#[test]
+fn custom_text_names_lose_their_prefix_and_ambiguous_names_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let renamed = |names: &[&str]| {
+        let checkpoint = matrices(&path, names).open_clip_names();
+        checkpoint.names().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        renamed(&["text.ln_final.weight", "text.positional_embedding", "visual.proj"]),
+        ["ln_final.weight", "positional_embedding", "visual.proj"]
+    );
+    for ambiguous in [
+        ["text.ln_final.weight", "text.positional_embedding", "positional_embedding"],
+        ["vision_model.embeddings.class_embedding", "visual.proj", "visual_projection.weight"],
+    ] {
+        let mut sorted = ambiguous.to_vec();
+        sorted.sort_unstable();
+        assert_eq!(renamed(&ambiguous), sorted);
+    }
+}
+
 /// The five models of the golden inputs, where that folder is at hand: RSCIR_GOLDEN=path cargo test -- --ignored
 #[test]
 #[ignore = "needs the golden inputs in RSCIR_GOLDEN"]

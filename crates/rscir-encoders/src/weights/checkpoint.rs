@@ -137,7 +137,8 @@ impl View {
         if count > 0 && last.is_none_or(|last| last >= room) {
             return Err("reaches beyond its storage");
         }
-        Ok(Self { storage, offset, shape, strides })
+        // Nothing is read of a tensor without elements, wherever it claims to lie.
+        Ok(Self { storage, offset: if count > 0 { offset } else { 0 }, shape, strides })
     }
 
     fn count(&self) -> usize {
@@ -146,11 +147,12 @@ impl View {
 
     fn is_contiguous(&self) -> bool {
         let mut expected = 1;
-        self.shape.iter().zip(&self.strides).rev().all(|(&size, &stride)| {
-            let fits = size == 1 || stride == expected;
-            expected *= size;
-            fits
-        })
+        self.count() == 0
+            || self.shape.iter().zip(&self.strides).rev().all(|(&size, &stride)| {
+                let fits = size == 1 || stride == expected;
+                expected *= size;
+                fits
+            })
     }
 }
 
@@ -170,6 +172,29 @@ pub(super) struct Contents {
     pub(super) tensors: BTreeMap<String, Tensor>,
 }
 
+impl Contents {
+    /// Reads one file of any format but an index.
+    pub(super) fn of(file: &MappedFile) -> Result<Self> {
+        let bytes = file.bytes();
+        let found = if bytes.starts_with(&zip::LOCAL) {
+            return torch::read_zip(file);
+        } else if bytes.starts_with(legacy::MAGIC) {
+            return legacy::read(file);
+        } else if bytes.get(8) == Some(&b'{') {
+            return safetensors::read(file);
+        } else if bytes.is_empty() {
+            "it is empty"
+        } else if bytes.starts_with(b"version https://git-lfs") {
+            "it is a Git LFS pointer, the weights themselves were not fetched"
+        } else if bytes.trim_ascii_start().starts_with(b"<") {
+            "it is a web page, the download went wrong"
+        } else {
+            "its first bytes are those of no known format"
+        };
+        Err(Error::UnknownFormat { path: file.path().to_owned(), found })
+    }
+}
+
 impl Checkpoint {
     /// Opens a checkpoint, its format told by its content.
     ///
@@ -181,28 +206,11 @@ impl Checkpoint {
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let file = MappedFile::open(path)?;
-        let bytes = file.bytes();
-        let unknown = |found| Error::UnknownFormat { path: path.to_owned(), found };
-        let text = bytes.trim_ascii_start();
-        if text.starts_with(b"{") {
+        if file.bytes().trim_ascii_start().starts_with(b"{") {
             let (files, contents) = sharded::read(&file)?;
             return Ok(Self::new(path, files, contents));
         }
-        let contents = if bytes.starts_with(&zip::LOCAL) {
-            torch::read_zip(&file)?
-        } else if bytes.starts_with(legacy::MAGIC) {
-            legacy::read(&file)?
-        } else if bytes.get(8) == Some(&b'{') {
-            safetensors::read(&file)?
-        } else if bytes.is_empty() {
-            return Err(unknown("it is empty"));
-        } else if bytes.starts_with(b"version https://git-lfs") {
-            return Err(unknown("it is a Git LFS pointer, the weights themselves were not fetched"));
-        } else if text.starts_with(b"<") {
-            return Err(unknown("it is a web page, the download went wrong"));
-        } else {
-            return Err(unknown("its first bytes are those of no known format"));
-        };
+        let contents = Contents::of(&file)?;
         Ok(Self::new(path, vec![file], contents))
     }
 
@@ -338,5 +346,36 @@ impl Checkpoint {
             let _ = storage.checked.set(());
         }
         Ok(bytes.get(offset * dtype.size()..(offset + count) * dtype.size()).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn views_lie_in_their_storage() {
+        let view = |offset, shape: &[usize], strides: &[usize]| {
+            View::new(0, 6, offset, shape.to_vec(), strides.to_vec())
+        };
+        assert!(view(0, &[2, 3], &[3, 1]).unwrap().is_contiguous());
+        assert!(view(2, &[1, 4], &[99, 1]).unwrap().is_contiguous());
+        assert!(view(2, &[4], &[1]).unwrap().is_contiguous());
+        assert!(!view(0, &[3, 2], &[1, 3]).unwrap().is_contiguous());
+        assert!(view(5, &[], &[]).unwrap().is_contiguous());
+        for (offset, shape, strides) in [
+            (1, &[2, 3][..], &[3, 1][..]),
+            (6, &[], &[]),
+            (0, &[7], &[0]),
+            (0, &[2], &[usize::MAX]),
+            (usize::MAX, &[2], &[1]),
+            (0, &[usize::MAX, 2], &[1, 1]),
+            (0, &[2], &[1, 1]),
+        ] {
+            assert!(view(offset, shape, strides).is_err(), "{offset} {shape:?} {strides:?}");
+        }
+        // Without elements nothing is read, whatever the numbers.
+        let empty = view(usize::MAX, &[0, usize::MAX, usize::MAX], &[1, 1, 1]).unwrap();
+        assert!(empty.is_contiguous() && empty.count() == 0 && empty.offset == 0);
     }
 }

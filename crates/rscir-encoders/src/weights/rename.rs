@@ -47,21 +47,33 @@ const FUSED: &str = "attn.in_proj_";
 /// The prefix of the text tower in open_clip's `CustomTextCLIP`; its `CLIP` has none.
 const CUSTOM_TEXT: &str = "text.";
 
-/// Renames what has a name of another implementation.
+/// Renames what has a name of another implementation. Where two tensors would get the same name, as in a file that has
+/// names of both kinds, all stay as they are and the loader tells of them.
 pub(super) fn to_open_clip(tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
     let hugging_face = TOWERS.iter().any(|(prefix, _)| tensors.keys().any(|name| name.starts_with(prefix)));
     let custom_text = tensors.contains_key("text.positional_embedding");
-    if hugging_face {
-        from_hugging_face(tensors)
+    let renamed = if hugging_face {
+        from_hugging_face(tensors.clone())
     } else if custom_text {
-        let rename = |name: String| name.strip_prefix(CUSTOM_TEXT).map(str::to_owned).unwrap_or(name);
-        tensors.into_iter().map(|(name, tensor)| (rename(name), tensor)).collect()
+        from_custom_text(tensors.clone())
     } else {
-        tensors
-    }
+        None
+    };
+    renamed.unwrap_or(tensors)
 }
 
-fn from_hugging_face(mut tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+fn from_custom_text(tensors: BTreeMap<String, Tensor>) -> Option<BTreeMap<String, Tensor>> {
+    let mut renamed = BTreeMap::new();
+    for (name, tensor) in tensors {
+        let name = name.strip_prefix(CUSTOM_TEXT).map(str::to_owned).unwrap_or(name);
+        if renamed.insert(name, tensor).is_some() {
+            return None;
+        }
+    }
+    Some(renamed)
+}
+
+fn from_hugging_face(mut tensors: BTreeMap<String, Tensor>) -> Option<BTreeMap<String, Tensor>> {
     let mut renamed = BTreeMap::new();
     let queries: Vec<String> = tensors.keys().filter(|name| name.contains(SPLIT[0])).cloned().collect();
     for query in queries {
@@ -88,9 +100,11 @@ fn from_hugging_face(mut tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, 
             }
             _ => in_tower(&name).unwrap_or(name),
         };
-        renamed.insert(new, tensor);
+        if renamed.insert(new, tensor).is_some() {
+            return None;
+        }
     }
-    renamed
+    Some(renamed)
 }
 
 /// The new name of a tensor in a tower, if the old one is known.

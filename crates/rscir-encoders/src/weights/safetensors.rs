@@ -4,14 +4,16 @@ use std::sync::OnceLock;
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype as Stored;
 
-use super::checkpoint::{Contents, Format, LONGEST_NAME, MOST_TENSORS, Storage, Tensor, View, c_strides};
+use super::checkpoint::{
+    Contents, Format, LONGEST_NAME, MOST_DIMENSIONS, MOST_TENSORS, Storage, Tensor, View, c_strides,
+};
 use super::dtype::Dtype;
 use super::mapped::MappedFile;
 use crate::error::{Error, Result};
 
-/// Bytes that a header may have. That of the largest CLIP has about a hundred thousand; parsing takes several times as
-/// much memory as the header has, and the format itself would allow a hundred million.
-const LONGEST_HEADER: u64 = 16 << 20;
+/// Bytes that a header may have. That of the largest CLIP has about a hundred thousand; parsing may take fifty times the
+/// memory of a header, and the format itself would allow a hundred million.
+const LONGEST_HEADER: u64 = 4 << 20;
 
 /// Bytes before the header: its length.
 const PREFIX: usize = 8;
@@ -23,7 +25,7 @@ pub(super) fn read(file: &MappedFile) -> Result<Contents> {
     if let Some(length) = bytes.first_chunk().map(|&length| u64::from_le_bytes(length))
         && length > LONGEST_HEADER
     {
-        return Err(Error::SafetensorsHeader { path: path(), length, limit: LONGEST_HEADER });
+        return Err(Error::HeaderTooLong { path: path(), length, limit: LONGEST_HEADER });
     }
     let (length, header) =
         SafeTensors::read_metadata(bytes).map_err(|source| Error::Safetensors { path: path(), source })?;
@@ -33,8 +35,8 @@ pub(super) fn read(file: &MappedFile) -> Result<Contents> {
     let mut tensors = BTreeMap::new();
     for (name, info) in header.tensors() {
         let layout = |problem| Error::TensorLayout { path: path(), tensor: name.clone(), problem };
-        if name.len() > LONGEST_NAME || storages.len() >= MOST_TENSORS {
-            return Err(layout("has too long a name, or there are too many tensors"));
+        if name.len() > LONGEST_NAME || storages.len() >= MOST_TENSORS || info.shape.len() > MOST_DIMENSIONS {
+            return Err(layout("has too long a name or shape, or there are too many tensors"));
         }
         let dtype = dtype(info.dtype).ok_or_else(|| Error::TensorDtype {
             path: path(),

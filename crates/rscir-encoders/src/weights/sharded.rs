@@ -5,10 +5,9 @@ use serde::Deserialize;
 
 use super::checkpoint::{Contents, Format, MOST_TENSORS};
 use super::mapped::MappedFile;
-use super::safetensors;
 use crate::error::{Error, Result};
 
-/// The part of `*.safetensors.index.json` that matters: which file has which tensor.
+/// The part of a `*.index.json` that matters: which file has which tensor.
 #[derive(Deserialize)]
 struct Index {
     weight_map: BTreeMap<String, String>,
@@ -17,10 +16,17 @@ struct Index {
 /// Shards that a checkpoint may have. The largest published models have under two hundred.
 const MOST_SHARDS: usize = 1024;
 
-/// Reads an index and the shards beside it, which are safetensors files. Every tensor must be where the index says, and
+/// Bytes that an index may have, for the reasons that hold for a safetensors header.
+const LONGEST_INDEX: u64 = 4 << 20;
+
+/// Reads an index and the shards beside it, of whatever format. Every tensor must be where the index says, and
 /// the shards may hold no other.
 pub(super) fn read(index_file: &MappedFile) -> Result<(Vec<MappedFile>, Contents)> {
     let path = index_file.path();
+    let length = index_file.bytes().len() as u64;
+    if length > LONGEST_INDEX {
+        return Err(Error::HeaderTooLong { path: path.to_owned(), length, limit: LONGEST_INDEX });
+    }
     let index: Index = serde_json::from_slice(index_file.bytes())
         .map_err(|source| Error::ShardIndex { path: path.to_owned(), source })?;
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -46,7 +52,7 @@ pub(super) fn read(index_file: &MappedFile) -> Result<(Vec<MappedFile>, Contents
             return Err(wrong(first, "there are too many shards or tensors"));
         }
         let file = MappedFile::open(&folder.join(shard))?;
-        let Contents { storages, mut tensors, .. } = safetensors::read(&file)?;
+        let Contents { storages, mut tensors, .. } = Contents::of(&file)?;
         let base = all.storages.len();
         all.storages.extend(storages.into_iter().map(|storage| storage.of_file(files.len())));
         for name in names {

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use rscir_pickle::{Entries, Kind, Pickle, Reader, Value, numpy};
+use rscir_pickle::{Entries, Items, Kind, Pickle, Reader, Value, numpy};
 
-use super::checkpoint::{Contents, Format, LONGEST_NAME, MOST_TENSORS, Storage, Tensor, View};
+use super::checkpoint::{
+    Contents, Format, LONGEST_NAME, MOST_DIMENSIONS, MOST_TENSORS, Storage, Tensor, View,
+};
 use super::dtype::Dtype;
 use super::mapped::MappedFile;
 use super::zip;
@@ -53,11 +55,14 @@ const GLOBALS: &[&str] = &[
 /// Keys under which training scripts keep the state dict, in the order in which they are tried.
 const NESTED: [&str; 3] = ["state_dict", "model_state_dict", "model"];
 
-/// How deep [`NESTED`] keys, and the modules of a TorchScript archive, may lie in each other.
-const DEEPEST: usize = 64;
+/// How deep [`NESTED`] keys may lie in each other.
+const DEEPEST_DICT: usize = 4;
 
-/// Bytes of memory that a checkpoint's pickle may take, as counted: a hundred times what one of a large CLIP takes.
-const PICKLE_MEMORY: usize = 64 << 20;
+/// How deep the modules of a TorchScript archive may lie in each other; those of a CLIP are six deep.
+const DEEPEST_MODULE: usize = 64;
+
+/// Bytes of memory that a checkpoint's pickle may take, as counted: fifty times what one of a large CLIP takes.
+const PICKLE_MEMORY: usize = 32 << 20;
 
 /// Reads the pickle at the beginning of `bytes`.
 pub(super) fn unpickle<'b>(file: &MappedFile, bytes: &'b [u8], part: &'static str) -> Result<Pickle<'b>> {
@@ -121,14 +126,16 @@ pub(super) fn collect(
     mut storage: impl FnMut(&str) -> Result<(usize, usize)>,
 ) -> Result<BTreeMap<String, Tensor>> {
     let mut tensors = BTreeMap::new();
-    let mut insert = |name: String, value: Value<'_>| {
-        let layout =
-            |problem| Error::TensorLayout { path: file.path().to_owned(), tensor: name.clone(), problem };
-        let Some(call) = Call::of(value) else { return Ok(()) };
+    let mut insert = |name: &str, value: Value<'_>| {
+        let Some(args) = rebuild_args(value) else { return Ok(()) };
+        let layout = |problem| {
+            let tensor = name.chars().take(LONGEST_NAME).collect();
+            Error::TensorLayout { path: file.path().to_owned(), tensor, problem }
+        };
         if name.len() > LONGEST_NAME || tensors.len() >= MOST_TENSORS {
             return Err(layout("has too long a name, or there are too many tensors"));
         }
-        let call = call.map_err(layout)?;
+        let call = Call::of(args).map_err(layout)?;
         let (index, length) = storage(call.key)?;
         let size = call.dtype.size();
         // torch writes a storage whole, so that one shorter than declared was cut.
@@ -138,43 +145,44 @@ pub(super) fn collect(
         let view =
             View::new(index, length / size, call.offset, call.shape.clone(), call.strides).map_err(layout)?;
         let tensor = Tensor { dtype: call.dtype, shape: call.shape, parts: vec![view] };
-        match tensors.insert(name.clone(), tensor) {
+        match tensors.insert(name.to_owned(), tensor) {
             None => Ok(()),
             Some(_) => Err(layout("occurs twice")),
         }
     };
 
     let root = pickle.root();
+    let wrong = |problem| Error::Torch { path: file.path().to_owned(), problem };
     if is_module(root) {
         let mut open = vec![(String::new(), root, 0)];
-        let mut visited = 0;
+        let mut attributes = 0;
         while let Some((prefix, module, depth)) = open.pop() {
-            visited += 1;
-            let attributes = module.as_object().and_then(|object| object.state()).and_then(Value::as_entries);
-            for (name, value) in attributes.iter().flat_map(|attributes| attributes.iter()) {
+            let state = module.as_object().and_then(|object| object.state()).and_then(Value::as_entries);
+            for (name, value) in state.iter().flat_map(|state| state.iter()) {
                 let Some(name) = name.as_str() else { continue };
                 // Modules may be shared, so that a small file can describe a tree without end.
-                if visited > MOST_TENSORS || depth > DEEPEST || prefix.len() + name.len() > LONGEST_NAME {
-                    let problem = "its modules are nested too deeply or too many";
-                    return Err(Error::Torch { path: file.path().to_owned(), problem });
+                attributes += 1;
+                if attributes > MOST_TENSORS
+                    || depth > DEEPEST_MODULE
+                    || prefix.len() + name.len() > LONGEST_NAME
+                {
+                    return Err(wrong("its modules are too many, nested too deeply, or have too long names"));
                 }
                 let name = format!("{prefix}{name}");
                 if is_module(value) {
                     open.push((format!("{name}."), value, depth + 1));
                 } else {
-                    insert(name, value)?;
+                    insert(&name, value)?;
                 }
             }
         }
     } else {
         let entries = state_dict(root).ok_or_else(|| {
-            let problem =
-                "it holds no state dict, neither by itself nor under state_dict, model_state_dict or model";
-            Error::Torch { path: file.path().to_owned(), problem }
+            wrong("it holds no state dict, neither by itself nor under state_dict, model_state_dict or model")
         })?;
         for (name, value) in entries.iter() {
             if let Some(name) = name.as_str() {
-                insert(name.to_owned(), value)?;
+                insert(name, value)?;
             }
         }
     }
@@ -184,9 +192,9 @@ pub(super) fn collect(
 /// The entries of the dict that has tensors.
 fn state_dict(root: Value<'_>) -> Option<Entries<'_>> {
     let mut value = root;
-    for _ in 0..DEEPEST {
+    for _ in 0..DEEPEST_DICT {
         let entries = value.as_entries()?;
-        if entries.iter().any(|(_, value)| Call::of(value).is_some()) {
+        if entries.iter().any(|(_, value)| rebuild_args(value).is_some()) {
             return Some(entries);
         }
         value = NESTED.iter().find_map(|key| entries.get(key))?;
@@ -210,25 +218,26 @@ struct Call<'p> {
 }
 
 impl<'p> Call<'p> {
-    /// The call that makes a tensor or parameter; nothing if the value is neither.
-    fn of(value: Value<'p>) -> Option<std::result::Result<Self, &'static str>> {
-        let mut object = value.as_object()?;
-        if object.name().is("torch._utils", "_rebuild_parameter") {
-            object = object.args().get(0)?.as_object()?;
-        }
-        let global = object.name();
-        let is_tensor =
-            global.is("torch._utils", "_rebuild_tensor_v2") || global.is("torch._utils", "_rebuild_tensor");
-        is_tensor.then(|| {
-            let args = object.args();
-            let arg = |index| args.get(index).ok_or("is made with too few arguments");
-            let (dtype, key, declared) = storage_id(arg(0)?)?;
-            let offset = arg(1)?.as_usize().ok_or("has a negative or malformed offset")?;
-            let shape = sizes(arg(2)?).ok_or("has a negative or malformed shape")?;
-            let strides = sizes(arg(3)?).ok_or("has negative or malformed strides")?;
-            Ok(Self { dtype, key, declared, offset, shape, strides })
-        })
+    fn of(args: Items<'p>) -> std::result::Result<Self, &'static str> {
+        let arg = |index| args.get(index).ok_or("is made with too few arguments");
+        let (dtype, key, declared) = storage_id(arg(0)?)?;
+        let offset = arg(1)?.as_usize().ok_or("has a negative or malformed offset")?;
+        let shape = sizes(arg(2)?).ok_or("has a negative or malformed shape")?;
+        let strides = sizes(arg(3)?).ok_or("has negative or malformed strides")?;
+        Ok(Self { dtype, key, declared, offset, shape, strides })
     }
+}
+
+/// The arguments of the call that makes a tensor or parameter; nothing if the value is neither.
+fn rebuild_args(value: Value<'_>) -> Option<Items<'_>> {
+    let mut object = value.as_object()?;
+    if object.name().is("torch._utils", "_rebuild_parameter") {
+        object = object.args().get(0)?.as_object()?;
+    }
+    let name = object.name();
+    let is_tensor =
+        name.is("torch._utils", "_rebuild_tensor_v2") || name.is("torch._utils", "_rebuild_tensor");
+    is_tensor.then(|| object.args())
 }
 
 /// The persistent id of a storage: `("storage", type, key, location, elements)`, in the legacy format also the view of
@@ -263,5 +272,6 @@ pub(super) fn storage_id<'p>(value: Value<'p>) -> std::result::Result<(Dtype, &'
 }
 
 fn sizes(value: Value<'_>) -> Option<Vec<usize>> {
-    value.as_items()?.iter().map(Value::as_usize).collect()
+    let sizes = value.as_items().filter(|sizes| sizes.len() <= MOST_DIMENSIONS)?;
+    sizes.iter().map(Value::as_usize).collect()
 }

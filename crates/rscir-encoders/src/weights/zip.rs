@@ -49,8 +49,9 @@ pub(super) struct Archive<'f> {
 }
 
 impl<'f> Archive<'f> {
-    /// Reads the central directory and checks that every entry lies in the file. Names that occur twice, and names that
-    /// lead out of a folder, are refused: no reader could agree with another on what they mean.
+    /// Reads the central directory and checks that every entry lies in the file. Names that occur twice, names that lead
+    /// out of a folder, and entries that overlap are refused: no two readers need agree on what the first mean, and the
+    /// last would let a small file stand for much work.
     pub(super) fn read(file: &'f MappedFile) -> Result<Self> {
         let bytes = file.bytes();
         let damaged = |problem| Error::Zip { path: file.path().to_owned(), problem };
@@ -71,6 +72,12 @@ impl<'f> Archive<'f> {
                 return Err(refused("occurs twice"));
             }
             rest = rest.get(length..).unwrap_or_default();
+        }
+        let mut ranges: Vec<_> =
+            entries.values().map(|entry| (entry.start, entry.start + entry.length)).collect();
+        ranges.sort_unstable();
+        if ranges.array_windows().any(|[before, after]| before.1 > after.0) {
+            return Err(damaged("two of its entries overlap"));
         }
         Ok(Self { file, entries })
     }
