@@ -11,32 +11,57 @@ pub(crate) enum End {
     File,
 }
 
-/// Reads bits, first bit of a byte first, without stuffed zero bytes, up to the next marker.
-///
-/// Past the end it gives zeros without end, as libjpeg does; [`overrun`](Self::overrun) tells that some were used.
-/// It is `Copy` and its methods that load bytes take and return it by value, so that a loop which keeps it in a local
-/// variable keeps it in registers.
+/// Bits that are loaded, and where the next are. A decoding loop keeps it in a local variable, that is in registers.
 #[derive(Clone, Copy)]
-pub(crate) struct BitReader<'a> {
-    bytes: &'a [u8],
+pub(crate) struct Bits {
+    /// The next bits, the first of them on top. Bits below the loaded ones are zero or a beginning of the next byte.
+    window: u64,
+    /// Bits in `window`, zeros appended after the end included.
+    loaded: u64,
     /// Index of the next byte to load; past all bytes once the segment has ended, so that loading finds none.
     next: usize,
-    /// Where the segment ended: after the marker.
-    stop: usize,
-    /// The next bits, the first of them on top. Bits below the loaded ones are zero or a beginning of `bytes[next]`.
-    window: u64,
-    /// Bits in `window`, appended zeros included.
-    loaded: u32,
-    /// Zeros appended since the end.
-    padded: u32,
-    end: End,
 }
 
-impl<'a> BitReader<'a> {
-    /// Begins at `bytes[pos]`; with an `end` other than [`End::Open`] it gives zeros only.
-    pub(crate) fn new(bytes: &'a [u8], pos: usize, end: End) -> Self {
-        let next = if end == End::Open { pos } else { bytes.len() };
-        Self { bytes, next, stop: pos, window: 0, loaded: 0, padded: 0, end }
+impl Bits {
+    /// The next `n` bits, 1 to 32 of those loaded.
+    #[inline(always)]
+    pub(crate) fn peek(&self, n: u32) -> u32 {
+        (self.window >> (64 - n)) as u32
+    }
+
+    /// Drops loaded bits: as many as the lowest six bits of `n` say, at most 32.
+    #[inline(always)]
+    pub(crate) fn consume(&mut self, n: u32) {
+        self.window = self.window.wrapping_shl(n);
+        self.loaded -= u64::from(n & 63);
+    }
+
+    /// Takes `n` loaded bits, 1 to 32.
+    #[inline(always)]
+    pub(crate) fn take(&mut self, n: u32) -> u32 {
+        let bits = self.peek(n);
+        self.consume(n);
+        bits
+    }
+}
+
+/// The bytes of one entropy-coded segment, up to the next marker.
+///
+/// Past the end it gives zeros without end, as libjpeg does; [`overrun`](Self::overrun) tells that some were used.
+pub(crate) struct Source<'a> {
+    bytes: &'a [u8],
+    /// Zero bits appended since the end.
+    padded: u64,
+    end: End,
+    /// Where the segment ended: after the marker.
+    stop: usize,
+}
+
+impl<'a> Source<'a> {
+    /// Begins at `bytes[at]`; with an `end` other than [`End::Open`] it gives zeros only.
+    pub(crate) fn new(bytes: &'a [u8], at: usize, end: End) -> (Self, Bits) {
+        let next = if end == End::Open { at } else { bytes.len() };
+        (Self { bytes, padded: 0, end, stop: at }, Bits { window: 0, loaded: 0, next })
     }
 
     /// The whole file.
@@ -44,64 +69,70 @@ impl<'a> BitReader<'a> {
         self.bytes
     }
 
-    /// Index of the byte after those loaded, after the marker if one ended the segment.
-    pub(crate) fn pos(&self) -> usize {
-        if self.end == End::Open { self.next } else { self.stop }
-    }
-
     /// Why no more bytes can be loaded.
     pub(crate) fn end(&self) -> End {
         self.end
     }
 
+    /// Index of the byte after those loaded, after the marker if one ended the segment.
+    pub(crate) fn position(&self, bits: Bits) -> usize {
+        if self.end == End::Open { bits.next } else { self.stop }
+    }
+
     /// Whether zeros past the end were taken for data.
     #[inline(always)]
-    pub(crate) fn overrun(&self) -> bool {
-        self.padded > self.loaded
+    pub(crate) fn overrun(&self, bits: Bits) -> bool {
+        self.padded > bits.loaded
     }
 
-    /// Makes at least 32 bits available: a Huffman code of 16 bits and 15 bits more.
+    /// Makes at least 32 bits available: a Huffman code of up to 17 bits and 15 bits more.
     #[inline(always)]
-    #[must_use]
-    pub(crate) fn refill(mut self) -> Self {
-        if self.loaded >= 32 {
-            return self;
+    pub(crate) fn refill(&mut self, bits: Bits) -> Bits {
+        let Bits { window, loaded, next } = bits;
+        if loaded >= 32 {
+            return bits;
         }
-        if let Some(chunk) = self.bytes.get(self.next..).and_then(|rest| rest.first_chunk::<8>()) {
-            let word = u64::from_be_bytes(*chunk);
-            if !has_ff(word) {
-                self.window |= word >> self.loaded;
-                let whole = (63 - self.loaded) / 8;
-                self.next += whole as usize;
-                self.loaded += 8 * whole;
-                return self;
+        match self.bytes.get(next..).and_then(|rest| rest.first_chunk::<8>()) {
+            Some(chunk) if !has_ff(u64::from_be_bytes(*chunk)) => {
+                let whole = (63 - loaded) / 8;
+                Bits {
+                    window: window | u64::from_be_bytes(*chunk) >> loaded,
+                    loaded: loaded + 8 * whole,
+                    next: next + whole as usize,
+                }
             }
+            _ => self.refill_bytewise(bits),
         }
-        self.refill_bytewise()
     }
 
-    /// Loads bytes one at a time until more than 56 bits are there: past stuffed bytes and at the end of the data.
+    /// Loads more than 56 bits: past stuffed bytes and at the end of the data.
+    #[inline(always)]
+    pub(crate) fn refill_bytewise(&mut self, bits: Bits) -> Bits {
+        let (window, next) = self.load_bytes(bits);
+        Bits { window, loaded: bits.loaded + (64 - bits.loaded) / 8 * 8, next }
+    }
+
+    /// Loads whole bytes as long as they fit. Gives window and place, which go in registers.
     #[cold]
     #[inline(never)]
-    #[must_use]
-    pub(crate) fn refill_bytewise(mut self) -> Self {
-        while self.loaded <= 56 {
-            let byte = if self.end == End::Open { self.next_byte() } else { None };
+    fn load_bytes(&mut self, mut bits: Bits) -> (u64, usize) {
+        while bits.loaded <= 56 {
+            let byte = if self.end == End::Open { self.next_byte(&mut bits.next) } else { None };
             match byte {
-                Some(byte) => self.window |= u64::from(byte) << (56 - self.loaded),
+                Some(byte) => bits.window |= u64::from(byte) << (56 - bits.loaded),
                 None => self.padded += 8,
             }
-            self.loaded += 8;
+            bits.loaded += 8;
         }
-        self
+        (bits.window, bits.next)
     }
 
     /// The next data byte. Any number of `FF` before a zero stand for one data byte `FF`; before another byte they begin
     /// a marker (libjpeg-turbo, jdhuff.c, `jpeg_fill_bit_buffer`).
-    fn next_byte(&mut self) -> Option<u8> {
+    fn next_byte(&mut self, next: &mut usize) -> Option<u8> {
         let mut after_ff = false;
-        while let Some(&byte) = self.bytes.get(self.next) {
-            self.next += 1;
+        while let Some(&byte) = self.bytes.get(*next) {
+            *next += 1;
             match byte {
                 0xFF => after_ff = true,
                 0 if after_ff => return Some(0xFF),
@@ -115,37 +146,16 @@ impl<'a> BitReader<'a> {
         if self.end == End::Open {
             self.end = End::File;
         }
-        self.stop = self.next;
-        self.next = self.bytes.len();
+        self.stop = *next;
+        *next = self.bytes.len();
         None
-    }
-
-    /// The next `n` bits, 1 to 32 of those available.
-    #[inline(always)]
-    pub(crate) fn peek(&self, n: u32) -> u32 {
-        (self.window >> (64 - n)) as u32
-    }
-
-    /// Drops `n` available bits, at most 32.
-    #[inline(always)]
-    pub(crate) fn consume(&mut self, n: u32) {
-        self.window <<= n;
-        self.loaded -= n;
-    }
-
-    /// Takes `n` available bits, 1 to 32.
-    #[inline(always)]
-    pub(crate) fn take(&mut self, n: u32) -> u32 {
-        let bits = self.peek(n);
-        self.consume(n);
-        bits
     }
 
     /// Takes one bit, loading if needed.
     #[inline(always)]
-    pub(crate) fn bit(&mut self) -> bool {
-        *self = self.refill();
-        self.take(1) != 0
+    pub(crate) fn bit(&mut self, bits: &mut Bits) -> bool {
+        *bits = self.refill(*bits);
+        bits.take(1) != 0
     }
 }
 
@@ -162,29 +172,41 @@ mod tests {
     #[test]
     fn stuffed_bytes_are_dropped_and_a_marker_ends() {
         let bytes = [0x12, 0xFF, 0x00, 0x34, 0xFF, 0xFF, 0x00, 0x56, 0xFF, 0xFF, 0xD9, 0x77];
-        let mut reader = BitReader::new(&bytes, 0, End::Open);
+        let (mut source, mut bits) = Source::new(&bytes, 0, End::Open);
         for expected in [0x12, 0xFF, 0x34, 0xFF, 0x56] {
-            reader = reader.refill();
-            assert_eq!(reader.take(8), expected);
+            bits = source.refill(bits);
+            assert_eq!(bits.take(8), expected);
         }
-        assert!(!reader.overrun());
-        reader = reader.refill();
-        assert_eq!(reader.take(9), 0);
-        assert!(reader.overrun());
-        assert!(reader.end() == End::Marker(0xD9));
-        assert_eq!(reader.pos(), 11);
+        assert!(!source.overrun(bits));
+        bits = source.refill(bits);
+        assert_eq!(bits.take(9), 0);
+        assert!(source.overrun(bits));
+        assert!(source.end() == End::Marker(0xD9));
+        assert_eq!(source.position(bits), 11);
+    }
+
+    #[test]
+    fn after_the_end_nothing_is_loaded() {
+        let bytes = [0x12, 0xFF, 0xD0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+        let (mut source, mut bits) = Source::new(&bytes, 0, End::Open);
+        for _ in 0..5 {
+            bits = source.refill(bits);
+            bits.consume(31);
+        }
+        assert_eq!(bits.window, 0);
+        assert_eq!(source.position(bits), 3);
     }
 
     #[test]
     fn bits_come_in_order_whatever_the_alignment() {
         let bytes: Vec<u8> = (0..200u32).map(|i| (i * 89 % 255) as u8).collect();
         let bit = |i: usize| u32::from(bytes[i / 8] >> (7 - i % 8)) & 1;
-        let mut reader = BitReader::new(&bytes, 0, End::Open);
+        let (mut source, mut bits) = Source::new(&bytes, 0, End::Open);
         let (mut at, mut n) = (0, 1);
         while at + 31 < bytes.len() * 8 {
-            reader = reader.refill();
+            bits = source.refill(bits);
             let expected = (at..at + n).fold(0, |acc, i| acc << 1 | bit(i));
-            assert_eq!(reader.take(n as u32), expected, "{n} bits at {at}");
+            assert_eq!(bits.take(n as u32), expected, "{n} bits at {at}");
             at += n;
             n = n % 31 + 1;
         }

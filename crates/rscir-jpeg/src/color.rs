@@ -9,46 +9,88 @@ const CB_TO_G: i32 = -22_554; // -0.34414
 const CR_TO_G: i32 = 65_536 - 46_802; // -0.71414 = 0.28586 - 1
 const HALF: i32 = 1 << 15;
 
-/// Pixels converted at once.
-const BLOCK: usize = 16;
+/// Turns rows of components into rows of RGB.
+pub(crate) struct Converter {
+    space: ColorSpace,
+    /// One row of red, of red and green (in the upper byte), of blue, and of pixels (red in the lowest byte).
+    red: Vec<u8>,
+    red_green: Vec<u16>,
+    blue: Vec<u8>,
+    pixels: Vec<u32>,
+}
 
-/// Converts one row. The component rows hold samples less 128 and are at least as long as `out` has pixels.
-pub(crate) fn convert(space: ColorSpace, rows: &[&[i8]], out: &mut [u8]) {
-    let pixels = out.len() / 3;
-    match (space, rows) {
-        (ColorSpace::Gray, [gray, ..]) => {
-            for (out, &gray) in out.chunks_exact_mut(3).zip(*gray) {
-                out.fill(unsigned(gray));
+impl Converter {
+    pub(crate) fn new(space: ColorSpace, width: usize) -> Self {
+        let width = if space == ColorSpace::YCbCr { width } else { 0 };
+        Self {
+            space,
+            red: vec![0; width],
+            red_green: vec![0; width],
+            blue: vec![0; width],
+            pixels: vec![0; width],
+        }
+    }
+
+    /// Converts one row. The component rows hold samples less 128 and are at least as long as `out` has pixels.
+    pub(crate) fn row(&mut self, rows: &[&[i8]; 4], out: &mut [u8]) {
+        let [first, second, third, fourth] = *rows;
+        match self.space {
+            ColorSpace::Gray => {
+                for (out, &gray) in out.chunks_exact_mut(3).zip(first) {
+                    out.fill(unsigned(gray));
+                }
+            }
+            ColorSpace::Rgb => {
+                for (((out, &r), &g), &b) in out.chunks_exact_mut(3).zip(first).zip(second).zip(third) {
+                    out.copy_from_slice(&[r, g, b].map(unsigned));
+                }
+            }
+            ColorSpace::YCbCr => self.ycc_row(first, second, third, out),
+            ColorSpace::Cmyk | ColorSpace::Ycck => {
+                let sources = first.iter().zip(second).zip(third).zip(fourth);
+                for (out, (((&c, &m), &y), &k)) in out.chunks_exact_mut(3).zip(sources) {
+                    let ink = match self.space {
+                        ColorSpace::Ycck => [red(c, y), green(c, m, y), blue(c, m)],
+                        _ => [c, m, y].map(|ink| 255 - unsigned(ink)),
+                    };
+                    out.copy_from_slice(&ink.map(|ink| over_black(ink, unsigned(k))));
+                }
             }
         }
-        (ColorSpace::Rgb, [r, g, b, ..]) => {
-            for (((out, &r), &g), &b) in out.chunks_exact_mut(3).zip(*r).zip(*g).zip(*b) {
-                out.copy_from_slice(&[unsigned(r), unsigned(g), unsigned(b)]);
-            }
+    }
+
+    /// One pass for each colour and one to join them: simple loops, which become vector code.
+    fn ycc_row(&mut self, y: &[i8], cb: &[i8], cr: &[i8], out: &mut [u8]) {
+        for ((r, &y), &cr) in self.red.iter_mut().zip(y).zip(cr) {
+            *r = red(y, cr);
         }
-        (ColorSpace::YCbCr, [y, cb, cr, ..]) => {
-            let blocks = out.as_chunks_mut::<{ 3 * BLOCK }>();
-            let whole = blocks.0.len();
-            let sources = y.as_chunks::<BLOCK>().0.iter().zip(cb.as_chunks().0).zip(cr.as_chunks().0);
-            for (out, ((y, cb), cr)) in blocks.0.iter_mut().zip(sources) {
-                ycc_block(y, cb, cr, out);
-            }
-            let rest = whole * BLOCK..pixels;
-            let sources = y[rest.clone()].iter().zip(&cb[rest.clone()]).zip(&cr[rest]);
-            for (out, ((&y, &cb), &cr)) in blocks.1.chunks_exact_mut(3).zip(sources) {
-                out.copy_from_slice(&ycc(y, cb, cr));
-            }
+        for ((((rg, &r), &y), &cb), &cr) in self.red_green.iter_mut().zip(&self.red).zip(y).zip(cb).zip(cr) {
+            *rg = u16::from(r) | u16::from(green(y, cb, cr)) << 8;
         }
-        (ColorSpace::Cmyk | ColorSpace::Ycck, [c, m, y, k, ..]) => {
-            for ((((out, &c), &m), &y), &k) in out.chunks_exact_mut(3).zip(*c).zip(*m).zip(*y).zip(*k) {
-                let ink = match space {
-                    ColorSpace::Ycck => ycc(c, m, y),
-                    _ => [c, m, y].map(|ink| 255 - unsigned(ink)),
-                };
-                out.copy_from_slice(&ink.map(|ink| over_black(ink, unsigned(k))));
-            }
+        for ((b, &y), &cb) in self.blue.iter_mut().zip(y).zip(cb) {
+            *b = blue(y, cb);
         }
-        _ => {}
+        for ((pixel, &rg), &b) in self.pixels.iter_mut().zip(&self.red_green).zip(&self.blue) {
+            *pixel = u32::from(rg) | u32::from(b) << 16;
+        }
+        pack(&self.pixels, out);
+    }
+}
+
+/// Writes pixels of three bytes, two at a time.
+fn pack(pixels: &[u32], out: &mut [u8]) {
+    let (pairs, last) = pixels.as_chunks::<2>();
+    let mut at = 0;
+    for &[left, right] in pairs {
+        let pair = (u64::from(left) | u64::from(right) << 24).to_le_bytes();
+        match out[at..].first_chunk_mut::<8>() {
+            Some(out) => *out = pair,
+            None => out[at..at + 6].copy_from_slice(&pair[..6]),
+        }
+        at += 6;
+    }
+    if let [last] = last {
+        out[at..at + 3].copy_from_slice(&last.to_le_bytes()[..3]);
     }
 }
 
@@ -57,29 +99,40 @@ fn unsigned(sample: i8) -> u8 {
     sample as u8 ^ 0x80
 }
 
-/// YCbCr to RGB (JFIF 1.02), in the fixed-point arithmetic of jdcolor.c, `ycc_rgb_convert`.
+// YCbCr to RGB (JFIF 1.02): the results of jdcolor.c, `ycc_rgb_convert`, by the arithmetic of jdcolext-avx2.asm.
+
 #[inline(always)]
-fn ycc(y: i8, cb: i8, cr: i8) -> [u8; 3] {
-    let y = i16::from(y) + 128;
-    let wide = i32::from;
-    let r = ((wide(cr) * CR_TO_R + HALF) >> 16) as i16 + i16::from(cr);
-    let g = ((wide(cb) * CB_TO_G + wide(cr) * CR_TO_G + HALF) >> 16) as i16 - i16::from(cr);
-    let b = ((wide(cb) * CB_TO_B + HALF) >> 16) as i16 + 2 * i16::from(cb);
-    [y + r, y + g, y + b].map(|value| value.clamp(0, 255) as u8)
+fn red(y: i8, cr: i8) -> u8 {
+    let cr = i16::from(cr);
+    lighten(y, rounded_half(high(2 * cr, CR_TO_R)) + cr)
 }
 
-/// [`ycc`] of sixteen pixels, written so that the arithmetic is done on vectors and each pixel stored at once.
 #[inline(always)]
-fn ycc_block(y: &[i8; BLOCK], cb: &[i8; BLOCK], cr: &[i8; BLOCK], out: &mut [u8; 3 * BLOCK]) {
-    let mut pixels = [0u32; BLOCK];
-    for i in 0..BLOCK {
-        let [r, g, b] = ycc(y[i], cb[i], cr[i]);
-        pixels[i] = u32::from(r) | u32::from(g) << 8 | u32::from(b) << 16;
-    }
-    for i in 0..BLOCK - 1 {
-        out[3 * i..3 * i + 4].copy_from_slice(&pixels[i].to_le_bytes());
-    }
-    out[3 * BLOCK - 3..].copy_from_slice(&pixels[BLOCK - 1].to_le_bytes()[..3]);
+fn green(y: i8, cb: i8, cr: i8) -> u8 {
+    let sum = i32::from(cb) * CB_TO_G + i32::from(cr) * CR_TO_G;
+    lighten(y, ((sum + HALF) >> 16) as i16 - i16::from(cr))
+}
+
+#[inline(always)]
+fn blue(y: i8, cb: i8) -> u8 {
+    let cb = i16::from(cb);
+    lighten(y, rounded_half(high(2 * cb, CB_TO_B)) + 2 * cb)
+}
+
+/// The upper half of a product.
+#[inline(always)]
+fn high(a: i16, b: i32) -> i16 {
+    ((i32::from(a) * b) >> 16) as i16
+}
+
+#[inline(always)]
+fn rounded_half(value: i16) -> i16 {
+    (value + 1) >> 1
+}
+
+#[inline(always)]
+fn lighten(y: i8, difference: i16) -> u8 {
+    (i16::from(y) + 128 + difference).clamp(0, 255) as u8
 }
 
 /// One colour of a CMYK pixel, given as Pillow holds it, inverted on reading (mode `CMYK;I`), with black not inverted:

@@ -1,16 +1,15 @@
 //! From the bytes of a file to an image.
 
 use crate::bits::End;
-use crate::color;
 use crate::error::Error;
 use crate::frame::{Frame, Header, Scan};
-use crate::idct::{self, Extent};
+use crate::idct::Extent;
 use crate::markers::Markers;
 use crate::progressive::{Coefficients, Known, progressive_scan, sequential_scan};
-use crate::scan::walk;
+use crate::render::Renderer;
+use crate::scan::{BlockSink, Entropy, Place, walk};
 use crate::sequential::Coder;
 use crate::smoothing::{self, Smoother};
-use crate::upsample::{Plane, Upsampler};
 
 /// The most scans of a file. libjpeg-turbo's own guard against files that are all scans is of this order
 /// (`djpeg -maxscans`); the scan scripts of encoders have about ten.
@@ -32,7 +31,7 @@ impl Default for Limits {
 }
 
 /// A decoded image.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RgbImage {
     /// Width in pixels.
     pub width: u32,
@@ -54,18 +53,28 @@ pub fn read_header(bytes: &[u8]) -> Result<Header, Error> {
 
 /// Decodes a file to RGB; gray becomes three equal values, CMYK and YCCK are converted as Pillow does.
 ///
-/// Memory is bounded by the header and by the file: at most about 12 bytes a pixel (4:4:4 progressive; 4.5 for 4:2:0
-/// baseline), and no more than some three kilobytes for each byte of the file.
+/// Memory is bounded by the header and by the file: three bytes a pixel, for files of several scans (progressive ones)
+/// two more for each sample, that is 6 (4:2:0) to 11 (CMYK) bytes a pixel, and no more than some three kilobytes for each
+/// byte of the file.
 ///
 /// # Errors
 /// [`Error::NotJpeg`], [`Error::Unsupported`] and [`Error::Dimensions`] for what cannot be decoded;
 /// [`Error::TooManyPixels`] above `limits`; [`Error::Truncated`] and [`Error::TooLittleData`] for files that are cut
 /// short; the others for headers and tables that contradict themselves.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, Error> {
+    let mut image = RgbImage::default();
+    decode_into(bytes, limits, &mut image)?;
+    Ok(image)
+}
+
+/// As [`decode`], into an image whose memory is used again. After an error its contents are of no use.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_into(bytes: &[u8], limits: &Limits, image: &mut RgbImage) -> Result<(), Error> {
     let mut markers = Markers::new(bytes)?;
     let (mut frame, scan) = markers.first_scan()?;
-    let header = markers.header(&frame);
-    let (width, height) = (header.width, header.height);
+    let Header { width, height, color_space, .. } = markers.header(&frame);
     if u64::from(width) * u64::from(height) > limits.max_pixels {
         return Err(Error::TooManyPixels { width, height, max_pixels: limits.max_pixels });
     }
@@ -74,18 +83,19 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, Error> {
     if data.saturating_mul(8) < frame.blocks() {
         return Err(Error::TooLittleData { width, height, bytes: data });
     }
-    let upsamplers = frame
-        .components
-        .iter()
-        .map(|component| Upsampler::new(&frame, component, scan.offset))
-        .collect::<Result<Vec<_>, _>>()?;
+    let size = 3 * frame.width * frame.height;
+    if image.data.capacity() < size {
+        image.data = vec![0; size];
+    }
+    image.data.resize(size, 0);
+    (image.width, image.height) = (width, height);
 
-    let planes = if frame.progressive || scan.components.len() < frame.components.len() {
-        decode_scans(bytes, &mut markers, &mut frame, scan)?
+    let renderer = Renderer::new(&frame, color_space, &mut image.data, scan.offset)?;
+    if frame.progressive || scan.components.len() < frame.components.len() {
+        decode_scans(bytes, &mut markers, &mut frame, scan, renderer)
     } else {
-        decode_single_scan(bytes, &mut markers, &mut frame, &scan)?
-    };
-    Ok(RgbImage { width, height, data: render(&header, &planes, upsamplers) })
+        decode_single_scan(bytes, &mut markers, &mut frame, &scan, renderer)
+    }
 }
 
 /// Takes the quantisation tables of the components whose first scan this is (libjpeg, jdinput.c, `latch_quant_tables`).
@@ -104,42 +114,56 @@ fn latch_quantisers(markers: &Markers<'_>, frame: &mut Frame, scan: &Scan) -> Re
     Ok(())
 }
 
-/// The quantisation table in the 16-bit numbers that the transform multiplies with; zeros for a component without scan.
-fn multipliers(frame: &Frame, index: usize) -> [i16; 64] {
-    frame.components[index].quant.map_or([0; 64], |quant| quant.map(|q| q as i16))
+/// Decodes blocks of a sequential scan and passes them on at once.
+struct SingleScan<'s, 'd> {
+    frame: &'s Frame,
+    scan: &'s Scan,
+    coder: Coder,
+    renderer: Renderer<'d>,
 }
 
-/// Decodes a sequential file that has all components in one scan: straight from coefficients to samples.
+impl<'a> BlockSink<'a> for SingleScan<'_, '_> {
+    #[inline(always)]
+    fn block(&mut self, entropy: &mut Entropy<'a>, place: Place) {
+        let mut block = [0; 64];
+        let last = self.coder.decode_block(entropy, place.component, &mut block);
+        let index = self.scan.components[place.component].index;
+        let component = &self.frame.components[index];
+        if place.row < component.block_rows && place.col < component.block_cols {
+            self.renderer.block(index, place.row, place.col, &block, Extent::of_last(last));
+        }
+    }
+
+    fn row_done(&mut self, row: usize) {
+        let rows_in_mcu_row = if self.scan.single() { self.frame.components[0].v } else { 1 };
+        if (row + 1) % rows_in_mcu_row == 0 {
+            self.renderer.mcu_row_done(row / rows_in_mcu_row);
+        }
+    }
+}
+
+/// Decodes a sequential file that has all components in one scan: straight from coefficients to pixels.
 fn decode_single_scan<'a>(
     bytes: &'a [u8],
     markers: &mut Markers<'a>,
     frame: &mut Frame,
     scan: &Scan,
-) -> Result<Vec<Plane>, Error> {
+    mut renderer: Renderer<'_>,
+) -> Result<(), Error> {
     latch_quantisers(markers, frame, scan)?;
+    renderer.set_quantisers(frame);
     markers.assume_standard_tables();
-    let coder = Coder::new(markers, scan)?;
-    let quant: Vec<_> = scan.components.iter().map(|part| multipliers(frame, part.index)).collect();
-    let mut planes: Vec<_> = frame.components.iter().map(Plane::new).collect();
-    let walked = walk(bytes, frame, scan, markers.restart_interval, |entropy, place| {
-        let mut block = [0; 64];
-        let last = coder.decode_block(entropy, place.component, &mut block);
-        let index = scan.components[place.component].index;
-        let component = &frame.components[index];
-        if place.row < component.block_rows && place.col < component.block_cols {
-            let plane = &mut planes[index];
-            let out = &mut plane.samples[8 * (place.row * plane.stride + place.col)..];
-            idct::inverse(&block, &quant[place.component], Extent::of_last(last), out, plane.stride);
-        }
-    })?;
+    let mut sink = SingleScan { frame, scan, coder: Coder::new(markers, scan)?, renderer };
+    let mut entropy = walk(bytes, frame, scan, markers.restart_interval, &mut sink)?.entropy;
+    sink.renderer.finish();
     // libjpeg wants up to 57 bits beyond the image or a marker, and Pillow calls a file without them truncated.
-    let reader = walked.reader.refill_bytewise();
-    if reader.end() == End::File {
+    entropy.bits = entropy.source.refill_bytewise(entropy.bits);
+    if entropy.source.end() == End::File {
         return Err(Error::Truncated { offset: bytes.len() });
     }
-    markers.resume(&reader);
+    markers.resume(&entropy);
     match markers.next_scan(frame) {
-        Ok(None) | Err(Error::Truncated { .. }) => Ok(planes),
+        Ok(None) | Err(Error::Truncated { .. }) => Ok(()),
         Ok(Some(scan)) => Err(Error::Marker {
             marker: 0xDA,
             offset: scan.offset,
@@ -155,7 +179,8 @@ fn decode_scans<'a>(
     markers: &mut Markers<'a>,
     frame: &mut Frame,
     first: Scan,
-) -> Result<Vec<Plane>, Error> {
+    mut renderer: Renderer<'_>,
+) -> Result<(), Error> {
     if !frame.progressive {
         markers.assume_standard_tables();
     }
@@ -175,43 +200,29 @@ fn decode_scans<'a>(
             sequential_scan(bytes, markers, frame, &scan, &mut coefficients)?
         };
         last_good_row = walked.last_good_row;
-        markers.resume(&walked.reader);
+        markers.resume(&walked.entropy);
         next = markers.next_scan(frame)?;
     }
 
+    renderer.set_quantisers(frame);
     let smooth = frame.progressive && smoothing::needed(frame, &known);
-    let mut planes = Vec::with_capacity(coefficients.len());
-    for (index, coefficients) in coefficients.into_iter().enumerate() {
-        let component = &frame.components[index];
-        let quant = multipliers(frame, index);
-        let smoother = smooth
-            .then(|| Smoother::new(frame, component, &coefficients, &known[index], number, last_good_row));
-        let mut plane = Plane::new(component);
-        for row in 0..component.block_rows {
-            for col in 0..component.block_cols {
-                let block = match &smoother {
-                    Some(smoother) => &smoother.block(row, col),
-                    None => &coefficients.blocks[row * coefficients.stride + col],
-                };
-                let out = &mut plane.samples[8 * (row * plane.stride + col)..];
-                idct::inverse(block, &quant, Extent::of_block(block), out, plane.stride);
+    for mcu_row in 0..frame.mcu_rows {
+        for (index, component) in frame.components.iter().enumerate() {
+            let coefficients = &coefficients[index];
+            let smoother = smooth
+                .then(|| Smoother::new(frame, component, coefficients, &known[index], number, last_good_row));
+            for row in mcu_row * component.v..((mcu_row + 1) * component.v).min(component.block_rows) {
+                for col in 0..component.block_cols {
+                    let block = match &smoother {
+                        Some(smoother) => &smoother.block(row, col),
+                        None => &coefficients.blocks[row * coefficients.stride + col],
+                    };
+                    renderer.block(index, row, col, block, Extent::of_block(block));
+                }
             }
         }
-        planes.push(plane);
+        renderer.mcu_row_done(mcu_row);
     }
-    Ok(planes)
-}
-
-/// Makes the image of the planes.
-fn render(header: &Header, planes: &[Plane], mut upsamplers: Vec<Upsampler>) -> Vec<u8> {
-    let stride = 3 * header.width as usize;
-    let mut data = vec![0; stride * header.height as usize];
-    for (y, out) in data.chunks_exact_mut(stride).enumerate() {
-        let mut rows: [&[i8]; 4] = [&[]; 4];
-        for ((row, upsampler), plane) in rows.iter_mut().zip(&mut upsamplers).zip(planes) {
-            *row = upsampler.row(plane, y);
-        }
-        color::convert(header.color_space, &rows, out);
-    }
-    data
+    renderer.finish();
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Huffman tables: how the file defines them and how they are looked up.
 
-use crate::bits::BitReader;
+use crate::bits::Bits;
 
 /// Bits that one look-up decides; longer codes are searched. Ten bits hold nearly all codes together with the bits of
 /// the small values behind them.
@@ -17,7 +17,7 @@ pub(crate) struct TableSpec {
 
 /// What a bit pattern begins with, packed into 32 bits.
 ///
-/// Bits 0 to 4: bits to drop. Bits 8 to 11: run of zeros. Bits 12 to 15: size of a value that still has to be read.
+/// Bits 0 to 5: bits to drop. Bits 8 to 11: run of zeros. Bits 12 to 15: size of a value that still has to be read.
 /// Bits 16 to 31: the value, if it fitted into the look-up (values are never zero).
 #[derive(Clone, Copy)]
 pub(crate) struct Entry(u32);
@@ -29,7 +29,7 @@ impl Entry {
 
     #[inline(always)]
     fn length(self) -> u32 {
-        self.0 & 31
+        self.0 & 63
     }
 
     /// Zero coefficients before this one; the upper half of the symbol.
@@ -118,23 +118,23 @@ impl HuffmanTable {
         }
     }
 
-    /// The entry for the next bits, which are dropped. At least 17 bits must be available.
+    /// The entry for the next bits, which are dropped. At least 17 bits must be loaded.
     #[inline(always)]
-    pub(crate) fn next(&self, reader: &mut BitReader<'_>) -> Entry {
-        let mut entry = self.lookup[reader.peek(LOOKAHEAD) as usize];
+    pub(crate) fn next(&self, bits: &mut Bits) -> Entry {
+        let mut entry = self.lookup[bits.peek(LOOKAHEAD) as usize];
         if entry.length() == 0 {
-            entry = self.search(reader.peek(16));
+            entry = self.search(bits.peek(16));
         }
-        reader.consume(entry.length());
+        bits.consume(entry.0);
         entry
     }
 
     /// Finds a code longer than the look-up. Bits that are no code count as 17 bits that mean symbol zero
     /// (libjpeg-turbo, jdhuff.c, `jpeg_huff_decode`).
     #[cold]
-    fn search(&self, bits: u32) -> Entry {
+    fn search(&self, pattern: u32) -> Entry {
         for length in LOOKAHEAD + 1..=16 {
-            let code = (bits >> (16 - length)) as i32;
+            let code = (pattern >> (16 - length)) as i32;
             if code <= self.max_code[length as usize] {
                 let index = (code + self.offset[length as usize]) as usize;
                 return Entry::symbol(self.symbols[index & 255], length);

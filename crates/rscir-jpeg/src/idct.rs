@@ -71,55 +71,63 @@ impl Extent {
 
 /// Transforms a block of coefficients in natural order, to be multiplied with `quant`, to 8 x 8 samples.
 /// `out` begins with the first sample; its rows are `stride` apart.
-#[inline]
 pub(crate) fn inverse(block: &[i16; 64], quant: &[i16; 64], extent: Extent, out: &mut [i8], stride: usize) {
-    let samples = match extent {
-        Extent::Dc => [[flat(block[0].wrapping_mul(quant[0])); 8]; 8],
-        Extent::Corner => two_passes::<4>(block, quant),
-        Extent::Full => two_passes::<8>(block, quant),
-    };
-    for (row, samples) in out.chunks_mut(stride).zip(&samples) {
-        if let Some(row) = row.first_chunk_mut::<8>() {
-            *row = *samples;
-        }
+    let mut samples = [[0; 8]; 8];
+    match extent {
+        Extent::Dc => samples = [[flat(block[0].wrapping_mul(quant[0])); 8]; 8],
+        Extent::Corner => two_passes::<4, 16>(block, quant, &mut samples),
+        Extent::Full => two_passes::<8, 32>(block, quant, &mut samples),
+    }
+    for (row, samples) in samples.iter().enumerate() {
+        out[row * stride..row * stride + 8].copy_from_slice(samples);
     }
 }
 
 /// The sample of a block that has only its first coefficient.
-#[inline(always)]
 fn flat(dc: i16) -> i8 {
     let scaled = i32::from(dc.wrapping_shl(PASS1_BITS));
     saturate_i8(saturate_i16((scaled + (1 << (PASS1_BITS + 2))) >> (PASS1_BITS + 3)))
 }
 
-/// Both passes for a block whose coefficients lie in the first `N` rows and columns.
-#[inline(always)]
-fn two_passes<const N: usize>(block: &[i16; 64], quant: &[i16; 64]) -> [[i8; 8]; 8] {
-    let mut input = [[0i16; 8]; 8];
-    let mut lower = [0i16; 8];
-    for row in 0..N {
-        for col in 0..8 {
-            input[row][col] = block[8 * row + col].wrapping_mul(quant[8 * row + col]);
-            if row > 0 {
-                lower[col] |= block[8 * row + col];
-            }
-        }
-    }
-    // The vector code shifts without saturation where all rows but the first are zero.
-    let columns = if lower == [0; 8] {
-        [input[0].map(|dc| dc.wrapping_shl(PASS1_BITS)); 8]
+/// Both passes for a block whose coefficients lie in the first `N` rows and columns; `HALF` is `4 * N`.
+///
+/// The steps are functions of their own, from array to array: each compiles to vector code, all inlined into one do not.
+fn two_passes<const N: usize, const HALF: usize>(
+    block: &[i16; 64],
+    quant: &[i16; 64],
+    samples: &mut [[i8; 8]; 8],
+) {
+    let mut coefficients = [[0; N]; N];
+    dequantise(block, quant, &mut coefficients);
+    let mut columns = [[0; N]; 8];
+    if block[8..8 * N].iter().fold(0, |any, c| any | c) == 0 {
+        // The vector code shifts without saturation where all rows but the first are zero.
+        columns = [coefficients[0].map(|dc| dc.wrapping_shl(PASS1_BITS)); 8];
     } else {
-        pass::<N, N, { CONST_BITS - PASS1_BITS }>(&input)
-    };
-    let rows = pass::<N, 8, { CONST_BITS + PASS1_BITS + 3 }>(&transpose(&columns));
-    transpose(&rows.map(|row| row.map(saturate_i8)))
+        pass::<N, N, { CONST_BITS - PASS1_BITS }>(&coefficients, &mut columns);
+    }
+    let mut rows = [[0; 8]; N];
+    transpose::<_, N, HALF>(&columns, &mut rows);
+    let mut wide = [[0; 8]; 8];
+    pass::<N, 8, { CONST_BITS + PASS1_BITS + 3 }>(&rows, &mut wide);
+    let mut narrow = [[0; 8]; 8];
+    saturate(&wide, &mut narrow);
+    transpose::<_, 8, 32>(&narrow, samples);
 }
 
-/// Transforms the first `M` columns, of which the first `N` elements may be other than zero; the lanes are the columns.
-#[inline(always)]
-fn pass<const N: usize, const M: usize, const SHIFT: u32>(input: &[[i16; 8]; 8]) -> [[i16; 8]; 8] {
-    let mut out = [[0; 8]; 8];
-    for lane in 0..M {
+#[inline(never)]
+fn dequantise<const N: usize>(block: &[i16; 64], quant: &[i16; 64], out: &mut [[i16; N]; N]) {
+    for row in 0..N {
+        for col in 0..N {
+            out[row][col] = block[8 * row + col].wrapping_mul(quant[8 * row + col]);
+        }
+    }
+}
+
+/// Transforms `L` columns side by side, of which the first `N` elements may be other than zero.
+#[inline(never)]
+fn pass<const N: usize, const L: usize, const SHIFT: u32>(input: &[[i16; L]; N], out: &mut [[i16; L]; 8]) {
+    for lane in 0..L {
         let mut x = [0; 8];
         for k in 0..N {
             x[k] = input[k][lane];
@@ -129,7 +137,36 @@ fn pass<const N: usize, const M: usize, const SHIFT: u32>(input: &[[i16; 8]; 8])
             out[k][lane] = y[k];
         }
     }
-    out
+}
+
+#[inline(never)]
+fn saturate(wide: &[[i16; 8]; 8], narrow: &mut [[i8; 8]; 8]) {
+    for (narrow, &wide) in narrow.as_flattened_mut().iter_mut().zip(wide.as_flattened()) {
+        *narrow = saturate_i8(wide);
+    }
+}
+
+/// Transposes 8 rows of `L` elements to `L` rows of 8, by three rounds that interleave the upper half, of `HALF`
+/// elements, with the lower.
+#[inline(always)]
+fn transpose<T: Copy + Default, const L: usize, const HALF: usize>(
+    matrix: &[[T; L]; 8],
+    out: &mut [[T; 8]; L],
+) {
+    let mut first = [[T::default(); 2]; HALF];
+    let mut second = [[T::default(); 2]; HALF];
+    interleave::<T, HALF>(matrix.as_flattened(), &mut first);
+    interleave::<T, HALF>(first.as_flattened(), &mut second);
+    interleave::<T, HALF>(second.as_flattened(), out.as_flattened_mut().as_chunks_mut().0);
+}
+
+#[inline(never)]
+fn interleave<T: Copy, const HALF: usize>(from: &[T], to: &mut [[T; 2]]) {
+    if let ([upper, lower], [to]) = (from.as_chunks::<HALF>().0, to.as_chunks_mut::<HALF>().0) {
+        for i in 0..HALF {
+            to[i] = [upper[i], lower[i]];
+        }
+    }
 }
 
 /// The transform of eight values, without the factor 1/sqrt(8); descales by `SHIFT` bits. The names are those of
@@ -184,15 +221,4 @@ fn saturate_i16(value: i32) -> i16 {
 #[inline(always)]
 fn saturate_i8(value: i16) -> i8 {
     value.clamp(i8::MIN.into(), i8::MAX.into()) as i8
-}
-
-#[inline(always)]
-fn transpose<T: Copy + Default>(matrix: &[[T; 8]; 8]) -> [[T; 8]; 8] {
-    let mut out = [[T::default(); 8]; 8];
-    for row in 0..8 {
-        for col in 0..8 {
-            out[col][row] = matrix[row][col];
-        }
-    }
-    out
 }

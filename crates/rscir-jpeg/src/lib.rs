@@ -40,12 +40,13 @@ mod huffman;
 mod idct;
 mod markers;
 mod progressive;
+mod render;
 mod scan;
 mod sequential;
 mod smoothing;
 mod upsample;
 
-pub use decode::{Limits, RgbImage, decode, read_header};
+pub use decode::{Limits, RgbImage, decode, decode_into, read_header};
 pub use error::{Error, Refused};
 pub use exif::exif_orientation;
 pub use frame::{ColorSpace, Header};

@@ -1,9 +1,10 @@
 //! The segments of a file: tables, frame header, scan headers.
 
-use crate::bits::{BitReader, End};
+use crate::bits::End;
 use crate::error::{Error, Refused};
 use crate::frame::{ColorSpace, Frame, Header, Scan};
 use crate::huffman::{TableSpec, standard_tables};
+use crate::scan::Entropy;
 
 /// Second bytes of markers (T.81, table B.1).
 pub(crate) mod marker {
@@ -183,9 +184,9 @@ impl<'a> Markers<'a> {
     }
 
     /// Goes on where the data of a scan ended.
-    pub(crate) fn resume(&mut self, reader: &BitReader<'a>) {
-        self.stream = Stream::at(reader.bytes(), reader.pos());
-        self.pending = match reader.end() {
+    pub(crate) fn resume(&mut self, entropy: &Entropy<'a>) {
+        self.stream = entropy.position();
+        self.pending = match entropy.source.end() {
             End::Marker(code) => Some(code),
             End::Open | End::File => None,
         };

@@ -1,11 +1,11 @@
 //! Files whose coefficients come in several scans: progressive ones, and sequential ones with a scan for each component.
 
-use crate::bits::BitReader;
+use crate::bits::{Bits, Source};
 use crate::error::Error;
 use crate::frame::{Component, Frame, Scan};
 use crate::huffman::extend;
 use crate::markers::{Markers, ZIGZAG};
-use crate::scan::{Entropy, Kind, Tables, Walked, walk};
+use crate::scan::{Entropy, Kind, Place, Tables, Walked, walk};
 use crate::sequential::{self, dc_difference};
 
 /// The coefficients of a component, in natural order, in rows of blocks padded to whole MCUs.
@@ -51,7 +51,7 @@ pub(crate) fn sequential_scan<'a>(
     coefficients: &mut [Coefficients],
 ) -> Result<Walked<'a>, Error> {
     let coder = sequential::Coder::new(markers, scan)?;
-    walk(bytes, frame, scan, markers.restart_interval, |entropy, place| {
+    walk(bytes, frame, scan, markers.restart_interval, &mut |entropy: &mut Entropy<'a>, place: Place| {
         let store = &mut coefficients[scan.components[place.component].index];
         let block = &mut store.blocks[place.row * store.stride + place.col];
         coder.decode_block(entropy, place.component, block);
@@ -74,7 +74,7 @@ pub(crate) fn progressive_scan<'a>(
     }
     let (band, low) = (usize::from(scan.first)..=usize::from(scan.last), u32::from(scan.low));
     let mut each = |decode: &dyn Fn(&mut Entropy<'a>, usize, &mut [i16; 64])| {
-        walk(bytes, frame, scan, markers.restart_interval, |entropy, place| {
+        walk(bytes, frame, scan, markers.restart_interval, &mut |entropy: &mut Entropy<'a>, place: Place| {
             let store = &mut coefficients[scan.components[place.component].index];
             decode(entropy, place.component, &mut store.blocks[place.row * store.stride + place.col]);
         })
@@ -83,14 +83,14 @@ pub(crate) fn progressive_scan<'a>(
         (0, 0) => {
             let tables = Tables::new(scan, &markers.dc, Kind::Dc, true)?;
             each(&|entropy, component, block| {
-                let difference = dc_difference(tables.of(component), &mut entropy.reader);
+                let difference = dc_difference(tables.of(component), &mut entropy.source, &mut entropy.bits);
                 let prediction = &mut entropy.prediction[component];
                 *prediction = prediction.wrapping_add(difference);
                 block[0] = (*prediction << low) as i16;
             })
         }
         (0, _) => each(&|entropy, _, block| {
-            if entropy.reader.bit() {
+            if entropy.source.bit(&mut entropy.bits) {
                 block[0] |= 1 << low;
             }
         }),
@@ -140,11 +140,12 @@ fn first_ac(
         return;
     }
     let table = tables.of(component);
-    let mut reader = entropy.reader;
+    let mut bits = entropy.bits;
+    let source = &mut entropy.source;
     let mut k = *band.start();
     while k <= *band.end() {
-        reader = reader.refill();
-        let entry = table.next(&mut reader);
+        bits = source.refill(bits);
+        let entry = table.next(&mut bits);
         let (run, size) = (entry.run(), entry.size());
         let value = match i32::from(entry.value()) {
             0 if size == 0 && run == 15 => {
@@ -152,22 +153,22 @@ fn first_ac(
                 continue;
             }
             0 if size == 0 => {
-                entropy.end_of_band_run = end_of_band_run(&mut reader, run as u32) - 1;
+                entropy.end_of_band_run = end_of_band_run(&mut bits, run as u32) - 1;
                 break;
             }
-            0 => extend(reader.take(size), size),
+            0 => extend(bits.take(size), size),
             value => value,
         };
         k += run;
         block[usize::from(ZIGZAG[k & 127] & 63)] = (value << low) as i16;
         k += 1;
     }
-    entropy.reader = reader;
+    entropy.bits = bits;
 }
 
-/// The number of blocks that a code "EOBn" ends, the present one included. Its bits must be available.
-fn end_of_band_run(reader: &mut BitReader<'_>, n: u32) -> u32 {
-    1 << n | if n > 0 { reader.take(n) } else { 0 }
+/// The number of blocks that a code "EOBn" ends, the present one included. Its bits must be loaded.
+fn end_of_band_run(bits: &mut Bits, n: u32) -> u32 {
+    1 << n | if n > 0 { bits.take(n) } else { 0 }
 }
 
 /// A later scan of a band, which adds one bit to its coefficients (T.81, G.1.2.3).
@@ -180,25 +181,26 @@ fn refine_ac(
     low: u32,
 ) {
     let table = tables.of(component);
-    let mut reader = entropy.reader;
+    let mut bits = entropy.bits;
+    let source = &mut entropy.source;
     let (mut k, end) = (*band.start(), *band.end());
     while entropy.end_of_band_run == 0 && k <= end {
-        reader = reader.refill();
-        let entry = table.next(&mut reader);
+        bits = source.refill(bits);
+        let entry = table.next(&mut bits);
         let mut zeros = entry.run();
         let mut value = 0;
         if entry.size() > 0 {
             // The size should be 1; whatever it is, one bit follows, the sign.
-            value = if reader.take(1) != 0 { 1 << low } else { -1 << low };
+            value = if bits.take(1) != 0 { 1 << low } else { -1 << low };
         } else if zeros < 15 {
-            entropy.end_of_band_run = end_of_band_run(&mut reader, zeros as u32);
+            entropy.end_of_band_run = end_of_band_run(&mut bits, zeros as u32);
             break;
         }
         // Pass over `zeros` coefficients that are still zero, refining the others on the way.
         while k <= end {
             let coefficient = &mut block[usize::from(ZIGZAG[k] & 63)];
             if *coefficient != 0 {
-                refine(coefficient, &mut reader, low);
+                refine(coefficient, source, &mut bits, low);
             } else if zeros == 0 {
                 break;
             } else {
@@ -215,19 +217,19 @@ fn refine_ac(
         for &at in ZIGZAG.get(k..=end).unwrap_or_default() {
             let coefficient = &mut block[usize::from(at & 63)];
             if *coefficient != 0 {
-                refine(coefficient, &mut reader, low);
+                refine(coefficient, source, &mut bits, low);
             }
         }
         entropy.end_of_band_run -= 1;
     }
-    entropy.reader = reader;
+    entropy.bits = bits;
 }
 
 /// Reads the next bit of a coefficient that is not zero.
 #[inline(always)]
-fn refine(coefficient: &mut i16, reader: &mut BitReader<'_>, low: u32) {
+fn refine(coefficient: &mut i16, source: &mut Source<'_>, bits: &mut Bits, low: u32) {
     let bit = 1i16 << low;
-    if reader.bit() && *coefficient & bit == 0 {
+    if source.bit(bits) && *coefficient & bit == 0 {
         *coefficient = coefficient.wrapping_add(if *coefficient >= 0 { bit } else { -bit });
     }
 }

@@ -1,6 +1,6 @@
 //! The walk over the MCUs of one scan, with restart markers and the recovery from damage.
 
-use crate::bits::{BitReader, End};
+use crate::bits::{Bits, End, Source};
 use crate::error::Error;
 use crate::frame::{Frame, Scan};
 use crate::huffman::{HuffmanTable, TableSpec};
@@ -8,7 +8,8 @@ use crate::markers::{Stream, marker};
 
 /// The state of an entropy-coded segment.
 pub(crate) struct Entropy<'a> {
-    pub(crate) reader: BitReader<'a>,
+    pub(crate) source: Source<'a>,
+    pub(crate) bits: Bits,
     /// DC prediction of each component of the scan.
     pub(crate) prediction: [i32; 4],
     /// Blocks still to come that have no further coefficients in the band (progressive AC scans).
@@ -22,8 +23,10 @@ pub(crate) struct Entropy<'a> {
 
 impl<'a> Entropy<'a> {
     fn new(bytes: &'a [u8], scan: &Scan, restart_interval: u32) -> Self {
+        let (source, bits) = Source::new(bytes, scan.offset, End::Open);
         Self {
-            reader: BitReader::new(bytes, scan.offset, End::Open),
+            source,
+            bits,
             prediction: [0; 4],
             end_of_band_run: 0,
             starved: false,
@@ -38,8 +41,8 @@ impl<'a> Entropy<'a> {
     /// belongs to an earlier restart; leaves unread one that belongs to a later restart or ends the scan, so that the
     /// coming MCUs find no data; and takes any other restart marker for the right one.
     fn restart(&mut self) -> Result<(), Error> {
-        let mut stream = Stream::at(self.reader.bytes(), self.reader.pos());
-        let mut code = match self.reader.end() {
+        let mut stream = self.position();
+        let mut code = match self.source.end() {
             End::Marker(code) => code,
             End::Open | End::File => stream.next_marker()?,
         };
@@ -55,7 +58,7 @@ impl<'a> Entropy<'a> {
                 _ => break End::Marker(code),
             }
         };
-        self.reader = BitReader::new(self.reader.bytes(), stream.pos(), end);
+        (self.source, self.bits) = Source::new(self.source.bytes(), stream.pos(), end);
         self.prediction = [0; 4];
         self.end_of_band_run = 0;
         self.until_restart = self.restart_interval;
@@ -66,11 +69,16 @@ impl<'a> Entropy<'a> {
         Ok(())
     }
 
+    /// The place after what was read.
+    pub(crate) fn position(&self) -> Stream<'a> {
+        Stream::at(self.source.bytes(), self.source.position(self.bits))
+    }
+
     /// Notes after an MCU whether its data was there.
     fn finish_mcu(&mut self) -> Result<(), Error> {
-        if self.reader.overrun() {
-            if self.reader.end() == End::File {
-                return Err(Error::Truncated { offset: self.reader.bytes().len() });
+        if self.source.overrun(self.bits) {
+            if self.source.end() == End::File {
+                return Err(Error::Truncated { offset: self.source.bytes().len() });
             }
             self.starved = true;
         }
@@ -90,18 +98,34 @@ pub(crate) struct Place {
 
 /// How a scan ended.
 pub(crate) struct Walked<'a> {
-    pub(crate) reader: BitReader<'a>,
+    pub(crate) entropy: Entropy<'a>,
     /// The last MCU row of an interleaved scan, or the rows of blocks that correspond to it, whose data was there.
     pub(crate) last_good_row: usize,
 }
 
-/// Calls `decode_block` for every block of a scan in the order of the file (T.81, A.2).
+/// What is done with the blocks of a scan.
+pub(crate) trait BlockSink<'a> {
+    /// Decodes the next block.
+    fn block(&mut self, entropy: &mut Entropy<'a>, place: Place);
+
+    /// Called after each MCU row of an interleaved scan, or each row of blocks.
+    fn row_done(&mut self, _row: usize) {}
+}
+
+impl<'a, F: FnMut(&mut Entropy<'a>, Place)> BlockSink<'a> for F {
+    #[inline(always)]
+    fn block(&mut self, entropy: &mut Entropy<'a>, place: Place) {
+        self(entropy, place);
+    }
+}
+
+/// Goes through the blocks of a scan in the order of the file (T.81, A.2). Blocks whose data is missing are left out.
 pub(crate) fn walk<'a>(
     bytes: &'a [u8],
     frame: &Frame,
     scan: &Scan,
     restart_interval: u32,
-    mut decode_block: impl FnMut(&mut Entropy<'a>, Place),
+    sink: &mut impl BlockSink<'a>,
 ) -> Result<Walked<'a>, Error> {
     let mut entropy = Entropy::new(bytes, scan, restart_interval);
     let mut last_good_row = 0;
@@ -124,29 +148,27 @@ pub(crate) fn walk<'a>(
             }
             if entropy.starved {
                 if entropy.restart_interval == 0 {
-                    return Ok(Walked { reader: entropy.reader, last_good_row });
+                    break;
                 }
                 continue;
             }
             if scan.single() {
-                decode_block(&mut entropy, Place { component: 0, row, col });
+                sink.block(&mut entropy, Place { component: 0, row, col });
             } else {
                 for (component, part) in scan.components.iter().enumerate() {
                     let (h, v) = (frame.components[part.index].h, frame.components[part.index].v);
                     for y in 0..v {
                         for x in 0..h {
-                            decode_block(
-                                &mut entropy,
-                                Place { component, row: row * v + y, col: col * h + x },
-                            );
+                            sink.block(&mut entropy, Place { component, row: row * v + y, col: col * h + x });
                         }
                     }
                 }
             }
             entropy.finish_mcu()?;
         }
+        sink.row_done(row);
     }
-    Ok(Walked { reader: entropy.reader, last_good_row })
+    Ok(Walked { entropy, last_good_row })
 }
 
 /// Which of the two kinds of Huffman tables.

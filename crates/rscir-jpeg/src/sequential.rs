@@ -1,6 +1,6 @@
 //! Baseline and extended sequential scans.
 
-use crate::bits::BitReader;
+use crate::bits::{Bits, Source};
 use crate::error::Error;
 use crate::frame::Scan;
 use crate::huffman::{HuffmanTable, extend};
@@ -29,8 +29,9 @@ impl Coder {
         component: usize,
         block: &mut [i16; 64],
     ) -> usize {
-        let mut reader = entropy.reader;
-        let difference = dc_difference(self.dc.of(component), &mut reader);
+        let mut bits = entropy.bits;
+        let source = &mut entropy.source;
+        let difference = dc_difference(self.dc.of(component), source, &mut bits);
         let prediction = &mut entropy.prediction[component];
         *prediction = prediction.wrapping_add(difference);
         block[0] = *prediction as i16;
@@ -38,8 +39,8 @@ impl Coder {
         let table = self.ac.of(component);
         let (mut k, mut last) = (1, 0);
         while k < 64 {
-            reader = reader.refill();
-            let entry = table.next(&mut reader);
+            bits = source.refill(bits);
+            let entry = table.next(&mut bits);
             let mut value = entry.value();
             if value == 0 {
                 let size = entry.size();
@@ -50,26 +51,26 @@ impl Coder {
                     k += 16;
                     continue;
                 }
-                value = extend(reader.take(size), size) as i16;
+                value = extend(bits.take(size), size) as i16;
             }
             k += entry.run();
             block[usize::from(ZIGZAG[k & 127] & 63)] = value;
             last = k;
             k += 1;
         }
-        entropy.reader = reader;
+        entropy.bits = bits;
         last.min(63)
     }
 }
 
 /// Decodes the difference of a DC coefficient from the one before.
 #[inline(always)]
-pub(crate) fn dc_difference(table: &HuffmanTable, reader: &mut BitReader<'_>) -> i32 {
-    *reader = reader.refill();
-    let entry = table.next(reader);
+pub(crate) fn dc_difference(table: &HuffmanTable, source: &mut Source<'_>, bits: &mut Bits) -> i32 {
+    *bits = source.refill(*bits);
+    let entry = table.next(bits);
     match (entry.value(), entry.size()) {
         (0, 0) => 0,
-        (0, size) => extend(reader.take(size), size),
+        (0, size) => extend(bits.take(size), size),
         (value, _) => value.into(),
     }
 }

@@ -6,30 +6,56 @@
 use crate::error::{Error, Refused};
 use crate::frame::{Component, Frame};
 
-/// The samples of one component, less 128, in rows padded to whole blocks.
+/// The latest samples of one component, less 128: two MCU rows, the later in the place of the one before the earlier.
+/// Rows are padded to whole blocks.
 pub(crate) struct Plane {
-    pub(crate) samples: Vec<i8>,
-    pub(crate) stride: usize,
-    /// Size in samples, without the padding.
+    samples: Vec<i8>,
+    stride: usize,
+    /// Rows held.
+    ring: usize,
+    /// Rows of blocks in an MCU row, and the MCU row that is being filled.
+    v: usize,
+    mcu_row: usize,
+    /// Size of the component in samples, without the padding.
     width: usize,
     height: usize,
 }
 
 impl Plane {
-    /// A plane of zeros, which is mid-gray.
     pub(crate) fn new(component: &Component) -> Self {
-        let stride = 8 * component.block_cols;
+        let (stride, ring) = (8 * component.block_cols, 2 * 8 * component.v);
         Self {
-            samples: vec![0; stride * 8 * component.block_rows],
+            samples: vec![0; stride * ring],
             stride,
+            ring,
+            v: component.v,
+            mcu_row: 0,
             width: component.width,
             height: component.height,
         }
     }
 
+    pub(crate) fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// The samples from the first one of a block on, which must lie in the MCU row that is being filled.
+    #[inline(always)]
+    pub(crate) fn block_mut(&mut self, row: usize, col: usize) -> &mut [i8] {
+        let row = row - self.mcu_row * self.v + self.mcu_row % 2 * self.v;
+        &mut self.samples[8 * (row * self.stride + col)..]
+    }
+
+    /// Makes the next MCU row the one to be filled. What is not filled is mid-gray.
+    pub(crate) fn next_mcu_row(&mut self) {
+        self.mcu_row += 1;
+        let half = self.samples.len() / 2;
+        self.samples[self.mcu_row % 2 * half..][..half].fill(0);
+    }
+
     /// A row; the rows beyond the last are the last.
     fn row(&self, y: usize) -> &[i8] {
-        let start = y.min(self.height - 1) * self.stride;
+        let start = y.min(self.height - 1) % self.ring * self.stride;
         &self.samples[start..start + self.width]
     }
 }

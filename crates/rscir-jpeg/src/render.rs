@@ -1,0 +1,94 @@
+//! From coefficients to pixels, one MCU row after the other.
+
+use crate::color::Converter;
+use crate::error::Error;
+use crate::frame::{ColorSpace, Frame};
+use crate::idct::{self, Extent};
+use crate::upsample::{Plane, Upsampler};
+
+/// Takes the blocks of an image from the top, and writes its pixels as soon as the samples they need are there.
+pub(crate) struct Renderer<'d> {
+    planes: Vec<Plane>,
+    upsamplers: Vec<Upsampler>,
+    converter: Converter,
+    /// Quantisation tables in the 16-bit numbers that the transform multiplies with.
+    quant: Vec<[i16; 64]>,
+    /// Pixel rows of an MCU row, and of a sample of the component with the fewest.
+    mcu_height: usize,
+    context: usize,
+    /// Bytes of a row, the pixels, and the rows written.
+    stride: usize,
+    data: &'d mut [u8],
+    written: usize,
+}
+
+impl<'d> Renderer<'d> {
+    /// `data` is height x width x 3 bytes; `offset` is for the error.
+    pub(crate) fn new(
+        frame: &Frame,
+        space: ColorSpace,
+        data: &'d mut [u8],
+        offset: usize,
+    ) -> Result<Self, Error> {
+        let upsamplers = frame.components.iter().map(|component| Upsampler::new(frame, component, offset));
+        Ok(Self {
+            planes: frame.components.iter().map(Plane::new).collect(),
+            upsamplers: upsamplers.collect::<Result<_, _>>()?,
+            converter: Converter::new(space, frame.width),
+            quant: vec![[0; 64]; frame.components.len()],
+            mcu_height: 8 * frame.v_max,
+            context: frame.v_max,
+            stride: 3 * frame.width,
+            data,
+            written: 0,
+        })
+    }
+
+    /// Takes the quantisation tables; components without one, which had no scan, stay mid-gray.
+    pub(crate) fn set_quantisers(&mut self, frame: &Frame) {
+        for (quant, component) in self.quant.iter_mut().zip(&frame.components) {
+            *quant = component.quant.map_or([0; 64], |table| table.map(|q| q as i16));
+        }
+    }
+
+    /// Transforms a block that lies within the image.
+    #[inline(always)]
+    pub(crate) fn block(
+        &mut self,
+        component: usize,
+        row: usize,
+        col: usize,
+        block: &[i16; 64],
+        extent: Extent,
+    ) {
+        let plane = &mut self.planes[component];
+        let stride = plane.stride();
+        idct::inverse(block, &self.quant[component], extent, plane.block_mut(row, col), stride);
+    }
+
+    /// Writes the pixel rows that an MCU row completes: all but the last ones, which need the samples below. Then makes
+    /// room for the next MCU row.
+    pub(crate) fn mcu_row_done(&mut self, mcu_row: usize) {
+        self.write_rows((mcu_row + 1) * self.mcu_height - self.context);
+        for plane in &mut self.planes {
+            plane.next_mcu_row();
+        }
+    }
+
+    /// Writes the last pixel rows.
+    pub(crate) fn finish(&mut self) {
+        self.write_rows(usize::MAX);
+    }
+
+    fn write_rows(&mut self, end: usize) {
+        let end = end.min(self.data.len() / self.stride);
+        for y in self.written..end {
+            let mut rows: [&[i8]; 4] = [&[]; 4];
+            for ((row, upsampler), plane) in rows.iter_mut().zip(&mut self.upsamplers).zip(&self.planes) {
+                *row = upsampler.row(plane, y);
+            }
+            self.converter.row(&rows, &mut self.data[y * self.stride..][..self.stride]);
+        }
+        self.written = self.written.max(end);
+    }
+}
