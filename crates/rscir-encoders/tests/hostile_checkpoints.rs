@@ -54,8 +54,6 @@ fn attempt(path: &Path, case: &str) -> Result<(), Error> {
             checkpoint.tensor_f32(name, checkpoint.shape(name).unwrap_or_default()).map(|_| ())
         })
     });
-        eprintln!("{:9} {:?} {case}", (PEAK.load(Relaxed) - before) as i64 - size as i64, start.elapsed());
-    }
     let (peak, time) = (PEAK.load(Relaxed) - before, start.elapsed());
     assert!(peak <= size + SPARE_MEMORY, "{case}: {peak} bytes of memory for a file of {size}");
     assert!(time < LONGEST, "{case}: {time:?}");

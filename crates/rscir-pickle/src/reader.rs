@@ -160,7 +160,7 @@ impl<'i> Machine<'_, 'i> {
             op::LONG1 | op::LONG4 => {
                 let length = if code == op::LONG1 { self.length1()? } else { self.length4()? };
                 let bytes = self.take(length)?;
-                self.make(integer(bytes))
+                self.make(Node::integer(bytes))
             }
             op::BINFLOAT => {
                 let value = f64::from_be_bytes(self.array()?);
@@ -576,22 +576,6 @@ impl<'i> Machine<'_, 'i> {
     fn operand(&self, expected: &'static str, got: &'static str) -> Error {
         Error::Operand { offset: self.offset, opcode: self.opcode, expected, got }
     }
-}
-
-/// An `int` from two's complement bytes, little endian.
-fn integer(bytes: &[u8]) -> Node<'_> {
-    let fill = if bytes.last().is_some_and(|last| last & 0x80 != 0) { 0xff } else { 0 };
-    let mut value = [fill; 8];
-    for (index, &byte) in bytes.iter().enumerate() {
-        match value.get_mut(index) {
-            Some(slot) => *slot = byte,
-            None if byte == fill => {}
-            None => return Node::Long(bytes),
-        }
-    }
-    let value = i64::from_le_bytes(value);
-    // The sign must have survived the cut.
-    if (value < 0) == (fill != 0) { Node::Int(value) } else { Node::Long(bytes) }
 }
 
 /// A name for an error message: escaped, and no longer than a line.

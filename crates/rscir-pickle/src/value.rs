@@ -35,7 +35,23 @@ pub(crate) struct ObjectNode {
     pub(crate) entries: Vec<(Id, Id)>,
 }
 
-impl Node<'_> {
+impl<'i> Node<'i> {
+    /// An `int` from two's complement bytes, little endian.
+    pub(crate) fn integer(bytes: &'i [u8]) -> Self {
+        let fill = if bytes.last().is_some_and(|last| last & 0x80 != 0) { 0xff } else { 0 };
+        let mut value = [fill; 8];
+        for (index, &byte) in bytes.iter().enumerate() {
+            match value.get_mut(index) {
+                Some(slot) => *slot = byte,
+                None if byte == fill => {}
+                None => return Node::Long(bytes),
+            }
+        }
+        let value = i64::from_le_bytes(value);
+        // The sign must have survived the cut.
+        if (value < 0) == (fill != 0) { Node::Int(value) } else { Node::Long(bytes) }
+    }
+
     /// What Python calls the type.
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
