@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::sync::OnceLock;
 
-use crate::simd::{Portable, Simd};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
+use crate::simd::{Portable, Simd};
 
 /// The instruction sets with kernels of their own, each one containing those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,26 +84,30 @@ impl Isa {
 
     /// Runs a kernel that has no use for VNNI or BF16.
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        self.min(Self::Avx512).run_with_dot_products(kernel)
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an `Isa` other than `Portable` comes from `probe` alone, which asked the CPU for its features.
+        unsafe {
+            match self {
+                Self::Portable => {}
+                Self::Avx2 => return run_avx2(kernel),
+                Self::Avx512 | Self::Avx512Vnni | Self::Avx512Bf16 => return run_avx512(kernel),
+            }
+        }
+        kernel.run(Portable)
     }
 
-    /// Runs a kernel in the variant made for this instruction set.
-    pub(crate) fn run_with_dot_products<K: Kernel>(self, kernel: K) -> K::Output {
-        match self {
-            Self::Portable => kernel.run(Portable),
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: an `Isa` other than `Portable` comes from `probe` alone, which asked the CPU for these features.
-            _ => unsafe {
-                match self {
-                    Self::Avx512 => run_avx512(kernel),
-                    Self::Avx512Vnni => run_avx512_vnni(kernel),
-                    Self::Avx512Bf16 => run_avx512_bf16(kernel),
-                    _ => run_avx2(kernel),
-                }
-            },
-            #[cfg(not(target_arch = "x86_64"))]
-            _ => kernel.run(Portable),
+    /// Runs a kernel in the variant made for exactly this instruction set.
+    pub(crate) fn run_exact<K: Kernel>(self, kernel: K) -> K::Output {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        unsafe {
+            match self {
+                Self::Avx512Vnni => return run_avx512_vnni(kernel),
+                Self::Avx512Bf16 => return run_avx512_bf16(kernel),
+                Self::Portable | Self::Avx2 | Self::Avx512 => {}
+            }
         }
+        self.run(kernel)
     }
 }
 

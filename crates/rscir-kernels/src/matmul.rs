@@ -142,25 +142,31 @@ impl Block<'_, '_> {
     }
 
     #[inline(always)]
-    fn tiles<S: Simd, const R: usize>(&self, simd: S, j: usize, width: usize, next: *const f32, group: &[f32]) {
+    fn tiles<S: Simd, const R: usize>(
+        &self,
+        simd: S,
+        j: usize,
+        width: usize,
+        next: *const f32,
+        group: &[f32],
+    ) {
         let steps = self.k.div_ceil(LANES);
         let b = rows::<GROUP>(group, steps);
-        let strips = self.rows.len().div_ceil(R);
-        let lines = GROUP.div_ceil(strips);
-        for (s, i) in self.rows.clone().step_by(R).enumerate() {
-            let ahead = Ahead {
-                at: next.wrapping_add(s * lines * steps * LANES),
-                lines: if s * lines < GROUP { lines } else { 0 },
-            };
+        for (strip, i) in self.rows.clone().step_by(R).enumerate() {
             let a = rows::<R>(flat(&self.a[i * steps..(i + R) * steps]), steps);
-            let tile = if S::WIDE {
-                dots::<S, R, GROUP>(simd, a, b, ahead)
+            // A single strip streams `b`, which the hardware foresees better than we do.
+            let tile = if R == 4 && strip < GROUP && self.rows.len() > R {
+                tile::<S, R, true>(simd, a, b, next.wrapping_add(strip * steps * LANES))
             } else {
-                narrow_dots(simd, a, b, ahead)
+                tile::<S, R, false>(simd, a, b, next)
             };
             for (r, values) in tile.iter().enumerate().take(self.rows.end - i) {
                 // SAFETY: tasks are given disjoint blocks of the output, and a block's tiles follow one another.
-                unsafe { self.out.slice(i + r, j, width) }.copy_from_slice(&values[..width]);
+                let out = unsafe { self.out.slice(i + r, j, width) };
+                match <&mut [f32; GROUP]>::try_from(&mut *out) {
+                    Ok(out) => *out = *values,
+                    Err(_) => out.copy_from_slice(&values[..width]),
+                }
             }
         }
     }
@@ -187,25 +193,27 @@ impl<const C: usize> Kernel for Dots<'_, C> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Self::Output {
-        let [sums] = dots(simd, [self.row], self.others, Ahead::NOTHING);
+        let [sums] = dots::<S, 1, C, false>(simd, [self.row], self.others, std::ptr::null());
         sums
     }
 }
 
-/// [`dots`] in tiles that need no more than sixteen registers of eight lanes.
+/// [`dots`] of `R` rows and a group, in as many goes as there are registers for.
 #[inline(always)]
-fn narrow_dots<S: Simd, const R: usize>(
+fn tile<S: Simd, const R: usize, const AHEAD: bool>(
     simd: S,
     a: [&[f32]; R],
     b: [&[f32]; GROUP],
-    ahead: Ahead,
+    next: *const f32,
 ) -> [[f32; GROUP]; R] {
+    if S::WIDE {
+        return dots::<S, R, GROUP, AHEAD>(simd, a, b, next);
+    }
     let mut tile = [[0.0; GROUP]; R];
     for i in (0..R).step_by(2) {
         let second = (i + 1).min(R - 1);
         for j in (0..GROUP).step_by(3) {
-            let ahead = if i + j == 0 { ahead } else { Ahead::NOTHING };
-            let sums = dots::<S, 2, 3>(simd, [a[i], a[second]], [b[j], b[j + 1], b[j + 2]], ahead);
+            let sums = dots::<S, 2, 3, AHEAD>(simd, [a[i], a[second]], [b[j], b[j + 1], b[j + 2]], next);
             tile[i][j..j + 3].copy_from_slice(&sums[0]);
             tile[second][j..j + 3].copy_from_slice(&sums[1]);
         }
@@ -213,25 +221,14 @@ fn narrow_dots<S: Simd, const R: usize>(
     tile
 }
 
-/// What to fetch into the cache while a tile is computed.
-#[derive(Clone, Copy)]
-struct Ahead {
-    at: *const f32,
-    /// Cache lines for each step along `k`.
-    lines: usize,
-}
-
-impl Ahead {
-    const NOTHING: Self = Self { at: std::ptr::null(), lines: 0 };
-}
-
-/// The dot products of `R` vectors with `C` others, all of one length.
+/// The dot products of `R` vectors with `C` others, all of one length. With `AHEAD`, a vector of the same length at
+/// `next` is fetched into the cache meanwhile.
 #[inline(always)]
-fn dots<S: Simd, const R: usize, const C: usize>(
+fn dots<S: Simd, const R: usize, const C: usize, const AHEAD: bool>(
     simd: S,
     a: [&[f32]; R],
     b: [&[f32]; C],
-    ahead: Ahead,
+    next: *const f32,
 ) -> [[f32; C]; R] {
     let k = a[0].len();
     for x in a.iter().chain(&b) {
@@ -240,8 +237,8 @@ fn dots<S: Simd, const R: usize, const C: usize>(
     let (steps, tail) = (k / LANES, k % LANES);
     let mut sums = [[simd.splat(0.0); C]; R];
     for p in 0..steps {
-        for line in 0..ahead.lines {
-            simd.prefetch(ahead.at.wrapping_add((p * ahead.lines + line) * LANES));
+        if AHEAD {
+            simd.prefetch(next.wrapping_add(p * LANES));
         }
         let mut columns = [simd.splat(0.0); C];
         for j in 0..C {
@@ -269,7 +266,12 @@ fn dots<S: Simd, const R: usize, const C: usize>(
     if R == 4 && C == GROUP {
         // Four sums at a time: of the first four columns of each row, then of the last two of each pair of rows.
         for i in 0..R {
-            out[i][..4].copy_from_slice(&simd.sum4([sums[i][0], sums[i][1 % C], sums[i][2 % C], sums[i][3 % C]]));
+            out[i][..4].copy_from_slice(&simd.sum4([
+                sums[i][0],
+                sums[i][1 % C],
+                sums[i][2 % C],
+                sums[i][3 % C],
+            ]));
         }
         for i in [0, 2] {
             let (first, second) = (sums[i], sums[(i + 1) % R]);
