@@ -21,10 +21,21 @@ pub(super) fn rank(
     queries: &[ComposedQuery],
     options: &SearchOptions<'_>,
 ) -> Result<Vec<Vec<Scored>>> {
+    rank_in_passes(archive, fusion, queries, options, LIST_VALUES)
+}
+
+/// [`rank`], holding `list_values` similarities at once, or those of one query.
+fn rank_in_passes(
+    archive: &dyn Archive,
+    fusion: &dyn Fusion,
+    queries: &[ComposedQuery],
+    options: &SearchOptions<'_>,
+    list_values: usize,
+) -> Result<Vec<Vec<Scored>>> {
     let parts = Parts::of(fusion);
     let per_query = archive.len().saturating_mul(parts.count()).max(1);
     let mut rankings = Vec::with_capacity(queries.len());
-    for queries in queries.chunks((LIST_VALUES / per_query).max(1)) {
+    for queries in queries.chunks((list_values / per_query).max(1)) {
         let vectors =
             queries.iter().map(|query| parts.vectors(archive, query)).collect::<Result<Vec<_>>>()?;
         let vectors = vectors.concat();
@@ -184,5 +195,30 @@ impl<'a> Scorer<'a> {
         self.fusion.normalize(image, &self.image, &mut buffers.image);
         self.fusion.normalize(text, &self.text, &mut buffers.text);
         self.fusion.combine(&buffers.image, &buffers.text, scores);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryArchive;
+    use rscir_core::EncoderSpec;
+    use rscir_core::testing::{unit_rows, unit_vector};
+
+    #[test]
+    fn more_passes_change_nothing() {
+        let spec = EncoderSpec::unknown(6);
+        let keys = (0..40).map(|row| row.to_string()).collect();
+        let archive = MemoryArchive::new(spec.clone(), keys, unit_rows(40, 6, 1)).unwrap();
+        let query = |seed| {
+            let query = ComposedQuery::new(spec.clone()).with_image(unit_vector(6, seed)).unwrap();
+            query.with_text(unit_vector(6, seed + 100)).unwrap()
+        };
+        let queries: Vec<_> = (10..17).map(query).collect();
+        let (fusion, options) = (rscir_weicom::WeiCom::default(), SearchOptions::top(5));
+        let rank = |values| rank_in_passes(&archive, &fusion, &queries, &options, values).unwrap();
+        for values in [0, 79, 80, 160, 170, 559, 560] {
+            assert_eq!(rank(values), rank(usize::MAX), "{values} similarities at once");
+        }
     }
 }
