@@ -9,19 +9,24 @@ mod key_index;
 mod manifest;
 mod memory;
 mod moments;
+mod quantised;
 mod row_set;
 mod rows;
 mod search;
 mod segment;
 pub mod storage;
 mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod verify;
 mod writer;
 
-pub use digest::{Digest, ParseDigestError};
 pub use error::{Error, IoAction, Result};
 pub use features::{Features, KeyKind};
 pub use memory::{MemoryArchive, MemorySink};
+pub use quantised::Int8Index;
 pub use rows::{RowBlock, StoredRows};
 pub use search::{Hit, RowFilter, SearchOptions, Statistics, search, search_batch, search_with};
 pub use store::DiskArchive;
+pub use verify::{Damage, Repair, Verification, repair, repair_with, verify, verify_with};
 pub use writer::ArchiveWriter;

@@ -1,12 +1,13 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use rscir_core::{
     Archive, EmbeddingSink, Embeddings, EncoderSpec, Error as CoreError, Fingerprint, Moments, Queries,
     SinkRow,
 };
 
+use crate::key_index::KeyIndex;
 use crate::moments::moments_of;
 use crate::{Error, Result};
 
@@ -23,7 +24,8 @@ use crate::{Error, Result};
 /// ```
 pub struct MemoryArchive {
     spec: EncoderSpec,
-    keys: KeyTable,
+    keys: Vec<String>,
+    index: KeyIndex,
     rows: Embeddings,
     moments: OnceLock<Moments>,
 }
@@ -36,15 +38,16 @@ impl MemoryArchive {
     pub fn new(spec: EncoderSpec, keys: Vec<String>, rows: Embeddings) -> Result<Self> {
         CoreError::check_length("keys (one per row)", rows.len(), keys.len())?;
         CoreError::check_length("width of the rows", spec.dim, rows.dim())?;
-        let mut table = KeyTable::default();
-        for key in keys {
-            let second = table.names.len();
-            if let Some(first) = table.find(&key) {
-                return Err(Error::DuplicateKey { key, first, second });
+        let index = KeyIndex::new(keys.len(), |row| &keys[row]);
+        for (second, key) in keys.iter().enumerate() {
+            // The first of two rows is found first.
+            if let Some(first) = index.find(key, |row| &keys[row])
+                && first != second
+            {
+                return Err(Error::DuplicateKey { key: key.clone(), first, second });
             }
-            table.push(key.into());
         }
-        Ok(Self { spec, keys: table, rows, moments: OnceLock::new() })
+        Ok(Self { spec, keys, index, rows, moments: OnceLock::new() })
     }
 
     /// All rows, in order.
@@ -63,11 +66,11 @@ impl Archive for MemoryArchive {
     }
 
     fn key(&self, row: usize) -> &str {
-        &self.keys.names[row]
+        &self.keys[row]
     }
 
     fn find(&self, key: &str) -> Option<usize> {
-        self.keys.find(key)
+        self.index.find(key, |row| &self.keys[row])
     }
 
     fn vector(&self, row: usize) -> Cow<'_, [f32]> {
@@ -103,15 +106,16 @@ impl Archive for MemoryArchive {
 /// A row that is replaced keeps its place.
 pub struct MemorySink {
     spec: EncoderSpec,
-    keys: KeyTable,
+    rows_by_key: HashMap<String, usize>,
     fingerprints: Vec<Fingerprint>,
+    /// `[len, dim]`.
     rows: Vec<f32>,
 }
 
 impl MemorySink {
     /// An empty sink for vectors that `spec` describes.
     pub fn new(spec: EncoderSpec) -> Self {
-        Self { spec, keys: KeyTable::default(), fingerprints: Vec::new(), rows: Vec::new() }
+        Self { spec, rows_by_key: HashMap::new(), fingerprints: Vec::new(), rows: Vec::new() }
     }
 
     /// Number of rows.
@@ -131,47 +135,32 @@ impl MemorySink {
     pub fn into_archive(self) -> Result<MemoryArchive> {
         // Unit rows are kept to the bit.
         let rows = Embeddings::normalize(self.spec.dim, self.rows)?;
-        Ok(MemoryArchive { spec: self.spec, keys: self.keys, rows, moments: OnceLock::new() })
+        let mut keys = vec![String::new(); self.rows_by_key.len()];
+        for (key, row) in self.rows_by_key {
+            keys[row] = key;
+        }
+        MemoryArchive::new(self.spec, keys, rows)
     }
 }
 
 impl EmbeddingSink for MemorySink {
     fn fingerprint(&self, key: &str) -> Option<Fingerprint> {
-        self.keys.find(key).map(|row| self.fingerprints[row])
+        self.rows_by_key.get(key).map(|&row| self.fingerprints[row])
     }
 
     fn commit(&mut self, rows: &[SinkRow<'_>], embeddings: &Embeddings) -> rscir_core::Result<()> {
         CoreError::check_length("described rows (one per embedding)", embeddings.len(), rows.len())?;
         CoreError::check_length("width of the embeddings", self.spec.dim, embeddings.dim())?;
         for (row, vector) in rows.iter().zip(embeddings.rows()) {
-            if let Some(at) = self.keys.find(row.key) {
+            if let Some(&at) = self.rows_by_key.get(row.key) {
                 self.fingerprints[at] = row.fingerprint;
                 self.rows[at * self.spec.dim..][..self.spec.dim].copy_from_slice(vector);
             } else {
-                self.keys.push(row.key.into());
+                self.rows_by_key.insert(row.key.into(), self.len());
                 self.fingerprints.push(row.fingerprint);
                 self.rows.extend_from_slice(vector);
             }
         }
         Ok(())
-    }
-}
-
-/// Keys in row order and rows by key; each key is stored once.
-#[derive(Default)]
-struct KeyTable {
-    names: Vec<Arc<str>>,
-    rows: HashMap<Arc<str>, usize>,
-}
-
-impl KeyTable {
-    fn find(&self, key: &str) -> Option<usize> {
-        self.rows.get(key).copied()
-    }
-
-    /// Appends a key that is not there yet.
-    fn push(&mut self, key: Arc<str>) {
-        self.rows.insert(Arc::clone(&key), self.names.len());
-        self.names.push(key);
     }
 }

@@ -1,14 +1,3 @@
-//! Feature files: embeddings with their keys, read from and written to the formats others use.
-//!
-//! | name | content |
-//! |---|---|
-//! | `*.safetensors` | tensor `embeddings` `[n, dim]` (read: f16, bf16, f32, f64; written: f32). In the metadata, as JSON: `keys` or `texts`, a list in row order; optionally `labels`, a list, and `encoder`, the [`EncoderSpec`] |
-//! | `*.npy` | an array `[n, dim]` (read: versions 1 to 3, f2, f4, f8 of either byte order, C or Fortran order; written: version 1, `<f4`, C order). Keys stand beside `name.npy`, in `name.keys.json` (a list) or `name.keys.txt` (one a line), texts in `name.texts.json` or `name.texts.txt`; without such a file the keys are the row numbers `0`, `1`, ... It holds no labels and no spec |
-//! | `*.pkl` | the reference implementation's layout, `{"feats": float32 [n, dim], "labels": [str], "paths": [str]}`; labels may be absent when read and are empty when unknown |
-//!
-//! Rows are normalised as they are read; the length they had before is not written. Sizes that a header claims are compared with the size of the file before
-//! anything is allocated for them. A file is written beside its place and renamed into it when whole.
-
 mod input;
 mod npy;
 mod output;
@@ -41,7 +30,16 @@ impl KeyKind {
     }
 }
 
-/// Embeddings with a key for each row: the content of a feature file.
+/// Embeddings with a key for each row: the content of a feature file, in one of the formats that others use.
+///
+/// | name | content |
+/// |---|---|
+/// | `*.safetensors` | tensor `embeddings` `[n, dim]` (read: f16, bf16, f32, f64; written: f32). In the metadata, as JSON: `keys` or `texts`, a list in row order; optionally `labels`, a list, and `encoder`, the [`EncoderSpec`] |
+/// | `*.npy` | an array `[n, dim]` (read: versions 1 to 3, f2, f4, f8 of either byte order, C or Fortran order; written: version 1, `<f4`, C order). Keys stand beside `name.npy`, in `name.keys.json` (a list) or `name.keys.txt` (one a line), texts in `name.texts.json` or `name.texts.txt`; without such a file the keys are the row numbers `0`, `1`, ... It holds no labels and no spec |
+/// | `*.pkl` | the reference implementation's layout, `{"feats": float32 [n, dim], "labels": [str], "paths": [str]}`; labels may be absent when read and are empty when unknown |
+///
+/// Rows are normalised as they are read; the length they had before is not written. Sizes that a header claims are compared with the size of the file before
+/// anything is allocated for them. A file is written beside its place and renamed into it when whole.
 ///
 /// ```
 /// use rscir_core::Embeddings;

@@ -87,7 +87,7 @@ fn rank_lists(
 }
 
 /// Offers the rows from `first` on that are candidates and not ranked behind the worst that is kept.
-pub(crate) fn best_of(first: usize, scores: &[f32], candidates: &Candidates<'_>, top: &mut TopK) {
+pub(super) fn best_of(first: usize, scores: &[f32], candidates: &Candidates<'_>, top: &mut TopK) {
     let worst_score = |top: &TopK| top.threshold().map_or(f32::NEG_INFINITY, |worst| worst.score);
     let mut worst = worst_score(top);
     for (row, &score) in (first..).zip(scores) {
@@ -145,7 +145,7 @@ pub(crate) struct ByPart<'a> {
 
 impl<'a> ByPart<'a> {
     /// Those of the rows from `first` on.
-    fn slice(self, first: usize, len: usize) -> Self {
+    pub(crate) fn slice(self, first: usize, len: usize) -> Self {
         let part = |values: &'a [f32]| if values.is_empty() { values } else { &values[first..first + len] };
         Self { image: part(self.image), text: part(self.text) }
     }

@@ -1,13 +1,3 @@
-//! Exact search: the best rows of an archive for a composed query, under any method.
-//!
-//! A pointwise fusion (image, text, sum, product, WeiCom) reads the archive once for both parts of the query, and for a
-//! block of queries at once: the similarities are one matrix product, their statistics are taken from the lists, and
-//! normalising, combining and keeping the best happens range by range on all cores. The scores are those of
-//! [`Method::score`] to the bit. Other methods score all rows themselves.
-//!
-//! Statistics are those of the whole archive. A filter and [`SearchOptions::without_query`] act on the ranking alone:
-//! they leave rows out and change no score.
-
 mod fused;
 mod options;
 
@@ -15,12 +5,21 @@ pub use options::{Hit, RowFilter, SearchOptions, Statistics};
 
 use rscir_core::{Archive, ComposedQuery, Method, Scored, TopK};
 
-pub(crate) use fused::{ByPart, Scorer, best_of};
+use fused::best_of;
+pub(crate) use fused::{Buffers, ByPart, Parts, Scorer};
 pub(crate) use options::Candidates;
 
 use crate::Result;
 
-/// The `k` best rows for one query, best first.
+/// The `k` best rows for one query, best first: exact, under any method.
+///
+/// A pointwise fusion (image, text, sum, product, WeiCom) reads the archive once for both parts of the query: the
+/// similarities are one matrix product, their statistics are taken from the lists, and normalising, combining and
+/// keeping the best happens range by range on all cores. The scores are those of [`Method::score`] to the bit. Other
+/// methods score all rows themselves.
+///
+/// Statistics are those of the whole archive. What [`SearchOptions`] leave out is left out of the ranking alone and
+/// changes no score.
 ///
 /// ```
 /// use rscir_core::{ComposedQuery, Embeddings, EncoderSpec, UnitVector};

@@ -23,7 +23,7 @@ pub enum Statistics {
     /// From the similarities themselves, as [`Method::score`](rscir_core::Method::score) has them.
     #[default]
     Scan,
-    /// From [`Archive::moments`], as the bounded 8-bit search has them. Equal to the scan's up to rounding,
+    /// From [`Archive::moments`], as [`Int8Index`](crate::Int8Index) has them. Equal to the scan's up to rounding,
     /// about one part in a million; only rows whose scores differ as little may change places.
     Moments,
 }

@@ -1,0 +1,228 @@
+use std::ops::Range;
+
+use rayon::prelude::*;
+use rscir_core::{Archive, Error as CoreError};
+
+use crate::Result;
+
+/// Integers lie within -127 and 127, so that negating one never overflows.
+const LARGEST: f64 = 127.0;
+
+/// Rows of so many values have products that fit an `i32`: `2^31 / 127^2`, rounded down.
+const MAX_DIM: usize = 133_143;
+
+/// Rows that one task quantises.
+const RANGE: usize = 1024;
+
+/// Rows as integers, with what is needed to bound the error of a similarity computed from them.
+pub(super) struct RowCodes {
+    dim: usize,
+    /// Subtracted from every row, `[dim]`.
+    centre: Vec<f32>,
+    /// `[n, dim]`.
+    codes: Vec<i8>,
+    /// `[n]`.
+    scales: Vec<f32>,
+    /// At least the length of what rounding left of each row, `[n]`.
+    residuals: Vec<f32>,
+    /// At least the length of the longest row.
+    longest_row: f64,
+    /// At least the length of the longest row of integers, scaled.
+    longest_code: f64,
+}
+
+impl RowCodes {
+    pub(super) fn of(archive: &dyn Archive) -> Result<Self> {
+        let (n, dim) = (archive.len(), archive.dim());
+        if dim > MAX_DIM {
+            return Err(CoreError::Parameter {
+                name: "width of the rows",
+                value: dim.to_string(),
+                expected: "at most 133143, so that 8-bit products fit 32 bits",
+            }
+            .into());
+        }
+        let centre: Vec<f32> = archive.moments().mean().iter().map(|&m| m as f32).collect();
+        let mut codes = vec![0; n * dim];
+        let (mut scales, mut residuals) = (vec![0.0; n], vec![0.0; n]);
+        let parts = codes
+            .par_chunks_mut(RANGE * dim.max(1))
+            .zip(scales.par_chunks_mut(RANGE))
+            .zip(residuals.par_chunks_mut(RANGE))
+            .enumerate();
+        let longest = parts.map(|(part, ((codes, scales), residuals))| {
+            let mut longest = (0.0f64, 0.0f64);
+            let rows = codes.chunks_exact_mut(dim.max(1)).zip(scales).zip(residuals).enumerate();
+            for (i, ((codes, scale), residual)) in rows {
+                let row = archive.vector(part * RANGE + i);
+                let centred = row.iter().zip(&centre).map(|(&x, &m)| f64::from(x) - f64::from(m));
+                let (step, left) = quantise(centred, codes);
+                *scale = step;
+                // Up, whatever the conversion did.
+                *residual = (left * (1.0 + SLACK)) as f32;
+                *residual = residual.next_up();
+                let code = length(codes.iter().map(|&c| f64::from(c))) * f64::from(step);
+                longest = (longest.0.max(length(row.iter().map(|&x| f64::from(x)))), longest.1.max(code));
+            }
+            longest
+        });
+        let (longest_row, longest_code) = longest.reduce(|| (0.0, 0.0), |a, b| (a.0.max(b.0), a.1.max(b.1)));
+        Ok(Self { dim, centre, codes, scales, residuals, longest_row, longest_code })
+    }
+
+    /// Intervals in which the similarities of the rows `rows` to a query lie, as a scan computes them.
+    pub(super) fn intervals(&self, query: &QueryCodes, rows: Range<usize>, out: &mut Intervals) {
+        let codes = &self.codes[rows.start * self.dim..rows.end * self.dim];
+        let rows = self.scales[rows.clone()].iter().zip(&self.residuals[rows]);
+        out.lower.clear();
+        out.upper.clear();
+        for ((&scale, &residual), codes) in rows.zip(codes.chunks_exact(self.dim.max(1))) {
+            let fine = f64::from(dot(codes, &query.fine)) * query.fine_scale;
+            let coarse = f64::from(dot(codes, &query.coarse)) * query.coarse_scale;
+            let estimate = query.offset + f64::from(scale) * (coarse + fine);
+            let error = f64::from(residual) * query.length + query.error;
+            out.lower.push((estimate - error) as f32);
+            out.upper.push((estimate + error) as f32);
+        }
+    }
+}
+
+/// Lower and upper ends, `[n]` each.
+#[derive(Default)]
+pub(super) struct Intervals {
+    pub(super) lower: Vec<f32>,
+    pub(super) upper: Vec<f32>,
+}
+
+/// More than all rounding errors of `f64` in sums of [`MAX_DIM`] products, relative to their size.
+const SLACK: f64 = 1e-9;
+
+/// A query as integers.
+pub(super) struct QueryCodes {
+    coarse: Vec<i8>,
+    coarse_scale: f64,
+    /// What `coarse` leaves.
+    fine: Vec<i8>,
+    fine_scale: f64,
+    /// The product with the centre of the rows.
+    offset: f64,
+    length: f64,
+    /// The part of the error that is the same for all rows.
+    error: f64,
+}
+
+impl QueryCodes {
+    pub(super) fn of(query: &[f32], rows: &RowCodes) -> Self {
+        let wide: Vec<f64> = query.iter().map(|&q| f64::from(q)).collect();
+        let (mut coarse, mut fine) = (vec![0; query.len()], vec![0; query.len()]);
+        let (coarse_scale, _) = quantise(wide.iter().copied(), &mut coarse);
+        let coarse_scale = f64::from(coarse_scale);
+        let left = wide.iter().zip(&coarse).map(|(q, &c)| q - coarse_scale * f64::from(c));
+        let (fine_scale, left) = quantise(left, &mut fine);
+
+        let length = length(wide.iter().copied());
+        let terms = query.len() as f64 * f64::from(f32::EPSILON) / 2.0;
+        let product = length * rows.longest_row;
+        // The scan's rounding; that of the ends of the interval to f32, each within an epsilon of a number of that
+        // size; that of f64.
+        let error = left * rows.longest_code
+            + product * terms / (1.0 - terms)
+            + (1.0 + 3.0 * product) * (f64::from(f32::EPSILON) + SLACK);
+        Self {
+            coarse,
+            coarse_scale,
+            fine,
+            fine_scale: f64::from(fine_scale),
+            offset: wide.iter().zip(&rows.centre).map(|(q, &m)| q * f64::from(m)).sum(),
+            length,
+            error,
+        }
+    }
+}
+
+/// Rounds values to multiples of the returned scale; gives the length of what is left too.
+fn quantise(values: impl Iterator<Item = f64> + Clone, codes: &mut [i8]) -> (f32, f64) {
+    let largest = values.clone().fold(0.0f64, |largest, v| largest.max(v.abs()));
+    let scale = (largest / LARGEST) as f32;
+    let step = f64::from(scale);
+    let mut left = 0.0;
+    for (code, v) in codes.iter_mut().zip(values) {
+        // Without a scale there is nothing but zeros, or values too small for one: all of them are left.
+        let rounded = if step > 0.0 { (v / step).round_ties_even().clamp(-LARGEST, LARGEST) } else { 0.0 };
+        *code = rounded as i8;
+        left += (v - step * rounded).powi(2);
+    }
+    (scale, left.sqrt())
+}
+
+fn length(values: impl Iterator<Item = f64>) -> f64 {
+    values.map(|v| v * v).sum::<f64>().sqrt() * (1.0 + SLACK)
+}
+
+fn dot(a: &[i8], b: &[i8]) -> i32 {
+    a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryArchive;
+    use proptest::prelude::*;
+    use rscir_core::testing::unit_rows;
+    use rscir_core::{Embeddings, EncoderSpec, Queries};
+
+    fn archive(rows: Embeddings) -> MemoryArchive {
+        let keys = (0..rows.len()).map(|row| row.to_string()).collect();
+        MemoryArchive::new(EncoderSpec::unknown(rows.dim()), keys, rows).unwrap()
+    }
+
+    fn intervals(archive: &MemoryArchive, query: &[f32]) -> Intervals {
+        let rows = RowCodes::of(archive).unwrap();
+        let mut out = Intervals::default();
+        rows.intervals(&QueryCodes::of(query, &rows), 0..archive.len(), &mut out);
+        out
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn the_scans_similarity_lies_in_the_interval(
+            n in 1usize..60,
+            dim in 1usize..200,
+            seed in any::<u64>(),
+            peak in 0.0f32..4.0,
+            length in 1e-3f32..1e3,
+        ) {
+            // Rows with one large coordinate, and all near each other where it is largest.
+            let mut values = unit_rows(n, dim, seed).as_slice().to_vec();
+            values.chunks_exact_mut(dim).for_each(|row| row[dim / 2] += peak.exp() - 1.0);
+            let archive = archive(Embeddings::normalize(dim, values).unwrap());
+            let mut queries = unit_rows(2, dim, seed ^ 1).as_slice().to_vec();
+            queries[..dim].copy_from_slice(archive.embeddings().row(0));
+            queries.iter_mut().for_each(|q| *q *= length);
+            let mut scanned = vec![0.0; 2 * n];
+            archive.similarities(Queries::new(dim, &queries).unwrap(), &mut scanned).unwrap();
+            for (query, scanned) in queries.chunks_exact(dim).zip(scanned.chunks_exact(n)) {
+                let Intervals { lower, upper } = intervals(&archive, query);
+                for ((s, lower), upper) in scanned.iter().zip(lower).zip(upper) {
+                    prop_assert!((lower..=upper).contains(s), "{} is not within {} and {}", s, lower, upper);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn intervals_are_narrow_and_centring_keeps_them_so() {
+        let (n, dim) = (200, 768);
+        let mut values = unit_rows(n, dim, 1).as_slice().to_vec();
+        let query = unit_rows(1, dim, 2);
+        for shift in [0.0, 3.0] {
+            values.chunks_exact_mut(dim).for_each(|row| row[7] += shift);
+            let archive = archive(Embeddings::normalize(dim, values.clone()).unwrap());
+            let Intervals { lower, upper } = intervals(&archive, query.row(0));
+            let widest = lower.iter().zip(upper).map(|(l, u)| u - l).fold(0.0, f32::max);
+            // Uniform values within 1.7 / sqrt(768): steps of 5e-4 leave 4e-3 of a row.
+            assert!(widest < 0.01, "{widest}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+mod codes;
+mod int8_index;
+
+pub use int8_index::Int8Index;

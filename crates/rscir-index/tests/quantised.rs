@@ -1,0 +1,109 @@
+//! A search over 8-bit rows gives the answer of the search over the rows themselves, to the bit.
+
+mod oracle;
+
+use oracle::{archive, cases, query};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use rayon::ThreadPoolBuilder;
+use rscir_core::testing::{unit_rows, unit_vector};
+use rscir_core::{Archive, Embeddings, Method};
+use rscir_index::{Int8Index, SearchOptions, Statistics, search_with};
+use rscir_weicom::{Product, Rrf, Sum};
+
+fn answers_are_the_scans(cases_to_run: u32) {
+    let config = Config { cases: cases_to_run, failure_persistence: None, ..Config::default() };
+    let strategy = (cases(), any::<u64>());
+    let check = |(case, kept): (oracle::Case, u64)| {
+        let (archive, method) = (case.archive(), case.composition.method());
+        let query = case.query().with_image_key(archive.key(0));
+        let index = Int8Index::new(&archive).unwrap();
+        let options = SearchOptions::top(case.k).statistics(Statistics::Moments);
+        let hits = index.search(&*method, &query, &options).unwrap();
+        prop_assert_eq!(&hits, &search_with(&archive, &*method, &query, &options).unwrap());
+        case.check(&hits, 2e-6)?;
+        let filter = |row: usize| kept >> (row % 64) & 1 == 1;
+        let options = options.filter(&filter).without_query();
+        let hits = index.search(&*method, &query, &options).unwrap();
+        prop_assert_eq!(hits, search_with(&archive, &*method, &query, &options).unwrap());
+        Ok(())
+    };
+    TestRunner::new(config).run(&strategy, check).unwrap();
+}
+
+#[test]
+fn answers_are_the_scans_to_the_bit() {
+    answers_are_the_scans(5_000);
+}
+
+/// cargo test -p rscir-index --release --test quantised -- --ignored hundred_thousand
+#[test]
+#[ignore = "takes minutes"]
+fn answers_are_the_scans_in_a_hundred_thousand_cases() {
+    answers_are_the_scans(100_000);
+}
+
+fn methods() -> [Box<dyn Method>; 5] {
+    use oracle::Composition::{Image, Product, Sum, Text, WeiCom};
+    [Image, Text, Sum, Product, WeiCom(0.3)].map(oracle::Composition::method)
+}
+
+/// Rows that differ from each other by less than 8-bit steps, and rows that do not differ at all.
+#[test]
+fn rows_that_eight_bits_cannot_tell_apart_are_ranked_by_their_true_scores() {
+    let (n, dim) = (20_000, 24);
+    let noise = unit_rows(n, dim, 1);
+    let centre = unit_vector(dim, 2);
+    let values = noise.rows().enumerate().flat_map(|(row, noise)| {
+        let spread = [1e-3, 1e-5, 0.0][row % 3];
+        centre.iter().zip(noise).map(move |(c, x)| c + spread * x).collect::<Vec<_>>()
+    });
+    let archive = archive(Embeddings::normalize(dim, values.collect()).unwrap());
+    let index = Int8Index::new(&archive).unwrap();
+    let query = query(&unit_vector(dim, 3), &unit_vector(dim, 4));
+    for method in &methods() {
+        for k in [1, 10, 7_000, n] {
+            let options = SearchOptions::top(k).statistics(Statistics::Moments);
+            let expected = search_with(&archive, &**method, &query, &options).unwrap();
+            for threads in [1, 2, 7] {
+                let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let hits = pool.install(|| index.search(&**method, &query, &options)).unwrap();
+                assert_eq!(hits, expected, "{} top {k} on {threads} threads", method.label());
+            }
+        }
+    }
+}
+
+#[test]
+fn many_random_rows_lose_none() {
+    let (n, dim) = (40_000, 64);
+    let archive = archive(unit_rows(n, dim, 1));
+    let index = Int8Index::new(&archive).unwrap();
+    for seed in 0..10 {
+        let query = query(&unit_vector(dim, 100 + seed), &unit_vector(dim, 200 + seed));
+        for method in &methods() {
+            let options = SearchOptions::top(10).statistics(Statistics::Moments);
+            let expected = search_with(&archive, &**method, &query, &options).unwrap();
+            assert_eq!(index.search(&**method, &query, &options).unwrap(), expected);
+        }
+    }
+}
+
+#[test]
+fn other_methods_empty_archives_and_bad_queries_are_as_without_it() {
+    let rows = archive(unit_rows(30, 6, 1));
+    let index = Int8Index::new(&rows).unwrap();
+    let whole = query(&unit_vector(6, 2), &unit_vector(6, 3));
+    let options = SearchOptions::top(5);
+    let raw = Product { raw: true };
+    for method in [&Rrf::default() as &dyn Method, &raw] {
+        assert_eq!(
+            index.search(method, &whole, &options).unwrap(),
+            search_with(&rows, method, &whole, &options).unwrap()
+        );
+    }
+    let empty = archive(unit_rows(0, 6, 1));
+    assert!(Int8Index::new(&empty).unwrap().search(&Sum, &whole, &options).unwrap().is_empty());
+    let wide = query(&unit_vector(7, 2), &unit_vector(7, 3));
+    assert!(index.search(&Sum, &wide, &options).is_err());
+}
