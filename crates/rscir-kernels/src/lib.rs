@@ -31,6 +31,7 @@
 
 #![allow(unsafe_code)]
 
+mod activation;
 mod isa;
 mod matmul;
 pub mod normal;

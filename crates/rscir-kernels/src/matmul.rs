@@ -35,16 +35,17 @@ const ROWS_WORTH_COPYING_FOR: usize = 16;
 pub fn matmul_nt(a: &[f32], b: &[f32], m: usize, n: usize, k: usize, out: &mut [f32]) {
     assert_eq!(a.len(), m * k, "a has m x k elements");
     assert_eq!(b.len(), n * k, "b has n x k elements");
-    let out = SharedOut::new(out, m, n);
-    if m == 0 || n == 0 {
-        return;
+    assert_eq!(out.len(), m * n, "out has m x n elements");
+    if m == 0 || n == 0 || k == 0 {
+        return out.fill(0.0);
     }
+    let out = SharedOut::new(out, m, n);
     let steps = k.div_ceil(LANES);
     let strip = strip_height(m);
     let mut aligned = Lines::borrow(m.next_multiple_of(strip) * steps);
     copy_rows(a, k, steps, &mut aligned);
     let isa = Isa::current();
-    let a_rows = (A_BLOCK_BYTES / (4 * LANES * steps.max(1))).clamp(1, m).next_multiple_of(strip);
+    let a_rows = (A_BLOCK_BYTES / (4 * LANES * steps)).clamp(1, m).next_multiple_of(strip);
     let row_blocks = m.div_ceil(a_rows);
     (0..row_blocks * n.div_ceil(B_BLOCK_ROWS)).into_par_iter().for_each(|task| {
         let rows = block(task % row_blocks, a_rows, m);
@@ -87,10 +88,9 @@ fn strip_height(m: usize) -> usize {
 
 /// Copies rows of `k` elements to rows of `steps` lines, zeros after each row and after the last.
 fn copy_rows(from: &[f32], k: usize, steps: usize, to: &mut [Line]) {
-    let to = flat_mut(to);
-    let (rows, rest) = to.split_at_mut(from.len() / k.max(1) * steps * LANES);
+    let (rows, rest) = flat_mut(to).split_at_mut(from.len() / k * steps * LANES);
     rest.fill(0.0);
-    for (from, to) in from.chunks_exact(k.max(1)).zip(rows.chunks_exact_mut(steps * LANES)) {
+    for (from, to) in from.chunks_exact(k).zip(rows.chunks_exact_mut(steps * LANES)) {
         to[..k].copy_from_slice(from);
         to[k..].fill(0.0);
     }

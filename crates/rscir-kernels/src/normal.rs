@@ -1,9 +1,15 @@
 //! The upper tail of the normal distribution, and the moments that standardise scores.
+//!
+//! These run on the calling thread: a block of scores takes microseconds.
+
+use crate::isa::{Isa, Kernel};
+use crate::simd::{LANES, Simd};
 
 /// The survival function `Q(z) = 1 - Phi(z)` of each element.
 ///
-/// It never increases, it is right to f32 rounding in relative terms, and so keeps the order of large `z`,
-/// where `1 - Phi(z)` computed from `Phi` is all zeros.
+/// It never increases with `z`, is within 0.51 units in the last place of the exact value, and so keeps the order of
+/// large `z`, where `1 - Phi(z)` computed from `Phi` is all zeros. f32 runs out of normal numbers at `z` = 12.9 and of
+/// all numbers at 14.2.
 ///
 /// # Panics
 /// If the lengths differ.
@@ -11,7 +17,7 @@ pub fn survival(z: &[f32], out: &mut [f32]) {
     survival_of_scores(z, 0.0, 1.0, out);
 }
 
-/// [`survival`] of `(score - mean) / deviation`.
+/// [`survival`] of `(score - mean) / deviation`, which is not rounded to f32 in between.
 ///
 /// A deviation of zero gives what IEEE 754 makes of the quotient: 0 above the mean, 1 below it, NaN on it.
 ///
@@ -19,46 +25,125 @@ pub fn survival(z: &[f32], out: &mut [f32]) {
 /// If the lengths differ.
 pub fn survival_of_scores(scores: &[f32], mean: f64, deviation: f64, out: &mut [f32]) {
     assert_eq!(scores.len(), out.len(), "one tail for each score");
-    for (out, &score) in out.iter_mut().zip(scores) {
-        *out = survival_of((f64::from(score) - mean) / deviation) as f32;
-    }
+    Isa::current().run(Survival { scores, mean, scale: deviation.recip(), out });
 }
 
-/// The mean and the standard deviation (with `n - 1`) of `x`, in f64.
+/// The mean and the standard deviation (with `n - 1`) of `x`, in f64 and in two passes.
 ///
 /// (NaN, NaN) for an empty slice, a deviation of NaN for a single element.
 pub fn mean_and_deviation(x: &[f32]) -> (f64, f64) {
+    if x.is_empty() {
+        return (f64::NAN, f64::NAN);
+    }
+    let isa = Isa::current();
     let n = x.len() as f64;
-    let mean = x.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
-    let squares: f64 = x.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum();
+    let mean = isa.run(PowerSum { x, centre: 0.0, square: false }) / n;
+    let squares = isa.run(PowerSum { x, centre: mean, square: true });
     (mean, (squares / (n - 1.0)).sqrt())
 }
 
-/// `Q(z)` by a rational approximation of `Q(t) exp(t^2 / 2)` for `t = |z|`:
-/// J. F. Hart et al., Computer Approximations (1968), algorithm 5666, as given by G. West,
-/// Better approximations to cumulative normal functions, Wilmott (2005).
-pub(crate) fn survival_of(z: f64) -> f64 {
-    const P: [f64; 7] = [
-        3.52624965998911e-02,
-        0.700383064443688,
-        6.37396220353165,
-        33.912866078383,
-        112.079291497871,
-        221.213596169931,
-        220.206867912376,
+struct Survival<'a> {
+    scores: &'a [f32],
+    mean: f64,
+    scale: f64,
+    out: &'a mut [f32],
+}
+
+impl Kernel for Survival<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for (out, &score) in self.out.iter_mut().zip(self.scores) {
+            *out = tail(simd, (f64::from(score) - self.mean) * self.scale) as f32;
+        }
+    }
+}
+
+/// `Q(z)`, without a branch, so that compilers turn the loop around it into vectors.
+///
+/// For `t = |z|` it is `exp(-t^2 / 2)` times a ratio of polynomials, the form of W. J. Cody, Rational Chebyshev
+/// Approximations for the Error Function, Math. Comp. 23 (1969). The coefficients are ours: minimax in relative error on
+/// [0, 14.5], found by Remez' exchange at 60 digits, off by 8.3e-11 at most, and all positive, so that nothing cancels.
+/// Being computed in f64, neighbouring results differ by more than their rounding: that makes it monotone.
+#[inline(always)]
+fn tail<S: Simd>(simd: S, z: f64) -> f64 {
+    const NUMERATOR: [f64; 6] = [
+        8.870_684_920_873_554_3e-4,
+        1.161_963_500_466_431_9e-2,
+        7.120_383_213_191_591_6e-2,
+        2.503_244_250_597_938_1e-1,
+        5.072_584_267_671_636_4e-1,
+        4.999_999_999_589_375_1e-1,
     ];
-    const D: [f64; 8] = [
-        8.83883476483184e-02,
-        1.75566716318264,
-        16.064177579207,
-        86.7807322029461,
-        296.564248779674,
-        637.333633378831,
-        793.826512519948,
-        440.413735824752,
+    const DENOMINATOR: [f64; 7] = [
+        2.223_553_784_970_924_6e-3,
+        2.912_591_656_651_698_1e-2,
+        1.807_107_349_870_410_1e-1,
+        6.564_961_244_046_540_4e-1,
+        1.446_736_071_794_235_7,
+        1.812_401_406_458_323_9,
+        1.0,
     ];
-    let t = z.abs();
-    let horner = |c: &[f64]| c.iter().fold(0.0, |sum, c| sum * t + c);
-    let q = if t < 38.0 { (-0.5 * t * t).exp() * horner(&P) / horner(&D) } else { 0.0 };
+    // Beyond 37 the tail leaves even the normal numbers of f64. NaN passes.
+    const FAR: f64 = 37.0;
+    let t = if z.abs() > FAR { FAR } else { z.abs() };
+    let (mut numerator, mut denominator) = (NUMERATOR[0], DENOMINATOR[0]);
+    for coefficient in &NUMERATOR[1..] {
+        numerator = simd.mul_add_f64(numerator, t, *coefficient);
+    }
+    for coefficient in &DENOMINATOR[1..] {
+        denominator = simd.mul_add_f64(denominator, t, *coefficient);
+    }
+    let q = exp_of_negative(simd, -0.5 * t * t) * numerator / denominator;
     if z < 0.0 { 1.0 - q } else { q }
+}
+
+/// `e^x` for `x` from -708 to 0, to 3e-10: `x = n ln 2 + r` with `|r| <= ln 2 / 2`, and the Taylor polynomial of `e^r`
+/// of degree 8.
+#[inline(always)]
+fn exp_of_negative<S: Simd>(simd: S, x: f64) -> f64 {
+    // Adding 1.5 * 2^52 rounds to an integer, and leaves it in the low bits of the significand.
+    const ROUND: f64 = 6_755_399_441_055_744.0;
+    let shifted = simd.mul_add_f64(x, std::f64::consts::LOG2_E, ROUND);
+    let n = shifted - ROUND;
+    let r = simd.mul_add_f64(n, -std::f64::consts::LN_2, x);
+    let mut sum = 1.0 / 40_320.0;
+    for coefficient in [1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        sum = simd.mul_add_f64(sum, r, coefficient);
+    }
+    sum * f64::from_bits((shifted.to_bits() << 52).wrapping_add(1023 << 52))
+}
+
+/// The sum of `x - centre`, or of its squares.
+struct PowerSum<'a> {
+    x: &'a [f32],
+    centre: f64,
+    square: bool,
+}
+
+impl Kernel for PowerSum<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> f64 {
+        if self.square { self.sum::<2>() } else { self.sum::<1>() }
+    }
+}
+
+impl PowerSum<'_> {
+    #[inline(always)]
+    fn sum<const POWER: i32>(&self) -> f64 {
+        let mut sums = [0.0; 4 * LANES];
+        let (chunks, rest) = self.x.as_chunks::<{ 4 * LANES }>();
+        for chunk in chunks {
+            for i in 0..4 * LANES {
+                sums[i] += (f64::from(chunk[i]) - self.centre).powi(POWER);
+            }
+        }
+        for i in 0..rest.len() {
+            sums[i] += (f64::from(rest[i]) - self.centre).powi(POWER);
+        }
+        sums.iter().sum()
+    }
 }

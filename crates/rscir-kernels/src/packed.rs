@@ -1,4 +1,23 @@
 //! Linear layers: `x[m, k] . W[n, k]^T`, the weights packed once, the bias and activation fused into the store.
+//!
+//! All precisions share one layout and one loop. The unit along `k` is a group of 32 bits: one f32, two bf16 or
+//! four bytes. Weights lie in panels of 32 outputs, group after group; activations are converted and packed, a few
+//! rows at a time, on each call; a tile multiplies one broadcast group of a row with sixteen outputs' groups at once.
+//! Every element is summed in the order of its groups, so it depends neither on its tile, nor on the batch, nor on
+//! the number of threads.
+
+mod single;
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::activation;
+use crate::isa::{Isa, Kernel};
+use crate::parallel::{Lines, SharedOut, words_mut};
+use crate::simd::{LANES, Simd};
+
+pub use single::PackedMatrix;
 
 /// What becomes of a product's element once bias is added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,50 +69,240 @@ impl<'a> Epilogue<'a> {
     }
 }
 
-/// The weights of a linear layer in f32, laid out for the product.
-#[derive(Clone, Debug)]
-pub struct PackedMatrix {
-    weights: Vec<f32>,
-    n: usize,
-    k: usize,
+/// Vectors of outputs in a panel.
+const PANEL: usize = 2;
+
+/// Groups of 32 bits of sixteen outputs.
+type Groups = [u32; LANES];
+
+/// Rows in a panel of packed activations, the height of the tallest tile.
+const TALL: usize = 12;
+
+/// Bytes of activations packed at a time: what a core's share of the third-level cache holds.
+const X_BLOCK_BYTES: usize = 4 << 20;
+
+/// Rows a task should have, so that a panel of weights brought near is used often enough.
+const ROWS_PER_TASK: usize = 8 * TALL;
+
+/// How a precision represents activations and weights, and multiplies them.
+trait Format: Sync {
+    /// Elements in a group of 32 bits.
+    const GROUP: usize;
+    /// What undoing a row's conversion takes.
+    type Row: Copy + Default + Send + Sync;
+    /// Sixteen sums.
+    type Sum<S: Simd>: Copy;
+
+    /// Converts a row of activations to groups.
+    fn convert(x: &[f32], to: &mut [u32]) -> Self::Row;
+    fn zero<S: Simd>(simd: S) -> Self::Sum<S>;
+    fn add_products<S: Simd>(simd: S, sum: Self::Sum<S>, x: S::I, weights: S::I) -> Self::Sum<S>;
+    /// The sums of sixteen outputs, from `column`, as numbers.
+    fn value<S: Simd>(&self, simd: S, sum: Self::Sum<S>, row: Self::Row, column: usize) -> S::F;
 }
 
-impl PackedMatrix {
-    /// Packs row-major `weights[n, k]` (`n` outputs, `k` inputs).
-    ///
-    /// # Panics
-    /// If `weights` has not `n * k` elements.
-    pub fn pack(weights: &[f32], n: usize, k: usize) -> Self {
-        assert_eq!(weights.len(), n * k, "weights have n x k elements");
-        Self { weights: weights.to_vec(), n, k }
-    }
+/// Weights laid out for the product.
+#[derive(Clone, Debug)]
+struct Panels {
+    /// Panels of 32 outputs one after another: for each group, two vectors.
+    groups: Vec<[Groups; PANEL]>,
+    n: usize,
+    k: usize,
+    /// Groups in a row.
+    depth: usize,
+}
 
-    /// The number of outputs.
-    pub fn n(&self) -> usize {
-        self.n
-    }
-
-    /// The number of inputs.
-    pub fn k(&self) -> usize {
-        self.k
+impl Panels {
+    /// Packs `n` rows of `k` weights, which `convert` gives as groups.
+    fn pack(n: usize, k: usize, group: usize, convert: impl Fn(usize, &mut [u32]) + Sync) -> Self {
+        let depth = k.div_ceil(group);
+        let mut groups = vec![[[0; LANES]; PANEL]; n.div_ceil(PANEL * LANES) * depth];
+        groups.par_chunks_mut(depth.max(1)).enumerate().for_each(|(panel, groups)| {
+            let mut converted = vec![0; depth];
+            for output in (panel * PANEL * LANES..n).take(PANEL * LANES) {
+                convert(output, &mut converted);
+                let (vector, lane) = (output / LANES % PANEL, output % LANES);
+                for (group, &converted) in groups.iter_mut().zip(&converted) {
+                    group[vector][lane] = converted;
+                }
+            }
+        });
+        Self { groups, n, k, depth }
     }
 
     /// `out[m, n] = epilogue(x[m, k] . W^T)`.
-    ///
-    /// # Panics
-    /// If a slice's length is not what `m`, `n` and `k` say.
-    pub fn apply(&self, x: &[f32], m: usize, epilogue: Epilogue<'_>, out: &mut [f32]) {
-        let mut product = vec![0.0; m * self.n];
-        crate::matmul_nt(x, &self.weights, m, self.n, self.k, &mut product);
+    fn apply<F: Format>(&self, format: &F, x: &[f32], m: usize, epilogue: Epilogue<'_>, out: &mut [f32]) {
+        assert_eq!(x.len(), m * self.k, "x has m x k elements");
         assert_eq!(out.len(), m * self.n, "out has m x n elements");
-        for (i, (out, mut x)) in out.iter_mut().zip(product).enumerate() {
-            x += epilogue.bias.map_or(0.0, |bias| bias[i % self.n]);
-            *out = match epilogue.finish {
-                Finish::Store => x,
-                Finish::Gelu => x * (1.0 - crate::normal::survival_of(x.into()) as f32),
-                Finish::QuickGelu => x / (1.0 + (-1.702 * x).exp()),
-                Finish::Add => *out + x,
-            };
+        if let Some(bias) = epilogue.bias {
+            assert_eq!(bias.len(), self.n, "the bias has n elements");
         }
+        if m == 0 || self.n == 0 {
+            return;
+        }
+        let fit = X_BLOCK_BYTES / (4 * self.depth.max(1));
+        let rows = m.div_ceil(m.div_ceil(fit.max(TALL))).next_multiple_of(TALL);
+        for first in (0..m).step_by(rows) {
+            let m = rows.min(m - first);
+            let x = &x[first * self.k..(first + m) * self.k];
+            let out = &mut out[first * self.n..(first + m) * self.n];
+            self.apply_block(format, x, m, epilogue, out);
+        }
+    }
+
+    /// [`Panels::apply`] to rows few enough to be packed at once.
+    fn apply_block<F: Format>(
+        &self,
+        format: &F,
+        x: &[f32],
+        m: usize,
+        epilogue: Epilogue<'_>,
+        out: &mut [f32],
+    ) {
+        let isa = Isa::current();
+        let mut packed = Lines::borrow((m.div_ceil(TALL) * TALL * self.depth).div_ceil(LANES));
+        let (packed, _) = words_mut(&mut packed).as_chunks_mut::<TALL>();
+        let mut rows = vec![F::Row::default(); m];
+        if self.depth > 0 {
+            let panels = packed.par_chunks_mut(self.depth).zip(rows.par_chunks_mut(TALL));
+            panels.zip(x.par_chunks(TALL * self.k)).for_each(|((packed, rows), x)| {
+                isa.run(Convert::<F> { x, k: self.k, packed, rows });
+            });
+        }
+
+        let out = SharedOut::new(out, m, self.n);
+        let panels = self.n.div_ceil(PANEL * LANES);
+        let splits = (4 * rayon::current_num_threads()).div_ceil(panels).min(m.div_ceil(ROWS_PER_TASK));
+        let split = m.div_ceil(splits).next_multiple_of(TALL);
+        (0..panels * m.div_ceil(split)).into_par_iter().for_each(|task| {
+            let (panel, first) = (task % panels, task / panels * split);
+            isa.run_exact(Task {
+                format,
+                x: packed,
+                weights: &self.groups[panel * self.depth..(panel + 1) * self.depth],
+                rows: &rows,
+                range: first..m.min(first + split),
+                column: panel * PANEL * LANES,
+                n: self.n,
+                epilogue,
+                out: &out,
+            });
+        });
+    }
+}
+
+/// Converts and packs the rows of a panel.
+struct Convert<'a, F: Format> {
+    x: &'a [f32],
+    k: usize,
+    packed: &'a mut [[u32; TALL]],
+    rows: &'a mut [F::Row],
+}
+
+impl<F: Format> Kernel for Convert<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let depth = self.packed.len();
+        let mut converted = Lines::borrow((TALL * depth).div_ceil(LANES));
+        let converted = &mut words_mut(&mut converted)[..TALL * depth];
+        for (i, row) in self.rows.iter_mut().enumerate() {
+            *row =
+                F::convert(&self.x[i * self.k..(i + 1) * self.k], &mut converted[i * depth..(i + 1) * depth]);
+        }
+        for (p, packed) in self.packed.iter_mut().enumerate() {
+            for (i, packed) in packed.iter_mut().enumerate() {
+                *packed = converted[i * depth + p];
+            }
+        }
+    }
+}
+
+/// A range of rows against a panel of weights.
+struct Task<'a, 'o, F: Format> {
+    format: &'a F,
+    x: &'a [[u32; TALL]],
+    weights: &'a [[Groups; PANEL]],
+    rows: &'a [F::Row],
+    range: Range<usize>,
+    column: usize,
+    n: usize,
+    epilogue: Epilogue<'a>,
+    out: &'a SharedOut<'o>,
+}
+
+impl<F: Format> Kernel for Task<'_, '_, F> {
+    type Output = ();
+
+    /// Tiles of 12 x 32 where there are 32 registers, of 6 x 16 where there are 16; what is left at the end goes
+    /// through smaller ones.
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for i in self.range.clone().step_by(TALL) {
+            let left = self.range.end - i;
+            if S::WIDE {
+                match left {
+                    0..=4 => self.tile::<S, 4, PANEL>(simd, i, 0, 0),
+                    5..=8 => self.tile::<S, 8, PANEL>(simd, i, 0, 0),
+                    _ => self.tile::<S, 12, PANEL>(simd, i, 0, 0),
+                }
+            } else {
+                for vector in 0..PANEL {
+                    self.tile::<S, 6, 1>(simd, i, 0, vector);
+                    if left > 6 {
+                        self.tile::<S, 6, 1>(simd, i, 6, vector);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<F: Format> Task<'_, '_, F> {
+    /// `H` rows from the `skip`th of the panel at row `i`, against `V` of the panel's vectors.
+    #[inline(always)]
+    fn tile<S: Simd, const H: usize, const V: usize>(&self, simd: S, i: usize, skip: usize, vector: usize) {
+        let depth = self.weights.len();
+        let mut sums = [[F::zero(simd); V]; H];
+        for (x, weights) in self.x[i / TALL * depth..(i / TALL + 1) * depth].iter().zip(self.weights) {
+            let mut outputs = [simd.splat_bits(0); V];
+            for v in 0..V {
+                outputs[v] = simd.load_bits(&weights[vector + v]);
+            }
+            for h in 0..H {
+                let x = simd.splat_bits(x[skip + h]);
+                for v in 0..V {
+                    sums[h][v] = F::add_products(simd, sums[h][v], x, outputs[v]);
+                }
+            }
+        }
+        for h in 0..H.min((self.range.end - i).saturating_sub(skip)) {
+            let row = i + skip + h;
+            for v in 0..V {
+                let column = self.column + (vector + v) * LANES;
+                if column < self.n {
+                    let value = self.format.value(simd, sums[h][v], self.rows[row], column);
+                    self.finish(simd, value, row, column);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn finish<S: Simd>(&self, simd: S, mut value: S::F, row: usize, column: usize) {
+        let width = LANES.min(self.n - column);
+        if let Some(bias) = self.epilogue.bias {
+            value = simd.add(value, simd.load_partial(&bias[column..column + width]));
+        }
+        // SAFETY: tasks are given disjoint parts of the output, and a task's tiles follow one another.
+        let out = unsafe { self.out.slice(row, column, width) };
+        let value = match self.epilogue.finish {
+            Finish::Store => value,
+            Finish::Gelu => activation::gelu(simd, value),
+            Finish::QuickGelu => activation::quick_gelu(simd, value),
+            Finish::Add => simd.add(value, simd.load_partial(out)),
+        };
+        simd.store_partial(value, out);
     }
 }

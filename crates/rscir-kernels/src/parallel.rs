@@ -58,6 +58,12 @@ pub(crate) fn flat_mut(lines: &mut [Line]) -> &mut [f32] {
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LANES) }
 }
 
+/// The elements of lines one after another, as bits.
+pub(crate) fn words_mut(lines: &mut [Line]) -> &mut [u32] {
+    // SAFETY: a line is sixteen times 32 bits without padding, of which any will do for either type.
+    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LANES) }
+}
+
 thread_local! {
     static BUFFERS: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
 }

@@ -43,6 +43,11 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn div(self, a: Self::F, b: Self::F) -> Self::F;
     /// `a * b + c`, rounded once.
     fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// The same of single f64, for loops that compilers turn into vectors by themselves.
+    #[inline(always)]
+    fn mul_add_f64(self, a: f64, b: f64, c: f64) -> f64 {
+        a.mul_add(b, c)
+    }
     /// The larger of each two lanes, `b` where either is NaN.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
     /// The smaller of each two lanes, `b` where either is NaN.
@@ -62,8 +67,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
 
     fn splat_bits(self, x: u32) -> Self::I;
     fn load_bits(self, x: &[u32; LANES]) -> Self::I;
-    fn to_bits(self, x: Self::F) -> Self::I;
-    fn from_bits(self, x: Self::I) -> Self::F;
+    fn as_bits(self, x: Self::F) -> Self::I;
+    fn as_f32(self, x: Self::I) -> Self::F;
     /// Each lane an i32, converted.
     fn to_f32(self, x: Self::I) -> Self::F;
     /// Asks for the cache line at an address, which need not be readable, in the second-level cache.

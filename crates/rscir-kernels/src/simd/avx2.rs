@@ -169,12 +169,12 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn to_bits(self, x: Self::F) -> Self::I {
+    fn as_bits(self, x: Self::F) -> Self::I {
         both!(_mm256_castps_si256(x))
     }
 
     #[inline(always)]
-    fn from_bits(self, x: Self::I) -> Self::F {
+    fn as_f32(self, x: Self::I) -> Self::F {
         both!(_mm256_castsi256_ps(x))
     }
 

@@ -6,15 +6,14 @@ use super::{LANES, Simd};
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
 
+/// Whether the target has fused multiply-adds, without which `mul_add` calls a function.
+const FUSES: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
+
 /// `a * b + c` as a fused multiply-add gives it. Where the target lacks the instruction it goes through f64, in
 /// which the product is exact: the sum is then rounded twice, which shows once in 2^29 cases.
 #[inline(always)]
 fn mul_add(a: f32, b: f32, c: f32) -> f32 {
-    if cfg!(any(target_feature = "fma", target_arch = "aarch64")) {
-        a.mul_add(b, c)
-    } else {
-        (f64::from(a) * f64::from(b) + f64::from(c)) as f32
-    }
+    if FUSES { a.mul_add(b, c) } else { (f64::from(a) * f64::from(b) + f64::from(c)) as f32 }
 }
 
 #[inline(always)]
@@ -88,6 +87,11 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn mul_add_f64(self, a: f64, b: f64, c: f64) -> f64 {
+        if FUSES { a.mul_add(b, c) } else { a * b + c }
+    }
+
+    #[inline(always)]
     fn max(self, a: Self::F, b: Self::F) -> Self::F {
         zip(a, b, |a, b| if a > b { a } else { b })
     }
@@ -131,12 +135,12 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn to_bits(self, x: Self::F) -> Self::I {
+    fn as_bits(self, x: Self::F) -> Self::I {
         x.map(f32::to_bits)
     }
 
     #[inline(always)]
-    fn from_bits(self, x: Self::I) -> Self::F {
+    fn as_f32(self, x: Self::I) -> Self::F {
         x.map(f32::from_bits)
     }
 

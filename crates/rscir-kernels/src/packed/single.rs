@@ -1,0 +1,70 @@
+//! Linear layers in f32.
+
+use super::{Epilogue, Format, Panels};
+use crate::simd::Simd;
+
+/// The weights of a linear layer in f32, laid out for the product.
+#[derive(Clone, Debug)]
+pub struct PackedMatrix(Panels);
+
+impl PackedMatrix {
+    /// Packs row-major `weights[n, k]` (`n` outputs, `k` inputs).
+    ///
+    /// # Panics
+    /// If `weights` has not `n * k` elements.
+    pub fn pack(weights: &[f32], n: usize, k: usize) -> Self {
+        assert_eq!(weights.len(), n * k, "weights have n x k elements");
+        Self(Panels::pack(n, k, Single::GROUP, |output, to| {
+            Single::convert(&weights[output * k..(output + 1) * k], to);
+        }))
+    }
+
+    /// The number of outputs.
+    pub fn n(&self) -> usize {
+        self.0.n
+    }
+
+    /// The number of inputs.
+    pub fn k(&self) -> usize {
+        self.0.k
+    }
+
+    /// `out[m, n] = epilogue(x[m, k] . W^T)`. Each product is a chain of fused multiply-adds in the order of `k`.
+    ///
+    /// # Panics
+    /// If a slice's length is not what `m`, `n` and `k` say.
+    pub fn apply(&self, x: &[f32], m: usize, epilogue: Epilogue<'_>, out: &mut [f32]) {
+        self.0.apply(&Single, x, m, epilogue, out);
+    }
+}
+
+/// One f32 in a group.
+struct Single;
+
+impl Format for Single {
+    const GROUP: usize = 1;
+    type Row = ();
+    type Sum<S: Simd> = S::F;
+
+    #[inline(always)]
+    fn convert(x: &[f32], to: &mut [u32]) {
+        for (x, to) in x.iter().zip(to) {
+            *to = x.to_bits();
+        }
+    }
+
+    #[inline(always)]
+    fn zero<S: Simd>(simd: S) -> S::F {
+        simd.splat(0.0)
+    }
+
+    #[inline(always)]
+    fn add_products<S: Simd>(simd: S, sum: S::F, x: S::I, weights: S::I) -> S::F {
+        simd.mul_add(simd.as_f32(x), simd.as_f32(weights), sum)
+    }
+
+    #[inline(always)]
+    fn value<S: Simd>(&self, _: S, sum: S::F, (): (), _: usize) -> S::F {
+        sum
+    }
+}
