@@ -8,11 +8,11 @@ use sha2::{Digest as _, Sha256};
 /// A SHA-256 checksum, written as 64 lower-case hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Digest([u8; 32]);
+pub(crate) struct Digest([u8; 32]);
 
 impl Digest {
     /// Of some bytes.
-    pub fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 }
@@ -26,7 +26,7 @@ impl fmt::Display for Digest {
 /// A string that is no [`Digest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a SHA-256 checksum is written as 64 lower-case hexadecimal digits")]
-pub struct ParseDigestError;
+pub(crate) struct ParseDigestError;
 
 impl FromStr for Digest {
     type Err = ParseDigestError;

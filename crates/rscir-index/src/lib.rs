@@ -14,6 +14,7 @@ mod row_set;
 mod rows;
 mod search;
 mod segment;
+mod shards;
 pub mod storage;
 mod store;
 #[cfg(any(test, feature = "testing"))]
@@ -27,6 +28,7 @@ pub use memory::{MemoryArchive, MemorySink};
 pub use quantised::Int8Index;
 pub use rows::{RowBlock, StoredRows};
 pub use search::{Hit, RowFilter, SearchOptions, Statistics, search, search_batch, search_with};
+pub use shards::ShardedArchive;
 pub use store::DiskArchive;
 pub use verify::{Damage, Repair, Verification, repair, repair_with, verify, verify_with};
 pub use writer::ArchiveWriter;

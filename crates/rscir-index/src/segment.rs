@@ -204,6 +204,11 @@ impl Segment {
         Ok(())
     }
 
+    /// The whole file.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     fn key_offsets(&self) -> &[i64] {
         bytemuck::cast_slice(&self.bytes[self.key_offsets.clone()])
     }

@@ -1,0 +1,518 @@
+use std::collections::{BTreeMap, HashSet};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::storage::{Bytes, LockGuard, Storage, StorageFile};
+
+/// What happens at the chosen operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The power goes while it is under way: it may survive or not, like all that was not synced, and everything after
+    /// it fails until [`FaultyStorage::restart`].
+    PowerCut,
+    /// It fails with this error, once. A sync that fails loses what it should have made durable, for good, and the next
+    /// one succeeds: so does Linux (P. Rebello et al., *Can Applications Recover from fsync Failures?*, USENIX ATC
+    /// 2020).
+    Error(io::ErrorKind),
+    /// A write takes half of the bytes. Other operations are as ever.
+    ShortWrite,
+}
+
+/// What becomes of everything that was not synced when the power goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Pending {
+    /// It survives.
+    Kept,
+    /// It is lost.
+    Dropped,
+    /// Names survive and each write is cut off half-way.
+    Torn,
+    /// Names survive and bytes are lost: files are there and empty, or as they were before.
+    NamesOnly,
+    /// Each name and each write survives or is lost, and writes are cut off anywhere, as this seed decides.
+    Seeded(u64),
+}
+
+/// A kind of operation that changes what is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OperationKind {
+    /// [`Storage::create`].
+    Create,
+    /// A write into a file.
+    Write,
+    /// [`StorageFile::sync`].
+    Sync,
+    /// [`Storage::rename`].
+    Rename,
+    /// [`Storage::remove`].
+    Remove,
+    /// [`Storage::create_dir`].
+    CreateDir,
+    /// [`Storage::sync_dir`].
+    SyncDir,
+}
+
+/// An operation that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Operation {
+    /// Its kind.
+    pub kind: OperationKind,
+    /// Its path; for a rename the new one.
+    pub path: PathBuf,
+}
+
+/// A storage in memory that can fail and lose power at any operation that changes it.
+///
+/// Clones are the same storage.
+#[derive(Debug, Clone, Default)]
+pub struct FaultyStorage(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    files: Vec<FileState>,
+    /// What a running program sees.
+    names: BTreeMap<PathBuf, Node>,
+    /// What a power cut leaves.
+    durable_names: BTreeMap<PathBuf, Node>,
+    /// What was done to the names since their folder was synced.
+    pending_names: Vec<NameChange>,
+    locks: HashSet<PathBuf>,
+    operations: Vec<Operation>,
+    plan: Option<(usize, Fault)>,
+    capacity: Option<usize>,
+    off: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Node {
+    Dir,
+    File(usize),
+}
+
+/// One operation on the names of a folder.
+#[derive(Debug, Clone)]
+struct NameChange {
+    dir: PathBuf,
+    changes: Vec<(PathBuf, Option<Node>)>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct FileState {
+    content: Vec<u8>,
+    durable: Vec<u8>,
+    pending: Vec<Change>,
+}
+
+#[derive(Debug, Clone)]
+enum Change {
+    Empty,
+    Write { at: usize, bytes: Vec<u8> },
+}
+
+impl FaultyStorage {
+    /// An empty one, with the folder `/`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// All operations so far, also those that failed.
+    pub fn operations(&self) -> Vec<Operation> {
+        self.state().operations.clone()
+    }
+
+    /// Lets operation `operation`, from 0, meet `fault`. Replaces an earlier plan.
+    pub fn fail_at(&self, operation: usize, fault: Fault) {
+        self.state().plan = Some((operation, fault));
+    }
+
+    /// Holds no more than `bytes` in all files: writes are cut off there, then fail with
+    /// [`io::ErrorKind::StorageFull`].
+    pub fn set_capacity(&self, bytes: Option<usize>) {
+        self.state().capacity = bytes;
+    }
+
+    /// Another storage with what is left after a power cut now. This one stays as it is, so that many outcomes of one
+    /// moment can be looked at.
+    #[must_use]
+    pub fn restart(&self, pending: Pending) -> Self {
+        let state = self.state();
+        let mut dice = Dice::new(pending);
+        let mut names = state.durable_names.clone();
+        for change in &state.pending_names {
+            if dice.keeps_name() {
+                apply(&mut names, change);
+            }
+        }
+        let reachable = |names: &BTreeMap<PathBuf, Node>, path: &Path| {
+            path.ancestors().skip(1).all(|dir| is_root(dir) || names.get(dir) == Some(&Node::Dir))
+        };
+        let survived: BTreeMap<_, _> =
+            names.iter().filter(|(path, _)| reachable(&names, path)).map(|(p, n)| (p.clone(), *n)).collect();
+        let files = state.files.iter().map(|file| {
+            let mut content = file.durable.clone();
+            for change in &file.pending {
+                dice.apply(&mut content, change);
+            }
+            FileState { durable: content.clone(), content, pending: Vec::new() }
+        });
+        let files = files.collect();
+        let state = State { files, names: survived.clone(), durable_names: survived, ..State::default() };
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// All files with their bytes.
+    pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let state = self.state();
+        let content = |node: &Node| match *node {
+            Node::File(id) => Some(state.files[id].content.clone()),
+            Node::Dir => None,
+        };
+        state.names.iter().filter_map(|(path, node)| Some((path.clone(), content(node)?))).collect()
+    }
+
+    /// Puts a file in place, durably, past all faults: as a foreign hand would.
+    ///
+    /// # Panics
+    /// Without the file's folder.
+    pub fn put(&self, path: &Path, bytes: &[u8]) {
+        let mut state = self.state();
+        assert!(state.has_dir_of(path), "{}: no such folder", path.display());
+        let node = Node::File(state.files.len());
+        state.files.push(FileState { content: bytes.into(), durable: bytes.into(), pending: Vec::new() });
+        state.names.insert(path.into(), node);
+        state.durable_names.insert(path.into(), node);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts an operation, and gives the state to do it in and the power cut that befalls it.
+    fn begin(&self, kind: OperationKind, path: &Path) -> io::Result<(MutexGuard<'_, State>, Option<Fault>)> {
+        let mut state = self.state();
+        if state.off {
+            return Err(power_off());
+        }
+        let number = state.operations.len();
+        state.operations.push(Operation { kind, path: path.into() });
+        let fault = state.plan.filter(|plan| plan.0 == number).map(|plan| plan.1);
+        Ok((state, fault))
+    }
+}
+
+/// Ends an operation that was done in the cache: durable or not is decided elsewhere.
+fn end(state: &mut State, fault: Option<Fault>) -> io::Result<()> {
+    if fault == Some(Fault::PowerCut) {
+        state.off = true;
+        return Err(power_off());
+    }
+    Ok(())
+}
+
+fn power_off() -> io::Error {
+    io::Error::other("the power is off")
+}
+
+fn not_found() -> io::Error {
+    io::ErrorKind::NotFound.into()
+}
+
+/// `/`, and the working folder: they are always there.
+fn is_root(dir: &Path) -> bool {
+    dir.parent().is_none() || dir == Path::new(".")
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(Path::new("/")).into()
+}
+
+fn apply(names: &mut BTreeMap<PathBuf, Node>, change: &NameChange) {
+    for (path, node) in &change.changes {
+        match node {
+            Some(node) => names.insert(path.clone(), *node),
+            None => names.remove(path),
+        };
+    }
+}
+
+impl State {
+    fn has_dir(&self, dir: &Path) -> bool {
+        is_root(dir) || self.names.get(dir) == Some(&Node::Dir)
+    }
+
+    fn has_dir_of(&self, path: &Path) -> bool {
+        self.has_dir(&folder_of(path))
+    }
+
+    fn file(&self, path: &Path) -> io::Result<usize> {
+        match self.names.get(path) {
+            Some(&Node::File(id)) => Ok(id),
+            _ => Err(not_found()),
+        }
+    }
+
+    fn change_names(&mut self, dir: PathBuf, changes: Vec<(PathBuf, Option<Node>)>) {
+        let change = NameChange { dir, changes };
+        apply(&mut self.names, &change);
+        self.pending_names.push(change);
+    }
+
+    /// The file `path`, created if need be.
+    fn open_or_create(&mut self, path: &Path) -> io::Result<usize> {
+        if let Ok(id) = self.file(path) {
+            return Ok(id);
+        }
+        if !self.has_dir_of(path) {
+            return Err(not_found());
+        }
+        let id = self.files.len();
+        self.files.push(FileState::default());
+        self.change_names(folder_of(path), vec![(path.into(), Some(Node::File(id)))]);
+        Ok(id)
+    }
+
+    /// Bytes of all files that have a name.
+    fn used(&self) -> usize {
+        let len = |node: &Node| if let Node::File(id) = *node { self.files[id].content.len() } else { 0 };
+        self.names.values().map(len).sum()
+    }
+}
+
+impl FileState {
+    fn change(&mut self, change: Change) {
+        write_whole(&mut self.content, &change);
+        self.pending.push(change);
+    }
+}
+
+fn write_whole(content: &mut Vec<u8>, change: &Change) {
+    match change {
+        Change::Empty => content.clear(),
+        Change::Write { at, bytes } => write_at(content, *at, bytes),
+    }
+}
+
+/// Writes into a file; a gap before it is filled with zeros, as file systems do.
+fn write_at(content: &mut Vec<u8>, at: usize, bytes: &[u8]) {
+    let end = at + bytes.len();
+    if content.len() < end {
+        content.resize(end, 0);
+    }
+    content[at..end].copy_from_slice(bytes);
+}
+
+/// Decides what survives.
+struct Dice {
+    pending: Pending,
+    state: u64,
+}
+
+impl Dice {
+    fn new(pending: Pending) -> Self {
+        Self { pending, state: if let Pending::Seeded(seed) = pending { seed } else { 0 } }
+    }
+
+    /// SplitMix64 (Steele, Lea, Flood 2014).
+    fn roll(&mut self, sides: usize) -> usize {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 33) as usize % sides.max(1)
+    }
+
+    fn keeps_name(&mut self) -> bool {
+        match self.pending {
+            Pending::Kept | Pending::Torn | Pending::NamesOnly => true,
+            Pending::Dropped => false,
+            Pending::Seeded(_) => self.roll(2) == 0,
+        }
+    }
+
+    fn apply(&mut self, content: &mut Vec<u8>, change: &Change) {
+        let Change::Write { at, bytes } = change else {
+            if self.keeps_name() {
+                content.clear();
+            }
+            return;
+        };
+        let kept = match self.pending {
+            Pending::Kept => bytes.len(),
+            Pending::Dropped | Pending::NamesOnly => 0,
+            Pending::Torn => bytes.len() / 2,
+            Pending::Seeded(_) => match self.roll(3) {
+                0 => 0,
+                1 => self.roll(bytes.len() + 1),
+                _ => bytes.len(),
+            },
+        };
+        if kept > 0 {
+            write_at(content, *at, &bytes[..kept]);
+        }
+    }
+}
+
+impl Storage for FaultyStorage {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
+        let (mut state, fault) = self.begin(OperationKind::Create, path)?;
+        if let Some(Fault::Error(kind)) = fault {
+            return Err(kind.into());
+        }
+        let id = state.open_or_create(path)?;
+        if !state.files[id].content.is_empty() {
+            state.files[id].change(Change::Empty);
+        }
+        end(&mut state, fault)?;
+        Ok(Box::new(FaultyFile { storage: self.clone(), path: path.into(), id, at: 0 }))
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Bytes> {
+        let state = self.state();
+        if state.off {
+            return Err(power_off());
+        }
+        Ok(Bytes::from(&state.files[state.file(path)?].content[..]))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let (mut state, fault) = self.begin(OperationKind::Rename, to)?;
+        if let Some(Fault::Error(kind)) = fault {
+            return Err(kind.into());
+        }
+        if from.parent() != to.parent() {
+            return Err(io::ErrorKind::CrossesDevices.into());
+        }
+        let node = Node::File(state.file(from)?);
+        state.change_names(folder_of(to), vec![(from.into(), None), (to.into(), Some(node))]);
+        end(&mut state, fault)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let (mut state, fault) = self.begin(OperationKind::Remove, path)?;
+        if let Some(Fault::Error(kind)) = fault {
+            return Err(kind.into());
+        }
+        state.file(path)?;
+        state.change_names(folder_of(path), vec![(path.into(), None)]);
+        end(&mut state, fault)
+    }
+
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        let (mut state, fault) = self.begin(OperationKind::CreateDir, dir)?;
+        if let Some(Fault::Error(kind)) = fault {
+            return Err(kind.into());
+        }
+        match state.names.get(dir) {
+            Some(Node::Dir) => {}
+            Some(Node::File(_)) => return Err(io::ErrorKind::AlreadyExists.into()),
+            None if state.has_dir_of(dir) => {
+                state.change_names(folder_of(dir), vec![(dir.into(), Some(Node::Dir))]);
+            }
+            None => return Err(not_found()),
+        }
+        end(&mut state, fault)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let (mut state, fault) = self.begin(OperationKind::SyncDir, dir)?;
+        if !state.has_dir(dir) {
+            return Err(not_found());
+        }
+        end(&mut state, fault)?;
+        let State { pending_names, durable_names, .. } = &mut *state;
+        pending_names.retain(|change| {
+            let here = change.dir == dir;
+            if here && !matches!(fault, Some(Fault::Error(_))) {
+                apply(durable_names, change);
+            }
+            !here
+        });
+        if let Some(Fault::Error(kind)) = fault { Err(kind.into()) } else { Ok(()) }
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        let state = self.state();
+        if state.off {
+            return Err(power_off());
+        }
+        if !state.has_dir(dir) {
+            return Err(not_found());
+        }
+        Ok(state.names.keys().filter(|path| path.parent() == Some(dir)).cloned().collect())
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<LockGuard>> {
+        let mut state = self.state();
+        if state.off {
+            return Err(power_off());
+        }
+        state.open_or_create(path)?;
+        if !state.locks.insert(path.into()) {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(Lock { storage: self.clone(), path: path.into() })))
+    }
+}
+
+struct Lock {
+    storage: FaultyStorage,
+    path: PathBuf,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.storage.state().locks.remove(&self.path);
+    }
+}
+
+struct FaultyFile {
+    storage: FaultyStorage,
+    path: PathBuf,
+    id: usize,
+    at: usize,
+}
+
+impl Write for FaultyFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let (mut state, fault) = self.storage.begin(OperationKind::Write, &self.path)?;
+        let room = state.capacity.map_or(usize::MAX, |capacity| capacity.saturating_sub(state.used()));
+        let taken = match fault {
+            Some(Fault::Error(kind)) => return Err(kind.into()),
+            Some(Fault::ShortWrite) => bytes.len().div_ceil(2),
+            _ => bytes.len(),
+        }
+        .min(room);
+        if taken == 0 && !bytes.is_empty() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        state.files[self.id].change(Change::Write { at: self.at, bytes: bytes[..taken].into() });
+        end(&mut state, fault)?;
+        self.at += taken;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl StorageFile for FaultyFile {
+    fn sync(&mut self) -> io::Result<()> {
+        let (mut state, fault) = self.storage.begin(OperationKind::Sync, &self.path)?;
+        end(&mut state, fault)?;
+        let file = &mut state.files[self.id];
+        let pending = std::mem::take(&mut file.pending);
+        if let Some(Fault::Error(kind)) = fault {
+            return Err(kind.into());
+        }
+        for change in pending {
+            write_whole(&mut file.durable, &change);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::digest::Digest;
+use crate::directory::{Access, Directory};
+use crate::manifest::{Manifest, SegmentEntry};
+use crate::storage::{FileStorage, LockGuard, Storage};
+use crate::{Error, Result};
+
+/// What reading every byte of an archive has shown.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Verification {
+    /// Rows that are as they were written.
+    pub sound_rows: usize,
+    /// What is damaged, in the order of the manifest.
+    pub damage: Vec<Damage>,
+    /// Files that are no part of the archive, left by a writer that was cut off; the next one removes them.
+    pub unnamed: Vec<PathBuf>,
+}
+
+impl Verification {
+    /// True without damage.
+    pub fn is_sound(&self) -> bool {
+        self.damage.is_empty()
+    }
+}
+
+/// A damaged file of an archive.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Damage {
+    /// The file.
+    pub path: PathBuf,
+    /// Rows that it should hold, without those that are deleted.
+    pub rows: usize,
+    /// What is wrong with it.
+    pub error: Error,
+    checksum: Digest,
+}
+
+/// Reads every byte of the archive in `dir` and compares it with what was written.
+///
+/// Neither readers nor a writer are disturbed.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Version`]; [`Error::Damaged`] if the manifest is, without which nothing is known of
+/// the rest: it must come from a copy.
+pub fn verify(dir: impl AsRef<Path>) -> Result<Verification> {
+    verify_with(Arc::new(FileStorage), dir)
+}
+
+/// As [`verify`], on a storage of your own.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_with(storage: Arc<dyn Storage>, dir: impl AsRef<Path>) -> Result<Verification> {
+    let directory = Directory::new(storage, dir.as_ref());
+    loop {
+        let bytes = directory.manifest_bytes()?;
+        let manifest = Manifest::from_bytes(&bytes, &directory.manifest_path())?;
+        let verification = verify_segments(&directory, &manifest)?;
+        // A writer may have compacted, and removed files, meanwhile.
+        if verification.is_sound() || *directory.manifest_bytes()? == *bytes {
+            return Ok(verification);
+        }
+    }
+}
+
+fn verify_segments(directory: &Directory, manifest: &Manifest) -> Result<Verification> {
+    let mut verification =
+        Verification { sound_rows: 0, damage: Vec::new(), unnamed: directory.unnamed(manifest)? };
+    let mut keys = HashMap::new();
+    for entry in &manifest.segments {
+        match verify_segment(directory, manifest, entry, &mut keys, verification.sound_rows) {
+            Ok(()) => verification.sound_rows += entry.live(),
+            Err(error) => verification.damage.push(Damage {
+                path: directory.segment_path(&entry.sha256),
+                rows: entry.live(),
+                error,
+                checksum: entry.sha256,
+            }),
+        }
+    }
+    Ok(verification)
+}
+
+/// Checks one segment, whose first row is `first_row` of the archive; `keys` are those of the segments before it.
+fn verify_segment(
+    directory: &Directory,
+    manifest: &Manifest,
+    entry: &SegmentEntry,
+    keys: &mut HashMap<String, usize>,
+    first_row: usize,
+) -> Result<()> {
+    let segment = directory.open_segment(entry, manifest.precision, manifest.spec.dim, Access::Map)?;
+    if Digest::of(segment.bytes()) != entry.sha256 {
+        return Err(Error::Damaged { path: directory.segment_path(&entry.sha256) });
+    }
+    for (second, row) in (first_row..).zip(entry.deleted.gaps(entry.rows).flatten()) {
+        let key = segment.key(row);
+        if let Some(&first) = keys.get(key) {
+            return Err(Error::DuplicateKey { key: key.into(), first, second });
+        }
+        keys.insert(key.into(), second);
+    }
+    Ok(())
+}
+
+/// What a repair of the archive in `dir` would drop; [`Repair::drop_damaged`] drops it.
+///
+/// While the result lives, no writer can open the archive.
+///
+/// # Errors
+/// As [`verify`]; [`Error::Locked`] if a writer has the archive open.
+pub fn repair(dir: impl AsRef<Path>) -> Result<Repair> {
+    repair_with(Arc::new(FileStorage), dir)
+}
+
+/// As [`repair`], on a storage of your own.
+///
+/// # Errors
+/// As [`repair`].
+pub fn repair_with(storage: Arc<dyn Storage>, dir: impl AsRef<Path>) -> Result<Repair> {
+    let directory = Directory::new(storage, dir.as_ref());
+    directory.manifest_bytes()?;
+    let lock = directory.lock()?;
+    let manifest = directory.read_manifest()?;
+    let verification = verify_segments(&directory, &manifest)?;
+    Ok(Repair { directory, manifest, verification, _lock: lock })
+}
+
+/// A repair that has been thought through and not been done.
+pub struct Repair {
+    directory: Directory,
+    manifest: Manifest,
+    verification: Verification,
+    _lock: LockGuard,
+}
+
+impl std::fmt::Debug for Repair {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Repair").field("verification", &self.verification).finish_non_exhaustive()
+    }
+}
+
+impl Repair {
+    /// What was found; its damage is what would be dropped.
+    pub fn verification(&self) -> &Verification {
+        &self.verification
+    }
+
+    /// Takes the damaged segments out of the archive, with all their rows, and removes their files: copy them before if
+    /// something is to be read from them by other means. The rows can be encoded again, as any that are missing.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn drop_damaged(mut self) -> Result<()> {
+        let damage = &self.verification.damage;
+        if damage.is_empty() {
+            return Ok(());
+        }
+        self.manifest.segments.retain(|entry| damage.iter().all(|d| d.checksum != entry.sha256));
+        self.directory.write_manifest(&self.manifest)?;
+        self.directory.remove_unnamed(&self.manifest)
+    }
+}

@@ -1,0 +1,114 @@
+//! What the tests of the store share: a scripted life of an archive, and what it must hold after each step.
+#![allow(dead_code)] // Each test uses a part.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use rscir_core::{Archive, EmbeddingSink, Embeddings, EncoderSpec, Fingerprint, Precision, SinkRow};
+use rscir_index::storage::Storage;
+use rscir_index::{ArchiveWriter, DiskArchive, Result};
+
+pub(crate) const DIM: usize = 4;
+
+/// What is done to an archive. Rows are numbers, from which their keys and vectors follow.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    /// Commits these rows, in this edition.
+    Commit(Vec<usize>, u8),
+    Delete(Vec<usize>),
+    Compact,
+    CompactSorted,
+}
+
+/// The rows an archive should hold, in order: number and edition.
+pub(crate) type Model = Vec<(usize, u8)>;
+
+pub(crate) fn key(row: usize) -> String {
+    format!("tiles/{row:05}.png")
+}
+
+/// The vector of a row in an edition: a unit vector that no other row has.
+pub(crate) fn vector(row: usize, edition: u8) -> Vec<f32> {
+    let angle = row as f32 * 1e-3;
+    let tilt = f32::from(edition) * 0.01;
+    let values = vec![angle.cos(), angle.sin(), tilt, 0.5];
+    Embeddings::normalize(DIM, values).unwrap().row(0).to_vec()
+}
+
+/// What a step makes of a model.
+pub(crate) fn advance(model: &mut Model, step: &Step) {
+    match step {
+        Step::Commit(rows, edition) => {
+            let replaced: HashSet<_> = rows.iter().collect();
+            model.retain(|(row, _)| !replaced.contains(row));
+            model.extend(rows.iter().map(|&row| (row, *edition)));
+        }
+        Step::Delete(rows) => model.retain(|(row, _)| !rows.contains(row)),
+        Step::Compact => {}
+        Step::CompactSorted => model.sort_unstable(),
+    }
+}
+
+/// The models after 0, 1, 2, ... steps.
+pub(crate) fn models(steps: &[Step]) -> Vec<Model> {
+    let mut models = vec![Model::new()];
+    for step in steps {
+        let mut model = models.last().cloned().unwrap_or_default();
+        advance(&mut model, step);
+        models.push(model);
+    }
+    models
+}
+
+pub(crate) fn take(writer: &mut ArchiveWriter, step: &Step) -> rscir_core::Result<()> {
+    match step {
+        Step::Commit(rows, edition) => {
+            let keys: Vec<String> = rows.iter().map(|&row| key(row)).collect();
+            let described: Vec<_> =
+                keys.iter().map(|key| SinkRow { key, fingerprint: Fingerprint([*edition; 16]) }).collect();
+            let values = rows.iter().flat_map(|&row| vector(row, *edition)).collect();
+            writer.commit(&described, &Embeddings::normalize(DIM, values)?)
+        }
+        Step::Delete(rows) => {
+            let keys: Vec<String> = rows.iter().map(|&row| key(row)).collect();
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            Ok(writer.delete(&keys).map(|_| ())?)
+        }
+        Step::Compact => Ok(writer.compact()?),
+        Step::CompactSorted => Ok(writer.compact_sorted()?),
+    }
+}
+
+pub(crate) fn open_or_create(storage: Arc<dyn Storage>, dir: &Path) -> Result<ArchiveWriter> {
+    ArchiveWriter::open_or_create_with(storage, dir, EncoderSpec::unknown(DIM), Precision::F32)
+}
+
+/// What an archive holds; panics if a row is none that was ever written.
+pub(crate) fn content(archive: &DiskArchive) -> Model {
+    (0..archive.len())
+        .map(|row| {
+            let key = archive.key(row);
+            let number = key["tiles/".len()..][..5].parse().unwrap();
+            let edition = archive.fingerprint(row).0[0];
+            assert_eq!(archive.vector(row), vector(number, edition), "the vector of {key} is a phantom");
+            (number, edition)
+        })
+        .collect()
+}
+
+/// A life with everything in it: `rows` rows in batches, some replaced and deleted, merges and compactions.
+pub(crate) fn eventful(rows: usize, batch: usize) -> Vec<Step> {
+    let mut steps: Vec<Step> = (0..rows)
+        .step_by(batch)
+        .map(|start| Step::Commit((start..(start + batch).min(rows)).collect(), 1))
+        .collect();
+    let third = steps.len() / 3;
+    // Later ones first, so that the positions stay true.
+    steps.push(Step::CompactSorted);
+    steps.insert(2 * third + 2, Step::Commit((3..rows / 2).step_by(37).collect(), 3));
+    steps.insert(2 * third, Step::Compact);
+    steps.insert(third + 1, Step::Delete((1..rows / 4).step_by(11).collect()));
+    steps.insert(third, Step::Commit((0..batch).rev().collect(), 2));
+    steps
+}

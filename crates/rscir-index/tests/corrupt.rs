@@ -1,0 +1,200 @@
+//! Damaged bytes: every one is found, and none does harm before it is.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use common::{Step, key, take};
+use rscir_core::testing::unit_rows;
+use rscir_core::{Archive, EncoderSpec, Precision};
+use rscir_index::testing::{FaultyStorage, Pending};
+use rscir_index::{ArchiveWriter, DiskArchive, Error, repair_with, verify_with};
+use safetensors::SafeTensorError;
+
+const DIR: &str = "/tiles.rscir";
+const ROWS: usize = 16;
+
+/// A store of 16 rows in two segments, the first of which carries moments, with a row deleted.
+fn store(precision: Precision) -> FaultyStorage {
+    let storage = FaultyStorage::new();
+    let spec = EncoderSpec::unknown(common::DIM);
+    let mut writer = ArchiveWriter::create_with(Arc::new(storage.clone()), DIR, spec, precision).unwrap();
+    take(&mut writer, &Step::Commit((0..ROWS).collect(), 1)).unwrap();
+    take(&mut writer, &Step::Commit(vec![ROWS], 1)).unwrap();
+    take(&mut writer, &Step::Delete(vec![3])).unwrap();
+    storage
+}
+
+/// The manifest and the segments; the lock has no bytes.
+fn files(storage: &FaultyStorage) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = storage.files();
+    files.retain(|path, _| !path.ends_with("lock"));
+    files
+}
+
+/// Opens a store one of whose files was changed and uses it in every way. True if the damage was found.
+fn is_found(store: &FaultyStorage, path: &Path, bytes: &[u8]) -> bool {
+    let storage = store.restart(Pending::Kept);
+    storage.put(path, bytes);
+    let storage = Arc::new(storage);
+    let found = verify_with(storage.clone(), DIR).map_or(true, |v| !v.is_sound());
+    let mut refused = false;
+    match DiskArchive::open_with(storage.clone(), DIR) {
+        Err(error) => {
+            refused = true;
+            assert!(error.to_string().contains("/tiles.rscir"), "an error names its file: {error}");
+        }
+        Ok(archive) => {
+            // Values may be wrong, lengths may not, and nothing panics.
+            for row in 0..archive.len() {
+                assert_eq!(archive.vector(row).len(), archive.dim());
+                let _ = (archive.key(row), archive.fingerprint(row));
+            }
+            let _ = archive.find(&key(5));
+            let queries = unit_rows(2, archive.dim(), 1);
+            archive.similarities(queries.queries(), &mut vec![0.0; 2 * archive.len()]).unwrap();
+            let _ = archive.moments().statistics(queries.row(0)).unwrap();
+        }
+    }
+    if let Ok(mut writer) = ArchiveWriter::open_with(storage, DIR) {
+        take(&mut writer, &Step::Commit(vec![5, 90], 2)).unwrap();
+        writer.compact_sorted().unwrap();
+    }
+    assert!(found || !refused, "what cannot be opened is not verified as sound");
+    found
+}
+
+#[test]
+fn every_flipped_byte_is_found() {
+    for precision in [Precision::F32, Precision::Bf16, Precision::F16, Precision::I8] {
+        let store = store(precision);
+        assert!(verify_with(Arc::new(store.clone()), DIR).unwrap().is_sound());
+        for (path, bytes) in files(&store) {
+            for i in 0..bytes.len() {
+                for mask in [0x01, 0x80, 0xff] {
+                    let mut flipped = bytes.clone();
+                    flipped[i] ^= mask;
+                    assert!(is_found(&store, &path, &flipped), "{}: byte {i} ^ {mask}", path.display());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_truncation_and_an_extension_is_found() {
+    let store = store(Precision::F32);
+    for (path, bytes) in files(&store) {
+        for len in 0..bytes.len() {
+            assert!(is_found(&store, &path, &bytes[..len]), "{}: first {len} bytes", path.display());
+        }
+        assert!(is_found(&store, &path, &[&bytes[..], b" "].concat()), "{}: a byte more", path.display());
+    }
+}
+
+/// Runs the tests above where memory is so short that an allocation far beyond the files, which have some kilobytes,
+/// ends the process.
+#[test]
+#[cfg(target_os = "linux")]
+fn damage_makes_no_large_allocations() {
+    let limited = "ulimit -v 262144; exec \"$0\" --exact every_flipped_byte_is_found \
+                   every_truncation_and_an_extension_is_found --test-threads 1";
+    let output = Command::new("sh")
+        .args(["-c", limited])
+        .arg(std::env::current_exe().unwrap())
+        .envs([("RAYON_NUM_THREADS", "1"), ("MALLOC_ARENA_MAX", "1")])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("2 passed"));
+}
+
+/// Replaces the header of a segment, keeping its data, and gives a manifest that agrees with it.
+fn with_header(storage: &FaultyStorage, change: impl Fn(String) -> String) -> Error {
+    let files = files(storage);
+    let (path, bytes) = files.iter().find(|(path, _)| path.extension().unwrap() == "safetensors").unwrap();
+    let len = u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
+    let mut header = change(String::from_utf8(bytes[8..8 + len].to_vec()).unwrap());
+    while header.len() < len {
+        header.push(' ');
+    }
+    let storage = storage.restart(Pending::Kept);
+    let changed = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &bytes[8 + len..]].concat();
+    storage.put(path, &changed);
+    let Err(error) = DiskArchive::open_with(Arc::new(storage), DIR) else { panic!("{header}: opened") };
+    error
+}
+
+#[test]
+fn headers_that_lie_are_told_apart() {
+    let mut store = store(Precision::F32);
+    let mut writer = ArchiveWriter::open_with(Arc::new(store.clone()), DIR).unwrap();
+    writer.compact().unwrap();
+    drop(writer);
+    store = store.restart(Pending::Kept);
+    let tensor = |from: &str, to: &str| with_header(&store, |header| header.replace(from, to));
+    for (name, from, to) in [
+        ("embeddings", "embeddings", "embedding_"),
+        ("embeddings", "\"F32\"", "\"I32\""),
+        ("key_offsets", "\"I64\",\"shape\":[17]", "\"U64\",\"shape\":[17]"),
+        ("fingerprints", "[16,16]", "[8,32]"),
+        ("mean", "\"mean\"", "\"mien\""),
+    ] {
+        let error = tensor(from, to);
+        assert!(matches!(error, Error::SegmentTensor { tensor, .. } if tensor == name), "{name}: {error}");
+    }
+    for (from, to) in
+        [("[16,4]", "[16,5]"), ("{", "["), ("\"F32\"", "\"F99\""), ("\"shape\":[16,4]", "\"shape\":[]")]
+    {
+        let error = tensor(from, to);
+        assert!(matches!(error, Error::Safetensors { .. }), "{from} to {to}: {error}");
+    }
+    let (path, bytes) =
+        files(&store).into_iter().find(|(path, _)| path.extension().unwrap() == "safetensors").unwrap();
+    // As long as readers of safetensors take; a segment's header is far shorter.
+    store.put(&path, &[&100_000_000u64.to_le_bytes()[..], &bytes[8..]].concat());
+    let error = DiskArchive::open_with(Arc::new(store), DIR).err().unwrap();
+    assert!(matches!(error, Error::Safetensors { source: SafeTensorError::HeaderTooLarge, .. }), "{error}");
+}
+
+#[test]
+fn a_repair_says_what_it_drops_and_drops_it() {
+    let store = store(Precision::F32);
+    let files = files(&store);
+    let damaged = files.keys().find(|path| path.extension().unwrap() == "safetensors").unwrap();
+    let storage = Arc::new(store.restart(Pending::Kept));
+    storage.put(damaged, &files[damaged][..100]);
+    let sound_rows = verify_with(storage.clone(), DIR).unwrap().sound_rows;
+    let repair = repair_with(storage.clone(), DIR).unwrap();
+    let found = repair.verification();
+    assert_eq!((found.damage.len(), &found.damage[0].path), (1, damaged));
+    assert_eq!(found.damage[0].rows + sound_rows, ROWS, "17 rows but for the deleted one");
+    assert!(matches!(found.damage[0].error, Error::FileSize { got: 100, .. }));
+    assert!(matches!(ArchiveWriter::open_with(storage.clone(), DIR), Err(Error::Locked { .. })));
+    assert!(DiskArchive::open_with(storage.clone(), DIR).is_err(), "nothing is dropped unasked");
+    repair.drop_damaged().unwrap();
+    let archive = DiskArchive::open_with(storage.clone(), DIR).unwrap();
+    assert_eq!(archive.len(), sound_rows);
+    assert!(!storage.files().contains_key(damaged));
+    assert!(verify_with(storage, DIR).unwrap().is_sound());
+}
+
+#[test]
+fn a_missing_segment_is_named() {
+    let store = store(Precision::F32);
+    let dir = tempfile::tempdir().unwrap();
+    for (path, bytes) in store.files() {
+        let path = dir.path().join(path.strip_prefix("/").unwrap());
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+    let dir = dir.path().join("tiles.rscir");
+    assert_eq!(DiskArchive::open(&dir).unwrap().len(), ROWS);
+    let segment = std::fs::read_dir(dir.join("segments")).unwrap().next().unwrap().unwrap().path();
+    std::fs::remove_file(&segment).unwrap();
+    let Err(Error::MissingSegment { path }) = DiskArchive::open(&dir) else { panic!("opened") };
+    assert_eq!(path, segment);
+}
