@@ -13,7 +13,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// The core refused a value or a shape.
     #[error(transparent)]
-    Core(#[from] rscir_core::Error),
+    Core(rscir_core::Error),
     /// Two rows have one key.
     #[error(
         "key {key:?} is given to row {first} and to row {second}: keys must be unique; rename or drop one"
@@ -116,6 +116,24 @@ pub enum Error {
         expected: usize,
         /// The width of the rows.
         got: usize,
+    },
+    /// No archives to search as one.
+    #[error("there are no shards: give at least one archive")]
+    NoShards,
+    /// Two archives that should be searched as one come from different encoders.
+    #[error(
+        "shard {shard} and shard {other} come from different encoders: {} is {:?} in the first and {:?} in the second",
+        mismatch.field,
+        mismatch.query,
+        mismatch.archive
+    )]
+    ShardSpec {
+        /// The shard that does not fit, from 0.
+        shard: usize,
+        /// The shard it was compared with.
+        other: usize,
+        /// The field that differs, the value of `other` as the archive's.
+        mismatch: rscir_core::SpecMismatch,
     },
     /// A pickle cannot be read or written.
     #[error(transparent)]
@@ -302,8 +320,22 @@ impl Error {
     /// With the path of the file it is about.
     pub(crate) fn in_file(self, path: &Path) -> Self {
         match self {
-            Self::File { .. } | Self::Io { .. } | Self::FileSize { .. } | Self::Safetensors { .. } => self,
-            problem => Self::File { path: path.into(), problem: Box::new(problem) },
+            Self::Core(_)
+            | Self::DuplicateKey { .. }
+            | Self::UnknownExtension { .. }
+            | Self::NotTheFormat { .. }
+            | Self::NpyVersion { .. }
+            | Self::NpyHeader { .. }
+            | Self::Json { .. }
+            | Self::MissingEntry { .. }
+            | Self::ElementType { .. }
+            | Self::NotAMatrix { .. }
+            | Self::RowCount { .. }
+            | Self::NoRows
+            | Self::Width { .. }
+            | Self::Pickle(_) => Self::File { path: path.into(), problem: Box::new(self) },
+            // The others name a path themselves.
+            _ => self,
         }
     }
 
@@ -315,6 +347,19 @@ impl Error {
     /// True if it is unknown, after this error, what is on the medium.
     pub(crate) fn leaves_doubt(&self) -> bool {
         matches!(self, Self::Io { action: IoAction::Sync | IoAction::Rename | IoAction::SyncDir, .. })
+    }
+}
+
+impl From<rscir_core::Error> for Error {
+    /// An error of this crate that has passed through one of the core's traits is again what it was.
+    fn from(error: rscir_core::Error) -> Self {
+        match error {
+            rscir_core::Error::Source { during, source } => match source.downcast() {
+                Ok(own) => *own,
+                Err(source) => Self::Core(rscir_core::Error::Source { during, source }),
+            },
+            other => Self::Core(other),
+        }
     }
 }
 

@@ -38,15 +38,7 @@ impl MemoryArchive {
     pub fn new(spec: EncoderSpec, keys: Vec<String>, rows: Embeddings) -> Result<Self> {
         CoreError::check_length("keys (one per row)", rows.len(), keys.len())?;
         CoreError::check_length("width of the rows", spec.dim, rows.dim())?;
-        let index = KeyIndex::new(keys.len(), |row| &keys[row]);
-        for (second, key) in keys.iter().enumerate() {
-            // The first of two rows is found first.
-            if let Some(first) = index.find(key, |row| &keys[row])
-                && first != second
-            {
-                return Err(Error::DuplicateKey { key: key.clone(), first, second });
-            }
-        }
+        let index = index_of_unique(keys.len(), |row| &keys[row])?;
         Ok(Self { spec, keys, index, rows, moments: OnceLock::new() })
     }
 
@@ -99,6 +91,20 @@ impl Archive for MemoryArchive {
             })
         })
     }
+}
+
+/// Finds rows by key, of rows that all have their own.
+pub(crate) fn index_of_unique<'a>(rows: usize, key: impl Fn(usize) -> &'a str) -> Result<KeyIndex> {
+    let index = KeyIndex::new(rows, &key);
+    for second in 0..rows {
+        // The first of two rows is found first.
+        if let Some(first) = index.find(key(second), &key)
+            && first != second
+        {
+            return Err(Error::DuplicateKey { key: key(second).into(), first, second });
+        }
+    }
+    Ok(index)
 }
 
 /// Takes encoded rows into memory; [`MemorySink::into_archive`] makes them searchable.

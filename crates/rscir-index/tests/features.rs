@@ -76,7 +76,7 @@ fn a_wrong_name_or_content_is_said() {
         assert_eq!(
             message(&write(name, b"")),
             format!(
-                "the extension {extension:?} names no format of features; known extensions: safetensors, npy, pkl"
+                "the extension {extension:?} names no format of features; known extensions: safetensors, npy, pkl, rscir"
             )
         );
     }
@@ -229,6 +229,22 @@ fn an_archive_is_written_and_read_back() {
     assert_eq!(again.spec(), &spec);
     assert_eq!(again.embeddings().as_slice(), archive.embeddings().as_slice());
     assert!((0..3).all(|row| again.key(row) == keys[row]));
+}
+
+#[test]
+fn an_archive_folder_is_a_feature_file_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tiles.rscir");
+    let features = features(&["a", "b"], 3);
+    features.write(&path).unwrap();
+    assert_eq!(Features::read(&path).unwrap(), features);
+    let error = features.write(&path).unwrap_err().to_string();
+    assert!(error.ends_with("the folder holds an archive; choose another path"), "{error}");
+    let error = Features::read(folder.path().join("absent.rscir")).unwrap_err().to_string();
+    assert!(error.contains("absent.rscir: no archive here"), "{error}");
+    let twice = Features { keys: vec!["a".into(), "a".into()], ..features };
+    let error = twice.write(folder.path().join("twice.rscir")).unwrap_err().to_string();
+    assert!(error.contains("key \"a\" is given to row 0 and to row 1"), "{error}");
 }
 
 proptest! {

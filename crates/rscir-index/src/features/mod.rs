@@ -2,6 +2,7 @@ mod input;
 mod npy;
 mod output;
 mod pickle;
+mod rscir;
 mod safetensors;
 
 use std::path::Path;
@@ -37,9 +38,11 @@ impl KeyKind {
 /// | `*.safetensors` | tensor `embeddings` `[n, dim]` (read: f16, bf16, f32, f64; written: f32). In the metadata, as JSON: `keys` or `texts`, a list in row order; optionally `labels`, a list, and `encoder`, the [`EncoderSpec`] |
 /// | `*.npy` | an array `[n, dim]` (read: versions 1 to 3, f2, f4, f8 of either byte order, C or Fortran order; written: version 1, `<f4`, C order). Keys stand beside `name.npy`, in `name.keys.json` (a list) or `name.keys.txt` (one a line), texts in `name.texts.json` or `name.texts.txt`; without such a file the keys are the row numbers `0`, `1`, ... It holds no labels and no spec |
 /// | `*.pkl` | the reference implementation's layout, `{"feats": float32 [n, dim], "labels": [str], "paths": [str]}`; labels may be absent when read and are empty when unknown |
+/// | `*.rscir` | an archive folder (read: every precision; written: f32, where there is none yet). Keys alone: no labels, and texts become keys |
 ///
-/// Rows are normalised as they are read; the length they had before is not written. Sizes that a header claims are compared with the size of the file before
-/// anything is allocated for them. A file is written beside its place and renamed into it when whole.
+/// Rows are normalised as they are read; the length they had before is not written. Sizes that a header claims are
+/// compared with the size of the file before anything is allocated for them. A file is written beside its place and
+/// renamed into it when whole.
 ///
 /// ```
 /// use rscir_core::Embeddings;
@@ -73,10 +76,11 @@ struct Format {
     write: fn(&Features, &Path) -> Result<()>,
 }
 
-const FORMATS: [Format; 3] = [
+const FORMATS: [Format; 4] = [
     Format { extension: "safetensors", read: safetensors::read, write: safetensors::write },
     Format { extension: "npy", read: npy::read, write: npy::write },
     Format { extension: "pkl", read: pickle::read, write: pickle::write },
+    Format { extension: "rscir", read: rscir::read, write: rscir::write },
 ];
 
 impl Format {
@@ -147,7 +151,7 @@ impl Features {
         }
     }
 
-    /// Writes a feature file; its extension chooses the format. A file already there is replaced.
+    /// Writes a feature file; its extension chooses the format. A file already there is replaced, an archive is not.
     ///
     /// # Errors
     /// [`Error::File`] with the path and what is wrong; nothing is left behind then, and an older file stays.

@@ -211,6 +211,20 @@ mod tests {
         }
     }
 
+    /// Rows along the axes are stored without an error, so nothing hides that of the query.
+    #[test]
+    fn what_rounding_leaves_of_the_query_counts() {
+        let axes = (0..8)
+            .flat_map(|row| (0..4).map(move |j| if row / 2 == j { 1.0 - (row % 2 * 2) as f32 } else { 0.0 }));
+        let archive = archive(Embeddings::normalize(4, axes.collect()).unwrap());
+        for query in unit_rows(200, 4, 3).rows() {
+            let mut scanned = [0.0; 8];
+            archive.similarities(Queries::new(4, query).unwrap(), &mut scanned).unwrap();
+            let Intervals { lower, upper } = intervals(&archive, query);
+            assert!((0..8).all(|row| (lower[row]..=upper[row]).contains(&scanned[row])));
+        }
+    }
+
     #[test]
     fn intervals_are_narrow_and_centring_keeps_them_so() {
         let (n, dim) = (200, 768);

@@ -1,0 +1,125 @@
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use rscir_core::{Archive, EncoderSpec, Moments, Queries};
+
+use crate::key_index::KeyIndex;
+use crate::memory::index_of_unique;
+use crate::moments::add;
+use crate::{Error, Result};
+
+/// Several archives of one encoder, searched as one: their rows follow each other, their moments are merged.
+///
+/// Every answer is that of a single archive with the same rows.
+///
+/// ```
+/// use rscir_core::{Archive, Embeddings, EncoderSpec};
+/// use rscir_index::{MemoryArchive, ShardedArchive};
+///
+/// let shard = |key: &str, x, y| {
+///     let row = Embeddings::normalize(2, vec![x, y])?;
+///     MemoryArchive::new(EncoderSpec::unknown(2), vec![key.into()], row).map(|a| Box::new(a) as Box<dyn Archive>)
+/// };
+/// let both = ShardedArchive::new(vec![shard("2023/a.tif", 1.0, 0.0)?, shard("2024/a.tif", 0.6, 0.8)?])?;
+/// assert_eq!(both.find("2024/a.tif"), Some(1));
+/// # Ok::<(), rscir_index::Error>(())
+/// ```
+pub struct ShardedArchive {
+    shards: Vec<Box<dyn Archive>>,
+    /// The first row of each shard, then the number of all rows.
+    starts: Vec<usize>,
+    spec: EncoderSpec,
+    index: KeyIndex,
+    moments: OnceLock<Moments>,
+}
+
+impl ShardedArchive {
+    /// Puts the rows of all shards after each other. Looks at all keys and at no vector.
+    ///
+    /// # Errors
+    /// [`Error::NoShards`]; [`Error::ShardSpec`] if two come from different encoders; [`Error::DuplicateKey`] with the
+    /// rows counted over all shards.
+    pub fn new(shards: Vec<Box<dyn Archive>>) -> Result<Self> {
+        // What is unknown agrees with everything: the shard that knows its encoder speaks for all.
+        let known = shards.iter().position(|shard| !shard.spec().is_unknown()).unwrap_or(0);
+        let spec = shards.get(known).ok_or(Error::NoShards)?.spec().clone();
+        let mut starts = vec![0];
+        let mut rows = 0;
+        for (i, shard) in shards.iter().enumerate() {
+            spec.check(shard.spec()).map_err(|mismatch| Error::ShardSpec {
+                shard: i,
+                other: known,
+                mismatch,
+            })?;
+            rows += shard.len();
+            starts.push(rows);
+        }
+        let index = index_of_unique(rows, |row| key_in(&shards, &starts, row))?;
+        Ok(Self { shards, starts, spec, index, moments: OnceLock::new() })
+    }
+
+    /// The archives it is made of, in row order.
+    pub fn shards(&self) -> &[Box<dyn Archive>] {
+        &self.shards
+    }
+}
+
+/// The shard that holds a row, and its row there.
+fn locate(starts: &[usize], row: usize) -> (usize, usize) {
+    let shard = starts.partition_point(|&start| start <= row) - 1;
+    (shard, row - starts[shard])
+}
+
+fn key_in<'a>(shards: &'a [Box<dyn Archive>], starts: &[usize], row: usize) -> &'a str {
+    let (shard, row) = locate(starts, row);
+    shards[shard].key(row)
+}
+
+impl Archive for ShardedArchive {
+    fn spec(&self) -> &EncoderSpec {
+        &self.spec
+    }
+
+    fn len(&self) -> usize {
+        self.starts[self.shards.len()]
+    }
+
+    fn key(&self, row: usize) -> &str {
+        key_in(&self.shards, &self.starts, row)
+    }
+
+    fn find(&self, key: &str) -> Option<usize> {
+        self.index.find(key, |row| self.key(row))
+    }
+
+    fn vector(&self, row: usize) -> Cow<'_, [f32]> {
+        let (shard, row) = locate(&self.starts, row);
+        self.shards[shard].vector(row)
+    }
+
+    fn similarities(&self, queries: Queries<'_>, scores: &mut [f32]) -> rscir_core::Result<()> {
+        queries.check(self.dim(), self.len(), scores)?;
+        let mut part = Vec::new();
+        for (shard, &start) in self.shards.iter().zip(&self.starts) {
+            let rows = start..start + shard.len();
+            if queries.len() == 1 {
+                shard.similarities(queries, &mut scores[rows])?;
+            } else if !rows.is_empty() {
+                part.resize(queries.len() * rows.len(), 0.0);
+                shard.similarities(queries, &mut part)?;
+                for (all, part) in scores.chunks_exact_mut(self.len()).zip(part.chunks_exact(rows.len())) {
+                    all[rows.clone()].copy_from_slice(part);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn moments(&self) -> &Moments {
+        self.moments.get_or_init(|| {
+            let mut whole = Moments::empty(self.dim());
+            self.shards.iter().for_each(|shard| add(&mut whole, shard.moments()));
+            whole
+        })
+    }
+}
