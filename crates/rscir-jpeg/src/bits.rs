@@ -23,6 +23,12 @@ pub(crate) struct Bits {
 }
 
 impl Bits {
+    /// The loaded bits, the next one on top, and below them bits without meaning.
+    #[inline(always)]
+    pub(crate) fn window(&self) -> u64 {
+        self.window
+    }
+
     /// The next `n` bits, 1 to 32 of those loaded.
     #[inline(always)]
     pub(crate) fn peek(&self, n: u32) -> u32 {
@@ -83,6 +89,11 @@ impl<'a> Source<'a> {
     #[inline(always)]
     pub(crate) fn overrun(&self, bits: Bits) -> bool {
         self.padded > bits.loaded
+    }
+
+    /// Loaded bits that are data.
+    pub(crate) fn left(&self, bits: Bits) -> u64 {
+        bits.loaded.saturating_sub(self.padded)
     }
 
     /// Makes at least 32 bits available: a Huffman code of up to 17 bits and 15 bits more.

@@ -142,3 +142,54 @@ fn over_black(ink: u8, k: u8) -> u8 {
     let product = u32::from(ink) * u32::from(k) + 128;
     k - (((product >> 8) + product) >> 8) as u8
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// jdcolor.c, `build_ycc_rgb_table` and `ycc_rgb_convert`, on samples of 0 to 255.
+    fn plain(y: i32, cb: i32, cr: i32) -> [u8; 3] {
+        let fix = |x: f64| (x * 65_536.0 + 0.5) as i32;
+        let (cb, cr) = (cb - 128, cr - 128);
+        let r = y + ((fix(1.40200) * cr + HALF) >> 16);
+        let g = y + ((-fix(0.34414) * cb - fix(0.71414) * cr + HALF) >> 16);
+        let b = y + ((fix(1.77200) * cb + HALF) >> 16);
+        [r, g, b].map(|value| value.clamp(0, 255) as u8)
+    }
+
+    #[test]
+    fn all_colours_are_those_of_the_plain_formula() {
+        for cb in 0..=255 {
+            for cr in 0..=255 {
+                for y in [0, 1, 77, 128, 200, 254, 255] {
+                    let signed = |value: i32| (value - 128) as i8;
+                    let (sy, scb, scr) = (signed(y), signed(cb), signed(cr));
+                    assert_eq!([red(sy, scr), green(sy, scb, scr), blue(sy, scb)], plain(y, cb, cr));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_every_width_are_packed() {
+        for width in 1..40 {
+            let row = |step: usize| -> Vec<i8> { (0..width).map(|x| (x * step % 251) as u8 as i8).collect() };
+            let (y, cb, cr) = (row(37), row(59), row(83));
+            let mut out = vec![0; 3 * width];
+            Converter::new(ColorSpace::YCbCr, width).row(&[&y, &cb, &cr, &[]], &mut out);
+            for (x, pixel) in out.chunks_exact(3).enumerate() {
+                assert_eq!(pixel, [red(y[x], cr[x]), green(y[x], cb[x], cr[x]), blue(y[x], cb[x])]);
+            }
+        }
+    }
+
+    #[test]
+    fn ink_over_black_is_rounded_to_nearest() {
+        for ink in 0..=255u8 {
+            for k in 0..=255u8 {
+                let exact = f64::from(k) - f64::from(ink) * f64::from(k) / 255.0;
+                assert!((f64::from(over_black(ink, k)) - exact).abs() <= 0.5, "{ink} {k}");
+            }
+        }
+    }
+}

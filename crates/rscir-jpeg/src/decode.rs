@@ -15,6 +15,10 @@ use crate::smoothing::{self, Smoother};
 /// (`djpeg -maxscans`); the scan scripts of encoders have about ten.
 const MAX_SCANS: u32 = 500;
 
+/// Blocks of 8 x 8 samples that any file may have. Beyond them every block must have at least one bit in the file, which
+/// the entropy coding needs; a file with fewer is damaged beyond use, or made to exhaust memory.
+const FREE_BLOCKS: usize = 1 << 14;
+
 /// What a file may ask of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -54,8 +58,8 @@ pub fn read_header(bytes: &[u8]) -> Result<Header, Error> {
 /// Decodes a file to RGB; gray becomes three equal values, CMYK and YCCK are converted as Pillow does.
 ///
 /// Memory is bounded by the header and by the file: three bytes a pixel, for files of several scans (progressive ones)
-/// two more for each sample, that is 6 (4:2:0) to 11 (CMYK) bytes a pixel, and no more than some three kilobytes for each
-/// byte of the file.
+/// two more for each sample, that is 6 (4:2:0) to 11 (CMYK) bytes a pixel. Above a million pixels it is also no more than
+/// some three kilobytes for each byte of the file.
 ///
 /// # Errors
 /// [`Error::NotJpeg`], [`Error::Unsupported`] and [`Error::Dimensions`] for what cannot be decoded;
@@ -75,16 +79,17 @@ pub fn decode_into(bytes: &[u8], limits: &Limits, image: &mut RgbImage) -> Resul
     let mut markers = Markers::new(bytes)?;
     let (mut frame, scan) = markers.first_scan()?;
     let Header { width, height, color_space, .. } = markers.header(&frame);
-    if u64::from(width) * u64::from(height) > limits.max_pixels {
-        return Err(Error::TooManyPixels { width, height, max_pixels: limits.max_pixels });
-    }
-    // Every block takes at least one bit, so a file with fewer is damaged beyond use, or made to exhaust memory.
+    let pixels = u64::from(width) * u64::from(height);
+    let size = match usize::try_from(3 * pixels) {
+        Ok(size) if pixels <= limits.max_pixels => size,
+        _ => return Err(Error::TooManyPixels { width, height, max_pixels: limits.max_pixels }),
+    };
     let data = bytes.len() - scan.offset;
-    if data.saturating_mul(8) < frame.blocks() {
+    if frame.blocks().saturating_sub(FREE_BLOCKS) / 8 > data {
         return Err(Error::TooLittleData { width, height, bytes: data });
     }
-    let size = 3 * frame.width * frame.height;
     if image.data.capacity() < size {
+        image.data = Vec::new();
         image.data = vec![0; size];
     }
     image.data.resize(size, 0);
@@ -136,7 +141,7 @@ impl<'a> BlockSink<'a> for SingleScan<'_, '_> {
 
     fn row_done(&mut self, row: usize) {
         let rows_in_mcu_row = if self.scan.single() { self.frame.components[0].v } else { 1 };
-        if (row + 1) % rows_in_mcu_row == 0 {
+        if (row + 1).is_multiple_of(rows_in_mcu_row) {
             self.renderer.mcu_row_done(row / rows_in_mcu_row);
         }
     }
@@ -156,9 +161,10 @@ fn decode_single_scan<'a>(
     let mut sink = SingleScan { frame, scan, coder: Coder::new(markers, scan)?, renderer };
     let mut entropy = walk(bytes, frame, scan, markers.restart_interval, &mut sink)?.entropy;
     sink.renderer.finish();
-    // libjpeg wants up to 57 bits beyond the image or a marker, and Pillow calls a file without them truncated.
+    // Without a marker after the image, libjpeg reads ahead, by up to 57 bits, until the file ends, which Pillow calls
+    // truncated. Whether it does depends on how the bits fell; half of the files with four bytes more pass.
     entropy.bits = entropy.source.refill_bytewise(entropy.bits);
-    if entropy.source.end() == End::File {
+    if entropy.source.end() == End::File && entropy.source.left(entropy.bits) < 32 {
         return Err(Error::Truncated { offset: bytes.len() });
     }
     markers.resume(&entropy);

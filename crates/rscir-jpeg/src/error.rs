@@ -15,7 +15,8 @@ pub enum Error {
         /// Where the next byte was looked for.
         offset: usize,
     },
-    /// The entropy-coded data cannot hold an image of this size: it has fewer bits than the image has 8 x 8 blocks.
+    /// The entropy-coded data cannot hold an image of this size, which is above a million pixels: it has fewer bits than
+    /// the image has 8 x 8 blocks.
     #[error("{bytes} bytes of image data are too few for {width} x {height} pixels")]
     TooLittleData {
         /// Width that the header tells, in pixels.

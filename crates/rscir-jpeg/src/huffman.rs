@@ -2,8 +2,7 @@
 
 use crate::bits::Bits;
 
-/// Bits that one look-up decides; longer codes are searched. Ten bits hold nearly all codes together with the bits of
-/// the small values behind them.
+/// Bits that one look-up decides; longer codes are searched.
 const LOOKAHEAD: u32 = 10;
 
 /// A table as the DHT segment gives it.
@@ -15,39 +14,57 @@ pub(crate) struct TableSpec {
     pub(crate) symbols: [u8; 256],
 }
 
-/// What a bit pattern begins with, packed into 32 bits.
+/// What a bit pattern begins with: a code and, by its symbol, a run of zeros and the size of a value that follows.
 ///
-/// Bits 0 to 5: bits to drop. Bits 8 to 11: run of zeros. Bits 12 to 15: size of a value that still has to be read.
-/// Bits 16 to 31: the value, if it fitted into the look-up (values are never zero).
+/// Packed into 32 bits for fast look-up: bits 0 to 5 the bits of code and value, 8 to 13 those of the code, 16 to 21 the
+/// shift that leaves the value (63 less its size), 24 to 27 the run, 28 whether the symbol ends a block, 29 whether the
+/// code is longer than the look-up.
 #[derive(Clone, Copy)]
 pub(crate) struct Entry(u32);
 
 impl Entry {
-    fn symbol(symbol: u8, length: u32) -> Self {
-        Self(length | u32::from(symbol & 15) << 12 | u32::from(symbol >> 4) << 8)
-    }
+    const END: u32 = 1 << 28;
+    const LONG: Self = Self(1 << 29);
 
-    #[inline(always)]
-    fn length(self) -> u32 {
-        self.0 & 63
+    fn new(symbol: u8, length: u32) -> Self {
+        let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
+        let end = if size == 0 && run < 15 { Self::END } else { 0 };
+        Self((length + size) | length << 8 | (63 - size) << 16 | run << 24 | end)
     }
 
     /// Zero coefficients before this one; the upper half of the symbol.
     #[inline(always)]
     pub(crate) fn run(self) -> usize {
-        (self.0 >> 8 & 15) as usize
+        (self.0 >> 24 & 15) as usize
     }
 
-    /// Bits of the value behind the code; the lower half of the symbol.
+    /// Whether the size is zero and the run not 15: the end of a block, or of several.
     #[inline(always)]
-    pub(crate) fn size(self) -> u32 {
-        self.0 >> 12 & 15
+    pub(crate) fn is_end(self) -> bool {
+        self.0 & Self::END != 0
     }
 
-    /// The value, zero if it is not in the entry.
+    /// Whether a value follows: whether the lower half of the symbol is not zero.
     #[inline(always)]
-    pub(crate) fn value(self) -> i16 {
-        (self.0 >> 16) as i16
+    pub(crate) fn has_value(self) -> bool {
+        self.0 >> 16 & 63 != 63
+    }
+
+    /// Takes the code alone.
+    #[inline(always)]
+    pub(crate) fn take_code(self, bits: &mut Bits) {
+        bits.consume(self.0 >> 8);
+    }
+
+    /// Takes the code and the value, which is zero if none follows (T.81, figure F.12).
+    #[inline(always)]
+    pub(crate) fn take_value(self, bits: &mut Bits) -> i32 {
+        let rest = bits.window().wrapping_shl(self.0 >> 8);
+        bits.consume(self.0);
+        // A first bit of 0 makes the value negative, and the bits are those of its magnitude inverted.
+        let negative = !(rest.cast_signed() >> 63);
+        let magnitude = ((rest ^ negative.cast_unsigned()) >> 1).wrapping_shr(self.0 >> 16).cast_signed();
+        ((magnitude ^ negative) - negative) as i32
     }
 }
 
@@ -63,12 +80,9 @@ pub(crate) struct HuffmanTable {
 
 impl HuffmanTable {
     /// Derives the codes (ITU-T T.81, annex C.2). Fails with the reason if the counts describe no prefix code.
-    ///
-    /// `values` tells that entries may hold the value behind the code: not so where the symbols mean something else, as
-    /// in the AC scans of progressive files.
-    pub(crate) fn new(spec: &TableSpec, values: bool) -> Result<Self, &'static str> {
+    pub(crate) fn new(spec: &TableSpec) -> Result<Self, &'static str> {
         let mut table = Self {
-            lookup: [Entry(0); 1 << LOOKAHEAD],
+            lookup: [Entry::LONG; 1 << LOOKAHEAD],
             max_code: [-1; 17],
             offset: [0; 17],
             symbols: spec.symbols,
@@ -87,8 +101,9 @@ impl HuffmanTable {
                 if code + 1 >= 1 << length {
                     return Err("its code lengths describe no Huffman code");
                 }
-                if length <= LOOKAHEAD {
-                    table.fill(code, length, symbol, values);
+                if let Some(spare) = LOOKAHEAD.checked_sub(length) {
+                    let first = (code << spare) as usize;
+                    table.lookup[first..first + (1 << spare)].fill(Entry::new(symbol, length));
                 }
                 code += 1;
             }
@@ -101,32 +116,11 @@ impl HuffmanTable {
         Ok(table)
     }
 
-    /// Sets the entries of all bit patterns that begin with `code`.
-    fn fill(&mut self, code: u32, length: u32, symbol: u8, values: bool) {
-        let spare = LOOKAHEAD - length;
-        let first = (code << spare) as usize;
-        let entries = &mut self.lookup[first..first + (1 << spare)];
-        entries.fill(Entry::symbol(symbol, length));
-        let size = u32::from(symbol & 15);
-        if !values || size == 0 || size > spare {
-            return;
-        }
-        let run = u32::from(symbol >> 4) << 8;
-        for (bits, group) in entries.chunks_exact_mut(1 << (spare - size)).enumerate() {
-            let value = extend(bits as u32, size) as u16;
-            group.fill(Entry((length + size) | run | u32::from(value) << 16));
-        }
-    }
-
-    /// The entry for the next bits, which are dropped. At least 17 bits must be loaded.
+    /// The entry for the next bits, of which at least 17 must be loaded.
     #[inline(always)]
-    pub(crate) fn next(&self, bits: &mut Bits) -> Entry {
-        let mut entry = self.lookup[bits.peek(LOOKAHEAD) as usize];
-        if entry.length() == 0 {
-            entry = self.search(bits.peek(16));
-        }
-        bits.consume(entry.0);
-        entry
+    pub(crate) fn find(&self, bits: &Bits) -> Entry {
+        let entry = self.lookup[bits.peek(LOOKAHEAD) as usize];
+        if entry.0 == Entry::LONG.0 { self.search(bits.peek(16)) } else { entry }
     }
 
     /// Finds a code longer than the look-up. Bits that are no code count as 17 bits that mean symbol zero
@@ -137,19 +131,11 @@ impl HuffmanTable {
             let code = (pattern >> (16 - length)) as i32;
             if code <= self.max_code[length as usize] {
                 let index = (code + self.offset[length as usize]) as usize;
-                return Entry::symbol(self.symbols[index & 255], length);
+                return Entry::new(self.symbols[index & 255], length);
             }
         }
-        Entry::symbol(0, 17)
+        Entry::new(0, 17)
     }
-}
-
-/// The signed value that `size` bits stand for (T.81, figure F.12).
-#[inline(always)]
-pub(crate) fn extend(bits: u32, size: u32) -> i32 {
-    let bits = bits as i32;
-    let half = 1 << (size - 1);
-    if bits < half { bits - 2 * half + 1 } else { bits }
 }
 
 /// The tables of T.81, annex K.3.3, which decoders assume where a sequential file brings none (Motion JPEG frames):
@@ -200,3 +186,62 @@ const CHROMINANCE_AC: [u8; 162] = [
     0xC2, 0xC3, 0xC4, 0xC5, 0xC6, 0xC7, 0xC8, 0xC9, 0xCA, 0xD2, 0xD3, 0xD4, 0xD5, 0xD6, 0xD7, 0xD8, 0xD9, 0xDA,
     0xE2, 0xE3, 0xE4, 0xE5, 0xE6, 0xE7, 0xE8, 0xE9, 0xEA, 0xF2, 0xF3, 0xF4, 0xF5, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bits::{End, Source};
+
+    /// The codes of a table with their lengths and symbols, as T.81, figures C.1 and C.2, derives them.
+    fn codes(spec: &TableSpec) -> Vec<(u32, u32, u8)> {
+        let lengths = (1..=16).flat_map(|l| std::iter::repeat_n(l, spec.counts[l as usize - 1].into()));
+        let (mut code, mut before) = (0, 0);
+        let mut codes = Vec::new();
+        for (length, &symbol) in lengths.zip(&spec.symbols) {
+            code <<= length - before;
+            codes.push((code, length, symbol));
+            before = length;
+            code += 1;
+        }
+        codes
+    }
+
+    #[test]
+    fn every_code_is_found_with_every_kind_of_value() {
+        for spec in standard_tables().into_iter().flat_map(|(dc, ac)| [dc, ac]) {
+            let table = HuffmanTable::new(&spec).unwrap();
+            for (code, length, symbol) in codes(&spec) {
+                let size = u32::from(symbol & 15);
+                let greatest = (1i32 << size) - 1;
+                for value in [-greatest, -(greatest + 1) / 2, (greatest + 1) / 2, greatest] {
+                    let pattern = if value < 0 { value + greatest } else { value } as u64;
+                    let window = u64::from(code) << (64 - length) | pattern << (63 - length - size) << 1;
+                    let bytes = window.to_be_bytes();
+                    let bytes: Vec<u8> =
+                        bytes.iter().flat_map(|&b| if b == 0xFF { vec![b, 0] } else { vec![b] }).collect();
+                    let (mut source, mut bits) = Source::new(&bytes, 0, End::Open);
+                    bits = source.refill(bits);
+                    let entry = table.find(&bits);
+                    assert_eq!((entry.run(), entry.has_value()), (usize::from(symbol >> 4), size > 0));
+                    assert_eq!(entry.is_end(), size == 0 && symbol != 0xF0);
+                    let before = source.left(bits);
+                    assert_eq!(entry.take_value(&mut bits), value, "symbol {symbol:02X}");
+                    assert_eq!(before - source.left(bits), u64::from(length + size));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_counts_are_refused() {
+        let spec = |counts| TableSpec { counts, symbols: [0; 256] };
+        let mut counts = [0; 16];
+        counts[0] = 2;
+        assert!(HuffmanTable::new(&spec(counts)).is_err(), "the code of all ones");
+        counts[0] = 1;
+        counts[1] = 2;
+        assert!(HuffmanTable::new(&spec(counts)).is_err(), "three codes where two fit");
+        assert!(HuffmanTable::new(&spec([0, 0, 0, 0, 0, 0, 0, 0, 200, 0, 0, 0, 0, 0, 0, 200])).is_err());
+        assert!(HuffmanTable::new(&spec([0; 16])).is_ok());
+    }
+}

@@ -222,3 +222,60 @@ fn saturate_i16(value: i32) -> i16 {
 fn saturate_i8(value: i16) -> i8 {
     value.clamp(i8::MIN.into(), i8::MAX.into()) as i8
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::markers::ZIGZAG;
+    use proptest::prelude::*;
+
+    fn samples(block: &[i16; 64], quant: &[i16; 64], extent: Extent) -> Vec<i8> {
+        let mut out = vec![0; 8 * 11];
+        inverse(block, quant, extent, &mut out, 11);
+        out.chunks(11).flat_map(|row| row[..8].to_vec()).collect()
+    }
+
+    /// The transform by its definition (T.81, A.3.3), in real numbers.
+    fn exact(coefficients: &[i32; 64]) -> Vec<f64> {
+        let basis = |x: usize, u: usize| {
+            let scale = if u == 0 { 0.125f64.sqrt() } else { 0.5 };
+            scale * ((2 * x + 1) as f64 * u as f64 * std::f64::consts::PI / 16.0).cos()
+        };
+        (0..64)
+            .map(|at| {
+                let (y, x) = (at / 8, at % 8);
+                (0..64).map(|k| f64::from(coefficients[k]) * basis(y, k / 8) * basis(x, k % 8)).sum()
+            })
+            .collect()
+    }
+
+    /// Blocks whose coefficients end at a zigzag index.
+    fn block(size: i16) -> impl Strategy<Value = ([i16; 64], usize)> {
+        (0..64usize, prop::collection::vec(-size..=size, 64)).prop_map(|(last, values)| {
+            let mut block = [0; 64];
+            for (&at, &value) in ZIGZAG[..=last].iter().zip(&values) {
+                block[usize::from(at)] = value;
+            }
+            (block, last)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn samples_are_within_one_of_the_definition((block, last) in block(20), quant in 1..12i16) {
+            let got = samples(&block, &[quant; 64], Extent::of_last(last));
+            let exact = exact(&block.map(|c| i32::from(c) * i32::from(quant)));
+            for (got, exact) in got.iter().zip(exact) {
+                let exact = exact.clamp(-128.0, 127.0);
+                prop_assert!((f64::from(*got) - exact).abs() <= 1.0, "{got} for {exact}");
+            }
+        }
+
+        #[test]
+        fn an_extent_changes_nothing((block, last) in block(i16::MAX), quant in any::<i16>()) {
+            let full = samples(&block, &[quant; 64], Extent::Full);
+            prop_assert_eq!(&samples(&block, &[quant; 64], Extent::of_last(last)), &full);
+            prop_assert_eq!(&samples(&block, &[quant; 64], Extent::of_block(&block)), &full);
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use crate::bits::{Bits, Source};
 use crate::error::Error;
 use crate::frame::{Component, Frame, Scan};
-use crate::huffman::extend;
+use crate::huffman::{Entry, HuffmanTable};
 use crate::markers::{Markers, ZIGZAG};
 use crate::scan::{Entropy, Kind, Place, Tables, Walked, walk};
 use crate::sequential::{self, dc_difference};
@@ -81,7 +81,7 @@ pub(crate) fn progressive_scan<'a>(
     };
     match (scan.first, scan.high) {
         (0, 0) => {
-            let tables = Tables::new(scan, &markers.dc, Kind::Dc, true)?;
+            let tables = Tables::new(scan, &markers.dc, Kind::Dc)?;
             each(&|entropy, component, block| {
                 let difference = dc_difference(tables.of(component), &mut entropy.source, &mut entropy.bits);
                 let prediction = &mut entropy.prediction[component];
@@ -94,15 +94,10 @@ pub(crate) fn progressive_scan<'a>(
                 block[0] |= 1 << low;
             }
         }),
-        (_, 0) => {
-            let tables = Tables::new(scan, &markers.ac, Kind::Ac, true)?;
-            each(&|entropy, component, block| first_ac(&tables, entropy, component, block, band.clone(), low))
-        }
-        _ => {
-            let tables = Tables::new(scan, &markers.ac, Kind::Ac, false)?;
-            each(&|entropy, component, block| {
-                refine_ac(&tables, entropy, component, block, band.clone(), low)
-            })
+        (_, high) => {
+            let tables = Tables::new(scan, &markers.ac, Kind::Ac)?;
+            let decode = if high == 0 { first_ac } else { refine_ac };
+            each(&|entropy, component, block| decode(tables.of(component), entropy, block, band.clone(), low))
         }
     }
 }
@@ -126,76 +121,59 @@ fn check_band(scan: &Scan) -> Result<(), Error> {
 type Band = std::ops::RangeInclusive<usize>;
 
 /// The first scan of a band (T.81, G.1.2.2).
-#[inline]
-fn first_ac(
-    tables: &Tables,
-    entropy: &mut Entropy<'_>,
-    component: usize,
-    block: &mut [i16; 64],
-    band: Band,
-    low: u32,
-) {
+fn first_ac(table: &HuffmanTable, entropy: &mut Entropy<'_>, block: &mut [i16; 64], band: Band, low: u32) {
     if entropy.end_of_band_run > 0 {
         entropy.end_of_band_run -= 1;
         return;
     }
-    let table = tables.of(component);
     let mut bits = entropy.bits;
     let source = &mut entropy.source;
     let mut k = *band.start();
     while k <= *band.end() {
         bits = source.refill(bits);
-        let entry = table.next(&mut bits);
-        let (run, size) = (entry.run(), entry.size());
-        let value = match i32::from(entry.value()) {
-            0 if size == 0 && run == 15 => {
-                k += 16;
-                continue;
-            }
-            0 if size == 0 => {
-                entropy.end_of_band_run = end_of_band_run(&mut bits, run as u32) - 1;
-                break;
-            }
-            0 => extend(bits.take(size), size),
-            value => value,
-        };
-        k += run;
-        block[usize::from(ZIGZAG[k & 127] & 63)] = (value << low) as i16;
+        let entry = table.find(&bits);
+        if entry.is_end() {
+            entropy.end_of_band_run = end_of_band_run(entry, &mut bits) - 1;
+            break;
+        }
+        // A run of 16 zeros leaves the coefficient after 15 as it is.
+        k += entry.run();
+        let value = entry.take_value(&mut bits);
+        if value != 0 {
+            block[usize::from(ZIGZAG[k & 127] & 63)] = (value << low) as i16;
+        }
         k += 1;
     }
     entropy.bits = bits;
 }
 
-/// The number of blocks that a code "EOBn" ends, the present one included. Its bits must be loaded.
-fn end_of_band_run(bits: &mut Bits, n: u32) -> u32 {
+/// Takes a code "EOBn" and its `n` bits: the number of blocks that it ends, the present one included.
+fn end_of_band_run(entry: Entry, bits: &mut Bits) -> u32 {
+    entry.take_code(bits);
+    let n = entry.run() as u32;
     1 << n | if n > 0 { bits.take(n) } else { 0 }
 }
 
 /// A later scan of a band, which adds one bit to its coefficients (T.81, G.1.2.3).
-fn refine_ac(
-    tables: &Tables,
-    entropy: &mut Entropy<'_>,
-    component: usize,
-    block: &mut [i16; 64],
-    band: Band,
-    low: u32,
-) {
-    let table = tables.of(component);
+fn refine_ac(table: &HuffmanTable, entropy: &mut Entropy<'_>, block: &mut [i16; 64], band: Band, low: u32) {
     let mut bits = entropy.bits;
     let source = &mut entropy.source;
     let (mut k, end) = (*band.start(), *band.end());
     while entropy.end_of_band_run == 0 && k <= end {
         bits = source.refill(bits);
-        let entry = table.next(&mut bits);
-        let mut zeros = entry.run();
-        let mut value = 0;
-        if entry.size() > 0 {
-            // The size should be 1; whatever it is, one bit follows, the sign.
-            value = if bits.take(1) != 0 { 1 << low } else { -1 << low };
-        } else if zeros < 15 {
-            entropy.end_of_band_run = end_of_band_run(&mut bits, zeros as u32);
+        let entry = table.find(&bits);
+        if entry.is_end() {
+            entropy.end_of_band_run = end_of_band_run(entry, &mut bits);
             break;
         }
+        entry.take_code(&mut bits);
+        let mut zeros = entry.run();
+        let value = match entry.has_value() {
+            // The size should be 1; whatever it is, one bit follows, the sign.
+            true if bits.take(1) != 0 => 1 << low,
+            true => -1 << low,
+            false => 0,
+        };
         // Pass over `zeros` coefficients that are still zero, refining the others on the way.
         while k <= end {
             let coefficient = &mut block[usize::from(ZIGZAG[k] & 63)];

@@ -186,13 +186,7 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    /// `values` as for [`HuffmanTable::new`].
-    pub(crate) fn new(
-        scan: &Scan,
-        specs: &[Option<TableSpec>; 4],
-        kind: Kind,
-        values: bool,
-    ) -> Result<Self, Error> {
+    pub(crate) fn new(scan: &Scan, specs: &[Option<TableSpec>; 4], kind: Kind) -> Result<Self, Error> {
         let mut numbers: Vec<u8> = Vec::with_capacity(2);
         let mut tables = Vec::with_capacity(2);
         let mut of_component = [0; 4];
@@ -216,7 +210,7 @@ impl Tables {
             }
             *slot = tables.len();
             numbers.push(index);
-            tables.push(HuffmanTable::new(spec, values).map_err(bad)?);
+            tables.push(HuffmanTable::new(spec).map_err(bad)?);
         }
         Ok(Self { tables, of_component })
     }

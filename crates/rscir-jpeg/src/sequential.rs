@@ -3,7 +3,7 @@
 use crate::bits::{Bits, Source};
 use crate::error::Error;
 use crate::frame::Scan;
-use crate::huffman::{HuffmanTable, extend};
+use crate::huffman::HuffmanTable;
 use crate::markers::{Markers, ZIGZAG};
 use crate::scan::{Entropy, Kind, Tables};
 
@@ -16,8 +16,8 @@ pub(crate) struct Coder {
 impl Coder {
     pub(crate) fn new(markers: &Markers<'_>, scan: &Scan) -> Result<Self, Error> {
         Ok(Self {
-            dc: Tables::new(scan, &markers.dc, Kind::Dc, true)?,
-            ac: Tables::new(scan, &markers.ac, Kind::Ac, true)?,
+            dc: Tables::new(scan, &markers.dc, Kind::Dc)?,
+            ac: Tables::new(scan, &markers.ac, Kind::Ac)?,
         })
     }
 
@@ -40,21 +40,14 @@ impl Coder {
         let (mut k, mut last) = (1, 0);
         while k < 64 {
             bits = source.refill(bits);
-            let entry = table.next(&mut bits);
-            let mut value = entry.value();
-            if value == 0 {
-                let size = entry.size();
-                if size == 0 {
-                    if entry.run() != 15 {
-                        break;
-                    }
-                    k += 16;
-                    continue;
-                }
-                value = extend(bits.take(size), size) as i16;
+            let entry = table.find(&bits);
+            if entry.is_end() {
+                entry.take_code(&mut bits);
+                break;
             }
+            // A run of 16 zeros comes as a value of zero after 15.
             k += entry.run();
-            block[usize::from(ZIGZAG[k & 127] & 63)] = value;
+            block[usize::from(ZIGZAG[k & 127] & 63)] = entry.take_value(&mut bits) as i16;
             last = k;
             k += 1;
         }
@@ -67,10 +60,5 @@ impl Coder {
 #[inline(always)]
 pub(crate) fn dc_difference(table: &HuffmanTable, source: &mut Source<'_>, bits: &mut Bits) -> i32 {
     *bits = source.refill(*bits);
-    let entry = table.next(bits);
-    match (entry.value(), entry.size()) {
-        (0, 0) => 0,
-        (0, size) => extend(bits.take(size), size),
-        (value, _) => value.into(),
-    }
+    table.find(bits).take_value(bits)
 }

@@ -118,13 +118,20 @@ impl<'a> Smoother<'a> {
 
     /// The DC coefficients of the 5 x 5 blocks around one; beyond an edge those at the edge.
     fn neighbours(&self, row: usize, col: usize) -> [i32; 25] {
-        // libjpeg counts the padding below the image among the rows, except from the last MCU row.
-        let in_last_mcu_row = row / self.component.v + 1 == self.mcu_rows;
-        let rows = if in_last_mcu_row { self.component.block_rows } else { self.component.padded_rows };
-        let clamped = |at: usize, step: usize, len: usize| (at + step).saturating_sub(2).min(len - 1);
+        let Component { v, block_rows, block_cols, padded_rows, .. } = *self.component;
+        let above = (self.mcu_rows - 1) * v;
+        // libjpeg counts the padding below the image among the rows. Not so in the last MCU row, where it numbers the
+        // rows as if all MCU rows had as few as that one, and so finds the upper edge too early.
+        let (first, end) = if row < above {
+            (0, padded_rows)
+        } else {
+            ((self.mcu_rows - 1) * (padded_rows - block_rows), block_rows)
+        };
+        let row_at = |step: usize| (row + step).saturating_sub(2).clamp(first, end - 1);
+        let col_at = |step: usize| (col + step).saturating_sub(2).min(block_cols - 1);
         std::array::from_fn(|i| {
-            let (row, col) = (clamped(row, i / 5, rows), clamped(col, i % 5, self.component.block_cols));
-            self.coefficients.blocks[row * self.coefficients.stride + col][0].into()
+            let at = row_at(i / 5) * self.coefficients.stride + col_at(i % 5);
+            self.coefficients.blocks[at][0].into()
         })
     }
 }

@@ -84,7 +84,7 @@ pub(crate) struct Upsampler {
 impl Upsampler {
     /// Chooses the method as libjpeg-turbo does (jdsample.c, `jinit_upsampler`). `offset` is for the error.
     pub(crate) fn new(frame: &Frame, component: &Component, offset: usize) -> Result<Self, Error> {
-        if frame.h_max % component.h != 0 || frame.v_max % component.v != 0 {
+        if !frame.h_max.is_multiple_of(component.h) || !frame.v_max.is_multiple_of(component.v) {
             return Err(Error::Unsupported { kind: Refused::FractionalSampling, offset });
         }
         let (cols, rows) = (frame.h_max / component.h, frame.v_max / component.v);
@@ -150,5 +150,74 @@ fn double(row: &[i8], out: &mut [i8]) {
     for (out, window) in out[2..].chunks_exact_mut(2).zip(row.windows(3)) {
         out[0] = left(window[1], window[0]);
         out[1] = right(window[1], window[2]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(width: u16, height: u16, luma: u8, chroma: u8) -> Frame {
+        let (w, h) = (width.to_be_bytes(), height.to_be_bytes());
+        let contents = [8, h[0], h[1], w[0], w[1], 3, 1, luma, 0, 2, chroma, 0, 3, chroma, 0];
+        Frame::parse(&contents, 0, false).unwrap()
+    }
+
+    /// Rows of a chroma plane, upsampled; samples are given and compared as 0 to 255.
+    fn upsampled(frame: &Frame, rows: &[&[u8]]) -> Vec<Vec<u8>> {
+        let component = &frame.components[1];
+        let mut plane = Plane::new(component);
+        for (y, row) in rows.iter().enumerate() {
+            for (x, sample) in row.iter().enumerate() {
+                plane.samples[y * plane.stride + x] = (sample ^ 0x80) as i8;
+            }
+        }
+        let mut upsampler = Upsampler::new(frame, component, 0).unwrap();
+        (0..frame.height)
+            .map(|y| upsampler.row(&plane, y)[..frame.width].iter().map(|&s| s as u8 ^ 0x80).collect())
+            .collect()
+    }
+
+    // The expected rows are worked out by hand from jdsample.c.
+
+    #[test]
+    fn columns_are_doubled_by_a_triangle_filter() {
+        let got = upsampled(&frame(6, 1, 0x21, 0x11), &[&[0, 100, 203]]);
+        assert_eq!(got, [[0, 25, 75, 126, 177, 203]]);
+    }
+
+    #[test]
+    fn rows_are_doubled_by_a_triangle_filter() {
+        let got = upsampled(&frame(1, 4, 0x12, 0x11), &[&[10], &[21]]);
+        assert_eq!(got, [[10], [13], [18], [21]]);
+    }
+
+    #[test]
+    fn both_are_doubled_by_a_triangle_filter() {
+        let got = upsampled(&frame(6, 3, 0x22, 0x11), &[&[0, 100, 203], &[50, 60, 255]]);
+        assert_eq!(
+            got,
+            [[0, 25, 75, 126, 177, 203], [13, 32, 71, 121, 185, 216], [38, 46, 62, 113, 199, 242]]
+        );
+    }
+
+    #[test]
+    fn two_samples_are_too_few_for_the_filter() {
+        let got = upsampled(&frame(3, 2, 0x22, 0x11), &[&[7, 90]]);
+        assert_eq!(got, [[7, 7, 90], [7, 7, 90]]);
+    }
+
+    #[test]
+    fn other_ratios_are_replicated() {
+        assert_eq!(upsampled(&frame(7, 1, 0x41, 0x11), &[&[7, 90]]), [[7, 7, 7, 7, 90, 90, 90]]);
+        assert_eq!(upsampled(&frame(1, 4, 0x13, 0x11), &[&[7], &[90]]), [[7], [7], [7], [90]]);
+    }
+
+    #[test]
+    fn fractional_ratios_are_refused() {
+        let frame = frame(9, 9, 0x31, 0x21);
+        let kind = Refused::FractionalSampling;
+        let error = Upsampler::new(&frame, &frame.components[1], 5).err();
+        assert_eq!(error, Some(Error::Unsupported { kind, offset: 5 }));
     }
 }

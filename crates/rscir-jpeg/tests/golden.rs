@@ -1,0 +1,81 @@
+//! Every file of `tests/data` gives the pixels that Pillow with libjpeg-turbo gives: see `tests/data/make.py`.
+
+use rscir_jpeg::{ColorSpace, Limits, RgbImage, decode, decode_into, exif_orientation, read_header};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+
+/// The lines of the table: file, its bytes, width, height, SHA-256 of the RGB bytes in hexadecimal digits.
+fn table() -> Vec<(String, Vec<u8>, u32, u32, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let table = std::fs::read_to_string(folder.join("golden.txt")).unwrap();
+    let line = |line: &str| {
+        let fields: Vec<_> = line.split(' ').collect();
+        let bytes = std::fs::read(folder.join(fields[0])).unwrap();
+        (fields[0].into(), bytes, fields[1].parse().unwrap(), fields[2].parse().unwrap(), fields[3].into())
+    };
+    table.lines().map(line).collect()
+}
+
+fn digest(data: &[u8]) -> String {
+    Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn pixels_are_those_of_libjpeg_turbo() {
+    let table = table();
+    assert_eq!(table.len(), 166);
+    let mut wrong = Vec::new();
+    for (file, bytes, width, height, expected) in &table {
+        match decode(bytes, &Limits::default()) {
+            Ok(image) => {
+                assert_eq!((image.width, image.height), (*width, *height), "{file}");
+                assert_eq!(image.data.len(), *width as usize * *height as usize * 3, "{file}");
+                if digest(&image.data) != *expected {
+                    wrong.push(file.clone());
+                }
+            }
+            Err(error) => wrong.push(format!("{file}: {error}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} differ: {wrong:#?}", wrong.len(), table.len());
+}
+
+#[test]
+fn an_image_used_again_holds_nothing_of_the_one_before() {
+    let mut image = RgbImage::default();
+    for (file, bytes, .., expected) in &table() {
+        decode_into(bytes, &Limits::default(), &mut image).unwrap();
+        assert_eq!(digest(&image.data), *expected, "{file}");
+    }
+}
+
+#[test]
+fn headers_tell_what_decoding_finds() {
+    for (file, bytes, width, height, _) in &table() {
+        let header = read_header(bytes).unwrap();
+        assert_eq!((header.width, header.height), (*width, *height), "{file}");
+        let kind = |names: &[&str]| names.iter().any(|name| file.starts_with(name));
+        let (components, space) = if kind(&["gray", "f_gray", "f_dc"]) {
+            (1, ColorSpace::Gray)
+        } else if kind(&["cmyk", "f_cmyk", "f_scans_cmyk"]) {
+            (4, ColorSpace::Cmyk)
+        } else if kind(&["f_ycck"]) {
+            (4, ColorSpace::Ycck)
+        } else if kind(&["rgb", "f_rgb", "f_adobe_rgb"]) {
+            (3, ColorSpace::Rgb)
+        } else {
+            (3, ColorSpace::YCbCr)
+        };
+        assert_eq!((header.components, header.color_space), (components, space), "{file}");
+        assert_eq!(header.progressive, file.contains("prog"), "{file}");
+    }
+}
+
+#[test]
+fn the_orientation_is_read_and_not_applied() {
+    let orientations: Vec<_> = table()
+        .iter()
+        .filter_map(|(file, bytes, ..)| Some((file.clone(), exif_orientation(bytes)?)))
+        .collect();
+    assert_eq!(orientations, [("exif_orientation_6.jpg".into(), 6)]);
+}
