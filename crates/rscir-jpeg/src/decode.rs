@@ -11,8 +11,8 @@ use crate::scan::{BlockSink, Entropy, Place, walk};
 use crate::sequential::Coder;
 use crate::smoothing::{self, Smoother};
 
-/// The most scans of a file. libjpeg-turbo's own guard against files that are all scans is of this order
-/// (`djpeg -maxscans`); the scan scripts of encoders have about ten.
+/// The most scans of a file. The scan scripts of encoders have about ten; libjpeg-turbo's fuzz targets stop at 100
+/// (fuzz/decompress.cc), so 500 leaves room and still ends files that are all scans.
 const MAX_SCANS: u32 = 500;
 
 /// Blocks of 8 x 8 samples that any file may have. Beyond them every block must have at least one bit in the file, which

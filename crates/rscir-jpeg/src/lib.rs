@@ -27,7 +27,10 @@
 //! It does not encode, apply colour profiles or the EXIF orientation, decode at a reduced size, or read other formats.
 //!
 //! Damaged files are treated as Pillow treats them: a file that ends early is [`Error::Truncated`]; wrong entropy-coded
-//! data inside a whole file is no error, and gives the pixels that libjpeg-turbo makes of it.
+//! data inside a whole file is no error, and gives the pixels that libjpeg-turbo makes of it. It differs from Pillow in
+//! little: it refuses images above a million pixels with less than a bit for each block ([`Error::TooLittleData`]) and
+//! more than 500 scans; it passes over an incomplete segment after the image; and a file that ends within seven bytes
+//! after the image without an end-of-image marker, of which Pillow takes some and not others, it takes from the fourth.
 #![forbid(unsafe_code)]
 
 mod bits;

@@ -192,7 +192,7 @@ impl<'a> Markers<'a> {
         };
     }
 
-    /// Reads up to the first scan; what stands there belongs to the frame header that is read on the way.
+    /// Reads the frame header and up to the data of the first scan.
     pub(crate) fn first_scan(&mut self) -> Result<(Frame, Scan), Error> {
         let mut frame = None;
         loop {
