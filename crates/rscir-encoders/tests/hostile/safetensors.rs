@@ -8,7 +8,7 @@ fn info(name: &str, dtype: &str, shape: &str, start: u64, end: u64) -> String {
     format!(r#""{name}":{{"dtype":"{dtype}","shape":[{shape}],"data_offsets":[{start},{end}]}}"#)
 }
 
-pub fn safetensors() -> Vec<Case> {
+pub(crate) fn safetensors() -> Vec<Case> {
     let one = |dtype, shape, start, end, data| {
         safetensors_file(&format!("{{{}}}", info("w", dtype, shape, start, end)), data)
     };
@@ -59,8 +59,10 @@ pub fn safetensors() -> Vec<Case> {
     ]
 }
 
-/// Name, files beside each other, message.
-pub fn sharded() -> Vec<(&'static str, Vec<(&'static str, Vec<u8>)>, &'static str)> {
+/// A name, files that lie beside each other, and a part of the error.
+pub(crate) type ShardedCase = (&'static str, Vec<(&'static str, Vec<u8>)>, &'static str);
+
+pub(crate) fn sharded() -> Vec<ShardedCase> {
     let shard = || safetensors_file(&format!("{{{}}}", info("w", "F32", "1", 0, 4)), 4);
     let index = |text: &str| ("index.json", text.as_bytes().to_vec());
     let map = |tensor: &str, file: &str| index(&format!(r#"{{"weight_map":{{"{tensor}":"{file}"}}}}"#));
