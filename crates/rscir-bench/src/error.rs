@@ -1,0 +1,71 @@
+use std::path::PathBuf;
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong with a benchmark.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The core, an archive or a method refused something.
+    #[error(transparent)]
+    Core(#[from] rscir_core::Error),
+    /// A file cannot be read or written.
+    #[error("cannot {action} {path}", path = path.display())]
+    Io {
+        /// `read` or `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A line of a list does not have the form it must have.
+    #[error("{path}:{line}: {problem}", path = path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Its line, from 1.
+        line: u64,
+        /// What is wrong, and what is expected.
+        problem: String,
+    },
+    /// Two archive rows have one base name, so a csv row could mean either.
+    #[error(
+        "{first} and {second} have one base name, and the csv files name images by it: rename one, or use the strict mode, where \
+         the last one counts"
+    )]
+    AmbiguousName {
+        /// Key of the first row.
+        first: String,
+        /// Key of the second row.
+        second: String,
+    },
+    /// No csv file of the benchmark is there.
+    #[error("{path} holds none of {expected}: point --dataset at the folder that holds PatternCom/", path = path.display())]
+    NoAttributes {
+        /// The folder.
+        path: PathBuf,
+        /// The file names looked for.
+        expected: String,
+    },
+    /// A text that the queries ask with has no features.
+    #[error(
+        "the text features lack {text:?}, which {group} asks with: encode it too (extract_features --texts)"
+    )]
+    MissingText {
+        /// The text.
+        text: String,
+        /// The first group of queries that needs it.
+        group: String,
+    },
+    /// A query image is not in the archive.
+    #[error("the archive lacks the query image {key:?}: encode it, or leave its queries out")]
+    MissingImage {
+        /// Key of the image.
+        key: String,
+    },
+    /// There is nothing to evaluate.
+    #[error("there are no queries: none of the archive's images is in the benchmark's csv files")]
+    NoQueries,
+}

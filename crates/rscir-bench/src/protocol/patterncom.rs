@@ -1,0 +1,402 @@
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use rscir_core::Archive;
+
+use super::classes::{category, class_of, merged};
+use super::lines::{read_csv, read_text};
+use crate::queries::Interner;
+use crate::{Error, Query, QueryGroup, QuerySet, Result};
+
+/// The attributes of PatternCom, in the order of the published tables.
+pub const ATTRIBUTES: [&str; 6] = ["color", "context", "density", "existence", "quantity", "shape"];
+
+/// How the data's flaws are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Mode {
+    /// What the protocol means; what does not fit is reported.
+    #[default]
+    Clean,
+    /// The numbers of the reference's program, its flaws included.
+    Strict,
+}
+
+impl Mode {
+    /// `clean` or `strict`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Strict => "strict",
+        }
+    }
+}
+
+/// One row of an attribute's csv file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelRow {
+    /// Line in the file, from 1.
+    pub line: u64,
+    /// Base name of the tile.
+    pub name: String,
+    /// The attribute column.
+    pub attribute: String,
+    /// The value, which is also the text that asks for it.
+    pub value: String,
+}
+
+/// The labels of one attribute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribute {
+    /// Name of the attribute: the file's stem.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// Its rows, in order.
+    pub rows: Vec<LabelRow>,
+    /// Line of a header that was recognised and skipped.
+    pub header: Option<u64>,
+}
+
+/// A row of `patternnet.csv`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tile {
+    /// Path of the image, relative to the dataset: its key.
+    pub path: String,
+    /// Its label, such as `wastewater_treatment_plant`.
+    pub label: String,
+}
+
+/// The label files of PatternCom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PatternCom {
+    /// The attributes whose files are there, in the order of [`ATTRIBUTES`].
+    pub attributes: Vec<Attribute>,
+}
+
+/// A csv row that something is reported of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// File name of the csv.
+    pub file: String,
+    /// Line in it, from 1.
+    pub line: u64,
+    /// Base name of the tile.
+    pub name: String,
+    /// The row's value.
+    pub value: String,
+}
+
+/// What the label files hold that the protocol does not expect.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DatasetReport {
+    /// Rows whose tile the archive lacks.
+    pub missing: Vec<Finding>,
+    /// Rows whose tile an earlier row of the same file names.
+    pub duplicates: Vec<Finding>,
+    /// Rows that ask nothing, since their category has no other value.
+    pub without_queries: Vec<Finding>,
+    /// Headers that were skipped.
+    pub headers: Vec<Finding>,
+    /// Base names that several archive rows have; only the strict mode goes on then.
+    pub ambiguous: Vec<String>,
+}
+
+impl PatternCom {
+    /// Reads `<folder>/PatternCom/<attribute>.csv` for every attribute whose file is there.
+    ///
+    /// # Errors
+    /// [`Error::NoAttributes`] if none is; [`Error::Io`]; [`Error::Line`] for a row without three columns.
+    pub fn read(folder: impl AsRef<Path>) -> Result<Self> {
+        let folder = folder.as_ref().join("PatternCom");
+        let mut attributes = Vec::new();
+        for name in ATTRIBUTES {
+            let path = folder.join(format!("{name}.csv"));
+            if path.is_file() {
+                attributes.push(Attribute::read(name, &path)?);
+            }
+        }
+        if attributes.is_empty() {
+            let expected = ATTRIBUTES.map(|name| format!("{name}.csv")).join(", ");
+            return Err(Error::NoAttributes { path: folder, expected });
+        }
+        Ok(Self { attributes })
+    }
+
+    /// Reads `<folder>/patternnet.csv`: the archive's images in order.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Line`] for a line without three parts.
+    pub fn read_tiles(folder: impl AsRef<Path>) -> Result<Vec<Tile>> {
+        let path = folder.as_ref().join("patternnet.csv");
+        let text = read_text(&path)?;
+        let lines =
+            (1..).zip(text.trim_start_matches('\u{feff}').lines()).filter(|(_, l)| !l.trim().is_empty());
+        lines
+            .map(|(line, text)| {
+                // From the right: only the path may hold spaces.
+                let mut parts = text.trim_end().rsplitn(3, ' ');
+                match (parts.next(), parts.next(), parts.next()) {
+                    (Some(label), Some(_), Some(tile)) if !tile.is_empty() => {
+                        Ok(Tile { path: tile.into(), label: label.into() })
+                    }
+                    _ => {
+                        let problem = format!("expected `<path> <number> <label>`, got {text:?}");
+                        Err(Error::Line { path: path.clone(), line, problem })
+                    }
+                }
+            })
+            .collect()
+    }
+
+    /// The queries on an archive whose keys are the images' paths, and what was met on the way.
+    ///
+    /// # Errors
+    /// [`Error::AmbiguousName`] in the clean mode; [`Error::NoQueries`].
+    pub fn queries(&self, archive: &dyn Archive, mode: Mode) -> Result<(QuerySet, DatasetReport)> {
+        let mut report = DatasetReport::default();
+        let names = Names::of(archive, mode, &mut report)?;
+        let mut builder = Builder::new(archive);
+        for attribute in &self.attributes {
+            attribute.report(&names, &mut report);
+            let queries = match mode {
+                Mode::Clean => attribute.clean_queries(&names, &mut builder, &mut report),
+                Mode::Strict => attribute.strict_queries(&names, &mut builder),
+            };
+            builder.groups.push(QueryGroup { name: attribute.name.clone(), queries });
+        }
+        let queries = builder.finish();
+        if queries.is_empty() { Err(Error::NoQueries) } else { Ok((queries, report)) }
+    }
+}
+
+/// The archive's rows by base name.
+struct Names<'a> {
+    rows: HashMap<&'a str, Vec<usize>>,
+}
+
+impl<'a> Names<'a> {
+    fn of(archive: &'a dyn Archive, mode: Mode, report: &mut DatasetReport) -> Result<Self> {
+        let mut rows: HashMap<&str, Vec<usize>> = HashMap::with_capacity(archive.len());
+        for row in 0..archive.len() {
+            let name = base_name(archive.key(row));
+            let rows = rows.entry(name).or_default();
+            if let Some(&first) = rows.first() {
+                if mode == Mode::Clean {
+                    let (first, second) = (archive.key(first).into(), archive.key(row).into());
+                    return Err(Error::AmbiguousName { first, second });
+                }
+                if rows.len() == 1 {
+                    report.ambiguous.push(name.into());
+                }
+            }
+            rows.push(row);
+        }
+        Ok(Self { rows })
+    }
+
+    /// The row that asks under this name: the last, as a Python dictionary keeps it.
+    fn query_row(&self, name: &str) -> Option<usize> {
+        self.rows(name).last().copied()
+    }
+
+    fn rows(&self, name: &str) -> &[usize] {
+        self.rows.get(name).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What follows the last separator of a path.
+fn base_name(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
+}
+
+/// Collects queries over all attributes, each image, text and relevant set once.
+struct Builder<'a> {
+    archive: &'a dyn Archive,
+    images: Interner<usize>,
+    texts: Interner<String>,
+    relevant: Interner<Vec<usize>>,
+    groups: Vec<QueryGroup>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(archive: &'a dyn Archive) -> Self {
+        let (images, texts, relevant) = (Interner::new(), Interner::new(), Interner::new());
+        Self { archive, images, texts, relevant, groups: Vec::new() }
+    }
+
+    fn finish(self) -> QuerySet {
+        let images = self.images.into_values().into_iter().map(|row| self.archive.key(row).into());
+        QuerySet {
+            images: images.collect(),
+            texts: self.texts.into_values(),
+            relevant: self.relevant.into_values(),
+            groups: self.groups,
+        }
+    }
+}
+
+/// Relevant sets of one attribute, by merged class and value, each built once.
+struct Relevance<'a> {
+    rows: HashMap<(&'a str, &'a str), Vec<usize>>,
+    known: HashMap<(&'a str, &'a str), usize>,
+}
+
+impl<'a> Relevance<'a> {
+    fn new() -> Self {
+        Self { rows: HashMap::new(), known: HashMap::new() }
+    }
+
+    fn add(&mut self, class: &'a str, value: &'a str, rows: &[usize]) {
+        self.rows.entry((merged(class), value)).or_default().extend_from_slice(rows);
+    }
+
+    fn index(&mut self, class: &'a str, value: &'a str, sets: &mut Interner<Vec<usize>>) -> usize {
+        let key = (merged(class), value);
+        *self.known.entry(key).or_insert_with(|| {
+            let mut rows = self.rows.get(&key).cloned().unwrap_or_default();
+            rows.sort_unstable();
+            rows.dedup();
+            sets.index(rows)
+        })
+    }
+}
+
+impl Attribute {
+    fn read(name: &str, path: &Path) -> Result<Self> {
+        let mut attribute = Self { name: name.into(), path: path.into(), rows: Vec::new(), header: None };
+        for record in read_csv(path)? {
+            let line = record.line;
+            let bad = |problem| Err(Error::Line { path: path.into(), line, problem });
+            let [file, column, value] = record.fields.as_slice() else {
+                let got = record.fields.len();
+                return bad(format!("expected 3 columns (filename,attribute,value), got {got}"));
+            };
+            if attribute.rows.is_empty() && attribute.header.is_none() && is_header(file, column, value) {
+                attribute.header = Some(line);
+                continue;
+            }
+            for (what, field) in [("filename", file), ("attribute", column), ("value", value)] {
+                if field.trim().is_empty() {
+                    return bad(format!("the {what} is empty"));
+                }
+            }
+            attribute.rows.push(LabelRow {
+                line,
+                name: file.clone(),
+                attribute: column.clone(),
+                value: value.clone(),
+            });
+        }
+        Ok(attribute)
+    }
+
+    fn finding(&self, line: u64, name: &str, value: &str) -> Finding {
+        let file = format!("{}.csv", self.name);
+        Finding { file, line, name: name.into(), value: value.into() }
+    }
+
+    /// Reports rows of absent tiles and repeated tiles.
+    fn report(&self, names: &Names<'_>, report: &mut DatasetReport) {
+        report.headers.extend(self.header.map(|line| self.finding(line, "", "")));
+        let mut seen = BTreeSet::new();
+        for row in &self.rows {
+            let finding = || self.finding(row.line, &row.name, &row.value);
+            if !seen.insert(&row.name) {
+                report.duplicates.push(finding());
+            }
+            if names.rows(&row.name).is_empty() {
+                report.missing.push(finding());
+            }
+        }
+    }
+
+    /// Category of a row: the attribute column and the class, merged in this file's attribute.
+    fn category_of<'r>(&self, row: &'r LabelRow) -> (&'r str, &'r str) {
+        (&row.attribute, category(&self.name, class_of(&row.name)))
+    }
+
+    /// Values by category, in the order of first use.
+    fn values<'r>(
+        &self,
+        rows: impl Iterator<Item = &'r LabelRow>,
+    ) -> HashMap<(&'r str, &'r str), Vec<&'r str>> {
+        let mut values: HashMap<_, Vec<&str>> = HashMap::new();
+        for row in rows {
+            let values = values.entry(self.category_of(row)).or_default();
+            if !values.contains(&row.value.as_str()) {
+                values.push(&row.value);
+            }
+        }
+        values
+    }
+
+    /// An image may have several values; it is asked for the values of its category that it does not have.
+    fn clean_queries(
+        &self,
+        names: &Names<'_>,
+        builder: &mut Builder<'_>,
+        report: &mut DatasetReport,
+    ) -> Vec<Query> {
+        let present = || self.rows.iter().filter(|row| names.query_row(&row.name).is_some());
+        let values = self.values(present());
+        let mut relevance = Relevance::new();
+        let mut own: HashMap<&str, Vec<&str>> = HashMap::new();
+        for row in present() {
+            relevance.add(class_of(&row.name), &row.value, names.rows(&row.name));
+            own.entry(&row.name).or_default().push(&row.value);
+        }
+        let mut asked = BTreeSet::new();
+        let mut queries = Vec::new();
+        for row in present() {
+            let others = &values[&self.category_of(row)];
+            let texts = others.iter().filter(|value| !own[row.name.as_str()].contains(value));
+            let Some(image) = names.query_row(&row.name) else { continue };
+            if !asked.insert(image) {
+                continue;
+            }
+            let before = queries.len();
+            for &text in texts {
+                queries.push(Query {
+                    image: builder.images.index(image),
+                    text: builder.texts.index(text.into()),
+                    relevant: relevance.index(class_of(&row.name), text, &mut builder.relevant),
+                });
+            }
+            if queries.len() == before {
+                report.without_queries.push(self.finding(row.line, &row.name, &row.value));
+            }
+        }
+        queries
+    }
+
+    /// As the reference's program pairs them: tiles that the archive lacks drop out of the list of positions alone, so
+    /// after one every tile asks with the class and the texts of an earlier row; the last row of a tile decides its
+    /// value.
+    fn strict_queries(&self, names: &Names<'_>, builder: &mut Builder<'_>) -> Vec<Query> {
+        let values = self.values(self.rows.iter());
+        let last: HashMap<&str, &LabelRow> = self.rows.iter().map(|row| (row.name.as_str(), row)).collect();
+        let mut relevance = Relevance::new();
+        for row in last.values() {
+            relevance.add(class_of(&row.name), &row.value, names.rows(&row.name));
+        }
+        let positions = self.rows.iter().filter_map(|row| names.query_row(&row.name));
+        let mut queries = Vec::new();
+        for (image, row) in positions.zip(&self.rows) {
+            for &text in values[&self.category_of(row)].iter().filter(|value| **value != row.value) {
+                queries.push(Query {
+                    image: builder.images.index(image),
+                    text: builder.texts.index(text.into()),
+                    relevant: relevance.index(class_of(&row.name), text, &mut builder.relevant),
+                });
+            }
+        }
+        queries
+    }
+}
+
+/// True if a first row names columns rather than a tile.
+fn is_header(file: &str, attribute: &str, value: &str) -> bool {
+    let is = |field: &str, names: &[&str]| names.contains(&field.trim().to_ascii_lowercase().as_str());
+    is(file, &["filename", "file", "image", "name", "path"])
+        && (is(attribute, &["attribute"]) || is(value, &["value", "attribute value", "attribute_value"]))
+}

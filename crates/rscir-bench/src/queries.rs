@@ -1,0 +1,77 @@
+/// Composed queries with their relevant archive rows, whatever benchmark they come from.
+///
+/// Images, texts and relevant sets stand once and are referred to by index: PatternCom's 21,000 queries share 9,400
+/// images, 40 texts and some hundred relevant sets.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct QuerySet {
+    /// Distinct query images: keys in the archive.
+    pub images: Vec<String>,
+    /// Distinct query texts.
+    pub texts: Vec<String>,
+    /// Distinct sets of relevant archive rows, each ascending.
+    pub relevant: Vec<Vec<usize>>,
+    /// The queries, by what is reported: an attribute, an event.
+    pub groups: Vec<QueryGroup>,
+}
+
+/// The queries that one figure is reported for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueryGroup {
+    /// Its name in tables.
+    pub name: String,
+    /// Its queries.
+    pub queries: Vec<Query>,
+}
+
+/// One query: indices into the [`QuerySet`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Query {
+    /// Into [`QuerySet::images`].
+    pub image: usize,
+    /// Into [`QuerySet::texts`].
+    pub text: usize,
+    /// Into [`QuerySet::relevant`].
+    pub relevant: usize,
+}
+
+impl QuerySet {
+    /// Number of queries in all groups.
+    pub fn len(&self) -> usize {
+        self.groups.iter().map(|group| group.queries.len()).sum()
+    }
+
+    /// True without queries.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The first group that asks with text `text`.
+    pub(crate) fn first_group_with_text(&self, text: usize) -> Option<&str> {
+        let asks = |group: &&QueryGroup| group.queries.iter().any(|query| query.text == text);
+        self.groups.iter().find(asks).map(|group| group.name.as_str())
+    }
+}
+
+/// Gives each distinct value an index, in the order of first use.
+#[derive(Debug)]
+pub(crate) struct Interner<T> {
+    values: Vec<T>,
+    indices: std::collections::HashMap<T, usize>,
+}
+
+impl<T: Clone + Eq + std::hash::Hash> Interner<T> {
+    pub(crate) fn new() -> Self {
+        Self { values: Vec::new(), indices: std::collections::HashMap::new() }
+    }
+
+    pub(crate) fn index(&mut self, value: T) -> usize {
+        *self.indices.entry(value.clone()).or_insert_with(|| {
+            self.values.push(value);
+            self.values.len() - 1
+        })
+    }
+
+    pub(crate) fn into_values(self) -> Vec<T> {
+        self.values
+    }
+}

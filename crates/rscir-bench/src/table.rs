@@ -1,0 +1,113 @@
+use crate::evaluate::{CUTOFFS, Evaluation, QueryOutcome};
+use crate::metrics::{percent_rounded, round2};
+
+/// Where percentages are rounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Rounding {
+    /// Nowhere.
+    #[default]
+    None,
+    /// Each query's figures to two decimals before the mean, and the mean again, as the reference does.
+    PerQuery,
+}
+
+/// Mean figures of some queries under one method, in percent.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Figures {
+    /// How many queries.
+    pub queries: usize,
+    /// Mean average precision.
+    pub map: f64,
+    /// Mean precision at each of [`CUTOFFS`].
+    pub precision: [f64; CUTOFFS.len()],
+    /// Mean recall at each of [`CUTOFFS`].
+    pub recall: [f64; CUTOFFS.len()],
+}
+
+impl Figures {
+    /// Means over outcomes; all 0 without any.
+    pub fn mean<'a>(outcomes: impl Iterator<Item = &'a QueryOutcome> + Clone, rounding: Rounding) -> Self {
+        let queries = outcomes.clone().count();
+        let mean = |value: &dyn Fn(&QueryOutcome) -> f64| {
+            let each = |outcome| match rounding {
+                Rounding::None => 100.0 * value(outcome),
+                Rounding::PerQuery => percent_rounded(value(outcome)),
+            };
+            let mean = outcomes.clone().map(each).sum::<f64>() / queries.max(1) as f64;
+            if rounding == Rounding::PerQuery { round2(mean) } else { mean }
+        };
+        Self {
+            queries,
+            map: mean(&|o| o.average_precision),
+            precision: std::array::from_fn(|i| mean(&|o| o.hits[i] as f64 / CUTOFFS[i] as f64)),
+            recall: std::array::from_fn(|i| mean(&|o| o.hits[i] as f64 / o.relevant.max(1) as f64)),
+        }
+    }
+
+    /// Unweighted mean of several figures; queries are added.
+    pub fn average(figures: &[Self]) -> Self {
+        let mean = |value: &dyn Fn(&Self) -> f64| {
+            figures.iter().map(value).sum::<f64>() / figures.len().max(1) as f64
+        };
+        Self {
+            queries: figures.iter().map(|f| f.queries).sum(),
+            map: mean(&|f| f.map),
+            precision: std::array::from_fn(|i| mean(&|f| f.precision[i])),
+            recall: std::array::from_fn(|i| mean(&|f| f.recall[i])),
+        }
+    }
+}
+
+/// The figures of an evaluation: methods by groups, and the average over groups.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// Names of the groups.
+    pub groups: Vec<String>,
+    /// One per method.
+    pub rows: Vec<TableRow>,
+    /// How it was rounded.
+    pub rounding: Rounding,
+}
+
+/// The figures of one method.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableRow {
+    /// Label of the method.
+    pub method: String,
+    /// One per group.
+    pub figures: Vec<Figures>,
+    /// Unweighted mean over the groups that have queries.
+    pub average: Figures,
+}
+
+impl Table {
+    /// Of all outcomes.
+    pub fn of(evaluation: &Evaluation, rounding: Rounding) -> Self {
+        let rows = evaluation.methods.iter().enumerate().map(|(m, method)| {
+            let figures: Vec<Figures> = evaluation
+                .groups
+                .iter()
+                .map(|group| Figures::mean(group.queries.iter().map(|outcomes| &outcomes[m]), rounding))
+                .collect();
+            let asked: Vec<Figures> = figures.iter().copied().filter(|f| f.queries > 0).collect();
+            TableRow { method: method.clone(), average: Figures::average(&asked), figures }
+        });
+        let groups = evaluation.groups.iter().map(|group| group.name.clone()).collect();
+        Self { groups, rows: rows.collect(), rounding }
+    }
+
+    /// mAP of methods by groups, as a Markdown table.
+    pub fn to_markdown(&self) -> String {
+        let mut out = format!("| mAP (%) | {} | Avg |\n|---|", self.groups.join(" | "));
+        out += &"---:|".repeat(self.groups.len() + 1);
+        out.push('\n');
+        for row in &self.rows {
+            out += &format!("| {} |", row.method);
+            for figures in row.figures.iter().chain([&row.average]) {
+                out += &format!(" {:.2} |", figures.map);
+            }
+            out.push('\n');
+        }
+        out
+    }
+}
