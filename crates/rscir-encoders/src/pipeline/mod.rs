@@ -1,0 +1,10 @@
+//! From image files to rows of a sink: read, decode and prepare on all cores, encode on the device, commit in order.
+
+mod collect;
+mod fingerprint;
+mod ingest;
+mod window;
+
+pub use collect::{IMAGE_EXTENSIONS, ImageList};
+pub use fingerprint::ChangeDetection;
+pub use ingest::{Failure, IngestOptions, IngestReport, Stage, ingest};
