@@ -73,14 +73,16 @@ impl RowCodes {
     /// Intervals in which the similarities of the rows `rows` to a query lie, as a scan computes them.
     pub(super) fn intervals(&self, query: &QueryCodes, rows: Range<usize>, out: &mut Intervals) {
         let codes = &self.codes[rows.start * self.dim..rows.end * self.dim];
-        let rows = self.scales[rows.clone()].iter().zip(&self.residuals[rows]);
+        let n = rows.len();
+        out.products.resize(2 * n, 0);
+        products(&query.codes, codes, self.dim, &mut out.products);
+        let (coarse, fine) = out.products.split_at(n);
         out.lower.clear();
         out.upper.clear();
-        for ((&scale, &residual), codes) in rows.zip(codes.chunks_exact(self.dim.max(1))) {
-            let fine = f64::from(dot(codes, &query.fine)) * query.fine_scale;
-            let coarse = f64::from(dot(codes, &query.coarse)) * query.coarse_scale;
-            let estimate = query.offset + f64::from(scale) * (coarse + fine);
-            let error = f64::from(residual) * query.length + query.error;
+        for (i, row) in rows.enumerate() {
+            let product = query.scales[0] * f64::from(coarse[i]) + query.scales[1] * f64::from(fine[i]);
+            let estimate = query.offset + f64::from(self.scales[row]) * product;
+            let error = f64::from(self.residuals[row]) * query.length + query.error;
             out.lower.push((estimate - error) as f32);
             out.upper.push((estimate + error) as f32);
         }
@@ -92,6 +94,16 @@ impl RowCodes {
 pub(super) struct Intervals {
     pub(super) lower: Vec<f32>,
     pub(super) upper: Vec<f32>,
+    /// Integer products, `[2, n]`.
+    products: Vec<i32>,
+}
+
+/// `out[m, n] = queries[m, dim] . rows[n, dim]^T`, exactly.
+fn products(queries: &[i8], rows: &[i8], dim: usize, out: &mut [i32]) {
+    let pairs = queries.chunks_exact(dim).flat_map(|q| rows.chunks_exact(dim).map(move |row| (q, row)));
+    for (out, (q, row)) in out.iter_mut().zip(pairs) {
+        *out = q.iter().zip(row).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
+    }
 }
 
 /// More than all rounding errors of `f64` in sums of [`MAX_DIM`] products, relative to their size.
@@ -99,11 +111,9 @@ const SLACK: f64 = 1e-9;
 
 /// A query as integers.
 pub(super) struct QueryCodes {
-    coarse: Vec<i8>,
-    coarse_scale: f64,
-    /// What `coarse` leaves.
-    fine: Vec<i8>,
-    fine_scale: f64,
+    /// The query, then what that leaves, `[2, dim]`.
+    codes: Vec<i8>,
+    scales: [f64; 2],
     /// The product with the centre of the rows.
     offset: f64,
     length: f64,
@@ -114,11 +124,12 @@ pub(super) struct QueryCodes {
 impl QueryCodes {
     pub(super) fn of(query: &[f32], rows: &RowCodes) -> Self {
         let wide: Vec<f64> = query.iter().map(|&q| f64::from(q)).collect();
-        let (mut coarse, mut fine) = (vec![0; query.len()], vec![0; query.len()]);
-        let (coarse_scale, _) = quantise(wide.iter().copied(), &mut coarse);
+        let mut codes = vec![0; 2 * query.len()];
+        let (coarse, fine) = codes.split_at_mut(query.len());
+        let (coarse_scale, _) = quantise(wide.iter().copied(), coarse);
         let coarse_scale = f64::from(coarse_scale);
-        let left = wide.iter().zip(&coarse).map(|(q, &c)| q - coarse_scale * f64::from(c));
-        let (fine_scale, left) = quantise(left, &mut fine);
+        let left = wide.iter().zip(&*coarse).map(|(q, &c)| q - coarse_scale * f64::from(c));
+        let (fine_scale, left) = quantise(left, fine);
 
         let length = length(wide.iter().copied());
         let terms = query.len() as f64 * f64::from(f32::EPSILON) / 2.0;
@@ -129,10 +140,8 @@ impl QueryCodes {
             + product * terms / (1.0 - terms)
             + (1.0 + 3.0 * product) * (f64::from(f32::EPSILON) + SLACK);
         Self {
-            coarse,
-            coarse_scale,
-            fine,
-            fine_scale: f64::from(fine_scale),
+            codes,
+            scales: [coarse_scale, f64::from(fine_scale)],
             offset: wide.iter().zip(&rows.centre).map(|(q, &m)| q * f64::from(m)).sum(),
             length,
             error,
@@ -157,10 +166,6 @@ fn quantise(values: impl Iterator<Item = f64> + Clone, codes: &mut [i8]) -> (f32
 
 fn length(values: impl Iterator<Item = f64>) -> f64 {
     values.map(|v| v * v).sum::<f64>().sqrt() * (1.0 + SLACK)
-}
-
-fn dot(a: &[i8], b: &[i8]) -> i32 {
-    a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum()
 }
 
 #[cfg(test)]
@@ -203,7 +208,7 @@ mod tests {
             let mut scanned = vec![0.0; 2 * n];
             archive.similarities(Queries::new(dim, &queries).unwrap(), &mut scanned).unwrap();
             for (query, scanned) in queries.chunks_exact(dim).zip(scanned.chunks_exact(n)) {
-                let Intervals { lower, upper } = intervals(&archive, query);
+                let Intervals { lower, upper, .. } = intervals(&archive, query);
                 for ((s, lower), upper) in scanned.iter().zip(lower).zip(upper) {
                     prop_assert!((lower..=upper).contains(s), "{} is not within {} and {}", s, lower, upper);
                 }
@@ -220,7 +225,7 @@ mod tests {
         for query in unit_rows(200, 4, 3).rows() {
             let mut scanned = [0.0; 8];
             archive.similarities(Queries::new(4, query).unwrap(), &mut scanned).unwrap();
-            let Intervals { lower, upper } = intervals(&archive, query);
+            let Intervals { lower, upper, .. } = intervals(&archive, query);
             assert!((0..8).all(|row| (lower[row]..=upper[row]).contains(&scanned[row])));
         }
     }
@@ -233,7 +238,7 @@ mod tests {
         for shift in [0.0, 3.0] {
             values.chunks_exact_mut(dim).for_each(|row| row[7] += shift);
             let archive = archive(Embeddings::normalize(dim, values.clone()).unwrap());
-            let Intervals { lower, upper } = intervals(&archive, query.row(0));
+            let Intervals { lower, upper, .. } = intervals(&archive, query.row(0));
             let widest = lower.iter().zip(upper).map(|(l, u)| u - l).fold(0.0, f32::max);
             // Uniform values within 1.7 / sqrt(768): steps of 5e-4 leave 4e-3 of a row.
             assert!(widest < 0.01, "{widest}");

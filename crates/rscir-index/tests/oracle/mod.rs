@@ -8,7 +8,7 @@ use rscir_weicom::{ImageOnly, Product, Sum, TextOnly, WeiCom};
 
 /// The pointwise fusions that the oracle knows.
 #[derive(Debug, Clone, Copy)]
-pub enum Composition {
+pub(crate) enum Composition {
     Image,
     Text,
     Sum,
@@ -17,7 +17,7 @@ pub enum Composition {
 }
 
 impl Composition {
-    pub fn method(self) -> Box<dyn Method> {
+    pub(crate) fn method(self) -> Box<dyn Method> {
         match self {
             Self::Image => Box::new(ImageOnly),
             Self::Text => Box::new(TextOnly),
@@ -90,25 +90,25 @@ fn erfc_has_its_tabulated_values() {
 
 /// An archive, a query and how it is asked.
 #[derive(Debug, Clone)]
-pub struct Case {
-    pub rows: Embeddings,
-    pub image: UnitVector,
-    pub text: UnitVector,
-    pub composition: Composition,
-    pub k: usize,
+pub(crate) struct Case {
+    pub(crate) rows: Embeddings,
+    pub(crate) image: UnitVector,
+    pub(crate) text: UnitVector,
+    pub(crate) composition: Composition,
+    pub(crate) k: usize,
 }
 
 impl Case {
-    pub fn archive(&self) -> MemoryArchive {
+    pub(crate) fn archive(&self) -> MemoryArchive {
         archive(self.rows.clone())
     }
 
-    pub fn query(&self) -> ComposedQuery {
+    pub(crate) fn query(&self) -> ComposedQuery {
         query(&self.image, &self.text)
     }
 
     /// The ranking is the oracle's, but that rows whose scores differ by at most `tie` may change places.
-    pub fn check(&self, hits: &[Hit], tie: f64) -> Result<(), TestCaseError> {
+    pub(crate) fn check(&self, hits: &[Hit], tie: f64) -> Result<(), TestCaseError> {
         let scores = self.composition.scores(&self.rows, &self.image, &self.text);
         let mut sorted = scores.clone();
         sorted.sort_by(|a, b| b.total_cmp(a));
@@ -121,19 +121,19 @@ impl Case {
     }
 }
 
-pub fn archive(rows: Embeddings) -> MemoryArchive {
+pub(crate) fn archive(rows: Embeddings) -> MemoryArchive {
     let keys = (0..rows.len()).map(|row| format!("tile {row}")).collect();
     MemoryArchive::new(EncoderSpec::unknown(rows.dim()), keys, rows).unwrap()
 }
 
-pub fn query(image: &UnitVector, text: &UnitVector) -> ComposedQuery {
+pub(crate) fn query(image: &UnitVector, text: &UnitVector) -> ComposedQuery {
     let query = ComposedQuery::new(EncoderSpec::unknown(image.len()));
     query.with_image(image.clone()).unwrap().with_text(text.clone()).unwrap()
 }
 
 /// Cases of all kinds: random rows, rows in a narrow cone as CLIP's are, few directions many times over, and rows that
 /// differ from the query by so little that their scores nearly tie.
-pub fn cases() -> impl Strategy<Value = Case> {
+pub(crate) fn cases() -> impl Strategy<Value = Case> {
     let shape = (1usize..150, 1usize..40, any::<u64>(), 0..4u8);
     let composition = prop_oneof![
         Just(Composition::Image),
