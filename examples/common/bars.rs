@@ -19,6 +19,16 @@ impl Bars {
     }
 }
 
+impl Bars {
+    /// Writes to standard error between the bar's redraws.
+    pub fn suspend(&self, write: impl FnOnce()) {
+        self.with(|slot| match slot {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        });
+    }
+}
+
 impl Progress for Bars {
     fn begin(&self, stage: &str, total: Option<u64>) {
         let (bar, template) = match total {

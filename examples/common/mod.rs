@@ -1,12 +1,16 @@
 //! What the examples share: where the demo lies, how a model is chosen, bars, exit codes.
 
-#![allow(dead_code, reason = "each example uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "shared by examples, each of which uses its part")]
 
 pub mod bars;
 pub mod model;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
 
 /// Done, but some inputs failed and were reported.
 pub const SOME_FAILED: u8 = 3;
@@ -54,4 +58,20 @@ impl Outcome {
 pub fn lambda(text: &str) -> Result<f64, String> {
     let lambda: f64 = text.trim().parse().map_err(|_| "not a number".to_string())?;
     rscir::weicom::WeiCom::new(lambda).map(|method| method.lambda()).map_err(|error| error.to_string())
+}
+
+/// A flag that Ctrl-C sets, for a job to end in order. A batch that takes longer than two seconds is cut off: what is
+/// committed is durable all the same.
+pub fn stop_on_interrupt() -> anyhow::Result<&'static AtomicBool> {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    let on_interrupt = || {
+        STOP.store(true, Ordering::Relaxed);
+        std::thread::spawn(|| {
+            std::thread::sleep(Duration::from_millis(1500));
+            eprintln!("stopped: all finished batches are kept, run the same command again to go on");
+            std::process::exit(1);
+        });
+    };
+    ctrlc::set_handler(on_interrupt).context("cannot listen for Ctrl-C")?;
+    Ok(&STOP)
 }

@@ -12,6 +12,9 @@ pub enum Normalization {
     /// z = 5.4 on, and the best matches would tie; `-Q` keeps their order to z = 13.
     #[default]
     Cdf,
+    /// The normal CDF as the reference's program rounds it: `0.5 (1 + erf)` in `f32`, exactly 1 from z = 5.4 on, so that the
+    /// best matches tie. For reproducing its figures alone; named as [`Normalization::Cdf`] in labels.
+    ReferenceCdf,
     /// The z-score.
     ZScore,
     /// Linear, from 0 at the least similarity to 1 at the greatest. 0 if all are equal.
@@ -21,10 +24,11 @@ pub enum Normalization {
 }
 
 impl Normalization {
-    /// `cdf`, `zscore`, `minmax` or `none`.
+    /// `cdf`, `reference`, `zscore`, `minmax` or `none`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Cdf => "cdf",
+            Self::ReferenceCdf => "reference",
             Self::ZScore => "zscore",
             Self::MinMax => "minmax",
             Self::None => "none",
@@ -33,7 +37,8 @@ impl Normalization {
 
     /// The normalisation of this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Cdf, Self::ZScore, Self::MinMax, Self::None].into_iter().find(|n| n.as_str() == name)
+        let all = [Self::Cdf, Self::ReferenceCdf, Self::ZScore, Self::MinMax, Self::None];
+        all.into_iter().find(|n| n.as_str() == name)
     }
 
     /// True if a value depends on its own similarity and the statistics alone.
@@ -47,15 +52,18 @@ impl Normalization {
     pub fn apply(self, similarities: &[f32], statistics: &ScoreStatistics, normalized: &mut [f32]) {
         match self {
             Self::Cdf if statistics.deviation > 0.0 => {
-                rscir_kernels::survival_of_scores(
-                    similarities,
-                    statistics.mean,
-                    statistics.deviation,
-                    normalized,
-                );
+                survival(similarities, statistics, normalized);
                 normalized.iter_mut().for_each(|q| *q = -*q);
             }
             Self::Cdf => normalized.fill(-0.5),
+            Self::ReferenceCdf if statistics.deviation > 0.0 => {
+                survival(similarities, statistics, normalized);
+                for v in normalized {
+                    let erf = (1.0 - 2.0 * f64::from(*v)) as f32;
+                    *v = 0.5 * (1.0 + erf);
+                }
+            }
+            Self::ReferenceCdf => normalized.fill(0.5),
             Self::ZScore => {
                 for (z, &s) in normalized.iter_mut().zip(similarities) {
                     *z = statistics.z_score(s) as f32;
@@ -73,6 +81,11 @@ impl Normalization {
             Self::None => normalized.copy_from_slice(similarities),
         }
     }
+}
+
+/// `Q(z)` of each similarity.
+fn survival(similarities: &[f32], statistics: &ScoreStatistics, out: &mut [f32]) {
+    rscir_kernels::survival_of_scores(similarities, statistics.mean, statistics.deviation, out);
 }
 
 impl fmt::Display for Normalization {
@@ -119,11 +132,20 @@ mod tests {
         s.extend([3.0, 3.1]);
         let out = normalized(Normalization::Cdf, &s);
         assert!(out[30_000] < out[30_001], "z near 9 and 9.3 must not tie");
+        let reference = normalized(Normalization::ReferenceCdf, &s);
+        assert_eq!((reference[30_000], reference[30_001]), (1.0, 1.0));
+        assert!(out.iter().zip(&reference).all(|(a, b)| (1.0 + a - b).abs() < 2e-7));
     }
 
     #[test]
     fn names_read_back() {
-        for n in [Normalization::Cdf, Normalization::ZScore, Normalization::MinMax, Normalization::None] {
+        for n in [
+            Normalization::Cdf,
+            Normalization::ReferenceCdf,
+            Normalization::ZScore,
+            Normalization::MinMax,
+            Normalization::None,
+        ] {
             assert_eq!(Normalization::from_name(n.as_str()), Some(n));
         }
         assert_eq!(Normalization::from_name("softmax"), None);

@@ -59,9 +59,14 @@ impl WeiCom {
         self.normalization
     }
 
-    /// The normalisation that is computed: none where one list alone decides the ranking.
+    /// The normalisation that is computed: none where one list alone decides the ranking, unless the reference's ties are
+    /// wanted.
     fn effective(&self) -> Normalization {
-        if Fusion::modality(self) == Modality::Both { self.normalization } else { Normalization::None }
+        match (Fusion::modality(self), self.normalization) {
+            (Modality::Both, normalization) => normalization,
+            (_, Normalization::ReferenceCdf) => Normalization::ReferenceCdf,
+            _ => Normalization::None,
+        }
     }
 }
 
@@ -75,7 +80,7 @@ impl Default for WeiCom {
 fusion_method!(
     WeiCom,
     |m| match m.normalization {
-        Normalization::Cdf => format!("weicom(lambda={:?})", m.lambda),
+        Normalization::Cdf | Normalization::ReferenceCdf => format!("weicom(lambda={:?})", m.lambda),
         other => format!("weicom(lambda={:?},norm={other})", m.lambda),
     },
     present: |m, score| if m.effective() == Normalization::Cdf { 1.0 + score } else { score }

@@ -1,0 +1,87 @@
+use std::path::{Path, PathBuf};
+
+use rscir_core::{Archive, ComposedQuery, ImageEncoder, Method, Precision};
+use rscir_encoders::{Failure, ImageList, IngestOptions, IngestReport};
+use rscir_index::{ArchiveWriter, DiskArchive, Hit};
+
+use crate::{Error, Result};
+
+/// What [`ingest`] leaves: the archive, and how it went.
+pub struct Ingested {
+    /// The archive, open for searching.
+    pub archive: DiskArchive,
+    /// How many images were encoded, unchanged, failed.
+    pub report: IngestReport,
+    /// The images that have no row, with path and reason.
+    pub failures: Vec<Failure>,
+}
+
+/// Encodes every image below `folder` into the archive `archive`, which is made if it is not there.
+///
+/// Keys are paths relative to the folder, rows are in their order. Called again, it encodes what is new or changed and
+/// goes on where it was cut off. Images that cannot be read or decoded are listed in the result. For progress, limits and
+/// other options see [`ingest_with`].
+///
+/// # Errors
+/// If the folder cannot be listed, the archive was made by another encoder or is in use by another writer, or the
+/// encoder or the disk fails.
+pub fn ingest(
+    folder: impl AsRef<Path>,
+    encoder: &dyn ImageEncoder,
+    archive: impl AsRef<Path>,
+) -> Result<Ingested> {
+    let (images, mut failures) = ImageList::collect(folder.as_ref())?;
+    let listed = failures.len();
+    let mut report = ingest_with(&images, encoder, &archive, &IngestOptions::default(), &mut |failure| {
+        failures.push(failure);
+    })?;
+    report.failed += listed;
+    Ok(Ingested { archive: DiskArchive::open(archive)?, report, failures })
+}
+
+/// [`ingest`] of a list of images, with options; each failure is handed to `on_failure`.
+///
+/// # Errors
+/// As [`ingest`], and if more images fail than the options allow.
+pub fn ingest_with(
+    images: &ImageList,
+    encoder: &dyn ImageEncoder,
+    archive: impl AsRef<Path>,
+    options: &IngestOptions<'_>,
+    on_failure: &mut dyn FnMut(Failure),
+) -> Result<IngestReport> {
+    let mut writer = ArchiveWriter::open_or_create(&archive, encoder.spec().clone(), Precision::F32)?;
+    let report = rscir_encoders::ingest(images, encoder, &mut writer, options, on_failure)?;
+    // Rows in the order of the list, in as few files as hold them: the archive is the same to the byte however often the
+    // ingest was cut off. After a stop the next run does it.
+    if !report.stopped {
+        if images.keys().is_sorted() { writer.compact_sorted()? } else { writer.compact()? }
+    }
+    Ok(report)
+}
+
+/// The `k` best rows for a composed query, best first.
+///
+/// # Errors
+/// If the query lacks a part that the method needs, or comes from another encoder than the archive.
+pub fn search(
+    archive: &dyn Archive,
+    method: &dyn Method,
+    query: &ComposedQuery,
+    k: usize,
+) -> Result<Vec<Hit>> {
+    Ok(rscir_index::search(archive, method, query, k)?)
+}
+
+/// Reads the archive or feature file `path` (`.rscir`, `.safetensors`, `.npy`, `.pkl`) as an archive.
+///
+/// # Errors
+/// If it cannot be read or is damaged; every error names the path.
+pub fn open(path: impl AsRef<Path>) -> Result<Box<dyn Archive>> {
+    let path: PathBuf = path.as_ref().into();
+    if path.is_dir() {
+        return Ok(Box::new(DiskArchive::open(path)?));
+    }
+    let features = rscir_index::Features::read(&path)?;
+    Ok(Box::new(features.into_archive().map_err(Error::Index)?))
+}

@@ -1,0 +1,58 @@
+//! Which encoder an example uses: the demo's, one of the registry, or files.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use rscir::Precision;
+use rscir::encoders::{ClipEncoder, Device};
+
+/// The options that choose an encoder; the demo's without any.
+#[derive(Args, Debug)]
+pub struct ModelArgs {
+    /// A model of the registry, such as clip-vit-l-14 or remoteclip-vit-l-14
+    #[arg(long, value_name = "NAME", conflicts_with = "config")]
+    pub model: Option<String>,
+    /// Weights: safetensors or PyTorch (.pt, .bin). With --model, in place of the published file
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
+    /// open_clip's or Hugging Face's JSON configuration of --checkpoint
+    #[arg(long, value_name = "FILE", requires = "checkpoint")]
+    pub config: Option<PathBuf>,
+    /// Where to compute: cpu, cuda, cuda:1 or auto
+    #[arg(long, default_value = "cpu")]
+    pub device: Device,
+    /// Number format to compute in
+    #[arg(long, default_value = "f32")]
+    pub precision: Precision,
+    /// Images encoded at once
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    pub batch: u16,
+}
+
+impl ModelArgs {
+    /// True if the options name no model: the demo's is used.
+    pub fn is_demo(&self) -> bool {
+        self.model.is_none() && self.checkpoint.is_none()
+    }
+
+    /// Loads the encoder.
+    pub fn load(&self) -> anyhow::Result<ClipEncoder> {
+        let builder = match (&self.model, &self.checkpoint, &self.config) {
+            (Some(name), None, _) => ClipEncoder::from_registry(name)?,
+            (Some(name), Some(weights), _) => ClipEncoder::from_registry(name)?.weights(weights),
+            (None, Some(weights), Some(config)) => ClipEncoder::from_files(weights, config),
+            (None, Some(weights), None) => anyhow::bail!(
+                "--checkpoint {} needs --config FILE or --model NAME: a state dict does not record its architecture",
+                weights.display()
+            ),
+            (None, None, _) => ClipEncoder::from_folder(super::demo("model")).name("demo"),
+        };
+        let encoder =
+            builder.device(self.device).precision(self.precision).build().context("cannot load the model")?;
+        if let Some(reason) = encoder.device_fallback() {
+            eprintln!("computing on the CPU: {reason}");
+        }
+        Ok(encoder)
+    }
+}
