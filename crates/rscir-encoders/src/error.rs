@@ -204,7 +204,9 @@ pub enum Error {
         cache: PathBuf,
     },
     /// Weights that are published nowhere that can be fetched from.
-    #[error("the weights of {model} must be given with `weights`: they are not published as one file on the hub")]
+    #[error(
+        "the weights of {model} must be given with `weights`: they are not published as one file on the hub"
+    )]
     NotPublished {
         /// Name of the model.
         model: &'static str,
@@ -229,10 +231,14 @@ pub enum Error {
         source: Box<hf_hub::api::sync::ApiError>,
     },
     /// A model whose tokenizer is not built in, without one.
-    #[error("this model needs its tokenizer.json: put it beside the configuration or give its path with `tokenizer`")]
+    #[error(
+        "this model needs its tokenizer.json: put it beside the configuration or give its path with `tokenizer`"
+    )]
     NoTokenizer,
     /// A tokenizer with ids that the text tower has no embedding for.
-    #[error("the tokenizer has {tokenizer} ids, the text tower {tower}: this tokenizer belongs to another model")]
+    #[error(
+        "the tokenizer has {tokenizer} ids, the text tower {tower}: this tokenizer belongs to another model"
+    )]
     Vocabulary {
         /// One more than the tokenizer's largest id.
         tokenizer: usize,
@@ -258,6 +264,22 @@ pub enum Error {
         expected: &'static str,
     },
 
+    /// An image cannot be decoded.
+    #[error("cannot decode {path}", path = path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: Box<Error>,
+    },
+    /// More images failed than the ingest was told to bear.
+    #[error(
+        "more than {limit} images failed, and the ingest gave up: what was committed stays; look at the reported failures"
+    )]
+    TooManyFailures {
+        /// How many may fail.
+        limit: usize,
+    },
     /// Vectors that are none, such as those of a damaged model.
     #[error(transparent)]
     Core(#[from] rscir_core::Error),
@@ -267,4 +289,4 @@ pub enum Error {
 }
 
 /// [`std::result::Result`] with this crate's [`Error`].
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -36,11 +36,13 @@ impl Default for DecodeOptions {
 pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage> {
     if bytes.starts_with(&[0xff, 0xd8]) {
         let limits = rscir_jpeg::Limits { max_pixels: options.max_pixels, ..Default::default() };
-        let image = rscir_jpeg::decode(bytes, &limits).map_err(|e| Error::Core(rscir_core::Error::from_source(e.to_string(), e)))?;
+        let image = rscir_jpeg::decode(bytes, &limits)
+            .map_err(|e| Error::Core(rscir_core::Error::from_source(e.to_string(), e)))?;
         return Ok(RgbImage { width: image.width as usize, height: image.height as usize, data: image.data });
     }
     let fail = |e: image::ImageError| Error::Core(rscir_core::Error::from_source(e.to_string(), e));
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| fail(e.into()))?;
+    let mut reader =
+        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| fail(e.into()))?;
     let mut limits = Limits::default();
     limits.max_alloc = Some(options.max_pixels * 8);
     reader.limits(limits);

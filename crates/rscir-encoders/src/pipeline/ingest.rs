@@ -138,7 +138,8 @@ pub fn ingest(
             });
         }
         drop(sender);
-        let mut device = Device { images, todo: &todo, encoder, sink, batch, rows: Vec::new(), pixels: Vec::new() };
+        let mut device =
+            Device { images, todo: &todo, encoder, sink, batch, rows: Vec::new(), pixels: Vec::new() };
         let outcome = device.run(&receiver, &window, options, on_failure, &mut report);
         // Workers that wait for room or for a place end now.
         window.close();
@@ -155,7 +156,8 @@ fn changed(images: &ImageList, sink: &dyn EmbeddingSink, changes: ChangeDetectio
         let Some(known) = sink.fingerprint(&images.keys()[*index]) else { return true };
         let path = images.path(*index);
         let current = path.metadata().and_then(|metadata| {
-            let content = if changes == ChangeDetection::Content { std::fs::read(&path)? } else { Vec::new() };
+            let content =
+                if changes == ChangeDetection::Content { std::fs::read(&path)? } else { Vec::new() };
             Ok(changes.fingerprint(&metadata, &content))
         });
         // A file that is gone keeps its row.
@@ -196,7 +198,10 @@ fn read(path: &Path, options: &IngestOptions<'_>) -> std::io::Result<(Vec<u8>, F
     let metadata = path.metadata()?;
     let limit = options.decode.max_bytes;
     if metadata.len() > limit {
-        return Err(std::io::Error::other(format!("{} bytes, more than the limit of {limit}", metadata.len())));
+        return Err(std::io::Error::other(format!(
+            "{} bytes, more than the limit of {limit}",
+            metadata.len()
+        )));
     }
     let bytes = std::fs::read(path)?;
     let fingerprint = options.changes.fingerprint(&metadata, &bytes);

@@ -39,10 +39,8 @@ impl ClipBpe {
         let vocabulary: Vocab = whole.chain(last).chain(merged).zip(0..).collect();
         let start = vocabulary.len() as u32;
         let merges = pairs.into_iter().map(|(a, b)| (a.into(), b.into())).collect();
-        let bpe = BPE::builder()
-            .vocab_and_merges(vocabulary, merges)
-            .end_of_word_suffix("</w>".into())
-            .build()?;
+        let bpe =
+            BPE::builder().vocab_and_merges(vocabulary, merges).end_of_word_suffix("</w>".into()).build()?;
         Ok(Self { bpe, symbols, start })
     }
 
@@ -67,7 +65,8 @@ impl ClipBpe {
             match SPECIAL.iter().position(|special| *special == word.as_str()) {
                 Some(special) => ids.push(self.start + special as u32),
                 None => {
-                    let symbols: String = word.as_str().bytes().map(|b| self.symbols[usize::from(b)]).collect();
+                    let symbols: String =
+                        word.as_str().bytes().map(|b| self.symbols[usize::from(b)]).collect();
                     ids.extend(self.bpe.tokenize(&symbols)?.into_iter().map(|token| token.id));
                 }
             }

@@ -167,7 +167,10 @@ mod tests {
         for (text, fixed) in [
             ("\u{e2}\u{153}\u{201d} No problems", "\u{2714} No problems"),
             ("&macr;\\_(\u{e3}\u{83}\u{84})_/&macr;", "\u{af}\\_(\u{30c4})_/\u{af}"),
-            ("Broken text&hellip; it&#x2019;s \u{fb02}ubberi\u{fb01}c!", "Broken text\u{2026} it's flubberific!"),
+            (
+                "Broken text&hellip; it&#x2019;s \u{fb02}ubberi\u{fb01}c!",
+                "Broken text\u{2026} it's flubberific!",
+            ),
             ("voil\u{c3} le travail", "voil\u{e0} le travail"),
             ("\u{ff2c}\u{ff2f}\u{ff35}\u{ff24}\u{3000}\u{ff2e}", "LOUD N"),
             ("\x1b[36;44mI'm blue\x1b[0m", "I'm blue"),

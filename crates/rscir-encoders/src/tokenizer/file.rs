@@ -80,8 +80,7 @@ fn configured_padding(path: &Path, tokenizer: &tokenizers::Tokenizer) -> Result<
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(Error::Io { path, source }),
     };
-    let config: Config =
-        serde_json::from_slice(&bytes).map_err(|source| Error::Config { path, source })?;
+    let config: Config = serde_json::from_slice(&bytes).map_err(|source| Error::Config { path, source })?;
     // Either the token itself or an object that describes it.
     let token = config.pad_token.as_ref().and_then(|t| t.get("content").unwrap_or(t).as_str());
     Ok(token.and_then(|token| tokenizer.token_to_id(token)))

@@ -86,9 +86,7 @@ fn numeric(rest: &str) -> Option<(String, usize)> {
 fn character(number: u32) -> String {
     match number {
         0 => "\u{fffd}".into(),
-        0x80..=0x9f => {
-            WINDOWS_1252.chars().nth(number as usize - 0x80).map(String::from).unwrap_or_default()
-        }
+        0x80..=0x9f => WINDOWS_1252.chars().nth(number as usize - 0x80).map(String::from).unwrap_or_default(),
         0x1..=0x8 | 0xb | 0xe..=0x1f | 0x7f | 0xfdd0..=0xfdef => String::new(),
         _ if number & 0xfffe == 0xfffe && number <= 0x10_ffff => String::new(),
         _ => char::from_u32(number).unwrap_or('\u{fffd}').into(),
@@ -115,7 +113,10 @@ mod tests {
     fn references_read_as_python_reads_them() {
         for (text, expected) in [
             ("&amp &ampx &copy;&notit; &notin;", "& &x \u{a9}\u{ac}it; \u{2209}"),
-            ("&#0;&#128;&#x99&#xd800;&#x110000;&#99999999999;", "\u{fffd}\u{20ac}\u{2122}\u{fffd}\u{fffd}\u{fffd}"),
+            (
+                "&#0;&#128;&#x99&#xd800;&#x110000;&#99999999999;",
+                "\u{fffd}\u{20ac}\u{2122}\u{fffd}\u{fffd}\u{fffd}",
+            ),
             ("&#11;&#xfdd0;&#x1ffff;&#13;", "\r"),
             ("&; &# &#; &#x; &unknown; & &", "&; &# &#; &#x; &unknown; & &"),
             ("&NotEqualTilde;", "\u{2242}\u{338}"),

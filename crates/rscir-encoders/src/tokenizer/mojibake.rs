@@ -40,7 +40,11 @@ static CODE_PAGES: LazyLock<Vec<CodePage>> = LazyLock::new(|| {
         (MACROMAN, false, false),
         (CP437, false, true),
     ]
-    .map(|(upper, sloppy, restores_spaces)| CodePage { upper: upper.chars().collect(), sloppy, restores_spaces })
+    .map(|(upper, sloppy, restores_spaces)| CodePage {
+        upper: upper.chars().collect(),
+        sloppy,
+        restores_spaces,
+    })
     .into()
 });
 
@@ -239,7 +243,15 @@ fn decode_variants(bytes: Vec<u8>) -> Option<String> {
                 standard.push(0);
                 tail
             }
-            &[0xed, a @ 0xa0..=0xaf, b @ 0x80..=0xbf, 0xed, c @ 0xb0..=0xbf, d @ 0x80..=0xbf, ref tail @ ..] => {
+            &[
+                0xed,
+                a @ 0xa0..=0xaf,
+                b @ 0x80..=0xbf,
+                0xed,
+                c @ 0xb0..=0xbf,
+                d @ 0x80..=0xbf,
+                ref tail @ ..,
+            ] => {
                 let bits = |byte: u8, mask, shift: u32| u32::from(byte & mask) << shift;
                 let code = bits(a, 0x0f, 16) + bits(b, 0x3f, 10) + bits(c, 0x0f, 6) + bits(d, 0x3f, 0);
                 let pair = char::from_u32(code + 0x1_0000)?;

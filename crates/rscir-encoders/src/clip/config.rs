@@ -1,0 +1,289 @@
+//! What a dual encoder is made of, as constants of the registry and as read from configuration files.
+
+use std::fmt::{self, Write as _};
+
+use crate::tokenizer::Cleaning;
+use crate::{Error, Result};
+
+/// Shape of a dual encoder: everything that decides its tensors and what is computed with them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClipConfig {
+    /// Width of the vectors of both towers.
+    pub(crate) dim: usize,
+    pub(crate) vision: VisionConfig,
+    pub(crate) text: TextConfig,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum VisionConfig {
+    Vit(VitConfig),
+    ResNet(ResNetConfig),
+}
+
+/// A vision transformer (Dosovitskiy et al. 2021) in CLIP's or SigLIP's form.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct VitConfig {
+    /// Side of the image in pixels.
+    pub(crate) image: usize,
+    /// Side of a patch in pixels.
+    pub(crate) patch: usize,
+    pub(crate) stack: StackConfig,
+    /// A layer norm before the first block.
+    pub(crate) norm_first: bool,
+    pub(crate) pool: VitPool,
+    /// Which names the tensors have.
+    pub(crate) names: VitNames,
+}
+
+/// How an image's vector comes from its patches' vectors.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum VitPool {
+    /// The class token, normalised, projected: CLIP.
+    ClassToken,
+    /// The mean of the patches, each normalised before, or their mean after.
+    Mean { norm_after: bool },
+    /// Attention of a learnt query to all patches (multihead attention pooling), no projection: SigLIP.
+    Attention,
+}
+
+/// Who named the tensors of an image tower.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum VitNames {
+    /// open_clip's own towers, and what is renamed to them.
+    OpenClip,
+    /// timm's, under `visual.trunk`.
+    Timm,
+}
+
+/// A residual network with CLIP's changes: three stem convolutions, blur before stride, attention pooling.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct ResNetConfig {
+    pub(crate) image: usize,
+    pub(crate) width: usize,
+    /// Blocks in each of the four stages.
+    pub(crate) layers: [usize; 4],
+    /// Heads of the attention pooling.
+    pub(crate) heads: usize,
+}
+
+/// A stack of pre-norm transformer blocks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct StackConfig {
+    pub(crate) width: usize,
+    pub(crate) layers: usize,
+    pub(crate) heads: usize,
+    /// Width of the hidden layer of a block's perceptron.
+    pub(crate) hidden: usize,
+    pub(crate) activation: Activation,
+    /// What layer norms add to the variance.
+    pub(crate) epsilon: f64,
+    /// Each branch is multiplied by a learnt vector (LayerScale).
+    pub(crate) scaled: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct TextConfig {
+    /// Positions, the frame included.
+    pub(crate) context: usize,
+    pub(crate) vocabulary: usize,
+    pub(crate) stack: StackConfig,
+    /// A token sees those before it only.
+    pub(crate) causal: bool,
+    pub(crate) pool: TextPool,
+    /// The projection is a linear layer with bias instead of a matrix.
+    pub(crate) projection_bias: bool,
+    pub(crate) tokenizer: TokenizerConfig,
+}
+
+/// Which position holds a text's vector.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum TextPool {
+    /// The first with the highest id, which in CLIP's vocabulary is the end of the text.
+    HighestId,
+    /// The first with this id.
+    Token(u32),
+    /// The last of the padded context.
+    Last,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum TokenizerConfig {
+    /// A `tokenizer.json` where there is one, CLIP's own otherwise.
+    Clip,
+    /// A `tokenizer.json`, whose texts open_clip cleans.
+    File(Cleaning),
+}
+
+/// The nonlinearity of the perceptrons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Activation {
+    /// The Gaussian error linear unit in its exact form, by the error function.
+    Gelu,
+    /// `x * sigmoid(1.702 x)`, OpenAI's.
+    QuickGelu,
+    /// GELU by the hyperbolic tangent.
+    GeluTanh,
+}
+
+impl Activation {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Gelu => "gelu",
+            Self::QuickGelu => "quick_gelu",
+            Self::GeluTanh => "gelu_tanh",
+        }
+    }
+}
+
+/// PyTorch's and open_clip's default.
+pub(crate) const EPSILON: f64 = 1e-5;
+
+impl ClipConfig {
+    /// Side in pixels of the images that the tower takes.
+    pub fn image_size(&self) -> usize {
+        match self.vision {
+            VisionConfig::Vit(vit) => vit.image,
+            VisionConfig::ResNet(resnet) => resnet.image,
+        }
+    }
+
+    /// Width of the vectors.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Width of the text tower's token embeddings.
+    pub fn text_width(&self) -> usize {
+        self.text.stack.width
+    }
+
+    /// `gelu`, `quick_gelu` or `gelu_tanh`; of both towers, image first, where they differ.
+    pub fn activation(&self) -> String {
+        let text = self.text.stack.activation.name();
+        match self.vision {
+            VisionConfig::Vit(vit) if vit.stack.activation.name() != text => {
+                format!("{}+{text}", vit.stack.activation.name())
+            }
+            _ => text.into(),
+        }
+    }
+
+    /// Checks sizes, so that nothing that is computed from them can overflow, divide by zero or ask for absurd memory
+    /// before a checkpoint has shown that it is that large.
+    pub(crate) fn check(self) -> Result<Self> {
+        within("embed_dim", self.dim, MOST_WIDTH)?;
+        match self.vision {
+            VisionConfig::Vit(vit) => {
+                within("vision_cfg.image_size", vit.image, MOST_PIXELS)?;
+                within("vision_cfg.patch_size", vit.patch, vit.image)?;
+                vit.stack.check("vision_cfg")?;
+                if vit.pool == VitPool::Attention && self.dim != vit.stack.width {
+                    return refuse("embed_dim", self.dim, "the width of an image tower without projection");
+                }
+            }
+            VisionConfig::ResNet(resnet) => {
+                within("vision_cfg.image_size", resnet.image, MOST_PIXELS)?;
+                if !resnet.image.is_multiple_of(32) {
+                    return refuse("vision_cfg.image_size", resnet.image, "a multiple of 32 for a ResNet");
+                }
+                within("vision_cfg.width", resnet.width, MOST_WIDTH / 32)?;
+                if !resnet.width.is_multiple_of(2) {
+                    return refuse("vision_cfg.width", resnet.width, "even for a ResNet");
+                }
+                for blocks in resnet.layers {
+                    within("vision_cfg.layers", blocks, MOST_LAYERS)?;
+                }
+                divides("vision_cfg.head_width", resnet.heads, resnet.width * 32)?;
+            }
+        }
+        within("text_cfg.vocab_size", self.text.vocabulary, MOST_TOKENS)?;
+        within("text_cfg.context_length", self.text.context, MOST_POSITIONS)?;
+        self.text.stack.check("text_cfg")?;
+        Ok(self)
+    }
+}
+
+impl StackConfig {
+    fn check(&self, tower: &str) -> Result<()> {
+        within(&format!("{tower}.width"), self.width, MOST_WIDTH)?;
+        within(&format!("{tower}.layers"), self.layers, MOST_LAYERS)?;
+        within(&format!("{tower}.mlp_ratio times width"), self.hidden, 16 * MOST_WIDTH)?;
+        divides(&format!("{tower}: the number of heads"), self.heads, self.width)?;
+        if !(self.epsilon > 0.0 && self.epsilon < 1.0) {
+            return refuse(&format!("{tower}.norm_kwargs.eps"), self.epsilon, "above 0 and below 1");
+        }
+        Ok(())
+    }
+}
+
+// Ten times and more of what published models have.
+const MOST_WIDTH: usize = 1 << 14;
+const MOST_LAYERS: usize = 1 << 9;
+const MOST_PIXELS: usize = 1 << 13;
+const MOST_TOKENS: usize = 1 << 23;
+const MOST_POSITIONS: usize = 1 << 15;
+
+fn within(key: &str, value: usize, most: usize) -> Result<()> {
+    if (1..=most).contains(&value) {
+        return Ok(());
+    }
+    refuse(key, value, "at least 1 and not larger than any real model's")
+}
+
+fn divides(key: &str, divisor: usize, value: usize) -> Result<()> {
+    if divisor > 0 && value.is_multiple_of(divisor) {
+        return Ok(());
+    }
+    refuse(key, divisor, "a divisor of the width")
+}
+
+pub(crate) fn refuse<T>(key: &str, got: impl fmt::Display, expected: &'static str) -> Result<T> {
+    Err(Error::ConfigValue { key: key.into(), got: got.to_string(), expected })
+}
+
+/// One line that names every size: `EncoderSpec`'s `architecture`.
+impl fmt::Display for ClipConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.vision {
+            VisionConfig::Vit(vit) => {
+                write!(f, "vit(image={},patch={},{}", vit.image, vit.patch, vit.stack)?;
+                if !vit.norm_first {
+                    f.write_str(",no_ln_pre")?;
+                }
+                match vit.pool {
+                    VitPool::ClassToken => {}
+                    VitPool::Mean { norm_after: false } => f.write_str(",pool=mean")?,
+                    VitPool::Mean { norm_after: true } => f.write_str(",pool=mean,ln_after_pool")?,
+                    VitPool::Attention => f.write_str(",pool=map")?,
+                }
+            }
+            VisionConfig::ResNet(ResNetConfig { image, width, layers: [a, b, c, d], heads }) => {
+                write!(f, "resnet(image={image},width={width},layers={a}/{b}/{c}/{d},heads={heads}")?;
+            }
+        }
+        let text = &self.text;
+        write!(f, ")+text(context={},vocabulary={},{}", text.context, text.vocabulary, text.stack)?;
+        if !text.causal {
+            f.write_str(",bidirectional")?;
+        }
+        match text.pool {
+            TextPool::HighestId => {}
+            TextPool::Token(id) => write!(f, ",pool=token:{id}")?,
+            TextPool::Last => f.write_str(",pool=last")?,
+        }
+        f.write_char(')')
+    }
+}
+
+impl fmt::Display for StackConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "width={},layers={},heads={}", self.width, self.layers, self.heads)?;
+        if self.hidden != 4 * self.width {
+            write!(f, ",hidden={}", self.hidden)?;
+        }
+        if self.epsilon != EPSILON {
+            write!(f, ",epsilon={:e}", self.epsilon)?;
+        }
+        Ok(())
+    }
+}

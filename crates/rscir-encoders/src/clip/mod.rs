@@ -1,0 +1,14 @@
+//! The towers of CLIP and its relatives, each defined once over the operations of `nn`.
+
+mod block;
+pub(crate) mod config;
+mod hugging_face;
+pub(crate) mod nn;
+mod open_clip;
+pub(crate) mod pixels;
+mod pool;
+pub(crate) mod read;
+mod resnet;
+mod text;
+pub(crate) mod towers;
+mod vision;

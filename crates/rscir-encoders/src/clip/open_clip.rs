@@ -1,0 +1,298 @@
+//! open_clip's model configurations (`open_clip_config.json`, `model_configs/*.json`).
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::config::{
+    Activation, ClipConfig, EPSILON, ResNetConfig, StackConfig, TextConfig, TextPool, TokenizerConfig,
+    VisionConfig, VitConfig, VitNames, VitPool, refuse,
+};
+use crate::Result;
+use crate::tokenizer::Cleaning;
+
+/// Keys that are not listed here.
+type Rest = BTreeMap<String, Value>;
+
+#[derive(Deserialize)]
+pub(crate) struct Model {
+    embed_dim: usize,
+    vision_cfg: Vision,
+    text_cfg: Text,
+    #[serde(default)]
+    quick_gelu: bool,
+    #[serde(flatten)]
+    rest: Rest,
+}
+
+/// Keys of the model that do not change an embedding.
+const INERT: [&str; 6] = [
+    "init_logit_scale",
+    "init_logit_bias",
+    "nonscalar_logit_scale",
+    "custom_text",
+    "output_dict",
+    "preprocess_cfg",
+];
+
+#[derive(Deserialize)]
+struct Vision {
+    image_size: OneOrTwo,
+    layers: Option<Layers>,
+    width: Option<usize>,
+    head_width: Option<usize>,
+    mlp_ratio: Option<f64>,
+    patch_size: Option<OneOrTwo>,
+    ls_init_value: Option<f64>,
+    #[serde(default)]
+    no_ln_pre: bool,
+    #[serde(default)]
+    final_ln_after_pool: bool,
+    pool_type: Option<String>,
+    act_kwargs: Option<Map<String, Value>>,
+    norm_kwargs: Option<Map<String, Value>>,
+    timm_model_name: Option<String>,
+    timm_pool: Option<String>,
+    timm_proj: Option<String>,
+    #[serde(flatten)]
+    rest: Rest,
+}
+
+/// Dropout acts in training only, the poolers' sizes without a pooler not at all; where positions come from does not
+/// matter once they are stored.
+const INERT_VISION: [&str; 8] = [
+    "patch_dropout",
+    "attn_pooler_queries",
+    "attn_pooler_heads",
+    "pos_embed_type",
+    "timm_model_pretrained",
+    "timm_proj_bias",
+    "timm_drop",
+    "timm_drop_path",
+];
+
+#[derive(Deserialize)]
+struct Text {
+    #[serde(default = "default_context")]
+    context_length: usize,
+    #[serde(default = "default_vocabulary")]
+    vocab_size: usize,
+    width: Option<usize>,
+    heads: Option<usize>,
+    layers: Option<usize>,
+    mlp_ratio: Option<f64>,
+    ls_init_value: Option<f64>,
+    #[serde(default)]
+    no_causal_mask: bool,
+    pool_type: Option<String>,
+    eos_id: Option<u32>,
+    #[serde(default)]
+    proj_bias: bool,
+    proj_type: Option<String>,
+    act_kwargs: Option<Map<String, Value>>,
+    norm_kwargs: Option<Map<String, Value>>,
+    hf_tokenizer_name: Option<String>,
+    tokenizer_kwargs: Option<Map<String, Value>>,
+    #[serde(flatten)]
+    rest: Rest,
+}
+
+/// The padding is the tokenizer's; the Hugging Face keys matter only with `hf_model_name`, which is refused.
+const INERT_TEXT: [&str; 4] = ["pad_id", "hf_model_pretrained", "hf_proj_type", "hf_pooler_type"];
+
+fn default_context() -> usize {
+    77
+}
+
+fn default_vocabulary() -> usize {
+    49_408
+}
+
+/// A side of a square, perhaps written twice.
+#[derive(Deserialize, Clone, Copy)]
+#[serde(untagged)]
+pub(super) enum OneOrTwo {
+    One(usize),
+    Two([usize; 2]),
+}
+
+impl OneOrTwo {
+    pub(super) fn square(self, key: &str) -> Result<usize> {
+        match self {
+            Self::One(side) => Ok(side),
+            Self::Two([height, width]) if height == width => Ok(width),
+            Self::Two([height, width]) => refuse(key, format!("{height} x {width}"), "a square"),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Layers {
+    Blocks(usize),
+    Stages([usize; 4]),
+}
+
+impl Model {
+    pub(crate) fn config(self) -> Result<ClipConfig> {
+        refuse_unknown("", &self.rest, &INERT)?;
+        let vision = self.vision_cfg.config(self.quick_gelu)?;
+        let text = self.text_cfg.config(self.quick_gelu)?;
+        ClipConfig { dim: self.embed_dim, vision, text }.check()
+    }
+}
+
+impl Vision {
+    // Defaults are those of open_clip's `CLIPVisionCfg`.
+    fn config(self, quick_gelu: bool) -> Result<VisionConfig> {
+        refuse_unknown("vision_cfg.", &self.rest, &INERT_VISION)?;
+        let image = self.image_size.square("vision_cfg.image_size")?;
+        if let Some(name) = &self.timm_model_name {
+            let by_attention = self.timm_pool.as_deref() == Some("map");
+            if !by_attention || !matches!(self.timm_proj.as_deref(), Some("none" | "")) {
+                return refuse(
+                    "vision_cfg.timm_pool",
+                    "not the pooling of SigLIP",
+                    "\"map\", timm_proj \"none\"",
+                );
+            }
+            return Ok(VisionConfig::Vit(siglip_tower(name, image)?));
+        }
+        let width = self.width.unwrap_or(768);
+        let head_width = self.head_width.unwrap_or(64);
+        let heads_of = |width: usize| width.checked_div(head_width).unwrap_or(0);
+        let layers = match self.layers {
+            Some(Layers::Stages(layers)) => {
+                let heads = heads_of(width.saturating_mul(32));
+                return Ok(VisionConfig::ResNet(ResNetConfig { image, width, layers, heads }));
+            }
+            Some(Layers::Blocks(layers)) => layers,
+            None => 12,
+        };
+        let stack = StackConfig {
+            width,
+            layers,
+            heads: heads_of(width),
+            hidden: hidden(width, self.mlp_ratio),
+            activation: activation("vision_cfg", quick_gelu, self.act_kwargs.as_ref())?,
+            epsilon: epsilon("vision_cfg", self.norm_kwargs.as_ref())?,
+            scaled: self.ls_init_value.is_some(),
+        };
+        let pool = match self.pool_type.as_deref() {
+            // Normalising one token before or after taking it is the same.
+            None | Some("tok") => VitPool::ClassToken,
+            Some("avg") => VitPool::Mean { norm_after: self.final_ln_after_pool },
+            Some(other) => return refuse("vision_cfg.pool_type", other, "\"tok\" or \"avg\""),
+        };
+        let patch = match self.patch_size {
+            Some(patch) => patch.square("vision_cfg.patch_size")?,
+            None => 16,
+        };
+        let norm_first = !self.no_ln_pre;
+        Ok(VisionConfig::Vit(VitConfig { image, patch, stack, norm_first, pool, names: VitNames::OpenClip }))
+    }
+}
+
+impl Text {
+    // Defaults are those of open_clip's `CLIPTextCfg`.
+    fn config(self, quick_gelu: bool) -> Result<TextConfig> {
+        refuse_unknown("text_cfg.", &self.rest, &INERT_TEXT)?;
+        if let Some(other) = self.proj_type.as_deref().filter(|kind| *kind != "linear") {
+            return refuse("text_cfg.proj_type", other, "\"linear\"");
+        }
+        let width = self.width.unwrap_or(512);
+        let stack = StackConfig {
+            width,
+            layers: self.layers.unwrap_or(12),
+            heads: self.heads.unwrap_or(8),
+            hidden: hidden(width, self.mlp_ratio),
+            activation: activation("text_cfg", quick_gelu, self.act_kwargs.as_ref())?,
+            epsilon: epsilon("text_cfg", self.norm_kwargs.as_ref())?,
+            scaled: self.ls_init_value.is_some(),
+        };
+        let pool = match self.pool_type.as_deref() {
+            None | Some("argmax") => TextPool::HighestId,
+            Some("eos") => TextPool::Token(self.eos_id.unwrap_or(2)),
+            Some("last") => TextPool::Last,
+            Some(other) => return refuse("text_cfg.pool_type", other, "\"argmax\", \"eos\" or \"last\""),
+        };
+        let mut cleaning = self.hf_tokenizer_name.map(|_| Cleaning::Whitespace);
+        for (key, value) in self.tokenizer_kwargs.into_iter().flatten() {
+            match (key.as_str(), value.as_str().and_then(Cleaning::by_name)) {
+                ("clean", Some(named)) => cleaning = Some(named),
+                _ => return refuse(&format!("text_cfg.tokenizer_kwargs.{key}"), value, "absent"),
+            }
+        }
+        Ok(TextConfig {
+            context: self.context_length,
+            vocabulary: self.vocab_size,
+            stack,
+            causal: !self.no_causal_mask,
+            pool,
+            projection_bias: self.proj_bias,
+            tokenizer: cleaning.map_or(TokenizerConfig::Clip, TokenizerConfig::File),
+        })
+    }
+}
+
+/// A key that is not known may change the architecture, unless it switches something off.
+fn refuse_unknown(prefix: &str, rest: &Rest, inert: &[&str]) -> Result<()> {
+    let off = |value: &Value| matches!(value, Value::Null | Value::Bool(false));
+    match rest.iter().find(|(key, value)| !inert.contains(&key.as_str()) && !off(value)) {
+        Some((key, value)) => refuse(&format!("{prefix}{key}"), value, "absent: it is not supported"),
+        None => Ok(()),
+    }
+}
+
+/// Python's `int(width * mlp_ratio)`; absurd ratios saturate and are refused by the size check.
+fn hidden(width: usize, ratio: Option<f64>) -> usize {
+    (width as f64 * ratio.unwrap_or(4.0)) as usize
+}
+
+fn activation(tower: &str, quick_gelu: bool, options: Option<&Map<String, Value>>) -> Result<Activation> {
+    let plain = if quick_gelu { Activation::QuickGelu } else { Activation::Gelu };
+    match options.and_then(|options| options.iter().next()) {
+        None => Ok(plain),
+        Some((key, value)) if key == "approximate" && !quick_gelu => match value.as_str() {
+            Some("tanh") => Ok(Activation::GeluTanh),
+            Some("none") => Ok(Activation::Gelu),
+            _ => refuse(&format!("{tower}.act_kwargs.approximate"), value, "\"tanh\" or \"none\""),
+        },
+        Some((key, value)) => refuse(&format!("{tower}.act_kwargs.{key}"), value, "absent"),
+    }
+}
+
+fn epsilon(tower: &str, options: Option<&Map<String, Value>>) -> Result<f64> {
+    match options.and_then(|options| options.iter().next()) {
+        None => Ok(EPSILON),
+        Some((key, value)) if key == "eps" => match value.as_f64() {
+            Some(epsilon) => Ok(epsilon),
+            None => refuse(&format!("{tower}.norm_kwargs.eps"), value, "a number"),
+        },
+        Some((key, value)) => refuse(&format!("{tower}.norm_kwargs.{key}"), value, "absent"),
+    }
+}
+
+/// timm's SigLIP towers by name, such as `vit_base_patch16_siglip_224` (`timm/models/vision_transformer.py`).
+fn siglip_tower(name: &str, image: usize) -> Result<VitConfig> {
+    let unknown = || refuse("vision_cfg.timm_model_name", name, "like vit_base_patch16_siglip_224");
+    let parts: Vec<&str> = name.split('_').collect();
+    let ["vit", size, patch, "siglip", pixels] = parts[..] else { return unknown() };
+    let Some(Ok(patch)) = patch.strip_prefix("patch").map(str::parse) else { return unknown() };
+    if pixels.parse() != Ok(image) {
+        return refuse("vision_cfg.image_size", image, "the size in vision_cfg.timm_model_name");
+    }
+    let (width, layers, heads, hidden) = match size {
+        "base" => (768, 12, 12, 3072),
+        "large" => (1024, 24, 16, 4096),
+        "so400m" => (1152, 27, 16, 4304),
+        "giantopt" => (1536, 40, 16, 6144),
+        _ => return unknown(),
+    };
+    // The towers that came with SigLIP 2 alone use the approximation.
+    let approximate = size == "giantopt" || (size == "so400m" && patch == 16);
+    let activation = if approximate { Activation::GeluTanh } else { Activation::Gelu };
+    let stack = StackConfig { width, layers, heads, hidden, activation, epsilon: 1e-6, scaled: false };
+    Ok(VitConfig { image, patch, stack, norm_first: false, pool: VitPool::Attention, names: VitNames::Timm })
+}

@@ -1,0 +1,121 @@
+//! The text towers of CLIP and SigLIP.
+
+use candle_core::{DType, Tensor};
+
+use super::block::{OPEN_CLIP, Stack};
+use super::config::{TextConfig, TextPool};
+use super::nn::{Buffer, LayerNorm, Linear, Weights};
+use crate::Result;
+
+/// A text tower: token ids in, vectors out.
+pub(super) struct TextTransformer {
+    /// `[vocabulary, width]`
+    tokens: Tensor,
+    /// `[context, width]`
+    positions: Tensor,
+    stack: Stack,
+    norm_last: LayerNorm,
+    projection: Linear,
+    config: TextConfig,
+}
+
+/// Positions that Long-CLIP (Zhang et al. 2024) and its descendant LRSCLIP keep of the original model's.
+const KEPT_POSITIONS: usize = 20;
+
+/// The position table. A checkpoint in Long-CLIP's form has two: the first positions stand in one, the others, trained
+/// anew for longer texts, in the other.
+fn positions(weights: &mut Weights<'_, '_>, context: usize, width: usize) -> Result<Tensor> {
+    const LATER: &str = "positional_embedding_res";
+    let first = weights.tensor("positional_embedding", &[context, width])?;
+    if !weights.loader.checkpoint().contains(LATER) {
+        return Ok(first);
+    }
+    let later = weights.tensor(LATER, &[context, width])?;
+    let fit = [&first, &later].iter().all(|table| table.dims() == [context, width]);
+    match context.checked_sub(KEPT_POSITIONS).filter(|_| fit) {
+        Some(rest) => {
+            let [kept, later] = [first.narrow(0, 0, KEPT_POSITIONS)?, later.narrow(0, KEPT_POSITIONS, rest)?];
+            Ok(Tensor::cat(&[kept, later], 0)?)
+        }
+        None => Ok(first),
+    }
+}
+
+/// A token's embedding that replaces the one of its id.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Injection<'a> {
+    /// Row of the batch.
+    pub(crate) text: usize,
+    /// Position in the text.
+    pub(crate) position: usize,
+    /// As wide as the tower.
+    pub(crate) embedding: &'a [f32],
+}
+
+impl TextTransformer {
+    pub(super) fn load(weights: &mut Weights<'_, '_>, config: &TextConfig, dim: usize) -> Result<Self> {
+        let width = config.stack.width;
+        let projection = if config.projection_bias {
+            let [weight, bias] = match weights.loader.checkpoint().contains("text_model.head.weight") {
+                true => ["text_model.head.weight", "text_model.head.bias"],
+                false => ["text_projection.weight", "text_projection.bias"],
+            };
+            weights.linear(weight, Some(bias), [dim, width])?
+        } else {
+            weights.projection("text_projection", [width, dim])?
+        };
+        Ok(Self {
+            tokens: weights.tensor("token_embedding.weight", &[config.vocabulary, width])?,
+            positions: positions(weights, config.context, width)?,
+            stack: Stack::load(weights, "transformer.resblocks", &OPEN_CLIP, &config.stack, config.causal)?,
+            norm_last: weights.layer_norm("ln_final", width, config.stack.epsilon)?,
+            projection,
+            config: *config,
+        })
+    }
+
+    /// How many ids of a text decide its vector. What follows its end does not where attention looks back only; else
+    /// it is the whole context.
+    pub(super) fn reach(&self, ids: &[u32]) -> usize {
+        match self.config.causal {
+            true => self.pooled_position(ids) + 1,
+            false => self.config.context,
+        }
+    }
+
+    fn pooled_position(&self, ids: &[u32]) -> usize {
+        let first = |wanted: u32| ids.iter().position(|id| *id == wanted);
+        match self.config.pool {
+            TextPool::HighestId => ids.iter().max().and_then(|highest| first(*highest)),
+            TextPool::Token(end) => first(end),
+            TextPool::Last => Some(self.config.context - 1),
+        }
+        // open_clip and transformers then take the first position.
+        .unwrap_or(0)
+    }
+
+    /// Encodes texts of `length` ids each, `ids[texts, length]`, to `[texts, dim]`.
+    pub(super) fn forward(&self, ids: &[u32], length: usize, injections: &[Injection<'_>]) -> Result<Tensor> {
+        let width = self.config.stack.width;
+        let texts = ids.len() / length.max(1);
+        let pooled: Vec<u32> = ids
+            .chunks_exact(length.max(1))
+            .enumerate()
+            .map(|(text, ids)| (text * length + self.pooled_position(ids)) as u32)
+            .collect();
+        let device = self.tokens.device();
+        let ids = Tensor::from_slice(ids, ids.len(), device)?;
+        let mut x = self.tokens.index_select(&ids, 0)?.reshape((texts, length, width))?;
+        for injection in injections {
+            let embedding = Tensor::from_slice(injection.embedding, (1, 1, width), device)?;
+            let embedding = embedding.to_dtype(x.dtype())?;
+            let (text, position) = (injection.text, injection.position);
+            x = x.slice_assign(&[text..text + 1, position..position + 1, 0..width], &embedding)?;
+        }
+        let x = x.broadcast_add(&self.positions.narrow(0, 0, length)?)?;
+        let pooled = Tensor::new(pooled, device)?;
+        let x = self.stack.forward(x, Some(&pooled))?;
+        let normed = self.norm_last.forward(&x, &mut Buffer::default())?;
+        Ok(self.projection.forward(&normed, &mut Buffer::default())?.to_dtype(DType::F32)?)
+    }
+}

@@ -1,0 +1,117 @@
+//! Both towers of a model, fed from bytes and ids in batches that fit the device.
+
+use candle_core::{DType, Tensor};
+use rscir_core::PixelBatch;
+
+use super::config::{ClipConfig, VisionConfig};
+use super::nn::{Compute, Weights};
+use super::pixels::{Normalization, Windows};
+use super::resnet::ModifiedResNet;
+use super::text::{Injection, TextTransformer};
+use super::vision::VisionTransformer;
+use crate::Result;
+use crate::weights::{Checkpoint, Loader};
+
+/// Images that a CPU encodes at a time: enough rows for its matrix products, few enough that the values between two of
+/// them stay in its caches.
+const CPU_IMAGES: usize = 8;
+
+/// Texts that are encoded at a time.
+const TEXTS: usize = 64;
+
+/// An image tower and a text tower.
+pub(crate) struct Towers {
+    vision: Vision,
+    text: TextTransformer,
+    normalization: Normalization,
+    compute: Compute,
+    config: ClipConfig,
+}
+
+enum Vision {
+    Transformer(VisionTransformer),
+    ResNet(ModifiedResNet),
+}
+
+/// The ids of a text, and one of its tokens whose embedding is given.
+pub(crate) struct Prompt<'a> {
+    pub(crate) ids: Vec<u32>,
+    pub(crate) injected: Option<(usize, &'a [f32])>,
+}
+
+impl Towers {
+    /// Takes every tensor of the checkpoint, or none.
+    pub(crate) fn load(
+        checkpoint: &Checkpoint,
+        config: &ClipConfig,
+        normalization: Normalization,
+        compute: Compute,
+    ) -> Result<Self> {
+        let mut loader = Loader::new(checkpoint, &compute.device);
+        let mut weights = Weights { loader: &mut loader, compute: compute.clone() };
+        let vision = match &config.vision {
+            VisionConfig::Vit(vit) => {
+                Vision::Transformer(VisionTransformer::load(&mut weights, vit, config.dim)?)
+            }
+            VisionConfig::ResNet(resnet) => {
+                Vision::ResNet(ModifiedResNet::load(&mut weights, resnet, config.dim)?)
+            }
+        };
+        let text = TextTransformer::load(&mut weights, &config.text, config.dim)?;
+        loader.finish()?;
+        Ok(Self { vision, text, normalization, compute, config: *config })
+    }
+
+    /// The vectors of prepared images of the tower's size, `[images, dim]`, not normalised.
+    pub(crate) fn encode_images(&self, batch: PixelBatch<'_>) -> Result<Vec<f32>> {
+        let size = batch.size();
+        let images = if self.compute.device.is_cpu() { CPU_IMAGES } else { batch.len().max(1) };
+        let mut vectors = Vec::with_capacity(batch.len() * self.config.dim);
+        for pixels in batch.data().chunks(images * size * size * 3) {
+            let some = PixelBatch::new(size, pixels)?;
+            let encoded = match &self.vision {
+                Vision::Transformer(tower) => tower.forward(&self.rows(some, tower.windows(), false)?)?,
+                Vision::ResNet(tower) => tower.forward(&self.rows(some, tower.windows(), true)?)?,
+            };
+            vectors.extend(encoded.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?);
+        }
+        Ok(vectors)
+    }
+
+    /// The values of all windows, `[images, windows, values]`, or with the windows in two dimensions.
+    fn rows(&self, batch: PixelBatch<'_>, windows: Windows, planar: bool) -> Result<Tensor> {
+        let along = windows.along(batch.size());
+        let shape = match planar {
+            true => vec![batch.len(), along, along, windows.values()],
+            false => vec![batch.len(), along * along, windows.values()],
+        };
+        self.compute.tensor(windows.unfold(batch, &self.normalization).into(), &shape)
+    }
+
+    /// The vectors of texts, `[texts, dim]`, not normalised. Texts are batched by length; ids beyond what decides a
+    /// text's vector are left out, missing ones are `padding`.
+    pub(crate) fn encode_texts(&self, prompts: &[Prompt<'_>], padding: u32) -> Result<Vec<f32>> {
+        let dim = self.config.dim;
+        let mut order: Vec<(usize, usize)> =
+            prompts.iter().enumerate().map(|(text, prompt)| (self.text.reach(&prompt.ids), text)).collect();
+        order.sort_unstable();
+        let mut vectors = vec![0.0; prompts.len() * dim];
+        for some in order.chunks(TEXTS) {
+            let length = some.last().map_or(0, |(reach, _)| *reach);
+            let mut ids = Vec::with_capacity(some.len() * length);
+            let mut injections = Vec::new();
+            for (row, (_, text)) in some.iter().enumerate() {
+                let prompt = &prompts[*text];
+                ids.extend(prompt.ids.iter().copied().chain(std::iter::repeat(padding)).take(length));
+                if let Some((position, embedding)) = prompt.injected {
+                    injections.push(Injection { text: row, position, embedding });
+                }
+            }
+            let encoded = self.text.forward(&ids, length, &injections)?.flatten_all()?.to_vec1::<f32>()?;
+            for (vector, (_, text)) in encoded.chunks_exact(dim).zip(some) {
+                vectors[text * dim..][..dim].copy_from_slice(vector);
+            }
+        }
+        Ok(vectors)
+    }
+}

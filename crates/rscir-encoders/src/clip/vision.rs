@@ -1,0 +1,162 @@
+//! The vision transformers of CLIP and SigLIP.
+
+use candle_core::Tensor;
+
+use super::block::{BlockNames, OPEN_CLIP, Stack, TIMM};
+use super::config::{VitConfig, VitNames, VitPool};
+use super::nn::{Buffer, LayerNorm, Linear, Weights};
+use super::pixels::{Windows, channels_last};
+use super::pool::AttentionPool;
+use crate::Result;
+
+/// An image tower: patches in, vectors out.
+pub(super) struct VisionTransformer {
+    patches: Linear,
+    /// `[1, 1, width]`
+    class: Option<Tensor>,
+    /// `[tokens, width]`
+    positions: Tensor,
+    norm_first: Option<LayerNorm>,
+    stack: Stack,
+    norm_last: LayerNorm,
+    head: Head,
+    windows: Windows,
+}
+
+/// From the tokens to one vector.
+enum Head {
+    ClassToken(Linear),
+    Mean { norm_after: bool, projection: Linear },
+    Attention(AttentionPool),
+}
+
+/// Names of an image tower's tensors.
+struct Names {
+    /// Weight and bias of the patch embedding.
+    patches: [&'static str; 2],
+    positions: &'static str,
+    stack: &'static str,
+    block: &'static BlockNames,
+    norm_last: &'static str,
+}
+
+impl VitNames {
+    fn names(self) -> Names {
+        match self {
+            Self::OpenClip => Names {
+                patches: ["visual.conv1.weight", "visual.conv1.bias"],
+                positions: "visual.positional_embedding",
+                stack: "visual.transformer.resblocks",
+                block: &OPEN_CLIP,
+                norm_last: "visual.ln_post",
+            },
+            Self::Timm => Names {
+                patches: ["visual.trunk.patch_embed.proj.weight", "visual.trunk.patch_embed.proj.bias"],
+                positions: "visual.trunk.pos_embed",
+                stack: "visual.trunk.blocks",
+                block: &TIMM,
+                norm_last: "visual.trunk.norm",
+            },
+        }
+    }
+}
+
+impl VisionTransformer {
+    pub(super) fn load(weights: &mut Weights<'_, '_>, config: &VitConfig, dim: usize) -> Result<Self> {
+        let names = config.names.names();
+        let windows = Windows::patches(config.patch);
+        let width = config.stack.width;
+        let siglip = config.pool == VitPool::Attention;
+        let class = match siglip {
+            true => None,
+            false => Some(weights.tensor("visual.class_embedding", &[width])?),
+        };
+        let tokens = windows.along(config.image).pow(2) + usize::from(class.is_some());
+        let project = |weights: &mut Weights<'_, '_>| weights.projection("visual.proj", [width, dim]);
+        Ok(Self {
+            patches: patch_embedding(weights, &names, config, siglip)?,
+            class,
+            // timm keeps a batch dimension.
+            positions: match config.names {
+                VitNames::OpenClip => weights.tensor(names.positions, &[tokens, width])?,
+                VitNames::Timm => weights.tensor(names.positions, &[1, tokens, width])?,
+            },
+            norm_first: match config.norm_first {
+                true => Some(weights.layer_norm("visual.ln_pre", width, config.stack.epsilon)?),
+                false => None,
+            },
+            stack: Stack::load(weights, names.stack, names.block, &config.stack, false)?,
+            norm_last: weights.layer_norm(names.norm_last, width, config.stack.epsilon)?,
+            head: match config.pool {
+                VitPool::ClassToken => Head::ClassToken(project(weights)?),
+                VitPool::Mean { norm_after } => Head::Mean { norm_after, projection: project(weights)? },
+                VitPool::Attention => Head::Attention(AttentionPool::load(weights, config)?),
+            },
+            windows,
+        })
+    }
+
+    /// The windows whose values [`VisionTransformer::forward`] takes.
+    pub(super) fn windows(&self) -> Windows {
+        self.windows
+    }
+
+    /// Encodes `patches[batch, patches, values]` to `[batch, dim]`.
+    pub(super) fn forward(&self, patches: &Tensor) -> Result<Tensor> {
+        let mut x = self.patches.forward(patches, &mut Buffer::default())?;
+        let (batch, _, width) = x.dims3()?;
+        if let Some(class) = &self.class {
+            x = Tensor::cat(&[&class.broadcast_as((batch, 1, width))?, &x], 1)?;
+        }
+        let mut x = x.broadcast_add(&self.positions)?;
+        if let Some(norm) = &self.norm_first {
+            x = norm.forward(&x, &mut Buffer::default())?;
+        }
+        let tokens = x.dim(1)?;
+        let mut buffer = Buffer::default();
+        match &self.head {
+            Head::ClassToken(projection) => {
+                let rows: Vec<u32> = (0..batch).map(|image| (image * tokens) as u32).collect();
+                let rows = Tensor::new(rows, x.device())?;
+                let class = self.stack.forward(x, Some(&rows))?;
+                projection.forward(&self.norm_last.forward(&class, &mut buffer)?, &mut Buffer::default())
+            }
+            Head::Mean { norm_after, projection } => {
+                let x = self.stack.forward(x, None)?;
+                let mean = |x: &Tensor| x.narrow(1, 1, tokens - 1)?.mean(1);
+                let pooled = match norm_after {
+                    true => self.norm_last.forward(&mean(&x)?, &mut buffer)?,
+                    false => mean(&self.norm_last.forward(&x, &mut buffer)?)?,
+                };
+                projection.forward(&pooled, &mut Buffer::default())
+            }
+            Head::Attention(pool) => {
+                let x = self.stack.forward(x, None)?;
+                pool.forward(&self.norm_last.forward(&x, &mut buffer)?)
+            }
+        }
+    }
+}
+
+/// The convolution over patches as a linear layer on their values.
+fn patch_embedding(
+    weights: &mut Weights<'_, '_>,
+    names: &Names,
+    config: &VitConfig,
+    biased: bool,
+) -> Result<Linear> {
+    let (width, side) = (config.stack.width, config.patch);
+    let [weight, bias] = names.patches;
+    let weight = weights.loader.values(weight, &[width, 3, side, side])?;
+    let bias = match biased {
+        true => weights.loader.values(bias, &[width])?,
+        false => None,
+    };
+    match weight {
+        Some(weight) => {
+            let weight = channels_last(&weight, 3, side);
+            Linear::new(&weights.compute, &weight, bias, [width, 3 * side * side])
+        }
+        None => Linear::unusable(&weights.compute),
+    }
+}

@@ -1,0 +1,399 @@
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use candle_core::DType;
+use rscir_core::{
+    ComposedQuery, Embeddings, EncoderSpec, ImageEncoder, InjectedPrompt, PixelBatch, Precision, Progress,
+    RgbView, Silent, TextEncoder,
+};
+
+use crate::clip::config::{ClipConfig, TokenizerConfig, refuse};
+use crate::clip::nn::Compute;
+use crate::clip::pixels::Normalization;
+use crate::clip::read::ModelFile;
+use crate::clip::towers::{Prompt, Towers};
+use crate::device::{Device, Found};
+use crate::registry::{HubFile, Model};
+use crate::weights::Checkpoint;
+use crate::{DecodeOptions, Error, Preprocessing, Preprocessor, Result, Tokenizer, decode, hub};
+
+/// A dual encoder of the CLIP family: images and texts into one space.
+///
+/// ```no_run
+/// use rscir_core::TextEncoder;
+/// use rscir_encoders::{ClipEncoder, Device};
+///
+/// let clip = ClipEncoder::from_registry("remoteclip-vit-l-14")?.device(Device::Auto).build()?;
+/// let pool = clip.encode_texts(&["a satellite image of a swimming pool"])?;
+/// assert_eq!((pool.len(), pool.dim()), (1, 768));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ClipEncoder {
+    name: String,
+    checkpoint: Checkpoint,
+    config: ClipConfig,
+    preprocessor: Preprocessor,
+    towers: Towers,
+    tokenizer: Tokenizer,
+    device: Found,
+    precision: Precision,
+    spec: OnceLock<EncoderSpec>,
+}
+
+impl ClipEncoder {
+    /// A model of the registry ([`models`](crate::models)), its weights from the hub's cache, or fetched with the
+    /// feature `hub`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownModel`].
+    pub fn from_registry(name: &str) -> Result<ClipEncoderBuilder> {
+        Ok(ClipEncoderBuilder::new(Source::Registry { model: Model::find(name)?, weights: None }))
+    }
+
+    /// Weights in any format that [`Checkpoint`] reads, and open_clip's or Hugging Face's configuration of them. A
+    /// `tokenizer.json` beside the configuration is used.
+    pub fn from_files(weights: impl Into<PathBuf>, config: impl Into<PathBuf>) -> ClipEncoderBuilder {
+        ClipEncoderBuilder::new(Source::Files { weights: weights.into(), config: config.into() })
+    }
+
+    /// A folder as open_clip (`open_clip_config.json`) or Hugging Face (`config.json`) publish models.
+    pub fn from_folder(folder: impl Into<PathBuf>) -> ClipEncoderBuilder {
+        ClipEncoderBuilder::new(Source::Folder(folder.into()))
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> Device {
+        self.device.device
+    }
+
+    /// Why [`Device::Auto`] did not find a GPU, if it was asked to.
+    pub fn device_fallback(&self) -> Option<&str> {
+        self.device.fallback.as_deref()
+    }
+
+    /// Shapes of both towers.
+    pub fn config(&self) -> &ClipConfig {
+        &self.config
+    }
+
+    /// How texts become ids.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    fn encode_prompts(&self, prompts: &[Prompt<'_>]) -> Result<Embeddings> {
+        let vectors = self.towers.encode_texts(prompts, self.tokenizer.padding())?;
+        Ok(Embeddings::normalize(self.config.dim, vectors)?)
+    }
+
+    /// How images become the tower's input.
+    pub fn preprocessing(&self) -> &Preprocessing {
+        self.preprocessor.preprocessing()
+    }
+
+    /// A composed query: the image in this file, and the text.
+    ///
+    /// # Errors
+    /// [`Error::Image`] with the path if the image cannot be read or decoded.
+    pub fn compose(&self, image: impl AsRef<Path>, text: &str) -> Result<ComposedQuery> {
+        let path = image.as_ref();
+        let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
+        let image = decode(&bytes, &DecodeOptions::default())
+            .map_err(|source| Error::Image { path: path.into(), source: Box::new(source) })?;
+        let view = RgbView::new(image.width, image.height, &image.data)?;
+        let (image, text_vector) = (self.encode_image(view)?, self.encode_texts(&[text])?);
+        let query = ComposedQuery::new(self.spec().clone());
+        Ok(query.with_image(image.vector(0))?.with_text(text_vector.vector(0))?.with_words(text))
+    }
+
+    /// The ids of a prompt, and the position of its marker.
+    fn injected<'p>(&self, prompt: &InjectedPrompt<'p>) -> rscir_core::Result<Prompt<'p>> {
+        rscir_core::Error::check_length(
+            "injected token embedding (width of the text tower)",
+            self.config.text_width(),
+            prompt.embedding.len(),
+        )?;
+        let ids = self.tokenizer.encode(prompt.text)?;
+        let marker = self.tokenizer.encode_bare(prompt.marker)?;
+        let mut positions = ids.iter().enumerate().filter(|(_, id)| marker[..] == [**id]);
+        match (positions.next(), positions.next()) {
+            (Some((position, _)), None) => Ok(Prompt { injected: Some((position, prompt.embedding)), ids }),
+            _ => Err(rscir_core::Error::Parameter {
+                name: "marker",
+                value: format!("{:?} in {:?}", prompt.marker, prompt.text),
+                expected: "exactly one token of the prompt",
+            }),
+        }
+    }
+}
+
+impl ClipEncoder {
+    /// What decides the vectors. The first call hashes the weights' file.
+    pub fn spec(&self) -> &EncoderSpec {
+        // Hashing the weights takes about a second for the larger models; who only encodes does not wait for it.
+        self.spec.get_or_init(|| EncoderSpec {
+            model: self.name.clone(),
+            architecture: self.config.to_string(),
+            activation: self.config.activation(),
+            preprocessing: self.preprocessor.preprocessing().to_string(),
+            tokenizer: self.tokenizer.identity().into(),
+            weights_sha256: self.checkpoint.sha256().into(),
+            dim: self.config.dim,
+            precision: self.precision,
+        })
+    }
+}
+
+impl TextEncoder for ClipEncoder {
+    fn spec(&self) -> &EncoderSpec {
+        self.spec()
+    }
+
+    fn encode_texts(&self, texts: &[&str]) -> rscir_core::Result<Embeddings> {
+        let ids = |text: &&str| Ok(Prompt { ids: self.tokenizer.encode(text)?, injected: None });
+        let prompts: Vec<Prompt<'_>> = texts.iter().map(ids).collect::<Result<_>>()?;
+        Ok(self.encode_prompts(&prompts)?)
+    }
+
+    fn encode_injected(&self, prompts: &[InjectedPrompt<'_>]) -> rscir_core::Result<Embeddings> {
+        let prompts: Vec<Prompt<'_>> =
+            prompts.iter().map(|prompt| self.injected(prompt)).collect::<rscir_core::Result<_>>()?;
+        Ok(self.encode_prompts(&prompts)?)
+    }
+}
+
+impl ImageEncoder for ClipEncoder {
+    fn spec(&self) -> &EncoderSpec {
+        self.spec()
+    }
+
+    fn input_size(&self) -> usize {
+        self.config.image_size()
+    }
+
+    fn prepare(&self, image: RgbView<'_>, out: &mut [u8]) -> rscir_core::Result<()> {
+        self.preprocessor.prepare(image, out)
+    }
+
+    fn encode_pixels(&self, batch: PixelBatch<'_>) -> rscir_core::Result<Embeddings> {
+        let size = self.config.image_size();
+        rscir_core::Error::check_length("side of the prepared images", size, batch.size())?;
+        let vectors = self.towers.encode_images(batch)?;
+        Ok(Embeddings::normalize(self.config.dim, vectors)?)
+    }
+}
+
+/// What a [`ClipEncoder`] is built from.
+pub struct ClipEncoderBuilder {
+    source: Source,
+    name: Option<String>,
+    tokenizer: Option<PathBuf>,
+    device: Device,
+    precision: Precision,
+    progress: Arc<dyn Progress>,
+}
+
+enum Source {
+    Registry { model: &'static Model, weights: Option<PathBuf> },
+    Files { weights: PathBuf, config: PathBuf },
+    Folder(PathBuf),
+}
+
+/// Where a source's parts are.
+struct Parts {
+    name: String,
+    weights: PathBuf,
+    tokenizer: Option<PathBuf>,
+    model: ModelFile,
+}
+
+impl ClipEncoderBuilder {
+    fn new(source: Source) -> Self {
+        Self {
+            source,
+            name: None,
+            tokenizer: None,
+            device: Device::default(),
+            precision: Precision::default(),
+            progress: Arc::new(Silent),
+        }
+    }
+
+    /// Takes the weights from this file instead of where the source has them.
+    #[must_use]
+    pub fn weights(mut self, path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        match &mut self.source {
+            Source::Registry { weights, .. } => *weights = Some(path),
+            Source::Files { weights, .. } => *weights = path,
+            Source::Folder(folder) => {
+                self.source = Source::Files { weights: path, config: config_in(folder) };
+            }
+        }
+        self
+    }
+
+    /// Takes the tokenizer from this `tokenizer.json`.
+    #[must_use]
+    pub fn tokenizer(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tokenizer = Some(path.into());
+        self
+    }
+
+    /// Computes there; [`Device::Auto`] unless said.
+    #[must_use]
+    pub fn device(mut self, device: Device) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// Computes in this number format; `f32` unless said.
+    #[must_use]
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
+    /// The name in the spec: the registry's, or that of the weights' folder unless said.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Hears of downloads.
+    #[must_use]
+    pub fn progress(mut self, progress: Arc<dyn Progress>) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// Finds or fetches the files, and loads all of the weights or none.
+    ///
+    /// # Errors
+    /// Whatever is missing or does not fit, with its path: see the variants of [`Error`].
+    pub fn build(self) -> Result<ClipEncoder> {
+        let device = self.device.find()?;
+        let dtype = match (self.precision, device.device) {
+            (Precision::F32, _) => DType::F32,
+            (Precision::Bf16, Device::Cuda(_)) => DType::BF16,
+            (Precision::F16, Device::Cuda(_)) => DType::F16,
+            (other, device) => {
+                return refuse("precision", format!("{other} on {device}"), "f32; bf16 or f16 on a GPU");
+            }
+        };
+        let parts = self.parts()?;
+        let config = parts.model.config;
+        let tokenizer = tokenizer(&config, parts.tokenizer.as_deref())?;
+        if tokenizer.vocabulary() > config.text.vocabulary {
+            let (tokenizer, tower) = (tokenizer.vocabulary(), config.text.vocabulary);
+            return Err(Error::Vocabulary { tokenizer, tower });
+        }
+        let checkpoint = Checkpoint::open(&parts.weights)?.open_clip_names();
+        let preprocessing = parts.model.preprocessing.resolve(&config);
+        let (mean, deviation) = (preprocessing.mean, preprocessing.std);
+        let preprocessor = Preprocessor::new(preprocessing)?;
+        let compute = Compute { device: device.candle.clone(), dtype };
+        let normalization = Normalization::new(mean, deviation);
+        let towers = Towers::load(&checkpoint, &config, normalization, compute)?;
+        Ok(ClipEncoder {
+            name: self.name.unwrap_or(parts.name),
+            checkpoint,
+            config,
+            preprocessor,
+            towers,
+            tokenizer,
+            device,
+            precision: self.precision,
+            spec: OnceLock::new(),
+        })
+    }
+}
+
+impl ClipEncoderBuilder {
+    fn parts(&self) -> Result<Parts> {
+        match &self.source {
+            Source::Registry { model, weights } => {
+                let published = model.hub.as_ref();
+                let weights = match (weights, published) {
+                    (Some(path), _) => path.clone(),
+                    (None, Some(file)) => hub::locate(file, &*self.progress)?,
+                    (None, None) => return Err(Error::NotPublished { model: model.name }),
+                };
+                let tokenizer = match (&self.tokenizer, model.config.text.tokenizer, published) {
+                    (Some(path), ..) => Some(path.clone()),
+                    (None, TokenizerConfig::File(_), Some(file)) => {
+                        let beside = HubFile { file: "tokenizer.json", sha256: None, ..*file };
+                        Some(hub::locate(&beside, &*self.progress)?)
+                    }
+                    _ => None,
+                };
+                Ok(Parts { name: model.name.into(), weights, tokenizer, model: model.file() })
+            }
+            Source::Files { weights, config } => self.files(weights.clone(), config),
+            Source::Folder(folder) => {
+                let config = config_in(folder);
+                let weights = WEIGHTS.iter().map(|name| folder.join(name)).find(|path| path.is_file());
+                let missing = match (config.is_file(), &weights) {
+                    (true, Some(_)) => None,
+                    (false, _) => Some("neither open_clip_config.json nor config.json is there"),
+                    (true, None) => Some("there is a configuration, but no weights under a usual name"),
+                };
+                match (missing, weights) {
+                    (None, Some(weights)) => self.files(weights, &config),
+                    (missing, _) => {
+                        let missing = missing.unwrap_or_default();
+                        Err(Error::ModelFolder { path: folder.clone(), missing })
+                    }
+                }
+            }
+        }
+    }
+
+    fn files(&self, weights: PathBuf, config: &Path) -> Result<Parts> {
+        let model = ModelFile::read(config)?;
+        let beside = config.with_file_name("tokenizer.json");
+        let tokenizer = self.tokenizer.clone().or_else(|| beside.is_file().then_some(beside));
+        let folder = weights.parent().and_then(Path::file_name);
+        let name = folder.or(weights.file_stem()).unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Parts { name, weights, tokenizer, model })
+    }
+}
+
+/// Names under which weights are published, the first that exists is taken.
+const WEIGHTS: [&str; 7] = [
+    "open_clip_model.safetensors",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "open_clip_pytorch_model.bin",
+    "pytorch_model.bin",
+    "model.pt",
+    "model.bin",
+];
+
+/// The configuration in a folder, whether it exists or not.
+fn config_in(folder: &Path) -> PathBuf {
+    let open_clip = folder.join("open_clip_config.json");
+    if open_clip.is_file() { open_clip } else { folder.join("config.json") }
+}
+
+fn tokenizer(config: &ClipConfig, file: Option<&Path>) -> Result<Tokenizer> {
+    let context = config.text.context;
+    match (file, config.text.tokenizer) {
+        (Some(path), TokenizerConfig::Clip) => Tokenizer::from_file(path, context),
+        (Some(path), TokenizerConfig::File(cleaning)) => {
+            Tokenizer::from_file_cleaned(path, context, Some(cleaning))
+        }
+        (None, TokenizerConfig::Clip) => Tokenizer::clip(context),
+        (None, TokenizerConfig::File(_)) => Err(Error::NoTokenizer),
+    }
+}
+
+impl From<Error> for rscir_core::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Core(error) => error,
+            error => Self::from_source("encoding failed", error),
+        }
+    }
+}

@@ -1,0 +1,313 @@
+use std::fmt;
+
+use crate::clip::config::{
+    Activation, ClipConfig, EPSILON, ResNetConfig, StackConfig, TextConfig, TextPool, TokenizerConfig,
+    VisionConfig, VitConfig, VitNames, VitPool,
+};
+use crate::clip::read::{ModelFile, PreprocessingFile};
+use crate::tokenizer::Cleaning;
+use crate::{Error, Result};
+
+/// A model that can be had by name: everything that decides its vectors but the weights themselves.
+#[derive(Debug, Clone, Copy)]
+pub struct Model {
+    /// What to ask for: `remoteclip-vit-l-14`. A name that ends in `-quickgelu` computes with that activation, one that
+    /// does not with exact GELU, whatever the weights were trained with.
+    pub name: &'static str,
+    /// Whose weights they are.
+    pub description: &'static str,
+    /// Where the weights are published, if on the Hugging Face hub.
+    pub hub: Option<HubFile>,
+    /// The licence of the weights; empty if none is stated.
+    pub licence: &'static str,
+    pub(crate) config: ClipConfig,
+    pub(crate) mean_std: [[f32; 3]; 2],
+}
+
+/// A file on the Hugging Face hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HubFile {
+    /// `owner/name`
+    pub repository: &'static str,
+    /// Branch, tag or commit.
+    pub revision: &'static str,
+    /// Path in the repository.
+    pub file: &'static str,
+    /// SHA-256 in hexadecimal, where it is known.
+    pub sha256: Option<&'static str>,
+}
+
+impl Model {
+    /// The model of this name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownModel`] with the nearest name there is.
+    pub fn find(name: &str) -> Result<&'static Self> {
+        models().iter().find(|model| model.name == name).ok_or_else(|| {
+            let distance = |model: &&Self| edit_distance(name, model.name);
+            let nearest = models().iter().min_by_key(distance).map_or("", |model| model.name);
+            Error::UnknownModel { name: name.into(), nearest }
+        })
+    }
+
+    /// What a configuration file would say.
+    pub(crate) fn file(&self) -> ModelFile {
+        let [mean, std] = self.mean_std.map(Some);
+        ModelFile {
+            config: self.config,
+            preprocessing: PreprocessingFile { mean, std, ..Default::default() },
+        }
+    }
+
+    /// Shapes of both towers, as a line.
+    pub fn architecture(&self) -> String {
+        self.config.to_string()
+    }
+
+    /// `gelu`, `quick_gelu` or `gelu_tanh`.
+    pub fn activation(&self) -> String {
+        self.config.activation()
+    }
+
+    /// Width of the vectors.
+    pub fn dim(&self) -> usize {
+        self.config.dim
+    }
+
+    /// Side in pixels of the images that the tower takes.
+    pub fn image_size(&self) -> usize {
+        self.config.image_size()
+    }
+}
+
+impl fmt::Display for HubFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{} at {}", self.repository, self.file, self.revision)
+    }
+}
+
+/// All models that have a name.
+pub fn models() -> &'static [Model] {
+    &MODELS
+}
+
+/// OpenAI's `clip/clip.py`, and nearly everybody's since.
+pub(crate) const OPENAI: [[f32; 3]; 2] =
+    [[0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_58, 0.275_777_11]];
+/// `IMAGENET_INCEPTION_MEAN` and `_STD` of timm.
+pub(crate) const HALF: [[f32; 3]; 2] = [[0.5; 3]; 2];
+
+// Sizes are those of open_clip's `model_configs/*.json`.
+const VIT_B_32: ClipConfig = vit(512, [224, 32], [768, 12, 12], [512, 12, 8]);
+const VIT_B_16: ClipConfig = vit(512, [224, 16], [768, 12, 12], [512, 12, 8]);
+const VIT_L_14: ClipConfig = vit(768, [224, 14], [1024, 24, 16], [768, 12, 12]);
+const VIT_L_14_336: ClipConfig = vit(768, [336, 14], [1024, 24, 16], [768, 12, 12]);
+const VIT_H_14: ClipConfig = vit(1024, [224, 14], [1280, 32, 16], [1024, 24, 16]);
+const RN50: ClipConfig = ClipConfig {
+    dim: 1024,
+    vision: VisionConfig::ResNet(ResNetConfig { image: 224, width: 64, layers: [3, 4, 6, 3], heads: 32 }),
+    text: text([512, 12, 8]),
+};
+
+/// A vision transformer and a text tower: `[image, patch]`, `[width, layers, heads]` of each.
+const fn vit(dim: usize, [image, patch]: [usize; 2], vision: [usize; 3], words: [usize; 3]) -> ClipConfig {
+    let vit = VitConfig {
+        image,
+        patch,
+        stack: stack(vision, EPSILON, Activation::Gelu),
+        norm_first: true,
+        pool: VitPool::ClassToken,
+        names: VitNames::OpenClip,
+    };
+    ClipConfig { dim, vision: VisionConfig::Vit(vit), text: text(words) }
+}
+
+const fn text(sizes: [usize; 3]) -> TextConfig {
+    TextConfig {
+        context: 77,
+        vocabulary: 49_408,
+        stack: stack(sizes, EPSILON, Activation::Gelu),
+        causal: true,
+        pool: TextPool::HighestId,
+        projection_bias: false,
+        tokenizer: TokenizerConfig::Clip,
+    }
+}
+
+const fn stack([width, layers, heads]: [usize; 3], epsilon: f64, activation: Activation) -> StackConfig {
+    StackConfig { width, layers, heads, hidden: 4 * width, activation, epsilon, scaled: false }
+}
+
+/// Hugging Face's `SiglipModel`, whose towers are equally wide.
+const fn siglip([image, patch]: [usize; 2], sizes: [usize; 3]) -> ClipConfig {
+    let stack = stack(sizes, 1e-6, Activation::GeluTanh);
+    let vit = VitConfig {
+        image,
+        patch,
+        stack,
+        norm_first: false,
+        pool: VitPool::Attention,
+        names: VitNames::OpenClip,
+    };
+    let text = TextConfig {
+        context: 64,
+        vocabulary: 32_000,
+        stack,
+        causal: false,
+        pool: TextPool::Last,
+        projection_bias: true,
+        tokenizer: TokenizerConfig::File(Cleaning::Canonicalize),
+    };
+    ClipConfig { dim: sizes[0], vision: VisionConfig::Vit(vit), text }
+}
+
+/// The same towers with OpenAI's activation; residual networks keep theirs.
+const fn quick(mut config: ClipConfig) -> ClipConfig {
+    if let VisionConfig::Vit(vit) = &mut config.vision {
+        vit.stack.activation = Activation::QuickGelu;
+    }
+    config.text.stack.activation = Activation::QuickGelu;
+    config
+}
+
+/// The same towers for longer texts.
+const fn long(mut config: ClipConfig, context: usize) -> ClipConfig {
+    config.text.context = context;
+    config
+}
+
+const fn hub(repository: &'static str, file: &'static str) -> Option<HubFile> {
+    Some(HubFile { repository, revision: "main", file, sha256: None })
+}
+
+/// Who published weights, and under which terms.
+#[derive(Clone, Copy)]
+struct Family {
+    description: &'static str,
+    licence: &'static str,
+    mean_std: [[f32; 3]; 2],
+}
+
+const fn family(description: &'static str, licence: &'static str) -> Family {
+    Family { description, licence, mean_std: OPENAI }
+}
+
+const fn model(name: &'static str, family: Family, config: ClipConfig, hub: Option<HubFile>) -> Model {
+    let Family { description, licence, mean_std } = family;
+    Model { name, description, hub, licence, config, mean_std }
+}
+
+const CLIP: Family = family("OpenAI's CLIP (Radford et al. 2021), trained with QuickGELU", "MIT");
+const OPENCLIP: Family = family("OpenCLIP, trained on LAION-2B with exact GELU", "MIT");
+/// This one model of theirs was trained with other constants.
+const OPENCLIP_L: Family = Family { mean_std: HALF, ..OPENCLIP };
+const REMOTECLIP: Family = family(
+    "RemoteCLIP (Liu et al. 2024), trained with QuickGELU, its published results with exact GELU",
+    "Apache-2.0",
+);
+const GEORSCLIP: Family = family("GeoRSCLIP (Zhang et al. 2024), trained on RS5M", "cc-by-4.0");
+const SKYCLIP: Family = family("SkyCLIP (Wang et al. 2024), trained on SkyScript", "");
+const RSICD: Family = family("CLIP-RSICD v2, OpenAI's ViT-B/32 trained further on RSICD", "");
+const LRSCLIP: Family = family("LRSCLIP (Chen et al. 2025), for texts of up to 248 tokens", "Apache-2.0");
+const GIT_RSCLIP: Family = Family {
+    description: "Git-RSCLIP (Liu et al. 2025), SigLIP trained further on Git-10M",
+    licence: "Apache-2.0",
+    mean_std: HALF,
+};
+const SIGLIP_B: ClipConfig = siglip([224, 16], [768, 12, 12]);
+const SIGLIP_L: ClipConfig = siglip([256, 16], [1024, 24, 16]);
+
+const OPENAI_B_32: Option<HubFile> = hub("openai/clip-vit-base-patch32", "model.safetensors");
+const OPENAI_B_16: Option<HubFile> = hub("openai/clip-vit-base-patch16", "model.safetensors");
+const OPENAI_L_14: Option<HubFile> = hub("openai/clip-vit-large-patch14", "model.safetensors");
+const OPENAI_L_14_336: Option<HubFile> = hub("openai/clip-vit-large-patch14-336", "model.safetensors");
+const REMOTE_RN50: Option<HubFile> = hub("chendelong/RemoteCLIP", "RemoteCLIP-RN50.pt");
+const REMOTE_B_32: Option<HubFile> = hub("chendelong/RemoteCLIP", "RemoteCLIP-ViT-B-32.pt");
+const REMOTE_L_14: Option<HubFile> = hub("chendelong/RemoteCLIP", "RemoteCLIP-ViT-L-14.pt");
+
+/// The catalogue. The reference implementation of the PatternCom evaluation builds "ViT-L-14" with exact GELU for CLIP
+/// and RemoteCLIP alike: its published figures are those of the names without a suffix.
+#[rustfmt::skip]
+static MODELS: [Model; 27] = [
+    model("clip-vit-b-32", CLIP, VIT_B_32, OPENAI_B_32),
+    model("clip-vit-b-32-quickgelu", CLIP, quick(VIT_B_32), OPENAI_B_32),
+    model("clip-vit-b-16", CLIP, VIT_B_16, OPENAI_B_16),
+    model("clip-vit-b-16-quickgelu", CLIP, quick(VIT_B_16), OPENAI_B_16),
+    model("clip-vit-l-14", CLIP, VIT_L_14, OPENAI_L_14),
+    model("clip-vit-l-14-quickgelu", CLIP, quick(VIT_L_14), OPENAI_L_14),
+    model("clip-vit-l-14-336", CLIP, VIT_L_14_336, OPENAI_L_14_336),
+    model("clip-vit-l-14-336-quickgelu", CLIP, quick(VIT_L_14_336), OPENAI_L_14_336),
+    model("openclip-vit-b-32-laion2b", OPENCLIP, VIT_B_32, hub("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "open_clip_model.safetensors")),
+    model("openclip-vit-l-14-laion2b", OPENCLIP_L, VIT_L_14, hub("laion/CLIP-ViT-L-14-laion2B-s32B-b82K", "open_clip_model.safetensors")),
+    model("openclip-vit-h-14-laion2b", OPENCLIP, VIT_H_14, hub("laion/CLIP-ViT-H-14-laion2B-s32B-b79K", "open_clip_model.safetensors")),
+    model("remoteclip-rn50", REMOTECLIP, RN50, REMOTE_RN50),
+    model("remoteclip-rn50-quickgelu", REMOTECLIP, quick(RN50), REMOTE_RN50),
+    model("remoteclip-vit-b-32", REMOTECLIP, VIT_B_32, REMOTE_B_32),
+    model("remoteclip-vit-b-32-quickgelu", REMOTECLIP, quick(VIT_B_32), REMOTE_B_32),
+    model("remoteclip-vit-l-14", REMOTECLIP, VIT_L_14, REMOTE_L_14),
+    model("remoteclip-vit-l-14-quickgelu", REMOTECLIP, quick(VIT_L_14), REMOTE_L_14),
+    model("georsclip-vit-b-32-quickgelu", GEORSCLIP, quick(VIT_B_32), hub("Zilun/GeoRSCLIP", "ckpt/RS5M_ViT-B-32.pt")),
+    model("georsclip-vit-l-14-quickgelu", GEORSCLIP, quick(VIT_L_14), hub("Zilun/GeoRSCLIP", "ckpt/RS5M_ViT-L-14.pt")),
+    model("georsclip-vit-l-14-336-quickgelu", GEORSCLIP, quick(VIT_L_14_336), hub("Zilun/GeoRSCLIP", "ckpt/RS5M_ViT-L-14-336.pt")),
+    model("georsclip-vit-h-14", GEORSCLIP, VIT_H_14, hub("Zilun/GeoRSCLIP", "ckpt/RS5M_ViT-H-14.pt")),
+    model("skyclip-vit-l-14-quickgelu", SKYCLIP, quick(VIT_L_14), None),
+    model("clip-rsicd-v2-quickgelu", RSICD, quick(VIT_B_32), hub("flax-community/clip-rsicd-v2", "pytorch_model.bin")),
+    model("lrsclip-vit-b-16-quickgelu", LRSCLIP, long(quick(VIT_B_16), 248), None),
+    model("lrsclip-vit-l-14-quickgelu", LRSCLIP, long(quick(VIT_L_14), 248), None),
+    model("git-rsclip-base", Family { licence: "MIT", ..GIT_RSCLIP }, SIGLIP_B, hub("lcybuaa/Git-RSCLIP-base", "model.safetensors")),
+    model("git-rsclip", GIT_RSCLIP, SIGLIP_L, hub("lcybuaa/Git-RSCLIP", "model.safetensors")),
+];
+
+/// Insertions, deletions and replacements that lead from one name to the other (Levenshtein 1965).
+fn edit_distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.bytes().enumerate() {
+            let replaced = diagonal + usize::from(from != to);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_tell_the_activation() {
+        for (index, model) in models().iter().enumerate() {
+            assert!(models()[..index].iter().all(|other| other.name != model.name), "{}", model.name);
+            let quick = model.name.ends_with("-quickgelu");
+            assert_eq!(model.activation() == "quick_gelu", quick, "{}", model.name);
+            model.config.check().unwrap();
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_nearest() {
+        let error = Model::find("remote-clip-vit-l14").unwrap_err().to_string();
+        assert!(error.contains("remoteclip-vit-l-14"), "{error}");
+    }
+
+    #[test]
+    fn architectures_are_described_whole() {
+        assert_eq!(
+            Model::find("clip-vit-l-14").unwrap().architecture(),
+            "vit(image=224,patch=14,width=1024,layers=24,heads=16)+text(context=77,vocabulary=49408,width=768,layers=12,heads=12)"
+        );
+        assert_eq!(
+            Model::find("remoteclip-rn50").unwrap().architecture(),
+            "resnet(image=224,width=64,layers=3/4/6/3,heads=32)+text(context=77,vocabulary=49408,width=512,layers=12,heads=8)"
+        );
+    }
+
+    #[test]
+    fn edits_are_counted() {
+        assert_eq!(edit_distance("", "abc"), 3);
+        assert_eq!(edit_distance("kitten", "sitting"), 3);
+    }
+}
