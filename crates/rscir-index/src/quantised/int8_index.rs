@@ -181,8 +181,9 @@ struct Reached {
 impl Reached {
     /// False if at least `k` rows score higher for certain.
     fn may_take(&self, upper_end: f32) -> bool {
-        // Not "at least", so that what is not a number is scored.
-        self.lower_ends.threshold().is_none_or(|worst| !(upper_end < worst.score))
+        // What is not a number is not behind: its row is scored.
+        let behind = self.lower_ends.threshold().is_some_and(|worst| upper_end < worst.score);
+        !behind
     }
 
     fn take(&mut self, row: usize, lower_end: f32, upper_end: f32) {

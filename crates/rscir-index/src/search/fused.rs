@@ -91,8 +91,9 @@ pub(super) fn best_of(first: usize, scores: &[f32], candidates: &Candidates<'_>,
     let worst_score = |top: &TopK| top.threshold().map_or(f32::NEG_INFINITY, |worst| worst.score);
     let mut worst = worst_score(top);
     for (row, &score) in (first..).zip(scores) {
-        // Not "at least": what is not a number passes here and is put in its place by the ranking.
-        if !(score < worst) && candidates.contain(row) {
+        // What is not a number is not behind: the ranking puts it in its place.
+        let behind = score < worst;
+        if !behind && candidates.contain(row) {
             top.offer(row, score);
             worst = worst_score(top);
         }

@@ -1,0 +1,141 @@
+"""Exact composed search against faiss, usearch and numpy, interleaved in one run, two threads.
+
+    pip install numpy faiss-cpu usearch
+    cargo build --release -p rscir-index --example compare_search
+    python benches/compare/search.py --rows 30400
+    python benches/compare/search.py --rows 1000000
+
+A composed query costs a peer its two searches, image and text, and nothing more: no statistics, no fusion. Ours is
+the whole WeiCom answer. Every round runs each engine once, in a new order; medians are printed, with the time of one
+plain read of the same rows. Memory: about 15 GB for a million rows.
+"""
+
+import argparse
+import os
+import random
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+THREADS = 2
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = os.environ["RAYON_NUM_THREADS"] = str(THREADS)
+
+import faiss
+import numpy as np
+from usearch.index import MetricKind, search
+
+DIM, BATCH, K = 768, 64, 10
+
+
+def unit(generator, rows):
+    """Rows in a cone, as the vectors of one encoder are."""
+    x = generator.standard_normal((rows, DIM), dtype=np.float32)
+    x += 0.7 * np.linspace(-1, 1, DIM, dtype=np.float32)
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    return x
+
+
+class Ours:
+    """The driver: holds the archive, times itself."""
+
+    def __init__(self, binary, rows, queries):
+        self.process = subprocess.Popen([binary, rows, queries], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __call__(self, command):
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        milliseconds, *rows = self.process.stdout.readline().split()
+        return float(milliseconds), [int(row) for row in rows]
+
+
+def timed(run):
+    def once():
+        start = time.perf_counter()
+        run()
+        return 1e3 * (time.perf_counter() - start)
+
+    return once
+
+
+def peers(rows, images, texts):
+    """Name -> a function that answers the first composed query, or the batch of all, and gives milliseconds."""
+    faiss.omp_set_num_threads(THREADS)
+    one = {}
+    one["numpy, two products"] = timed(lambda: (rows @ images[0], rows @ texts[0]))
+    kinds = {"IndexFlatIP": None, "SQfp16": faiss.ScalarQuantizer.QT_fp16, "SQ8bit": faiss.ScalarQuantizer.QT_8bit}
+    flat = None
+    for name, kind in kinds.items():
+        ip = faiss.METRIC_INNER_PRODUCT
+        index = faiss.IndexFlatIP(DIM) if kind is None else faiss.IndexScalarQuantizer(DIM, kind, ip)
+        index.train(rows[:100_000])
+        index.add(rows)
+        flat = flat or index
+        one[f"faiss {name}"] = timed(lambda index=index: (index.search(images[:1], K), index.search(texts[:1], K)))
+    for name, form in {"f32": rows, "f16": rows.astype(np.float16), "i8": np.round(rows * 127).astype(np.int8)}.items():
+        cast = lambda q, form=form: np.round(q * 127).astype(np.int8) if form.dtype == np.int8 else q.astype(form.dtype)
+        both = [cast(images[0]), cast(texts[0])]
+        exact = lambda q, form=form: search(form, q, K, MetricKind.IP, exact=True, threads=THREADS)
+        one[f"usearch {name}"] = timed(lambda both=both, exact=exact: [exact(q) for q in both])
+
+    def flat_batch():
+        # The default of 128,000 distances leaves small batches without a matrix product.
+        faiss.cvar.distance_compute_blas_threshold = 20
+        flat.search(images, K)
+        flat.search(texts, K)
+
+    many = {
+        "numpy, two products": timed(lambda: (images @ rows.T, texts @ rows.T)),
+        "faiss IndexFlatIP, BLAS threshold 20": timed(flat_batch),
+    }
+    return one, many
+
+
+def table(title, engines, rounds):
+    times = {name: [] for name in engines}
+    for name in engines:
+        engines[name]()
+    for _ in range(rounds):
+        order = list(engines)
+        random.shuffle(order)
+        for name in order:
+            time.sleep(0.02)  # so that threads of the engine before have stopped spinning
+            times[name].append(engines[name]())
+    print(f"\n{title}\n\n| engine | median ms | quartiles |\n|---|---|---|")
+    for name, t in sorted(times.items(), key=lambda item: statistics.median(item[1])):
+        low, median, high = statistics.quantiles(t, n=4)
+        print(f"| {name} | {median:.2f} | {low:.2f} to {high:.2f} |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=30_400)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--driver", default="target/release/examples/compare_search")
+    options = parser.parse_args()
+    random.seed(1)
+    generator = np.random.default_rng(1)
+    rows, queries = unit(generator, options.rows), unit(generator, 2 * BATCH)
+    images, texts = queries[:BATCH], queries[BATCH:]
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(Path(folder) / "rows.npy", rows)
+        np.save(Path(folder) / "queries.npy", queries)
+        ours = Ours(options.driver, Path(folder) / "rows.npy", Path(folder) / "queries.npy")
+        ours("read")
+        same = sum(ours(f"int8 {i}")[1] == ours(f"one {i}")[1] for i in range(BATCH))
+        print(f"{options.rows} x {DIM}, top {K}, {THREADS} threads")
+        print(f"the 8-bit search gives the scan's rows in the scan's order for {same} of {BATCH} queries")
+        one, many = peers(rows, images, texts)
+        one |= {
+            "one plain read": lambda: ours("read")[0],
+            "rscir f32": lambda: ours("one 0")[0],
+            "rscir int8, bounded": lambda: ours("int8 0")[0],
+        }
+        many |= {"rscir f32": lambda: ours("batch")[0]}
+        table("One composed query", one, options.rounds)
+        table(f"A batch of {BATCH} composed queries", many, options.rounds)
+
+
+if __name__ == "__main__":
+    main()
