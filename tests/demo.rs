@@ -1,0 +1,152 @@
+//! The demo's golden files: pixels, token ids, vectors, and the whole table.
+
+mod common;
+
+use std::collections::HashMap;
+
+use rscir::bench::Evaluation;
+use rscir::core::{PixelBatch, RgbView};
+use rscir::encoders::{DecodeOptions, decode};
+use rscir::index::MemorySink;
+use rscir::prelude::*;
+use rscir::weicom::Normalization;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use common::repository;
+
+/// Largest difference of an element of a unit vector: `f32` sums in another order.
+const TOLERANCE: f32 = 2e-5;
+
+fn encoder() -> ClipEncoder {
+    ClipEncoder::from_folder(repository("data/demo/model")).device(Device::Cpu).build().unwrap()
+}
+
+fn golden() -> Value {
+    let text = std::fs::read_to_string(repository("data/demo/model/golden.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn floats(value: &Value) -> Vec<f32> {
+    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect()
+}
+
+#[track_caller]
+fn assert_close(got: &[f32], golden: &[f32], tolerance: f32, what: &str) {
+    assert_eq!(got.len(), golden.len(), "{what}");
+    let largest = got.iter().zip(golden).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(largest <= tolerance, "{what}: {largest} from the golden vector");
+}
+
+/// The demo's archive, encoded `batch` images at a time.
+fn archive(encoder: &ClipEncoder, batch: usize) -> MemoryArchive {
+    let folder = repository("data/demo/benchmark");
+    let keys = PatternCom::read_tiles(&folder).unwrap().into_iter().map(|tile| tile.path).collect();
+    let mut sink = MemorySink::new(encoder.spec().clone());
+    let mut options = IngestOptions::default();
+    options.batch = batch;
+    let images = ImageList::new(folder, keys);
+    let report =
+        rscir::encoders::ingest(&images, encoder, &mut sink, &options, &mut |f| panic!("{f}")).unwrap();
+    assert_eq!(report.encoded, 630);
+    sink.into_archive().unwrap()
+}
+
+fn evaluation(encoder: &ClipEncoder, archive: &dyn Archive, methods: &[&dyn Method]) -> Evaluation {
+    let labels = PatternCom::read(repository("data/demo/benchmark")).unwrap();
+    let (queries, _) = labels.queries(archive, Mode::Strict).unwrap();
+    let texts: Vec<&str> = queries.texts.iter().map(String::as_str).collect();
+    let texts = encoder.encode_texts(&texts).unwrap();
+    let vectors = QueryVectors { images: QueryVectors::images_of(&queries, archive).unwrap(), texts };
+    evaluate(archive, &queries, &vectors, methods, EvaluateOptions::default()).unwrap()
+}
+
+#[test]
+fn pixels_and_image_vectors_are_golden() {
+    let encoder = encoder();
+    for image in golden()["images"].as_array().unwrap() {
+        let path = image["path"].as_str().unwrap();
+        let bytes = std::fs::read(repository("data/demo/benchmark").join(path)).unwrap();
+        let decoded = decode(&bytes, &DecodeOptions::default()).unwrap();
+        let size = encoder.input_size();
+        let mut pixels = vec![0; size * size * 3];
+        let view = RgbView::new(decoded.width, decoded.height, &decoded.data).unwrap();
+        encoder.prepare(view, &mut pixels).unwrap();
+        let hash: String = Sha256::digest(&pixels).iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(hash, image["resized_rgb_sha256"], "{path}: pixels equal Pillow's to the byte");
+        let vector = encoder.encode_pixels(PixelBatch::new(size, &pixels).unwrap()).unwrap();
+        assert_close(vector.row(0), &floats(&image["embedding"]), TOLERANCE, path);
+    }
+}
+
+#[test]
+fn token_ids_and_text_vectors_are_golden() {
+    let encoder = encoder();
+    for text in golden()["texts"].as_array().unwrap() {
+        let words = text["text"].as_str().unwrap();
+        let ids: Vec<u64> = encoder.tokenizer().encode(words).unwrap().into_iter().map(u64::from).collect();
+        let golden: Vec<u64> = text["token_ids"].as_array().unwrap().iter().map(|v| v.as_u64().unwrap()).collect();
+        assert_eq!(ids, golden[..ids.len()], "{words}");
+        assert!(golden[ids.len()..].iter().all(|id| *id == 0), "{words}: the rest is padding");
+        let vector = encoder.encode_texts(&[words]).unwrap();
+        assert_close(vector.row(0), &floats(&text["embedding"]), TOLERANCE, words);
+    }
+}
+
+#[test]
+fn the_table_is_the_references() {
+    let encoder = encoder();
+    let archive = archive(&encoder, 32);
+    let results = std::fs::read_to_string(repository("data/demo/model/results.json")).unwrap();
+    let results: Value = serde_json::from_str(&results).unwrap();
+    let results: HashMap<String, HashMap<String, f64>> =
+        serde_json::from_value(results["benchmark"].clone()).unwrap();
+    let weicoms: Vec<WeiCom> = (0..=10)
+        .map(|tenth| {
+            let weicom = WeiCom::new(f64::from(tenth) / 10.0).unwrap();
+            weicom.with_normalization(Normalization::ReferenceCdf)
+        })
+        .collect();
+    let mut methods: Vec<&dyn Method> = vec![&ImageOnly, &TextOnly, &Sum];
+    methods.extend(weicoms.iter().map(|m| m as &dyn Method));
+    let table = Table::of(&evaluation(&encoder, &archive, &methods), Rounding::PerQuery);
+    let mut figures = 0;
+    for row in &table.rows {
+        let name = match row.method.strip_prefix("weicom(lambda=") {
+            Some(lambda) => format!("weicom{}", lambda.trim_end_matches(')')),
+            None => row.method.clone(),
+        };
+        let golden = &results[&name];
+        for (group, ours) in table.groups.iter().map(String::as_str).zip(&row.figures).chain([("avg", &row.average)]) {
+            assert!((ours.map - golden[group]).abs() <= 0.1, "{name} {group}: {} not {}", ours.map, golden[group]);
+            figures += 1;
+        }
+    }
+    assert_eq!(figures, 14 * 7);
+}
+
+#[test]
+fn vectors_do_not_depend_on_the_batch_nor_rankings_on_the_threads() {
+    let encoder = encoder();
+    let one = archive(&encoder, 1);
+    let eight = archive(&encoder, 8);
+    assert_close(one.embeddings().as_slice(), eight.embeddings().as_slice(), 1e-5, "batches of 1 and 8");
+    let query = encoder
+        .compose(repository("data/demo/benchmark/images/overpass/overpass00.jpg"), "bare soil")
+        .unwrap();
+    let ranking = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let archive = archive(&encoder, 32);
+            rscir::search(&archive, &WeiCom::default(), &query, 630).unwrap()
+        })
+    };
+    assert_eq!(ranking(1), ranking(2));
+}
+
+#[test]
+fn the_encoder_keeps_the_promises_of_its_traits() {
+    let encoder = encoder();
+    rscir::core::testing::image_encoder(&encoder, 1e-5);
+    rscir::core::testing::text_encoder(&encoder, 1e-5);
+}
