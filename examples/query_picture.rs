@@ -1,0 +1,159 @@
+//! Draws what a composed query finds, as one SVG file with the tiles in it.
+
+mod common;
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use clap::Parser;
+use common::bars::Bars;
+use common::model::ModelArgs;
+use common::{Outcome, demo};
+use rscir::index::MemorySink;
+use rscir::prelude::*;
+
+/// Draw what the image alone, the text alone and both find in the demo, hits framed.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    /// The query tile, by its path in the demo's benchmark
+    #[arg(long, default_value = "images/runway/runway04.jpg")]
+    image: String,
+    /// The query text: another value of the same attribute
+    #[arg(long, default_value = "sand")]
+    text: String,
+    /// The attribute whose labels say what is a hit
+    #[arg(long, default_value = "context")]
+    attribute: String,
+    /// Weight of the text
+    #[arg(long, default_value = "0.5", value_parser = common::lambda)]
+    lambda: f64,
+    /// Tiles a row
+    #[arg(long, default_value_t = 6)]
+    top: usize,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Where the picture goes
+    #[arg(long, default_value = "docs/query.svg")]
+    output: PathBuf,
+}
+
+fn main() -> ExitCode {
+    common::exit(run(&Cli::parse()))
+}
+
+fn run(cli: &Cli) -> anyhow::Result<Outcome> {
+    let dataset = demo("benchmark");
+    let encoder = cli.model.load()?;
+    let bars = Bars::default();
+    let keys = PatternCom::read_tiles(&dataset)?.into_iter().map(|tile| tile.path).collect();
+    let mut sink = MemorySink::new(encoder.spec().clone());
+    let mut options = IngestOptions::default();
+    options.progress = &bars;
+    let images = ImageList::new(&dataset, keys);
+    rscir::encoders::ingest(&images, &encoder, &mut sink, &options, &mut |f| eprintln!("failed: {f}"))?;
+    let archive = sink.into_archive()?;
+
+    let relevant = relevant(cli, &archive, &dataset)?;
+    let query = encoder.compose(dataset.join(&cli.image), &cli.text)?;
+    let rows: [(String, Box<dyn Method>); 3] = [
+        ("the image alone".into(), Box::new(ImageOnly)),
+        (format!("“{}” alone", cli.text), Box::new(TextOnly)),
+        (format!("WeiCom, \u{3bb} = {}", cli.lambda), Box::new(WeiCom::new(cli.lambda)?)),
+    ];
+    let mut picture = Picture::new(cli.top, rows.len());
+    picture.query(&dataset.join(&cli.image), &cli.text)?;
+    for (line, (title, method)) in rows.iter().enumerate() {
+        picture.title(line, title);
+        // The query tile itself is in the archive; showing it again would say nothing.
+        let hits = rscir::search(&archive, &**method, &query, cli.top + 1)?;
+        let others = hits.iter().filter(|hit| hit.key != cli.image).take(cli.top);
+        for (column, hit) in others.enumerate() {
+            picture.tile(line, column, &dataset.join(&hit.key), relevant.contains(&hit.row))?;
+        }
+    }
+    std::fs::write(&cli.output, picture.finish())
+        .with_context(|| format!("cannot write {}", cli.output.display()))?;
+    eprintln!("written: {}", cli.output.display());
+    Ok(Outcome::Done)
+}
+
+/// The rows that the benchmark counts as relevant to the query.
+fn relevant(cli: &Cli, archive: &dyn Archive, dataset: &Path) -> anyhow::Result<Vec<usize>> {
+    let (queries, _) = PatternCom::read(dataset)?.queries(archive, Mode::Clean)?;
+    let group = queries.groups.iter().find(|group| group.name == cli.attribute);
+    let group = group.with_context(|| format!("there is no attribute {:?}", cli.attribute))?;
+    let asked = group
+        .queries
+        .iter()
+        .find(|query| queries.images[query.image] == cli.image && queries.texts[query.text] == cli.text);
+    let asked = asked.with_context(|| format!("{} is not asked for {:?} in {}", cli.image, cli.text, group.name))?;
+    Ok(queries.relevant[asked.relevant].clone())
+}
+
+/// Side of a tile in the picture.
+const TILE: usize = 112;
+/// Space between tiles.
+const GAP: usize = 10;
+/// Width of the query's column.
+const LEFT: usize = 170;
+/// Height of a line of tiles with its title.
+const LINE: usize = TILE + 34;
+
+struct Picture {
+    svg: String,
+}
+
+impl Picture {
+    fn new(columns: usize, lines: usize) -> Self {
+        let (width, height) = (LEFT + columns * (TILE + GAP) + GAP, lines * LINE + GAP);
+        let svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
+             height=\"{height}\" font-family=\"sans-serif\" font-size=\"14\">\n\
+             <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n"
+        );
+        Self { svg }
+    }
+
+    fn query(&mut self, path: &Path, text: &str) -> anyhow::Result<()> {
+        self.text(GAP, 22, "query");
+        self.image(GAP, 32, path, "#222")?;
+        self.text(GAP, 32 + TILE + 24, &format!("+ “{text}”"));
+        Ok(())
+    }
+
+    fn title(&mut self, line: usize, title: &str) {
+        self.text(LEFT, line * LINE + 22, title);
+    }
+
+    fn tile(&mut self, line: usize, column: usize, path: &Path, hit: bool) -> anyhow::Result<()> {
+        let colour = if hit { "#1a9641" } else { "#ccc" };
+        self.image(LEFT + column * (TILE + GAP), line * LINE + 32, path, colour)
+    }
+
+    fn image(&mut self, x: usize, y: usize, path: &Path, colour: &str) -> anyhow::Result<()> {
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let data = BASE64_STANDARD.encode(bytes);
+        writeln!(
+            self.svg,
+            "<image x=\"{x}\" y=\"{y}\" width=\"{TILE}\" height=\"{TILE}\" href=\"data:image/jpeg;base64,{data}\"/>\n\
+             <rect x=\"{x}\" y=\"{y}\" width=\"{TILE}\" height=\"{TILE}\" fill=\"none\" stroke=\"{colour}\" \
+             stroke-width=\"4\"/>"
+        )?;
+        Ok(())
+    }
+
+    fn text(&mut self, x: usize, y: usize, text: &str) {
+        let text = text.replace('&', "&amp;").replace('<', "&lt;");
+        self.svg += &format!("<text x=\"{x}\" y=\"{y}\">{text}</text>\n");
+    }
+
+    fn finish(mut self) -> String {
+        self.svg += "</svg>\n";
+        self.svg
+    }
+}
