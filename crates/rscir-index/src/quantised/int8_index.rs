@@ -104,7 +104,7 @@ impl<'a> Int8Index<'a> {
     ) -> Result<Vec<Scored>> {
         let parts = Parts::of(fusion);
         let vectors = parts.vectors(self.archive, query)?;
-        let vectors = parts.split(&vectors, self.archive.dim());
+        let vectors = parts.of_query(0, &vectors, self.archive.dim());
         let scorer = Scorer::from_moments(fusion, self.archive, vectors)?;
         let candidates = options.candidates(self.archive, query);
         let rows = self.reaching(&scorer, vectors, &candidates, options.k);

@@ -34,22 +34,21 @@ fn rank_in_passes(
 ) -> Result<Vec<Vec<Scored>>> {
     let parts = Parts::of(fusion);
     let per_query = archive.len().saturating_mul(parts.count()).max(1);
+    let per_pass = (list_values / per_query).clamp(1, queries.len().max(1));
+    let mut lists = vec![0.0; per_pass * parts.count() * archive.len()];
     let mut rankings = Vec::with_capacity(queries.len());
-    for queries in queries.chunks((list_values / per_query).max(1)) {
+    for queries in queries.chunks(per_pass) {
         let vectors =
             queries.iter().map(|query| parts.vectors(archive, query)).collect::<Result<Vec<_>>>()?;
         let vectors = vectors.concat();
-        let mut lists = vec![0.0; queries.len() * archive.len() * parts.count()];
-        archive.similarities(Queries::new(archive.dim(), &vectors)?, &mut lists)?;
+        let lists = &mut lists[..queries.len() * parts.count() * archive.len()];
+        archive.similarities(Queries::new(archive.dim(), &vectors)?, lists)?;
         let ranked = queries.par_iter().enumerate().map(|(i, query)| {
-            let vectors = &vectors[i * parts.count() * archive.dim()..][..parts.count() * archive.dim()];
-            let lists = &lists[i * parts.count() * archive.len()..][..parts.count() * archive.len()];
-            let similarities = parts.split(lists, archive.len());
+            let similarities = parts.of_query(i, lists, archive.len());
+            let vectors = parts.of_query(i, &vectors, archive.dim());
             let scorer = match options.statistics {
                 Statistics::Scan => Scorer::scanned(fusion, similarities),
-                Statistics::Moments => {
-                    Scorer::from_moments(fusion, archive, parts.split(vectors, archive.dim()))?
-                }
+                Statistics::Moments => Scorer::from_moments(fusion, archive, vectors)?,
             };
             let candidates = options.candidates(archive, query);
             Ok(rank_lists(&scorer, similarities, &candidates, options.k))
@@ -130,9 +129,10 @@ impl<'a> Parts<'a> {
         Ok(vectors)
     }
 
-    /// The two halves of `[count, len]` values; the one that is not read is empty.
-    pub(crate) fn split(self, values: &[f32], len: usize) -> ByPart<'_> {
-        let (image, text) = values.split_at(if self.fusion.modality().reads_image() { len } else { 0 });
+    /// The values of query `i` out of `[queries, count, len]`; the part that is not read is empty.
+    pub(crate) fn of_query(self, i: usize, values: &[f32], len: usize) -> ByPart<'_> {
+        let own = &values[i * self.count() * len..][..self.count() * len];
+        let (image, text) = own.split_at(if self.fusion.modality().reads_image() { len } else { 0 });
         ByPart { image, text }
     }
 }

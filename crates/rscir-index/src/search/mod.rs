@@ -21,20 +21,7 @@ use crate::Result;
 /// Statistics are those of the whole archive. What [`SearchOptions`] leave out is left out of the ranking alone and
 /// changes no score.
 ///
-/// ```
-/// use rscir_core::{ComposedQuery, Embeddings, EncoderSpec, UnitVector};
-/// use rscir_index::{MemoryArchive, search};
-/// use rscir_weicom::WeiCom;
-///
-/// let spec = EncoderSpec::unknown(2);
-/// let rows = Embeddings::normalize(2, vec![1.0, 0.0, 0.6, 0.8, 0.0, 1.0])?;
-/// let archive = MemoryArchive::new(spec.clone(), vec!["a".into(), "b".into(), "c".into()], rows)?;
-/// let query = ComposedQuery::new(spec)
-///     .with_image(UnitVector::normalize(vec![1.0, 0.1])?)?
-///     .with_text(UnitVector::normalize(vec![0.1, 1.0])?)?;
-/// assert_eq!(search(&archive, &WeiCom::default(), &query, 1)?[0].key, "b");
-/// # Ok::<(), rscir_index::Error>(())
-/// ```
+/// The [crate](crate) begins with an example.
 ///
 /// # Errors
 /// As [`Method::score`].
