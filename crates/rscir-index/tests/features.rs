@@ -150,6 +150,12 @@ fn counts_and_widths_must_agree() {
     assert!(Features::new(vec!["a".into(), "a".into()], unit_rows(2, 3, 1)).unwrap().into_archive().is_err());
 }
 
+/// A new file in place of an older one: file systems sync one that is cut and written again.
+fn put(path: &Path, bytes: &[u8]) {
+    let _ = fs::remove_file(path);
+    fs::write(path, bytes).unwrap();
+}
+
 #[test]
 fn every_truncation_and_a_longer_file_are_errors() {
     let folder = tempfile::tempdir().unwrap();
@@ -157,11 +163,11 @@ fn every_truncation_and_a_longer_file_are_errors() {
         let whole = fs::read(data(name)).unwrap();
         let path = folder.path().join(name);
         for length in 0..whole.len() {
-            fs::write(&path, &whole[..length]).unwrap();
+            put(&path, &whole[..length]);
             assert!(Features::read(&path).is_err(), "{name} cut to {length} bytes");
         }
         if !name.ends_with("pkl") {
-            fs::write(&path, [&whole[..], b"\0"].concat()).unwrap();
+            put(&path, &[&whole[..], b"\0"].concat());
             let (got, expected) = (whole.len() + 1, whole.len());
             assert!(
                 message(&path).starts_with(&format!("the file has {got} bytes and should have {expected}: "))
@@ -181,7 +187,7 @@ fn every_flipped_byte_is_survived() {
             for flip in [0x01, 0x80, 0xff] {
                 let mut bytes = whole.clone();
                 bytes[at] ^= flip;
-                fs::write(&path, &bytes).unwrap();
+                put(&path, &bytes);
                 if let Ok(features) = Features::read(&path) {
                     assert!(features.embeddings.len() <= 12);
                 }
