@@ -150,6 +150,29 @@ fn counts_and_widths_must_agree() {
     assert!(Features::new(vec!["a".into(), "a".into()], unit_rows(2, 3, 1)).unwrap().into_archive().is_err());
 }
 
+/// Sizes that only a header claims are refused before anything is allocated for them.
+#[test]
+fn a_header_that_claims_more_than_the_file_holds_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let npy = fs::read(data("v1.npy")).unwrap();
+    let at = npy.windows(6).position(|bytes| bytes == b"(3, 4)").unwrap();
+    for shape in ["(3000000000000, 4)", "(18446744073709551615, 9)", "(3, 4611686018427387904)"] {
+        let mut bytes = npy.clone();
+        // Over the spaces that end the header.
+        let rest = bytes.split_off(at);
+        bytes.extend(shape.bytes().chain(*b", }"));
+        bytes.extend_from_slice(&rest[shape.len() + 3..]);
+        let path = folder.path().join("a.npy");
+        put(&path, &bytes);
+        assert!(message(&path).starts_with("the file has 176 bytes and should have "), "{}", message(&path));
+    }
+    let path = folder.path().join("a.safetensors");
+    put(&path, &[&99_999_999u64.to_le_bytes()[..], b"{}"].concat());
+    assert!(message(&path).starts_with("the file has 10 bytes and should have 100000007: "));
+    put(&path, &[&u64::MAX.to_le_bytes()[..], b"{}"].concat());
+    assert_eq!(message(&path), "this is no safetensors file, whatever its name says");
+}
+
 /// A new file in place of an older one: file systems sync one that is cut and written again.
 fn put(path: &Path, bytes: &[u8]) {
     let _ = fs::remove_file(path);
