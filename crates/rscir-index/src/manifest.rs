@@ -11,6 +11,10 @@ use crate::{Error, Result};
 /// The format version that is written, and the newest that is read.
 pub(crate) const VERSION: u32 = 1;
 
+/// The widest vectors of an archive. Encoders in use end at some thousands; from here on the scatter matrix of the
+/// moments would take more than 2 GB.
+const MAX_DIM: usize = 16_384;
+
 /// The value of the manifest's `format` field.
 const FORMAT: &str = "rscir-archive";
 
@@ -85,9 +89,14 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// What the types do not say: everything else relies on it.
-    fn check(&self, path: &Path) -> Result<()> {
+    /// What the types do not say: everything else relies on it. `path` is for the error.
+    pub(crate) fn check(&self, path: &Path) -> Result<()> {
         value_size(self.precision)?;
+        if !(1..=MAX_DIM).contains(&self.spec.dim) {
+            let (name, value) = ("dim", self.spec.dim.to_string());
+            let expected = "between 1 and 16384 for an archive";
+            return Err(rscir_core::Error::Parameter { name, value, expected }.into());
+        }
         let mut total = 0usize;
         for (segment, entry) in self.segments.iter().enumerate() {
             let wrong = || Error::SegmentRows { path: path.into(), segment };
@@ -173,6 +182,13 @@ mod tests {
             assert!(matches!(
                 read(&with(|s| s.replace(from, to))),
                 Err(Error::SegmentRows { segment: 0, .. })
+            ));
+        }
+        for dim in ["0", "16385"] {
+            let wide = with(|s| s.replace("\"dim\":4", &format!("\"dim\":{dim}")));
+            assert!(matches!(
+                read(&wide),
+                Err(Error::Core(rscir_core::Error::Parameter { name: "dim", .. }))
             ));
         }
         for (from, to) in [("\"rows\":5", "\"rows\":-5"), ("\"bytes\"", "\"size\""), ("\"f32\"", "\"f64\"")] {

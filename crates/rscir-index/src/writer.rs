@@ -10,7 +10,7 @@ use rscir_core::{
 use crate::directory::{Access, Directory};
 use crate::manifest::{Manifest, SegmentEntry};
 use crate::row_set::RowSet;
-use crate::rows::{encode, value_size};
+use crate::rows::encode;
 use crate::segment::{self, Row, SEGMENT_ROWS, Segment};
 use crate::storage::{FileStorage, LockGuard, Storage};
 use crate::store::open_segments;
@@ -77,7 +77,8 @@ impl ArchiveWriter {
     /// stored in `precision`.
     ///
     /// # Errors
-    /// [`Error::Exists`] if there is something in `dir`, [`Error::Locked`], [`Error::Io`].
+    /// [`Error::Exists`] if there is something in `dir`, [`Error::Locked`], [`Error::Io`];
+    /// [`rscir_core::Error::Parameter`] if the spec's width is 0 or above 16,384.
     pub fn create(dir: impl AsRef<Path>, spec: EncoderSpec, precision: Precision) -> Result<Self> {
         Self::create_with(Arc::new(FileStorage), dir, spec, precision)
     }
@@ -92,8 +93,9 @@ impl ArchiveWriter {
         spec: EncoderSpec,
         precision: Precision,
     ) -> Result<Self> {
-        value_size(precision)?;
         let directory = Directory::new(storage, dir.as_ref());
+        let manifest = Manifest::new(spec, precision);
+        manifest.check(&directory.manifest_path())?;
         directory.create_dirs()?;
         let lock = directory.lock()?;
         if let Some(file) = directory.foreign_file()? {
@@ -104,7 +106,6 @@ impl ArchiveWriter {
             };
             return Err(Error::Exists { path: dir.as_ref().into(), found });
         }
-        let manifest = Manifest::new(spec, precision);
         directory.write_manifest(&manifest)?;
         Self::new(directory, manifest, lock)
     }

@@ -35,7 +35,11 @@ pub fn storage(storage: &dyn Storage, dir: &Path) {
     assert_eq!(read(&b), b"2nd", "the new name means the renamed file");
     assert_eq!(*mapped, *b"other", "mapped bytes stay though their name means another file");
     assert!(storage.read(&a).is_err(), "the old name means nothing");
-    assert_eq!(storage.list(&folder).expect("a folder is listed"), [b.clone()], "a folder lists its files");
+    assert_eq!(
+        storage.list(&folder).expect("a folder is listed"),
+        std::slice::from_ref(&b),
+        "a folder lists its files"
+    );
     storage.sync_dir(&folder).expect("a folder is synced");
     let mapped = storage.map(&b).expect("a file is mapped");
     storage.remove(&b).expect("a file is removed");
