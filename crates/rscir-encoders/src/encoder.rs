@@ -179,7 +179,7 @@ impl ImageEncoder for ClipEncoder {
         let size = self.config.image_size();
         rscir_core::Error::check_length("side of the prepared images", size, batch.size())?;
         let vectors = self.towers.encode_images(batch)?;
-        Ok(Embeddings::normalize(self.config.dim, vectors)?)
+        Embeddings::normalize(self.config.dim, vectors)
     }
 }
 

@@ -57,7 +57,8 @@ fn a_file_frames_cuts_and_pads_as_it_says() {
     assert_eq!((tokenizer.padding(), tokenizer.vocabulary(), tokenizer.context()), (0, 5, 4));
     assert!(tokenizer.identity().starts_with("tokenizer.json(context=4,clean=none,sha256="));
 
-    std::fs::write(path.with_file_name("tokenizer_config.json"), r#"{"pad_token": {"content": "</s>"}}"#).unwrap();
+    std::fs::write(path.with_file_name("tokenizer_config.json"), r#"{"pad_token": {"content": "</s>"}}"#)
+        .unwrap();
     assert_eq!(Tokenizer::from_file(&path, 4).unwrap().padding(), 4);
 }
 

@@ -24,6 +24,7 @@ pub(super) struct VisionTransformer {
 }
 
 /// From the tokens to one vector.
+#[expect(clippy::large_enum_variant, reason = "there is one to a tower")]
 enum Head {
     ClassToken(Linear),
     Mean { norm_after: bool, projection: Linear },

@@ -35,7 +35,7 @@ impl Default for DecodeOptions {
 /// Decodes an image of any known format.
 pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage> {
     if bytes.starts_with(&[0xff, 0xd8]) {
-        let limits = rscir_jpeg::Limits { max_pixels: options.max_pixels, ..Default::default() };
+        let limits = rscir_jpeg::Limits { max_pixels: options.max_pixels };
         let image = rscir_jpeg::decode(bytes, &limits)
             .map_err(|e| Error::Core(rscir_core::Error::from_source(e.to_string(), e)))?;
         return Ok(RgbImage { width: image.width as usize, height: image.height as usize, data: image.data });

@@ -17,6 +17,9 @@ use resize::Plan;
 /// Plans kept for sizes met before. An archive of tiles has one size, a collection of photographs a dozen common ones.
 const KEPT_PLANS: usize = 16;
 
+/// Width and height of an image, and what is to be done with it.
+type Known = ((usize, usize), Arc<Plan>);
+
 /// Resizes and crops images to a tower's input.
 ///
 /// ```
@@ -34,7 +37,7 @@ const KEPT_PLANS: usize = 16;
 pub struct Preprocessor {
     preprocessing: Preprocessing,
     /// By width and height of the image, the latest last.
-    plans: Mutex<Vec<((usize, usize), Arc<Plan>)>>,
+    plans: Mutex<Vec<Known>>,
 }
 
 impl Preprocessor {

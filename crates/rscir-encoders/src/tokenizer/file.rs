@@ -114,7 +114,7 @@ fn check_merges(bytes: &[u8]) -> tokenizers::Result<()> {
             Merge::Line(line) => line.split_once(' '),
         };
         let product = pair.and_then(|(a, b)| Some(format!("{a}{}", b.strip_prefix(&*prefix)?)));
-        if !product.as_ref().is_some_and(|token| file.model.vocab.get(token).is_some()) {
+        if product.as_ref().is_none_or(|token| file.model.vocab.get(token).is_none()) {
             let merge = pair.map_or(String::new(), |(a, b)| format!("{a} {b}"));
             return Err(format!("the merge {merge:?} gives no token of the vocabulary").into());
         }
