@@ -45,7 +45,8 @@ fn queries() -> QuerySet {
 
 fn whole(criterion: &mut Criterion) {
     let keys = (0..ROWS).map(|row| format!("{row}.jpg")).collect();
-    let archive = MemoryArchive::new(EncoderSpec::unknown(DIM), keys, unit_rows(ROWS, DIM, 1)).expect("distinct keys");
+    let archive =
+        MemoryArchive::new(EncoderSpec::unknown(DIM), keys, unit_rows(ROWS, DIM, 1)).expect("distinct keys");
     let queries = queries();
     let images = QueryVectors::images_of(&queries, &archive).expect("images of the archive");
     let vectors = QueryVectors { images, texts: unit_rows(TEXTS, DIM, 2) };

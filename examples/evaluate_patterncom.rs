@@ -1,5 +1,7 @@
 //! Evaluates composition methods on PatternCom, or on the demo in its shape.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
+
 mod common;
 
 use std::path::PathBuf;

@@ -1,5 +1,7 @@
 //! Encodes images into an archive, and texts into a feature file.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
+
 mod common;
 
 use std::io::{BufWriter, Write};

@@ -1,5 +1,7 @@
 //! Draws what a composed query finds, as one SVG file with the tiles in it.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
+
 mod common;
 
 use std::fmt::Write;
@@ -91,7 +93,8 @@ fn relevant(cli: &Cli, archive: &dyn Archive, dataset: &Path) -> anyhow::Result<
         .queries
         .iter()
         .find(|query| queries.images[query.image] == cli.image && queries.texts[query.text] == cli.text);
-    let asked = asked.with_context(|| format!("{} is not asked for {:?} in {}", cli.image, cli.text, group.name))?;
+    let asked =
+        asked.with_context(|| format!("{} is not asked for {:?} in {}", cli.image, cli.text, group.name))?;
     Ok(queries.relevant[asked.relevant].clone())
 }
 

@@ -1,5 +1,7 @@
 //! Asks an archive with an image and a text.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
+
 mod common;
 
 use std::path::{Path, PathBuf};

@@ -4,17 +4,19 @@
 //! ```
 //! # use std::sync::Arc;
 //! # use rscir_core::{EncoderSpec, Precision};
+//! use rscir_index::ArchiveWriter;
 //! use rscir_index::testing::{Fault, FaultyStorage, Pending};
-//! use rscir_index::{ArchiveWriter, DiskArchive};
 //!
-//! let storage = FaultyStorage::new();
-//! storage.fail_at(8, Fault::PowerCut);
-//! let created = ArchiveWriter::create_with(
-//!     Arc::new(storage.clone()), "/a.rscir", EncoderSpec::unknown(4), Precision::F32,
-//! );
-//! if created.is_ok() {
-//!     let survived = storage.restart(Pending::Dropped);
-//!     DiskArchive::open_with(Arc::new(survived), "/a.rscir")?;
+//! let create = |storage| {
+//!     let spec = EncoderSpec::unknown(4);
+//!     ArchiveWriter::open_or_create_with(Arc::new(storage), "/a.rscir", spec, Precision::F32)
+//! };
+//! // Wherever the power goes during a creation, the archive can be created from what is left.
+//! for operation in 0..10 {
+//!     let storage = FaultyStorage::new();
+//!     storage.fail_at(operation, Fault::PowerCut);
+//!     let cut_off = create(storage.clone());
+//!     create(storage.restart(Pending::Torn))?;
 //! }
 //! # Ok::<(), rscir_index::Error>(())
 //! ```
