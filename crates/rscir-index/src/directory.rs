@@ -81,11 +81,15 @@ impl Directory {
         self.sync_dir(parent)
     }
 
-    /// A file in the folder that is no part of an archive in the making.
+    /// What the folder holds besides an archive in the making: its path from there.
+    ///
+    /// Segments count: without a manifest they are an archive that lost it, and creating another would remove them.
     pub(crate) fn foreign_file(&self) -> Result<Option<PathBuf>> {
         let ours = [self.new_manifest_path(), self.lock_path(), self.segments_path()];
-        let files = self.storage.list(&self.root).map_err(Error::io(IoAction::Read, &self.root))?;
-        Ok(files.into_iter().find(|path| !ours.contains(path)))
+        let list = |dir: &Path| self.storage.list(dir).map_err(Error::io(IoAction::Read, dir));
+        let files = list(&self.root)?.into_iter().chain(list(&self.segments_path())?);
+        let foreign = files.filter(|path| !ours.contains(path)).min();
+        Ok(foreign.map(|path| path.strip_prefix(&self.root).unwrap_or(&path).into()))
     }
 
     /// Takes the writer's lock.

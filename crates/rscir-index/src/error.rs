@@ -175,7 +175,7 @@ pub enum Error {
     Exists {
         /// The folder.
         path: PathBuf,
-        /// What is in it: `an archive` or the name of a file.
+        /// A file in it: `manifest.json` if it is an archive.
         found: String,
     },
     /// An archive is asked to hold another precision than it was created with.

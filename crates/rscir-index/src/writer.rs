@@ -99,12 +99,7 @@ impl ArchiveWriter {
         directory.create_dirs()?;
         let lock = directory.lock()?;
         if let Some(file) = directory.foreign_file()? {
-            let found = if file == directory.manifest_path() {
-                "an archive".into()
-            } else {
-                file.file_name().unwrap_or_default().to_string_lossy().into_owned()
-            };
-            return Err(Error::Exists { path: dir.as_ref().into(), found });
+            return Err(Error::Exists { path: dir.as_ref().into(), found: file.display().to_string() });
         }
         directory.write_manifest(&manifest)?;
         Self::new(directory, manifest, lock)

@@ -81,7 +81,7 @@ fn ingest(dir: &Path) {
         let rows = writer.len();
         take(&mut writer, &Step::Commit((rows..rows + BATCH).collect(), 1)).unwrap();
         say(&writer.len().to_string());
-        if rows % (13 * BATCH) == 0 {
+        if rows.is_multiple_of(13 * BATCH) {
             take(&mut writer, &Step::Compact).unwrap();
         }
     }
@@ -203,7 +203,7 @@ fn readers_see_prefixes_while_a_writer_commits_and_compacts() {
         for start in (0..ROWS).step_by(BATCH) {
             take(&mut writer, &Step::Commit((start..start + BATCH).collect(), 1)).unwrap();
             acknowledged.store(start + BATCH, Ordering::SeqCst);
-            if start % (29 * BATCH) == 0 {
+            if start.is_multiple_of(29 * BATCH) {
                 writer.compact().unwrap();
             }
         }

@@ -210,10 +210,22 @@ fn a_folder_that_is_no_archive_is_left_alone() {
     assert!(matches!(refused, Err(Error::Exists { found, .. }) if found == "thesis.tex"));
     create(&dir, Precision::F32);
     let again = ArchiveWriter::create(&dir, EncoderSpec::unknown(DIM), Precision::F32);
-    assert!(matches!(again, Err(Error::Exists { found, .. }) if found == "an archive"));
+    assert!(matches!(again, Err(Error::Exists { found, .. }) if found == "manifest.json"));
     let nested = parent.path().join("a/b/c.rscir");
     create(&nested, Precision::F32);
     assert!(DiskArchive::open(nested).unwrap().is_empty());
+}
+
+#[test]
+fn segments_that_lost_their_manifest_are_not_overwritten() {
+    let (_parent, dir) = folder();
+    commit(&mut create(&dir, Precision::F32), &unit_rows(3, DIM, 1), 0..3);
+    let manifest = std::fs::read(dir.join("manifest.json")).unwrap();
+    std::fs::remove_file(dir.join("manifest.json")).unwrap();
+    let refused = ArchiveWriter::open_or_create(&dir, EncoderSpec::unknown(DIM), Precision::F32);
+    assert!(matches!(refused, Err(Error::Exists { found, .. }) if found.starts_with("segments")));
+    std::fs::write(dir.join("manifest.json"), manifest).unwrap();
+    assert_eq!(ArchiveWriter::open(&dir).unwrap().len(), 3);
 }
 
 #[test]
@@ -231,14 +243,14 @@ fn a_batch_with_one_key_twice_is_refused_and_leaves_nothing() {
     let mut writer = create(&dir, Precision::F32);
     let row = |key| SinkRow { key, fingerprint: Fingerprint::default() };
     let refused = writer.commit(&[row("a"), row("b"), row("a")], &unit_rows(3, DIM, 6));
-    let message = format!("{:#}", anyhow_chain(&refused.unwrap_err()));
+    let message = format!("{:#}", with_causes(&refused.unwrap_err()));
     assert!(message.contains("\"a\"") && message.contains("row 0 and to row 2"), "{message}");
     assert!(writer.is_empty());
     assert_eq!(writer.fingerprint("a"), None);
 }
 
 /// An error and its causes in one line.
-fn anyhow_chain(error: &dyn std::error::Error) -> String {
+fn with_causes(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

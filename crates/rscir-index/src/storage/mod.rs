@@ -1,7 +1,7 @@
 //! What an archive asks of the medium it lies on.
 //!
 //! [`FileStorage`] is the file system. The seam is there so that power cuts, full disks and failing syncs are unit
-//! tests (see [`testing`](crate::testing)) and so that an archive can lie elsewhere.
+//! tests (see the module `testing`, behind the feature of that name) and so that an archive can lie elsewhere.
 //!
 //! Files are written once, from start to end, and never changed: hence no seek and no change of length here. What the
 //! writer assumes of an implementation:
