@@ -264,7 +264,7 @@ pub enum Error {
         expected: &'static str,
     },
 
-    /// An image cannot be decoded.
+    /// The image in a file cannot be decoded.
     #[error("cannot decode {path}", path = path.display())]
     Image {
         /// The file.
@@ -272,6 +272,9 @@ pub enum Error {
         /// Why not.
         source: Box<Error>,
     },
+    /// An image cannot be decoded.
+    #[error(transparent)]
+    Pixels(Box<crate::ImageProblem>),
     /// More images failed than the ingest was told to bear.
     #[error(
         "more than {limit} images failed, and the ingest gave up: what was committed stays; look at the reported failures"

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::{Failure, Stage};
@@ -12,36 +12,46 @@ pub const IMAGE_EXTENSIONS: [&str; 7] = ["bmp", "jpeg", "jpg", "png", "tif", "ti
 pub struct ImageList {
     root: PathBuf,
     keys: Vec<String>,
+    unlisted: Vec<Failure>,
 }
 
 impl ImageList {
     /// The files `keys` below `root`, in this order. They need not exist: one that does not is reported when it is read.
     pub fn new(root: impl Into<PathBuf>, keys: Vec<String>) -> Self {
-        Self { root: root.into(), keys }
+        Self { root: root.into(), keys, unlisted: Vec::new() }
     }
 
-    /// Every file below `root` with an image's extension, in the byte order of their keys, and what has one but cannot be
-    /// listed: names that are not UTF-8, folders that cannot be read or that bear a file's name. Links are followed;
-    /// a folder met before is not entered again.
+    /// Every file below `root` with an image's extension, in the byte order of their keys. What has one but cannot be
+    /// listed is in [`ImageList::unlisted`]: names that are not UTF-8, folders that cannot be read or that bear a file's
+    /// name. Links are followed, those to folders after all that is below `root` itself and in the order of their paths;
+    /// a folder met before is not entered again. So the keys do not depend on the order in which a disk lists them.
     ///
     /// # Errors
     /// [`Error::Io`] if `root` itself cannot be listed.
-    pub fn collect(root: impl Into<PathBuf>) -> Result<(Self, Vec<Failure>)> {
+    pub fn collect(root: impl Into<PathBuf>) -> Result<Self> {
         let root = root.into();
-        let mut walk = Walk { root: &root, keys: Vec::new(), failures: Vec::new(), entered: HashSet::new() };
+        let mut walk = Walk::new(&root);
         let entries = std::fs::read_dir(&root).map_err(|source| Error::Io { path: root.clone(), source })?;
         walk.entered.extend(root.canonicalize());
-        let mut folders = walk.list(entries, &root);
-        while let Some(folder) = folders.pop() {
+        walk.list(entries, &root);
+        while let Some(folder) = walk.folders.pop().or_else(|| walk.links.pop_first()) {
+            if folder.canonicalize().is_ok_and(|real| !walk.entered.insert(real)) {
+                continue;
+            }
             match std::fs::read_dir(&folder) {
-                Ok(entries) => folders.extend(walk.list(entries, &folder)),
+                Ok(entries) => walk.list(entries, &folder),
                 Err(error) => walk.fail(&folder, error.to_string()),
             }
         }
-        let Walk { mut keys, mut failures, .. } = walk;
+        let Walk { mut keys, mut unlisted, .. } = walk;
         keys.sort_unstable();
-        failures.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        Ok((Self { root, keys }, failures))
+        unlisted.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(Self { root, keys, unlisted })
+    }
+
+    /// What looked like an image but could not be listed, by path.
+    pub fn unlisted(&self) -> &[Failure] {
+        &self.unlisted
     }
 
     /// Number of files.
@@ -71,40 +81,50 @@ impl ImageList {
 struct Walk<'a> {
     root: &'a Path,
     keys: Vec<String>,
-    failures: Vec<Failure>,
+    unlisted: Vec<Failure>,
+    /// Folders to enter.
+    folders: Vec<PathBuf>,
+    /// Links to folders, entered once there are no other folders.
+    links: BTreeSet<PathBuf>,
+    /// Real paths of the folders entered.
     entered: HashSet<PathBuf>,
 }
 
-impl Walk<'_> {
-    /// Takes the image files among `entries` and returns the folders to enter.
-    fn list(&mut self, entries: std::fs::ReadDir, folder: &Path) -> Vec<PathBuf> {
-        let mut folders = Vec::new();
+impl<'a> Walk<'a> {
+    fn new(root: &'a Path) -> Self {
+        let (keys, unlisted) = (Vec::new(), Vec::new());
+        let (folders, links, entered) = (Vec::new(), BTreeSet::new(), HashSet::new());
+        Self { root, keys, unlisted, folders, links, entered }
+    }
+
+    /// Takes the image files and the folders among `entries`.
+    fn list(&mut self, entries: std::fs::ReadDir, folder: &Path) {
         for entry in entries {
-            let path = match entry {
-                Ok(entry) => entry.path(),
+            let entry = match entry {
+                Ok(entry) => entry,
                 Err(error) => {
                     self.fail(folder, error.to_string());
                     continue;
                 }
             };
+            let path = entry.path();
             // Follows links; a dangling one has no metadata and is taken by its name, to be reported when it is read.
             let is_folder = path.metadata().is_ok_and(|m| m.is_dir());
             let named_as_image = has_image_extension(&path);
-            if is_folder {
-                if named_as_image {
-                    self.fail(&path, "a folder, though named as an image".into());
-                }
-                if path.canonicalize().is_ok_and(|real| self.entered.insert(real)) {
-                    folders.push(path);
-                }
+            if named_as_image && is_folder {
+                self.fail(&path, "a folder, though named as an image".into());
             } else if named_as_image {
                 match self.key(&path) {
                     Some(key) => self.keys.push(key),
                     None => self.fail(&path, "the name is not UTF-8: rename the file".into()),
                 }
             }
+            if is_folder && entry.file_type().is_ok_and(|t| t.is_symlink()) {
+                self.links.insert(path);
+            } else if is_folder {
+                self.folders.push(path);
+            }
         }
-        folders
     }
 
     fn key(&self, path: &Path) -> Option<String> {
@@ -115,7 +135,7 @@ impl Walk<'_> {
 
     fn fail(&mut self, path: &Path, reason: String) {
         let key = path.strip_prefix(self.root).unwrap_or(path).to_string_lossy().into_owned();
-        self.failures.push(Failure { key, path: path.into(), stage: Stage::List, reason });
+        self.unlisted.push(Failure { key, path: path.into(), stage: Stage::List, reason });
     }
 }
 

@@ -11,6 +11,8 @@ pub enum ChangeDetection {
     #[default]
     SizeAndTime,
     /// By the SHA-256 of the content: sure, and every file is read.
+    ///
+    /// Rows that were encoded under the other rule count as changed once.
     Content,
 }
 

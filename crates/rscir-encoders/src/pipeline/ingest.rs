@@ -1,10 +1,14 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
+use rayon::prelude::*;
 use rscir_core::{EmbeddingSink, Fingerprint, ImageEncoder, PixelBatch, Progress, RgbView, Silent, SinkRow};
 
 use super::window::Window;
@@ -69,7 +73,8 @@ pub struct IngestOptions<'a> {
     pub max_failures: Option<usize>,
     /// Threads that read, decode and prepare; those of rayon's current pool unless said.
     pub threads: Option<usize>,
-    /// Stop when this becomes true: what is committed stays, the batch in work is left out.
+    /// Stop when this becomes true, after the batch that is being encoded and the images that are being decoded: what is
+    /// committed stays, the rest is left to the next ingest.
     pub stop: Option<&'a AtomicBool>,
     /// Hears of every image done.
     pub progress: &'a dyn Progress,
@@ -89,12 +94,18 @@ impl Default for IngestOptions<'_> {
     }
 }
 
+impl IngestOptions<'_> {
+    fn is_stopped(&self) -> bool {
+        self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+}
+
 /// What an ingest came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct IngestReport {
     /// Images that were encoded and committed.
     pub encoded: usize,
-    /// Images whose row was there and whose file has not changed.
+    /// Images whose row was there and whose file has not changed, or is gone.
     pub unchanged: usize,
     /// Images that failed; each was handed to `on_failure`.
     pub failed: usize,
@@ -102,12 +113,36 @@ pub struct IngestReport {
     pub stopped: bool,
 }
 
+impl IngestReport {
+    /// Counts and hands out a failure, and gives up once there are too many.
+    fn fail(
+        &mut self,
+        failure: Failure,
+        options: &IngestOptions<'_>,
+        on_failure: &mut dyn FnMut(Failure),
+    ) -> Result<()> {
+        self.failed += 1;
+        on_failure(failure);
+        match options.max_failures {
+            Some(limit) if self.failed > limit => Err(Error::TooManyFailures { limit }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How soon a stop is seen while no image is ready.
+const STOP_LATENCY: Duration = Duration::from_millis(50);
+
 /// Encodes the images of a list into a sink, in the order of the list.
 ///
-/// An image whose row is there and whose file has not changed is left alone, so an ingest that was cut off goes on where
-/// it was. An image that cannot be read or decoded is handed to `on_failure`, and the others go on. Memory does not
-/// grow with the list: a few batches are under way at a time. Rows do not depend on the number of threads, and on the batch
-/// size within the encoder's tolerance.
+/// An image whose row is there and whose file has not changed is left alone, so an ingest that was cut off, be it by
+/// SIGKILL or a power failure, goes on where it was: at most the batch that was in work is encoded twice. The batches are
+/// then those of an ingest that was not cut off, and so are the rows, to the bit. A file that is gone keeps its row; a key
+/// listed twice is encoded once.
+///
+/// An image that cannot be read or decoded, or on which the decoder panics, is handed to `on_failure`, and the others go
+/// on. Memory does not grow with the list, but for its keys: three batches are under way at a time. Rows do not depend on
+/// the number of threads, and on the batch size within the encoder's tolerance.
 ///
 /// # Errors
 /// Errors of the encoder's device and of the sink; [`Error::TooManyFailures`]. What was committed before stays.
@@ -118,14 +153,21 @@ pub fn ingest(
     options: &IngestOptions<'_>,
     on_failure: &mut dyn FnMut(Failure),
 ) -> Result<IngestReport> {
-    let todo = changed(images, sink, options.changes);
-    let mut report = IngestReport { unchanged: images.len() - todo.len(), ..IngestReport::default() };
+    let mut report = IngestReport::default();
+    for failure in images.unlisted() {
+        report.fail(failure.clone(), options, on_failure)?;
+    }
+    let todo = changed(images, sink, options);
+    report.unchanged = images.len() - todo.len();
     options.progress.begin("encoding", Some(todo.len() as u64));
-    let batch = options.batch.max(1);
-    let window = Window::new(4 * batch);
+    let batch = options.batch.clamp(1, todo.len().max(1));
     let threads = options.threads.unwrap_or_else(rayon::current_num_threads).clamp(1, todo.len().max(1));
-    let (sender, receiver) = mpsc::sync_channel(2 * batch);
+    // Two batches wait while a third is encoded; with small ones, each thread has work all the same.
+    let window = Window::new(2 * batch + threads);
+    // The window bounds what is in the channel, too.
+    let (sender, receiver) = mpsc::channel();
     let outcome = std::thread::scope(|scope| {
+        let _closing = window.close_at_end();
         for _ in 0..threads {
             let (sender, window, todo) = (sender.clone(), &window, &todo);
             scope.spawn(move || {
@@ -140,30 +182,45 @@ pub fn ingest(
         drop(sender);
         let mut device =
             Device { images, todo: &todo, encoder, sink, batch, rows: Vec::new(), pixels: Vec::new() };
-        let outcome = device.run(&receiver, &window, options, on_failure, &mut report);
-        // Workers that wait for room or for a place end now.
-        window.close();
-        drop(receiver);
-        outcome
+        device.run(&receiver, &window, options, on_failure, &mut report)
     });
     options.progress.end();
     outcome.map(|()| report)
 }
 
-/// Indices of the images that have no row, or an outdated one.
-fn changed(images: &ImageList, sink: &dyn EmbeddingSink, changes: ChangeDetection) -> Vec<usize> {
-    let is_changed = |index: &usize| {
-        let Some(known) = sink.fingerprint(&images.keys()[*index]) else { return true };
-        let path = images.path(*index);
-        let current = path.metadata().and_then(|metadata| {
-            let content =
-                if changes == ChangeDetection::Content { std::fs::read(&path)? } else { Vec::new() };
-            Ok(changes.fingerprint(&metadata, &content))
-        });
-        // A file that is gone keeps its row.
-        current.is_ok_and(|current| current != known)
+/// Indices of the images that have no row, or an outdated one, as far as it came before a stop.
+fn changed(images: &ImageList, sink: &dyn EmbeddingSink, options: &IngestOptions<'_>) -> Vec<usize> {
+    let mut seen = HashSet::with_capacity(images.len());
+    let known: Vec<(usize, Option<Fingerprint>)> = images
+        .keys()
+        .iter()
+        .enumerate()
+        .filter(|(_, key)| seen.insert(key.as_str()))
+        .map(|(index, key)| (index, sink.fingerprint(key)))
+        .collect();
+    let with_rows = known.iter().filter(|(_, fingerprint)| fingerprint.is_some()).count();
+    options.progress.begin("looking for changes", Some(with_rows as u64));
+    let is_changed = |&(index, known): &(usize, Option<Fingerprint>)| {
+        let Some(known) = known else { return true };
+        if options.is_stopped() {
+            return false;
+        }
+        let path = images.path(index);
+        let is_changed = match path.metadata() {
+            // Not read: what has its row and cannot be read any more is reported when it is encoded.
+            Ok(metadata) if options.changes == ChangeDetection::SizeAndTime => {
+                options.changes.fingerprint(&metadata, &[]) != known
+            }
+            Ok(_) => read(&path, options).map_or(true, |(_, current)| current != known),
+            // A file that is gone keeps its row.
+            Err(_) => false,
+        };
+        options.progress.advance(1);
+        is_changed
     };
-    (0..images.len()).filter(is_changed).collect()
+    let todo = known.par_iter().filter(|row| is_changed(row)).map(|&(index, _)| index).collect();
+    options.progress.end();
+    todo
 }
 
 /// An image ready for the device.
@@ -179,31 +236,62 @@ fn prepare(
     options: &IngestOptions<'_>,
 ) -> Result<Prepared, (Stage, String)> {
     let path = images.path(index);
-    let at = |stage| move |error: &dyn fmt::Display| (stage, error.to_string());
-    let (bytes, fingerprint) = read(&path, options).map_err(|e| at(Stage::Read)(&e))?;
-    // Decoders of other people's making: a panic in one costs its image, not the job.
-    let decoded = catch_unwind(AssertUnwindSafe(|| decode(&bytes, &options.decode)))
-        .map_err(|_| (Stage::Decode, "the decoder panicked".to_string()))?
-        .map_err(|e| at(Stage::Decode)(&e))?;
+    let (bytes, fingerprint) = attempt(Stage::Read, || read(&path, options))?;
+    let decoded = attempt(Stage::Decode, || decode(&bytes, &options.decode))?;
+    drop(bytes);
     let size = encoder.input_size();
     let mut pixels = vec![0; size * size * 3];
-    RgbView::new(decoded.width, decoded.height, &decoded.data)
-        .and_then(|view| encoder.prepare(view, &mut pixels))
-        .map_err(|e| at(Stage::Prepare)(&e))?;
+    attempt(Stage::Prepare, || {
+        encoder.prepare(RgbView::new(decoded.width, decoded.height, &decoded.data)?, &mut pixels)
+    })?;
     Ok(Prepared { pixels, fingerprint })
 }
 
-/// The file's content, with the fingerprint it had before it was read.
-fn read(path: &Path, options: &IngestOptions<'_>) -> std::io::Result<(Vec<u8>, Fingerprint)> {
-    let metadata = path.metadata()?;
-    let limit = options.decode.max_bytes;
-    if metadata.len() > limit {
-        return Err(std::io::Error::other(format!(
-            "{} bytes, more than the limit of {limit}",
-            metadata.len()
-        )));
+/// Does one stage of an image. Decoders and encoders may be of other people's making: a panic in one costs its image, not
+/// the job.
+fn attempt<T, E: std::error::Error + 'static>(
+    stage: Stage,
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<T, (Stage, String)> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(|error| (stage, reason(&error))),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message");
+            Err((stage, format!("panicked, which is a defect worth reporting: {text}")))
+        }
     }
-    let bytes = std::fs::read(path)?;
+}
+
+/// An error with its causes, each said once.
+fn reason(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    for cause in std::iter::successors(error.source(), |cause| cause.source()) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+/// The file's content, with the fingerprint it had before it was read.
+fn read(path: &Path, options: &IngestOptions<'_>) -> io::Result<(Vec<u8>, Fingerprint)> {
+    let metadata = path.metadata()?;
+    if !metadata.is_file() {
+        // A pipe would be waited for, a device read without end.
+        return Err(io::Error::other("not a regular file"));
+    }
+    let limit = options.decode.max_bytes;
+    let mut bytes = Vec::new();
+    if metadata.len() <= limit {
+        // A file may grow meanwhile.
+        File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    }
+    let size = metadata.len().max(bytes.len() as u64);
+    if size > limit {
+        return Err(io::Error::other(format!("{size} bytes, more than the limit of {limit}")));
+    }
     let fingerprint = options.changes.fingerprint(&metadata, &bytes);
     Ok((bytes, fingerprint))
 }
@@ -231,16 +319,22 @@ impl Device<'_> {
         on_failure: &mut dyn FnMut(Failure),
         report: &mut IngestReport,
     ) -> Result<()> {
-        let stopped = || options.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
         let mut waiting = BTreeMap::new();
         let mut next = 0;
         while next < self.todo.len() {
-            let Ok((position, prepared)) = receiver.recv() else { break };
-            waiting.insert(position, prepared);
+            if options.is_stopped() {
+                report.stopped = true;
+                return Ok(());
+            }
+            match receiver.recv_timeout(STOP_LATENCY) {
+                Ok((position, prepared)) => waiting.insert(position, prepared),
+                Err(RecvTimeoutError::Timeout) => continue,
+                // No worker ends before its last message, unless it panics: the scope passes that on.
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
             while let Some(prepared) = waiting.remove(&next) {
-                if stopped() {
-                    report.stopped = true;
-                    return Ok(());
+                if options.is_stopped() {
+                    break;
                 }
                 let index = self.todo[next];
                 next += 1;
@@ -254,20 +348,14 @@ impl Device<'_> {
                         }
                     }
                     Err((stage, reason)) => {
-                        report.failed += 1;
                         options.progress.advance(1);
                         let (key, path) = (self.images.keys()[index].clone(), self.images.path(index));
-                        on_failure(Failure { key, path, stage, reason });
-                        if let Some(limit) = options.max_failures
-                            && report.failed > limit
-                        {
-                            return Err(Error::TooManyFailures { limit });
-                        }
+                        report.fail(Failure { key, path, stage, reason }, options, on_failure)?;
                     }
                 }
             }
         }
-        if stopped() {
+        if options.is_stopped() {
             report.stopped = true;
             return Ok(());
         }

@@ -53,7 +53,7 @@ impl WithSimd for SumRows<'_> {
             let window = input.from(start - first, 0);
             // Chunks of 64 and 16 bytes fill the registers of every instruction set; the rest goes one by one.
             let row = &mut row[..out.width];
-            let done = sum_chunks::<64>(window, weights, row);
+            let done = sum_chunks::<32>(window, weights, row);
             let done = done + sum_chunks::<16>(window.from(0, done), weights, &mut row[done..]);
             sum_chunks::<1>(window.from(0, done), weights, &mut row[done..]);
         }
@@ -67,16 +67,14 @@ fn sum_chunks<const N: usize>(window: Rows<'_>, weights: &[i32], out: &mut [u8])
     let done = chunks.len() * N;
     for (chunk, out) in chunks.iter_mut().enumerate() {
         let mut sums = [HALF; N];
-        for (row, weight) in window.data.chunks(window.stride).zip(weights) {
-            if let Some(bytes) = row.get(chunk * N..).and_then(|row| row.first_chunk::<N>()) {
-                for (sum, byte) in sums.iter_mut().zip(bytes) {
-                    *sum += i32::from(*byte) * weight;
-                }
-            }
+        // Every row of the window is whole, but the compiler cannot know, and a check that may panic in this loop keeps
+        // the sums out of registers.
+        let columns = window.data.get(chunk * N..).unwrap_or_default();
+        for (row, weight) in columns.chunks(window.stride).zip(weights) {
+            let Some(bytes) = row.first_chunk::<N>() else { break };
+            sums = std::array::from_fn(|i| sums[i] + i32::from(bytes[i]) * weight);
         }
-        for (out, sum) in out.iter_mut().zip(sums) {
-            *out = (sum >> PRECISION_BITS).clamp(0, 255) as u8;
-        }
+        *out = sums.map(|sum| (sum >> PRECISION_BITS).clamp(0, 255) as u8);
     }
     done
 }
