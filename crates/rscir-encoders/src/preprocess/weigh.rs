@@ -53,7 +53,7 @@ impl WithSimd for SumRows<'_> {
             let window = input.from(start - first, 0);
             // Chunks of 64 and 16 bytes fill the registers of every instruction set; the rest goes one by one.
             let row = &mut row[..out.width];
-            let done = sum_chunks::<32>(window, weights, row);
+            let done = sum_chunks::<64>(window, weights, row);
             let done = done + sum_chunks::<16>(window.from(0, done), weights, &mut row[done..]);
             sum_chunks::<1>(window.from(0, done), weights, &mut row[done..]);
         }
