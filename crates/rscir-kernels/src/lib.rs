@@ -42,4 +42,4 @@ mod simd;
 pub use isa::Isa;
 pub use matmul::{dot, dot2, matmul_nt};
 pub use normal::{mean_and_deviation, survival, survival_of_scores};
-pub use packed::{Epilogue, Finish, PackedMatrix};
+pub use packed::{Epilogue, Finish, PackedBf16, PackedI8, PackedMatrix};

@@ -6,6 +6,8 @@
 //! Every element is summed in the order of its groups, so it depends neither on its tile, nor on the batch, nor on
 //! the number of threads.
 
+mod bf16;
+mod int8;
 mod single;
 
 use std::ops::Range;
@@ -17,6 +19,8 @@ use crate::isa::{Isa, Kernel};
 use crate::parallel::{Lines, SharedOut, words_mut};
 use crate::simd::{LANES, Simd};
 
+pub use bf16::PackedBf16;
+pub use int8::PackedI8;
 pub use single::PackedMatrix;
 
 /// What becomes of a product's element once bias is added.
@@ -72,8 +76,10 @@ impl<'a> Epilogue<'a> {
 /// Vectors of outputs in a panel.
 const PANEL: usize = 2;
 
-/// Groups of 32 bits of sixteen outputs.
-type Groups = [u32; LANES];
+/// Groups of 32 bits of sixteen outputs, on a cache line of their own.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Groups([u32; LANES]);
 
 /// Rows in a panel of packed activations, the height of the tallest tile.
 const TALL: usize = 12;
@@ -92,13 +98,16 @@ trait Format: Sync {
     type Row: Copy + Default + Send + Sync;
     /// Sixteen sums.
     type Sum<S: Simd>: Copy;
+    /// What turning the sums of sixteen outputs into numbers takes.
+    type Outputs<S: Simd>: Copy;
 
     /// Converts a row of activations to groups.
     fn convert(x: &[f32], to: &mut [u32]) -> Self::Row;
     fn zero<S: Simd>(simd: S) -> Self::Sum<S>;
     fn add_products<S: Simd>(simd: S, sum: Self::Sum<S>, x: S::I, weights: S::I) -> Self::Sum<S>;
-    /// The sums of sixteen outputs, from `column`, as numbers.
-    fn value<S: Simd>(&self, simd: S, sum: Self::Sum<S>, row: Self::Row, column: usize) -> S::F;
+    /// Of the sixteen outputs from `column`.
+    fn outputs<S: Simd>(&self, simd: S, column: usize) -> Self::Outputs<S>;
+    fn value<S: Simd>(simd: S, sum: Self::Sum<S>, row: Self::Row, outputs: Self::Outputs<S>) -> S::F;
 }
 
 /// Weights laid out for the product.
@@ -116,14 +125,14 @@ impl Panels {
     /// Packs `n` rows of `k` weights, which `convert` gives as groups.
     fn pack(n: usize, k: usize, group: usize, convert: impl Fn(usize, &mut [u32]) + Sync) -> Self {
         let depth = k.div_ceil(group);
-        let mut groups = vec![[[0; LANES]; PANEL]; n.div_ceil(PANEL * LANES) * depth];
+        let mut groups = vec![[Groups([0; LANES]); PANEL]; n.div_ceil(PANEL * LANES) * depth];
         groups.par_chunks_mut(depth.max(1)).enumerate().for_each(|(panel, groups)| {
             let mut converted = vec![0; depth];
             for output in (panel * PANEL * LANES..n).take(PANEL * LANES) {
                 convert(output, &mut converted);
                 let (vector, lane) = (output / LANES % PANEL, output % LANES);
                 for (group, &converted) in groups.iter_mut().zip(&converted) {
-                    group[vector][lane] = converted;
+                    group[vector].0[lane] = converted;
                 }
             }
         });
@@ -268,7 +277,7 @@ impl<F: Format> Task<'_, '_, F> {
         for (x, weights) in self.x[i / TALL * depth..(i / TALL + 1) * depth].iter().zip(self.weights) {
             let mut outputs = [simd.splat_bits(0); V];
             for v in 0..V {
-                outputs[v] = simd.load_bits(&weights[vector + v]);
+                outputs[v] = simd.load_bits(&weights[vector + v].0);
             }
             for h in 0..H {
                 let x = simd.splat_bits(x[skip + h]);
@@ -277,32 +286,42 @@ impl<F: Format> Task<'_, '_, F> {
                 }
             }
         }
-        for h in 0..H.min((self.range.end - i).saturating_sub(skip)) {
-            let row = i + skip + h;
-            for v in 0..V {
-                let column = self.column + (vector + v) * LANES;
-                if column < self.n {
-                    let value = self.format.value(simd, sums[h][v], self.rows[row], column);
-                    self.finish(simd, value, row, column);
+        let height = H.min((self.range.end - i).saturating_sub(skip));
+        for v in 0..V {
+            let column = self.column + (vector + v) * LANES;
+            if column < self.n {
+                let mut vectors = [F::zero(simd); H];
+                for h in 0..H {
+                    vectors[h] = sums[h][v];
                 }
+                self.finish(simd, &vectors[..height], i + skip, column);
             }
         }
     }
 
+    /// Stores the sums of a few rows, from `row`, and sixteen outputs, from `column`.
     #[inline(always)]
-    fn finish<S: Simd>(&self, simd: S, mut value: S::F, row: usize, column: usize) {
+    fn finish<S: Simd>(&self, simd: S, sums: &[F::Sum<S>], row: usize, column: usize) {
         let width = LANES.min(self.n - column);
-        if let Some(bias) = self.epilogue.bias {
-            value = simd.add(value, simd.load_partial(&bias[column..column + width]));
-        }
-        // SAFETY: tasks are given disjoint parts of the output, and a task's tiles follow one another.
-        let out = unsafe { self.out.slice(row, column, width) };
-        let value = match self.epilogue.finish {
-            Finish::Store => value,
-            Finish::Gelu => activation::gelu(simd, value),
-            Finish::QuickGelu => activation::quick_gelu(simd, value),
-            Finish::Add => simd.add(value, simd.load_partial(out)),
+        let outputs = self.format.outputs(simd, column);
+        let bias = match self.epilogue.bias {
+            Some(bias) => simd.load_partial(&bias[column..column + width]),
+            None => simd.splat(0.0),
         };
-        simd.store_partial(value, out);
+        for (h, &sum) in sums.iter().enumerate() {
+            let value = simd.add(F::value(simd, sum, self.rows[row + h], outputs), bias);
+            // SAFETY: tasks are given disjoint parts of the output, and a task's tiles follow one another.
+            let out = unsafe { self.out.slice(row + h, column, width) };
+            let value = match self.epilogue.finish {
+                Finish::Store => value,
+                Finish::Gelu => activation::gelu(simd, value),
+                Finish::QuickGelu => activation::quick_gelu(simd, value),
+                Finish::Add => simd.add(value, simd.load_partial(out)),
+            };
+            match <&mut [f32; LANES]>::try_from(&mut *out) {
+                Ok(out) => simd.store(value, out),
+                Err(_) => simd.store_partial(value, out),
+            }
+        }
     }
 }

@@ -64,6 +64,18 @@ pub(crate) fn words_mut(lines: &mut [Line]) -> &mut [u32] {
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LANES) }
 }
 
+/// The halves of words, in the order of memory.
+pub(crate) fn halves_mut(words: &mut [u32]) -> &mut [u16] {
+    // SAFETY: u16 is aligned more loosely than u32, and any bits will do for either.
+    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), 2 * words.len()) }
+}
+
+/// The bytes of words, in the order of memory.
+pub(crate) fn bytes_mut(words: &mut [u32]) -> &mut [u8] {
+    // SAFETY: u8 is aligned more loosely than u32, and any bits will do for either.
+    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), 4 * words.len()) }
+}
+
 thread_local! {
     static BUFFERS: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
 }

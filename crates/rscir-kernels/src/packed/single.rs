@@ -45,6 +45,7 @@ impl Format for Single {
     const GROUP: usize = 1;
     type Row = ();
     type Sum<S: Simd> = S::F;
+    type Outputs<S: Simd> = ();
 
     #[inline(always)]
     fn convert(x: &[f32], to: &mut [u32]) {
@@ -64,7 +65,10 @@ impl Format for Single {
     }
 
     #[inline(always)]
-    fn value<S: Simd>(&self, _: S, sum: S::F, (): (), _: usize) -> S::F {
+    fn outputs<S: Simd>(&self, _: S, _: usize) {}
+
+    #[inline(always)]
+    fn value<S: Simd>(_: S, sum: S::F, (): (), (): ()) -> S::F {
         sum
     }
 }

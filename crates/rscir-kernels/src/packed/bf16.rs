@@ -1,0 +1,90 @@
+//! Linear layers in bf16: weights and activations rounded to nearest, products summed in f32.
+
+use super::{Epilogue, Format, Panels};
+use crate::parallel::halves_mut;
+use crate::simd::Simd;
+
+/// The weights of a linear layer in bf16, laid out for the product.
+#[derive(Clone, Debug)]
+pub struct PackedBf16(Panels);
+
+impl PackedBf16 {
+    /// Rounds row-major `weights[n, k]` (`n` outputs, `k` inputs) to bf16, halves to even, and packs them.
+    ///
+    /// # Panics
+    /// If `weights` has not `n * k` elements.
+    pub fn pack(weights: &[f32], n: usize, k: usize) -> Self {
+        assert_eq!(weights.len(), n * k, "weights have n x k elements");
+        Self(Panels::pack(n, k, Bf16::GROUP, |output, to| {
+            Bf16::convert(&weights[output * k..(output + 1) * k], to);
+        }))
+    }
+
+    /// The number of outputs.
+    pub fn n(&self) -> usize {
+        self.0.n
+    }
+
+    /// The number of inputs.
+    pub fn k(&self) -> usize {
+        self.0.k
+    }
+
+    /// `out[m, n] = epilogue(x[m, k] . W^T)`, with `x` rounded to bf16 as the weights are.
+    ///
+    /// Two products at a time are added to an f32 sum, in the order of `k`. Where the CPU has the instruction for that,
+    /// it takes subnormal numbers as zeros.
+    ///
+    /// # Panics
+    /// If a slice's length is not what `m`, `n` and `k` say.
+    pub fn apply(&self, x: &[f32], m: usize, epilogue: Epilogue<'_>, out: &mut [f32]) {
+        self.0.apply(&Bf16, x, m, epilogue, out);
+    }
+}
+
+/// Two bf16 in a group.
+struct Bf16;
+
+/// Rounds to bf16, halves to even. NaN stays NaN.
+#[inline(always)]
+fn round(x: f32) -> u16 {
+    let bits = x.to_bits();
+    let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
+    let quiet = bits | 0x0040_0000;
+    ((if x.is_nan() { quiet } else { rounded }) >> 16) as u16
+}
+
+impl Format for Bf16 {
+    const GROUP: usize = 2;
+    type Row = ();
+    type Sum<S: Simd> = S::F;
+    type Outputs<S: Simd> = ();
+
+    #[inline(always)]
+    fn convert(x: &[f32], to: &mut [u32]) {
+        if let Some(last) = to.last_mut() {
+            *last = 0;
+        }
+        for (to, &x) in halves_mut(to).iter_mut().zip(x) {
+            *to = round(x);
+        }
+    }
+
+    #[inline(always)]
+    fn zero<S: Simd>(simd: S) -> S::F {
+        simd.splat(0.0)
+    }
+
+    #[inline(always)]
+    fn add_products<S: Simd>(simd: S, sum: S::F, x: S::I, weights: S::I) -> S::F {
+        simd.dot_bf16(sum, x, weights)
+    }
+
+    #[inline(always)]
+    fn outputs<S: Simd>(&self, _: S, _: usize) {}
+
+    #[inline(always)]
+    fn value<S: Simd>(_: S, sum: S::F, (): (), (): ()) -> S::F {
+        sum
+    }
+}
