@@ -77,16 +77,12 @@ fn fetch(file: &HubFile, cache: PathBuf, progress: &dyn Progress) -> Result<Path
 /// which is the hub's hash of large files.
 #[cfg(feature = "hub")]
 fn check(file: &HubFile, path: &std::path::Path) -> Result<()> {
-    use sha2::{Digest, Sha256};
-
     let failed = |source| Error::Io { path: path.into(), source };
     let content = path.canonicalize().map_err(failed)?;
     let name = content.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let is_hash = name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
     let Some(expected) = file.sha256.or(is_hash.then_some(name)) else { return Ok(()) };
-    let mut hasher = Sha256::new();
-    std::io::copy(&mut std::fs::File::open(&content).map_err(failed)?, &mut hasher).map_err(failed)?;
-    let got: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let got = crate::weights::MappedFile::open(&content)?.sha256();
     if got == expected {
         return Ok(());
     }

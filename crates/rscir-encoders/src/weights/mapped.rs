@@ -11,13 +11,13 @@ use crate::error::{Error, Result};
 
 /// A file of weights, mapped into memory.
 #[derive(Debug)]
-pub(super) struct MappedFile {
+pub(crate) struct MappedFile {
     path: PathBuf,
     map: Mmap,
 }
 
 impl MappedFile {
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let fail = |source| Error::Io { path: path.to_owned(), source };
         let file = File::open(path).map_err(fail)?;
         if !file.metadata().map_err(fail)?.is_file() {
@@ -39,7 +39,7 @@ impl MappedFile {
     }
 
     /// The file's SHA-256 in hexadecimal.
-    pub(super) fn sha256(&self) -> String {
+    pub(crate) fn sha256(&self) -> String {
         hexadecimal(Sha256::digest(self.bytes()).as_slice())
     }
 }

@@ -21,3 +21,5 @@ mod zip;
 pub use checkpoint::{Checkpoint, Format};
 pub use dtype::Dtype;
 pub use loader::{Loader, TensorProblem};
+#[cfg(feature = "hub")]
+pub(crate) use mapped::MappedFile;
