@@ -9,7 +9,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::isa::{Isa, Kernel};
-use crate::parallel::{Line, Lines, SharedOut, flat, flat_mut};
+use crate::parallel::{Line, Lines, SharedOut, floats, floats_mut};
 use crate::simd::{LANES, Simd};
 
 /// Bytes of `a` that a task keeps in its core's second-level cache: a good third of the 1 MiB it commonly has.
@@ -88,7 +88,7 @@ fn strip_height(m: usize) -> usize {
 
 /// Copies rows of `k` elements to rows of `steps` lines, zeros after each row and after the last.
 fn copy_rows(from: &[f32], k: usize, steps: usize, to: &mut [Line]) {
-    let (rows, rest) = flat_mut(to).split_at_mut(from.len() / k * steps * LANES);
+    let (rows, rest) = floats_mut(to).split_at_mut(from.len() / k * steps * LANES);
     rest.fill(0.0);
     for (from, to) in from.chunks_exact(k).zip(rows.chunks_exact_mut(steps * LANES)) {
         to[..k].copy_from_slice(from);
@@ -121,7 +121,7 @@ impl Kernel for Block<'_, '_> {
             let rows = &self.b[j * self.k..(j + width) * self.k];
             if copied || width < GROUP {
                 copy_rows(rows, self.k, steps, &mut group);
-                self.strips(simd, j, width, rows.as_ptr_range().end, flat(&group));
+                self.strips(simd, j, width, rows.as_ptr_range().end, floats(&group));
             } else {
                 self.strips(simd, j, width, rows.as_ptr_range().end, rows);
             }
@@ -153,7 +153,7 @@ impl Block<'_, '_> {
         let steps = self.k.div_ceil(LANES);
         let b = rows::<GROUP>(group, steps);
         for (strip, i) in self.rows.clone().step_by(R).enumerate() {
-            let a = rows::<R>(flat(&self.a[i * steps..(i + R) * steps]), steps);
+            let a = rows::<R>(floats(&self.a[i * steps..(i + R) * steps]), steps);
             // A single strip streams `b`, which the hardware foresees better than we do.
             let tile = if R == 4 && strip < GROUP && self.rows.len() > R {
                 tile::<S, R, true>(simd, a, b, next.wrapping_add(strip * steps * LANES))

@@ -10,13 +10,14 @@ mod bf16;
 mod int8;
 mod single;
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use crate::activation;
 use crate::isa::{Isa, Kernel};
-use crate::parallel::{Lines, SharedOut, words_mut};
+use crate::parallel::{Line, Lines, SharedOut, words, words_mut};
 use crate::simd::{LANES, Simd};
 
 pub use bf16::PackedBf16;
@@ -76,11 +77,6 @@ impl<'a> Epilogue<'a> {
 /// Vectors of outputs in a panel.
 const PANEL: usize = 2;
 
-/// Groups of 32 bits of sixteen outputs, on a cache line of their own.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
-struct Groups([u32; LANES]);
-
 /// Rows in a panel of packed activations, the height of the tallest tile.
 const TALL: usize = 12;
 
@@ -90,31 +86,39 @@ const X_BLOCK_BYTES: usize = 4 << 20;
 /// Rows a task should have, so that a panel of weights brought near is used often enough.
 const ROWS_PER_TASK: usize = 8 * TALL;
 
-/// How a precision represents activations and weights, and multiplies them.
-trait Format: Sync {
+/// How rows of f32 become groups.
+trait Conversion {
     /// Elements in a group of 32 bits.
     const GROUP: usize;
     /// What undoing a row's conversion takes.
     type Row: Copy + Default + Send + Sync;
+
+    fn convert(x: &[f32], to: &mut [u32]) -> Self::Row;
+}
+
+/// How a precision represents activations and weights, and multiplies them.
+trait Format: Sync {
+    /// How activations are converted.
+    type X: Conversion;
     /// Sixteen sums.
     type Sum<S: Simd>: Copy;
     /// What turning the sums of sixteen outputs into numbers takes.
     type Outputs<S: Simd>: Copy;
 
-    /// Converts a row of activations to groups.
-    fn convert(x: &[f32], to: &mut [u32]) -> Self::Row;
     fn zero<S: Simd>(simd: S) -> Self::Sum<S>;
     fn add_products<S: Simd>(simd: S, sum: Self::Sum<S>, x: S::I, weights: S::I) -> Self::Sum<S>;
     /// Of the sixteen outputs from `column`.
     fn outputs<S: Simd>(&self, simd: S, column: usize) -> Self::Outputs<S>;
-    fn value<S: Simd>(simd: S, sum: Self::Sum<S>, row: Self::Row, outputs: Self::Outputs<S>) -> S::F;
+    fn value<S: Simd>(simd: S, sum: Self::Sum<S>, row: RowOf<Self>, outputs: Self::Outputs<S>) -> S::F;
 }
 
+type RowOf<F> = <<F as Format>::X as Conversion>::Row;
+
 /// Weights laid out for the product.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Panels {
-    /// Panels of 32 outputs one after another: for each group, two vectors.
-    groups: Vec<[Groups; PANEL]>,
+    /// Panels of 32 outputs one after another: for each group, the words of its outputs.
+    groups: Vec<[Line; PANEL]>,
     n: usize,
     k: usize,
     /// Groups in a row.
@@ -122,21 +126,29 @@ struct Panels {
 }
 
 impl Panels {
-    /// Packs `n` rows of `k` weights, which `convert` gives as groups.
-    fn pack(n: usize, k: usize, group: usize, convert: impl Fn(usize, &mut [u32]) + Sync) -> Self {
-        let depth = k.div_ceil(group);
-        let mut groups = vec![[Groups([0; LANES]); PANEL]; n.div_ceil(PANEL * LANES) * depth];
-        groups.par_chunks_mut(depth.max(1)).enumerate().for_each(|(panel, groups)| {
-            let mut converted = vec![0; depth];
-            for output in (panel * PANEL * LANES..n).take(PANEL * LANES) {
-                convert(output, &mut converted);
-                let (vector, lane) = (output / LANES % PANEL, output % LANES);
-                for (group, &converted) in groups.iter_mut().zip(&converted) {
-                    group[vector].0[lane] = converted;
-                }
-            }
-        });
-        Self { groups, n, k, depth }
+    /// Converts and packs row-major `weights[n, k]`; also what the conversion says of each row.
+    fn pack<C: Conversion>(weights: &[f32], n: usize, k: usize) -> (Self, Vec<C::Row>) {
+        assert_eq!(weights.len(), n * k, "weights have n x k elements");
+        let isa = Isa::current();
+        let depth = k.div_ceil(C::GROUP);
+        let len = n.div_ceil(PANEL * LANES) * depth;
+        let mut groups = Vec::with_capacity(len);
+        let mut rows = vec![C::Row::default(); n];
+        if depth > 0 {
+            let panels = groups.spare_capacity_mut()[..len].par_chunks_mut(depth);
+            let rows = rows.par_chunks_mut(PANEL * LANES);
+            panels.zip(rows).zip(weights.par_chunks(PANEL * LANES * k)).for_each(|((panel, rows), x)| {
+                // Written first here, so that threads share the work of fetching the pages.
+                panel.fill(MaybeUninit::new([Line::ZERO; PANEL]));
+                // SAFETY: all elements have just been written.
+                let panel = unsafe { panel.assume_init_mut() };
+                let to = words_mut(panel.as_flattened_mut());
+                isa.run(Pack::<C> { x, k, to, stride: PANEL * LANES, rows });
+            });
+        }
+        // SAFETY: the panels are `len` elements, and each has been written.
+        unsafe { groups.set_len(len) };
+        (Self { groups, n, k, depth }, rows)
     }
 
     /// `out[m, n] = epilogue(x[m, k] . W^T)`.
@@ -170,13 +182,11 @@ impl Panels {
     ) {
         let isa = Isa::current();
         let mut packed = Lines::borrow((m.div_ceil(TALL) * TALL * self.depth).div_ceil(LANES));
-        let (packed, _) = words_mut(&mut packed).as_chunks_mut::<TALL>();
-        let mut rows = vec![F::Row::default(); m];
+        let mut rows = vec![RowOf::<F>::default(); m];
         if self.depth > 0 {
-            let panels = packed.par_chunks_mut(self.depth).zip(rows.par_chunks_mut(TALL));
-            panels.zip(x.par_chunks(TALL * self.k)).for_each(|((packed, rows), x)| {
-                isa.run(Convert::<F> { x, k: self.k, packed, rows });
-            });
+            let panels = words_mut(&mut packed).par_chunks_mut(TALL * self.depth);
+            let panels = panels.zip(rows.par_chunks_mut(TALL)).zip(x.par_chunks(TALL * self.k));
+            panels.for_each(|((to, rows), x)| isa.run(Pack::<F::X> { x, k: self.k, to, stride: TALL, rows }));
         }
 
         let out = SharedOut::new(out, m, self.n);
@@ -187,7 +197,7 @@ impl Panels {
             let (panel, first) = (task % panels, task / panels * split);
             isa.run_exact(Task {
                 format,
-                x: packed,
+                x: words(&packed).as_chunks().0,
                 weights: &self.groups[panel * self.depth..(panel + 1) * self.depth],
                 rows: &rows,
                 range: first..m.min(first + split),
@@ -200,31 +210,43 @@ impl Panels {
     }
 }
 
-/// Converts and packs the rows of a panel.
-struct Convert<'a, F: Format> {
+/// Converts the rows of a panel and interleaves their groups.
+struct Pack<'a, C: Conversion> {
     x: &'a [f32],
     k: usize,
-    packed: &'a mut [[u32; TALL]],
-    rows: &'a mut [F::Row],
+    /// For each group, `stride` words: those of the rows, then some of no consequence.
+    to: &'a mut [u32],
+    stride: usize,
+    rows: &'a mut [C::Row],
 }
 
-impl<F: Format> Kernel for Convert<'_, F> {
+impl<C: Conversion> Kernel for Pack<'_, C> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let depth = self.packed.len();
-        let mut converted = Lines::borrow((TALL * depth).div_ceil(LANES));
-        let converted = &mut words_mut(&mut converted)[..TALL * depth];
-        for (i, row) in self.rows.iter_mut().enumerate() {
-            *row =
-                F::convert(&self.x[i * self.k..(i + 1) * self.k], &mut converted[i * depth..(i + 1) * depth]);
-        }
-        for (p, packed) in self.packed.iter_mut().enumerate() {
-            for (i, packed) in packed.iter_mut().enumerate() {
-                *packed = converted[i * depth + p];
+        let depth = self.k.div_ceil(C::GROUP);
+        let mut converted = Lines::borrow((4 * depth).div_ceil(LANES));
+        let converted = &mut words_mut(&mut converted)[..4 * depth];
+        for (first, rows) in (0..).step_by(4).zip(self.rows.chunks_mut(4)) {
+            for (i, row) in rows.iter_mut().enumerate() {
+                let x = &self.x[(first + i) * self.k..(first + i + 1) * self.k];
+                *row = C::convert(x, &mut converted[i * depth..(i + 1) * depth]);
             }
+            interleave(converted, &mut self.to[first..], self.stride);
         }
+    }
+}
+
+/// Writes the `p`th words of four rows together to `p * stride`.
+#[inline(always)]
+fn interleave(rows: &[u32], to: &mut [u32], stride: usize) {
+    let depth = rows.len() / 4;
+    let (a, rest) = rows.split_at(depth);
+    let (b, rest) = rest.split_at(depth);
+    let (c, d) = rest.split_at(depth);
+    for (p, to) in to.chunks_mut(stride).enumerate() {
+        to[..4].copy_from_slice(&[a[p], b[p], c[p], d[p]]);
     }
 }
 
@@ -232,8 +254,8 @@ impl<F: Format> Kernel for Convert<'_, F> {
 struct Task<'a, 'o, F: Format> {
     format: &'a F,
     x: &'a [[u32; TALL]],
-    weights: &'a [[Groups; PANEL]],
-    rows: &'a [F::Row],
+    weights: &'a [[Line; PANEL]],
+    rows: &'a [RowOf<F>],
     range: Range<usize>,
     column: usize,
     n: usize,

@@ -41,26 +41,36 @@ impl<'a> SharedOut<'a> {
     }
 }
 
-/// Sixteen f32 on a cache line of their own.
-#[derive(Clone, Copy)]
+/// Sixteen words of 32 bits, on a cache line of their own.
+#[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
-pub(crate) struct Line(pub(crate) [f32; LANES]);
+pub(crate) struct Line(pub(crate) [u32; LANES]);
 
-/// The elements of lines one after another.
-pub(crate) fn flat(lines: &[Line]) -> &[f32] {
-    // SAFETY: a line is sixteen f32 without padding.
+impl Line {
+    pub(crate) const ZERO: Self = Self([0; LANES]);
+}
+
+/// The words of lines one after another, as f32.
+pub(crate) fn floats(lines: &[Line]) -> &[f32] {
+    // SAFETY: a line is sixteen times 32 bits without padding, of which any will do for f32.
     unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * LANES) }
 }
 
-/// The elements of lines one after another.
-pub(crate) fn flat_mut(lines: &mut [Line]) -> &mut [f32] {
-    // SAFETY: a line is sixteen f32 without padding.
+/// The words of lines one after another, as f32.
+pub(crate) fn floats_mut(lines: &mut [Line]) -> &mut [f32] {
+    // SAFETY: as for `floats`.
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LANES) }
 }
 
-/// The elements of lines one after another, as bits.
+/// The words of lines one after another.
+pub(crate) fn words(lines: &[Line]) -> &[u32] {
+    // SAFETY: a line is sixteen u32 without padding.
+    unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * LANES) }
+}
+
+/// The words of lines one after another.
 pub(crate) fn words_mut(lines: &mut [Line]) -> &mut [u32] {
-    // SAFETY: a line is sixteen times 32 bits without padding, of which any will do for either type.
+    // SAFETY: as for `words`.
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LANES) }
 }
 
@@ -94,7 +104,7 @@ impl Lines {
     pub(crate) fn borrow(len: usize) -> Self {
         let mut buffer = BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_default();
         if buffer.len() < len {
-            buffer.resize(len, Line([0.0; LANES]));
+            buffer.resize(len, Line::ZERO);
         }
         Self { buffer, len }
     }

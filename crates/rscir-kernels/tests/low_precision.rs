@@ -74,7 +74,7 @@ fn quantised(w: &[f32], x: &[f32], m: usize, n: usize, k: usize) -> Vec<f64> {
     for x in x.chunks_exact(k).take(m) {
         let low = x.iter().copied().fold(0.0, f32::min);
         let high = x.iter().copied().fold(0.0, f32::max);
-        let scale = if high > low { (high - low) / 255.0 } else { 1.0 };
+        let scale = (high / 255.0 - low / 255.0).max(f32::MIN_POSITIVE);
         let zero = (-low * scale.recip()).round_ties_even() as i64;
         let xs: Vec<i64> = x
             .iter()
@@ -82,8 +82,8 @@ fn quantised(w: &[f32], x: &[f32], m: usize, n: usize, k: usize) -> Vec<f64> {
             .collect();
         for w in w.chunks_exact(k).take(n) {
             let largest = w.iter().fold(0.0_f32, |largest, w| largest.max(w.abs()));
-            let w_scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
-            let sum: i64 = xs.iter().zip(w).map(|(x, w)| x * (w / w_scale).round_ties_even() as i64).sum();
+            let w_scale = (largest / 127.0).max(f32::MIN_POSITIVE);
+            let sum: i64 = xs.iter().zip(w).map(|(x, w)| x * (w * w_scale.recip()).round_ties_even() as i64).sum();
             out.push(sum as f64 * f64::from(scale) * f64::from(w_scale));
         }
     }

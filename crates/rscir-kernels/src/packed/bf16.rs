@@ -1,11 +1,11 @@
 //! Linear layers in bf16: weights and activations rounded to nearest, products summed in f32.
 
-use super::{Epilogue, Format, Panels};
+use super::{Conversion, Epilogue, Format, Panels};
 use crate::parallel::halves_mut;
 use crate::simd::Simd;
 
 /// The weights of a linear layer in bf16, laid out for the product.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct PackedBf16(Panels);
 
 impl PackedBf16 {
@@ -14,10 +14,7 @@ impl PackedBf16 {
     /// # Panics
     /// If `weights` has not `n * k` elements.
     pub fn pack(weights: &[f32], n: usize, k: usize) -> Self {
-        assert_eq!(weights.len(), n * k, "weights have n x k elements");
-        Self(Panels::pack(n, k, Bf16::GROUP, |output, to| {
-            Bf16::convert(&weights[output * k..(output + 1) * k], to);
-        }))
+        Self(Panels::pack::<Bf16>(weights, n, k).0)
     }
 
     /// The number of outputs.
@@ -54,11 +51,9 @@ fn round(x: f32) -> u16 {
     ((if x.is_nan() { quiet } else { rounded }) >> 16) as u16
 }
 
-impl Format for Bf16 {
+impl Conversion for Bf16 {
     const GROUP: usize = 2;
     type Row = ();
-    type Sum<S: Simd> = S::F;
-    type Outputs<S: Simd> = ();
 
     #[inline(always)]
     fn convert(x: &[f32], to: &mut [u32]) {
@@ -69,6 +64,12 @@ impl Format for Bf16 {
             *to = round(x);
         }
     }
+}
+
+impl Format for Bf16 {
+    type X = Self;
+    type Sum<S: Simd> = S::F;
+    type Outputs<S: Simd> = ();
 
     #[inline(always)]
     fn zero<S: Simd>(simd: S) -> S::F {

@@ -1,6 +1,6 @@
 //! Linear layers in int8: exact integer sums of quantised weights and activations.
 
-use super::{Epilogue, Format, Panels};
+use super::{Conversion, Epilogue, Format, Panels};
 use crate::parallel::bytes_mut;
 use crate::simd::{LANES, Simd};
 
@@ -15,11 +15,10 @@ const X_MAX: f32 = 255.0;
 /// both are found on each call from the row's extremes, so that a row's result is its own. The scheme is that of
 /// B. Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference
 /// (2018), section 2, with a scale for each output and each row.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct PackedI8 {
     panels: Panels,
-    /// For each output, and as many more as fill its panel.
-    outputs: Int8,
+    outputs: Outputs,
 }
 
 impl PackedI8 {
@@ -28,31 +27,13 @@ impl PackedI8 {
     /// # Panics
     /// If `weights` has not `n * k` elements, or `k` is above 66,000, where a sum might not fit its 32 bits.
     pub fn pack(weights: &[f32], n: usize, k: usize) -> Self {
-        assert_eq!(weights.len(), n * k, "weights have n x k elements");
         assert!(k <= 66_000, "a row of at most 66,000 inputs");
-        let scale = |output: usize| {
-            let row = &weights[output * k..(output + 1) * k];
-            let largest = row.iter().fold(0.0_f32, |largest, w| largest.max(w.abs()));
-            if largest > 0.0 { largest / W_MAX } else { 1.0 }
+        let (panels, mut rows) = Panels::pack::<Weights>(weights, n, k);
+        rows.resize(n.next_multiple_of(LANES), WeightRow::default());
+        let outputs = Outputs {
+            scales: rows.iter().map(|row| row.scale).collect(),
+            sums: rows.iter().map(|row| row.sum as f32).collect(),
         };
-        let padded = n.next_multiple_of(LANES);
-        let mut outputs = Int8 { scales: (0..n).map(scale).collect(), sums: vec![0.0; padded] };
-        let quantise = |w: f32, scale: f32| (w / scale).round_ties_even() as i8;
-        let panels = Panels::pack(n, k, Int8::GROUP, |output, to| {
-            let scale = outputs.scales[output];
-            if let Some(last) = to.last_mut() {
-                *last = 0;
-            }
-            for (to, &w) in bytes_mut(to).iter_mut().zip(&weights[output * k..(output + 1) * k]) {
-                *to = quantise(w, scale) as u8;
-            }
-        });
-        for output in 0..n {
-            let row = &weights[output * k..(output + 1) * k];
-            outputs.sums[output] =
-                row.iter().map(|&w| i32::from(quantise(w, outputs.scales[output]))).sum::<i32>() as f32;
-        }
-        outputs.scales.resize(padded, 0.0);
         Self { panels, outputs }
     }
 
@@ -76,59 +57,119 @@ impl PackedI8 {
     }
 }
 
-/// Four bytes in a group.
-#[derive(Clone, Debug)]
-struct Int8 {
-    /// What one step of a weight is worth, for each output.
-    scales: Vec<f32>,
-    /// The sum of an output's quantised weights, by which a row's zero point shifts it.
-    sums: Vec<f32>,
+/// Adding 1.5 * 2^23 rounds to an integer, halves to even, and leaves it in the low bits of the significand.
+const ROUND: f32 = 12_582_912.0;
+
+/// `x` rounded to an integer; right up to 2^22.
+#[inline(always)]
+fn round(x: f32) -> i32 {
+    ((x + ROUND).to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32)
 }
+
+/// The extremes of `x` and zero; NaN twice if anything in `x` is not finite.
+#[inline(always)]
+fn range(x: &[f32]) -> (f32, f32) {
+    const WIDTH: usize = 4 * LANES;
+    let (mut lowest, mut highest) = ([0.0_f32; WIDTH], [0.0_f32; WIDTH]);
+    // Stays zero unless there is NaN or infinity.
+    let mut poison = [0.0_f32; WIDTH];
+    let (chunks, rest) = x.as_chunks::<WIDTH>();
+    let mut last = [0.0; WIDTH];
+    last[..rest.len()].copy_from_slice(rest);
+    for chunk in chunks.iter().chain([&last]) {
+        for i in 0..WIDTH {
+            lowest[i] = if chunk[i] < lowest[i] { chunk[i] } else { lowest[i] };
+            highest[i] = if chunk[i] > highest[i] { chunk[i] } else { highest[i] };
+            poison[i] += chunk[i] * 0.0;
+        }
+    }
+    let poison: f32 = poison.iter().sum();
+    let lowest = lowest.iter().fold(0.0, |a: f32, b| a.min(*b));
+    let highest = highest.iter().fold(0.0, |a: f32, b| a.max(*b));
+    (lowest + poison, highest + poison)
+}
+
+/// A step no smaller than its reciprocal allows. NaN passes.
+#[inline(always)]
+fn step(scale: f32) -> f32 {
+    if scale < f32::MIN_POSITIVE { f32::MIN_POSITIVE } else { scale }
+}
+
+/// Activations, four u8 in a group.
+struct Activations;
 
 /// How a row of activations was quantised.
 #[derive(Clone, Copy, Default)]
 struct Row {
+    /// What one step is worth.
     scale: f32,
+    /// The byte that stands for zero.
     zero: f32,
 }
 
-impl Format for Int8 {
+impl Conversion for Activations {
     const GROUP: usize = 4;
     type Row = Row;
-    type Sum<S: Simd> = S::I;
-    /// Scales and sums of the weights.
-    type Outputs<S: Simd> = (S::F, S::F);
 
     #[inline(always)]
     fn convert(x: &[f32], to: &mut [u32]) -> Row {
-        // Adding 1.5 * 2^23 rounds to an integer, and leaves it in the low bits of the significand.
-        const ROUND: f32 = 12_582_912.0;
-        let mut lowest = [0.0_f32; 4 * LANES];
-        let mut highest = [0.0_f32; 4 * LANES];
-        // Stays zero unless there is NaN or infinity.
-        let mut poison = [0.0_f32; 4 * LANES];
-        let (chunks, rest) = x.as_chunks::<{ 4 * LANES }>();
-        let mut last = [0.0; 4 * LANES];
-        last[..rest.len()].copy_from_slice(rest);
-        for chunk in chunks.iter().chain([&last]) {
-            for i in 0..4 * LANES {
-                lowest[i] = if chunk[i] < lowest[i] { chunk[i] } else { lowest[i] };
-                highest[i] = if chunk[i] > highest[i] { chunk[i] } else { highest[i] };
-                poison[i] += chunk[i] * 0.0;
-            }
-        }
-        let lowest = lowest.iter().fold(0.0_f32, |a, &b| a.min(b));
-        let highest = highest.iter().fold(0.0_f32, |a, &b| a.max(b));
-        let poison: f32 = poison.iter().sum();
-        let scale = if highest > lowest { (highest - lowest) / X_MAX } else { 1.0 };
+        let (lowest, highest) = range(x);
+        let scale = step(highest / X_MAX - lowest / X_MAX);
         let inverse = scale.recip();
-        let zero = (-lowest * inverse).round_ties_even();
-        let offset = (zero as i32).wrapping_sub(ROUND.to_bits() as i32);
+        let zero = round(-lowest * inverse);
         for (to, &x) in bytes_mut(to).iter_mut().zip(x) {
-            *to = ((x * inverse + ROUND).to_bits() as i32).wrapping_add(offset).clamp(0, 255) as u8;
+            *to = round(x * inverse).wrapping_add(zero).clamp(0, 255) as u8;
         }
-        Row { scale: scale + poison, zero }
+        Row { scale, zero: zero as f32 }
     }
+}
+
+/// Weights, four i8 in a group.
+struct Weights;
+
+/// How a row of weights was quantised.
+#[derive(Clone, Copy, Default)]
+struct WeightRow {
+    /// What one step is worth.
+    scale: f32,
+    /// The sum of the quantised weights, by which a zero point shifts the product.
+    sum: i32,
+}
+
+impl Conversion for Weights {
+    const GROUP: usize = 4;
+    type Row = WeightRow;
+
+    #[inline(always)]
+    fn convert(w: &[f32], to: &mut [u32]) -> WeightRow {
+        let (lowest, highest) = range(w);
+        let scale = step(if highest < -lowest { -lowest } else { highest } / W_MAX);
+        let inverse = scale.recip();
+        if let Some(last) = to.last_mut() {
+            *last = 0;
+        }
+        let mut sum = 0;
+        for (to, &w) in bytes_mut(to).iter_mut().zip(w) {
+            let quantised = round(w * inverse).clamp(-127, 127);
+            sum += quantised;
+            *to = quantised as u8;
+        }
+        WeightRow { scale, sum }
+    }
+}
+
+/// What the sums of the outputs stand for, padded to whole vectors.
+#[derive(Debug)]
+struct Outputs {
+    scales: Vec<f32>,
+    sums: Vec<f32>,
+}
+
+impl Format for Outputs {
+    type X = Activations;
+    type Sum<S: Simd> = S::I;
+    /// Scales and sums of the weights.
+    type Outputs<S: Simd> = (S::F, S::F);
 
     #[inline(always)]
     fn zero<S: Simd>(simd: S) -> S::I {

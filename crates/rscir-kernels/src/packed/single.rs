@@ -1,10 +1,10 @@
 //! Linear layers in f32.
 
-use super::{Epilogue, Format, Panels};
+use super::{Conversion, Epilogue, Format, Panels};
 use crate::simd::Simd;
 
 /// The weights of a linear layer in f32, laid out for the product.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct PackedMatrix(Panels);
 
 impl PackedMatrix {
@@ -13,10 +13,7 @@ impl PackedMatrix {
     /// # Panics
     /// If `weights` has not `n * k` elements.
     pub fn pack(weights: &[f32], n: usize, k: usize) -> Self {
-        assert_eq!(weights.len(), n * k, "weights have n x k elements");
-        Self(Panels::pack(n, k, Single::GROUP, |output, to| {
-            Single::convert(&weights[output * k..(output + 1) * k], to);
-        }))
+        Self(Panels::pack::<Single>(weights, n, k).0)
     }
 
     /// The number of outputs.
@@ -41,11 +38,9 @@ impl PackedMatrix {
 /// One f32 in a group.
 struct Single;
 
-impl Format for Single {
+impl Conversion for Single {
     const GROUP: usize = 1;
     type Row = ();
-    type Sum<S: Simd> = S::F;
-    type Outputs<S: Simd> = ();
 
     #[inline(always)]
     fn convert(x: &[f32], to: &mut [u32]) {
@@ -53,6 +48,12 @@ impl Format for Single {
             *to = x.to_bits();
         }
     }
+}
+
+impl Format for Single {
+    type X = Self;
+    type Sum<S: Simd> = S::F;
+    type Outputs<S: Simd> = ();
 
     #[inline(always)]
     fn zero<S: Simd>(simd: S) -> S::F {
