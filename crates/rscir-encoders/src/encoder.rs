@@ -81,11 +81,6 @@ impl ClipEncoder {
         &self.tokenizer
     }
 
-    fn encode_prompts(&self, prompts: &[Prompt<'_>]) -> Result<Embeddings> {
-        let vectors = self.towers.encode_texts(prompts, self.tokenizer.padding())?;
-        Ok(Embeddings::normalize(self.config.dim, vectors)?)
-    }
-
     /// How images become the tower's input.
     pub fn preprocessing(&self) -> &Preprocessing {
         self.preprocessor.preprocessing()
@@ -106,6 +101,26 @@ impl ClipEncoder {
         Ok(query.with_image(image.vector(0))?.with_text(text_vector.vector(0))?.with_words(text))
     }
 
+    /// What decides the vectors. The first call hashes the weights' file.
+    pub fn spec(&self) -> &EncoderSpec {
+        // Hashing the weights takes about a second for the larger models; who only encodes does not wait for it.
+        self.spec.get_or_init(|| EncoderSpec {
+            model: self.name.clone(),
+            architecture: self.config.to_string(),
+            activation: self.config.activation(),
+            preprocessing: self.preprocessor.preprocessing().to_string(),
+            tokenizer: self.tokenizer.identity().into(),
+            weights_sha256: self.checkpoint.sha256().into(),
+            dim: self.config.dim,
+            precision: self.precision,
+        })
+    }
+
+    fn encode_prompts(&self, prompts: &[Prompt<'_>]) -> Result<Embeddings> {
+        let vectors = self.towers.encode_texts(prompts, self.tokenizer.padding())?;
+        Ok(Embeddings::normalize(self.config.dim, vectors)?)
+    }
+
     /// The ids of a prompt, and the position of its marker.
     fn injected<'p>(&self, prompt: &InjectedPrompt<'p>) -> rscir_core::Result<Prompt<'p>> {
         rscir_core::Error::check_length(
@@ -124,23 +139,6 @@ impl ClipEncoder {
                 expected: "exactly one token of the prompt",
             }),
         }
-    }
-}
-
-impl ClipEncoder {
-    /// What decides the vectors. The first call hashes the weights' file.
-    pub fn spec(&self) -> &EncoderSpec {
-        // Hashing the weights takes about a second for the larger models; who only encodes does not wait for it.
-        self.spec.get_or_init(|| EncoderSpec {
-            model: self.name.clone(),
-            architecture: self.config.to_string(),
-            activation: self.config.activation(),
-            preprocessing: self.preprocessor.preprocessing().to_string(),
-            tokenizer: self.tokenizer.identity().into(),
-            weights_sha256: self.checkpoint.sha256().into(),
-            dim: self.config.dim,
-            precision: self.precision,
-        })
     }
 }
 
@@ -204,7 +202,8 @@ struct Parts {
     name: String,
     weights: PathBuf,
     tokenizer: Option<PathBuf>,
-    model: ModelFile,
+    config: ClipConfig,
+    preprocessing: Preprocessing,
 }
 
 impl ClipEncoderBuilder {
@@ -283,18 +282,16 @@ impl ClipEncoderBuilder {
             }
         };
         let parts = self.parts()?;
-        let config = parts.model.config;
+        let config = parts.config;
         let tokenizer = tokenizer(&config, parts.tokenizer.as_deref())?;
         if tokenizer.vocabulary() > config.text.vocabulary {
             let (tokenizer, tower) = (tokenizer.vocabulary(), config.text.vocabulary);
             return Err(Error::Vocabulary { tokenizer, tower });
         }
         let checkpoint = Checkpoint::open(&parts.weights)?.open_clip_names();
-        let preprocessing = parts.model.preprocessing.resolve(&config);
-        let (mean, deviation) = (preprocessing.mean, preprocessing.std);
-        let preprocessor = Preprocessor::new(preprocessing)?;
+        let normalization = Normalization::new(parts.preprocessing.mean, parts.preprocessing.std);
+        let preprocessor = Preprocessor::new(parts.preprocessing)?;
         let compute = Compute { device: device.candle.clone(), dtype };
-        let normalization = Normalization::new(mean, deviation);
         let towers = Towers::load(&checkpoint, &config, normalization, compute)?;
         Ok(ClipEncoder {
             name: self.name.unwrap_or(parts.name),
@@ -328,7 +325,8 @@ impl ClipEncoderBuilder {
                     }
                     _ => None,
                 };
-                Ok(Parts { name: model.name.into(), weights, tokenizer, model: model.file() })
+                let (config, preprocessing) = (model.config, model.preprocessing());
+                Ok(Parts { name: model.name.into(), weights, tokenizer, config, preprocessing })
             }
             Source::Files { weights, config } => self.files(weights.clone(), config),
             Source::Folder(folder) => {
@@ -351,12 +349,12 @@ impl ClipEncoderBuilder {
     }
 
     fn files(&self, weights: PathBuf, config: &Path) -> Result<Parts> {
-        let model = ModelFile::read(config)?;
+        let ModelFile { config: read, preprocessing } = ModelFile::read(config)?;
         let beside = config.with_file_name("tokenizer.json");
         let tokenizer = self.tokenizer.clone().or_else(|| beside.is_file().then_some(beside));
         let folder = weights.parent().and_then(Path::file_name);
         let name = folder.or(weights.file_stem()).unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Parts { name, weights, tokenizer, model })
+        Ok(Parts { name, weights, tokenizer, config: read, preprocessing })
     }
 }
 

@@ -4,7 +4,7 @@ use crate::clip::config::{
     Activation, ClipConfig, EPSILON, ResNetConfig, StackConfig, TextConfig, TextPool, TokenizerConfig,
     VisionConfig, VitConfig, VitNames, VitPool,
 };
-use crate::clip::read::{ModelFile, PreprocessingFile};
+use crate::preprocess::Preprocessing;
 use crate::tokenizer::Cleaning;
 use crate::{Error, Result};
 
@@ -21,7 +21,18 @@ pub struct Model {
     /// The licence of the weights; empty if none is stated.
     pub licence: &'static str,
     pub(crate) config: ClipConfig,
-    pub(crate) mean_std: [[f32; 3]; 2],
+    preparation: Preparation,
+}
+
+/// How the images of a family of models are prepared.
+#[derive(Debug, Clone, Copy)]
+enum Preparation {
+    /// As OpenAI's.
+    OpenAi,
+    /// As OpenAI's, but to values from -1 to 1.
+    Symmetric,
+    /// As SigLIP's.
+    Siglip,
 }
 
 /// A file on the Hugging Face hub.
@@ -50,12 +61,15 @@ impl Model {
         })
     }
 
-    /// What a configuration file would say.
-    pub(crate) fn file(&self) -> ModelFile {
-        let [mean, std] = self.mean_std.map(Some);
-        ModelFile {
-            config: self.config,
-            preprocessing: PreprocessingFile { mean, std, ..Default::default() },
+    /// How a decoded image becomes the tower's input.
+    pub fn preprocessing(&self) -> Preprocessing {
+        let size = self.image_size();
+        match self.preparation {
+            Preparation::OpenAi => Preprocessing::openai(size),
+            Preparation::Symmetric => {
+                Preprocessing { mean: [0.5; 3], std: [0.5; 3], ..Preprocessing::openai(size) }
+            }
+            Preparation::Siglip => Preprocessing::siglip(size),
         }
     }
 
@@ -90,12 +104,6 @@ impl fmt::Display for HubFile {
 pub fn models() -> &'static [Model] {
     &MODELS
 }
-
-/// OpenAI's `clip/clip.py`, and nearly everybody's since.
-pub(crate) const OPENAI: [[f32; 3]; 2] =
-    [[0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_58, 0.275_777_11]];
-/// `IMAGENET_INCEPTION_MEAN` and `_STD` of timm.
-pub(crate) const HALF: [[f32; 3]; 2] = [[0.5; 3]; 2];
 
 // Sizes are those of open_clip's `model_configs/*.json`.
 const VIT_B_32: ClipConfig = vit(512, [224, 32], [768, 12, 12], [512, 12, 8]);
@@ -185,22 +193,22 @@ const fn hub(repository: &'static str, file: &'static str) -> Option<HubFile> {
 struct Family {
     description: &'static str,
     licence: &'static str,
-    mean_std: [[f32; 3]; 2],
+    preparation: Preparation,
 }
 
 const fn family(description: &'static str, licence: &'static str) -> Family {
-    Family { description, licence, mean_std: OPENAI }
+    Family { description, licence, preparation: Preparation::OpenAi }
 }
 
 const fn model(name: &'static str, family: Family, config: ClipConfig, hub: Option<HubFile>) -> Model {
-    let Family { description, licence, mean_std } = family;
-    Model { name, description, hub, licence, config, mean_std }
+    let Family { description, licence, preparation } = family;
+    Model { name, description, hub, licence, config, preparation }
 }
 
 const CLIP: Family = family("OpenAI's CLIP (Radford et al. 2021), trained with QuickGELU", "MIT");
 const OPENCLIP: Family = family("OpenCLIP, trained on LAION-2B with exact GELU", "MIT");
 /// This one model of theirs was trained with other constants.
-const OPENCLIP_L: Family = Family { mean_std: HALF, ..OPENCLIP };
+const OPENCLIP_L: Family = Family { preparation: Preparation::Symmetric, ..OPENCLIP };
 const REMOTECLIP: Family = family(
     "RemoteCLIP (Liu et al. 2024), trained with QuickGELU, its published results with exact GELU",
     "Apache-2.0",
@@ -212,7 +220,7 @@ const LRSCLIP: Family = family("LRSCLIP (Chen et al. 2025), for texts of up to 2
 const GIT_RSCLIP: Family = Family {
     description: "Git-RSCLIP (Liu et al. 2025), SigLIP trained further on Git-10M",
     licence: "Apache-2.0",
-    mean_std: HALF,
+    preparation: Preparation::Siglip,
 };
 const SIGLIP_B: ClipConfig = siglip([224, 16], [768, 12, 12]);
 const SIGLIP_L: ClipConfig = siglip([256, 16], [1024, 24, 16]);

@@ -13,7 +13,7 @@ use crate::tokenizer::Cleaning;
 use crate::{Interpolation, ResizeMode, Result};
 
 #[derive(Deserialize)]
-pub(crate) struct Model {
+pub(super) struct Model {
     model_type: String,
     projection_dim: Option<usize>,
     #[serde(default)]
@@ -106,7 +106,7 @@ const SIGLIP: Defaults = Defaults {
 };
 
 impl Model {
-    pub(crate) fn config(self) -> Result<ClipConfig> {
+    pub(super) fn config(self) -> Result<ClipConfig> {
         let text = self.text_config.overridden(self.text_config_dict);
         let vision = self.vision_config.overridden(self.vision_config_dict);
         if let Some(channels) = vision.num_channels.filter(|channels| *channels != 3) {
@@ -182,33 +182,16 @@ fn stack(name: &str, tower: &Tower, defaults: &Defaults, sizes: [usize; 3]) -> R
 
 /// `preprocessor_config.json`
 #[derive(Deserialize)]
-pub(crate) struct Preprocessor {
+pub(super) struct Preprocessor {
     image_mean: Option<[f32; 3]>,
     image_std: Option<[f32; 3]>,
     /// Pillow's number of the filter.
     resample: Option<u32>,
-    size: Option<Size>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Size {
-    #[serde(rename_all = "snake_case")]
-    Shortest {
-        #[allow(dead_code)]
-        shortest_edge: usize,
-    },
-    Both {
-        #[allow(dead_code)]
-        height: usize,
-        #[allow(dead_code)]
-        width: usize,
-    },
-    Number(#[allow(dead_code)] usize),
+    size: Option<Value>,
 }
 
 impl Preprocessor {
-    pub(crate) fn preprocessing(self) -> Result<PreprocessingFile> {
+    pub(super) fn preprocessing(self) -> Result<PreprocessingFile> {
         let interpolation = match self.resample {
             None => None,
             // `Image.Resampling.BILINEAR` and `BICUBIC`
@@ -216,17 +199,12 @@ impl Preprocessor {
             Some(3) => Some(Interpolation::Bicubic),
             Some(other) => return refuse("resample", other, "2 (bilinear) or 3 (bicubic)"),
         };
-        let resize_mode = match self.size {
-            Some(Size::Both { .. }) => Some(ResizeMode::Squash),
-            Some(Size::Shortest { .. } | Size::Number(_)) => Some(ResizeMode::Shortest),
-            None => None,
-        };
-        Ok(PreprocessingFile {
-            mean: self.image_mean,
-            std: self.image_std,
-            interpolation,
-            resize_mode,
-            fill_color: None,
-        })
+        // A number, or an object: {"shortest_edge"} or {"height", "width"}.
+        let resize_mode = self.size.map(|size| match size.get("height") {
+            Some(_) => ResizeMode::Squash,
+            None => ResizeMode::Shortest,
+        });
+        let (mean, std) = (self.image_mean, self.image_std);
+        Ok(PreprocessingFile { mean, std, interpolation, resize_mode, fill_color: None })
     }
 }

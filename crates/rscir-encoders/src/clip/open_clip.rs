@@ -16,7 +16,7 @@ use crate::tokenizer::Cleaning;
 type Rest = BTreeMap<String, Value>;
 
 #[derive(Deserialize)]
-pub(crate) struct Model {
+pub(super) struct Model {
     embed_dim: usize,
     vision_cfg: Vision,
     text_cfg: Text,
@@ -135,7 +135,7 @@ enum Layers {
 }
 
 impl Model {
-    pub(crate) fn config(self) -> Result<ClipConfig> {
+    pub(super) fn config(self) -> Result<ClipConfig> {
         refuse_unknown("", &self.rest, &INERT)?;
         let vision = self.vision_cfg.config(self.quick_gelu)?;
         let text = self.text_cfg.config(self.quick_gelu)?;

@@ -16,33 +16,32 @@ const MOST_BYTES: u64 = 1 << 20;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ModelFile {
     pub(crate) config: ClipConfig,
-    pub(crate) preprocessing: PreprocessingFile,
+    pub(crate) preprocessing: Preprocessing,
 }
 
-/// How images are prepared, in open_clip's terms; what a file does not say is `None`.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub(crate) struct PreprocessingFile {
-    pub(crate) mean: Option<[f32; 3]>,
-    pub(crate) std: Option<[f32; 3]>,
-    pub(crate) interpolation: Option<Interpolation>,
-    pub(crate) resize_mode: Option<ResizeMode>,
-    /// The gray level beside an image that is fitted by its longer side.
-    pub(crate) fill_color: Option<u8>,
+/// open_clip's `preprocess_cfg`; the size is the tower's.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct PreprocessingFile {
+    pub(super) mean: Option<[f32; 3]>,
+    pub(super) std: Option<[f32; 3]>,
+    pub(super) interpolation: Option<Interpolation>,
+    pub(super) resize_mode: Option<ResizeMode>,
+    pub(super) fill_color: Option<u8>,
 }
 
 impl PreprocessingFile {
-    /// How images are prepared; where the file is silent, as the architecture's publishers do it.
-    pub(crate) fn resolve(&self, config: &ClipConfig) -> Preprocessing {
+    /// Where the file is silent, images are prepared as the architecture's publishers do.
+    fn complete(self, config: &ClipConfig) -> Preprocessing {
         let siglip = matches!(config.vision, VisionConfig::Vit(vit) if vit.pool == VitPool::Attention);
         let size = config.image_size();
-        let usual = if siglip { Preprocessing::siglip(size) } else { Preprocessing::openai(size) };
+        let published = if siglip { Preprocessing::siglip(size) } else { Preprocessing::openai(size) };
         Preprocessing {
             size,
-            mean: self.mean.unwrap_or(usual.mean),
-            std: self.std.unwrap_or(usual.std),
-            resize_mode: self.resize_mode.unwrap_or(usual.resize_mode),
-            interpolation: self.interpolation.unwrap_or(usual.interpolation),
-            fill: self.fill_color.unwrap_or(usual.fill),
+            mean: self.mean.unwrap_or(published.mean),
+            std: self.std.unwrap_or(published.std),
+            resize_mode: self.resize_mode.unwrap_or(published.resize_mode),
+            interpolation: self.interpolation.unwrap_or(published.interpolation),
+            fill: self.fill_color.unwrap_or(published.fill),
         }
     }
 }
@@ -61,15 +60,17 @@ impl ModelFile {
                 Some(preprocessor) => preprocessor.preprocessing()?,
                 None => PreprocessingFile::default(),
             };
-            return Ok(Self { config: model.config()?, preprocessing });
+            let config = model.config()?;
+            return Ok(Self { config, preprocessing: preprocessing.complete(&config) });
         }
-        let preprocessing = match value.get_mut("preprocess_cfg").map(Value::take) {
+        let preprocessing: PreprocessingFile = match value.get_mut("preprocess_cfg").map(Value::take) {
             Some(preprocessing) => serde_json::from_value(preprocessing).map_err(unreadable)?,
             None => PreprocessingFile::default(),
         };
         let model = value.get_mut("model_cfg").map(Value::take).unwrap_or(value);
         let model: open_clip::Model = serde_json::from_value(model).map_err(unreadable)?;
-        Ok(Self { config: model.config()?, preprocessing })
+        let config = model.config()?;
+        Ok(Self { config, preprocessing: preprocessing.complete(&config) })
     }
 }
 
