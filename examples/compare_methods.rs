@@ -1,0 +1,98 @@
+//! All training-free methods on the demo, in one table.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
+
+mod common;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Parser;
+use common::bars::Bars;
+use common::model::ModelArgs;
+use common::{Outcome, demo};
+use rscir::index::MemorySink;
+use rscir::prelude::*;
+use rscir::weicom::Vocabulary;
+
+/// Compare all training-free methods on the demo, or a dataset in PatternCom's shape.
+///
+/// The numbers of the demo are not PatternCom's.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    /// Folder with images, patternnet.csv and PatternCom/*.csv [default: the demo's]
+    #[arg(long, value_name = "DIR")]
+    dataset: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Methods with their parameters, separated by spaces
+    #[arg(long, num_args = 1.., default_values_t = METHODS.map(String::from))]
+    methods: Vec<String>,
+}
+
+/// The methods of a plain run, at their papers' parameters but for BASIC's contexts, which would write 200 prompts a text.
+const METHODS: [&str; 11] = [
+    "image",
+    "text",
+    "sum",
+    "product",
+    "min",
+    "slerp",
+    "rrf",
+    "dbsf",
+    "weicom",
+    "freedom",
+    "basic:context=off",
+];
+
+fn main() -> ExitCode {
+    common::exit(run(&Cli::parse()))
+}
+
+fn run(cli: &Cli) -> anyhow::Result<Outcome> {
+    let bars = Bars::default();
+    let dataset = cli.dataset.clone().unwrap_or_else(|| demo("benchmark"));
+    let encoder = Arc::new(cli.model.load()?);
+    let keys = PatternCom::read_tiles(&dataset)?.into_iter().map(|tile| tile.path).collect();
+    let mut sink = MemorySink::new(encoder.spec().clone());
+    let mut options = IngestOptions::default();
+    options.progress = &bars;
+    let images = ImageList::new(&dataset, keys);
+    let report = rscir::encoders::ingest(&images, &*encoder, &mut sink, &options, &mut |failure| {
+        bars.suspend(|| eprintln!("failed: {failure}"));
+    })?;
+    let archive = sink.into_archive()?;
+
+    let subjects = words("generic_subjects.csv", &encoder)?;
+    let resources = Resources {
+        vocabulary: Some(subjects.clone()),
+        subjects: Some(subjects),
+        styles: Some(words("generic_styles.csv", &encoder)?),
+        encoder: Some(encoder.clone()),
+        ..Resources::default()
+    };
+    let mut methods = Vec::new();
+    for text in &cli.methods {
+        methods.push(text.parse::<MethodSpec>()?.build(&resources)?);
+    }
+    let (queries, _) = PatternCom::read(&dataset)?.queries(&archive, Mode::Clean)?;
+    let texts: Vec<&str> = queries.texts.iter().map(String::as_str).collect();
+    let texts = encoder.encode_texts(&texts)?;
+    let vectors = QueryVectors { images: QueryVectors::images_of(&queries, &archive)?, texts };
+    let methods: Vec<&dyn Method> = methods.iter().map(|method| &**method).collect();
+    let options = EvaluateOptions { progress: &bars, ..EvaluateOptions::default() };
+    let evaluation = evaluate(&archive, &queries, &vectors, &methods, options)?;
+    println!("{}", Table::of(&evaluation, Rounding::None).to_markdown());
+    Ok(Outcome::from_failures(report.failed))
+}
+
+/// A list of words of BASIC's corpora, encoded. Their first row is the column's name.
+fn words(file: &str, encoder: &ClipEncoder) -> anyhow::Result<Arc<Vocabulary>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/basic_corpora").join(file);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let words = text.lines().skip(1).map(|line| line.trim_matches('"').to_string()).collect();
+    Ok(Arc::new(Vocabulary::encode(words, encoder)?))
+}
