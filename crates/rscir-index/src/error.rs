@@ -175,7 +175,7 @@ pub enum Error {
     Exists {
         /// The folder.
         path: PathBuf,
-        /// A file in it: `manifest.json` if it is an archive.
+        /// What is in it: `an archive`, or the path of a file.
         found: String,
     },
     /// An archive is asked to hold another precision than it was created with.

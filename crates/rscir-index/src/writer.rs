@@ -99,7 +99,9 @@ impl ArchiveWriter {
         directory.create_dirs()?;
         let lock = directory.lock()?;
         if let Some(file) = directory.foreign_file()? {
-            return Err(Error::Exists { path: dir.as_ref().into(), found: file.display().to_string() });
+            let is_archive = file == Path::new("manifest.json");
+            let found = if is_archive { "an archive".into() } else { file.display().to_string() };
+            return Err(Error::Exists { path: dir.as_ref().into(), found });
         }
         directory.write_manifest(&manifest)?;
         Self::new(directory, manifest, lock)

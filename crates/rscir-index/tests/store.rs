@@ -210,7 +210,7 @@ fn a_folder_that_is_no_archive_is_left_alone() {
     assert!(matches!(refused, Err(Error::Exists { found, .. }) if found == "thesis.tex"));
     create(&dir, Precision::F32);
     let again = ArchiveWriter::create(&dir, EncoderSpec::unknown(DIM), Precision::F32);
-    assert!(matches!(again, Err(Error::Exists { found, .. }) if found == "manifest.json"));
+    assert!(matches!(again, Err(Error::Exists { found, .. }) if found == "an archive"));
     let nested = parent.path().join("a/b/c.rscir");
     create(&nested, Precision::F32);
     assert!(DiskArchive::open(nested).unwrap().is_empty());
