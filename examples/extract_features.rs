@@ -4,17 +4,18 @@
 
 mod common;
 
-use std::io::{BufWriter, Write};
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use common::bars::Bars;
 use common::model::ModelArgs;
 use common::{Outcome, demo, demo_archive};
 use rscir::bench::PatternCom;
-use rscir::encoders::{ClipEncoder, Failure};
+use rscir::encoders::{ChangeDetection, ClipEncoder, Failure};
 use rscir::index::KeyKind;
 use rscir::prelude::*;
 
@@ -45,12 +46,23 @@ struct Cli {
     /// Where the texts' features go
     #[arg(long, value_name = "FILE", requires = "texts")]
     export_texts: Option<PathBuf>,
+    /// How a file is seen to have changed since it was encoded
+    #[arg(long, value_enum, default_value_t = Check::Time)]
+    check: Check,
     /// Give up after more failed images than this
     #[arg(long, value_name = "N")]
     max_failures: Option<usize>,
     /// Also write each failed image to this file, as a line of JSON
     #[arg(long, value_name = "FILE")]
     failures: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Check {
+    /// By its size and time of change
+    Time,
+    /// By its content: sure, and reads every file
+    Content,
 }
 
 fn main() -> ExitCode {
@@ -66,12 +78,15 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             return Ok(Outcome::Done);
         }
     }
-    let (images, labels, listed) = list(cli)?;
+    let (images, labels) = list(cli)?;
     let bars = Bars::default();
     let mut failures = FailureLog::open(cli.failures.as_deref(), &bars)?;
-    listed.into_iter().for_each(|failure| failures.add(&failure));
     let mut options = IngestOptions::default();
     options.batch = cli.model.batch.into();
+    options.changes = match cli.check {
+        Check::Time => ChangeDetection::SizeAndTime,
+        Check::Content => ChangeDetection::Content,
+    };
     options.max_failures = cli.max_failures;
     options.progress = &bars;
     options.stop = Some(common::stop_on_interrupt()?);
@@ -89,7 +104,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         stored.len(),
         report.encoded,
         report.unchanged,
-        failures.count
+        report.failed
     );
     if report.stopped {
         anyhow::bail!("stopped: run the same command again to go on");
@@ -100,23 +115,21 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     failures.finish()
 }
 
-/// The images, their labels where the dataset has them, and what could not be listed.
-type Listed = (ImageList, Option<Vec<String>>, Vec<Failure>);
-
-fn list(cli: &Cli) -> anyhow::Result<Listed> {
+/// The images, and their labels where the dataset has them.
+fn list(cli: &Cli) -> anyhow::Result<(ImageList, Option<Vec<String>>)> {
     if let Some(folder) = &cli.images {
-        let (images, failures) = ImageList::collect(folder)?;
+        let images = ImageList::collect(folder)?;
         anyhow::ensure!(
-            !images.is_empty() || !failures.is_empty(),
+            !images.is_empty() || !images.unlisted().is_empty(),
             "there are no images below {}",
             folder.display()
         );
-        return Ok((images, None, failures));
+        return Ok((images, None));
     }
     let folder = cli.dataset.clone().unwrap_or_else(|| demo("benchmark"));
     let tiles = PatternCom::read_tiles(&folder)?;
     let (keys, labels) = tiles.into_iter().map(|tile| (tile.path, tile.label)).unzip();
-    Ok((ImageList::new(folder, keys), Some(labels), Vec::new()))
+    Ok((ImageList::new(folder, keys), Some(labels)))
 }
 
 fn encode_texts(encoder: &ClipEncoder, file: &Path, export: &Path) -> anyhow::Result<()> {
@@ -178,15 +191,16 @@ fn export_from_memory(
 struct FailureLog<'a> {
     bars: &'a Bars,
     count: usize,
-    file: Option<BufWriter<std::fs::File>>,
+    file: Option<File>,
+    /// What first went wrong with the file: it must not end the job, standard error has the report too.
+    unwritten: Option<io::Error>,
 }
 
 impl<'a> FailureLog<'a> {
     fn open(path: Option<&Path>, bars: &'a Bars) -> anyhow::Result<Self> {
-        let open = |path: &Path| {
-            std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))
-        };
-        Ok(Self { bars, count: 0, file: path.map(open).transpose()?.map(BufWriter::new) })
+        let open =
+            |path: &Path| File::create(path).with_context(|| format!("cannot write {}", path.display()));
+        Ok(Self { bars, count: 0, file: path.map(open).transpose()?, unwritten: None })
     }
 
     fn add(&mut self, failure: &Failure) {
@@ -199,18 +213,20 @@ impl<'a> FailureLog<'a> {
                 "stage": failure.stage.to_string(),
                 "reason": failure.reason,
             });
-            // The report on standard error has it too; a full disk must not end the job.
-            let _ = writeln!(file, "{line}");
+            // Each line is written at once and whole: the list is good however the job ends.
+            if let Err(error) = file.write_all(format!("{line}\n").as_bytes()) {
+                self.unwritten.get_or_insert(error);
+            }
         }
     }
 
-    fn finish(mut self) -> anyhow::Result<Outcome> {
-        if let Some(file) = &mut self.file {
-            file.flush().context("cannot write the list of failures")?;
-        }
+    fn finish(self) -> anyhow::Result<Outcome> {
         if self.count > 0 {
             eprintln!("{} images failed; the rest is done", self.count);
         }
-        Ok(Outcome::from_failures(self.count))
+        match self.unwritten {
+            Some(error) => Err(error).context("cannot write the list of failures"),
+            None => Ok(Outcome::from_failures(self.count)),
+        }
     }
 }

@@ -19,8 +19,8 @@ pub struct Ingested {
 /// Encodes every image below `folder` into the archive `archive`, which is made if it is not there.
 ///
 /// Keys are paths relative to the folder, rows are in their order. Called again, it encodes what is new or changed and
-/// goes on where it was cut off. Images that cannot be read or decoded are listed in the result. For progress, limits and
-/// other options see [`ingest_with`].
+/// goes on where it was cut off, be it by SIGKILL; the archive is then the same to the byte as if it had not been. Images
+/// that cannot be read or decoded are listed in the result. For progress, limits and other options see [`ingest_with`].
 ///
 /// # Errors
 /// If the folder cannot be listed, the archive was made by another encoder or is in use by another writer, or the
@@ -30,12 +30,11 @@ pub fn ingest(
     encoder: &dyn ImageEncoder,
     archive: impl AsRef<Path>,
 ) -> Result<Ingested> {
-    let (images, mut failures) = ImageList::collect(folder.as_ref())?;
-    let listed = failures.len();
-    let mut report = ingest_with(&images, encoder, &archive, &IngestOptions::default(), &mut |failure| {
+    let images = ImageList::collect(folder.as_ref())?;
+    let mut failures = Vec::new();
+    let report = ingest_with(&images, encoder, &archive, &IngestOptions::default(), &mut |failure| {
         failures.push(failure);
     })?;
-    report.failed += listed;
     Ok(Ingested { archive: DiskArchive::open(archive)?, report, failures })
 }
 

@@ -158,6 +158,10 @@ pub fn ingest(
         report.fail(failure.clone(), options, on_failure)?;
     }
     let todo = changed(images, sink, options);
+    if options.is_stopped() {
+        report.stopped = true;
+        return Ok(report);
+    }
     report.unchanged = images.len() - todo.len();
     options.progress.begin("encoding", Some(todo.len() as u64));
     let batch = options.batch.clamp(1, todo.len().max(1));
@@ -207,10 +211,10 @@ fn changed(images: &ImageList, sink: &dyn EmbeddingSink, options: &IngestOptions
         }
         let path = images.path(index);
         let is_changed = match path.metadata() {
-            // Not read: what has its row and cannot be read any more is reported when it is encoded.
             Ok(metadata) if options.changes == ChangeDetection::SizeAndTime => {
                 options.changes.fingerprint(&metadata, &[]) != known
             }
+            // What cannot be read any more is reported when it is to be encoded.
             Ok(_) => read(&path, options).map_or(true, |(_, current)| current != known),
             // A file that is gone keeps its row.
             Err(_) => false,

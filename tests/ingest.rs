@@ -1,0 +1,357 @@
+//! Ingest of many files: broken ones, kills, Ctrl-C. Full sizes are ignored by default; they run with
+//! `cargo test --release --test ingest -- --ignored --nocapture --test-threads 1`.
+#![cfg(unix)]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use common::{Run, example, finish, repository};
+use rscir::prelude::*;
+
+/// Images encoded and committed at once.
+const BATCH: usize = 32;
+
+/// A folder of images, with room for archives beside it.
+struct Bed {
+    folder: tempfile::TempDir,
+}
+
+impl Bed {
+    /// `n` whole images.
+    fn new(n: usize) -> Self {
+        let bed = Self { folder: tempfile::tempdir().unwrap() };
+        fs::create_dir(bed.images()).unwrap();
+        bed.add_whole(0..n);
+        bed
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn images(&self) -> PathBuf {
+        self.path("images")
+    }
+
+    fn image(&self, name: &str) -> PathBuf {
+        self.images().join(name)
+    }
+
+    /// Hard links, of which a file system may allow but some thousands per file, hence one source per thousand.
+    fn add_whole(&self, numbers: impl Iterator<Item = usize>) {
+        for i in numbers {
+            let source = self.path(&format!("source{}.jpg", i / 1000));
+            if !source.is_file() {
+                fs::copy(repository("tests/data/ingest/tile.jpg"), &source).unwrap();
+            }
+            fs::hard_link(source, self.image(&format!("{i:06}.jpg"))).unwrap();
+        }
+    }
+
+    fn command(&self, archive: &Path) -> Command {
+        let mut command = example("extract_features");
+        command.arg("--images").arg(self.images()).arg("--archive").arg(archive);
+        command
+    }
+
+    fn run(&self, archive: &Path) -> Run {
+        finish(&mut self.command(archive))
+    }
+}
+
+/// The files of an archive, by path, but for the lock.
+fn files(archive: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![archive.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.insert(path.strip_prefix(archive).unwrap().into(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+/// Panics with the names of the files that differ, rather than their bytes.
+#[track_caller]
+fn assert_identical(got: &Path, expected: &BTreeMap<PathBuf, Vec<u8>>) {
+    let got = files(got);
+    let differing: Vec<_> =
+        got.keys().chain(expected.keys()).filter(|name| got.get(*name) != expected.get(*name)).collect();
+    assert!(differing.is_empty(), "these files differ from an uninterrupted ingest's: {differing:?}");
+}
+
+/// Rows that are committed, 0 before there is an archive.
+fn rows(archive: &Path) -> usize {
+    DiskArchive::open(archive).map_or(0, |archive| archive.len())
+}
+
+fn wait_for_rows(archive: &Path, child: &mut Child) {
+    while rows(archive) == 0 {
+        assert!(child.try_wait().unwrap().is_none(), "the ingest ended before its first batch");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+/// Adds one file in a hundred that is not as it should be, in twelve ways. Gives the keys that must fail, and the paths to
+/// remove while the ingest runs.
+fn add_broken(bed: &Bed, n: usize) -> (BTreeSet<String>, Vec<PathBuf>) {
+    let data = |name: &str| fs::read(repository("tests/data/ingest").join(name)).unwrap();
+    let (mut failing, mut going) = (BTreeSet::new(), Vec::new());
+    for i in 0..n {
+        let stem = format!("{:06}", i * 100);
+        let (name, content, fails) = match i % 12 {
+            0 => (format!("{stem}-empty.jpg"), Vec::new(), true),
+            1 => (format!("{stem}-cut.jpg"), data("tile.jpg")[..300].to_vec(), true),
+            2 => (format!("{stem}-page.jpg"), b"<!doctype html><title>404</title>".to_vec(), true),
+            3 => (format!("{stem}-cmyk.jpg"), data("cmyk.jpg"), false),
+            4 => (format!("{stem}-gray16.png"), data("gray16.png"), false),
+            5 => (format!("{stem}-palette.png"), data("palette.png"), false),
+            6 => (format!("{stem}-animated.webp"), data("animated.webp"), false),
+            7 => {
+                let name = format!("{stem}-secret.jpg");
+                fs::write(bed.image(&name), data("tile.jpg")).unwrap();
+                fs::set_permissions(bed.image(&name), fs::Permissions::from_mode(0)).unwrap();
+                if fs::File::open(bed.image(&name)).is_err() {
+                    failing.insert(name);
+                } else {
+                    println!("{name}: root may read it all the same, so it must be encoded");
+                }
+                continue;
+            }
+            8 => {
+                fs::create_dir(bed.image(&format!("{stem}-folder.jpg"))).unwrap();
+                failing.insert(format!("{stem}-folder.jpg"));
+                continue;
+            }
+            9 => {
+                symlink("nowhere", bed.image(&format!("{stem}-dangling.jpg"))).unwrap();
+                failing.insert(format!("{stem}-dangling.jpg"));
+                continue;
+            }
+            10 => {
+                let name = [stem.as_bytes(), b"-\xff.jpg"].concat();
+                fs::write(bed.images().join(OsStr::from_bytes(&name)), data("tile.jpg")).unwrap();
+                failing.insert(String::from_utf8_lossy(&name).into_owned());
+                continue;
+            }
+            _ => {
+                // Last in the list, so that they are there when it is made and gone when it is their turn.
+                let name = format!("z{stem}-going.jpg");
+                going.push(bed.image(&name));
+                (name, data("tile.jpg"), true)
+            }
+        };
+        fs::write(bed.image(&name), content).unwrap();
+        if fails {
+            failing.insert(name);
+        }
+    }
+    (failing, going)
+}
+
+/// Encodes `n` files of which one in a hundred is broken, checks what is reported, and gives the peak of its resident
+/// memory in KiB where the system tells it.
+fn one_in_a_hundred_is_broken(n: usize) -> Option<u64> {
+    let bed = Bed::new(n - n / 100);
+    let (failing, going) = add_broken(&bed, n / 100);
+    let (archive, list) = (bed.path("a.rscir"), bed.path("failures.jsonl"));
+    let mut command = bed.command(&archive);
+    command.arg("--failures").arg(&list);
+    let log = fs::File::create(bed.path("log")).unwrap();
+    let mut child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
+    wait_for_rows(&archive, &mut child);
+    going.iter().for_each(|path| fs::remove_file(path).unwrap());
+    let mut peak = None;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        // The last value that can be read: a peak only rises.
+        peak = peak_memory(child.id()).or(peak);
+        sleep(Duration::from_millis(10));
+    };
+    let log = fs::read_to_string(bed.path("log")).unwrap();
+    assert_eq!(status.code(), Some(3), "{log}");
+
+    let mut reported = BTreeSet::new();
+    for line in fs::read_to_string(list).unwrap().lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let text = |key: &str| line[key].as_str().unwrap_or_else(|| panic!("no {key} in {line}")).to_string();
+        let key = text("key");
+        let stage = match key.rsplit('-').next().unwrap() {
+            "empty.jpg" | "cut.jpg" | "page.jpg" => "decode",
+            "secret.jpg" | "dangling.jpg" | "going.jpg" => "read",
+            _ => "list",
+        };
+        assert_eq!(text("stage"), stage, "{line}");
+        assert!(text("path").ends_with(&key) && !text("reason").is_empty(), "{line}");
+        assert!(reported.insert(key), "reported once: {line}");
+    }
+    assert_eq!(reported, failing);
+    let encoded = n - failing.len();
+    assert!(
+        log.contains(&format!("{encoded} rows; {encoded} encoded, 0 unchanged, {} failed", failing.len()))
+    );
+    let stored = DiskArchive::open(&archive).unwrap();
+    assert_eq!(stored.len(), encoded);
+    assert!(
+        (1..encoded).all(|row| stored.key(row - 1) < stored.key(row)),
+        "rows are in the order of their keys"
+    );
+    println!("{n} files: {encoded} encoded, {} reported, peak {} KiB", failing.len(), peak.unwrap_or(0));
+    peak
+}
+
+/// Peak resident memory of a process in KiB.
+fn peak_memory(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse().ok()
+}
+
+#[test]
+fn broken_files_among_many_are_reported_and_all_others_encoded() {
+    one_in_a_hundred_is_broken(1200);
+}
+
+#[test]
+#[ignore = "10,000 files: cargo test --release --test ingest ten_thousand -- --ignored --nocapture"]
+fn ten_thousand_files_need_no_more_memory_than_two_thousand() {
+    let few = one_in_a_hundred_is_broken(2_000);
+    let many = one_in_a_hundred_is_broken(10_000);
+    if let (Some(few), Some(many)) = (few, many) {
+        assert!(many * 10 <= few * 11, "{many} KiB for 10,000 files, {few} KiB for 2,000");
+    }
+}
+
+/// Kills ingests of `n` files at random moments, goes on after each kill, and compares what comes of it.
+fn killed_ingests_end_as_if_never_killed(n: usize, kills: usize) {
+    let bed = Bed::new(n);
+    let whole = bed.path("whole.rscir");
+    let began = Instant::now();
+    bed.run(&whole).ends_with(0).says(&format!("{n} rows; {n} encoded"));
+    let duration = began.elapsed();
+    let expected = files(&whole);
+
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let (mut killed, mut archives, mut within) = (0, 0, 0);
+    while killed < kills {
+        archives += 1;
+        let archive = bed.path(&format!("{archives}.rscir"));
+        let mut committed = 0;
+        // Kill this archive's ingest again and again, until one comes too late.
+        while killed < kills {
+            // Xorshift (Marsaglia 2003).
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let mut child =
+                bed.command(&archive).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            sleep(duration.mul_f64((random >> 11) as f64 / (1_u64 << 53) as f64));
+            let ended = child.try_wait().unwrap();
+            child.kill().unwrap();
+            child.wait().unwrap();
+            if let Some(status) = ended {
+                assert_eq!(status.code(), Some(0));
+                break;
+            }
+            killed += 1;
+            let now = rows(&archive);
+            assert!(now >= committed, "a kill took {committed} rows to {now}");
+            assert!(now % BATCH == 0 || now == n, "{now} rows are no whole batches");
+            within += usize::from(0 < now && now < n);
+            committed = now;
+        }
+        // What is committed is not encoded again, and nothing else is missing.
+        let committed = rows(&archive);
+        bed.run(&archive)
+            .ends_with(0)
+            .says(&format!("{n} rows; {} encoded, {committed} unchanged, 0 failed", n - committed));
+        assert_identical(&archive, &expected);
+    }
+    println!(
+        "{killed} kills of ingests of {n} files, {within} of them between the first and the last batch: \
+              {archives} archives, each identical to one never killed"
+    );
+    assert!(within * 4 >= kills, "only {within} of {kills} kills hit while batches were committed");
+}
+
+#[test]
+fn a_killed_ingest_goes_on_to_the_same_bytes() {
+    killed_ingests_end_as_if_never_killed(400, 8);
+}
+
+#[test]
+#[ignore = "50 kills of 3,000 files: cargo test --release --test ingest fifty -- --ignored --nocapture"]
+fn fifty_kills_leave_the_same_bytes() {
+    killed_ingests_end_as_if_never_killed(3_000, 50);
+}
+
+#[test]
+fn an_interrupt_ends_within_two_seconds_and_keeps_finished_batches() {
+    let bed = Bed::new(1000);
+    let archive = bed.path("a.rscir");
+    let mut child = bed.command(&archive).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for_rows(&archive, &mut child);
+    let began = Instant::now();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let waited = began.elapsed();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(waited < Duration::from_secs(2), "ended after {waited:?}");
+    assert!(output.status.code() == Some(1) && log.contains("run the same command again"), "{log}");
+    let kept = rows(&archive);
+    assert!(kept > 0 && kept < 1000 && kept % BATCH == 0, "{kept} rows");
+
+    bed.run(&archive).ends_with(0).says(&format!("{} encoded, {kept} unchanged", 1000 - kept));
+    let whole = bed.path("whole.rscir");
+    bed.run(&whole).ends_with(0);
+    assert_identical(&archive, &files(&whole));
+}
+
+#[test]
+fn too_many_failures_end_the_job_and_stay_in_the_list() {
+    let bed = Bed::new(5);
+    for i in 0..4 {
+        fs::write(bed.image(&format!("broken{i}.jpg")), "").unwrap();
+    }
+    fs::create_dir(bed.image("folder.jpg")).unwrap();
+    let (archive, list) = (bed.path("a.rscir"), bed.path("failures.jsonl"));
+    let run =
+        |limit: &str| finish(bed.command(&archive).args(["--max-failures", limit, "--failures"]).arg(&list));
+    run("3").ends_with(1).says("more than 3 images failed").says("folder.jpg: list: ");
+    assert_eq!(fs::read_to_string(&list).unwrap().lines().count(), 4);
+    run("5").ends_with(3).says("5 rows; 5 encoded, 0 unchanged, 5 failed").says("5 images failed");
+    assert_eq!(fs::read_to_string(&list).unwrap().lines().count(), 5);
+}
+
+#[test]
+fn changes_are_seen_by_time_or_by_content() {
+    let bed = Bed::new(3);
+    let archive = bed.path("a.rscir");
+    let run = |check: &str| finish(bed.command(&archive).args(["--check", check])).ends_with(0);
+    let other = bed.image("000001.png");
+    fs::copy(repository("tests/data/ingest/palette.png"), &other).unwrap();
+    let time = fs::metadata(&other).unwrap().modified().unwrap();
+    let set_time = |time| fs::File::options().write(true).open(&other).unwrap().set_modified(time).unwrap();
+    run("content").says("4 encoded, 0 unchanged");
+    set_time(time + Duration::from_secs(9));
+    run("content").says("0 encoded, 4 unchanged");
+    run("time").says("4 encoded, 0 unchanged");
+    set_time(time + Duration::from_secs(18));
+    run("time").says("1 encoded, 3 unchanged");
+}
