@@ -32,14 +32,20 @@
 #![allow(unsafe_code)]
 
 mod activation;
+mod attention;
 mod isa;
+mod layout;
 mod matmul;
+mod norm;
 pub mod normal;
 mod packed;
 mod parallel;
 mod simd;
+mod tile;
 
+pub use attention::attention;
 pub use isa::Isa;
 pub use matmul::{dot, dot2, matmul_nt};
+pub use norm::layer_norm;
 pub use normal::{mean_and_deviation, survival, survival_of_scores};
 pub use packed::{Epilogue, Finish, PackedBf16, PackedI8, PackedMatrix};

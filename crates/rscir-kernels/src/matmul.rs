@@ -9,7 +9,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::isa::{Isa, Kernel};
-use crate::parallel::{Line, Lines, SharedOut, floats, floats_mut};
+use crate::layout::{Line, Lines, floats, floats_mut};
+use crate::parallel::SharedOut;
 use crate::simd::{LANES, Simd};
 
 /// Bytes of `a` that a task keeps in its core's second-level cache: a good third of the 1 MiB it commonly has.

@@ -17,8 +17,10 @@ use rayon::prelude::*;
 
 use crate::activation;
 use crate::isa::{Isa, Kernel};
-use crate::parallel::{Line, Lines, SharedOut, words, words_mut};
+use crate::layout::{Line, Lines, interleave, words, words_mut};
+use crate::parallel::SharedOut;
 use crate::simd::{LANES, Simd};
+use crate::tile::{Product, TALL, tile};
 
 pub use bf16::PackedBf16;
 pub use int8::PackedI8;
@@ -77,9 +79,6 @@ impl<'a> Epilogue<'a> {
 /// Vectors of outputs in a panel.
 const PANEL: usize = 2;
 
-/// Rows in a panel of packed activations, the height of the tallest tile.
-const TALL: usize = 12;
-
 /// Bytes of activations packed at a time: what a core's share of the third-level cache holds.
 const X_BLOCK_BYTES: usize = 4 << 20;
 
@@ -96,22 +95,21 @@ trait Conversion {
     fn convert(x: &[f32], to: &mut [u32]) -> Self::Row;
 }
 
-/// How a precision represents activations and weights, and multiplies them.
+/// How a precision represents activations, and what its sums stand for.
 trait Format: Sync {
     /// How activations are converted.
     type X: Conversion;
-    /// Sixteen sums.
-    type Sum<S: Simd>: Copy;
+    /// How groups are multiplied.
+    type Product: Product;
     /// What turning the sums of sixteen outputs into numbers takes.
     type Outputs<S: Simd>: Copy;
 
-    fn zero<S: Simd>(simd: S) -> Self::Sum<S>;
-    fn add_products<S: Simd>(simd: S, sum: Self::Sum<S>, x: S::I, weights: S::I) -> Self::Sum<S>;
     /// Of the sixteen outputs from `column`.
     fn outputs<S: Simd>(&self, simd: S, column: usize) -> Self::Outputs<S>;
-    fn value<S: Simd>(simd: S, sum: Self::Sum<S>, row: RowOf<Self>, outputs: Self::Outputs<S>) -> S::F;
+    fn value<S: Simd>(simd: S, sum: SumOf<Self, S>, row: RowOf<Self>, outputs: Self::Outputs<S>) -> S::F;
 }
 
+type SumOf<F, S> = <<F as Format>::Product as Product>::Sum<S>;
 type RowOf<F> = <<F as Format>::X as Conversion>::Row;
 
 /// Weights laid out for the product.
@@ -233,20 +231,12 @@ impl<C: Conversion> Kernel for Pack<'_, C> {
                 let x = &self.x[(first + i) * self.k..(first + i + 1) * self.k];
                 *row = C::convert(x, &mut converted[i * depth..(i + 1) * depth]);
             }
-            interleave(converted, &mut self.to[first..], self.stride);
+            let mut rows = [&converted[..depth]; 4];
+            for (i, row) in rows.iter_mut().enumerate() {
+                *row = &converted[i * depth..(i + 1) * depth];
+            }
+            interleave(rows, &mut self.to[first..], self.stride);
         }
-    }
-}
-
-/// Writes the `p`th words of four rows together to `p * stride`.
-#[inline(always)]
-fn interleave(rows: &[u32], to: &mut [u32], stride: usize) {
-    let depth = rows.len() / 4;
-    let (a, rest) = rows.split_at(depth);
-    let (b, rest) = rest.split_at(depth);
-    let (c, d) = rest.split_at(depth);
-    for (p, to) in to.chunks_mut(stride).enumerate() {
-        to[..4].copy_from_slice(&[a[p], b[p], c[p], d[p]]);
     }
 }
 
@@ -266,84 +256,70 @@ struct Task<'a, 'o, F: Format> {
 impl<F: Format> Kernel for Task<'_, '_, F> {
     type Output = ();
 
-    /// Tiles of 12 x 32 where there are 32 registers, of 6 x 16 where there are 16; what is left at the end goes
-    /// through smaller ones.
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        for i in self.range.clone().step_by(TALL) {
-            let left = self.range.end - i;
-            if S::WIDE {
-                match left {
-                    0..=4 => self.tile::<S, 4, PANEL>(simd, i, 0, 0),
-                    5..=8 => self.tile::<S, 8, PANEL>(simd, i, 0, 0),
-                    _ => self.tile::<S, 12, PANEL>(simd, i, 0, 0),
-                }
-            } else {
-                for vector in 0..PANEL {
-                    self.tile::<S, 6, 1>(simd, i, 0, vector);
-                    if left > 6 {
-                        self.tile::<S, 6, 1>(simd, i, 6, vector);
-                    }
-                }
+        let mut sums = [[F::Product::zero(simd); PANEL]; TALL];
+        let depth = self.weights.len();
+        for row in self.range.clone().step_by(TALL) {
+            let x = &self.x[row / TALL * depth..(row / TALL + 1) * depth];
+            let height = TALL.min(self.range.end - row);
+            tile::<S, F::Product, PANEL>(simd, x, self.weights, height, &mut sums);
+            match self.epilogue.finish {
+                Finish::Store => self.finish::<S, Store>(simd, &sums[..height], row),
+                Finish::Gelu => self.finish::<S, Gelu>(simd, &sums[..height], row),
+                Finish::QuickGelu => self.finish::<S, QuickGelu>(simd, &sums[..height], row),
+                Finish::Add => self.finish::<S, Add>(simd, &sums[..height], row),
             }
         }
     }
 }
 
 impl<F: Format> Task<'_, '_, F> {
-    /// `H` rows from the `skip`th of the panel at row `i`, against `V` of the panel's vectors.
+    /// Stores the sums of the rows from `row`.
     #[inline(always)]
-    fn tile<S: Simd, const H: usize, const V: usize>(&self, simd: S, i: usize, skip: usize, vector: usize) {
-        let depth = self.weights.len();
-        let mut sums = [[F::zero(simd); V]; H];
-        for (x, weights) in self.x[i / TALL * depth..(i / TALL + 1) * depth].iter().zip(self.weights) {
-            let mut outputs = [simd.splat_bits(0); V];
-            for v in 0..V {
-                outputs[v] = simd.load_bits(&weights[vector + v].0);
+    fn finish<S: Simd, L: Last>(&self, simd: S, sums: &[[SumOf<F, S>; PANEL]], row: usize) {
+        let rows = &self.rows[row..row + sums.len()];
+        for v in 0..PANEL {
+            let column = self.column + v * LANES;
+            if column >= self.n {
+                return;
             }
-            for h in 0..H {
-                let x = simd.splat_bits(x[skip + h]);
-                for v in 0..V {
-                    sums[h][v] = F::add_products(simd, sums[h][v], x, outputs[v]);
-                }
-            }
-        }
-        let height = H.min((self.range.end - i).saturating_sub(skip));
-        for v in 0..V {
-            let column = self.column + (vector + v) * LANES;
-            if column < self.n {
-                let mut vectors = [F::zero(simd); H];
-                for h in 0..H {
-                    vectors[h] = sums[h][v];
-                }
-                self.finish(simd, &vectors[..height], i + skip, column);
-            }
-        }
-    }
-
-    /// Stores the sums of a few rows, from `row`, and sixteen outputs, from `column`.
-    #[inline(always)]
-    fn finish<S: Simd>(&self, simd: S, sums: &[F::Sum<S>], row: usize, column: usize) {
-        let width = LANES.min(self.n - column);
-        let outputs = self.format.outputs(simd, column);
-        let bias = match self.epilogue.bias {
-            Some(bias) => simd.load_partial(&bias[column..column + width]),
-            None => simd.splat(0.0),
-        };
-        for (h, &sum) in sums.iter().enumerate() {
-            let value = simd.add(F::value(simd, sum, self.rows[row + h], outputs), bias);
-            // SAFETY: tasks are given disjoint parts of the output, and a task's tiles follow one another.
-            let out = unsafe { self.out.slice(row + h, column, width) };
-            let value = match self.epilogue.finish {
-                Finish::Store => value,
-                Finish::Gelu => activation::gelu(simd, value),
-                Finish::QuickGelu => activation::quick_gelu(simd, value),
-                Finish::Add => simd.add(value, simd.load_partial(out)),
+            let width = LANES.min(self.n - column);
+            let outputs = self.format.outputs(simd, column);
+            let bias = match self.epilogue.bias {
+                Some(bias) => simd.load_partial(&bias[column..column + width]),
+                None => simd.splat(0.0),
             };
-            match <&mut [f32; LANES]>::try_from(&mut *out) {
-                Ok(out) => simd.store(value, out),
-                Err(_) => simd.store_partial(value, out),
+            for (h, (sums, info)) in sums.iter().zip(rows).enumerate() {
+                let value = simd.add(F::value(simd, sums[v], *info, outputs), bias);
+                // SAFETY: tasks are given disjoint parts of the output, and a task's tiles follow one another.
+                let out = unsafe { self.out.slice(row + h, column, width) };
+                match <&mut [f32; LANES]>::try_from(&mut *out) {
+                    Ok(out) => simd.store(L::apply(simd, value, out), out),
+                    Err(_) => simd.store_partial(L::apply(simd, value, out), out),
+                }
             }
         }
     }
 }
+
+/// The last step of an [`Epilogue`].
+trait Last {
+    fn apply<S: Simd>(simd: S, value: S::F, out: &[f32]) -> S::F;
+}
+
+macro_rules! last {
+    ($name:ident, |$simd:ident, $value:ident, $out:ident| $apply:expr) => {
+        struct $name;
+        impl Last for $name {
+            #[inline(always)]
+            fn apply<S: Simd>($simd: S, $value: S::F, $out: &[f32]) -> S::F {
+                $apply
+            }
+        }
+    };
+}
+last!(Store, |_simd, value, _out| value);
+last!(Gelu, |simd, value, _out| activation::gelu(simd, value));
+last!(QuickGelu, |simd, value, _out| activation::quick_gelu(simd, value));
+last!(Add, |simd, value, out| simd.add(value, simd.load_partial(out)));

@@ -83,7 +83,8 @@ fn quantised(w: &[f32], x: &[f32], m: usize, n: usize, k: usize) -> Vec<f64> {
         for w in w.chunks_exact(k).take(n) {
             let largest = w.iter().fold(0.0_f32, |largest, w| largest.max(w.abs()));
             let w_scale = (largest / 127.0).max(f32::MIN_POSITIVE);
-            let sum: i64 = xs.iter().zip(w).map(|(x, w)| x * (w * w_scale.recip()).round_ties_even() as i64).sum();
+            let sum: i64 =
+                xs.iter().zip(w).map(|(x, w)| x * (w * w_scale.recip()).round_ties_even() as i64).sum();
             out.push(sum as f64 * f64::from(scale) * f64::from(w_scale));
         }
     }

@@ -1,8 +1,9 @@
 //! Linear layers in bf16: weights and activations rounded to nearest, products summed in f32.
 
 use super::{Conversion, Epilogue, Format, Panels};
-use crate::parallel::halves_mut;
+use crate::layout::halves_mut;
 use crate::simd::Simd;
+use crate::tile::Product;
 
 /// The weights of a linear layer in bf16, laid out for the product.
 #[derive(Debug)]
@@ -66,10 +67,8 @@ impl Conversion for Bf16 {
     }
 }
 
-impl Format for Bf16 {
-    type X = Self;
+impl Product for Bf16 {
     type Sum<S: Simd> = S::F;
-    type Outputs<S: Simd> = ();
 
     #[inline(always)]
     fn zero<S: Simd>(simd: S) -> S::F {
@@ -77,9 +76,15 @@ impl Format for Bf16 {
     }
 
     #[inline(always)]
-    fn add_products<S: Simd>(simd: S, sum: S::F, x: S::I, weights: S::I) -> S::F {
-        simd.dot_bf16(sum, x, weights)
+    fn add<S: Simd>(simd: S, sum: S::F, x: S::I, y: S::I) -> S::F {
+        simd.dot_bf16(sum, x, y)
     }
+}
+
+impl Format for Bf16 {
+    type X = Self;
+    type Product = Self;
+    type Outputs<S: Simd> = ();
 
     #[inline(always)]
     fn outputs<S: Simd>(&self, _: S, _: usize) {}

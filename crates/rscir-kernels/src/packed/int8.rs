@@ -1,8 +1,9 @@
 //! Linear layers in int8: exact integer sums of quantised weights and activations.
 
 use super::{Conversion, Epilogue, Format, Panels};
-use crate::parallel::bytes_mut;
+use crate::layout::bytes_mut;
 use crate::simd::{LANES, Simd};
+use crate::tile::Product;
 
 /// The largest weight. -128 is left out, so that the scale is symmetric.
 const W_MAX: f32 = 127.0;
@@ -165,11 +166,8 @@ struct Outputs {
     sums: Vec<f32>,
 }
 
-impl Format for Outputs {
-    type X = Activations;
+impl Product for Outputs {
     type Sum<S: Simd> = S::I;
-    /// Scales and sums of the weights.
-    type Outputs<S: Simd> = (S::F, S::F);
 
     #[inline(always)]
     fn zero<S: Simd>(simd: S) -> S::I {
@@ -177,9 +175,16 @@ impl Format for Outputs {
     }
 
     #[inline(always)]
-    fn add_products<S: Simd>(simd: S, sum: S::I, x: S::I, weights: S::I) -> S::I {
-        simd.dot_u8_i8(sum, x, weights)
+    fn add<S: Simd>(simd: S, sum: S::I, x: S::I, y: S::I) -> S::I {
+        simd.dot_u8_i8(sum, x, y)
     }
+}
+
+impl Format for Outputs {
+    type X = Activations;
+    type Product = Self;
+    /// Scales and sums of the weights.
+    type Outputs<S: Simd> = (S::F, S::F);
 
     #[inline(always)]
     fn outputs<S: Simd>(&self, simd: S, column: usize) -> Self::Outputs<S> {

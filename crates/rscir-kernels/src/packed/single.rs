@@ -2,6 +2,7 @@
 
 use super::{Conversion, Epilogue, Format, Panels};
 use crate::simd::Simd;
+use crate::tile::Single;
 
 /// The weights of a linear layer in f32, laid out for the product.
 #[derive(Debug)]
@@ -35,9 +36,6 @@ impl PackedMatrix {
     }
 }
 
-/// One f32 in a group.
-struct Single;
-
 impl Conversion for Single {
     const GROUP: usize = 1;
     type Row = ();
@@ -52,18 +50,8 @@ impl Conversion for Single {
 
 impl Format for Single {
     type X = Self;
-    type Sum<S: Simd> = S::F;
+    type Product = Self;
     type Outputs<S: Simd> = ();
-
-    #[inline(always)]
-    fn zero<S: Simd>(simd: S) -> S::F {
-        simd.splat(0.0)
-    }
-
-    #[inline(always)]
-    fn add_products<S: Simd>(simd: S, sum: S::F, x: S::I, weights: S::I) -> S::F {
-        simd.mul_add(simd.as_f32(x), simd.as_f32(weights), sum)
-    }
 
     #[inline(always)]
     fn outputs<S: Simd>(&self, _: S, _: usize) {}
