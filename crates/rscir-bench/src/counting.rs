@@ -1,110 +1,251 @@
-//! Ranks of some rows of a score list without sorting it.
+//! Ranks of some rows of a ranking without sorting it.
 
-use rscir_core::Scored;
+use std::ops::Range;
 
-/// Up to this many relevant rows, comparing each with the whole list is the fastest: the comparison vectorises.
-const FEW: usize = 12;
+use rscir_core::TopK;
 
-/// Bins of the histogram for more: enough that few rows share a bin with a relevant one, few enough for a first-level
-/// cache.
-const BINS: usize = 2048;
+/// Rows scored at a time: their scores and bins stay in a first-level cache. A power of two.
+const CHUNK: usize = 2048;
 
-/// Room that is used again from list to list.
-#[derive(Debug, Default)]
+/// Bins of the histogram: enough that few rows share one with a relevant row, few enough for a first-level cache. A power of
+/// two.
+const BINS: usize = 4096;
+
+/// Marks the bins that hold a relevant row; the other bits count.
+const OCCUPIED: u32 = 1 << 31;
+
+/// Up to this many relevant rows, comparing each with the whole list is faster than the histogram.
+const FEW: usize = 10;
+
+/// The scores of an archive's rows, computed when they are looked at.
+pub(crate) trait Scores {
+    /// Number of rows.
+    fn len(&self) -> usize;
+
+    /// Writes the scores of a range of rows into `out`, of the range's length.
+    fn write(&self, rows: Range<usize>, out: &mut [f32]);
+
+    /// Writes the scores of some rows into `out`, of their number.
+    fn gather(&mut self, rows: &[usize], out: &mut [f32]);
+}
+
+/// Scores that are there already.
+impl Scores for &[f32] {
+    fn len(&self) -> usize {
+        <[f32]>::len(self)
+    }
+
+    fn write(&self, rows: Range<usize>, out: &mut [f32]) {
+        out.copy_from_slice(&self[rows]);
+    }
+
+    fn gather(&mut self, rows: &[usize], out: &mut [f32]) {
+        for (score, &row) in out.iter_mut().zip(rows) {
+            *score = self[row];
+        }
+    }
+}
+
+/// Counts ranks; its room is used again from list to list.
 pub(crate) struct Counter {
-    bins: Vec<u16>,
-    candidates: Vec<u32>,
-    relevant: Vec<Scored>,
+    /// Of the relevant rows, best first.
+    keys: Vec<u64>,
+    relevant_scores: Vec<f32>,
+    scores: Box<[f32; CHUNK]>,
+    bins: Box<[u16; CHUNK]>,
+    candidates: Box<[u16; CHUNK]>,
+    histogram: Box<[u32; BINS]>,
+    /// For each occupied bin, which of `keys` lie in it.
+    members: Box<[(u32, u32); BINS]>,
+    /// `before[i]`: rows that rank before relevant row `i`, or are it, but do not rank before `i - 1`; with bins, those in
+    /// occupied ones alone.
+    before: Vec<u32>,
+}
+
+impl Default for Counter {
+    fn default() -> Self {
+        Self {
+            keys: Vec::new(),
+            relevant_scores: Vec::new(),
+            scores: Box::new([0.0; CHUNK]),
+            bins: Box::new([0; CHUNK]),
+            candidates: Box::new([0; CHUNK]),
+            histogram: Box::new([0; BINS]),
+            members: Box::new([(0, 0); BINS]),
+            before: Vec::new(),
+        }
+    }
 }
 
 impl Counter {
-    /// The ranks, from 1 and ascending, of the rows `relevant` in the ranking of `scores`: score down, then row up.
+    /// The rows `relevant`, below 2^31, in the order of the ranking, score down, then row up, with their ranks from 1. Also
+    /// offers every row to `top`. A NaN ranks below all numbers.
     ///
-    /// `scores` holds no NaN.
-    pub(crate) fn ranks(&mut self, scores: &[f32], relevant: &[usize], ranks: &mut Vec<usize>) {
-        ranks.clear();
-        if relevant.len() <= FEW {
-            ranks.extend(relevant.iter().map(|&row| 1 + rows_before(scores, row)));
-            ranks.sort_unstable();
-            return;
+    /// # Errors
+    /// The first of `relevant` whose score is NaN.
+    pub(crate) fn ranks(
+        &mut self,
+        scores: &mut impl Scores,
+        relevant: &[usize],
+        mut top: Option<&mut TopK>,
+        ranks: &mut Vec<(usize, usize)>,
+    ) -> Result<(), usize> {
+        self.relevant_scores.resize(relevant.len(), 0.0);
+        scores.gather(relevant, &mut self.relevant_scores);
+        if let Some(i) = self.relevant_scores.iter().position(|score| score.is_nan()) {
+            return Err(relevant[i]);
         }
-        self.relevant.clear();
-        self.relevant.extend(relevant.iter().map(|&row| Scored { row, score: scores[row] }));
-        self.relevant.sort_unstable_by(Scored::rank_cmp);
-        self.count(scores, ranks);
+        self.keys.clear();
+        self.keys.extend(self.relevant_scores.iter().zip(relevant).map(|(&score, &row)| key(score, row)));
+        self.keys.sort_unstable();
+        self.before.clear();
+        self.before.resize(relevant.len() + 1, 0);
+
+        let binning = if relevant.len() <= FEW { None } else { Binning::over(&self.relevant_scores) };
+        if let Some(binning) = binning {
+            self.occupy(binning);
+        }
+        for start in (0..scores.len()).step_by(CHUNK) {
+            let rows = start..scores.len().min(start + CHUNK);
+            let len = rows.len();
+            scores.write(rows, &mut self.scores[..len]);
+            if let Some(top) = top.as_deref_mut() {
+                offer(top, &self.scores[..len], start);
+            }
+            match binning {
+                Some(binning) => self.count_by_bin(binning, start, len),
+                None => compare_each(&self.keys, &self.scores[..len], start, &mut self.before),
+            }
+        }
+        self.collect(binning, ranks);
+        Ok(())
     }
 
-    /// Counts by a histogram over the span of the relevant scores, then exactly within the bins that hold one.
-    fn count(&mut self, scores: &[f32], ranks: &mut Vec<usize>) {
-        let (Some(best), Some(worst)) = (self.relevant.first(), self.relevant.last()) else { return };
-        let (low, span) = (worst.score, best.score - worst.score);
-        // Monotone in the score: subtraction, multiplication by a positive number and truncation all are. Bin 0 takes what
-        // lies below every relevant score, the last bin what lies above. Without a span only equality matters; with an
-        // infinite one, everything is looked at exactly.
-        let scale = if span > 0.0 { (BINS - 3) as f32 / span } else { f32::MAX };
-        let bin = |score: f32| {
-            if span.is_finite() {
-                ((score - low) * scale + 1.0).clamp(0.0, (BINS - 1) as f32) as u16
-            } else {
-                1
+    /// Marks the bins of the relevant rows.
+    fn occupy(&mut self, binning: Binning) {
+        self.histogram.fill(0);
+        for (i, &key) in (0u32..).zip(&self.keys) {
+            let bin = usize::from(binning.bin(score_of(key))) % BINS;
+            if self.histogram[bin] == 0 {
+                self.histogram[bin] = OCCUPIED;
+                self.members[bin].0 = i;
             }
-        };
-        self.bins.clear();
-        self.bins.extend(scores.iter().map(|&score| bin(score)));
-        let mut histogram = [0u32; BINS];
-        for &bin in &self.bins {
-            histogram[usize::from(bin) % BINS] += 1;
+            self.members[bin].1 = i + 1;
         }
-        let mut holds_relevant = [0u8; BINS];
-        for scored in &self.relevant {
-            holds_relevant[usize::from(bin(scored.score)) % BINS] = 1;
-        }
-        // Rows in the bins that need an exact look.
-        self.candidates.resize(scores.len() + 1, 0);
-        let mut found = 0;
-        for (row, &bin) in (0u32..).zip(&self.bins) {
-            self.candidates[found] = row;
-            found += usize::from(holds_relevant[usize::from(bin) % BINS]);
-        }
-        let mut candidates: Vec<Scored> = self.candidates[..found]
-            .iter()
-            .map(|&row| Scored { row: row as usize, score: scores[row as usize] })
-            .collect();
-        candidates.sort_unstable_by(Scored::rank_cmp);
+    }
 
-        // From the best on: all rows of higher bins, then the candidates before the relevant one within its bin.
-        let mut above = 0usize;
-        let mut next_bin = BINS;
-        let (mut bin_start, mut candidate) = (0, 0);
-        for scored in &self.relevant {
-            let own = usize::from(bin(scored.score));
-            while next_bin > own + 1 {
-                next_bin -= 1;
-                above += histogram[next_bin] as usize;
+    /// Counts a chunk of rows, from `start` on: by bin, and within an occupied bin by comparing with its relevant rows.
+    fn count_by_bin(&mut self, binning: Binning, start: usize, len: usize) {
+        let scores = &self.scores[..len];
+        let bins = &mut self.bins[..len];
+        for (bin, &score) in bins.iter_mut().zip(scores) {
+            *bin = binning.bin(score);
+        }
+        let mut found = 0;
+        for (i, &bin) in (0u16..).zip(&*bins) {
+            let count = &mut self.histogram[usize::from(bin) % BINS];
+            self.candidates[found % CHUNK] = i;
+            // Without a branch: it could not be foretold.
+            found += (*count >> 31) as usize;
+            *count += 1;
+        }
+        for &i in &self.candidates[..found] {
+            let i = usize::from(i);
+            let key = key(scores[i], start + i);
+            let (first, end) = self.members[usize::from(bins[i]) % BINS];
+            let members = &self.keys[first as usize..end as usize];
+            self.before[first as usize + members.partition_point(|member| *member < key)] += 1;
+        }
+    }
+
+    /// Adds the counts up, from the best relevant row to the worst.
+    fn collect(&self, binning: Option<Binning>, ranks: &mut Vec<(usize, usize)>) {
+        let (mut above, mut within) = (0, 0);
+        let mut done = BINS;
+        ranks.clear();
+        for (&key, &before) in self.keys.iter().zip(&self.before) {
+            if let Some(binning) = binning {
+                let bin = usize::from(binning.bin(score_of(key))) % BINS;
+                above += self.histogram[(bin + 1).min(done)..done].iter().sum::<u32>();
+                done = bin;
             }
-            while usize::from(bin(candidates[bin_start].score)) > own {
-                bin_start += 1;
-            }
-            candidate = candidate.max(bin_start);
-            while candidates[candidate].rank_cmp(scored).is_lt() {
-                candidate += 1;
-            }
-            ranks.push(1 + above + candidate - bin_start);
+            within += before;
+            ranks.push((row_of(key), (above + within) as usize));
         }
     }
 }
 
-/// How many rows rank before `row`.
-fn rows_before(scores: &[f32], row: usize) -> usize {
-    let own = scores[row];
-    let (earlier, later) = scores.split_at(row);
-    let count = |scores: &[f32], before: fn(f32, f32) -> bool| -> usize {
-        scores
-            .chunks(1 << 14)
-            .map(|c| c.iter().map(|&s| u32::from(before(s, own))).sum::<u32>() as usize)
-            .sum()
-    };
-    count(earlier, |s, own| s >= own) + count(later, |s, own| s > own)
+/// Adds to `before[i]` the rows of a chunk that rank before relevant row `i`, or are it, but do not rank before `i - 1`.
+fn compare_each(keys: &[u64], scores: &[f32], start: usize, before: &mut [u32]) {
+    let mut counted = 0;
+    for (&key, before) in keys.iter().zip(before) {
+        let own = score_of(key);
+        // Of rows with an equal score, the earlier ones and the row itself count.
+        let earlier = (row_of(key) + 1).saturating_sub(start).min(scores.len());
+        let (earlier, later) = scores.split_at(earlier);
+        let count = earlier.iter().map(|&s| u32::from(s >= own)).sum::<u32>()
+            + later.iter().map(|&s| u32::from(s > own)).sum::<u32>();
+        *before += count - counted;
+        counted = count;
+    }
+}
+
+/// Offers a chunk to a heap that most rows do not enter.
+fn offer(top: &mut TopK, scores: &[f32], start: usize) {
+    for (row, &score) in (start..).zip(scores) {
+        if top.threshold().is_none_or(|worst| score > worst.score) {
+            top.offer(row, score);
+        }
+    }
+}
+
+/// A row's place in a ranking as a number: the lower, the better. The score, which is no NaN, stands in the upper half so that
+/// greater scores give lower numbers, the row in the lower half.
+fn key(score: f32, row: usize) -> u64 {
+    // Adding 0 makes the two zeros one. Then floats order as integers do, once the bits of negative ones are turned.
+    let bits = (score + 0.0).to_bits();
+    let ascending = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
+    u64::from(!ascending) << 32 | row as u64
+}
+
+fn score_of(key: u64) -> f32 {
+    let ascending = !((key >> 32) as u32);
+    f32::from_bits(if ascending >> 31 == 1 { ascending & !(1 << 31) } else { !ascending })
+}
+
+fn row_of(key: u64) -> usize {
+    key as u32 as usize
+}
+
+/// A map from scores to bins that never falls: bin 0 for what lies below every relevant score, the last bin for what lies
+/// above, and the bins between them in equal steps.
+#[derive(Debug, Clone, Copy)]
+struct Binning {
+    low: f32,
+    scale: f32,
+}
+
+impl Binning {
+    /// Over the span of the relevant scores. `None` if they have none, or one that overflows.
+    fn over(relevant: &[f32]) -> Option<Self> {
+        let low = relevant.iter().copied().fold(f32::INFINITY, f32::min);
+        let high = relevant.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let scale = (BINS - 3) as f32 / (high - low);
+        (scale.is_finite() && scale > 0.0).then_some(Self { low, scale })
+    }
+
+    /// Every step rounds, none reverses an order: subtracting, multiplying by a positive number, bounding, adding.
+    #[inline]
+    fn bin(self, score: f32) -> u16 {
+        const LAST: f32 = (BINS - 2) as f32;
+        let step = (score - self.low) * self.scale;
+        // In this form a bound is one instruction.
+        let step = if step < -1.0 { -1.0 } else { step };
+        let step = if step > LAST { LAST } else { step };
+        // From 2^23 on numbers have no fraction: the nearest integer is left in the low bits, without the range check of a
+        // cast.
+        (step + (1.0 + 8_388_608.0)).to_bits() as u16
+    }
 }
 
 #[cfg(test)]
@@ -112,24 +253,59 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn by_sorting(scores: &[f32], relevant: &[usize]) -> Vec<usize> {
+    fn by_sorting(scores: &[f32], relevant: &[usize]) -> Vec<(usize, usize)> {
         let ranking = rscir_core::top_k(scores, scores.len());
-        let mut ranks: Vec<usize> =
-            relevant.iter().map(|row| 1 + ranking.iter().position(|s| s.row == *row).unwrap()).collect();
-        ranks.sort_unstable();
+        let places = (1..).zip(&ranking).filter(|(_, s)| relevant.contains(&s.row));
+        places.map(|(rank, s)| (s.row, rank)).collect()
+    }
+
+    fn counted(scores: &[f32], relevant: &[usize]) -> Vec<(usize, usize)> {
+        let mut ranks = Vec::new();
+        Counter::default().ranks(&mut &*scores, relevant, None, &mut ranks).unwrap();
         ranks
+    }
+
+    /// Repeats and halves a few hundred scores, to fill several chunks.
+    fn lengthened(scores: &[f32], times: usize) -> Vec<f32> {
+        (0..times)
+            .flat_map(|time| scores.iter().map(move |s| if time % 2 == 0 { *s } else { s * 0.5 }))
+            .collect()
     }
 
     proptest! {
         #[test]
         fn equals_sorting(
-            scores in prop::collection::vec(prop_oneof![-1.0f32..1.0, (-3i8..3).prop_map(f32::from), Just(-0.0)], 1..300),
-            chosen in prop::collection::btree_set(0usize..300, 0..80),
+            scores in prop::collection::vec(
+                prop_oneof![-1.0f32..1.0, (-3i8..3).prop_map(f32::from), Just(-0.0)],
+                1..300,
+            ),
+            times in 1usize..20,
+            exponent in -44i32..38,
+            chosen in prop::collection::btree_set(0usize..3000, 0..80),
         ) {
+            let scores = lengthened(&scores, times);
+            let scores: Vec<f32> = scores.iter().map(|score| score * 10f32.powi(exponent)).collect();
             let relevant: Vec<usize> = chosen.into_iter().filter(|row| *row < scores.len()).collect();
-            let mut ranks = Vec::new();
-            Counter::default().ranks(&scores, &relevant, &mut ranks);
-            prop_assert_eq!(ranks, by_sorting(&scores, &relevant));
+            prop_assert_eq!(counted(&scores, &relevant), by_sorting(&scores, &relevant));
+        }
+
+        #[test]
+        fn keys_keep_score_and_row(
+            score in prop::num::f32::NORMAL | prop::num::f32::ZERO | prop::num::f32::SUBNORMAL,
+            row in 0usize..1 << 31,
+        ) {
+            prop_assert_eq!((score_of(key(score, row)), row_of(key(score, row))), (score, row));
+        }
+
+        #[test]
+        fn the_best_are_kept_on_the_way(
+            scores in prop::collection::vec(-4i8..4, 1..5000),
+            k in 0usize..30,
+        ) {
+            let scores: Vec<f32> = scores.into_iter().map(f32::from).collect();
+            let mut top = TopK::new(k);
+            Counter::default().ranks(&mut scores.as_slice(), &[0], Some(&mut top), &mut Vec::new()).unwrap();
+            prop_assert_eq!(top.into_ranking(), rscir_core::top_k(&scores, k));
         }
     }
 
@@ -138,10 +314,30 @@ mod tests {
         let mut scores = vec![0.5f32; 100];
         scores[3] = f32::INFINITY;
         scores[4] = f32::NEG_INFINITY;
-        for relevant in [(10..40).collect::<Vec<_>>(), (0..20).collect(), vec![3, 4]] {
-            let mut ranks = Vec::new();
-            Counter::default().ranks(&scores, &relevant, &mut ranks);
-            assert_eq!(ranks, by_sorting(&scores, &relevant));
+        scores[5] = 0.5f32.next_up();
+        for relevant in [(10..40).collect::<Vec<_>>(), (0..20).collect(), (4..30).collect(), vec![3, 4]] {
+            assert_eq!(counted(&scores, &relevant), by_sorting(&scores, &relevant));
         }
+    }
+
+    #[test]
+    fn nan_ranks_last_and_is_named_where_it_matters() {
+        let mut scores: Vec<f32> = (0..50u8).map(f32::from).collect();
+        scores[49] = f32::NAN;
+        for relevant in [(0..30).collect::<Vec<_>>(), vec![48]] {
+            assert_eq!(counted(&scores, &relevant), by_sorting(&scores, &relevant));
+        }
+        let outcome = Counter::default().ranks(&mut scores.as_slice(), &[3, 49], None, &mut Vec::new());
+        assert_eq!(outcome, Err(49));
+    }
+
+    #[test]
+    fn a_thousand_relevant_rows_in_one_bin() {
+        // One far outlier squeezes all other relevant scores together.
+        let scores: Vec<f32> = (0..6000u32)
+            .map(|i| if i == 0 { 1e6 } else { (i.wrapping_mul(2_654_435_761) >> 8) as f32 / 1e8 })
+            .collect();
+        let relevant: Vec<usize> = (0..6000).step_by(5).collect();
+        assert_eq!(counted(&scores, &relevant), by_sorting(&scores, &relevant));
     }
 }

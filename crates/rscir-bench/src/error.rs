@@ -65,6 +65,36 @@ pub enum Error {
         /// Key of the image.
         key: String,
     },
+    /// A query refers to something that is not there.
+    #[error("{group}: {what} {index} is asked for, there are {len}: build the query set on this archive")]
+    BadIndex {
+        /// The group of the query, or the list.
+        group: String,
+        /// What is referred to.
+        what: &'static str,
+        /// The index.
+        index: usize,
+        /// How many there are.
+        len: usize,
+    },
+    /// A relevant image is not in the gallery that it is looked for in.
+    #[error(
+        "{group}: the relevant image {key:?} is not in the group's gallery: add it, or leave it out of the relevant ones"
+    )]
+    OutsideGallery {
+        /// The group.
+        group: String,
+        /// Key of the image.
+        key: String,
+    },
+    /// A method gives a relevant image a score that cannot be ranked.
+    #[error("{method} gives {key:?} the score NaN: a method must give every row a number")]
+    NotANumber {
+        /// Label of the method.
+        method: String,
+        /// Key of the image.
+        key: String,
+    },
     /// There is nothing to evaluate.
     #[error("there are no queries: none of the archive's images is in the benchmark's csv files")]
     NoQueries,

@@ -16,7 +16,11 @@
 //!     images: vec!["a.jpg".into()],
 //!     texts: vec!["dense".into()],
 //!     relevant: vec![vec![1]],
-//!     groups: vec![QueryGroup { name: "density".into(), queries: vec![Query { image: 0, text: 0, relevant: 0 }] }],
+//!     groups: vec![QueryGroup {
+//!         name: "density".into(),
+//!         queries: vec![Query { image: 0, text: 0, relevant: 0 }],
+//!         gallery: None,
+//!     }],
 //! };
 //! let texts = Embeddings::normalize(2, vec![0.0, 1.0])?;
 //! let vectors = QueryVectors::from_archive(&queries, &archive, &queries.texts, &texts)?;
@@ -30,19 +34,24 @@
 //! what the benchmark asks, and how the clean and the strict mode differ.
 
 mod counting;
+mod engine;
 mod error;
 mod evaluate;
 pub mod metrics;
+mod outcome;
 mod protocol;
 mod queries;
 pub mod report;
+mod subset;
 mod table;
 
 pub use error::{Error, Result};
-pub use evaluate::{
-    CUTOFFS, EvaluateOptions, Evaluation, GroupOutcome, QueryOutcome, QueryVectors, evaluate,
+pub use evaluate::{EvaluateOptions, QueryVectors, evaluate, evaluate_with_top};
+pub use outcome::{CUTOFFS, Evaluation, GroupOutcome, QueryOutcome};
+pub use protocol::{
+    ATTRIBUTES, Attribute, DatasetReport, DomainConversion, Finding, Icir, LabelRow, LevirCc, Mode,
+    OwnQueries, PatternCom, Protocol, Tile, XviewCir, XviewText,
 };
-pub use protocol::{ATTRIBUTES, Attribute, DatasetReport, Finding, LabelRow, Mode, PatternCom, Tile};
 pub use queries::{Query, QueryGroup, QuerySet};
 pub use report::{RunDescription, write_report};
-pub use table::{Figures, Rounding, Table, TableRow};
+pub use table::{Convention, Figures, PATTERNCOM_CUTOFFS, Rounding, Table, TableRow};

@@ -11,6 +11,19 @@ pub fn average_precision(ranks: &[usize]) -> f64 {
     sum / ranks.len() as f64
 }
 
+/// Average precision by the trapezoid rule, as the domain-conversion and i-CIR benchmarks have it: the mean, over the
+/// relevant images, of the precision before and at their ranks (`compute_ap` of github billpsomas/icir, from the Oxford
+/// buildings' evaluation).
+pub fn trapezoid_precision(ranks: &[usize]) -> f64 {
+    // Keeps their denominator from 0.
+    const EPSILON: f64 = 1e-5;
+    let steps = ranks.iter().enumerate().map(|(hits, &rank)| {
+        let before = if rank <= 1 { 1.0 } else { hits as f64 / (rank - 1) as f64 };
+        (before + (hits + 1) as f64 / rank as f64) / 2.0
+    });
+    steps.sum::<f64>() / (ranks.len() as f64 + EPSILON)
+}
+
 /// Share of the first `k` that is relevant.
 pub fn precision_at(ranks: &[usize], k: usize) -> f64 {
     if k == 0 { 0.0 } else { hits(ranks, k) as f64 / k as f64 }
@@ -46,8 +59,11 @@ mod tests {
     fn by_hand() {
         let ranks = [1, 3, 6];
         assert!((average_precision(&ranks) - (1.0 + 2.0 / 3.0 + 0.5) / 3.0).abs() < 1e-15);
+        let trapezoid = ((1.0 + 1.0) + (0.5 + 2.0 / 3.0) + (0.4 + 0.5)) / 2.0 / 3.00001;
+        assert!((trapezoid_precision(&ranks) - trapezoid).abs() < 1e-15);
         assert_eq!(precision_at(&ranks, 5), 0.4);
         assert_eq!(recall_at(&ranks, 5), 2.0 / 3.0);
+        assert_eq!(trapezoid_precision(&[]), 0.0);
         assert_eq!((average_precision(&[]), recall_at(&[], 5), precision_at(&[], 5)), (0.0, 0.0, 0.0));
     }
 

@@ -1,3 +1,5 @@
+use crate::{Error, Result};
+
 /// Composed queries with their relevant archive rows, whatever benchmark they come from.
 ///
 /// Images, texts and relevant sets stand once and are referred to by index: PatternCom's 21,000 queries share 9,400
@@ -15,12 +17,14 @@ pub struct QuerySet {
 }
 
 /// The queries that one figure is reported for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct QueryGroup {
     /// Its name in tables.
     pub name: String,
     /// Its queries.
     pub queries: Vec<Query>,
+    /// The archive rows it is asked on, ascending; all of them if `None`.
+    pub gallery: Option<Vec<usize>>,
 }
 
 /// One query: indices into the [`QuerySet`].
@@ -43,6 +47,25 @@ impl QuerySet {
     /// True without queries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Checks that every query asks with an image, a text and a relevant set of this set, and every row is one of an
+    /// archive of `rows` rows.
+    pub(crate) fn check(&self, rows: usize) -> Result<()> {
+        let check = |group: &str, what, index, len| {
+            if index < len { Ok(()) } else { Err(Error::BadIndex { group: group.into(), what, index, len }) }
+        };
+        for group in &self.groups {
+            let galleries = group.gallery.iter().flatten();
+            galleries.copied().try_for_each(|row| check(&group.name, "row of the gallery", row, rows))?;
+            for query in &group.queries {
+                check(&group.name, "image", query.image, self.images.len())?;
+                check(&group.name, "text", query.text, self.texts.len())?;
+                check(&group.name, "relevant set", query.relevant, self.relevant.len())?;
+            }
+        }
+        let relevant = self.relevant.iter().flatten();
+        relevant.copied().try_for_each(|row| check("the relevant sets", "row", row, rows))
     }
 
     /// The first group that asks with text `text`.

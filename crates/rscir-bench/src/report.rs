@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use rscir_core::EncoderSpec;
 use serde_json::{Value, json};
 
-use crate::evaluate::CUTOFFS;
+use crate::outcome::CUTOFFS;
 use crate::protocol::{DatasetReport, Finding};
+use crate::table::PATTERNCOM_CUTOFFS;
 use crate::{Error, Figures, Result, Table};
 
 /// What a report says beside the figures.
@@ -28,15 +29,18 @@ pub struct RunDescription {
 pub fn metrics_csv(table: &Table) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let mut header: Vec<String> = ["method", "attribute", "queries", "mAP"].map(String::from).into();
-    header.extend(CUTOFFS.map(|k| format!("P@{k}")));
-    header.extend(CUTOFFS.map(|k| format!("R@{k}")));
+    header.extend(table.cutoffs.iter().map(|k| format!("P@{k}")));
+    header.extend(table.cutoffs.iter().map(|k| format!("R@{k}")));
     let mut records = vec![header];
     for row in &table.rows {
         let named = table.groups.iter().map(String::as_str).zip(&row.figures).chain([("avg", &row.average)]);
         for (name, figures) in named {
             let mut record = vec![row.method.clone(), name.into(), figures.queries.to_string()];
-            let values = [figures.map].into_iter().chain(figures.precision).chain(figures.recall);
-            record.extend(values.map(|value| format!("{value:.4}")));
+            let values = [figures.precision, figures.recall];
+            record.push(format!("{:.4}", figures.map));
+            for values in &values {
+                record.extend(table.shown(values).map(|(_, value)| format!("{value:.4}")));
+            }
             records.push(record);
         }
     }
@@ -51,13 +55,17 @@ pub fn metrics_csv(table: &Table) -> Result<String> {
 pub fn reference_csv(rows: &[(&str, &Figures)]) -> Result<String> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     let mut header = vec!["Method".to_string()];
-    header.extend(CUTOFFS.map(|k| format!("R@{k}")));
-    header.extend(CUTOFFS.map(|k| format!("P@{k}")));
+    header.extend(PATTERNCOM_CUTOFFS.map(|k| format!("R@{k}")));
+    header.extend(PATTERNCOM_CUTOFFS.map(|k| format!("P@{k}")));
     header.push("AP".into());
     writer.write_record(&header).map_err(csv_failed)?;
+    let at = |values: &[f64; CUTOFFS.len()]| {
+        let counted = CUTOFFS.into_iter().zip(*values);
+        counted.filter(|(k, _)| PATTERNCOM_CUTOFFS.contains(k)).map(|(_, value)| value)
+    };
     for (name, figures) in rows {
         let mut record = vec![(*name).to_string()];
-        let values = figures.recall.into_iter().chain(figures.precision).chain([figures.map]);
+        let values = at(&figures.recall).chain(at(&figures.precision)).chain([figures.map]);
         record.extend(values.map(|value| format!("{:?}", crate::metrics::round2(value))));
         writer.write_record(&record).map_err(csv_failed)?;
     }
@@ -87,7 +95,11 @@ pub fn summary_json(table: &Table, run: &RunDescription) -> Value {
             .map(|f| json!({"file": f.file, "line": f.line, "name": f.name, "value": f.value}))
             .collect()
     };
-    let figures = |f: &Figures| json!({"queries": f.queries, "mAP": f.map, "P": cutoffs(&f.precision), "R": cutoffs(&f.recall)});
+    let at = |values: &[f64]| -> serde_json::Map<String, Value> {
+        table.shown(values).map(|(k, value)| (k.to_string(), json!(value))).collect()
+    };
+    let figures =
+        |f: &Figures| json!({"queries": f.queries, "mAP": f.map, "P": at(&f.precision), "R": at(&f.recall)});
     let methods: Vec<Value> = table
         .rows
         .iter()
@@ -115,10 +127,6 @@ pub fn summary_json(table: &Table, run: &RunDescription) -> Value {
         "without_queries": findings(&report.without_queries),
         "results": methods,
     })
-}
-
-fn cutoffs(values: &[f64]) -> serde_json::Map<String, Value> {
-    CUTOFFS.iter().zip(values).map(|(k, value)| (k.to_string(), json!(value))).collect()
 }
 
 /// `summary.md`: the table of mAP, and what the run was.

@@ -1,5 +1,5 @@
-use crate::evaluate::{CUTOFFS, Evaluation, QueryOutcome};
 use crate::metrics::{percent_rounded, round2};
+use crate::outcome::{CUTOFFS, Evaluation, QueryOutcome};
 
 /// Where percentages are rounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -9,6 +9,36 @@ pub enum Rounding {
     None,
     /// Each query's figures to two decimals before the mean, and the mean again, as the reference does.
     PerQuery,
+}
+
+/// What a benchmark means by its figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Convention {
+    /// Average precision as the mean of precisions at the relevant ranks; precision at k is `hits / k`.
+    #[default]
+    Standard,
+    /// Average precision by the trapezoid rule; precision at k is `hits / min(relevant, k)`. Of the domain-conversion and
+    /// i-CIR benchmarks.
+    Trapezoid,
+}
+
+impl Convention {
+    /// A query's average precision.
+    pub fn average_precision(self, outcome: &QueryOutcome) -> f64 {
+        match self {
+            Self::Standard => outcome.average_precision,
+            Self::Trapezoid => outcome.trapezoid_precision,
+        }
+    }
+
+    /// A query's precision at cutoff `i` of [`CUTOFFS`].
+    fn precision(self, outcome: &QueryOutcome, i: usize) -> f64 {
+        let of = match self {
+            Self::Standard => CUTOFFS[i],
+            Self::Trapezoid => CUTOFFS[i].min(outcome.relevant).max(1),
+        };
+        outcome.hits[i] as f64 / of as f64
+    }
 }
 
 /// Mean figures of some queries under one method, in percent.
@@ -26,7 +56,11 @@ pub struct Figures {
 
 impl Figures {
     /// Means over outcomes; all 0 without any.
-    pub fn mean<'a>(outcomes: impl Iterator<Item = &'a QueryOutcome> + Clone, rounding: Rounding) -> Self {
+    pub fn mean<'a>(
+        outcomes: impl Iterator<Item = &'a QueryOutcome> + Clone,
+        rounding: Rounding,
+        convention: Convention,
+    ) -> Self {
         let queries = outcomes.clone().count();
         let mean = |value: &dyn Fn(&QueryOutcome) -> f64| {
             let each = |outcome| match rounding {
@@ -38,8 +72,8 @@ impl Figures {
         };
         Self {
             queries,
-            map: mean(&|o| o.average_precision),
-            precision: std::array::from_fn(|i| mean(&|o| o.hits[i] as f64 / CUTOFFS[i] as f64)),
+            map: mean(&|o| convention.average_precision(o)),
+            precision: std::array::from_fn(|i| mean(&|o| convention.precision(o, i))),
             recall: std::array::from_fn(|i| mean(&|o| o.hits[i] as f64 / o.relevant.max(1) as f64)),
         }
     }
@@ -67,7 +101,12 @@ pub struct Table {
     pub rows: Vec<TableRow>,
     /// How it was rounded.
     pub rounding: Rounding,
+    /// The cutoffs that reports show, of [`CUTOFFS`].
+    pub cutoffs: Vec<usize>,
 }
+
+/// The cutoffs of PatternCom (evaluate.py of the reference).
+pub const PATTERNCOM_CUTOFFS: [usize; 4] = [5, 10, 15, 20];
 
 /// The figures of one method.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,19 +120,39 @@ pub struct TableRow {
 }
 
 impl Table {
-    /// Of all outcomes.
+    /// Of all outcomes, with PatternCom's cutoffs.
     pub fn of(evaluation: &Evaluation, rounding: Rounding) -> Self {
+        Self::by(evaluation, rounding, Convention::Standard)
+    }
+
+    /// Of all outcomes, by a benchmark's convention.
+    pub fn by(evaluation: &Evaluation, rounding: Rounding, convention: Convention) -> Self {
         let rows = evaluation.methods.iter().enumerate().map(|(m, method)| {
             let figures: Vec<Figures> = evaluation
                 .groups
                 .iter()
-                .map(|group| Figures::mean(group.queries.iter().map(|outcomes| &outcomes[m]), rounding))
+                .map(|group| {
+                    Figures::mean(group.queries.iter().map(|outcomes| &outcomes[m]), rounding, convention)
+                })
                 .collect();
             let asked: Vec<Figures> = figures.iter().copied().filter(|f| f.queries > 0).collect();
             TableRow { method: method.clone(), average: Figures::average(&asked), figures }
         });
         let groups = evaluation.groups.iter().map(|group| group.name.clone()).collect();
-        Self { groups, rows: rows.collect(), rounding }
+        Self { groups, rows: rows.collect(), rounding, cutoffs: PATTERNCOM_CUTOFFS.into() }
+    }
+
+    /// With other cutoffs in reports. Those that are not of [`CUTOFFS`] are not counted, and left out.
+    #[must_use]
+    pub fn with_cutoffs(self, cutoffs: &[usize]) -> Self {
+        let cutoffs = cutoffs.iter().copied().filter(|k| CUTOFFS.contains(k)).collect();
+        Self { cutoffs, ..self }
+    }
+
+    /// Picks, of figures at [`CUTOFFS`], those that reports show.
+    pub(crate) fn shown<'a, T: Copy>(&'a self, figures: &'a [T]) -> impl Iterator<Item = (usize, T)> + 'a {
+        let of = |k: &usize| CUTOFFS.iter().position(|known| known == k).and_then(|i| figures.get(i));
+        self.cutoffs.iter().filter_map(move |k| of(k).map(|figure| (*k, *figure)))
     }
 
     /// mAP of methods by groups, as a Markdown table.

@@ -15,6 +15,10 @@ pub(super) struct Record {
 pub(super) fn read_csv(path: &Path) -> Result<Vec<Record>> {
     let text = read_text(path)?;
     let text = text.trim_start_matches('\u{feff}');
+    if let Some(line) = unterminated_quote(text) {
+        let problem = "a quote is not closed: close it, or double it where it is part of the text".into();
+        return Err(Error::Line { path: path.into(), line, problem });
+    }
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut lines = LineCounter { text, offset: 0, line: 1 };
     let mut records = Vec::new();
@@ -28,6 +32,33 @@ pub(super) fn read_csv(path: &Path) -> Result<Vec<Record>> {
         records.push(Record { line, fields: record.iter().map(str::to_string).collect() });
     }
     Ok(records)
+}
+
+/// The line of a quote that opens a field and is closed nowhere, so that the field would swallow the rest of the file.
+fn unterminated_quote(text: &str) -> Option<u64> {
+    enum At {
+        Start,
+        Plain,
+        Quoted,
+        /// Behind a quote in a quoted field: its end, or half of a doubled quote.
+        Closed,
+    }
+    let (mut at, mut line, mut opened) = (At::Start, 1, 1);
+    for byte in text.bytes() {
+        at = match (at, byte) {
+            (At::Start, b'"') => {
+                opened = line;
+                At::Quoted
+            }
+            (At::Closed, b'"') => At::Quoted,
+            (At::Quoted, b'"') => At::Closed,
+            (At::Quoted, _) => At::Quoted,
+            (_, b',' | b'\r' | b'\n') => At::Start,
+            _ => At::Plain,
+        };
+        line += u64::from(byte == b'\n');
+    }
+    matches!(at, At::Quoted).then_some(opened)
 }
 
 /// Counts lines up to growing offsets. The csv reader's own count is one behind after a CRLF, whose second half it takes for
@@ -55,9 +86,39 @@ impl LineCounter<'_> {
 pub(super) fn read_text(path: &Path) -> Result<String> {
     let bytes =
         std::fs::read(path).map_err(|source| Error::Io { action: "read", path: path.into(), source })?;
-    String::from_utf8(bytes).map_err(|error| {
-        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+    let bad = |before: &[u8], problem: &str| {
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count() as u64;
-        Error::Line { path: path.into(), line, problem: "not UTF-8: save the file as UTF-8".into() }
-    })
+        Error::Line { path: path.into(), line, problem: format!("{problem}: save the file as UTF-8 text") }
+    };
+    let text = String::from_utf8(bytes)
+        .map_err(|error| bad(&error.as_bytes()[..error.utf8_error().valid_up_to()], "not UTF-8"))?;
+    // UTF-16 without its mark is UTF-8 with a NUL in every other place.
+    match text.find('\0') {
+        Some(at) => Err(bad(&text.as_bytes()[..at], "a NUL byte")),
+        None => Ok(text),
+    }
+}
+
+/// Characters of a field that a person may have meant; names of files have at most 255 bytes.
+const LONGEST_FIELD: usize = 4096;
+
+/// What is wrong with a field that names or describes something, if anything is.
+pub(super) fn field_problem(what: &str, field: &str) -> Option<String> {
+    let problem = if field.trim().is_empty() {
+        "is empty: fill it in, or delete the line"
+    } else if field.len() > LONGEST_FIELD {
+        return Some(format!("the {what} has {} characters: more than {LONGEST_FIELD}", field.len()));
+    } else if field.contains(['\n', '\r']) {
+        "holds a line break: write it on one line, or close a quote"
+    } else if field.trim() != field {
+        "begins or ends with a blank: take it away"
+    } else {
+        return None;
+    };
+    Some(format!("the {what} {problem}"))
+}
+
+/// The last part of a path, for reports.
+pub(super) fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use rscir_core::Archive;
 
 use super::classes::{category, class_of, merged};
-use super::lines::{read_csv, read_text};
+use super::lines::{field_problem, read_csv, read_text};
 use crate::queries::Interner;
 use crate::{Error, Query, QueryGroup, QuerySet, Result};
 
@@ -162,7 +162,7 @@ impl PatternCom {
                 Mode::Clean => attribute.clean_queries(&names, &mut builder, &mut report),
                 Mode::Strict => attribute.strict_queries(&names, &mut builder),
             };
-            builder.groups.push(QueryGroup { name: attribute.name.clone(), queries });
+            builder.groups.push(QueryGroup { name: attribute.name.clone(), queries, gallery: None });
         }
         let queries = builder.finish();
         if queries.is_empty() { Err(Error::NoQueries) } else { Ok((queries, report)) }
@@ -269,16 +269,23 @@ impl Attribute {
             let bad = |problem| Err(Error::Line { path: path.into(), line, problem });
             let [file, column, value] = record.fields.as_slice() else {
                 let got = record.fields.len();
-                return bad(format!("expected 3 columns (filename,attribute,value), got {got}"));
+                let hint = match record.fields.first() {
+                    Some(field) if got == 1 && field.contains([';', '\t']) => ": separate them by commas",
+                    _ => ": quote a value that holds a comma, delete what is no row",
+                };
+                return bad(format!("expected 3 columns (filename,attribute,value), got {got}{hint}"));
             };
             if attribute.rows.is_empty() && attribute.header.is_none() && is_header(file, column, value) {
                 attribute.header = Some(line);
                 continue;
             }
             for (what, field) in [("filename", file), ("attribute", column), ("value", value)] {
-                if field.trim().is_empty() {
-                    return bad(format!("the {what} is empty"));
+                if let Some(problem) = field_problem(what, field) {
+                    return bad(problem);
                 }
+            }
+            if base_name(file) != file || file == ".." {
+                return bad(format!("the filename {file:?} names a folder: give the tile's base name alone"));
             }
             attribute.rows.push(LabelRow {
                 line,

@@ -1,0 +1,284 @@
+//! The blocked pass over a query set.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+use rscir_core::{
+    Archive, ComposedQuery, Embeddings, Fusion, Method, Queries, ScoreStatistics, Scored, TopK,
+};
+
+use crate::counting::{Counter, Scores};
+use crate::{Error, EvaluateOptions, Query, QueryOutcome, QuerySet, QueryVectors, Result};
+
+/// Similarities of query images that are held at once, in values: 64 MB. Blocks must be large enough that the archive is
+/// read from memory few times, 550 images at 30,400 rows.
+const IMAGE_VALUES: usize = 16 << 20;
+
+/// Query images in a block at least, so that several threads have work.
+const LEAST_IMAGES: usize = 8;
+
+/// Normalised lists of texts that are held at once, in values: 256 MB.
+const TEXT_VALUES: usize = 64 << 20;
+
+/// One pass: the queries of some groups over one archive.
+pub(crate) struct Engine<'a> {
+    archive: &'a dyn Archive,
+    queries: &'a QuerySet,
+    vectors: &'a QueryVectors,
+    methods: &'a [&'a dyn Method],
+    options: EvaluateOptions<'a>,
+    /// How many of the best rows are kept for each query and method.
+    top: usize,
+    /// The distinct normalisations of the fusions among the methods, each by one fusion that has it.
+    normalizations: Vec<&'a dyn Fusion>,
+}
+
+/// A query to evaluate, and where its outcomes go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Job<'a> {
+    pub(crate) query: Query,
+    /// Relevant rows of the engine's archive.
+    pub(crate) relevant: &'a [usize],
+    pub(crate) group: usize,
+    pub(crate) place: usize,
+}
+
+/// Normalised lists of consecutive texts: `[normalizations][texts, rows]`.
+struct TextLists {
+    rows: usize,
+    values: Vec<Vec<f32>>,
+}
+
+impl TextLists {
+    fn list(&self, normalization: usize, text: usize) -> &[f32] {
+        &self.values[normalization][text * self.rows..][..self.rows]
+    }
+}
+
+/// Room of one thread.
+#[derive(Default)]
+struct Scratch {
+    /// The query image's list under each normalisation.
+    lists: Vec<Vec<f32>>,
+    scores: Vec<f32>,
+    gathered: [Vec<f32>; 2],
+    relevant: Vec<usize>,
+    ranked: Vec<(usize, usize)>,
+    ranks: Vec<usize>,
+    counter: Counter,
+}
+
+impl<'a> Engine<'a> {
+    pub(crate) fn new(
+        archive: &'a dyn Archive,
+        queries: &'a QuerySet,
+        vectors: &'a QueryVectors,
+        methods: &'a [&'a dyn Method],
+        options: EvaluateOptions<'a>,
+        top: usize,
+    ) -> Self {
+        let mut normalizations: Vec<&dyn Fusion> = Vec::new();
+        for fusion in methods.iter().filter_map(|m| m.as_fusion()) {
+            if normalizations.iter().all(|known| known.normalization() != fusion.normalization()) {
+                normalizations.push(fusion);
+            }
+        }
+        Self { archive, queries, vectors, methods, options, top, normalizations }
+    }
+
+    /// Evaluates `jobs`, and hands each on with its outcomes, one per method.
+    pub(crate) fn run(
+        &self,
+        mut jobs: Vec<Job<'_>>,
+        mut done: impl FnMut(Job<'_>, Vec<QueryOutcome>),
+    ) -> Result<()> {
+        let rows = self.archive.len();
+        let lists = self.normalizations.len().max(1);
+        let texts_at_once = (TEXT_VALUES / rows.max(1) / lists).max(1);
+        let images_at_once = (IMAGE_VALUES / rows.max(1)).max(LEAST_IMAGES);
+
+        jobs.sort_by_key(|job| job.query.text);
+        let mut similarities = Vec::new();
+        for jobs in jobs.chunk_by_mut(|a, b| a.query.text / texts_at_once == b.query.text / texts_at_once) {
+            let (Some(first), Some(last)) = (jobs.first(), jobs.last()) else { continue };
+            let texts = first.query.text..last.query.text + 1;
+            let text_lists = self.text_lists(texts.clone())?;
+            jobs.sort_by_key(|job| (job.query.image, job.group, job.place));
+            let by_image: Vec<&[Job<'_>]> = jobs.chunk_by(|a, b| a.query.image == b.query.image).collect();
+            for block in by_image.chunks(images_at_once) {
+                let images = block.iter().map(|jobs| jobs[0].query.image);
+                self.similarities(&self.vectors.images, images, &mut similarities)?;
+                let list = |i: usize| similarities.get(i * rows..(i + 1) * rows).unwrap_or_default();
+                let outcomes: Vec<Vec<Vec<QueryOutcome>>> = block
+                    .par_iter()
+                    .enumerate()
+                    .map_init(Scratch::default, |scratch, (i, jobs)| {
+                        self.image(jobs, list(i), &text_lists, texts.start, scratch)
+                    })
+                    .collect::<Result<_>>()?;
+                for (job, outcome) in block.iter().copied().flatten().zip(outcomes.into_iter().flatten()) {
+                    done(*job, outcome);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Similarities of some vectors to all rows, `[vectors, rows]`; nothing if no method is a fusion.
+    fn similarities(
+        &self,
+        vectors: &Embeddings,
+        chosen: impl Iterator<Item = usize>,
+        out: &mut Vec<f32>,
+    ) -> Result<()> {
+        if self.normalizations.is_empty() {
+            return Ok(());
+        }
+        let mut block = Vec::new();
+        chosen.for_each(|i| block.extend_from_slice(vectors.row(i)));
+        let block = Queries::new(vectors.dim(), &block)?;
+        out.resize(block.len() * self.archive.len(), 0.0);
+        Ok(self.archive.similarities(block, out)?)
+    }
+
+    fn text_lists(&self, texts: Range<usize>) -> Result<TextLists> {
+        let rows = self.archive.len();
+        let mut similarities = Vec::new();
+        self.similarities(&self.vectors.texts, texts, &mut similarities)?;
+        let mut values: Vec<Vec<f32>> =
+            self.normalizations.iter().map(|_| vec![0.0; similarities.len()]).collect();
+        for (fusion, normalized) in self.normalizations.iter().zip(&mut values) {
+            let lists = similarities.par_chunks_exact(rows.max(1));
+            normalized
+                .par_chunks_exact_mut(rows.max(1))
+                .zip(lists)
+                .for_each(|(out, list)| fusion.normalize(list, &ScoreStatistics::of(list), out));
+        }
+        Ok(TextLists { rows, values })
+    }
+
+    /// All queries of one image. `similarities` are the image's.
+    fn image(
+        &self,
+        jobs: &[Job<'_>],
+        similarities: &[f32],
+        texts: &TextLists,
+        first_text: usize,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Vec<QueryOutcome>>> {
+        scratch.lists.resize_with(self.normalizations.len(), Vec::new);
+        let statistics = ScoreStatistics::of(similarities);
+        for (fusion, list) in self.normalizations.iter().zip(&mut scratch.lists) {
+            list.resize(similarities.len(), 0.0);
+            fusion.normalize(similarities, &statistics, list);
+        }
+        let outcomes = jobs.iter().map(|job| self.query(job, texts, first_text, scratch)).collect();
+        self.options.progress.advance(jobs.len() as u64);
+        outcomes
+    }
+
+    /// One query under all methods.
+    fn query(
+        &self,
+        job: &Job<'_>,
+        texts: &TextLists,
+        first_text: usize,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<QueryOutcome>> {
+        let key = &self.queries.images[job.query.image];
+        let own = if self.options.exclude_query { self.archive.find(key) } else { None };
+        scratch.relevant.clear();
+        scratch.relevant.extend_from_slice(job.relevant);
+        // Ranked with the others, so that it can be taken out of their ranks.
+        scratch.relevant.extend(own.filter(|own| !job.relevant.contains(own)));
+        let mut composed = None;
+        let mut outcomes = Vec::with_capacity(self.methods.len());
+        for method in self.methods {
+            let mut top = (self.top > 0).then(|| TopK::new(self.top + usize::from(own.is_some())));
+            let counted = match method.as_fusion() {
+                Some(fusion) => {
+                    let known = |n: &&dyn Fusion| n.normalization() == fusion.normalization();
+                    // Every fusion's normalisation is among them.
+                    let n = self.normalizations.iter().position(known).unwrap_or_default();
+                    let (image, text) = (&scratch.lists[n], texts.list(n, job.query.text - first_text));
+                    let mut scores = FusedScores { fusion, image, text, gathered: &mut scratch.gathered };
+                    scratch.counter.ranks(&mut scores, &scratch.relevant, top.as_mut(), &mut scratch.ranked)
+                }
+                None => {
+                    let query = match &composed {
+                        Some(query) => query,
+                        None => composed.insert(self.composed(job.query)?),
+                    };
+                    scratch.scores.resize(self.archive.len(), 0.0);
+                    method.score(query, self.archive, &mut scratch.scores)?;
+                    let mut scores = scratch.scores.as_slice();
+                    scratch.counter.ranks(&mut scores, &scratch.relevant, top.as_mut(), &mut scratch.ranked)
+                }
+            };
+            counted.map_err(|row| Error::NotANumber {
+                method: method.label(),
+                key: self.archive.key(row).into(),
+            })?;
+            let top = top.map_or_else(Vec::new, TopK::into_ranking);
+            outcomes.push(self.outcome(own, &scratch.ranked, &mut scratch.ranks, top));
+        }
+        Ok(outcomes)
+    }
+
+    /// The measures of a ranking without the row `own`.
+    fn outcome(
+        &self,
+        own: Option<usize>,
+        ranked: &[(usize, usize)],
+        ranks: &mut Vec<usize>,
+        mut top: Vec<Scored>,
+    ) -> QueryOutcome {
+        ranks.clear();
+        let mut left_out = 0;
+        for &(row, rank) in ranked {
+            if Some(row) == own {
+                left_out = 1;
+            } else {
+                ranks.push(rank - left_out);
+            }
+        }
+        top.retain(|scored| Some(scored.row) != own);
+        top.truncate(self.top);
+        QueryOutcome::of(ranks, top)
+    }
+
+    fn composed(&self, query: Query) -> Result<ComposedQuery> {
+        Ok(ComposedQuery::new(self.archive.spec().clone())
+            .with_image(self.vectors.images.vector(query.image))?
+            .with_text(self.vectors.texts.vector(query.text))?
+            .with_words(&self.queries.texts[query.text])
+            .with_image_key(&self.queries.images[query.image]))
+    }
+}
+
+/// The scores of a fusion, combined when they are looked at.
+struct FusedScores<'a> {
+    fusion: &'a dyn Fusion,
+    image: &'a [f32],
+    text: &'a [f32],
+    gathered: &'a mut [Vec<f32>; 2],
+}
+
+impl Scores for FusedScores<'_> {
+    fn len(&self) -> usize {
+        self.image.len()
+    }
+
+    fn write(&self, rows: Range<usize>, out: &mut [f32]) {
+        self.fusion.combine(&self.image[rows.clone()], &self.text[rows], out);
+    }
+
+    fn gather(&mut self, rows: &[usize], out: &mut [f32]) {
+        let [image, text] = &mut *self.gathered;
+        image.clear();
+        image.extend(rows.iter().map(|&row| self.image[row]));
+        text.clear();
+        text.extend(rows.iter().map(|&row| self.text[row]));
+        self.fusion.combine(image, text, out);
+    }
+}

@@ -1,0 +1,92 @@
+//! Query sets of protocols that name their relevant images one by one.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use rscir_core::Archive;
+
+use super::Finding;
+use crate::queries::Interner;
+use crate::{Error, Query, QueryGroup, QuerySet, Result};
+
+/// Collects queries by group, each image, text and relevant set once.
+pub(super) struct SetBuilder<'a> {
+    archive: &'a dyn Archive,
+    images: Interner<String>,
+    texts: Interner<String>,
+    relevant: Interner<Vec<usize>>,
+    names: Vec<String>,
+    groups: HashMap<String, QueryGroup>,
+    pub(super) missing: Vec<Finding>,
+}
+
+impl<'a> SetBuilder<'a> {
+    pub(super) fn new(archive: &'a dyn Archive) -> Self {
+        Self {
+            archive,
+            images: Interner::new(),
+            texts: Interner::new(),
+            relevant: Interner::new(),
+            names: Vec::new(),
+            groups: HashMap::new(),
+            missing: Vec::new(),
+        }
+    }
+
+    /// The row of `key`, which line `line` of `file` names; what is absent is noted.
+    pub(super) fn row(&mut self, key: &str, file: &str, line: u64, value: &str) -> Option<usize> {
+        let row = self.archive.find(key).or_else(|| self.archive.find(&other_ending(key)?));
+        if row.is_none() {
+            let finding = Finding { file: file.into(), line, name: key.into(), value: value.into() };
+            self.missing.push(finding);
+        }
+        row
+    }
+
+    /// Adds a query of the image in row `image`. `relevant` need not be in order.
+    pub(super) fn add(&mut self, group: &str, image: usize, text: &str, relevant: BTreeSet<usize>) {
+        let query = Query {
+            image: self.images.index(self.archive.key(image).into()),
+            text: self.texts.index(text.into()),
+            relevant: self.relevant.index(relevant.into_iter().collect()),
+        };
+        self.group(group).queries.push(query);
+    }
+
+    /// Limits a group to some rows.
+    pub(super) fn limit(&mut self, group: &str, gallery: BTreeSet<usize>) {
+        self.group(group).gallery = Some(gallery.into_iter().collect());
+    }
+
+    fn group(&mut self, name: &str) -> &mut QueryGroup {
+        self.groups.entry(name.into()).or_insert_with(|| {
+            self.names.push(name.into());
+            QueryGroup { name: name.into(), ..QueryGroup::default() }
+        })
+    }
+
+    /// The set, its groups in the order of first use, and the rows whose images the archive lacks.
+    pub(super) fn finish(mut self) -> Result<(QuerySet, Vec<Finding>)> {
+        let groups = self.names.iter().filter_map(|name| self.groups.remove(name));
+        let groups = groups.filter(|group| !group.queries.is_empty()).collect();
+        let queries = QuerySet {
+            images: self.images.into_values(),
+            texts: self.texts.into_values(),
+            relevant: self.relevant.into_values(),
+            groups,
+        };
+        if queries.is_empty() { Err(Error::NoQueries) } else { Ok((queries, self.missing)) }
+    }
+}
+
+/// The key with the other ending of the two under which copies of xView2 are distributed.
+fn other_ending(key: &str) -> Option<String> {
+    let (stem, ending) = key.rsplit_once('.')?;
+    match ending {
+        "tif" => Some(format!("{stem}.png")),
+        "png" => Some(format!("{stem}.tif")),
+        _ => None,
+    }
+}
+
+/// Rows by what they share, in the order of the shared values.
+pub(super) type Rows<K> = BTreeMap<K, BTreeSet<usize>>;
