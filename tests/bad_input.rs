@@ -43,8 +43,7 @@ fn broken_images_are_named_and_the_others_encoded() {
     std::os::unix::fs::symlink("nowhere.jpg", images.join("gone.jpg")).unwrap();
 
     let (archive, export) = (folder.path().join("a.rscir"), folder.path().join("f.safetensors"));
-    let arguments =
-        ["--images", text(&images), "--archive", text(&archive), "--export", text(&export)];
+    let arguments = ["--images", text(&images), "--archive", text(&archive), "--export", text(&export)];
     let first = run("extract_features", &arguments).ends_with(3);
     let first = first.says("cut.jpg: decode: ").says("page.png: decode: ").says("empty.tif: decode: ");
     #[cfg(unix)]
@@ -64,8 +63,11 @@ fn a_missing_image_of_a_dataset_is_named() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("images")).unwrap();
     fs::copy(tile(TILES[0]), folder.path().join("images/harbor00.jpg")).unwrap();
-    fs::write(folder.path().join("patternnet.csv"), "images/harbor00.jpg 0 harbor\nimages/harbor01.jpg 0 harbor\n")
-        .unwrap();
+    fs::write(
+        folder.path().join("patternnet.csv"),
+        "images/harbor00.jpg 0 harbor\nimages/harbor01.jpg 0 harbor\n",
+    )
+    .unwrap();
     let archive = folder.path().join("a.rscir");
     run("extract_features", &["--dataset", text(folder.path()), "--archive", text(&archive)])
         .ends_with(3)
@@ -156,7 +158,12 @@ impl Small {
         let view = TensorView::new(Dtype::F32, vec![values.len() / dim, dim], &data).unwrap();
         let keys = serde_json::to_string(keys).unwrap();
         let metadata = [(if texts { "texts" } else { "keys" }.to_string(), keys)].into();
-        safetensors::serialize_to_file([("embeddings", view)], Some(metadata), &self.folder.path().join(name)).unwrap();
+        safetensors::serialize_to_file(
+            [("embeddings", view)],
+            Some(metadata),
+            &self.folder.path().join(name),
+        )
+        .unwrap();
     }
 
     fn evaluate(&self) -> common::Run {
@@ -237,13 +244,18 @@ fn an_archive_of_another_encoder_is_refused() {
     run("search", &["--archive", text(&archive), "--image", text(&tile(TILES[0])), "--text", "dense"])
         .ends_with(1)
         .says("different encoders: activation is \"quick_gelu\" in the archive and \"gelu\" in the query");
-    run("extract_features", &["--images", text(tile(TILES[0]).parent().unwrap()), "--archive", text(&archive)])
-        .ends_with(1)
-        .says("activation");
+    run(
+        "extract_features",
+        &["--images", text(tile(TILES[0]).parent().unwrap()), "--archive", text(&archive)],
+    )
+    .ends_with(1)
+    .says("activation");
 }
 
 #[test]
 fn unknown_names_say_what_there_is() {
-    run("evaluate_patterncom", &["--methods", "image,weight"]).ends_with(1).says("known methods: image, text, sum");
+    run("evaluate_patterncom", &["--methods", "image,weight"])
+        .ends_with(1)
+        .says("known methods: image, text, sum");
     run("extract_features", &["--model", "clip-vit-l-13"]).ends_with(1).says("clip-vit-l-14");
 }

@@ -85,7 +85,8 @@ fn token_ids_and_text_vectors_are_golden() {
     for text in golden()["texts"].as_array().unwrap() {
         let words = text["text"].as_str().unwrap();
         let ids: Vec<u64> = encoder.tokenizer().encode(words).unwrap().into_iter().map(u64::from).collect();
-        let golden: Vec<u64> = text["token_ids"].as_array().unwrap().iter().map(|v| v.as_u64().unwrap()).collect();
+        let golden: Vec<u64> =
+            text["token_ids"].as_array().unwrap().iter().map(|v| v.as_u64().unwrap()).collect();
         assert_eq!(ids, golden[..ids.len()], "{words}");
         assert!(golden[ids.len()..].iter().all(|id| *id == 0), "{words}: the rest is padding");
         let vector = encoder.encode_texts(&[words]).unwrap();
@@ -117,8 +118,15 @@ fn the_table_is_the_references() {
             None => row.method.clone(),
         };
         let golden = &results[&name];
-        for (group, ours) in table.groups.iter().map(String::as_str).zip(&row.figures).chain([("avg", &row.average)]) {
-            assert!((ours.map - golden[group]).abs() <= 0.1, "{name} {group}: {} not {}", ours.map, golden[group]);
+        for (group, ours) in
+            table.groups.iter().map(String::as_str).zip(&row.figures).chain([("avg", &row.average)])
+        {
+            assert!(
+                (ours.map - golden[group]).abs() <= 0.1,
+                "{name} {group}: {} not {}",
+                ours.map,
+                golden[group]
+            );
             figures += 1;
         }
     }

@@ -39,7 +39,11 @@ pub fn example(name: &str) -> Command {
     let test = std::env::current_exe().expect("a running test has a path");
     let profile = test.ancestors().nth(2).expect("a test lies two folders below its profile");
     let path = profile.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    assert!(path.is_file(), "{} is not built: run the whole package's tests, cargo builds the examples then", path.display());
+    assert!(
+        path.is_file(),
+        "{} is not built: run the whole package's tests, cargo builds the examples then",
+        path.display()
+    );
     Command::new(path)
 }
 
