@@ -118,7 +118,7 @@ proptest! {
         let vectors = QueryVectors { images, texts };
         let weicoms = [0.0, 0.3, 0.5, 1.0].map(|lambda| WeiCom::new(lambda).unwrap());
         let (product, rrf, dbsf, min, slerp) =
-            (Product::default(), Rrf::default(), Dbsf::default(), Min::default(), Slerp::default());
+            (Product::default(), Rrf::default(), Dbsf, Min::default(), Slerp::default());
         let mut methods: Vec<&dyn Method> = vec![&ImageOnly, &TextOnly, &Sum, &slerp, &product, &rrf, &dbsf, &min];
         methods.extend(weicoms.iter().map(|m| m as &dyn Method));
         prop_assert!(methods[3].as_fusion().is_none(), "one method that is no fusion of lists");
