@@ -29,7 +29,7 @@ fn queries() -> QuerySet {
         .collect();
     let names = ["color", "context", "density", "existence", "quantity", "shape"];
     let mut groups: Vec<QueryGroup> =
-        names.map(|name| QueryGroup { name: name.into(), queries: Vec::new() }).into();
+        names.map(|name| QueryGroup { name: name.into(), ..QueryGroup::default() }).into();
     for q in 0..QUERIES {
         let image = q * IMAGES / QUERIES;
         let query = Query { image, text: (q * 7) % TEXTS, relevant: (q * 31) % relevant.len() };

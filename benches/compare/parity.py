@@ -1,0 +1,144 @@
+"""Vectors of full-size models against open_clip's: seeded random weights, 16 real tiles, 16 texts.
+
+    pip install open_clip_torch==3.3.0 timm ftfy==6.3.1 safetensors tokenizers
+    cargo build --release --example extract_features
+    python benches/compare/parity.py [--work DIR] [--report docs/parity.md] [MODEL ...]
+
+Every parameter is random and none has a special value (open_clip's own initialisation leaves biases at zero and
+residual branches shut, which would hide mistakes). A model's weights are removed when it is done: the largest has 4 GB.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import torch
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+ROOT = Path(__file__).resolve().parents[2]
+TILES = 16
+MODELS = ["ViT-B-32", "ViT-B-32-quickgelu", "ViT-L-14", "ViT-L-14-quickgelu", "ViT-H-14", "RN50", "ViT-B-16-SigLIP"]
+TEXTS = """a satellite image of a swimming pool
+dense residential area
+two airplanes parked at the gate
+kidney-shaped
+a river with sandy banks runs through farmland, and a narrow concrete bridge crosses it near a small village with red roofs
+purple
+storage tanks
+Water &amp; concrete  bridge
+naïve café – river
+UPPER case, punctuation!?
+四 tanks
+a harbour full of boats, seen from above, with many piers and a breakwater to the east of the container terminal
+golf course
+post hurricane
+12 tennis courts
+chaparral""".splitlines()
+
+
+def randomise(model):
+    generator = torch.Generator().manual_seed(0)
+    for name, value in sorted(model.state_dict().items()):
+        if not value.is_floating_point() or "mask" in name:
+            continue
+        noise = torch.randn(value.shape, generator=generator)
+        if name.endswith("running_var"):
+            value.copy_(0.5 + torch.rand(value.shape, generator=generator))
+        elif "embed" in name or "latent" in name:
+            value.copy_(0.3 * noise)
+        elif value.ndim >= 2:
+            value.copy_(noise / value[0].numel() ** 0.5)
+        elif value.ndim == 1 and name.endswith("weight"):
+            value.copy_(1 + 0.1 * noise)
+        else:
+            value.copy_(0.1 * noise)
+    return model.eval()
+
+
+def words(folder, config):
+    """A tokenizer of letters, since SigLIP's own is not part of open_clip."""
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789éï四"
+    tokenizer = Tokenizer(models.BPE({"<pad>": 0, "</s>": 1} | {c: i + 2 for i, c in enumerate(letters)}, [], unk_token="<pad>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing("$A </s>", special_tokens=[("</s>", 1)])
+    tokenizer.add_special_tokens(["<pad>", "</s>"])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text('{"pad_token": "</s>"}')
+    length = config["text_cfg"]["context_length"]
+    tokenizer.enable_truncation(length)
+    tokenizer.enable_padding(pad_id=1, length=length)
+    clean = open_clip.tokenizer.get_clean_fn(config["text_cfg"]["tokenizer_kwargs"]["clean"])
+    return torch.tensor([tokenizer.encode(clean(text)).ids for text in TEXTS])
+
+
+def reference(name, folder, images):
+    """Writes a model and gives what open_clip makes of the images and texts."""
+    config = open_clip.get_model_config(name)
+    siglip = "SigLIP" in name
+    preprocess = {"mean": [0.5] * 3, "std": [0.5] * 3, "resize_mode": "squash"} if siglip else {}
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}))
+    kind = open_clip.model.CustomTextCLIP if config.pop("custom_text", False) else open_clip.model.CLIP
+    model = randomise(kind(**config))
+    tokens = words(folder, config) if siglip else open_clip.SimpleTokenizer()(TEXTS)
+    settings = open_clip.transform.PreprocessCfg(size=config["vision_cfg"]["image_size"], **preprocess)
+    transform = open_clip.transform.image_transform_v2(settings, is_train=False)
+    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, folder / "open_clip_model.safetensors")
+    with torch.inference_mode():
+        pixels = torch.stack([transform(Image.open(path)) for path in images])
+        image = torch.cat([model.encode_image(some, normalize=True) for some in pixels.split(4)])
+        return image.numpy(), model.encode_text(tokens, normalize=True).numpy()
+
+
+def ours(folder, images):
+    texts = folder / "texts.txt"
+    texts.write_text("\n".join(TEXTS) + "\n")
+    out = [folder / "images.safetensors", folder / "texts.safetensors"]
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    command = [target / "release/examples/extract_features", "--images", images, "--archive", folder / "archive.rscir"]
+    command += ["--checkpoint", folder / "open_clip_model.safetensors", "--config", folder / "open_clip_config.json"]
+    command += ["--export", out[0], "--texts", texts, "--export-texts", out[1]]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=sys.stderr)
+    return [safe_open(path, "np").get_tensor("embeddings") for path in out]
+
+
+def compare(name, tiles):
+    with tempfile.TemporaryDirectory(dir=options.work) as folder:
+        folder = Path(folder)
+        images = folder / "images"
+        images.mkdir()
+        for tile in tiles:
+            (images / tile.name).symlink_to(tile)
+        expected = reference(name, folder, sorted(images.iterdir()))
+        row = [name]
+        for ours_, theirs in zip(ours(folder, images), expected):
+            a, b = ours_.astype(np.float64), theirs.astype(np.float64)
+            cosines = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+            others = np.triu(b @ b.T, 1).max()
+            row += [f"{1 - cosines.min():.1e}", f"{np.abs(a - b).max():.1e}", f"{others:.4f}"]
+        print(*row, flush=True)
+        return row
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL")
+    parser.add_argument("--work", help="where the weights go while they are needed")
+    parser.add_argument("--report", type=Path)
+    options = parser.parse_args()
+    tiles = sorted((ROOT / "data/demo/benchmark/images").rglob("*.jpg"))
+    tiles = tiles[:: len(tiles) // TILES][:TILES]
+    rows = [compare(name, tiles) for name in options.models]
+    if options.report:
+        head = ["model", "images: 1 - least cosine", "largest difference", "nearest two", "texts: 1 - least cosine", "largest difference", "nearest two"]
+        lines = ["| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]]
+        versions = f"open_clip {open_clip.__version__}, PyTorch {torch.__version__}"
+        options.report.write_text(f"{__doc__.splitlines()[0]}\n\n{versions}\n\n" + "\n".join(lines) + "\n")
