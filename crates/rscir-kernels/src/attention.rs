@@ -143,9 +143,14 @@ impl Head<'_, '_> {
     /// Panels of twelve dimensions: for each key, the twelve.
     #[inline(always)]
     fn pack_values(&self, keys: usize, to: &mut [f32]) {
+        let (to, _) = to.as_chunks_mut::<TALL>();
         for key in 0..keys {
-            for (panel, dims) in self.vector(key, 2).chunks(TALL).enumerate() {
-                to[(panel * keys + key) * TALL..][..dims.len()].copy_from_slice(dims);
+            let (panels, rest) = self.vector(key, 2).as_chunks();
+            for (panel, dims) in panels.iter().enumerate() {
+                to[panel * keys + key] = *dims;
+            }
+            if !rest.is_empty() {
+                to[panels.len() * keys + key][..rest.len()].copy_from_slice(rest);
             }
         }
     }
@@ -173,62 +178,70 @@ impl Head<'_, '_> {
         }
 
         let mut sums = [[simd.splat(0.0); V]; TALL];
+        let mut largest = [simd.splat(f32::NEG_INFINITY); V];
         for (panel, scores) in scores.chunks_mut(TALL).enumerate() {
             let keys = &keys[panel * self.head_dim..(panel + 1) * self.head_dim];
             tile::<S, Single, V>(simd, keys, queries, scores.len(), &mut sums);
-            for (scores, sums) in scores.iter_mut().zip(&sums) {
+            for (h, scores) in scores.iter_mut().enumerate() {
                 for v in 0..V {
-                    simd.store(sums[v], scores[v].floats_mut());
+                    simd.store(sums[h][v], scores[v].floats_mut());
+                }
+                self.mask(first, panel * TALL + h, scores, f32::NEG_INFINITY);
+                for v in 0..V {
+                    largest[v] = simd.max(largest[v], simd.load(scores[v].floats()));
                 }
             }
         }
 
-        let shares = self.softmax::<S, V>(simd, first, scores);
-
+        let shares = self.exponentials(simd, first, &largest, scores);
         for (panel, column) in (0..self.head_dim).step_by(TALL).enumerate() {
             let height = TALL.min(self.head_dim - column);
             let values = &values[panel * self.all_keys()..][..count];
             tile::<S, Single, V>(simd, values, scores, height, &mut sums);
-            let mut tile = [[0.0; LANES]; TALL];
             for v in 0..V {
-                for h in 0..height {
-                    simd.store(simd.mul(sums[h][v], shares[v]), &mut tile[h]);
+                let mut columns = [[0.0; LANES]; TALL];
+                for h in 0..TALL {
+                    simd.store(simd.mul(sums[h][v], shares[v]), &mut columns[h]);
                 }
-                for lane in 0..LANES.min((end - first).saturating_sub(v * LANES)) {
-                    let row = self.row + first + v * LANES + lane;
+                let mut rows = [[0.0; TALL]; LANES];
+                for h in (0..TALL).step_by(4) {
+                    let four = [&columns[h][..], &columns[h + 1], &columns[h + 2], &columns[h + 3]];
+                    interleave(four, &mut rows.as_flattened_mut()[h..], TALL);
+                }
+                let first = first + v * LANES;
+                for (lane, row) in rows.iter().enumerate().take(end.saturating_sub(first)) {
                     // SAFETY: tasks are given disjoint heads and queries, and a task's tiles follow one another.
-                    let out = unsafe { self.out.slice(row, self.column + column, height) };
-                    for (out, tile) in out.iter_mut().zip(&tile) {
-                        *out = tile[lane];
+                    let out =
+                        unsafe { self.out.slice(self.row + first + lane, self.column + column, height) };
+                    match <&mut [f32; TALL]>::try_from(&mut *out) {
+                        Ok(out) => *out = *row,
+                        Err(_) => out.copy_from_slice(&row[..height]),
                     }
                 }
             }
         }
     }
 
-    /// Turns scores into the exponentials of their distances to the largest, and returns the reciprocals of their sums.
+    /// Turns scores into the exponentials of their distances to the largest; also the reciprocals of their sums.
     #[inline(always)]
-    fn softmax<S: Simd, const V: usize>(&self, simd: S, first: usize, scores: &mut [[Line; V]]) -> [S::F; V] {
+    fn exponentials<S: Simd, const V: usize>(
+        &self,
+        simd: S,
+        first: usize,
+        largest: &[S::F; V],
+        scores: &mut [[Line; V]],
+    ) -> [S::F; V] {
         let scale = simd.splat((self.head_dim as f32).sqrt().recip());
-        let mut largest = [simd.splat(f32::NEG_INFINITY); V];
-        self.mask(first, scores, f32::NEG_INFINITY);
-        for scores in &*scores {
-            for v in 0..V {
-                largest[v] = simd.max(largest[v], simd.load(scores[v].floats()));
-            }
-        }
-        for scores in &mut *scores {
+        let mut sums = [simd.splat(0.0); V];
+        for (key, scores) in scores.iter_mut().enumerate() {
             for v in 0..V {
                 let distance = simd.sub(simd.load(scores[v].floats()), largest[v]);
-                simd.store(exp(simd, simd.mul(distance, scale)), scores[v].floats_mut());
+                let power = exp(simd, simd.mul(distance, scale));
+                sums[v] = simd.add(sums[v], power);
+                simd.store(power, scores[v].floats_mut());
             }
-        }
-        self.mask(first, scores, 0.0);
-        let mut sums = [simd.splat(0.0); V];
-        for scores in &*scores {
-            for v in 0..V {
-                sums[v] = simd.add(sums[v], simd.load(scores[v].floats()));
-            }
+            // The least `exp` gives is 2^-126, which is lost in the sum.
+            self.mask(first, key, scores, 0.0);
         }
         for sum in &mut sums {
             *sum = simd.div(simd.splat(1.0), *sum);
@@ -236,13 +249,11 @@ impl Head<'_, '_> {
         sums
     }
 
-    /// Overwrites what queries from `first` may not attend to: if causal, keys after their own.
+    /// Overwrites the scores of a key with the queries, from `first`, that may not attend to it.
     #[inline(always)]
-    fn mask<const V: usize>(&self, first: usize, scores: &mut [[Line; V]], with: f32) {
-        if self.causal {
-            for (after, scores) in scores[first..].iter_mut().enumerate() {
-                floats_mut(scores)[..after].fill(with);
-            }
+    fn mask<const V: usize>(&self, first: usize, key: usize, scores: &mut [Line; V], with: f32) {
+        if self.causal && key > first {
+            floats_mut(scores)[..key - first].fill(with);
         }
     }
 

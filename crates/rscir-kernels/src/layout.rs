@@ -109,10 +109,27 @@ impl Drop for Lines {
     }
 }
 
-/// Writes the `p`th elements of four rows together to `p * stride`.
+/// Writes the `p`th elements of four rows of one length together to `p * stride`.
 #[inline(always)]
 pub(crate) fn interleave<T: Copy>([a, b, c, d]: [&[T]; 4], to: &mut [T], stride: usize) {
-    for ((((to, a), b), c), d) in to.chunks_mut(stride).zip(a).zip(b).zip(c).zip(d) {
-        to[..4].copy_from_slice(&[*a, *b, *c, *d]);
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
+    let ((c, c_rest), (d, d_rest)) = (c.as_chunks::<4>(), d.as_chunks::<4>());
+    let mut at = 0;
+    for (((a, b), c), d) in a.iter().zip(b).zip(c).zip(d) {
+        // Read whole before the first is written, so that compilers transpose in registers.
+        let columns = [
+            [a[0], b[0], c[0], d[0]],
+            [a[1], b[1], c[1], d[1]],
+            [a[2], b[2], c[2], d[2]],
+            [a[3], b[3], c[3], d[3]],
+        ];
+        for column in &columns {
+            to[at..at + 4].copy_from_slice(column);
+            at += stride;
+        }
+    }
+    for i in 0..a_rest.len() {
+        to[at..at + 4].copy_from_slice(&[a_rest[i], b_rest[i], c_rest[i], d_rest[i]]);
+        at += stride;
     }
 }
