@@ -1,6 +1,7 @@
 //! Ingest of many files: broken ones, kills, Ctrl-C. Full sizes are ignored by default; they run with
 //! `cargo test --release --test ingest -- --ignored --nocapture --test-threads 1`.
 #![cfg(unix)]
+#![allow(clippy::print_stdout, reason = "what a run came to, for people")]
 
 mod common;
 
@@ -124,7 +125,7 @@ fn add_broken(bed: &Bed, n: usize) -> (BTreeSet<String>, Vec<PathBuf>) {
             7 => {
                 let name = format!("{stem}-secret.jpg");
                 fs::write(bed.image(&name), data("tile.jpg")).unwrap();
-                fs::set_permissions(bed.image(&name), fs::Permissions::from_mode(0)).unwrap();
+                fs::set_permissions(bed.image(&name), fs::Permissions::from_mode(0o0)).unwrap();
                 if fs::File::open(bed.image(&name)).is_err() {
                     failing.insert(name);
                 } else {
@@ -274,7 +275,7 @@ fn killed_ingests_end_as_if_never_killed(n: usize, kills: usize) {
             killed += 1;
             let now = rows(&archive);
             assert!(now >= committed, "a kill took {committed} rows to {now}");
-            assert!(now % BATCH == 0 || now == n, "{now} rows are no whole batches");
+            assert!(now.is_multiple_of(BATCH) || now == n, "{now} rows are no whole batches");
             within += usize::from(0 < now && now < n);
             committed = now;
         }
@@ -317,7 +318,7 @@ fn an_interrupt_ends_within_two_seconds_and_keeps_finished_batches() {
     assert!(waited < Duration::from_secs(2), "ended after {waited:?}");
     assert!(output.status.code() == Some(1) && log.contains("run the same command again"), "{log}");
     let kept = rows(&archive);
-    assert!(kept > 0 && kept < 1000 && kept % BATCH == 0, "{kept} rows");
+    assert!(kept > 0 && kept < 1000 && kept.is_multiple_of(BATCH), "{kept} rows");
 
     bed.run(&archive).ends_with(0).says(&format!("{} encoded, {kept} unchanged", 1000 - kept));
     let whole = bed.path("whole.rscir");
