@@ -103,6 +103,25 @@ fn an_ingest_goes_on_after_any_power_cut_to_the_same_bytes() {
 }
 
 #[test]
+fn what_a_writer_finds_after_a_kill_survives_a_power_cut() {
+    let steps = eventful(200, 10);
+    let whole = FaultyStorage::new();
+    live(&whole, &steps);
+    for cut in 0..whole.operations().len() {
+        let storage = FaultyStorage::new();
+        storage.fail_at(cut, Fault::PowerCut);
+        live(&storage, &steps);
+        storage.revive();
+        let writer = open_or_create(Arc::new(storage.clone()), Path::new(DIR)).unwrap();
+        let found = content(&DiskArchive::open_with(Arc::new(storage.clone()), DIR).unwrap());
+        assert_eq!(found.len(), writer.len());
+        let survived =
+            content(&DiskArchive::open_with(Arc::new(storage.restart(Pending::Dropped)), DIR).unwrap());
+        assert_eq!(survived, found, "killed at operation {cut}");
+    }
+}
+
+#[test]
 fn a_failing_operation_is_an_error_and_the_archive_stays() {
     let steps = eventful(200, 10);
     let models = models(&steps);

@@ -165,6 +165,15 @@ impl FaultyStorage {
         Self(Arc::new(Mutex::new(state)))
     }
 
+    /// Lets a storage whose power was cut go on with nothing lost and nothing more durable, and frees its locks: as if
+    /// the program had been killed at that operation, and not the power cut.
+    pub fn revive(&self) {
+        let mut state = self.state();
+        state.off = false;
+        state.plan = None;
+        state.locks.clear();
+    }
+
     /// All files with their bytes.
     pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let state = self.state();
