@@ -67,7 +67,6 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
 
     fn splat_bits(self, x: u32) -> Self::I;
     fn load_bits(self, x: &[u32; LANES]) -> Self::I;
-    fn as_bits(self, x: Self::F) -> Self::I;
     fn as_f32(self, x: Self::I) -> Self::F;
     /// Each lane an i32, converted.
     fn to_f32(self, x: Self::I) -> Self::F;

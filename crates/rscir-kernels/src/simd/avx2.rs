@@ -169,11 +169,6 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn as_bits(self, x: Self::F) -> Self::I {
-        both!(_mm256_castps_si256(x))
-    }
-
-    #[inline(always)]
     fn as_f32(self, x: Self::I) -> Self::F {
         both!(_mm256_castsi256_ps(x))
     }

@@ -154,11 +154,6 @@ impl<const VNNI: bool, const BF16: bool> Simd for Avx512<VNNI, BF16> {
     }
 
     #[inline(always)]
-    fn as_bits(self, x: Self::F) -> Self::I {
-        op!(_mm512_castps_si512(x))
-    }
-
-    #[inline(always)]
     fn as_f32(self, x: Self::I) -> Self::F {
         op!(_mm512_castsi512_ps(x))
     }

@@ -135,11 +135,6 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn as_bits(self, x: Self::F) -> Self::I {
-        x.map(f32::to_bits)
-    }
-
-    #[inline(always)]
     fn as_f32(self, x: Self::I) -> Self::F {
         x.map(f32::from_bits)
     }
