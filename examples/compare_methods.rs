@@ -13,7 +13,6 @@ use clap::Parser;
 use common::bars::Bars;
 use common::model::ModelArgs;
 use common::{Outcome, demo};
-use rscir::index::MemorySink;
 use rscir::prelude::*;
 use rscir::weicom::Vocabulary;
 
@@ -56,15 +55,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let bars = Bars::default();
     let dataset = cli.dataset.clone().unwrap_or_else(|| demo("benchmark"));
     let encoder = Arc::new(cli.model.load()?);
-    let keys = PatternCom::read_tiles(&dataset)?.into_iter().map(|tile| tile.path).collect();
-    let mut sink = MemorySink::new(encoder.spec().clone());
-    let mut options = IngestOptions::default();
-    options.progress = &bars;
-    let images = ImageList::new(&dataset, keys);
-    let report = rscir::encoders::ingest(&images, &*encoder, &mut sink, &options, &mut |failure| {
-        bars.suspend(|| eprintln!("failed: {failure}"));
-    })?;
-    let archive = sink.into_archive()?;
+    let (archive, failed) = cli.model.encode_dataset(&encoder, &dataset, &bars)?;
 
     let subjects = words("generic_subjects.csv", &encoder)?;
     let resources = Resources {
@@ -86,7 +77,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let options = EvaluateOptions { progress: &bars, ..EvaluateOptions::default() };
     let evaluation = evaluate(&archive, &queries, &vectors, &methods, options)?;
     println!("{}", Table::of(&evaluation, Rounding::None).to_markdown());
-    Ok(Outcome::from_failures(report.failed))
+    Ok(Outcome::from_failures(failed))
 }
 
 /// A list of words of BASIC's corpora, encoded. Their first row is the column's name.

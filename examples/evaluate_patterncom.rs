@@ -12,10 +12,9 @@ use clap::{Parser, ValueEnum};
 use common::bars::Bars;
 use common::model::ModelArgs;
 use common::{Outcome, demo};
+use rscir::bench::QuerySet;
 use rscir::bench::report::{RunDescription, findings_text, write_report};
-use rscir::bench::{DatasetReport, QuerySet};
 use rscir::encoders::ClipEncoder;
-use rscir::index::MemorySink;
 use rscir::prelude::*;
 use rscir::weicom::Normalization;
 
@@ -113,7 +112,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             spec,
             archive_rows: archive.len(),
             options: options_json(cli, &table),
-            findings: DatasetReport { ..findings },
+            findings,
         };
         write_report(folder, &table, &run)?;
         eprintln!("written: {}", folder.display());
@@ -157,16 +156,8 @@ fn archive(
         return Ok((archive, 0));
     }
     let encoder = encoder.context("without --features a model encodes the images")?;
-    let keys = PatternCom::read_tiles(dataset)?.into_iter().map(|tile| tile.path).collect();
-    let mut options = IngestOptions::default();
-    options.batch = cli.model.batch.into();
-    options.progress = bars;
-    let mut sink = MemorySink::new(encoder.spec().clone());
-    let images = ImageList::new(dataset, keys);
-    let report = rscir::encoders::ingest(&images, encoder, &mut sink, &options, &mut |failure| {
-        bars.suspend(|| eprintln!("failed: {failure}"));
-    })?;
-    Ok((Box::new(sink.into_archive()?), report.failed))
+    let (archive, failed) = cli.model.encode_dataset(encoder, dataset, bars)?;
+    Ok((Box::new(archive), failed))
 }
 
 fn vectors(

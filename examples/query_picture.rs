@@ -15,7 +15,6 @@ use clap::Parser;
 use common::bars::Bars;
 use common::model::ModelArgs;
 use common::{Outcome, demo};
-use rscir::index::MemorySink;
 use rscir::prelude::*;
 
 /// Draw what the image alone, the text alone and both find in the demo, hits framed.
@@ -52,13 +51,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let dataset = demo("benchmark");
     let encoder = cli.model.load()?;
     let bars = Bars::default();
-    let keys = PatternCom::read_tiles(&dataset)?.into_iter().map(|tile| tile.path).collect();
-    let mut sink = MemorySink::new(encoder.spec().clone());
-    let mut options = IngestOptions::default();
-    options.progress = &bars;
-    let images = ImageList::new(&dataset, keys);
-    rscir::encoders::ingest(&images, &encoder, &mut sink, &options, &mut |f| eprintln!("failed: {f}"))?;
-    let archive = sink.into_archive()?;
+    let (archive, failed) = cli.model.encode_dataset(&encoder, &dataset, &bars)?;
 
     let relevant = relevant(cli, &archive, &dataset)?;
     let query = encoder.compose(dataset.join(&cli.image), &cli.text)?;
@@ -81,7 +74,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     std::fs::write(&cli.output, picture.finish())
         .with_context(|| format!("cannot write {}", cli.output.display()))?;
     eprintln!("written: {}", cli.output.display());
-    Ok(Outcome::Done)
+    Ok(Outcome::from_failures(failed))
 }
 
 /// The rows that the benchmark counts as relevant to the query.

@@ -1,11 +1,13 @@
 //! Which encoder an example uses: the demo's, one of the registry, or files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use rscir::Precision;
-use rscir::encoders::{ClipEncoder, Device};
+use rscir::index::MemorySink;
+use rscir::prelude::*;
+
+use super::bars::Bars;
 
 /// The options that choose an encoder; the demo's without any.
 #[derive(Args, Debug)]
@@ -54,5 +56,25 @@ impl ModelArgs {
             eprintln!("computing on the CPU: {reason}");
         }
         Ok(encoder)
+    }
+
+    /// Encodes the images of a dataset with `patternnet.csv` into memory, in its order. Also how many failed; each is
+    /// reported.
+    pub fn encode_dataset(
+        &self,
+        encoder: &ClipEncoder,
+        dataset: &Path,
+        bars: &Bars,
+    ) -> anyhow::Result<(MemoryArchive, usize)> {
+        let keys = PatternCom::read_tiles(dataset)?.into_iter().map(|tile| tile.path).collect();
+        let mut options = IngestOptions::default();
+        options.batch = self.batch.into();
+        options.progress = bars;
+        let mut sink = MemorySink::new(encoder.spec().clone());
+        let images = ImageList::new(dataset, keys);
+        let report = rscir::encoders::ingest(&images, encoder, &mut sink, &options, &mut |failure| {
+            bars.suspend(|| eprintln!("failed: {failure}"));
+        })?;
+        Ok((sink.into_archive()?, report.failed))
     }
 }
