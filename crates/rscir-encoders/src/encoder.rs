@@ -1,14 +1,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use candle_core::DType;
 use rscir_core::{
     ComposedQuery, Embeddings, EncoderSpec, ImageEncoder, InjectedPrompt, PixelBatch, Precision, Progress,
     RgbView, Silent, TextEncoder,
 };
 
 use crate::clip::config::{ClipConfig, TokenizerConfig, refuse};
-use crate::clip::nn::Compute;
+use crate::clip::load::Compute;
 use crate::clip::pixels::Normalization;
 use crate::clip::read::ModelFile;
 use crate::clip::towers::{Prompt, Towers};
@@ -246,7 +245,11 @@ impl ClipEncoderBuilder {
         self
     }
 
-    /// Computes in this number format; `f32` unless said.
+    /// Computes in this number format; `f32` unless said. A CPU offers `f32`, `bf16` and `i8`, a GPU `f32`, `bf16` and
+    /// `f16`.
+    ///
+    /// On a CPU it is the format of the factors of matrix products, weights and activations (`i8`: a scale for each
+    /// output and each row); their sums and all other values are f32, and so are the first and the last layer.
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
@@ -273,14 +276,14 @@ impl ClipEncoderBuilder {
     /// Whatever is missing or does not fit, with its path: see the variants of [`Error`].
     pub fn build(self) -> Result<ClipEncoder> {
         let device = self.device.find()?;
-        let dtype = match (self.precision, device.device) {
-            (Precision::F32, _) => DType::F32,
-            (Precision::Bf16, Device::Cuda(_)) => DType::BF16,
-            (Precision::F16, Device::Cuda(_)) => DType::F16,
-            (other, device) => {
-                return refuse("precision", format!("{other} on {device}"), "f32; bf16 or f16 on a GPU");
-            }
+        let offered = match device.device {
+            Device::Cuda(_) => matches!(self.precision, Precision::F32 | Precision::Bf16 | Precision::F16),
+            _ => matches!(self.precision, Precision::F32 | Precision::Bf16 | Precision::I8),
         };
+        if !offered {
+            let got = format!("{} on {}", self.precision, device.device);
+            return refuse("precision", got, "f32, bf16 or i8 on a CPU; f32, bf16 or f16 on a GPU");
+        }
         let parts = self.parts()?;
         let config = parts.config;
         let tokenizer = tokenizer(&config, parts.tokenizer.as_deref())?;
@@ -291,7 +294,7 @@ impl ClipEncoderBuilder {
         let checkpoint = Checkpoint::open(&parts.weights)?.open_clip_names();
         let normalization = Normalization::new(parts.preprocessing.mean, parts.preprocessing.std);
         let preprocessor = Preprocessor::new(parts.preprocessing)?;
-        let compute = Compute { device: device.candle.clone(), dtype };
+        let compute = Compute { device: device.candle.clone(), precision: self.precision };
         let towers = Towers::load(&checkpoint, &config, normalization, compute)?;
         Ok(ClipEncoder {
             name: self.name.unwrap_or(parts.name),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rscir_core::{Embeddings, ImageEncoder, InjectedPrompt, PixelBatch, TextEncoder, testing};
+use rscir_core::{Embeddings, ImageEncoder, InjectedPrompt, PixelBatch, Precision, TextEncoder, testing};
 use rscir_encoders::{
     ClipEncoder, ClipEncoderBuilder, Device, Error, SATELLITE_IMAGE, TensorProblem, Tokenizer,
     encode_with_templates, models,
@@ -216,6 +216,31 @@ fn the_activation_decides_and_the_spec_tells() {
     spec.weights_sha256.clone_from(&exact.spec().weights_sha256);
     let mismatch = exact.spec().check(&spec).unwrap_err();
     assert_eq!((mismatch.field, mismatch.archive.as_str()), ("activation", "gelu"));
+}
+
+/// Bounds for models this narrow, whose sums average little out; the wide ones come closer.
+#[test]
+fn less_precise_weights_give_nearly_the_same_vectors() {
+    let exact = encoder("vit_gelu");
+    let expected = Expected::read(&data(), "vit_gelu");
+    let texts = texts();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for (precision, least) in [(Precision::Bf16, 0.9999), (Precision::I8, 0.998)] {
+        let other = builder(&data(), MODELS[0]).precision(precision).build().unwrap();
+        for (exact, other) in [
+            (exact.encode_pixels(expected.batch()).unwrap(), other.encode_pixels(expected.batch()).unwrap()),
+            (exact.encode_texts(&texts).unwrap(), other.encode_texts(&texts).unwrap()),
+        ] {
+            for (a, b) in exact.rows().zip(other.rows()) {
+                let cosine: f32 = a.iter().zip(b).map(|(a, b)| a * b).sum();
+                assert!(cosine >= least && cosine < 0.999_999_9, "{precision}: {cosine}");
+            }
+        }
+        let mismatch = exact.spec().check(other.spec()).unwrap_err();
+        assert_eq!((mismatch.field, mismatch.query), ("precision", precision.to_string()));
+    }
+    let refused = builder(&data(), MODELS[0]).precision(Precision::F16).build().map(|_| ()).unwrap_err();
+    assert!(refused.to_string().contains("f16 on cpu"), "{refused}");
 }
 
 #[test]

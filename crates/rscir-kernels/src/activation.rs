@@ -64,7 +64,21 @@ pub(crate) fn gelu<S: Simd>(simd: S, x: S::F) -> S::F {
 /// `x sigmoid(1.702 x)` (Hendrycks & Gimpel 2016).
 #[inline(always)]
 pub(crate) fn quick_gelu<S: Simd>(simd: S, x: S::F) -> S::F {
+    gated(simd, x, simd.mul(x, simd.splat(-1.702)))
+}
+
+/// `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2` (Hendrycks & Gimpel 2016), by `(1 + tanh z) / 2 = sigmoid(2 z)`.
+#[inline(always)]
+pub(crate) fn gelu_tanh<S: Simd>(simd: S, x: S::F) -> S::F {
+    const SLOPE: f32 = -2.0 * std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::FRAC_1_SQRT_2;
+    let slope = simd.mul_add(simd.mul(x, x), simd.splat(SLOPE * 0.044_715), simd.splat(SLOPE));
+    gated(simd, x, simd.mul(x, slope))
+}
+
+/// `x / (1 + e^power)`
+#[inline(always)]
+fn gated<S: Simd>(simd: S, x: S::F, power: S::F) -> S::F {
     // The largest argument `exp` takes.
-    let power = simd.min(simd.splat(88.0), simd.mul(x, simd.splat(-1.702)));
+    let power = simd.min(simd.splat(88.0), power);
     simd.div(x, simd.add(simd.splat(1.0), exp(simd, power)))
 }

@@ -36,6 +36,8 @@ pub enum Finish {
     Gelu,
     /// Store `x sigmoid(1.702 x)`, the approximation CLIP was trained with.
     QuickGelu,
+    /// Store `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2`, PyTorch's `approximate="tanh"`.
+    GeluTanh,
     /// Add it to what `out` holds: a residual connection.
     Add,
 }
@@ -68,6 +70,11 @@ impl<'a> Epilogue<'a> {
     /// Then QuickGELU.
     pub const fn quick_gelu(self) -> Self {
         Self { finish: Finish::QuickGelu, ..self }
+    }
+
+    /// Then the GELU in its form with tanh.
+    pub const fn gelu_tanh(self) -> Self {
+        Self { finish: Finish::GeluTanh, ..self }
     }
 
     /// Then adds to what `out` holds, where the residual stands.
@@ -268,6 +275,7 @@ impl<F: Format> Kernel for Task<'_, '_, F> {
                 Finish::Store => self.finish::<S, Store>(simd, &sums[..height], row),
                 Finish::Gelu => self.finish::<S, Gelu>(simd, &sums[..height], row),
                 Finish::QuickGelu => self.finish::<S, QuickGelu>(simd, &sums[..height], row),
+                Finish::GeluTanh => self.finish::<S, GeluTanh>(simd, &sums[..height], row),
                 Finish::Add => self.finish::<S, Add>(simd, &sums[..height], row),
             }
         }
@@ -322,4 +330,5 @@ macro_rules! last {
 last!(Store, |_simd, value, _out| value);
 last!(Gelu, |simd, value, _out| activation::gelu(simd, value));
 last!(QuickGelu, |simd, value, _out| activation::quick_gelu(simd, value));
+last!(GeluTanh, |simd, value, _out| activation::gelu_tanh(simd, value));
 last!(Add, |simd, value, out| simd.add(value, simd.load_partial(out)));

@@ -61,7 +61,7 @@ fn the_epilogue_is_what_a_separate_pass_would_do() {
         let (x, w, bias, residual) = (numbers(m * k, 1), numbers(n * k, 2), numbers(n, 3), numbers(m * n, 4));
         let packed = PackedMatrix::pack(&w, n, k);
         let plain = apply(&packed, &x, m, Epilogue::none(), &residual);
-        for finish in [Finish::Store, Finish::Gelu, Finish::QuickGelu, Finish::Add] {
+        for finish in [Finish::Store, Finish::Gelu, Finish::QuickGelu, Finish::GeluTanh, Finish::Add] {
             for bias in [None, Some(&bias[..])] {
                 on_every_isa(
                     || apply(&packed, &x, m, Epilogue { bias, finish }, &residual),
@@ -73,6 +73,7 @@ fn the_epilogue_is_what_a_separate_pass_would_do() {
                                 Finish::Store => x,
                                 Finish::Gelu => x * (1.0 - survival(x)),
                                 Finish::QuickGelu => x / (1.0 + (-1.702 * x).exp()),
+                                Finish::GeluTanh => gelu_tanh(x),
                                 Finish::Add => x + f64::from(residual[at]),
                             };
                             let bound = 1e-6_f64.max(2.0 * f64::from(f32::EPSILON) * want.abs());
@@ -94,26 +95,34 @@ fn activate(x: &[f32], epilogue: Epilogue<'_>) -> Vec<f32> {
     apply(&PackedMatrix::pack(&[1.0], 1, 1), x, x.len(), epilogue, &vec![0.0; x.len()])
 }
 
+/// PyTorch's `gelu(x, approximate="tanh")`.
+fn gelu_tanh(x: f64) -> f64 {
+    let argument = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
+    0.5 * x * (1.0 + argument.tanh())
+}
+
 #[test]
 fn activations_are_exact_over_their_whole_range() {
     let x: Vec<f32> = (-400_000..=400_000).map(|i| i as f32 * 1e-4).collect();
-    let mut worst = [0.0_f64; 2];
+    const EACH: [Epilogue<'_>; 3] =
+        [Epilogue::none().gelu(), Epilogue::none().quick_gelu(), Epilogue::none().gelu_tanh()];
+    let mut worst = [0.0_f64; 3];
     on_every_isa(
-        || [activate(&x, Epilogue::none().gelu()), activate(&x, Epilogue::none().quick_gelu())],
+        || EACH.map(|epilogue| activate(&x, epilogue)),
         |isa, out, portable| {
             assert_eq!(out.clone().map(|x| bits(&x)), portable.clone().map(|x| bits(&x)), "{isa:?}")
         },
     );
-    let (gelu, quick) = (activate(&x, Epilogue::none().gelu()), activate(&x, Epilogue::none().quick_gelu()));
+    let got = EACH.map(|epilogue| activate(&x, epilogue));
     for (i, &x) in x.iter().enumerate() {
         let x = f64::from(x);
-        let exact = [x * survival(-x), x / (1.0 + (-1.702 * x).exp())];
-        for (worst, (got, want)) in worst.iter_mut().zip([gelu[i], quick[i]].into_iter().zip(exact)) {
+        let exact = [x * survival(-x), x / (1.0 + (-1.702 * x).exp()), gelu_tanh(x)];
+        for (worst, (got, want)) in worst.iter_mut().zip(got.iter().map(|got| got[i]).zip(exact)) {
             // The part that is not the rounding of a large result.
             *worst = worst.max((f64::from(got) - want).abs() - f64::from(f32::EPSILON) * want.abs());
         }
     }
-    assert!(worst[0] < 2.5e-7 && worst[1] < 1e-7, "{worst:?}");
+    assert!(worst[0] < 2.5e-7 && worst[1] < 1e-7 && worst[2] < 1e-7, "{worst:?}");
 }
 
 #[test]
@@ -122,9 +131,11 @@ fn activations_survive_the_ends_of_f32() {
     let gelu = activate(&x, Epilogue::none().gelu());
     assert_eq!(gelu[..2], [f32::MAX, f32::INFINITY]);
     assert!(gelu[2].abs() < 2.5e-7 && gelu[3] == 0.0 && gelu[4].is_nan(), "{gelu:?}");
-    let quick = activate(&x, Epilogue::none().quick_gelu());
-    assert_eq!(quick[..2], [f32::MAX, f32::INFINITY]);
-    assert!(quick[2].abs() < 3.0 && quick[3] == 0.0 && quick[4].is_nan(), "{quick:?}");
+    for epilogue in [Epilogue::none().quick_gelu(), Epilogue::none().gelu_tanh()] {
+        let gated = activate(&x, epilogue);
+        assert_eq!(gated[..2], [f32::MAX, f32::INFINITY]);
+        assert!(gated[2].abs() < 3.0 && gated[3] == 0.0 && gated[4].is_nan(), "{gated:?}");
+    }
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use candle_core::Tensor;
 
 use super::config::{Activation, StackConfig};
-use super::nn::{Buffer, LayerNorm, Linear, Weights, self_attention};
+use super::load::Weights;
+use super::nn::{Buffer, LayerNorm, Linear, self_attention};
 use crate::Result;
 
 /// Names of a block's tensors, behind its own prefix.

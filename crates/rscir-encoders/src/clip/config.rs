@@ -207,7 +207,7 @@ impl StackConfig {
     fn check(&self, tower: &str) -> Result<()> {
         within(&format!("{tower}.width"), self.width, MOST_WIDTH)?;
         within(&format!("{tower}.layers"), self.layers, MOST_LAYERS)?;
-        within(&format!("{tower}.mlp_ratio times width"), self.hidden, 16 * MOST_WIDTH)?;
+        within(&format!("{tower}.mlp_ratio times width"), self.hidden, 4 * MOST_WIDTH)?;
         divides(&format!("{tower}: the number of heads"), self.heads, self.width)?;
         if !(self.epsilon > 0.0 && self.epsilon < 1.0) {
             return refuse(&format!("{tower}.norm_kwargs.eps"), self.epsilon, "above 0 and below 1");
@@ -216,7 +216,7 @@ impl StackConfig {
     }
 }
 
-// Ten times and more of what published models have.
+// Ten times and more of what published models have; four widths are not more than an 8-bit kernel sums up exactly.
 const MOST_WIDTH: usize = 1 << 14;
 const MOST_LAYERS: usize = 1 << 9;
 const MOST_PIXELS: usize = 1 << 13;

@@ -3,7 +3,9 @@
 mod block;
 pub(crate) mod config;
 mod hugging_face;
-pub(crate) mod nn;
+mod kernels;
+pub(crate) mod load;
+mod nn;
 mod open_clip;
 pub(crate) mod pixels;
 mod pool;

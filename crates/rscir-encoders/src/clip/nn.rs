@@ -1,108 +1,14 @@
-//! The operations that towers are made of. Nothing else in the towers touches numbers, so that what computes them can
-//! be exchanged here: packed kernels on a CPU in f32, the tensor library's operations elsewhere.
+//! The operations that towers are made of. Nothing else in the towers touches numbers, so that what computes them is
+//! chosen here: packed kernels on a CPU, the tensor library's operations elsewhere.
 
 use std::borrow::Cow;
 
-use candle_core::{CpuStorage, D, DType, Device, InplaceOp2, Layout, Tensor};
-use rscir_kernels::{Epilogue, PackedMatrix};
+use candle_core::{D, Tensor};
 
 use super::config::Activation;
+use super::kernels::{self, Packed};
+use super::load::Compute;
 use crate::Result;
-use crate::weights::Loader;
-
-/// Where and in which number format towers compute.
-#[derive(Debug, Clone)]
-pub(crate) struct Compute {
-    pub(crate) device: Device,
-    pub(crate) dtype: DType,
-}
-
-impl Compute {
-    fn packs(&self) -> bool {
-        self.device.is_cpu() && self.dtype == DType::F32
-    }
-
-    pub(crate) fn tensor(&self, values: Cow<'_, [f32]>, shape: &[usize]) -> Result<Tensor> {
-        let tensor = match values {
-            Cow::Owned(values) => Tensor::from_vec(values, shape, &self.device)?,
-            Cow::Borrowed(values) => Tensor::from_slice(values, shape, &self.device)?,
-        };
-        Ok(tensor.to_dtype(self.dtype)?)
-    }
-}
-
-/// Hands a tower its layers. A tensor that does not fit is noted by the [`Loader`], and a layer that must not be used
-/// is returned, so that building goes on until all problems are known.
-pub(crate) struct Weights<'l, 'c> {
-    pub(crate) loader: &'l mut Loader<'c>,
-    pub(crate) compute: Compute,
-}
-
-impl Weights<'_, '_> {
-    /// A tensor in the towers' number format.
-    pub(crate) fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
-        match self.loader.values(name, shape)? {
-            Some(values) => self.compute.tensor(values, shape),
-            None => Ok(Tensor::zeros((), self.compute.dtype, &self.compute.device)?),
-        }
-    }
-
-    /// `weight[outputs, inputs]` and, where there is one, `bias[outputs]`.
-    pub(crate) fn linear(
-        &mut self,
-        weight: &str,
-        bias: Option<&str>,
-        [outputs, inputs]: [usize; 2],
-    ) -> Result<Linear> {
-        self.linear_scaled(weight, bias, None, [outputs, inputs])
-    }
-
-    /// [`Weights::linear`] followed by a multiplication with the vector `scale`, made one: `s (W x + b) = (s W) x + s b`.
-    pub(crate) fn linear_scaled(
-        &mut self,
-        weight: &str,
-        bias: Option<&str>,
-        scale: Option<&str>,
-        [outputs, inputs]: [usize; 2],
-    ) -> Result<Linear> {
-        let weight = self.loader.values(weight, &[outputs, inputs])?;
-        let bias = bias.map(|name| self.loader.values(name, &[outputs])).transpose()?;
-        let scale = scale.map(|name| self.loader.values(name, &[outputs])).transpose()?;
-        let (Some(mut weight), Some(mut bias)) = (weight, bias.map_or(Some(None), |b| b.map(Some))) else {
-            return Linear::unusable(&self.compute);
-        };
-        if let Some(Some(scale)) = scale {
-            for (row, scale) in weight.to_mut().chunks_exact_mut(inputs.max(1)).zip(&*scale) {
-                row.iter_mut().for_each(|w| *w *= scale);
-            }
-            if let Some(bias) = &mut bias {
-                bias.to_mut().iter_mut().zip(&*scale).for_each(|(b, s)| *b *= s);
-            }
-        }
-        Linear::new(&self.compute, &weight, bias, [outputs, inputs])
-    }
-
-    /// A matrix `[inputs, outputs]` that is multiplied from the right, as CLIP stores its projections.
-    pub(crate) fn projection(&mut self, name: &str, [inputs, outputs]: [usize; 2]) -> Result<Linear> {
-        match self.loader.values(name, &[inputs, outputs])? {
-            Some(matrix) => {
-                let columns = (0..outputs).flat_map(|column| matrix.iter().skip(column).step_by(outputs));
-                let weight: Vec<f32> = columns.copied().collect();
-                Linear::new(&self.compute, &weight, None, [outputs, inputs])
-            }
-            None => Linear::unusable(&self.compute),
-        }
-    }
-
-    /// `name.weight[width]` and `name.bias[width]`.
-    pub(crate) fn layer_norm(&mut self, name: &str, width: usize, epsilon: f64) -> Result<LayerNorm> {
-        Ok(LayerNorm {
-            weight: self.tensor(&format!("{name}.weight"), &[width])?,
-            bias: self.tensor(&format!("{name}.bias"), &[width])?,
-            epsilon,
-        })
-    }
-}
 
 /// A matrix product with constant weights: `y = x W^T + b`.
 pub(crate) struct Linear {
@@ -112,7 +18,7 @@ pub(crate) struct Linear {
 
 enum Matrix {
     /// Laid out for the CPU's kernels.
-    Packed { weights: PackedMatrix, bias: Option<Vec<f32>> },
+    Packed { weights: Packed, bias: Option<Vec<f32>> },
     /// `[outputs, inputs]`, and the bias.
     Plain { weights: Tensor, bias: Option<Tensor> },
 }
@@ -125,8 +31,8 @@ impl Linear {
         bias: Option<Cow<'_, [f32]>>,
         [outputs, inputs]: [usize; 2],
     ) -> Result<Self> {
-        let weights = if compute.packs() {
-            let weights = PackedMatrix::pack(weight, outputs, inputs);
+        let weights = if compute.device.is_cpu() {
+            let weights = Packed::new(compute.precision, weight, outputs, inputs);
             Matrix::Packed { weights, bias: bias.map(Cow::into_owned) }
         } else {
             let weights = compute.tensor(Cow::Borrowed(weight), &[outputs, inputs])?;
@@ -138,7 +44,7 @@ impl Linear {
 
     /// Stands for a layer whose tensors did not fit.
     pub(crate) fn unusable(compute: &Compute) -> Result<Self> {
-        let weights = Tensor::zeros((0, 0), compute.dtype, &compute.device)?;
+        let weights = Tensor::zeros((0, 0), compute.dtype(), &compute.device)?;
         Ok(Self { weights: Matrix::Plain { weights, bias: None }, outputs: 0 })
     }
 
@@ -162,18 +68,9 @@ impl Linear {
         let x = &x.contiguous()?;
         match &self.weights {
             Matrix::Packed { weights, bias } => {
-                let mut epilogue = Epilogue { bias: bias.as_deref(), ..Epilogue::none() };
-                epilogue = match activation {
-                    Some(Activation::Gelu) => epilogue.gelu(),
-                    Some(Activation::QuickGelu) => epilogue.quick_gelu(),
-                    Some(Activation::GeluTanh) | None => epilogue,
-                };
                 let out = out.take(&shape, x)?;
-                out.inplace_op2(x, &Product { weights, epilogue })?;
-                match activation {
-                    Some(Activation::GeluTanh) => Ok(out.gelu()?),
-                    _ => Ok(out),
-                }
+                kernels::product(weights, bias.as_deref(), activation, x, &out)?;
+                Ok(out)
             }
             Matrix::Plain { weights, bias } => {
                 let y = plain_product(x, weights, bias.as_ref())?.reshape(shape)?;
@@ -192,8 +89,7 @@ impl Linear {
         let x = &x.contiguous()?;
         match &self.weights {
             Matrix::Packed { weights, bias } => {
-                let epilogue = Epilogue { bias: bias.as_deref(), ..Epilogue::none() }.add();
-                residual.inplace_op2(x, &Product { weights, epilogue })?;
+                kernels::product_added(weights, bias.as_deref(), x, &residual)?;
                 Ok(residual)
             }
             Matrix::Plain { weights, bias } => {
@@ -222,46 +118,6 @@ fn plain_product(x: &Tensor, weights: &Tensor, bias: Option<&Tensor>) -> Result<
     })
 }
 
-/// [`PackedMatrix::apply`] as an operation on tensors.
-struct Product<'a> {
-    weights: &'a PackedMatrix,
-    epilogue: Epilogue<'a>,
-}
-
-impl InplaceOp2 for Product<'_> {
-    fn name(&self) -> &'static str {
-        "packed-product"
-    }
-
-    fn cpu_fwd(
-        &self,
-        out: &mut CpuStorage,
-        out_layout: &Layout,
-        x: &CpuStorage,
-        x_layout: &Layout,
-    ) -> candle_core::Result<()> {
-        let x = slice(x, x_layout)?;
-        let rows = x.len() / self.weights.k().max(1);
-        self.weights.apply(x, rows, self.epilogue, slice_mut(out, out_layout)?);
-        Ok(())
-    }
-}
-
-/// The elements of a contiguous tensor.
-fn slice<'s>(storage: &'s CpuStorage, layout: &Layout) -> candle_core::Result<&'s [f32]> {
-    match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&storage.as_slice()?[start..end]),
-        None => candle_core::bail!("a kernel's operand must be contiguous"),
-    }
-}
-
-fn slice_mut<'s>(storage: &'s mut CpuStorage, layout: &Layout) -> candle_core::Result<&'s mut [f32]> {
-    match (storage, layout.contiguous_offsets()) {
-        (CpuStorage::F32(values), Some((start, end))) => Ok(&mut values[start..end]),
-        _ => candle_core::bail!("a kernel's result must be contiguous and f32"),
-    }
-}
-
 /// Memory that an operation's results are written into again and again, so that a tower's blocks do not each ask the
 /// system for pages.
 #[derive(Default)]
@@ -284,23 +140,61 @@ impl Buffer {
 
 /// Layer normalisation over the last dimension (Ba, Kiros, Hinton 2016).
 pub(crate) struct LayerNorm {
-    weight: Tensor,
-    bias: Tensor,
+    parameters: NormParameters,
     epsilon: f64,
 }
 
+enum NormParameters {
+    Kernel { weight: Vec<f32>, bias: Vec<f32> },
+    Plain { weight: Tensor, bias: Tensor },
+}
+
 impl LayerNorm {
+    /// Takes a weight and a bias of the same width.
+    pub(crate) fn new(
+        compute: &Compute,
+        weight: Cow<'_, [f32]>,
+        bias: Cow<'_, [f32]>,
+        epsilon: f64,
+    ) -> Result<Self> {
+        let parameters = if compute.device.is_cpu() {
+            NormParameters::Kernel { weight: weight.into_owned(), bias: bias.into_owned() }
+        } else {
+            let vector = |values: Cow<'_, [f32]>| {
+                let shape = [values.len()];
+                compute.tensor(values, &shape)
+            };
+            NormParameters::Plain { weight: vector(weight)?, bias: vector(bias)? }
+        };
+        Ok(Self { parameters, epsilon })
+    }
+
     pub(crate) fn forward(&self, x: &Tensor, out: &mut Buffer) -> Result<Tensor> {
-        let _ = out;
-        Ok(candle_nn::ops::layer_norm(x, &self.weight, &self.bias, self.epsilon as f32)?)
+        let x = &x.contiguous()?;
+        let epsilon = self.epsilon as f32;
+        match &self.parameters {
+            NormParameters::Kernel { weight, bias } => {
+                let out = out.take(x.dims(), x)?;
+                kernels::layer_norm(weight, bias, epsilon, x, &out)?;
+                Ok(out)
+            }
+            NormParameters::Plain { weight, bias } => {
+                Ok(candle_nn::ops::layer_norm(x, weight, bias, epsilon)?)
+            }
+        }
     }
 }
 
 /// Multi-head self-attention of `qkv[batch, tokens, 3 width]`, queries, keys and values side by side; heads divide
 /// the width. With `causal`, a token attends to itself and those before it. Gives `[batch, tokens, width]`.
 pub(crate) fn self_attention(qkv: &Tensor, heads: usize, causal: bool, out: &mut Buffer) -> Result<Tensor> {
-    let _ = out;
-    let width = qkv.dim(D::Minus1)? / 3;
+    let (batch, tokens, width) = qkv.dims3()?;
+    let width = width / 3;
+    if qkv.device().is_cpu() {
+        let out = out.take(&[batch, tokens, width], qkv)?;
+        kernels::self_attention(heads, causal, qkv, &out)?;
+        return Ok(out);
+    }
     let [q, k, v] = [0, 1, 2].map(|part| qkv.narrow(D::Minus1, part * width, width));
     attention(&q?, &k?, &v?, heads, causal)
 }

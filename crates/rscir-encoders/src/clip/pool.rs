@@ -6,7 +6,8 @@ use candle_core::{D, Tensor};
 
 use super::block::Perceptron;
 use super::config::{VitConfig, VitNames};
-use super::nn::{Buffer, LayerNorm, Linear, Weights, attention};
+use super::load::Weights;
+use super::nn::{Buffer, LayerNorm, Linear, attention};
 use crate::Result;
 
 /// Attention of one learnt query to all patches, and a perceptron behind it (Zhai et al. 2022; timm's

@@ -4,7 +4,8 @@
 use candle_core::{D, Tensor};
 
 use super::config::ResNetConfig;
-use super::nn::{Buffer, Linear, Weights, attention};
+use super::load::Weights;
+use super::nn::{Buffer, Linear, attention};
 use super::pixels::{Windows, channels_last};
 use crate::Result;
 

@@ -4,7 +4,8 @@ use candle_core::{DType, Tensor};
 
 use super::block::{OPEN_CLIP, Stack};
 use super::config::{TextConfig, TextPool};
-use super::nn::{Buffer, LayerNorm, Linear, Weights};
+use super::load::Weights;
+use super::nn::{Buffer, LayerNorm, Linear};
 use crate::Result;
 
 /// A text tower: token ids in, vectors out.

@@ -4,7 +4,7 @@ use candle_core::{DType, Tensor};
 use rscir_core::PixelBatch;
 
 use super::config::{ClipConfig, VisionConfig};
-use super::nn::{Compute, Weights};
+use super::load::{Compute, Weights};
 use super::pixels::{Normalization, Windows};
 use super::resnet::ModifiedResNet;
 use super::text::{Injection, TextTransformer};

@@ -4,7 +4,8 @@ use candle_core::Tensor;
 
 use super::block::{BlockNames, OPEN_CLIP, Stack, TIMM};
 use super::config::{VitConfig, VitNames, VitPool};
-use super::nn::{Buffer, LayerNorm, Linear, Weights};
+use super::load::Weights;
+use super::nn::{Buffer, LayerNorm, Linear};
 use super::pixels::{Windows, channels_last};
 use super::pool::AttentionPool;
 use crate::Result;
@@ -156,7 +157,7 @@ fn patch_embedding(
     match weight {
         Some(weight) => {
             let weight = channels_last(&weight, 3, side);
-            Linear::new(&weights.compute, &weight, bias, [width, 3 * side * side])
+            Linear::new(&weights.compute.exact(), &weight, bias, [width, 3 * side * side])
         }
         None => Linear::unusable(&weights.compute),
     }

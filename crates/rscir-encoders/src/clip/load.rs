@@ -1,0 +1,114 @@
+//! Handing a tower its layers, from the names and shapes of their tensors.
+
+use std::borrow::Cow;
+
+use candle_core::{DType, Device, Tensor};
+use rscir_core::Precision;
+
+use super::nn::{LayerNorm, Linear};
+use crate::Result;
+use crate::weights::Loader;
+
+/// Where and in which number format towers compute.
+#[derive(Debug, Clone)]
+pub(crate) struct Compute {
+    pub(crate) device: Device,
+    pub(crate) precision: Precision,
+}
+
+impl Compute {
+    /// The format of the values between two layers. A CPU's kernels take and give f32 whatever their weights are.
+    pub(crate) fn dtype(&self) -> DType {
+        match self.precision {
+            Precision::Bf16 if !self.device.is_cpu() => DType::BF16,
+            Precision::F16 if !self.device.is_cpu() => DType::F16,
+            _ => DType::F32,
+        }
+    }
+
+    /// The same device in f32 where the layers' weights alone are of less precision: for the first and the last layer,
+    /// which cost little and which everything passes through.
+    pub(crate) fn exact(&self) -> Self {
+        let precision = if self.device.is_cpu() { Precision::F32 } else { self.precision };
+        Self { device: self.device.clone(), precision }
+    }
+
+    pub(crate) fn tensor(&self, values: Cow<'_, [f32]>, shape: &[usize]) -> Result<Tensor> {
+        let tensor = match values {
+            Cow::Owned(values) => Tensor::from_vec(values, shape, &self.device)?,
+            Cow::Borrowed(values) => Tensor::from_slice(values, shape, &self.device)?,
+        };
+        Ok(tensor.to_dtype(self.dtype())?)
+    }
+}
+
+/// Hands a tower its layers. A tensor that does not fit is noted by the [`Loader`], and a layer that must not be used
+/// is returned, so that building goes on until all problems are known.
+pub(crate) struct Weights<'l, 'c> {
+    pub(crate) loader: &'l mut Loader<'c>,
+    pub(crate) compute: Compute,
+}
+
+impl Weights<'_, '_> {
+    /// A tensor in the towers' number format.
+    pub(crate) fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        match self.loader.values(name, shape)? {
+            Some(values) => self.compute.tensor(values, shape),
+            None => Ok(Tensor::zeros((), self.compute.dtype(), &self.compute.device)?),
+        }
+    }
+
+    /// `weight[outputs, inputs]` and, where there is one, `bias[outputs]`.
+    pub(crate) fn linear(
+        &mut self,
+        weight: &str,
+        bias: Option<&str>,
+        [outputs, inputs]: [usize; 2],
+    ) -> Result<Linear> {
+        self.linear_scaled(weight, bias, None, [outputs, inputs])
+    }
+
+    /// [`Weights::linear`] followed by a multiplication with the vector `scale`, made one: `s (W x + b) = (s W) x + s b`.
+    pub(crate) fn linear_scaled(
+        &mut self,
+        weight: &str,
+        bias: Option<&str>,
+        scale: Option<&str>,
+        [outputs, inputs]: [usize; 2],
+    ) -> Result<Linear> {
+        let weight = self.loader.values(weight, &[outputs, inputs])?;
+        let bias = bias.map(|name| self.loader.values(name, &[outputs])).transpose()?;
+        let scale = scale.map(|name| self.loader.values(name, &[outputs])).transpose()?;
+        let (Some(mut weight), Some(mut bias)) = (weight, bias.map_or(Some(None), |b| b.map(Some))) else {
+            return Linear::unusable(&self.compute);
+        };
+        if let Some(Some(scale)) = scale {
+            for (row, scale) in weight.to_mut().chunks_exact_mut(inputs.max(1)).zip(&*scale) {
+                row.iter_mut().for_each(|w| *w *= scale);
+            }
+            if let Some(bias) = &mut bias {
+                bias.to_mut().iter_mut().zip(&*scale).for_each(|(b, s)| *b *= s);
+            }
+        }
+        Linear::new(&self.compute, &weight, bias, [outputs, inputs])
+    }
+
+    /// A matrix `[inputs, outputs]` that is multiplied from the right, as CLIP stores its projections.
+    pub(crate) fn projection(&mut self, name: &str, [inputs, outputs]: [usize; 2]) -> Result<Linear> {
+        match self.loader.values(name, &[inputs, outputs])? {
+            Some(matrix) => {
+                let columns = (0..outputs).flat_map(|column| matrix.iter().skip(column).step_by(outputs));
+                let weight: Vec<f32> = columns.copied().collect();
+                Linear::new(&self.compute.exact(), &weight, None, [outputs, inputs])
+            }
+            None => Linear::unusable(&self.compute),
+        }
+    }
+
+    /// `name.weight[width]` and `name.bias[width]`.
+    pub(crate) fn layer_norm(&mut self, name: &str, width: usize, epsilon: f64) -> Result<LayerNorm> {
+        let weight = self.loader.values(&format!("{name}.weight"), &[width])?;
+        let bias = self.loader.values(&format!("{name}.bias"), &[width])?;
+        LayerNorm::new(&self.compute, weight.unwrap_or_default(), bias.unwrap_or_default(), epsilon)
+    }
+}
