@@ -45,7 +45,7 @@ mod tile;
 
 pub use attention::attention;
 pub use isa::Isa;
-pub use matmul::{dot, dot2, matmul_nt};
+pub use matmul::{Element, dot, dot2, matmul_nt, matmul_nt_i8};
 pub use norm::layer_norm;
 pub use normal::{mean_and_deviation, survival, survival_of_scores};
 pub use packed::{Epilogue, Finish, PackedBf16, PackedI8, PackedMatrix};

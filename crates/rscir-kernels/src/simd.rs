@@ -65,11 +65,27 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         [self.sum(x[0]), self.sum(x[1]), self.sum(x[2]), self.sum(x[3])]
     }
 
+    /// Sixteen f16, widened.
+    fn load_f16(self, x: &[u16; LANES]) -> Self::F;
+    /// Sixteen bf16, widened.
+    fn load_bf16(self, x: &[u16; LANES]) -> Self::F;
+
     fn splat_bits(self, x: u32) -> Self::I;
     fn load_bits(self, x: &[u32; LANES]) -> Self::I;
+    fn load_bytes(self, x: &[i8; 4 * LANES]) -> Self::I;
     fn as_f32(self, x: Self::I) -> Self::F;
     /// Each lane an i32, converted.
     fn to_f32(self, x: Self::I) -> Self::F;
+    /// Each byte with its highest bit flipped: an i8 becomes the u8 that is larger by 128.
+    fn flip_signs(self, x: Self::I) -> Self::I;
+    /// The sum of the lanes as i32, wrapping.
+    fn sum_i32(self, x: Self::I) -> i32;
+    /// The sums of four vectors.
+    #[inline(always)]
+    fn sum4_i32(self, x: [Self::I; 4]) -> [i32; 4] {
+        [self.sum_i32(x[0]), self.sum_i32(x[1]), self.sum_i32(x[2]), self.sum_i32(x[3])]
+    }
+
     /// Asks for the cache line at an address, which need not be readable, in the second-level cache.
     fn prefetch(self, at: *const f32);
 

@@ -3,8 +3,9 @@
 mod common;
 
 use common::{bits, chain_bound, numbers, on_every_isa, reference, with_threads};
+use half::{bf16, f16};
 use proptest::prelude::*;
-use rscir_kernels::{dot, dot2, matmul_nt};
+use rscir_kernels::{Element, dot, dot2, matmul_nt, matmul_nt_i8};
 
 /// Around every edge of the tiles: strips of 4 rows, groups of 6 columns, lines of 16, tasks of 240 columns.
 const SHAPES: [(usize, usize, usize); 18] = [
@@ -28,7 +29,7 @@ const SHAPES: [(usize, usize, usize); 18] = [
     (1, 400, 512),
 ];
 
-fn product(a: &[f32], b: &[f32], (m, n, k): (usize, usize, usize)) -> Vec<f32> {
+fn product<E: Element>(a: &[f32], b: &[E], (m, n, k): (usize, usize, usize)) -> Vec<f32> {
     let mut out = vec![f32::NAN; m * n];
     matmul_nt(a, b, m, n, k, &mut out);
     out
@@ -113,10 +114,67 @@ fn does_not_depend_on_where_the_operands_lie() {
 }
 
 #[test]
+fn narrow_rows_are_multiplied_as_their_widened_values() {
+    for (m, n, k) in SHAPES {
+        let (a, b) = (numbers(m * k, 1), numbers(n * k, 2));
+        let halves: Vec<f16> = b.iter().copied().map(f16::from_f32).collect();
+        let brains: Vec<bf16> = b.iter().copied().map(bf16::from_f32).collect();
+        let wide_halves: Vec<f32> = halves.iter().map(|x| x.to_f32()).collect();
+        let wide_brains: Vec<f32> = brains.iter().map(|x| x.to_f32()).collect();
+        let expected = [&wide_halves, &wide_brains].map(|b| bits(&product(&a, b, (m, n, k))));
+        on_every_isa(
+            || [bits(&product(&a, &halves, (m, n, k))), bits(&product(&a, &brains, (m, n, k)))],
+            |isa, got, _| assert_eq!(got, &expected, "{isa:?} {m}x{n}x{k}"),
+        );
+    }
+}
+
+/// All i8, the extremes often.
+fn bytes(n: usize, seed: u64) -> Vec<i8> {
+    let byte = |x: f32| {
+        if x > 0.9 {
+            i8::MIN
+        } else if x < -0.9 {
+            i8::MAX
+        } else {
+            (x * 127.0) as i8
+        }
+    };
+    numbers(n, seed).into_iter().map(byte).collect()
+}
+
+#[test]
+fn integers_are_multiplied_exactly() {
+    for (seed, (m, n, k)) in SHAPES.into_iter().chain([(2, 20, 768), (5, 9, 192)]).enumerate() {
+        let (a, b) = (bytes(m * k, seed as u64), bytes(n * k, 100 + seed as u64));
+        let pairs = a.chunks_exact(k).flat_map(|a| b.chunks_exact(k).map(move |b| a.iter().zip(b)));
+        let expected: Vec<i32> =
+            pairs.map(|pair| pair.map(|(&a, &b)| i32::from(a) * i32::from(b)).sum()).collect();
+        on_every_isa(
+            || {
+                let mut out = vec![i32::MIN; m * n];
+                matmul_nt_i8(&a, &b, m, n, k, &mut out);
+                out
+            },
+            |isa, out, _| assert_eq!(out, &expected, "{isa:?} {m}x{n}x{k}"),
+        );
+    }
+}
+
+#[test]
+fn integers_do_not_overflow_at_the_largest_width() {
+    let k = 131_071;
+    let row = vec![i8::MIN; k];
+    let mut out = [0];
+    matmul_nt_i8(&row, &row, 1, 1, k, &mut out);
+    assert_eq!(out, [128 * 128 * k as i32]);
+}
+
+#[test]
 fn empty_dimensions_are_fine() {
     assert_eq!(product(&[], &numbers(12, 1), (0, 3, 4)), []);
-    assert_eq!(product(&numbers(12, 1), &[], (3, 0, 4)), []);
-    assert_eq!(product(&[], &[], (2, 3, 0)), [0.0; 6]);
+    assert_eq!(product::<f32>(&numbers(12, 1), &[], (3, 0, 4)), []);
+    assert_eq!(product::<f32>(&[], &[], (2, 3, 0)), [0.0; 6]);
 }
 
 #[test]

@@ -158,6 +158,28 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn load_f16(self, x: &[u16; LANES]) -> Self::F {
+        // SAFETY: the token vouches for the CPU, the reference for sixteen readable u16.
+        unsafe {
+            [
+                _mm256_cvtph_ps(_mm_loadu_si128(x.as_ptr().cast())),
+                _mm256_cvtph_ps(_mm_loadu_si128(x.as_ptr().add(8).cast())),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    fn load_bf16(self, x: &[u16; LANES]) -> Self::F {
+        // SAFETY: the token vouches for the CPU, the reference for sixteen readable u16.
+        let halves =
+            unsafe { [_mm_loadu_si128(x.as_ptr().cast()), _mm_loadu_si128(x.as_ptr().add(8).cast())] };
+        op!([
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(halves[0]))),
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(halves[1]))),
+        ])
+    }
+
+    #[inline(always)]
     fn splat_bits(self, x: u32) -> Self::I {
         [op!(_mm256_set1_epi32(x as i32)); 2]
     }
@@ -166,6 +188,28 @@ impl Simd for Avx2 {
     fn load_bits(self, x: &[u32; LANES]) -> Self::I {
         // SAFETY: the token vouches for the CPU, the reference for sixteen readable u32.
         unsafe { [_mm256_loadu_si256(x.as_ptr().cast()), _mm256_loadu_si256(x.as_ptr().add(8).cast())] }
+    }
+
+    #[inline(always)]
+    fn load_bytes(self, x: &[i8; 4 * LANES]) -> Self::I {
+        // SAFETY: the token vouches for the CPU, the reference for 64 readable bytes.
+        unsafe { [_mm256_loadu_si256(x.as_ptr().cast()), _mm256_loadu_si256(x.as_ptr().add(32).cast())] }
+    }
+
+    #[inline(always)]
+    fn flip_signs(self, x: Self::I) -> Self::I {
+        let signs = op!(_mm256_set1_epi8(i8::MIN));
+        [op!(_mm256_xor_si256(x[0], signs)), op!(_mm256_xor_si256(x[1], signs))]
+    }
+
+    #[inline(always)]
+    fn sum_i32(self, x: Self::I) -> i32 {
+        op!({
+            let eight = _mm256_add_epi32(x[0], x[1]);
+            let four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256::<1>(eight));
+            let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0x4e>(four));
+            _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<0xb1>(two)))
+        })
     }
 
     #[inline(always)]

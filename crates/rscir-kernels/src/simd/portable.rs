@@ -125,6 +125,16 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn load_f16(self, x: &[u16; LANES]) -> Self::F {
+        x.map(|x| half::f16::from_bits(x).to_f32())
+    }
+
+    #[inline(always)]
+    fn load_bf16(self, x: &[u16; LANES]) -> Self::F {
+        x.map(|x| f32::from_bits(u32::from(x) << 16))
+    }
+
+    #[inline(always)]
     fn splat_bits(self, x: u32) -> Self::I {
         [x; LANES]
     }
@@ -132,6 +142,25 @@ impl Simd for Portable {
     #[inline(always)]
     fn load_bits(self, x: &[u32; LANES]) -> Self::I {
         *x
+    }
+
+    #[inline(always)]
+    fn load_bytes(self, x: &[i8; 4 * LANES]) -> Self::I {
+        let mut out = [0; LANES];
+        for (out, x) in out.iter_mut().zip(x.as_chunks::<4>().0) {
+            *out = u32::from_le_bytes(x.map(|x| x as u8));
+        }
+        out
+    }
+
+    #[inline(always)]
+    fn flip_signs(self, x: Self::I) -> Self::I {
+        x.map(|x| x ^ 0x8080_8080)
+    }
+
+    #[inline(always)]
+    fn sum_i32(self, x: Self::I) -> i32 {
+        x.iter().fold(0, |sum: i32, &x| sum.wrapping_add(x as i32))
     }
 
     #[inline(always)]

@@ -1,0 +1,117 @@
+//! The inner loop: a few rows of `a` against a few of `b`, along `k`.
+
+use super::operand::Operand;
+use crate::simd::{LANES, Simd};
+
+/// Rows of `b` in a tile, kept in the first-level cache while rows of `a` pass.
+pub(super) const GROUP: usize = 6;
+
+/// [`dots`] of `R` rows of `a` and a group of rows of `b`, all padded to whole steps, in as many goes as there are
+/// registers for. With `AHEAD`, as many steps of `b` from `next` are fetched into the cache meanwhile.
+#[inline(always)]
+pub(super) fn group_dots<S: Simd, B: Operand, const R: usize, const AHEAD: bool>(
+    simd: S,
+    a: [&[B::Query]; R],
+    starts: [B::Start; R],
+    b: [&[B]; GROUP],
+    next: *const B,
+) -> [[B::Out; GROUP]; R] {
+    let mut out = [[B::Out::default(); GROUP]; R];
+    if S::WIDE {
+        let mut sums = start::<S, B, R, GROUP>(simd, starts);
+        accumulate::<S, B, R, GROUP, AHEAD>(simd, a, b, next, &mut sums);
+        // Four sums at a time: of the first four of each row, then of the last two of each pair of rows.
+        for i in 0..R {
+            let [s0, s1, s2, s3, _, _] = sums[i];
+            out[i][..4].copy_from_slice(&B::totals(simd, [s0, s1, s2, s3]));
+        }
+        for i in (0..R).step_by(2) {
+            let second = (i + 1) % R;
+            let ([_, _, _, _, s0, s1], [_, _, _, _, s2, s3]) = (sums[i], sums[second]);
+            let totals = B::totals(simd, [s0, s1, s2, s3]);
+            out[second][4..].copy_from_slice(&totals[2..]);
+            out[i][4..].copy_from_slice(&totals[..2]);
+        }
+    } else {
+        for i in (0..R).step_by(2) {
+            let second = (i + 1).min(R - 1);
+            for j in (0..GROUP).step_by(3) {
+                let mut sums = start::<S, B, 2, 3>(simd, [starts[i], starts[second]]);
+                let b = [b[j], b[j + 1], b[j + 2]];
+                accumulate::<S, B, 2, 3, AHEAD>(simd, [a[i], a[second]], b, next, &mut sums);
+                out[i][j..j + 3].copy_from_slice(&totals::<S, B, 3>(simd, sums[0]));
+                out[second][j..j + 3].copy_from_slice(&totals::<S, B, 3>(simd, sums[1]));
+            }
+        }
+    }
+    out
+}
+
+/// The dot products of one f32 vector with a few others of its length.
+#[inline(always)]
+pub(super) fn dots<S: Simd, const C: usize>(simd: S, a: &[f32], b: [&[f32]; C]) -> [f32; C] {
+    let mut sums = start::<S, f32, 1, C>(simd, [()]);
+    accumulate::<S, f32, 1, C, false>(simd, [a], b, std::ptr::null(), &mut sums);
+    let whole = a.len() / LANES * LANES;
+    if whole < a.len() {
+        let a = simd.load_partial(&a[whole..]);
+        for j in 0..C {
+            sums[0][j] = simd.mul_add(a, simd.load_partial(&b[j][whole..]), sums[0][j]);
+        }
+    }
+    totals::<S, f32, C>(simd, sums[0])
+}
+
+#[inline(always)]
+fn start<S: Simd, B: Operand, const R: usize, const C: usize>(
+    simd: S,
+    starts: [B::Start; R],
+) -> [[B::Vector<S>; C]; R] {
+    let mut sums = [[B::sums(simd, B::Start::default()); C]; R];
+    for i in 0..R {
+        sums[i] = [B::sums(simd, starts[i]); C];
+    }
+    sums
+}
+
+#[inline(always)]
+fn totals<S: Simd, B: Operand, const C: usize>(simd: S, sums: [B::Vector<S>; C]) -> [B::Out; C] {
+    let mut out = [B::Out::default(); C];
+    for j in 0..C {
+        out[j] = B::total(simd, sums[j]);
+    }
+    out
+}
+
+/// Adds the products of all whole steps.
+#[inline(always)]
+fn accumulate<S: Simd, B: Operand, const R: usize, const C: usize, const AHEAD: bool>(
+    simd: S,
+    a: [&[B::Query]; R],
+    b: [&[B]; C],
+    next: *const B,
+    sums: &mut [[B::Vector<S>; C]; R],
+) {
+    let len = a[0].len();
+    assert!(a.iter().all(|a| a.len() == len) && b.iter().all(|b| b.len() == len));
+    let mut local = *sums;
+    for step in 0..len / B::STEP {
+        let at = step * B::STEP;
+        if AHEAD {
+            simd.prefetch(next.wrapping_add(at).cast());
+        }
+        let mut columns = [local[0][0]; C];
+        for j in 0..C {
+            // SAFETY: all vectors have `len` elements, at least `at + STEP`.
+            columns[j] = unsafe { B::load(simd, b[j].as_ptr().add(at)) };
+        }
+        for i in 0..R {
+            // SAFETY: as above.
+            let row = unsafe { B::load_query(simd, a[i].as_ptr().add(at)) };
+            for j in 0..C {
+                local[i][j] = B::add(simd, local[i][j], row, columns[j]);
+            }
+        }
+    }
+    *sums = local;
+}
