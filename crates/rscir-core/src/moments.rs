@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use crate::{Error, Result};
 
 /// Count, mean and standard deviation (with `n - 1`) of a list of scores.
@@ -43,6 +45,19 @@ fn lane_sum(scores: &[f32], term: impl Fn(f64) -> f64) -> f64 {
     lanes.iter().sum::<f64>() + tail
 }
 
+/// The dot product, in eight lanes like [`lane_sum`].
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut lanes = [0.0f64; 8];
+    let ((a, a_tail), (b, b_tail)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    for (a, b) in a.iter().zip(b) {
+        for i in 0..8 {
+            lanes[i] += a[i] * b[i];
+        }
+    }
+    let tail: f64 = a_tail.iter().zip(b_tail).map(|(a, b)| a * b).sum();
+    lanes.iter().sum::<f64>() + tail
+}
+
 /// Count, mean and scatter of a set of vectors, in `f64`.
 ///
 /// The scatter is `sum (x - mean)(x - mean)'`, `[dim, dim]`, symmetric, row-major. From them follow the mean and the
@@ -76,24 +91,39 @@ impl Moments {
     /// # Errors
     /// [`Error::Length`] if `rows` is no whole number of rows.
     pub fn of(dim: usize, rows: &[f32]) -> Result<Self> {
-        let queries = crate::Queries::new(dim, rows)?;
-        let count = queries.len();
+        let count = crate::Queries::new(dim, rows)?.len();
+        Ok(Self::of_blocks(dim, count, |range, out| {
+            out.copy_from_slice(&rows[range.start * dim..range.end * dim]);
+        }))
+    }
+
+    /// Of the vectors `0..count`, by two passes over blocks of some dozens, for which no more memory is taken: `fill`
+    /// writes the vectors of a range, `[n, dim]`, and is asked for each twice.
+    pub fn of_blocks(dim: usize, count: usize, fill: impl Fn(Range<usize>, &mut [f32])) -> Self {
         let mut moments = Self::empty(dim);
-        if count == 0 {
-            return Ok(moments);
+        if count == 0 || dim == 0 {
+            return Self { count: count as u64, ..moments };
         }
         moments.count = count as u64;
-        for row in rows.chunks_exact(dim) {
-            for (m, &x) in moments.mean.iter_mut().zip(row) {
-                *m += f64::from(x);
+        let blocks = || (0..count).step_by(BLOCK_ROWS).map(|start| start..count.min(start + BLOCK_ROWS));
+        let mut rows = vec![0.0f32; BLOCK_ROWS.min(count) * dim];
+        for block in blocks() {
+            let rows = &mut rows[..block.len() * dim];
+            fill(block, rows);
+            for row in rows.chunks_exact(dim) {
+                for (m, &x) in moments.mean.iter_mut().zip(row) {
+                    *m += f64::from(x);
+                }
             }
         }
         moments.mean.iter_mut().for_each(|m| *m /= count as f64);
         // Blocks of rows keep the centred values in cache while the scatter is walked once per block.
-        let mut centred = vec![0.0f64; BLOCK_ROWS.min(count) * dim];
-        for block in rows.chunks(BLOCK_ROWS * dim) {
-            let centred = &mut centred[..block.len()];
-            for (c, x) in centred.chunks_exact_mut(dim).zip(block.chunks_exact(dim)) {
+        let mut centred = vec![0.0f64; rows.len()];
+        for block in blocks() {
+            let rows = &mut rows[..block.len() * dim];
+            let centred = &mut centred[..rows.len()];
+            fill(block, rows);
+            for (c, x) in centred.chunks_exact_mut(dim).zip(rows.chunks_exact(dim)) {
                 for ((c, &x), m) in c.iter_mut().zip(x).zip(&moments.mean) {
                     *c = f64::from(x) - m;
                 }
@@ -113,7 +143,7 @@ impl Moments {
                 moments.scatter[i * dim + j] = moments.scatter[j * dim + i];
             }
         }
-        Ok(moments)
+        moments
     }
 
     /// Adds the moments of other vectors.
@@ -171,14 +201,10 @@ impl Moments {
     /// [`Error::Length`] if the width differs.
     pub fn statistics(&self, query: &[f32]) -> Result<ScoreStatistics> {
         Error::check_length("width of the query", self.dim(), query.len())?;
-        let dot = |row: &[f64]| row.iter().zip(query).map(|(r, &q)| r * f64::from(q)).sum::<f64>();
-        let mean = dot(&self.mean);
-        let quadratic: f64 = self
-            .scatter
-            .chunks_exact(self.dim().max(1))
-            .zip(query)
-            .map(|(row, &q)| f64::from(q) * dot(row))
-            .sum();
+        let wide: Vec<f64> = query.iter().map(|&q| f64::from(q)).collect();
+        let mean = dot(&self.mean, &wide);
+        let quadratic: f64 =
+            self.scatter.chunks_exact(self.dim().max(1)).zip(&wide).map(|(row, q)| q * dot(row, &wide)).sum();
         // Rounding may leave a tiny negative number where all similarities are equal.
         let deviation =
             if self.count < 2 { 0.0 } else { (quadratic.max(0.0) / (self.count - 1) as f64).sqrt() };

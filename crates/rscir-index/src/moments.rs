@@ -14,10 +14,9 @@ where
     F: Fn(Range<usize>, &mut [f32]) + Sync,
 {
     if range.len() <= LEAF_ROWS {
-        let mut rows = vec![0.0; range.len() * dim];
-        fill(range, &mut rows);
-        // Only a width of 0 is refused, and it has nothing to sum.
-        return Moments::of(dim, &rows).unwrap_or_else(|_| Moments::empty(dim));
+        return Moments::of_blocks(dim, range.len(), |block, rows| {
+            fill(range.start + block.start..range.start + block.end, rows);
+        });
     }
     let middle = range.start + range.len() / 2;
     let (mut whole, right) = rayon::join(

@@ -209,6 +209,11 @@ impl Segment {
         &self.bytes
     }
 
+    /// Takes no memory for what was looked at so far, if the file is mapped.
+    pub(crate) fn release(&self) {
+        self.bytes.release();
+    }
+
     fn key_offsets(&self) -> &[i64] {
         bytemuck::cast_slice(&self.bytes[self.key_offsets.clone()])
     }

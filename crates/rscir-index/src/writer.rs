@@ -303,6 +303,7 @@ impl ArchiveWriter {
         for segment in written {
             self.add_segment(segment);
         }
+        self.release();
         if replaced {
             // The rows are safe; what is left over is removed when the archive is opened next.
             let _ = self.directory.remove_unnamed(&self.manifest);
@@ -326,6 +327,11 @@ impl ArchiveWriter {
             }
         }
         self.segments.push(NumberedSegment { number, segment });
+    }
+
+    /// Lets go of what was looked at in the segments: a writer's memory does not grow with the rows that it has written.
+    pub(crate) fn release(&self) {
+        self.segments.iter().for_each(|s| s.segment.release());
     }
 
     /// Says which key of an archive has two rows: a foreign hand made it.

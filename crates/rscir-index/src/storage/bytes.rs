@@ -44,6 +44,19 @@ impl Bytes {
         let map = unsafe { Mmap::map(file)? };
         Ok(Self(Inner::Mapped(map)))
     }
+
+    /// Lets the system have the memory of what was looked at so far in a mapped file; what is looked at again is fetched
+    /// again. Does nothing to bytes in memory.
+    #[allow(unsafe_code)]
+    pub(crate) fn release(&self) {
+        #[cfg(unix)]
+        if let Inner::Mapped(map) = &self.0 {
+            // SAFETY: this is dangerous to memory that was written to, which is lost. The map is read-only, and the pages
+            // of its file, which does not change, come back as they were.
+            // An error leaves the pages where they are.
+            let _ = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
+        }
+    }
 }
 
 impl From<&[u8]> for Bytes {
@@ -80,7 +93,10 @@ mod tests {
             file.write_all(&content).unwrap();
             file.rewind().unwrap();
             assert_eq!(*Bytes::read(&mut file).unwrap(), *content);
-            assert_eq!(*Bytes::map(&file).unwrap(), *content);
+            let mapped = Bytes::map(&file).unwrap();
+            assert_eq!(*mapped, *content);
+            mapped.release();
+            assert_eq!(*mapped, *content);
             assert_eq!(*Bytes::from(&content[..]), *content);
         }
     }
