@@ -34,6 +34,7 @@ mod key_index;
 mod manifest;
 mod memory;
 mod moments;
+mod product;
 mod quantised;
 mod row_set;
 mod rows;

@@ -9,14 +9,11 @@ use crate::directory::{Access, Directory};
 use crate::key_index::KeyIndex;
 use crate::manifest::Manifest;
 use crate::moments::{add, moments_of, without};
+use crate::product::similarities;
 use crate::rows::{RowBlock, StoredRows};
 use crate::segment::Segment;
 use crate::storage::{FileStorage, Storage};
 use crate::{Error, Result};
-
-/// Rows whose similarities are computed at once where they cannot be written to their place directly. In `f32` and at
-/// 768 wide they take 3 MB, which a second-level cache nearly holds.
-const BLOCK_ROWS: usize = 1024;
 
 /// An archive on disk, as it was when it was opened.
 ///
@@ -213,38 +210,8 @@ impl Archive for DiskArchive {
     }
 
     fn similarities(&self, queries: Queries<'_>, scores: &mut [f32]) -> rscir_core::Result<()> {
-        let (dim, n) = (self.dim(), self.len);
-        queries.check(dim, n, scores)?;
-        let product = |rows: &[f32], out: &mut [f32]| {
-            rscir_kernels::matmul_nt(queries.as_slice(), rows, queries.len(), rows.len() / dim, dim, out);
-        };
-        let (mut widened, mut block_scores) = (Vec::new(), Vec::new());
-        for block in self.blocks() {
-            if let StoredRows::F32(rows) = block.rows
-                && (block.len == n || queries.len() == 1)
-            {
-                // The scores of the block lie together.
-                product(rows, &mut scores[block.first_row..][..block.len * queries.len()]);
-                continue;
-            }
-            for start in (0..block.len).step_by(BLOCK_ROWS) {
-                let len = BLOCK_ROWS.min(block.len - start);
-                let stored = block.rows.slice(dim, start..start + len);
-                let rows = if let StoredRows::F32(rows) = stored {
-                    rows
-                } else {
-                    widened.resize(len * dim, 0.0);
-                    stored.widen(dim, &mut widened);
-                    &widened
-                };
-                block_scores.resize(queries.len() * len, 0.0);
-                product(rows, &mut block_scores);
-                let first = block.first_row + start;
-                for (all, part) in scores.chunks_exact_mut(n).zip(block_scores.chunks_exact(len)) {
-                    all[first..first + len].copy_from_slice(part);
-                }
-            }
-        }
+        queries.check(self.dim(), self.len, scores)?;
+        similarities(self.blocks(), queries, scores);
         Ok(())
     }
 

@@ -8,8 +8,8 @@ use crate::Result;
 /// Integers lie within -127 and 127, so that negating one never overflows.
 const LARGEST: f64 = 127.0;
 
-/// Rows of so many values have products that fit an `i32`: `2^31 / 127^2`, rounded down.
-const MAX_DIM: usize = 133_143;
+/// Rows of so many values have products that fit an `i32`, whatever the kernel adds to its bytes on the way.
+const MAX_DIM: usize = 131_071;
 
 /// Rows that one task quantises.
 const RANGE: usize = 1024;
@@ -38,7 +38,7 @@ impl RowCodes {
             return Err(CoreError::Parameter {
                 name: "width of the rows",
                 value: dim.to_string(),
-                expected: "at most 133143, so that 8-bit products fit 32 bits",
+                expected: "at most 131071, so that 8-bit products fit 32 bits",
             }
             .into());
         }
@@ -70,39 +70,32 @@ impl RowCodes {
         Ok(Self { dim, centre, codes, scales, residuals, longest_row, longest_code })
     }
 
-    /// Intervals in which the similarities of the rows `rows` to a query lie, as a scan computes them.
-    pub(super) fn intervals(&self, query: &QueryCodes, rows: Range<usize>, out: &mut Intervals) {
-        let codes = &self.codes[rows.start * self.dim..rows.end * self.dim];
-        let n = rows.len();
-        out.products.resize(2 * n, 0);
-        products(&query.codes, codes, self.dim, &mut out.products);
-        let (coarse, fine) = out.products.split_at(n);
-        out.lower.clear();
-        out.upper.clear();
-        for (i, row) in rows.enumerate() {
-            let product = query.scales[0] * f64::from(coarse[i]) + query.scales[1] * f64::from(fine[i]);
-            let estimate = query.offset + f64::from(self.scales[row]) * product;
-            let error = f64::from(self.residuals[row]) * query.length + query.error;
-            out.lower.push((estimate - error) as f32);
-            out.upper.push((estimate + error) as f32);
-        }
+    /// Integer products of the rows `rows` with some codes, `[codes, rows]`, exact.
+    pub(super) fn products(&self, codes: &[i8], rows: Range<usize>, out: &mut Vec<i32>) {
+        let (m, n, k) = (codes.len() / self.dim.max(1), rows.len(), self.dim);
+        out.resize(m * n, 0);
+        rscir_kernels::matmul_nt_i8(codes, &self.codes[rows.start * k..rows.end * k], m, n, k, out);
     }
-}
 
-/// Lower and upper ends, `[n]` each.
-#[derive(Default)]
-pub(super) struct Intervals {
-    pub(super) lower: Vec<f32>,
-    pub(super) upper: Vec<f32>,
-    /// Integer products, `[2, n]`.
-    products: Vec<i32>,
-}
+    /// Upper ends of the similarities of the rows from `first` on, given their products with a query's codes, `[2, n]`.
+    pub(super) fn upper_ends(
+        &self,
+        query: &QueryCodes,
+        first: usize,
+        products: &[i32],
+    ) -> impl Iterator<Item = f32> {
+        let (coarse, fine) = products.split_at(products.len() / 2);
+        let rows = first..first + coarse.len();
+        let stored = self.scales[rows.clone()].iter().zip(&self.residuals[rows]);
+        let products = coarse.iter().zip(fine);
+        products.zip(stored).map(|((&c, &f), (&s, &r))| query.interval([c, f], s, r).1)
+    }
 
-/// `out[m, n] = queries[m, dim] . rows[n, dim]^T`, exactly.
-fn products(queries: &[i8], rows: &[i8], dim: usize, out: &mut [i32]) {
-    let pairs = queries.chunks_exact(dim).flat_map(|q| rows.chunks_exact(dim).map(move |row| (q, row)));
-    for (out, (q, row)) in out.iter_mut().zip(pairs) {
-        *out = q.iter().zip(row).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
+    /// The lower end of the `i`th of them.
+    pub(super) fn lower_end(&self, query: &QueryCodes, first: usize, products: &[i32], i: usize) -> f32 {
+        let (coarse, fine) = products.split_at(products.len() / 2);
+        let row = first + i;
+        query.interval([coarse[i], fine[i]], self.scales[row], self.residuals[row]).0
     }
 }
 
@@ -112,7 +105,7 @@ const SLACK: f64 = 1e-9;
 /// A query as integers.
 pub(super) struct QueryCodes {
     /// The query, then what that leaves, `[2, dim]`.
-    codes: Vec<i8>,
+    pub(super) codes: Vec<i8>,
     scales: [f64; 2],
     /// The product with the centre of the rows.
     offset: f64,
@@ -146,6 +139,15 @@ impl QueryCodes {
             length,
             error,
         }
+    }
+
+    /// The interval in which the similarity of a row lies, as a scan computes it, given its products with both codes.
+    #[inline]
+    fn interval(&self, [coarse, fine]: [i32; 2], scale: f32, residual: f32) -> (f32, f32) {
+        let product = self.scales[0] * f64::from(coarse) + self.scales[1] * f64::from(fine);
+        let estimate = self.offset + f64::from(scale) * product;
+        let error = f64::from(residual) * self.length + self.error;
+        ((estimate - error) as f32, (estimate + error) as f32)
     }
 }
 
@@ -181,11 +183,14 @@ mod tests {
         MemoryArchive::new(EncoderSpec::unknown(rows.dim()), keys, rows).unwrap()
     }
 
-    fn intervals(archive: &MemoryArchive, query: &[f32]) -> Intervals {
+    /// Lower and upper ends.
+    fn intervals(archive: &MemoryArchive, query: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let rows = RowCodes::of(archive).unwrap();
-        let mut out = Intervals::default();
-        rows.intervals(&QueryCodes::of(query, &rows), 0..archive.len(), &mut out);
-        out
+        let codes = QueryCodes::of(query, &rows);
+        let mut products = Vec::new();
+        rows.products(&codes.codes, 0..archive.len(), &mut products);
+        let lower = (0..archive.len()).map(|i| rows.lower_end(&codes, 0, &products, i));
+        (lower.collect(), rows.upper_ends(&codes, 0, &products).collect())
     }
 
     proptest! {
@@ -208,7 +213,7 @@ mod tests {
             let mut scanned = vec![0.0; 2 * n];
             archive.similarities(Queries::new(dim, &queries).unwrap(), &mut scanned).unwrap();
             for (query, scanned) in queries.chunks_exact(dim).zip(scanned.chunks_exact(n)) {
-                let Intervals { lower, upper, .. } = intervals(&archive, query);
+                let (lower, upper) = intervals(&archive, query);
                 for ((s, lower), upper) in scanned.iter().zip(lower).zip(upper) {
                     prop_assert!((lower..=upper).contains(s), "{} is not within {} and {}", s, lower, upper);
                 }
@@ -225,7 +230,7 @@ mod tests {
         for query in unit_rows(200, 4, 3).rows() {
             let mut scanned = [0.0; 8];
             archive.similarities(Queries::new(4, query).unwrap(), &mut scanned).unwrap();
-            let Intervals { lower, upper, .. } = intervals(&archive, query);
+            let (lower, upper) = intervals(&archive, query);
             assert!((0..8).all(|row| (lower[row]..=upper[row]).contains(&scanned[row])));
         }
     }
@@ -238,7 +243,7 @@ mod tests {
         for shift in [0.0, 3.0] {
             values.chunks_exact_mut(dim).for_each(|row| row[7] += shift);
             let archive = archive(Embeddings::normalize(dim, values.clone()).unwrap());
-            let Intervals { lower, upper, .. } = intervals(&archive, query.row(0));
+            let (lower, upper) = intervals(&archive, query.row(0));
             let widest = lower.iter().zip(upper).map(|(l, u)| u - l).fold(0.0, f32::max);
             // Uniform values within 1.7 / sqrt(768): steps of 5e-4 leave 4e-3 of a row.
             assert!(widest < 0.01, "{widest}");

@@ -1,15 +1,19 @@
+use std::ops::Range;
+
 use rayon::prelude::*;
 use rscir_core::{Archive, ComposedQuery, Fusion, Method, Scored, TopK};
 
-use super::codes::{Intervals, QueryCodes, RowCodes};
+use super::codes::{QueryCodes, RowCodes};
+use crate::product::TASK_ROWS;
 use crate::search::{Buffers, ByPart, Candidates, Parts, Scorer, hits};
-use crate::{Hit, Result, SearchOptions, search_with};
+use crate::{Hit, Result, SearchOptions, search_batch};
 
-/// Rows that one task bounds.
-const RANGE: usize = 16 * 1024;
+/// Rows that one task bounds: enough that the first of them, of which all seem good, are few.
+const RANGE: usize = 32 * TASK_ROWS;
 
-/// Rows that are bounded at once.
-const BLOCK: usize = 256;
+/// Queries that share a pass over the rows: their products with [`TASK_ROWS`] rows, four for a composed one, fit a
+/// second-level cache.
+const PASS: usize = 64;
 
 /// An 8-bit copy of an archive's rows that answers as the archive itself does, reading a quarter of the bytes.
 ///
@@ -69,7 +73,7 @@ impl<'a> Int8Index<'a> {
     /// then.
     ///
     /// # Errors
-    /// [`rscir_core::Error::Parameter`] if the rows are wider than 133,143 values.
+    /// [`rscir_core::Error::Parameter`] if the rows are wider than 131,071 values.
     pub fn new(archive: &'a dyn Archive) -> Result<Self> {
         Ok(Self { archive, rows: RowCodes::of(archive)? })
     }
@@ -87,87 +91,166 @@ impl<'a> Int8Index<'a> {
         query: &ComposedQuery,
         options: &SearchOptions<'_>,
     ) -> Result<Vec<Hit>> {
-        match method.as_fusion() {
-            Some(fusion) if fusion.is_pointwise() => {
-                let ranking = self.rank(fusion, query, options)?;
-                Ok(hits(self.archive, method, &ranking))
-            }
-            _ => search_with(self.archive, method, query, options),
-        }
+        let mut answers = self.search_batch(method, std::slice::from_ref(query), options)?;
+        Ok(answers.pop().unwrap_or_default())
     }
 
-    fn rank(
+    /// [`Int8Index::search`] for many queries: the answers are the same, the integers are read once for 64 of them.
+    ///
+    /// # Errors
+    /// As [`Method::score`] for the first query that fails; then there is no answer to any.
+    pub fn search_batch(
         &self,
-        fusion: &dyn Fusion,
-        query: &ComposedQuery,
+        method: &dyn Method,
+        queries: &[ComposedQuery],
         options: &SearchOptions<'_>,
-    ) -> Result<Vec<Scored>> {
-        let parts = Parts::of(fusion);
-        let vectors = parts.vectors(self.archive, query)?;
-        let vectors = parts.of_query(0, &vectors, self.archive.dim());
-        let scorer = Scorer::from_moments(fusion, self.archive, vectors)?;
-        let candidates = options.candidates(self.archive, query);
-        let rows = self.reaching(&scorer, vectors, &candidates, options.k);
-        Ok(self.rescore(&scorer, vectors, &rows, options.k))
+    ) -> Result<Vec<Vec<Hit>>> {
+        let Some(fusion) = method.as_fusion().filter(|fusion| fusion.is_pointwise()) else {
+            return search_batch(self.archive, method, queries, options);
+        };
+        let mut answers = Vec::with_capacity(queries.len());
+        for queries in queries.chunks(PASS) {
+            let asked = queries.par_iter().map(|query| Asked::new(self, fusion, query, options));
+            let asked = asked.collect::<Result<Vec<_>>>()?;
+            let reaching = self.reaching(&asked, options.k);
+            let rank = |(asked, rows): (&Asked<'_>, Vec<usize>)| {
+                hits(self.archive, method, &self.rescore(asked, &rows, options.k))
+            };
+            answers.par_extend(asked.par_iter().zip(reaching).map(rank));
+        }
+        Ok(answers)
     }
 
-    /// The candidates whose score may be among the `k` best, in row order.
-    fn reaching(
-        &self,
-        scorer: &Scorer<'_>,
-        vectors: ByPart<'_>,
-        candidates: &Candidates<'_>,
-        k: usize,
-    ) -> Vec<usize> {
-        let codes = |vector: &[f32]| (!vector.is_empty()).then(|| QueryCodes::of(vector, &self.rows));
-        let (image, text) = (codes(vectors.image), codes(vectors.text));
+    /// For each query the candidates whose score may be among the `k` best, in row order.
+    fn reaching(&self, asked: &[Asked<'_>], k: usize) -> Vec<Vec<usize>> {
+        let codes: Vec<i8> =
+            asked.iter().flat_map(Asked::codes).flat_map(|part| &part.codes).copied().collect();
         let n = self.archive.len();
         let ranges = (0..n.div_ceil(RANGE)).into_par_iter().map(|range| {
-            let mut reached = Reached { lower_ends: TopK::new(k), rows: Vec::new() };
-            let (mut image_ends, mut text_ends) = (Intervals::default(), Intervals::default());
-            let (mut buffers, mut scores) = (Buffers::default(), [0.0; BLOCK]);
-            for first in (range * RANGE..n.min((range + 1) * RANGE)).step_by(BLOCK) {
-                let rows = first..n.min(first + BLOCK);
-                for (codes, ends) in [(&image, &mut image_ends), (&text, &mut text_ends)] {
-                    if let Some(codes) = codes {
-                        self.rows.intervals(codes, rows.clone(), ends);
-                    }
-                }
-                let scores = &mut scores[..rows.len()];
-                let upper = ByPart { image: &image_ends.upper, text: &text_ends.upper };
-                scorer.score(upper, &mut buffers, scores);
-                let lower = ByPart { image: &image_ends.lower, text: &text_ends.lower };
-                for (i, &upper_end) in scores.iter().enumerate() {
-                    if reached.may_take(upper_end) && candidates.contain(first + i) {
-                        let mut lower_end = [0.0];
-                        scorer.score(lower.slice(i, 1), &mut buffers, &mut lower_end);
-                        reached.take(first + i, lower_end[0], upper_end);
-                    }
+            let mut reached: Vec<Reached> = asked.iter().map(|_| Reached::new(k)).collect();
+            let (mut products, mut room) = (Vec::new(), Room::default());
+            for first in (range * RANGE..n.min((range + 1) * RANGE)).step_by(TASK_ROWS) {
+                let rows = first..n.min(first + TASK_ROWS);
+                self.rows.products(&codes, rows.clone(), &mut products);
+                let products = products.chunks_exact(products.len() / asked.len());
+                for ((asked, products), reached) in asked.iter().zip(products).zip(&mut reached) {
+                    self.reach(asked, rows.clone(), products, &mut room, reached);
                 }
             }
             reached
         });
-        let mut reached = ranges.collect::<Vec<_>>().into_iter().reduce(Reached::merge);
-        reached.as_mut().map_or_else(Vec::new, Reached::finish)
+        let merge = |a: Vec<Reached>, b| a.into_iter().zip(b).map(|(a, b)| a.merge(b)).collect();
+        let reached = ranges.collect::<Vec<_>>().into_iter().reduce(merge);
+        reached.map_or_else(
+            || vec![Vec::new(); asked.len()],
+            |reached| reached.into_iter().map(Reached::finish).collect(),
+        )
+    }
+
+    /// Takes the rows `rows` that may be in the answer to one query, given their products with its codes.
+    fn reach(
+        &self,
+        asked: &Asked<'_>,
+        rows: Range<usize>,
+        products: &[i32],
+        room: &mut Room,
+        reached: &mut Reached,
+    ) {
+        let (image, text) = products.split_at(if asked.image.is_some() { 2 * rows.len() } else { 0 });
+        for (codes, products, ends) in
+            [(&asked.image, image, &mut room.image), (&asked.text, text, &mut room.text)]
+        {
+            ends.clear();
+            ends.extend(codes.iter().flat_map(|codes| self.rows.upper_ends(codes, rows.start, products)));
+        }
+        room.scores.resize(rows.len(), 0.0);
+        let upper_ends = ByPart { image: &room.image, text: &room.text };
+        asked.scorer.score(upper_ends, &mut room.buffers, &mut room.scores);
+        for (i, &upper_end) in room.scores.iter().enumerate() {
+            if reached.may_take(upper_end) && asked.candidates.contain(rows.start + i) {
+                let lower = |codes: &Option<QueryCodes>, products| {
+                    codes.as_ref().map(|codes| self.rows.lower_end(codes, rows.start, products, i))
+                };
+                let (image, text) = (lower(&asked.image, image), lower(&asked.text, text));
+                let lower_ends = ByPart { image: image.as_slice(), text: text.as_slice() };
+                let mut lower_end = [0.0];
+                asked.scorer.score(lower_ends, &mut room.buffers, &mut lower_end);
+                reached.take(rows.start + i, lower_end[0], upper_end);
+            }
+        }
     }
 
     /// Ranks rows by their true scores.
-    fn rescore(&self, scorer: &Scorer<'_>, vectors: ByPart<'_>, rows: &[usize], k: usize) -> Vec<Scored> {
+    fn rescore(&self, asked: &Asked<'_>, rows: &[usize], k: usize) -> Vec<Scored> {
         let similarities = |vector: &[f32]| -> Vec<f32> {
             if vector.is_empty() {
                 return Vec::new();
             }
             rows.par_iter().map(|&row| rscir_kernels::dot(vector, &self.archive.vector(row))).collect()
         };
+        let vectors = asked.vectors();
         let (image, text) = (similarities(vectors.image), similarities(vectors.text));
         let mut scores = vec![0.0; rows.len()];
-        scorer.score(ByPart { image: &image, text: &text }, &mut Buffers::default(), &mut scores);
+        asked.scorer.score(ByPart { image: &image, text: &text }, &mut Buffers::default(), &mut scores);
         let mut top = TopK::new(k);
         for (&row, score) in rows.iter().zip(scores) {
             top.offer(row, score);
         }
         top.into_ranking()
     }
+}
+
+/// A query, ready to be answered.
+struct Asked<'a> {
+    parts: Parts<'a>,
+    dim: usize,
+    /// Of the parts that are read, one after the other.
+    vectors: Vec<f32>,
+    image: Option<QueryCodes>,
+    text: Option<QueryCodes>,
+    scorer: Scorer<'a>,
+    candidates: Candidates<'a>,
+}
+
+impl<'a> Asked<'a> {
+    fn new(
+        index: &Int8Index<'_>,
+        fusion: &'a dyn Fusion,
+        query: &ComposedQuery,
+        options: &SearchOptions<'a>,
+    ) -> Result<Self> {
+        let (parts, archive) = (Parts::of(fusion), index.archive);
+        let (vectors, dim) = (parts.vectors(archive, query)?, archive.dim());
+        let ByPart { image, text } = parts.of_query(0, &vectors, dim);
+        let codes = |vector: &[f32]| (!vector.is_empty()).then(|| QueryCodes::of(vector, &index.rows));
+        Ok(Self {
+            parts,
+            dim,
+            image: codes(image),
+            text: codes(text),
+            scorer: Scorer::from_moments(fusion, archive, ByPart { image, text })?,
+            candidates: options.candidates(archive, query),
+            vectors,
+        })
+    }
+
+    fn vectors(&self) -> ByPart<'_> {
+        self.parts.of_query(0, &self.vectors, self.dim)
+    }
+
+    /// In the order of the products.
+    fn codes(&self) -> impl Iterator<Item = &QueryCodes> {
+        self.image.iter().chain(&self.text)
+    }
+}
+
+/// Room for what is known of some rows: upper ends of both similarities and of the score.
+#[derive(Default)]
+struct Room {
+    image: Vec<f32>,
+    text: Vec<f32>,
+    scores: Vec<f32>,
+    buffers: Buffers,
 }
 
 /// Rows that may be in the answer, by what is known so far.
@@ -179,6 +262,10 @@ struct Reached {
 }
 
 impl Reached {
+    fn new(k: usize) -> Self {
+        Self { lower_ends: TopK::new(k), rows: Vec::new() }
+    }
+
     /// False if at least `k` rows score higher for certain.
     fn may_take(&self, upper_end: f32) -> bool {
         // What is not a number is not behind: its row is scored.
@@ -198,7 +285,7 @@ impl Reached {
     }
 
     /// The rows that are left when all are known.
-    fn finish(&mut self) -> Vec<usize> {
+    fn finish(mut self) -> Vec<usize> {
         let rows = std::mem::take(&mut self.rows);
         rows.into_iter().filter(|row| self.may_take(row.score)).map(|row| row.row).collect()
     }
