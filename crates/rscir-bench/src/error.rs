@@ -95,6 +95,24 @@ pub enum Error {
         /// Key of the image.
         key: String,
     },
+    /// Two runs did not ask the same queries, so they cannot be compared query by query.
+    #[error("{query}, {method}: {problem}: compare runs on one dataset, in one mode")]
+    Unpaired {
+        /// Id of the query.
+        query: String,
+        /// Label of the method.
+        method: String,
+        /// How the runs differ.
+        problem: &'static str,
+    },
+    /// A run has no such method.
+    #[error("the run has no method {method:?}, only {known}")]
+    UnknownMethod {
+        /// The label.
+        method: String,
+        /// Those it has.
+        known: String,
+    },
     /// There is nothing to evaluate.
     #[error("there are no queries: none of the archive's images is in the benchmark's csv files")]
     NoQueries,

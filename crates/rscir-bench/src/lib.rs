@@ -41,7 +41,9 @@ pub mod metrics;
 mod outcome;
 mod protocol;
 mod queries;
+mod records;
 pub mod report;
+mod statistics;
 mod subset;
 mod table;
 
@@ -53,5 +55,9 @@ pub use protocol::{
     OwnQueries, PatternCom, Protocol, Tile, XviewCir, XviewText,
 };
 pub use queries::{Query, QueryGroup, QuerySet};
+pub use records::{QueryRecord, Run, TopRecord, read_records, write_records};
 pub use report::{RunDescription, write_report};
+pub use statistics::{
+    Bootstrap, Difference, InstanceFigures, Interval, IntervalRow, Intervals, QueryNames, Sample, tile_class,
+};
 pub use table::{Convention, Figures, PATTERNCOM_CUTOFFS, Rounding, Table, TableRow};

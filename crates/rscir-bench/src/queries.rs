@@ -1,4 +1,4 @@
-use crate::{Error, Result};
+use crate::{Error, QueryNames, Result};
 
 /// Composed queries with their relevant archive rows, whatever benchmark they come from.
 ///
@@ -47,6 +47,17 @@ impl QuerySet {
     /// True without queries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The names in a query of `group`.
+    pub(crate) fn names<'a>(&'a self, group: &'a QueryGroup, query: Query) -> Result<QueryNames<'a>> {
+        let (images, texts) = (self.images.len(), self.texts.len());
+        let bad = |what, index, len| Error::BadIndex { group: group.name.clone(), what, index, len };
+        Ok(QueryNames {
+            group: &group.name,
+            image: self.images.get(query.image).ok_or_else(|| bad("image", query.image, images))?,
+            text: self.texts.get(query.text).ok_or_else(|| bad("text", query.text, texts))?,
+        })
     }
 
     /// Checks that every query asks with an image, a text and a relevant set of this set, and every row is one of an

@@ -50,6 +50,40 @@ pub fn metrics_csv(table: &Table) -> Result<String> {
     into_text(writer)
 }
 
+/// The rows of a LaTeX table of mAP, as the paper prints it: a head `Method & color & ... & Avg`, then one row a method, two
+/// decimals, each ending in `\\\\`. Names are escaped.
+pub fn latex_rows(table: &Table) -> String {
+    let head = table.groups.iter().map(String::as_str).chain(["Avg"]).map(latex_text);
+    let mut out = format!("Method & {} \\\\\n", head.collect::<Vec<_>>().join(" & "));
+    for row in &table.rows {
+        let figures = row.figures.iter().chain([&row.average]).map(|figures| format!("{:.2}", figures.map));
+        let figures: Vec<String> = figures.collect();
+        out += &format!("{} & {} \\\\\n", latex_text(&row.method), figures.join(" & "));
+    }
+    out
+}
+
+/// Plain text as LaTeX prints it unchanged: its ten special characters escaped, line breaks as blanks.
+fn latex_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' => out += "\\textbackslash{}",
+            '~' => out += "\\textasciitilde{}",
+            '^' => out += "\\textasciicircum{}",
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => out.extend(['\\', c]),
+            '\n' | '\r' => out.push(' '),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// Plain text in a cell of a Markdown table.
+pub(crate) fn markdown_cell(text: &str) -> String {
+    text.replace('|', "\\|").replace(['\n', '\r'], " ")
+}
+
 /// One of the reference's own files: a row per method, all figures of one attribute, two decimals as Python prints them.
 /// `rows` are the reference's names of the methods with their figures.
 pub fn reference_csv(rows: &[(&str, &Figures)]) -> Result<String> {
@@ -173,7 +207,7 @@ pub fn findings_text(report: &DatasetReport) -> String {
     out
 }
 
-/// Writes all files of a run into `folder`: `metrics.csv`, `summary.md`, `summary.json` and, for the methods that the
+/// Writes all files of a run into `folder`: `metrics.csv`, `summary.md`, `summary.json`, `rows.tex` and, for the methods that the
 /// reference has, `patternnet_metrics_<model>_lambda<l>_<attribute>.csv`. Returns their paths.
 ///
 /// # Errors
@@ -190,6 +224,7 @@ pub fn write_report(folder: impl AsRef<Path>, table: &Table, run: &RunDescriptio
         ("metrics.csv".to_string(), metrics_csv(table)?),
         ("summary.md".to_string(), summary_markdown(table, run)),
         ("summary.json".to_string(), json + "\n"),
+        ("rows.tex".to_string(), latex_rows(table)),
     ];
     files.extend(reference_files(table, &run.spec.model)?);
     let write = |(name, text): (String, String)| {
@@ -232,11 +267,11 @@ fn reference_files(table: &Table, model: &str) -> Result<Vec<(String, String)>> 
     Ok(files)
 }
 
-fn into_text(writer: csv::Writer<Vec<u8>>) -> Result<String> {
+pub(crate) fn into_text(writer: csv::Writer<Vec<u8>>) -> Result<String> {
     let bytes = writer.into_inner().map_err(|error| csv_failed(error.into_error().into()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn csv_failed(error: csv::Error) -> Error {
+pub(crate) fn csv_failed(error: csv::Error) -> Error {
     rscir_core::Error::from_source("writing a csv table in memory", error).into()
 }

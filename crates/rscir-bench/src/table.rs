@@ -1,5 +1,6 @@
 use crate::metrics::{percent_rounded, round2};
 use crate::outcome::{CUTOFFS, Evaluation, QueryOutcome};
+use crate::report::markdown_cell;
 
 /// Where percentages are rounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -157,11 +158,12 @@ impl Table {
 
     /// mAP of methods by groups, as a Markdown table.
     pub fn to_markdown(&self) -> String {
-        let mut out = format!("| mAP (%) | {} | Avg |\n|---|", self.groups.join(" | "));
+        let names: Vec<String> = self.groups.iter().map(|name| markdown_cell(name)).collect();
+        let mut out = format!("| mAP (%) | {} | Avg |\n|---|", names.join(" | "));
         out += &"---:|".repeat(self.groups.len() + 1);
         out.push('\n');
         for row in &self.rows {
-            out += &format!("| {} |", row.method);
+            out += &format!("| {} |", markdown_cell(&row.method));
             for figures in row.figures.iter().chain([&row.average]) {
                 out += &format!(" {:.2} |", figures.map);
             }

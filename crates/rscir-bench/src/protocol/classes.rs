@@ -16,7 +16,7 @@ const MERGES: [(&str, &str, &str); 10] = [
 ];
 
 /// Class of a tile: its file name up to the first digit.
-pub(super) fn class_of(name: &str) -> &str {
+pub(crate) fn class_of(name: &str) -> &str {
     name.split(|c: char| c.is_ascii_digit()).next().unwrap_or_default()
 }
 

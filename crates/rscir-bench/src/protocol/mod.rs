@@ -9,6 +9,9 @@ mod set_builder;
 
 use rscir_core::Archive;
 
+pub(crate) use classes::class_of;
+pub(crate) use patterncom::base_name;
+
 pub use lists::{DomainConversion, Icir, OwnQueries};
 pub use paired::{LevirCc, XviewCir, XviewText};
 pub use patterncom::{ATTRIBUTES, Attribute, DatasetReport, Finding, LabelRow, Mode, PatternCom, Tile};

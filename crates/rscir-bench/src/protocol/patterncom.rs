@@ -205,7 +205,7 @@ impl<'a> Names<'a> {
 }
 
 /// What follows the last separator of a path.
-fn base_name(path: &str) -> &str {
+pub(crate) fn base_name(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 

@@ -1,0 +1,12 @@
+//! How far the figures of an evaluation may be trusted.
+
+mod bootstrap;
+mod instances;
+mod intervals;
+mod random;
+mod sample;
+
+pub use bootstrap::{Bootstrap, Difference, Interval};
+pub use instances::InstanceFigures;
+pub use intervals::{IntervalRow, Intervals};
+pub use sample::{QueryNames, Sample, tile_class};

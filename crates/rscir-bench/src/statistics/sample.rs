@@ -1,0 +1,111 @@
+use crate::protocol::{base_name, class_of};
+use crate::{Convention, Error, Evaluation, GroupOutcome, QuerySet, Result};
+
+/// One value per query, by group: what statistics are made of. Values are percentages where they are average precisions.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Sample {
+    /// Names of the groups.
+    pub groups: Vec<String>,
+    /// For each group, the values of its queries.
+    pub values: Vec<Vec<f64>>,
+}
+
+impl Sample {
+    /// The average precisions, in percent, of method `method` of an evaluation.
+    ///
+    /// # Errors
+    /// [`Error::BadIndex`] without such a method.
+    pub fn of(evaluation: &Evaluation, method: usize, convention: Convention) -> Result<Self> {
+        let len = evaluation.methods.len();
+        let values = evaluation.groups.iter().map(|group| {
+            let outcomes = group.queries.iter().map(|outcomes| {
+                let outcome = outcomes.get(method).ok_or_else(|| Error::BadIndex {
+                    group: group.name.clone(),
+                    what: "method",
+                    index: method,
+                    len,
+                })?;
+                Ok(100.0 * convention.average_precision(outcome))
+            });
+            outcomes.collect::<Result<Vec<f64>>>()
+        });
+        let values = values.collect::<Result<_>>()?;
+        Ok(Self { groups: evaluation.groups.iter().map(|group| group.name.clone()).collect(), values })
+    }
+
+    /// The mean over the groups that have values of the mean of each, as the protocol averages. 0 without any.
+    pub fn mean(&self) -> f64 {
+        let asked = self.values.iter().filter(|values| !values.is_empty());
+        let (sum, groups) = asked.fold((0.0, 0), |(sum, groups), values| (sum + mean(values), groups + 1));
+        sum / f64::from(groups.max(1))
+    }
+}
+
+/// 0 without values.
+pub(super) fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+/// The names in one query, by which an evaluation may be taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueryNames<'a> {
+    /// Its group: an attribute.
+    pub group: &'a str,
+    /// The key of its image.
+    pub image: &'a str,
+    /// Its text: a value.
+    pub text: &'a str,
+}
+
+/// The class of a PatternNet tile: the file name of its key up to the first digit.
+pub fn tile_class(key: &str) -> &str {
+    class_of(base_name(key))
+}
+
+impl Evaluation {
+    /// The same outcomes in other groups, in the order of first use: a [`Table`](crate::Table) of it has a column for each
+    /// value or class, and the macro average over them.
+    ///
+    /// Values: `|q| format!("{}: {}", q.group, q.text)`; classes: `|q| tile_class(q.image).into()`.
+    ///
+    /// # Errors
+    /// [`Error::BadIndex`] if `queries` are not those that were evaluated.
+    pub fn regrouped(
+        &self,
+        queries: &QuerySet,
+        mut name: impl FnMut(QueryNames<'_>) -> String,
+    ) -> Result<Self> {
+        let mut groups: Vec<GroupOutcome> = Vec::new();
+        let mut places = std::collections::HashMap::new();
+        for (group, outcomes) in self.with_queries(queries)? {
+            for (query, outcomes) in group.queries.iter().zip(&outcomes.queries) {
+                let name = name(queries.names(group, *query)?);
+                let place = *places.entry(name).or_insert_with_key(|name| {
+                    groups.push(GroupOutcome { name: name.clone(), queries: Vec::new() });
+                    groups.len() - 1
+                });
+                groups[place].queries.push(outcomes.clone());
+            }
+        }
+        Ok(Self { methods: self.methods.clone(), groups })
+    }
+
+    /// Each group of `queries` with its outcomes.
+    pub(crate) fn with_queries<'a>(
+        &'a self,
+        queries: &'a QuerySet,
+    ) -> Result<impl Iterator<Item = (&'a crate::QueryGroup, &'a GroupOutcome)>> {
+        let differ =
+            |group: &str, what, index, len| Error::BadIndex { group: group.into(), what, index, len };
+        if self.groups.len() != queries.groups.len() {
+            return Err(differ("the outcomes", "group", queries.groups.len(), self.groups.len()));
+        }
+        let pairs = queries.groups.iter().zip(&self.groups);
+        for (group, outcomes) in pairs.clone() {
+            if group.queries.len() != outcomes.queries.len() {
+                return Err(differ(&group.name, "query", group.queries.len(), outcomes.queries.len()));
+            }
+        }
+        Ok(pairs)
+    }
+}
