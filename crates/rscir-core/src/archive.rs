@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 
+use crate::columns::{ColumnType, ColumnValues, Value};
 use crate::{Embeddings, EncoderSpec, Moments, Queries, Result};
 
 /// A searchable set of unit vectors with keys. A *row* is a position in it, from 0.
@@ -35,6 +36,21 @@ pub trait Archive: Send + Sync {
 
     /// Count, mean and scatter of all rows.
     fn moments(&self) -> &Moments;
+
+    /// Names and types of the columns that the archive has beside its vectors, sorted by name.
+    fn columns(&self) -> Vec<(&str, ColumnType)> {
+        Vec::new()
+    }
+
+    /// The values of column `name`, [`Archive::len`] of them; `None` without such a column.
+    fn column(&self, _name: &str) -> Option<ColumnValues<'_>> {
+        None
+    }
+
+    /// What column `name` holds for row `row`, if there is such a column and it has a value there.
+    fn value(&self, name: &str, row: usize) -> Option<Value<'_>> {
+        self.column(name)?.nth(row)?
+    }
 
     /// Width of the vectors.
     fn dim(&self) -> usize {

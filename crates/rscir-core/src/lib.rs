@@ -24,6 +24,7 @@
 //! implementors of the traits.
 
 mod archive;
+mod columns;
 mod embeddings;
 mod encoder;
 mod error;
@@ -37,6 +38,7 @@ mod spec;
 pub mod testing;
 
 pub use archive::{Archive, EmbeddingSink, Fingerprint, SinkRow};
+pub use columns::{ColumnType, ColumnValues, Date, Value};
 pub use embeddings::{Embeddings, Queries, UnitVector};
 pub use encoder::{ImageEncoder, InjectedPrompt, PixelBatch, RgbView, TextEncoder};
 pub use error::{Error, Result};

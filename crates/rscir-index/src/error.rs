@@ -2,7 +2,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rscir_core::Precision;
+use rscir_core::{ColumnType, Precision};
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -116,6 +116,71 @@ pub enum Error {
         expected: usize,
         /// The width of the rows.
         got: usize,
+    },
+    /// A column has another number of rows than there are.
+    #[error("column {column:?} has {got} rows, not {rows}: each row needs a value or none, in row order")]
+    ColumnLength {
+        /// The column.
+        column: String,
+        /// Number of rows.
+        rows: usize,
+        /// Rows of the column.
+        got: usize,
+    },
+    /// A name that columns cannot have.
+    #[error("{name:?} cannot name a column: names have 1 to {limit} bytes and no control characters")]
+    ColumnName {
+        /// The name.
+        name: String,
+        /// Most bytes of a name.
+        limit: usize,
+    },
+    /// More columns than an archive has.
+    #[error("there are more than {limit} columns: leave some out")]
+    TooManyColumns {
+        /// Most columns.
+        limit: usize,
+    },
+    /// A column meets values of another type.
+    #[error("column {column:?}: expected {expected}, got {got}")]
+    ColumnType {
+        /// The column.
+        column: String,
+        /// The type it has.
+        expected: ColumnType,
+        /// The type of the values.
+        got: ColumnType,
+    },
+    /// A filter asks for a column that is not there.
+    #[error("there is no column {column:?}; present: {present}")]
+    UnknownColumn {
+        /// The column.
+        column: String,
+        /// Names and types of those that are there.
+        present: String,
+    },
+    /// A list of numbers is no bounding box.
+    #[error(
+        "column {column:?} holds {got} numbers for row {row}, a bounding box has 4: smallest x, smallest y, largest x, \
+         largest y"
+    )]
+    BoundingBox {
+        /// The column.
+        column: String,
+        /// Row of the archive, from 0.
+        row: usize,
+        /// Length of the list.
+        got: usize,
+    },
+    /// A filter is not written as filters are.
+    #[error("the filter is malformed at its byte {at}: expected {expected}, got {got}")]
+    FilterSyntax {
+        /// Byte of the text, from 0.
+        at: usize,
+        /// What should stand there.
+        expected: &'static str,
+        /// What stands there.
+        got: String,
     },
     /// No archives to search as one.
     #[error("there are no shards: give at least one archive")]
@@ -263,11 +328,23 @@ pub enum Error {
         /// The segment.
         path: PathBuf,
         /// Name of the tensor.
-        tensor: &'static str,
+        tensor: String,
         /// Number format, shape and alignment that fit.
         expected: String,
         /// What is there.
         got: String,
+    },
+    /// A value of a segment is none of its column's type, or not where its offset says.
+    #[error("{}: column {column:?} holds no {column_type} for row {row}; {REMEDY}", path.display())]
+    SegmentColumn {
+        /// The segment.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// Its type.
+        column_type: ColumnType,
+        /// Row of the segment, from 0.
+        row: usize,
     },
     /// A key of a segment is no text, or not where its offset says.
     #[error("{}: the key of row {row} is no UTF-8 text within the tensor keys; {REMEDY}", path.display())]
@@ -333,6 +410,10 @@ impl Error {
             | Self::RowCount { .. }
             | Self::NoRows
             | Self::Width { .. }
+            | Self::ColumnLength { .. }
+            | Self::ColumnName { .. }
+            | Self::TooManyColumns { .. }
+            | Self::ColumnType { .. }
             | Self::Pickle(_) => Self::File { path: path.into(), problem: Box::new(self) },
             // The others name a path themselves.
             _ => self,

@@ -18,18 +18,21 @@
 //! # Ok::<(), rscir_index::Error>(())
 //! ```
 //!
-//! [`search_batch`] answers many queries with one matrix product, [`Int8Index`] reads a quarter of the bytes and gives
+//! Rows carry [`Columns`], such as a label, a date or a bounding box, if their writer gives them; a [`Filter`] on them says
+//! which rows may answer. [`search_batch`] answers many queries with one matrix product, [`Int8Index`] reads a quarter of the bytes and gives
 //! the same answer, a [`ShardedArchive`] is several archives searched as one, and [`Features`] reads and writes the
 //! formats of others. All of it is exact: no graph, no clustering, no recall to tune.
 //!
 //! It encodes nothing and knows no method by name: vectors come from elsewhere, methods through
 //! [`Method`](rscir_core::Method).
 
+mod columns;
 mod compact;
 mod digest;
 mod directory;
 mod error;
 mod features;
+mod filter;
 mod key_index;
 mod manifest;
 mod memory;
@@ -48,8 +51,10 @@ pub mod testing;
 mod verify;
 mod writer;
 
+pub use columns::{Column, Columns};
 pub use error::{Error, IoAction, Result};
 pub use features::{Features, KeyKind};
+pub use filter::{Filter, Literal, Selection};
 pub use memory::{MemoryArchive, MemorySink};
 pub use quantised::Int8Index;
 pub use rows::{RowBlock, StoredRows};

@@ -3,10 +3,11 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use rscir_core::{
-    Archive, EmbeddingSink, Embeddings, EncoderSpec, Error as CoreError, Fingerprint, Moments, Queries,
-    SinkRow,
+    Archive, ColumnType, ColumnValues, EmbeddingSink, Embeddings, EncoderSpec, Error as CoreError,
+    Fingerprint, Moments, Queries, SinkRow, Value,
 };
 
+use crate::columns::Columns;
 use crate::key_index::KeyIndex;
 use crate::moments::moments_of;
 use crate::{Error, Result};
@@ -27,6 +28,7 @@ pub struct MemoryArchive {
     keys: Vec<String>,
     index: KeyIndex,
     rows: Embeddings,
+    columns: Columns,
     moments: OnceLock<Moments>,
 }
 
@@ -39,7 +41,16 @@ impl MemoryArchive {
         CoreError::check_length("keys (one per row)", rows.len(), keys.len())?;
         CoreError::check_length("width of the rows", spec.dim, rows.dim())?;
         let index = index_of_unique(keys.len(), |row| &keys[row])?;
-        Ok(Self { spec, keys, index, rows, moments: OnceLock::new() })
+        Ok(Self { spec, keys, index, rows, columns: Columns::default(), moments: OnceLock::new() })
+    }
+
+    /// With columns, one row of them for each of its rows.
+    ///
+    /// # Errors
+    /// [`Error::ColumnLength`] if the counts differ.
+    pub fn with_columns(self, columns: Columns) -> Result<Self> {
+        columns.check_rows(self.len())?;
+        Ok(Self { columns, ..self })
     }
 
     /// All rows, in order.
@@ -90,6 +101,18 @@ impl Archive for MemoryArchive {
                 rows.copy_from_slice(&self.rows.as_slice()[range.start * dim..range.end * dim]);
             })
         })
+    }
+
+    fn columns(&self) -> Vec<(&str, ColumnType)> {
+        self.columns.types().collect()
+    }
+
+    fn column(&self, name: &str) -> Option<ColumnValues<'_>> {
+        self.columns.values(name)
+    }
+
+    fn value(&self, name: &str, row: usize) -> Option<Value<'_>> {
+        self.columns.value(name, row)
     }
 }
 

@@ -2,10 +2,12 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::path::Path;
 
-use rscir_core::{Fingerprint, Moments, Precision};
+use rscir_core::{ColumnType, Fingerprint, Moments, Precision, Value};
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 
+use crate::columns::RowValues;
+use crate::columns::stored::{self, ColumnTensor, StoredColumn};
 use crate::manifest::SegmentEntry;
 use crate::moments::moments_of;
 use crate::rows::{StoredRows, value_size};
@@ -23,7 +25,8 @@ pub(crate) const SEGMENT_ROWS: usize = 65_536;
 /// 8 bytes, would take more than half of what the rows take in `f32`, and computing it from them is quick.
 const MOMENTS_PER_DIM: usize = 4;
 
-/// Bytes that a header may have. Ours have under 1,000.
+/// Bytes that a header may have. Ours have under 1,000, and under 700 more for each of 64 columns: three tensors, in
+/// whose names each of 64 bytes may be escaped.
 const MAX_HEADER: u64 = 1 << 16;
 
 /// Where `embeddings` begin in the file is a multiple of this: a cache line, and the widest vector register.
@@ -35,6 +38,7 @@ pub(crate) struct Row<'a> {
     pub(crate) fingerprint: Fingerprint,
     /// One row.
     pub(crate) vector: StoredRows<'a>,
+    pub(crate) values: RowValues<'a>,
 }
 
 /// Writes a segment of the rows `0..n`. Its bytes depend on nothing but the arguments.
@@ -59,11 +63,16 @@ pub(crate) fn write<'a>(
         offsets.push(i64::try_from(keys).map_err(|_| io::ErrorKind::FileTooLarge)?);
     }
 
-    out.write_all(&header(precision, dim, n, keys, moments.is_some())?)?;
+    let columns = stored::encode(n, &|i| row(i).values);
+
+    out.write_all(&header(precision, dim, n, keys, moments.is_some(), &columns)?)?;
     out.write_all(bytemuck::cast_slice(&offsets))?;
     if let Some(moments) = moments {
         out.write_all(bytemuck::cast_slice(moments.mean()))?;
         out.write_all(bytemuck::cast_slice(moments.scatter()))?;
+    }
+    for tensor in columns.iter().filter(|tensor| tensor.is_wide()) {
+        out.write_all(&tensor.bytes)?;
     }
     for i in 0..n {
         if let StoredRows::I8 { scales, .. } = row(i).vector {
@@ -79,13 +88,23 @@ pub(crate) fn write<'a>(
     for i in 0..n {
         out.write_all(row(i).key.as_bytes())?;
     }
+    for tensor in columns.iter().filter(|tensor| !tensor.is_wide()) {
+        out.write_all(&tensor.bytes)?;
+    }
     Ok(())
 }
 
 /// The head of a safetensors file: its length, then JSON, filled up with blanks so that `embeddings` are aligned.
 ///
 /// Tensors come in falling size of their elements, so that each is aligned to its own.
-fn header(precision: Precision, dim: usize, n: usize, keys: usize, moments: bool) -> io::Result<Vec<u8>> {
+fn header(
+    precision: Precision,
+    dim: usize,
+    n: usize,
+    keys: usize,
+    moments: bool,
+    columns: &[ColumnTensor],
+) -> io::Result<Vec<u8>> {
     let mut tensors = Vec::new();
     let (mut end, mut before_embeddings) = (0, 0);
     let mut add = |name: &str, dtype: Dtype, shape: &[usize]| {
@@ -101,12 +120,18 @@ fn header(precision: Precision, dim: usize, n: usize, keys: usize, moments: bool
         add("mean", Dtype::F64, &[dim]);
         add("scatter", Dtype::F64, &[dim, dim]);
     }
+    for tensor in columns.iter().filter(|tensor| tensor.is_wide()) {
+        add(&tensor.name, tensor.dtype, &tensor.shape);
+    }
     if precision == Precision::I8 {
         add("scales", Dtype::F32, &[n]);
     }
     add("embeddings", dtype_of(precision), &[n, dim]);
     add("fingerprints", Dtype::U8, &[n, 16]);
     add("keys", Dtype::U8, &[keys]);
+    for tensor in columns.iter().filter(|tensor| !tensor.is_wide()) {
+        add(&tensor.name, tensor.dtype, &tensor.shape);
+    }
 
     let metadata = Metadata::new(None, tensors).map_err(io::Error::other)?;
     let mut json = serde_json::to_vec(&metadata)?;
@@ -126,7 +151,7 @@ fn dtype_of(precision: Precision) -> Dtype {
     }
 }
 
-/// An opened segment: rows, keys, fingerprints, and moments if it has many rows.
+/// An opened segment: rows, keys, fingerprints, columns, and moments if it has many rows.
 #[derive(Debug)]
 pub(crate) struct Segment {
     bytes: Bytes,
@@ -139,10 +164,13 @@ pub(crate) struct Segment {
     embeddings: Range<usize>,
     scales: Option<Range<usize>>,
     mean_and_scatter: Option<(Range<usize>, Range<usize>)>,
+    /// Sorted by name.
+    columns: Vec<StoredColumn>,
 }
 
 impl Segment {
-    /// Views a file that should hold what `entry` says. Looks at the header and the keys, not at the vectors.
+    /// Views a file that should hold what `entry` says. Looks at the header, the keys and the columns, not at
+    /// the vectors.
     pub(crate) fn open(
         bytes: Bytes,
         path: &Path,
@@ -173,12 +201,13 @@ impl Segment {
             } else {
                 None
             },
-            mean_and_scatter: if tensors.metadata.info("scatter").is_some() {
+            mean_and_scatter: if tensors.has("scatter") {
                 let mean = tensors.find("mean", Dtype::F64, &[Some(dim)])?;
                 Some((mean, tensors.find("scatter", Dtype::F64, &[Some(dim), Some(dim)])?))
             } else {
                 None
             },
+            columns: StoredColumn::find_all(&tensors, &bytes, rows)?,
             bytes,
         };
         segment.check_keys(path)?;
@@ -255,7 +284,26 @@ impl Segment {
 
     /// One row, on its way into another segment.
     pub(crate) fn row(&self, row: usize) -> Row<'_> {
-        Row { key: self.key(row), fingerprint: self.fingerprint(row), vector: self.vector(row) }
+        Row {
+            key: self.key(row),
+            fingerprint: self.fingerprint(row),
+            vector: self.vector(row),
+            values: RowValues::Stored(self, row),
+        }
+    }
+
+    /// Names and types of its columns, sorted by name.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = (&str, ColumnType)> {
+        self.columns.iter().map(|column| (column.name.as_str(), column.column_type))
+    }
+
+    pub(crate) fn column(&self, name: &str) -> Option<&StoredColumn> {
+        let at = self.columns.binary_search_by(|column| column.name.as_str().cmp(name)).ok()?;
+        Some(&self.columns[at])
+    }
+
+    pub(crate) fn value(&self, name: &str, row: usize) -> Option<Value<'_>> {
+        self.column(name)?.value(&self.bytes, row)
     }
 
     /// The moments of all rows, if they are stored.
@@ -267,7 +315,7 @@ impl Segment {
 }
 
 /// The header of a segment and where its data begin.
-struct Tensors<'a> {
+pub(crate) struct Tensors<'a> {
     metadata: Metadata,
     data: usize,
     path: &'a Path,
@@ -284,14 +332,36 @@ impl<'a> Tensors<'a> {
         Ok(Self { metadata, data: len + 8, path })
     }
 
+    pub(crate) fn path(&self) -> &'a Path {
+        self.path
+    }
+
+    /// The names of all tensors.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.metadata.offset_keys()
+    }
+
+    pub(crate) fn has(&self, tensor: &str) -> bool {
+        self.metadata.info(tensor).is_some()
+    }
+
+    pub(crate) fn error(&self, tensor: &str, expected: impl Into<String>, got: impl Into<String>) -> Error {
+        Error::SegmentTensor {
+            path: self.path.into(),
+            tensor: tensor.into(),
+            expected: expected.into(),
+            got: got.into(),
+        }
+    }
+
     /// Where a tensor of that shape lies in the file; `None` is any length.
-    fn find(&self, tensor: &'static str, dtype: Dtype, shape: &[Option<usize>]) -> Result<Range<usize>> {
+    pub(crate) fn find(&self, tensor: &str, dtype: Dtype, shape: &[Option<usize>]) -> Result<Range<usize>> {
         let alignment = dtype.bitsize() / 8;
         let wrong = |got: String| {
             let shape: Vec<_> =
                 shape.iter().map(|n| n.map_or_else(|| "any".into(), |n| n.to_string())).collect();
             let expected = format!("{dtype:?} [{}] at a multiple of {alignment} bytes", shape.join(", "));
-            Error::SegmentTensor { path: self.path.into(), tensor, expected, got }
+            self.error(tensor, expected, got)
         };
         let info = self.metadata.info(tensor).ok_or_else(|| wrong("nothing".into()))?;
         let range = self.data + info.data_offsets.0..self.data + info.data_offsets.1;

@@ -1,8 +1,9 @@
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-use rscir_core::{Archive, EncoderSpec, Moments, Queries};
+use rscir_core::{Archive, ColumnType, ColumnValues, EncoderSpec, Moments, Queries, Value};
 
+use crate::columns::Schema;
 use crate::key_index::KeyIndex;
 use crate::memory::index_of_unique;
 use crate::moments::add;
@@ -30,6 +31,7 @@ pub struct ShardedArchive {
     starts: Vec<usize>,
     spec: EncoderSpec,
     index: KeyIndex,
+    schema: Schema,
     moments: OnceLock<Moments>,
 }
 
@@ -38,7 +40,7 @@ impl ShardedArchive {
     ///
     /// # Errors
     /// [`Error::NoShards`]; [`Error::ShardSpec`] if two come from different encoders; [`Error::DuplicateKey`] with the
-    /// rows counted over all shards.
+    /// rows counted over all shards; [`Error::ColumnType`] if a column has another type in one than in another.
     pub fn new(shards: Vec<Box<dyn Archive>>) -> Result<Self> {
         // What is unknown agrees with everything: the shard that knows its encoder speaks for all.
         let known = shards.iter().position(|shard| !shard.spec().is_unknown()).unwrap_or(0);
@@ -55,7 +57,8 @@ impl ShardedArchive {
             starts.push(rows);
         }
         let index = index_of_unique(rows, |row| key_in(&shards, &starts, row))?;
-        Ok(Self { shards, starts, spec, index, moments: OnceLock::new() })
+        let schema = Schema::of(shards.iter().flat_map(|shard| shard.columns()))?;
+        Ok(Self { shards, starts, spec, index, schema, moments: OnceLock::new() })
     }
 
     /// The archives it is made of, in row order.
@@ -121,5 +124,23 @@ impl Archive for ShardedArchive {
             self.shards.iter().for_each(|shard| add(&mut whole, shard.moments()));
             whole
         })
+    }
+
+    fn columns(&self) -> Vec<(&str, ColumnType)> {
+        self.schema.types()
+    }
+
+    /// Without a value for the rows of shards that have no such column.
+    fn column(&self, name: &str) -> Option<ColumnValues<'_>> {
+        let name = self.schema.name(name)?;
+        Some(Box::new(self.shards.iter().flat_map(move |shard| {
+            let none = || Box::new(std::iter::repeat_n(None, shard.len())) as ColumnValues<'_>;
+            shard.column(name).unwrap_or_else(none)
+        })))
+    }
+
+    fn value(&self, name: &str, row: usize) -> Option<Value<'_>> {
+        let (shard, row) = locate(&self.starts, row);
+        self.shards[shard].value(name, row)
     }
 }

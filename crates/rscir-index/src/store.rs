@@ -3,8 +3,11 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use rscir_core::{Archive, EncoderSpec, Fingerprint, Moments, Precision, Queries};
+use rscir_core::{
+    Archive, ColumnType, ColumnValues, EncoderSpec, Fingerprint, Moments, Precision, Queries, Value,
+};
 
+use crate::columns::Schema;
 use crate::directory::{Access, Directory};
 use crate::key_index::KeyIndex;
 use crate::manifest::Manifest;
@@ -28,6 +31,7 @@ pub struct DiskArchive {
     segments: Vec<Segment>,
     runs: Vec<Run>,
     len: usize,
+    schema: Schema,
     index: OnceLock<KeyIndex>,
     moments: OnceLock<Moments>,
 }
@@ -73,7 +77,7 @@ impl DiskArchive {
         loop {
             let manifest = Manifest::from_bytes(&bytes, &directory.manifest_path())?;
             match open_segments(&directory, &manifest, access) {
-                Ok(segments) => return Ok(Self::new(directory, manifest, segments)),
+                Ok(segments) => return Self::new(directory, manifest, segments),
                 Err(error @ Error::MissingSegment { .. }) => {
                     // A writer may have compacted, and removed the files, since the manifest was read.
                     let now = directory.manifest_bytes()?;
@@ -87,7 +91,9 @@ impl DiskArchive {
         }
     }
 
-    fn new(directory: Directory, manifest: Manifest, segments: Vec<Segment>) -> Self {
+    fn new(directory: Directory, manifest: Manifest, segments: Vec<Segment>) -> Result<Self> {
+        let schema = Schema::of(segments.iter().flat_map(Segment::columns))
+            .map_err(|error| error.in_file(&directory.manifest_path()))?;
         let mut runs = Vec::new();
         let mut len = 0;
         for (segment, entry) in manifest.segments.iter().enumerate() {
@@ -97,7 +103,8 @@ impl DiskArchive {
                 runs.push(Run { first_row, segment, rows });
             }
         }
-        Self { directory, manifest, segments, runs, len, index: OnceLock::new(), moments: OnceLock::new() }
+        let (index, moments) = (OnceLock::new(), OnceLock::new());
+        Ok(Self { directory, manifest, segments, runs, len, schema, index, moments })
     }
 
     /// The folder it lies in.
@@ -219,5 +226,24 @@ impl Archive for DiskArchive {
     /// segment, and no vector is read; otherwise the rows of small segments are.
     fn moments(&self) -> &Moments {
         self.moments.get_or_init(|| self.compute_moments())
+    }
+
+    fn columns(&self) -> Vec<(&str, ColumnType)> {
+        self.schema.types()
+    }
+
+    /// Read where the values lie, as the vectors are.
+    fn column(&self, name: &str) -> Option<ColumnValues<'_>> {
+        let name = self.schema.name(name)?;
+        Some(Box::new(self.runs.iter().flat_map(move |run| {
+            let segment = &self.segments[run.segment];
+            let column = segment.column(name);
+            run.rows.clone().map(move |row| column?.value(segment.bytes(), row))
+        })))
+    }
+
+    fn value(&self, name: &str, row: usize) -> Option<Value<'_>> {
+        let (segment, row) = self.locate(row);
+        segment.value(name, row)
     }
 }

@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::columns::Schema;
 use crate::digest::Digest;
 use crate::directory::{Access, Directory};
 use crate::manifest::{Manifest, SegmentEntry};
@@ -71,9 +72,9 @@ pub fn verify_with(storage: Arc<dyn Storage>, dir: impl AsRef<Path>) -> Result<V
 fn verify_segments(directory: &Directory, manifest: &Manifest) -> Result<Verification> {
     let mut verification =
         Verification { sound_rows: 0, damage: Vec::new(), unnamed: directory.unnamed(manifest)? };
-    let mut keys = HashMap::new();
+    let (mut keys, mut schema) = (HashMap::new(), Schema::default());
     for entry in &manifest.segments {
-        match verify_segment(directory, manifest, entry, &mut keys, verification.sound_rows) {
+        match verify_segment(directory, manifest, entry, (&mut keys, &mut schema), verification.sound_rows) {
             Ok(()) => verification.sound_rows += entry.live(),
             Err(error) => verification.damage.push(Damage {
                 path: directory.segment_path(&entry.sha256),
@@ -86,18 +87,19 @@ fn verify_segments(directory: &Directory, manifest: &Manifest) -> Result<Verific
     Ok(verification)
 }
 
-/// Checks one segment, whose first row is `first_row` of the archive; `keys` are those of the segments before it.
+/// Checks one segment, whose first row is `first_row` of the archive; `keys` and columns are those of the segments before it.
 fn verify_segment(
     directory: &Directory,
     manifest: &Manifest,
     entry: &SegmentEntry,
-    keys: &mut HashMap<String, usize>,
+    (keys, schema): (&mut HashMap<String, usize>, &mut Schema),
     first_row: usize,
 ) -> Result<()> {
     let segment = directory.open_segment(entry, manifest.precision, manifest.spec.dim, Access::Map)?;
     if Digest::of(segment.bytes()) != entry.sha256 {
         return Err(Error::Damaged { path: directory.segment_path(&entry.sha256) });
     }
+    schema.add(segment.columns())?;
     for (second, row) in (first_row..).zip(entry.deleted.gaps(entry.rows).flatten()) {
         let key = segment.key(row);
         if let Some(&first) = keys.get(key) {

@@ -7,6 +7,7 @@ use rscir_core::{
     EmbeddingSink, Embeddings, EncoderSpec, Error as CoreError, Fingerprint, Precision, SinkRow,
 };
 
+use crate::columns::{Columns, RowValues, Schema};
 use crate::directory::{Access, Directory};
 use crate::manifest::{Manifest, SegmentEntry};
 use crate::row_set::RowSet;
@@ -181,6 +182,7 @@ impl ArchiveWriter {
         if writer.index.len() < writer.manifest.live() {
             return Err(writer.duplicate_key());
         }
+        writer.schema().map_err(|error| error.in_file(&writer.directory.manifest_path()))?;
         Ok(writer)
     }
 
@@ -226,11 +228,80 @@ impl ArchiveWriter {
         Ok(deleted)
     }
 
-    fn append(&mut self, rows: &[SinkRow<'_>], embeddings: &Embeddings) -> Result<()> {
+    /// [`commit`](EmbeddingSink::commit) with columns: row `i` of `columns` is that of `rows[i]`.
+    ///
+    /// Batches need not have the same columns; a row has no value in those it came without. A column in which no row
+    /// has a value is not kept.
+    ///
+    /// # Errors
+    /// As there, and [`Error::ColumnLength`]; [`Error::ColumnType`] if the archive has a column of that name and of
+    /// another type (until a compaction also if its rows are all deleted); [`Error::TooManyColumns`].
+    pub fn commit_with_columns(
+        &mut self,
+        rows: &[SinkRow<'_>],
+        embeddings: &Embeddings,
+        columns: &Columns,
+    ) -> Result<()> {
+        self.append(rows, embeddings, columns)
+    }
+
+    /// Gives the rows under `keys` other columns, in place of all that they have, and tells how many were changed; row
+    /// `i` of `columns` is that of `keys[i]`. A key without a row is passed over, and so is a row that has these values.
+    ///
+    /// A row that is changed moves to the end, with its vector and its fingerprint.
+    ///
+    /// # Errors
+    /// As [`ArchiveWriter::commit_with_columns`].
+    pub fn set_columns(&mut self, keys: &[&str], columns: &Columns) -> Result<usize> {
+        self.check_health()?;
+        columns.check_rows(keys.len())?;
+        check_distinct(keys.iter().copied())?;
+        self.check_types(columns)?;
+        self.merge_small_segments()?;
+        let changed: Vec<(usize, usize, usize)> = keys
+            .iter()
+            .enumerate()
+            .filter_map(|(i, &key)| {
+                let place = self.index.get(key)?;
+                let segment = self.segment_at(place);
+                let stored = RowValues::Stored(&self.segments[segment].segment, place.row);
+                (stored.all() != RowValues::Given(columns, i).all()).then_some((i, segment, place.row))
+            })
+            .collect();
+        if changed.is_empty() {
+            return Ok(0);
+        }
+        let written = self.write_segments(changed.len(), &|at| {
+            let (i, segment, row) = changed[at];
+            Row { values: RowValues::Given(columns, i), ..self.segments[segment].segment.row(row) }
+        });
+        let written = self.note_doubt(written)?;
+        let mut manifest = self.manifest.clone();
+        self.mark_deleted(&mut manifest, changed.iter().map(|&(i, ..)| keys[i]));
+        self.publish(manifest, written)?;
+        Ok(changed.len())
+    }
+
+    /// Names and types of the columns, sorted by name.
+    ///
+    /// # Errors
+    /// [`Error::ColumnType`] if two segments disagree: a foreign hand made them.
+    fn schema(&self) -> Result<Schema> {
+        Schema::of(self.segments.iter().flat_map(|s| s.segment.columns()))
+    }
+
+    /// `Ok` if the archive can take such columns.
+    fn check_types(&self, columns: &Columns) -> Result<()> {
+        self.schema()?.add(columns.types())
+    }
+
+    fn append(&mut self, rows: &[SinkRow<'_>], embeddings: &Embeddings, columns: &Columns) -> Result<()> {
         self.check_health()?;
         CoreError::check_length("described rows (one per embedding)", embeddings.len(), rows.len())?;
         CoreError::check_length("width of the embeddings", self.spec().dim, embeddings.dim())?;
-        check_distinct(rows)?;
+        check_distinct(rows.iter().map(|row| row.key))?;
+        columns.check_rows(rows.len())?;
+        self.check_types(columns)?;
         if rows.is_empty() {
             return Ok(());
         }
@@ -242,6 +313,7 @@ impl ArchiveWriter {
             key: rows[i].key,
             fingerprint: rows[i].fingerprint,
             vector: encoded.stored().slice(dim, i..i + 1),
+            values: RowValues::Given(columns, i),
         });
         let written = self.note_doubt(written)?;
         let mut manifest = self.manifest.clone();
@@ -360,11 +432,11 @@ impl ArchiveWriter {
 }
 
 /// A batch has each key once: two rows of one key have no order that a reader could know.
-fn check_distinct(rows: &[SinkRow<'_>]) -> Result<()> {
-    let mut first_rows = HashMap::with_capacity(rows.len());
-    for (second, row) in rows.iter().enumerate() {
-        if let Some(first) = first_rows.insert(row.key, second) {
-            return Err(Error::DuplicateKey { key: row.key.into(), first, second });
+fn check_distinct<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> Result<()> {
+    let mut first_rows = HashMap::with_capacity(keys.len());
+    for (second, key) in keys.enumerate() {
+        if let Some(first) = first_rows.insert(key, second) {
+            return Err(Error::DuplicateKey { key: key.into(), first, second });
         }
     }
     Ok(())
@@ -376,8 +448,8 @@ impl EmbeddingSink for ArchiveWriter {
         Some(self.segments[self.segment_at(place)].segment.fingerprint(place.row))
     }
 
-    /// Durable once it has returned. A row that is replaced moves to the end.
+    /// Durable once it has returned. A row that is replaced moves to the end, and its columns are gone as its vector is.
     fn commit(&mut self, rows: &[SinkRow<'_>], embeddings: &Embeddings) -> rscir_core::Result<()> {
-        Ok(self.append(rows, embeddings)?)
+        Ok(self.append(rows, embeddings, &Columns::default())?)
     }
 }

@@ -1,14 +1,15 @@
-//! Archives of released format versions, which open for ever. `tests/compat` holds two of each.
+//! Archives of released format versions, which open for ever. `tests/compat` holds two of each, and of
+//! version 1 with columns.
 
 mod common;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::{DIM, Step, content, key, take, vector};
+use common::{DIM, Step, content, content_without_columns, key, take, vector};
 use rscir_core::{Archive, EncoderSpec, Precision};
 use rscir_index::storage::FileStorage;
-use rscir_index::{ArchiveWriter, DiskArchive, verify};
+use rscir_index::{ArchiveWriter, Columns, DiskArchive, verify};
 
 /// The life of the archives: a segment with moments, rows deleted and replaced, a segment without moments.
 fn steps() -> [Step; 4] {
@@ -43,7 +44,7 @@ fn folder(name: &str) -> PathBuf {
 #[ignore = "writes into tests/compat"]
 fn write_the_archives_of_this_version() {
     for precision in [Precision::F32, Precision::I8] {
-        let dir = folder(&format!("v1-{precision}"));
+        let dir = folder(&format!("v1-columns-{precision}"));
         let mut writer = ArchiveWriter::create_with(Arc::new(FileStorage), &dir, spec(), precision).unwrap();
         for step in &steps() {
             take(&mut writer, step).unwrap();
@@ -57,7 +58,8 @@ fn version_1_opens() {
     let expected = common::models(&steps()).pop().unwrap();
     let archive = DiskArchive::open(folder("v1-f32")).unwrap();
     assert_eq!(archive.spec(), &spec());
-    assert_eq!(content(&archive), expected);
+    assert_eq!(content_without_columns(&archive), expected);
+    assert!(archive.columns().is_empty());
     assert!(verify(archive.path()).unwrap().is_sound());
 
     let archive = DiskArchive::open(folder("v1-i8")).unwrap();
@@ -88,5 +90,26 @@ fn version_1_is_written_on() {
         take(&mut writer, &step).unwrap();
         common::advance(&mut model, &step);
     }
-    assert_eq!(content(&DiskArchive::open(&dir).unwrap()), model);
+    let archive = DiskArchive::open(&dir).unwrap();
+    assert_eq!(content_without_columns(&archive), model);
+    let columns = common::columns(&model);
+    for (row, &(_, edition)) in model.iter().enumerate() {
+        // Rows that came before columns have none.
+        for (name, _) in columns.types() {
+            let expected = if edition == 4 { columns.value(name, row) } else { None };
+            assert_eq!(archive.value(name, row), expected, "column {name} of row {row}");
+        }
+    }
+}
+
+#[test]
+fn version_1_with_columns_opens() {
+    let expected = common::models(&steps()).pop().unwrap();
+    for precision in [Precision::F32, Precision::I8] {
+        let archive = DiskArchive::open(folder(&format!("v1-columns-{precision}"))).unwrap();
+        assert_eq!(Columns::of_archive(&archive), common::columns(&expected));
+        assert!(verify(archive.path()).unwrap().is_sound());
+    }
+    let archive = DiskArchive::open(folder("v1-columns-f32")).unwrap();
+    assert_eq!(content(&archive), expected);
 }

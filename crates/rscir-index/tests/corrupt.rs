@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use common::{Step, key, take};
 use rscir_core::testing::unit_rows;
-use rscir_core::{Archive, EncoderSpec, Precision};
+use rscir_core::{Archive, ColumnType, EncoderSpec, Precision};
 use rscir_index::testing::{FaultyStorage, Pending};
-use rscir_index::{ArchiveWriter, DiskArchive, Error, repair_with, verify_with};
+use rscir_index::{ArchiveWriter, Columns, DiskArchive, Error, repair_with, verify_with};
 use safetensors::SafeTensorError;
 
 const DIR: &str = "/tiles.rscir";
@@ -53,7 +53,7 @@ fn is_found(store: &FaultyStorage, path: &Path, bytes: &[u8]) -> bool {
                 assert_eq!(archive.vector(row).len(), archive.dim());
                 let _ = (archive.key(row), archive.fingerprint(row));
             }
-            let _ = archive.find(&key(5));
+            let _ = (archive.find(&key(5)), Columns::of_archive(&archive));
             let queries = unit_rows(2, archive.dim(), 1);
             archive.similarities(queries.queries(), &mut vec![0.0; 2 * archive.len()]).unwrap();
             let _ = archive.moments().statistics(queries.row(0)).unwrap();
@@ -142,9 +142,17 @@ fn headers_that_lie_are_told_apart() {
         ("key_offsets", "\"I64\",\"shape\":[17]", "\"U64\",\"shape\":[17]"),
         ("fingerprints", "[16,16]", "[8,32]"),
         ("mean", "\"mean\"", "\"mien\""),
+        ("column/imt/int", "column/int/int", "column/imt/int"),
+        ("column/int/int", "column/int/int\":{\"dtype\":\"I64\"", "column/int/int\":{\"dtype\":\"F64\""),
+        ("column_offsets/floats/bbox", "column_offsets/floats", "column_offset_/floats"),
+        (
+            "column_valid/bool/bool",
+            "column_valid/bool/bool\":{\"dtype\":\"BOOL\"",
+            "column_valid/bool/bool\":{\"dtype\":\"U8\"",
+        ),
     ] {
         let error = tensor(from, to);
-        assert!(matches!(error, Error::SegmentTensor { tensor, .. } if tensor == name), "{name}: {error}");
+        assert!(matches!(&error, Error::SegmentTensor { tensor, .. } if tensor == name), "{name}: {error}");
     }
     for (from, to) in
         [("[16,4]", "[16,5]"), ("{", "["), ("\"F32\"", "\"F99\""), ("\"shape\":[16,4]", "\"shape\":[]")]
@@ -158,6 +166,24 @@ fn headers_that_lie_are_told_apart() {
     store.put(&path, &[&100_000_000u64.to_le_bytes()[..], &bytes[8..]].concat());
     let error = DiskArchive::open_with(Arc::new(store), DIR).err().unwrap();
     assert!(matches!(error, Error::Safetensors { source: SafeTensorError::HeaderTooLarge, .. }), "{error}");
+}
+
+#[test]
+fn a_column_that_lies_is_named() {
+    let store = store(Precision::F32);
+    let files = files(&store);
+    let (path, bytes) =
+        files.iter().find(|(_, bytes)| bytes.windows(2).any(|w| w == "\u{e9}".as_bytes())).unwrap();
+    // The last: the keys and the column of texts end the file, but for columns of yes and no.
+    let at = bytes.windows(2).rposition(|window| window == "\u{e9}".as_bytes()).unwrap();
+    let mut bytes = bytes.clone();
+    bytes[at] = 0xff;
+    store.put(path, &bytes);
+    let error = DiskArchive::open_with(Arc::new(store), DIR).err().unwrap();
+    assert!(
+        matches!(&error, Error::SegmentColumn { column, column_type: ColumnType::Text, row: 15, .. } if column.starts_with("text")),
+        "{error}"
+    );
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use rscir_core::{Archive, EmbeddingSink, Embeddings, EncoderSpec, Fingerprint, Precision, SinkRow};
+use rscir_core::{Archive, Date, Embeddings, EncoderSpec, Fingerprint, Precision, SinkRow};
 use rscir_index::storage::Storage;
-use rscir_index::{ArchiveWriter, DiskArchive, Result};
+use rscir_index::{ArchiveWriter, Columns, DiskArchive, Result};
 
 pub(crate) const DIM: usize = 4;
 
@@ -32,6 +32,29 @@ pub(crate) fn key(row: usize) -> String {
 pub(crate) fn vector(row: usize, edition: u8) -> Vec<f32> {
     let values = vec![1.0, row as f32 / 1024.0, f32::from(edition) / 128.0, 0.5];
     Embeddings::normalize(DIM, values).unwrap().row(0).to_vec()
+}
+
+/// The columns of rows in an edition: of every type, with and without a value, not all in every edition.
+pub(crate) fn columns(rows: &[(usize, u8)]) -> Columns {
+    let every =
+        |n: usize| move |&&(row, edition): &&(usize, u8)| !(row + usize::from(edition)).is_multiple_of(n);
+    let some = |n| move |entry: &(usize, u8)| Some(entry).filter(every(n)).copied();
+    let text = rows.iter().map(|(row, _)| "\u{e9}".repeat(row % 4)).collect::<Vec<_>>();
+    let ints = rows.iter().map(|entry| some(3)(entry).map(|(row, _)| row as i64 - 100)).collect::<Vec<_>>();
+    let floats = rows.iter().map(|entry| some(5)(entry).map(|(row, e)| row as f64 / f64::from(e + 1)));
+    let bools = rows.iter().map(|entry| some(2)(entry).map(|(row, _)| row % 3 == 0)).collect::<Vec<_>>();
+    let dates = rows.iter().map(|&(row, edition)| Date::from_days(row as i32 * 7 - i32::from(edition)));
+    let boxes = rows.iter().map(|entry| some(4)(entry).map(|(row, _)| vec![row as f64 / 8.0; row % 5]));
+    let columns = Columns::new(rows.len())
+        .with("text \"\u{df}\"/int", text)
+        .and_then(|c| c.with("int", ints))
+        .and_then(|c| c.with("float", floats.collect::<Vec<_>>()))
+        .and_then(|c| c.with("bool", bools))
+        .and_then(|c| c.with("bbox", boxes.collect::<Vec<_>>()));
+    // From an even edition on there are days.
+    let all_odd = rows.iter().all(|(_, edition)| edition % 2 == 1);
+    let dates = dates.zip(rows).map(|(date, (_, edition))| Some(date).filter(|_| edition % 2 == 0));
+    columns.and_then(|c| if all_odd { Ok(c) } else { c.with("date", dates.collect::<Vec<_>>()) }).unwrap()
 }
 
 /// What a step makes of a model.
@@ -66,7 +89,9 @@ pub(crate) fn take(writer: &mut ArchiveWriter, step: &Step) -> rscir_core::Resul
             let described: Vec<_> =
                 keys.iter().map(|key| SinkRow { key, fingerprint: Fingerprint([*edition; 16]) }).collect();
             let values = rows.iter().flat_map(|&row| vector(row, *edition)).collect();
-            writer.commit(&described, &Embeddings::normalize(DIM, values)?)
+            let editions: Vec<_> = rows.iter().map(|&row| (row, *edition)).collect();
+            let rows = Embeddings::normalize(DIM, values)?;
+            Ok(writer.commit_with_columns(&described, &rows, &columns(&editions))?)
         }
         Step::Delete(rows) => {
             let keys: Vec<String> = rows.iter().map(|&row| key(row)).collect();
@@ -82,8 +107,20 @@ pub(crate) fn open_or_create(storage: Arc<dyn Storage>, dir: &Path) -> Result<Ar
     ArchiveWriter::open_or_create_with(storage, dir, EncoderSpec::unknown(DIM), Precision::F32)
 }
 
-/// What an archive holds; panics if a row is none that was ever written.
+/// What an archive holds; panics if a row or what its columns hold is none that was ever written.
 pub(crate) fn content(archive: &DiskArchive) -> Model {
+    let model = content_without_columns(archive);
+    let expected = columns(&model);
+    for (name, _) in expected.types().chain(archive.columns()) {
+        let found = archive.column(name).into_iter().flatten().chain(std::iter::repeat(None));
+        for ((row, entry), found) in model.iter().enumerate().zip(found) {
+            assert_eq!(found, expected.value(name, row), "column {name} of row {row}, {entry:?}");
+        }
+    }
+    model
+}
+
+pub(crate) fn content_without_columns(archive: &DiskArchive) -> Model {
     (0..archive.len())
         .map(|row| {
             let key = archive.key(row);

@@ -1,0 +1,47 @@
+use std::collections::BTreeMap;
+
+use rscir_core::ColumnType;
+
+use super::{MAX_COLUMNS, check_name};
+use crate::{Error, Result};
+
+/// Names and types of the columns of an archive, put together from those of its parts.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Schema(BTreeMap<String, ColumnType>);
+
+impl Schema {
+    /// Of all parts.
+    pub(crate) fn of<'a>(columns: impl IntoIterator<Item = (&'a str, ColumnType)>) -> Result<Self> {
+        let mut schema = Self::default();
+        schema.add(columns)?;
+        Ok(schema)
+    }
+
+    /// Takes the columns of another part: a name has one type in the whole archive.
+    pub(crate) fn add<'a>(&mut self, columns: impl IntoIterator<Item = (&'a str, ColumnType)>) -> Result<()> {
+        for (name, got) in columns {
+            match self.0.get(name) {
+                Some(&expected) if expected == got => {}
+                Some(&expected) => return Err(Error::ColumnType { column: name.into(), expected, got }),
+                None if self.0.len() == MAX_COLUMNS => {
+                    return Err(Error::TooManyColumns { limit: MAX_COLUMNS });
+                }
+                None => {
+                    check_name(name)?;
+                    self.0.insert(name.into(), got);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of a column as it stands here, `None` without such a column.
+    pub(crate) fn name(&self, name: &str) -> Option<&str> {
+        self.0.get_key_value(name).map(|(name, _)| name.as_str())
+    }
+
+    /// Names and types, sorted by name.
+    pub(crate) fn types(&self) -> Vec<(&str, ColumnType)> {
+        self.0.iter().map(|(name, &column_type)| (name.as_str(), column_type)).collect()
+    }
+}

@@ -1,0 +1,324 @@
+mod parse;
+mod selection;
+
+pub use selection::Selection;
+
+use std::cmp::Ordering;
+
+use rscir_core::{Archive, ColumnType, Date, Value};
+
+use crate::{Error, Result};
+
+/// What columns must hold for a row to be in an answer.
+///
+/// A comparison holds of no row without a value in its column (nor of one that is not a number), so its negation holds
+/// of all of those. Texts are ordered by their bytes, `false` comes before `true`. A whole number can be compared with
+/// a column of numbers; any other difference of types is an error.
+///
+/// ```
+/// use rscir_core::{ComposedQuery, Embeddings, EncoderSpec, UnitVector};
+/// use rscir_index::{Columns, Filter, MemoryArchive, SearchOptions, search_with};
+/// use rscir_weicom::WeiCom;
+///
+/// let spec = EncoderSpec::unknown(2);
+/// let rows = Embeddings::normalize(2, vec![1.0, 0.0, 0.6, 0.8, 0.0, 1.0])?;
+/// let columns = Columns::new(3).with("label", vec!["sea", "harbor", "sea"])?.with("cloud", vec![0.1, 0.0, 0.7])?;
+/// let keys = vec!["a".into(), "b".into(), "c".into()];
+/// let archive = MemoryArchive::new(spec.clone(), keys, rows)?.with_columns(columns)?;
+///
+/// let clear_sea = Filter::eq("label", "sea").and(Filter::lt("cloud", 0.5)).select(&archive)?;
+/// let in_clear_sea = |row| clear_sea.contains(row);
+/// let query = ComposedQuery::new(spec)
+///     .with_image(UnitVector::normalize(vec![1.0, 0.1])?)?
+///     .with_text(UnitVector::normalize(vec![0.1, 1.0])?)?;
+/// let options = SearchOptions::top(3).filter(&in_clear_sea);
+/// let hits = search_with(&archive, &WeiCom::default(), &query, &options)?;
+/// assert_eq!((hits.len(), hits[0].key.as_str()), (1, "a"));
+///
+/// assert_eq!(Filter::parse("label = sea and cloud < 0.5")?.select(&archive)?, clear_sea);
+/// # Ok::<(), rscir_index::Error>(())
+/// ```
+///
+/// It acts on the ranking alone: means and deviations remain those of the whole archive, and the rows that are left
+/// have the scores and the order that they have without it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filter(Node);
+
+#[derive(Debug, Clone, PartialEq)]
+enum Node {
+    Compare(String, Comparison, Literal),
+    IsIn(String, Vec<Literal>),
+    Intersects(String, [f64; 4]),
+    HasValue(String),
+    All(Vec<Filter>),
+    Any(Vec<Filter>),
+    Not(Box<Filter>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    Eq,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+}
+
+impl Comparison {
+    fn holds(self, ordering: Ordering) -> bool {
+        match self {
+            Self::Eq => ordering.is_eq(),
+            Self::Lt => ordering.is_lt(),
+            Self::Le => ordering.is_le(),
+            Self::Gt => ordering.is_gt(),
+            Self::Ge => ordering.is_ge(),
+        }
+    }
+}
+
+/// What a column is compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Literal {
+    /// For a column of text.
+    Text(String),
+    /// For a column of whole numbers, or of numbers.
+    Int(i64),
+    /// For a column of numbers.
+    Float(f64),
+    /// For a column of yes and no.
+    Bool(bool),
+    /// For a column of days.
+    Date(Date),
+}
+
+impl Literal {
+    fn value(&self) -> Value<'_> {
+        match self {
+            Self::Text(v) => Value::Text(v),
+            Self::Int(v) => Value::Int(*v),
+            Self::Float(v) => Value::Float(*v),
+            Self::Bool(v) => Value::Bool(*v),
+            Self::Date(v) => Value::Date(*v),
+        }
+    }
+
+    /// Itself as a column of that type has it.
+    fn fit(&self, column: &str, expected: ColumnType) -> Result<Self> {
+        let got = self.value().column_type();
+        match self {
+            Self::Int(value) if expected == ColumnType::Float => Ok(Self::Float(*value as f64)),
+            _ if got == expected => Ok(self.clone()),
+            _ => Err(Error::ColumnType { column: column.into(), expected, got }),
+        }
+    }
+
+    /// How a value of its type compares with it; `None` if one of them is not a number.
+    fn order(&self, value: Value<'_>) -> Option<Ordering> {
+        match (value, self) {
+            (Value::Text(a), Self::Text(b)) => Some(a.cmp(b)),
+            (Value::Int(a), Self::Int(b)) => Some(a.cmp(b)),
+            (Value::Float(a), Self::Float(b)) => a.partial_cmp(b),
+            (Value::Bool(a), Self::Bool(b)) => Some(a.cmp(b)),
+            (Value::Date(a), Self::Date(b)) => Some(a.cmp(b)),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! literal_from {
+    ($($variant:ident of $value:ty),*) => {$(
+        impl From<$value> for Literal {
+            fn from(value: $value) -> Self {
+                Self::$variant(value.into())
+            }
+        }
+    )*};
+}
+
+literal_from!(Text of &str, Text of String, Int of i32, Int of i64, Float of f64, Bool of bool, Date of Date);
+
+impl Filter {
+    /// Rows whose value is `value`.
+    #[must_use]
+    pub fn eq(column: &str, value: impl Into<Literal>) -> Self {
+        Self::compare(column, Comparison::Eq, value.into())
+    }
+
+    /// Rows whose value is below `value`.
+    #[must_use]
+    pub fn lt(column: &str, value: impl Into<Literal>) -> Self {
+        Self::compare(column, Comparison::Lt, value.into())
+    }
+
+    /// Rows whose value is `value` at most.
+    #[must_use]
+    pub fn le(column: &str, value: impl Into<Literal>) -> Self {
+        Self::compare(column, Comparison::Le, value.into())
+    }
+
+    /// Rows whose value is above `value`.
+    #[must_use]
+    pub fn gt(column: &str, value: impl Into<Literal>) -> Self {
+        Self::compare(column, Comparison::Gt, value.into())
+    }
+
+    /// Rows whose value is `value` at least.
+    #[must_use]
+    pub fn ge(column: &str, value: impl Into<Literal>) -> Self {
+        Self::compare(column, Comparison::Ge, value.into())
+    }
+
+    /// Rows whose value is neither below `least` nor above `most`.
+    #[must_use]
+    pub fn between(column: &str, least: impl Into<Literal>, most: impl Into<Literal>) -> Self {
+        Self::ge(column, least).and(Self::le(column, most))
+    }
+
+    /// Rows whose value is one of `values`.
+    #[must_use]
+    pub fn is_in<L: Into<Literal>>(column: &str, values: impl IntoIterator<Item = L>) -> Self {
+        Self(Node::IsIn(column.into(), values.into_iter().map(Into::into).collect()))
+    }
+
+    /// Rows whose bounding box has a point in common with `bounds`, edges included. Both are smallest x, smallest y,
+    /// largest x, largest y, in one plane: a box across the 180th meridian is two boxes.
+    #[must_use]
+    pub fn intersects(column: &str, bounds: [f64; 4]) -> Self {
+        Self(Node::Intersects(column.into(), bounds))
+    }
+
+    /// Rows that have a value.
+    #[must_use]
+    pub fn has_value(column: &str) -> Self {
+        Self(Node::HasValue(column.into()))
+    }
+
+    /// Rows of which both hold.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match self.0 {
+            Node::All(mut filters) => {
+                filters.push(other);
+                Self(Node::All(filters))
+            }
+            first => Self(Node::All(vec![Self(first), other])),
+        }
+    }
+
+    /// Rows of which one or both hold.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        match self.0 {
+            Node::Any(mut filters) => {
+                filters.push(other);
+                Self(Node::Any(filters))
+            }
+            first => Self(Node::Any(vec![Self(first), other])),
+        }
+    }
+
+    fn compare(column: &str, comparison: Comparison, value: Literal) -> Self {
+        Self(Node::Compare(column.into(), comparison, value))
+    }
+
+    /// The rows of an archive of which it holds.
+    ///
+    /// # Errors
+    /// [`Error::UnknownColumn`]; [`Error::ColumnType`] for a column of another type; [`Error::BoundingBox`] for a list
+    /// of other than four numbers where boxes are compared. Of all columns that it names, whatever the rows are.
+    pub fn select(&self, archive: &dyn Archive) -> Result<Selection> {
+        let rows = archive.len();
+        match &self.0 {
+            Node::Compare(name, comparison, literal) => {
+                let literal = literal.fit(name, column_type(archive, name)?)?;
+                Ok(select_values(archive, name, |value| {
+                    literal.order(value).is_some_and(|ordering| comparison.holds(ordering))
+                }))
+            }
+            Node::IsIn(name, literals) => {
+                let expected = column_type(archive, name)?;
+                let mut literals =
+                    literals.iter().map(|literal| literal.fit(name, expected)).collect::<Result<Vec<_>>>()?;
+                // What is not a number equals nothing and has no place in the order.
+                literals.retain(|literal| literal.order(literal.value()).is_some());
+                let position = |literal: &Literal, value: Value<'_>| {
+                    literal.order(value).map_or(Ordering::Less, Ordering::reverse)
+                };
+                literals.sort_by(|a, b| position(a, b.value()));
+                Ok(select_values(archive, name, |value| {
+                    literals.binary_search_by(|literal| position(literal, value)).is_ok()
+                }))
+            }
+            Node::Intersects(name, bounds) => {
+                let expected = column_type(archive, name)?;
+                if expected != ColumnType::Floats {
+                    return Err(Error::ColumnType {
+                        column: name.clone(),
+                        expected,
+                        got: ColumnType::Floats,
+                    });
+                }
+                select_boxes(archive, name, bounds)
+            }
+            Node::HasValue(name) => {
+                column_type(archive, name)?;
+                Ok(select_values(archive, name, |_| true))
+            }
+            Node::All(filters) => {
+                let all = Selection::all(rows);
+                filters.iter().try_fold(all, |all, filter| Ok(all.and(&filter.select(archive)?)))
+            }
+            Node::Any(filters) => {
+                let none = Selection::none(rows);
+                filters.iter().try_fold(none, |any, filter| Ok(any.or(&filter.select(archive)?)))
+            }
+            Node::Not(filter) => Ok(filter.select(archive)?.not()),
+        }
+    }
+}
+
+impl std::ops::Not for Filter {
+    type Output = Self;
+
+    /// Rows of which it does not hold, those without a value included.
+    fn not(self) -> Self {
+        Self(Node::Not(Box::new(self)))
+    }
+}
+
+fn column_type(archive: &dyn Archive, name: &str) -> Result<ColumnType> {
+    let columns = archive.columns();
+    match columns.iter().find(|column| column.0 == name) {
+        Some(&(_, column_type)) => Ok(column_type),
+        None => {
+            let present: Vec<String> =
+                columns.iter().map(|(name, column_type)| format!("{name} ({column_type})")).collect();
+            let present = if present.is_empty() { "none".into() } else { present.join(", ") };
+            Err(Error::UnknownColumn { column: name.into(), present })
+        }
+    }
+}
+
+fn select_values(archive: &dyn Archive, name: &str, holds: impl Fn(Value<'_>) -> bool) -> Selection {
+    let mut selection = Selection::none(archive.len());
+    for (row, value) in archive.column(name).into_iter().flatten().enumerate() {
+        if value.is_some_and(&holds) {
+            selection.insert(row);
+        }
+    }
+    selection
+}
+
+fn select_boxes(archive: &dyn Archive, name: &str, bounds: &[f64; 4]) -> Result<Selection> {
+    let mut selection = Selection::none(archive.len());
+    for (row, value) in archive.column(name).into_iter().flatten().enumerate() {
+        let Some(Value::Floats(numbers)) = value else { continue };
+        let &[left, bottom, right, top] = numbers else {
+            return Err(Error::BoundingBox { column: name.into(), row, got: numbers.len() });
+        };
+        if left <= bounds[2] && bounds[0] <= right && bottom <= bounds[3] && bounds[1] <= top {
+            selection.insert(row);
+        }
+    }
+    Ok(selection)
+}
