@@ -17,7 +17,7 @@ pub use clip::config::ClipConfig;
 pub use device::Device;
 pub use encoder::{ClipEncoder, ClipEncoderBuilder};
 pub use error::{Error, Result};
-pub use images::{DecodeOptions, ImageProblem, RgbImage, decode};
+pub use images::{DecodeOptions, ImageProblem, RgbImage, Stretch, decode};
 pub use pipeline::{
     ChangeDetection, Failure, IMAGE_EXTENSIONS, ImageList, IngestOptions, IngestReport, Stage, ingest,
 };

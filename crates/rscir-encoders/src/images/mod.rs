@@ -1,16 +1,28 @@
 //! Images decoded as Pillow's `Image.open(f).convert("RGB")` does it.
 //!
-//! JPEG gives libjpeg-turbo's bytes (see `rscir-jpeg`). PNG, TIFF, WebP and BMP come from the `image` crate and become RGB
-//! as in Pillow 13: gray is repeated, an alpha channel is dropped, 16-bit colour keeps its high byte and 16-bit gray is
-//! clipped at 255. Of an animation the first frame counts. EXIF orientation is not applied. The format is known by the
-//! content, never by the name.
+//! The format is known by the content, never by the name. JPEG gives libjpeg-turbo's bytes (see `rscir-jpeg`); PNG, WebP and
+//! BMP are read with the crates `png` and `image`, TIFF by code of our own; all become RGB as in Pillow 13: gray is repeated,
+//! a palette looked up, an alpha channel dropped and not blended, 16-bit colour keeps its high byte and 16-bit gray
+//! is clipped at 255. Of an animation or a file of several images the first counts.
 
-use std::fmt;
+mod header;
+mod options;
+mod png;
+mod problem;
+mod raster;
+mod tiff;
+
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use ::image::codecs::{bmp::BmpDecoder, webp::WebPDecoder};
+use ::image::metadata::Orientation;
+use ::image::{ColorType, ImageDecoder, Limits};
 
-use crate::{Error, Result};
+use crate::Result;
+use header::Format;
+pub use options::{DecodeOptions, Stretch};
+pub use problem::ImageProblem;
+use raster::{Color, Raster, Samples};
 
 /// A decoded image: 8-bit RGB, interleaved, rows from the top.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,144 +35,106 @@ pub struct RgbImage {
     pub data: Vec<u8>,
 }
 
-/// How images are decoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DecodeOptions {
-    /// The most pixels, width times height; checked on the header.
-    pub max_pixels: u64,
-    /// The largest size of a file in bytes.
-    pub max_bytes: u64,
-}
-
-impl Default for DecodeOptions {
-    /// 178,956,970 pixels, where Pillow refuses an image as a decompression bomb; files of 1 GiB.
-    fn default() -> Self {
-        Self { max_pixels: 178_956_970, max_bytes: 1 << 30 }
-    }
-}
-
-/// Why an image cannot be decoded.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ImageProblem {
-    /// The file has no content.
-    #[error("the file is empty")]
-    Empty,
-    /// The content is none of the formats that are read.
-    #[error("not an image of a known format: {hint}")]
-    UnknownFormat {
-        /// What it begins with, for people.
-        hint: String,
-    },
-    /// More pixels than the limit.
-    #[error("{width} x {height} pixels are more than the limit of {limit}")]
-    TooManyPixels {
-        /// Pixels in a row.
-        width: u32,
-        /// Number of rows.
-        height: u32,
-        /// The limit.
-        limit: u64,
-    },
-    /// A damaged or unsupported JPEG file.
-    #[error("JPEG: {0}")]
-    Jpeg(#[from] rscir_jpeg::Error),
-    /// A damaged or unsupported file of another format.
-    #[error("{format}: {source}")]
-    Other {
-        /// The format.
-        format: &'static str,
-        /// What the decoder says.
-        source: ImageError,
-    },
-}
-
 /// Decodes an image of any known format.
 ///
+/// Sizes are checked on the header, against the limits and against what the file can hold, before anything is
+/// allocated for the pixels.
+///
 /// # Errors
-/// [`Error::Pixels`] with an [`ImageProblem`]; the caller knows the path.
+/// [`Error::Pixels`](crate::Error::Pixels) with an [`ImageProblem`]; the caller knows the path.
 pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage> {
     Ok(decode_inner(bytes, options)?)
 }
 
 fn decode_inner(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, ImageProblem> {
-    if bytes.is_empty() {
-        return Err(ImageProblem::Empty);
+    if bytes.len() as u64 > options.max_bytes {
+        return Err(ImageProblem::TooManyBytes { bytes: bytes.len() as u64, limit: options.max_bytes });
     }
-    match image::guess_format(bytes) {
-        Ok(ImageFormat::Jpeg) => {
-            let limits = rscir_jpeg::Limits { max_pixels: options.max_pixels };
-            let image = rscir_jpeg::decode(bytes, &limits)?;
-            Ok(RgbImage { width: image.width as usize, height: image.height as usize, data: image.data })
-        }
-        Ok(format @ (ImageFormat::Png | ImageFormat::Tiff | ImageFormat::WebP | ImageFormat::Bmp)) => {
-            let name = match format {
-                ImageFormat::Png => "PNG",
-                ImageFormat::Tiff => "TIFF",
-                ImageFormat::WebP => "WebP",
-                _ => "BMP",
-            };
-            decode_other(bytes, format, name, options)
-        }
-        _ => Err(ImageProblem::UnknownFormat { hint: Beginning(bytes).to_string() }),
-    }
+    let format = Format::of(bytes)?;
+    let raster = match format {
+        Format::Jpeg => jpeg(bytes, options),
+        Format::Png => png::decode(bytes, options),
+        Format::Tiff => tiff::decode(bytes, options),
+        Format::WebP => webp(bytes, options),
+        Format::Bmp => bmp(bytes, options),
+    }?;
+    let orientation = raster.orientation;
+    let image = raster.into_rgb(options)?;
+    // Pillow's `open` leaves EXIF alone, but turns a TIFF as its own tag says when it is read.
+    let turn = options.apply_orientation || format == Format::Tiff;
+    Ok(if turn { oriented(image, orientation) } else { image })
 }
 
-fn decode_other(
-    bytes: &[u8],
-    format: ImageFormat,
-    name: &'static str,
+fn jpeg(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, ImageProblem> {
+    let limits = rscir_jpeg::Limits { max_pixels: options.max_pixels };
+    let image = rscir_jpeg::decode(bytes, &limits)?;
+    let orientation = rscir_jpeg::exif_orientation(bytes).and_then(Orientation::from_exif);
+    let (width, height) = (image.width as usize, image.height as usize);
+    Ok(Raster::new(width, height, Color::Rgb, 3, Samples::U8(image.data)).oriented(orientation))
+}
+
+fn webp(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, ImageProblem> {
+    let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(|e| Format::WebP.damaged(e))?;
+    let exif = decoder.exif_metadata().ok().flatten();
+    let orientation = exif.and_then(|exif| Orientation::from_exif_chunk(&exif));
+    // A picture of one colour takes no bits a pixel in the lossless form, so only the limit bounds it.
+    Ok(eight_bit(decoder, Format::WebP, options, None)?.oriented(orientation))
+}
+
+fn bmp(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, ImageProblem> {
+    let decoder = BmpDecoder::new(Cursor::new(bytes)).map_err(|e| Format::Bmp.damaged(e))?;
+    // At best two bytes of run-length coding stand for 255 pixels of one byte, three here.
+    eight_bit(decoder, Format::Bmp, options, Some((bytes.len(), 383)))
+}
+
+/// Reads an image whose decoder gives 8-bit RGB or RGBA. `source`: bytes of the file, and the most bytes of pixels that
+/// each can stand for.
+fn eight_bit(
+    mut decoder: impl ImageDecoder,
+    format: Format,
     options: &DecodeOptions,
-) -> Result<RgbImage, ImageProblem> {
-    let failed = |source| ImageProblem::Other { format: name, source };
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    let mut limits = Limits::default();
-    // Decoders count their own buffers too: at most four channels of 16 bits a pixel, and as much again.
-    limits.max_alloc = Some(options.max_pixels.saturating_mul(16));
-    reader.limits(limits);
-    let decoder = reader.into_decoder().map_err(failed)?;
+    source: Option<(usize, u64)>,
+) -> Result<Raster, ImageProblem> {
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > options.max_pixels {
-        return Err(ImageProblem::TooManyPixels { width, height, limit: options.max_pixels });
+    let total = decoder.total_bytes();
+    header::check_pixels(width, height, options)?;
+    if let Some((length, most)) = source {
+        header::check_content(format, total, length, most)?;
     }
-    let image = DynamicImage::from_decoder(decoder).map_err(failed)?;
-    Ok(RgbImage { width: width as usize, height: height as usize, data: to_rgb(image) })
+    let channels = match decoder.color_type() {
+        ColorType::Rgb8 => 3,
+        ColorType::Rgba8 => 4,
+        other => return Err(format.unsupported(format!("{other:?}"))),
+    };
+    let mut limits = Limits::default();
+    // The decoder's own buffers, beside the pixels that are handed to it.
+    limits.max_alloc = Some(options.max_pixels.saturating_mul(8));
+    decoder.set_limits(limits).map_err(|e| format.damaged(e))?;
+    let mut data = vec![0; header::size(total)?];
+    decoder.read_image(&mut data).map_err(|e| format.damaged(e))?;
+    Ok(Raster::new(width as usize, height as usize, Color::Rgb, channels, Samples::U8(data)))
 }
 
-/// As Pillow 13 converts each mode to RGB.
-fn to_rgb(image: DynamicImage) -> Vec<u8> {
-    let high = |v: u16| (v >> 8) as u8;
-    match image {
-        DynamicImage::ImageRgb8(image) => image.into_raw(),
-        DynamicImage::ImageLuma8(image) => image.into_raw().into_iter().flat_map(|v| [v; 3]).collect(),
-        DynamicImage::ImageLumaA8(image) => image.pixels().flat_map(|p| [p.0[0]; 3]).collect(),
-        DynamicImage::ImageRgba8(image) => image.pixels().flat_map(|p| [p.0[0], p.0[1], p.0[2]]).collect(),
-        // Mode "I;16" is clipped, not scaled.
-        DynamicImage::ImageLuma16(image) => {
-            image.into_raw().into_iter().flat_map(|v| [v.min(255) as u8; 3]).collect()
-        }
-        DynamicImage::ImageLumaA16(image) => image.pixels().flat_map(|p| [high(p.0[0]); 3]).collect(),
-        DynamicImage::ImageRgb16(image) => image.into_raw().into_iter().map(high).collect(),
-        DynamicImage::ImageRgba16(image) => {
-            image.pixels().flat_map(|p| [high(p.0[0]), high(p.0[1]), high(p.0[2])]).collect()
-        }
-        other => other.into_rgb8().into_raw(),
+/// The image turned and mirrored as its EXIF orientation says.
+fn oriented(image: RgbImage, orientation: Option<Orientation>) -> RgbImage {
+    let Some(orientation) = orientation.filter(|o| *o != Orientation::NoTransforms) else { return image };
+    let (w, h) = (image.width, image.height);
+    // Where the pixel that is shown at (x, y) is stored.
+    let stored = |x: usize, y: usize| match orientation {
+        Orientation::NoTransforms => (x, y),
+        Orientation::FlipHorizontal => (w - 1 - x, y),
+        Orientation::Rotate180 => (w - 1 - x, h - 1 - y),
+        Orientation::FlipVertical => (x, h - 1 - y),
+        Orientation::Rotate90FlipH => (y, x),
+        Orientation::Rotate90 => (y, h - 1 - x),
+        Orientation::Rotate270FlipH => (w - 1 - y, h - 1 - x),
+        Orientation::Rotate270 => (w - 1 - y, x),
+    };
+    let (width, height) = if orientation.to_exif() > 4 { (h, w) } else { (w, h) };
+    let mut data = Vec::with_capacity(image.data.len());
+    for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+        let (x, y) = stored(x, y);
+        data.extend_from_slice(&image.data[(y * w + x) * 3..][..3]);
     }
-}
-
-/// The beginning of a file that is no image, for people to recognise.
-struct Beginning<'a>(&'a [u8]);
-
-impl fmt::Display for Beginning<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let start = &self.0[..self.0.len().min(16)];
-        write!(f, "it begins with \"{}\"", start.escape_ascii())
-    }
-}
-
-impl From<ImageProblem> for Error {
-    fn from(problem: ImageProblem) -> Self {
-        Self::Pixels(Box::new(problem))
-    }
+    RgbImage { width, height, data }
 }

@@ -1,0 +1,85 @@
+use crate::Error;
+
+/// Why an image cannot be decoded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImageProblem {
+    /// The file has no content.
+    #[error("the file is empty")]
+    Empty,
+    /// The content is none of the formats that are read.
+    #[error(
+        "not an image of a known format: it begins with \"{beginning}\"; read are JPEG, PNG, TIFF, WebP, BMP"
+    )]
+    UnknownFormat {
+        /// Its first bytes, escaped.
+        beginning: String,
+    },
+    /// A larger file than the limit.
+    #[error("{bytes} bytes are more than the limit of {limit}")]
+    TooManyBytes {
+        /// Bytes of the file.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// More pixels than the limit.
+    #[error("{width} x {height} pixels are more than the limit of {limit}")]
+    TooManyPixels {
+        /// Pixels in a row.
+        width: u32,
+        /// Number of rows.
+        height: u32,
+        /// The limit.
+        limit: u64,
+    },
+    /// A header that promises more pixels than the file can hold: cut off, or made to exhaust memory.
+    #[error("{format}: {length} bytes cannot hold the {needed} bytes of pixels that the header tells of")]
+    TooLittleData {
+        /// The format.
+        format: &'static str,
+        /// Bytes of pixels.
+        needed: u64,
+        /// Bytes of the file.
+        length: usize,
+    },
+    /// A damaged or unsupported JPEG file.
+    #[error("JPEG: {0}")]
+    Jpeg(#[from] rscir_jpeg::Error),
+    /// A damaged file of another format.
+    #[error("{format}: {source}")]
+    Damaged {
+        /// The format.
+        format: &'static str,
+        /// What the decoder says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A valid file of a kind that is not read.
+    #[error("{format}: {kind} is not supported; convert the file to PNG or an uncompressed TIFF")]
+    Unsupported {
+        /// The format.
+        format: &'static str,
+        /// What the file uses.
+        kind: String,
+    },
+    /// An image of several bands, none of which is known to be red.
+    #[error("{bands} bands that are neither gray nor colour: choose three with DecodeOptions::bands")]
+    NeedsBands {
+        /// How many there are.
+        bands: usize,
+    },
+    /// A chosen band that the image does not have.
+    #[error("band {band} is chosen, but the image has {bands}, counted from 0")]
+    NoBand {
+        /// The band that was chosen.
+        band: usize,
+        /// How many there are.
+        bands: usize,
+    },
+}
+
+impl From<ImageProblem> for Error {
+    fn from(problem: ImageProblem) -> Self {
+        Self::Pixels(Box::new(problem))
+    }
+}

@@ -1,0 +1,228 @@
+//! Samples as a file has them, and the ways from them to 8-bit RGB.
+
+use ::image::metadata::Orientation;
+
+use super::{DecodeOptions, ImageProblem, RgbImage, Stretch};
+
+/// A decoded image in the file's own colours and depth.
+pub(super) struct Raster {
+    pub(super) width: usize,
+    pub(super) height: usize,
+    pub(super) color: Color,
+    pub(super) channels: usize,
+    pub(super) samples: Samples,
+    pub(super) orientation: Option<Orientation>,
+}
+
+/// What the channels mean. More channels than the colour has are of no account.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Color {
+    Gray,
+    /// Apart from gray, because Pillow keeps the high byte of its 16-bit values and does not clip them.
+    GrayAlpha,
+    Rgb,
+    /// The fourth channel is an alpha that the others have been multiplied with.
+    RgbPremultiplied,
+    Cmyk,
+    YCbCr,
+    /// The channel is an index.
+    Palette(Box<[[u8; 3]; 256]>),
+    /// Bands of unknown meaning.
+    Bands,
+}
+
+/// Samples as the file has them. Wider integers and floats all become `f32`: beyond 8 bits they are only clipped or
+/// stretched.
+pub(super) enum Samples {
+    U8(Vec<u8>),
+    U16(Vec<u16>),
+    F32(Vec<f32>),
+}
+
+impl Samples {
+    /// As Pillow makes a byte of it, in a colour image.
+    fn high_byte(&self, index: usize) -> u8 {
+        match self {
+            Self::U8(values) => values[index],
+            Self::U16(values) => (values[index] >> 8) as u8,
+            Self::F32(values) => values[index] as u8,
+        }
+    }
+
+    /// As Pillow makes a byte of it, in a gray image.
+    fn clipped(&self, index: usize) -> u8 {
+        match self {
+            Self::U8(values) => values[index],
+            Self::U16(values) => values[index].min(255) as u8,
+            // A cast truncates and saturates, and makes 0 of NaN.
+            Self::F32(values) => values[index] as u8,
+        }
+    }
+
+    fn value(&self, index: usize) -> f32 {
+        match self {
+            Self::U8(values) => values[index].into(),
+            Self::U16(values) => values[index].into(),
+            Self::F32(values) => values[index],
+        }
+    }
+}
+
+impl Raster {
+    /// `samples` are `[height, width, channels]`.
+    pub(super) fn new(width: usize, height: usize, color: Color, channels: usize, samples: Samples) -> Self {
+        Self { width, height, color, channels, samples, orientation: None }
+    }
+
+    pub(super) fn oriented(self, orientation: Option<Orientation>) -> Self {
+        Self { orientation, ..self }
+    }
+
+    fn pixels(&self) -> usize {
+        self.width * self.height
+    }
+
+    fn index(&self, pixel: usize, channel: usize) -> usize {
+        pixel * self.channels + channel
+    }
+
+    pub(super) fn into_rgb(self, options: &DecodeOptions) -> Result<RgbImage, ImageProblem> {
+        let (width, height) = (self.width, self.height);
+        let data = if options.bands.is_none() && options.stretch == Stretch::None {
+            self.into_bytes()?
+        } else {
+            self.into_plain()?.selected(options)?
+        };
+        Ok(RgbImage { width, height, data })
+    }
+
+    /// The conversion of Pillow's `convert("RGB")`.
+    fn into_bytes(self) -> Result<Vec<u8>, ImageProblem> {
+        let high = |pixel, channel| self.samples.high_byte(self.index(pixel, channel));
+        let rgb = |pixel| [0, 1, 2].map(|channel| high(pixel, channel));
+        Ok(match &self.color {
+            Color::Rgb => match self.samples {
+                Samples::U8(data) if self.channels == 3 => data,
+                _ => self.each(rgb),
+            },
+            Color::Gray => self.each(|pixel| [self.samples.clipped(self.index(pixel, 0)); 3]),
+            Color::GrayAlpha => self.each(|pixel| [high(pixel, 0); 3]),
+            Color::RgbPremultiplied => self.each(|pixel| {
+                let alpha = high(pixel, 3);
+                rgb(pixel).map(|value| unmultiplied(value, alpha))
+            }),
+            Color::Cmyk => self.each(|pixel| {
+                let key = 255 - high(pixel, 3);
+                rgb(pixel).map(|ink| key - scaled(ink, key))
+            }),
+            Color::YCbCr => self.each(|pixel| rgb_of_ycbcr(rgb(pixel))),
+            Color::Palette(table) => self.each(|pixel| table[usize::from(high(pixel, 0))]),
+            Color::Bands => return Err(ImageProblem::NeedsBands { bands: self.channels }),
+        })
+    }
+
+    fn each(&self, pixel: impl Fn(usize) -> [u8; 3]) -> Vec<u8> {
+        (0..self.pixels()).flat_map(pixel).collect()
+    }
+
+    /// Colours whose channels are no bands by themselves become RGB.
+    fn into_plain(self) -> Result<Self, ImageProblem> {
+        if matches!(self.color, Color::Gray | Color::GrayAlpha | Color::Rgb | Color::Bands) {
+            return Ok(self);
+        }
+        let (width, height, orientation) = (self.width, self.height, self.orientation);
+        let samples = Samples::U8(self.into_bytes()?);
+        Ok(Self::new(width, height, Color::Rgb, 3, samples).oriented(orientation))
+    }
+
+    /// Chosen bands, stretched.
+    fn selected(&self, options: &DecodeOptions) -> Result<Vec<u8>, ImageProblem> {
+        let bands = match (options.bands, &self.color) {
+            (Some(bands), _) => bands,
+            (None, Color::Gray | Color::GrayAlpha) => [0; 3],
+            (None, Color::Bands) => return Err(ImageProblem::NeedsBands { bands: self.channels }),
+            (None, _) => [0, 1, 2],
+        };
+        if let Some(band) = bands.into_iter().find(|band| *band >= self.channels) {
+            return Err(ImageProblem::NoBand { band, bands: self.channels });
+        }
+        if options.stretch == Stretch::None {
+            return Ok(self.each(|pixel| bands.map(|band| self.samples.high_byte(self.index(pixel, band)))));
+        }
+        let lines = [0, 1, 2].map(|at| self.line(bands[at], at, options.stretch));
+        Ok(self.each(|pixel| {
+            std::array::from_fn(|at| {
+                let (offset, scale) = lines[at];
+                let value = self.samples.value(self.index(pixel, bands[at]));
+                ((value - offset) * scale).round_ties_even() as u8
+            })
+        }))
+    }
+
+    /// Offset and scale that bring a band's values to bytes; a band without extent becomes 0.
+    fn line(&self, band: usize, at: usize, stretch: Stretch) -> (f32, f32) {
+        let values = || {
+            let all = (0..self.pixels()).map(|pixel| self.samples.value(self.index(pixel, band)));
+            all.filter(|value| value.is_finite())
+        };
+        let (low, high) = match stretch {
+            Stretch::None => (0.0, 255.0),
+            Stretch::MinMax => {
+                values().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
+            }
+            Stretch::Percentile(low, high) => {
+                let mut sorted: Vec<f32> = values().collect();
+                (percentile(&mut sorted, low), percentile(&mut sorted, high))
+            }
+            Stretch::Range(low, high) => (low[at], high[at]),
+        };
+        let scale = 255.0 / (high - low);
+        (low, if scale.is_finite() && scale > 0.0 { scale } else { 0.0 })
+    }
+}
+
+/// The value that `percent` of the values are not above: the nearest rank, so that it is one of them.
+fn percentile(values: &mut [f32], percent: f32) -> f32 {
+    let Some(last) = values.len().checked_sub(1) else { return 0.0 };
+    let rank = (f64::from(percent.clamp(0.0, 100.0)) / 100.0 * last as f64).round() as usize;
+    *values.select_nth_unstable_by(rank, f32::total_cmp).1
+}
+
+/// Samples of fewer than 8 bits, packed from the high bits down in rows of `stride` bytes, one to a byte; `scale`: spread
+/// over 0 to 255.
+pub(super) fn unpack(packed: &[u8], stride: usize, width: usize, bits: u8, scale: bool) -> Vec<u8> {
+    let most = (1_u16 << bits) - 1;
+    let factor = if scale { (255 / most) as u8 } else { 1 };
+    let per_byte = usize::from(8 / bits);
+    let row = |row: &[u8]| -> Vec<u8> {
+        let sample = |x: usize| {
+            let shift = 8 - bits * (x % per_byte + 1) as u8;
+            (row[x / per_byte] >> shift & most as u8) * factor
+        };
+        (0..width).map(sample).collect()
+    };
+    packed.chunks_exact(stride.max(1)).flat_map(row).collect()
+}
+
+/// `value / alpha` on the scale of bytes, as Pillow's `unpackRGBa`.
+fn unmultiplied(value: u8, alpha: u8) -> u8 {
+    let value = u16::from(value) * 255;
+    value.checked_div(alpha.into()).map_or(0, |value| value.min(255) as u8)
+}
+
+/// `a * b / 255`, rounded: Pillow's `MULDIV255`.
+fn scaled(a: u8, b: u8) -> u8 {
+    let product = u32::from(a) * u32::from(b) + 128;
+    (((product >> 8) + product) >> 8) as u8
+}
+
+/// JFIF's conversion (ITU-T T.871, section 7) in the fixed point of 16 bits that libjpeg has for it (jdcolor.c).
+fn rgb_of_ycbcr([y, cb, cr]: [u8; 3]) -> [u8; 3] {
+    const HALF: i32 = 1 << 15;
+    let [y, cb, cr] = [i32::from(y), i32::from(cb) - 128, i32::from(cr) - 128];
+    // 1.402, 0.34414, 0.71414 and 1.772 times 2^16.
+    let red = y + ((91_881 * cr + HALF) >> 16);
+    let green = y + ((HALF - 22_554 * cb - 46_802 * cr) >> 16);
+    let blue = y + ((116_130 * cb + HALF) >> 16);
+    [red, green, blue].map(|value| value.clamp(0, 255) as u8)
+}
