@@ -1,10 +1,10 @@
-//! All training-free methods on the demo, in one table.
+//! All training-free methods on the demo, in one table and one page.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
 
 mod common;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use clap::Parser;
 use common::bars::Bars;
 use common::model::ModelArgs;
 use common::{Outcome, demo};
+use rscir::bench::{Page, evaluate_with_top};
 use rscir::prelude::*;
 use rscir::weicom::Vocabulary;
 
@@ -24,12 +25,15 @@ use rscir::weicom::Vocabulary;
 struct Cli {
     /// Folder with images, patternnet.csv and PatternCom/*.csv [default: the demo's]
     #[arg(long, value_name = "DIR")]
-    dataset: Option<std::path::PathBuf>,
+    dataset: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
     /// Methods with their parameters, separated by spaces
     #[arg(long, num_args = 1.., default_values_t = METHODS.map(String::from))]
     methods: Vec<String>,
+    /// Where the page goes [default: target/compare_methods.html]
+    #[arg(long, value_name = "FILE.html")]
+    page: Option<PathBuf>,
 }
 
 /// The methods of a plain run, at their papers' parameters but for BASIC's contexts, which would write 200 prompts a text.
@@ -46,6 +50,9 @@ const METHODS: [&str; 11] = [
     "freedom",
     "basic:context=off",
 ];
+
+/// Tiles that the page shows of each ranking.
+const TOP: usize = 10;
 
 fn main() -> ExitCode {
     common::exit(run(&Cli::parse()))
@@ -69,14 +76,31 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     for text in &cli.methods {
         methods.push(text.parse::<MethodSpec>()?.build(&resources)?);
     }
+    let in_table = methods.len();
+    // The page's curve. Lambdas share the similarities, so they cost little.
+    for tenth in 0..=10 {
+        let weicom = WeiCom::new(f64::from(tenth) / 10.0)?;
+        if methods.iter().all(|method| method.label() != weicom.label()) {
+            methods.push(Box::new(weicom));
+        }
+    }
     let (queries, _) = PatternCom::read(&dataset)?.queries(&archive, Mode::Clean)?;
     let texts: Vec<&str> = queries.texts.iter().map(String::as_str).collect();
     let texts = encoder.encode_texts(&texts)?;
     let vectors = QueryVectors { images: QueryVectors::images_of(&queries, &archive)?, texts };
     let methods: Vec<&dyn Method> = methods.iter().map(|method| &**method).collect();
     let options = EvaluateOptions { progress: &bars, ..EvaluateOptions::default() };
-    let evaluation = evaluate(&archive, &queries, &vectors, &methods, options)?;
-    println!("{}", Table::of(&evaluation, Rounding::None).to_markdown());
+    let evaluation = evaluate_with_top(&archive, &queries, &vectors, &methods, options, TOP)?;
+    let mut table = Table::of(&evaluation, Rounding::None);
+    table.rows.truncate(in_table);
+    println!("{}", table.to_markdown());
+
+    let mut page = Page::new("Training-free methods compared", &archive, &queries, &evaluation)?;
+    if cli.dataset.is_none() {
+        page = page.with_note(common::DEMO_NOTE);
+    }
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/compare_methods.html");
+    common::page::write(page, &dataset, cli.page.as_deref().unwrap_or(&default))?;
     Ok(Outcome::from_failures(failed))
 }
 

@@ -12,8 +12,8 @@ use clap::{Parser, ValueEnum};
 use common::bars::Bars;
 use common::model::ModelArgs;
 use common::{Outcome, demo};
-use rscir::bench::QuerySet;
 use rscir::bench::report::{RunDescription, findings_text, write_report};
+use rscir::bench::{Page, QuerySet, evaluate_with_top};
 use rscir::encoders::ClipEncoder;
 use rscir::prelude::*;
 use rscir::weicom::Normalization;
@@ -54,6 +54,9 @@ struct Cli {
     /// Where metrics.csv, summary.md, summary.json and the reference's files go
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// Where a page with the table, the curve over lambda and the best and worst queries goes
+    #[arg(long, value_name = "FILE.html")]
+    page: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -90,18 +93,25 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
 
     let options = EvaluateOptions { exclude_query: cli.exclude_query, progress: &bars };
     let built: Vec<&dyn Method> = methods.iter().map(|method| &**method).collect();
-    let evaluation = evaluate(&*archive, &queries, &vectors, &built, options)?;
+    let top = if cli.page.is_some() { 10 } else { 0 };
+    let evaluation = evaluate_with_top(&*archive, &queries, &vectors, &built, options, top)?;
     let rounding = if mode == Mode::Strict { Rounding::PerQuery } else { Rounding::None };
     let table = Table::of(&evaluation, rounding);
 
     println!("{}", table.to_markdown());
     println!("{} queries on {} images, mode {}", queries.len(), archive.len(), mode.as_str());
     if cli.dataset.is_none() {
-        println!(
-            "This is the demo: its numbers are not PatternCom's and cannot be compared with published ones."
-        );
+        println!("{}", common::DEMO_NOTE);
     }
     eprint!("{}", findings_text(&findings));
+    if let Some(path) = &cli.page {
+        let name = dataset.file_name().unwrap_or_default().to_string_lossy();
+        let mut page = Page::new(&name, &*archive, &queries, &evaluation)?;
+        if cli.dataset.is_none() {
+            page = page.with_note(common::DEMO_NOTE);
+        }
+        common::page::write(page, &dataset, path)?;
+    }
     if let Some(folder) = &cli.output {
         let mut spec = archive.spec().clone();
         if spec.model.is_empty() {

@@ -4,6 +4,7 @@
 
 pub mod bars;
 pub mod model;
+pub mod page;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,6 +15,10 @@ use anyhow::Context;
 
 /// Done, but some inputs failed and were reported.
 pub const SOME_FAILED: u8 = 3;
+
+/// What every report on the demo says.
+pub const DEMO_NOTE: &str =
+    "This is the demo: its numbers are not PatternCom's and cannot be compared with published ones.";
 
 /// A file or folder of the demo that comes with the repository.
 pub fn demo(path: &str) -> PathBuf {

@@ -39,6 +39,7 @@ mod error;
 mod evaluate;
 pub mod metrics;
 mod outcome;
+mod page;
 mod protocol;
 mod queries;
 mod records;
@@ -50,6 +51,7 @@ mod table;
 pub use error::{Error, Result};
 pub use evaluate::{EvaluateOptions, QueryVectors, evaluate, evaluate_with_top};
 pub use outcome::{CUTOFFS, Evaluation, GroupOutcome, QueryOutcome};
+pub use page::{Page, TileData, TileSource};
 pub use protocol::{
     ATTRIBUTES, Attribute, DatasetReport, DomainConversion, Finding, Icir, LabelRow, LevirCc, Mode,
     OwnQueries, PatternCom, Protocol, Tile, XviewCir, XviewText,

@@ -1,0 +1,230 @@
+//! One self-contained HTML page about an evaluation.
+
+mod curve;
+mod html;
+mod queries;
+mod tables;
+mod tiles;
+
+use std::path::Path;
+
+use rscir_core::Archive;
+
+use crate::{Error, Evaluation, QuerySet, Result};
+use html::Html;
+use tiles::Tiles;
+pub use tiles::{TileData, TileSource};
+
+/// Bytes of image files that a page embeds at most, unless told otherwise: a browser opens 8 MiB at once, and 30 tiles each
+/// of a dozen queries stay well below it.
+const TILE_BYTES: usize = 8 << 20;
+
+/// Best and worst queries shown of each group, unless told otherwise.
+const EXAMPLES: usize = 1;
+
+/// One HTML page that needs nothing but itself and opens from disk: the table of all methods, the curve over lambda, and the
+/// best and worst queries of each group with their tiles, the ranking of the image alone, the text alone and the composition
+/// side by side, hits marked.
+///
+/// It shows the rows that [`evaluate_with_top`](crate::evaluate_with_top) kept; without any it is tables alone. The
+/// composition is the WeiCom whose lambda is nearest the paper's 0.5, or what [`Page::with_composition`] chooses. Two or more WeiComs that differ in lambda
+/// alone make the curve. The same evaluation gives the same bytes.
+///
+/// ```
+/// # use rscir_bench::{EvaluateOptions, Query, QueryGroup, QuerySet, QueryVectors, evaluate_with_top};
+/// # use rscir_core::{Embeddings, EncoderSpec};
+/// # use rscir_index::MemoryArchive;
+/// # use rscir_weicom::{ImageOnly, TextOnly, WeiCom};
+/// use rscir_bench::{Page, TileData};
+///
+/// # let rows = Embeddings::normalize(2, vec![1.0, 0.0, 0.8, 0.6, 0.0, 1.0])?;
+/// # let keys = ["a.jpg", "b.jpg", "c.jpg"].map(String::from);
+/// # let archive = MemoryArchive::new(EncoderSpec::unknown(2), keys.into(), rows)?;
+/// # let queries = QuerySet {
+/// #     images: vec!["a.jpg".into()],
+/// #     texts: vec!["dense".into()],
+/// #     relevant: vec![vec![1]],
+/// #     groups: vec![QueryGroup {
+/// #         name: "density".into(),
+/// #         queries: vec![Query { image: 0, text: 0, relevant: 0 }],
+/// #         gallery: None,
+/// #     }],
+/// # };
+/// # let texts = Embeddings::normalize(2, vec![0.0, 1.0])?;
+/// # let vectors = QueryVectors::from_archive(&queries, &archive, &queries.texts, &texts)?;
+/// let weicom = WeiCom::default();
+/// let options = EvaluateOptions::default();
+/// let outcome = evaluate_with_top(&archive, &queries, &vectors, &[&ImageOnly, &TextOnly, &weicom], options, 10)?;
+/// let tiles = |key: &str| TileData::sniff(std::fs::read(key).ok()?);
+/// let html = Page::new("Density", &archive, &queries, &outcome)?.with_tiles(&tiles).to_html();
+/// assert!(html.starts_with("<!DOCTYPE html>"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Page<'a> {
+    title: &'a str,
+    note: Option<&'a str>,
+    archive: &'a dyn Archive,
+    queries: &'a QuerySet,
+    evaluation: &'a Evaluation,
+    tiles: Option<&'a dyn TileSource>,
+    tile_bytes: usize,
+    examples: usize,
+    /// Index of the method that stands for the composition.
+    composition: usize,
+}
+
+impl<'a> Page<'a> {
+    /// A page about `evaluation`, which is of `queries` on `archive`.
+    ///
+    /// # Errors
+    /// [`rscir_core::Error::Length`] and [`Error::BadIndex`] if the evaluation is of other queries or another archive.
+    pub fn new(
+        title: &'a str,
+        archive: &'a dyn Archive,
+        queries: &'a QuerySet,
+        evaluation: &'a Evaluation,
+    ) -> Result<Self> {
+        use rscir_core::Error as CoreError;
+        queries.check(archive.len())?;
+        CoreError::check_length("groups of the evaluation", queries.groups.len(), evaluation.groups.len())?;
+        for (group, outcomes) in queries.groups.iter().zip(&evaluation.groups) {
+            CoreError::check_length(
+                "queries of a group of the evaluation",
+                group.queries.len(),
+                outcomes.queries.len(),
+            )?;
+            for of_query in &outcomes.queries {
+                CoreError::check_length(
+                    "methods of the evaluation",
+                    evaluation.methods.len(),
+                    of_query.len(),
+                )?;
+                let rows = of_query.iter().flat_map(|outcome| &outcome.top).map(|scored| scored.row);
+                if let Some(index) = rows.into_iter().find(|row| *row >= archive.len()) {
+                    let (group, what) = (group.name.clone(), "row of a ranking");
+                    return Err(Error::BadIndex { group, what, index, len: archive.len() });
+                }
+            }
+        }
+        Ok(Self {
+            title,
+            note: None,
+            archive,
+            queries,
+            evaluation,
+            tiles: None,
+            tile_bytes: TILE_BYTES,
+            examples: EXAMPLES,
+            composition: tables::default_composition(&evaluation.methods),
+        })
+    }
+
+    /// With a sentence below the title: what was measured, and what it may not be compared with.
+    #[must_use]
+    pub fn with_note(self, note: &'a str) -> Self {
+        Self { note: Some(note), ..self }
+    }
+
+    /// With pictures. Without, rankings are lists of keys.
+    #[must_use]
+    pub fn with_tiles(self, tiles: &'a dyn TileSource) -> Self {
+        Self { tiles: Some(tiles), ..self }
+    }
+
+    /// With at most so many bytes of image files in the page, 8 MiB unless told otherwise. Tiles beyond it show their key.
+    #[must_use]
+    pub fn with_tile_bytes(self, bytes: usize) -> Self {
+        Self { tile_bytes: bytes, ..self }
+    }
+
+    /// With so many of the best and of the worst queries of each group, 1 unless told otherwise.
+    #[must_use]
+    pub fn with_examples(self, examples: usize) -> Self {
+        Self { examples, ..self }
+    }
+
+    /// With the method of this label as the composition.
+    ///
+    /// # Errors
+    /// [`rscir_core::Error::Parameter`] if the evaluation has no such method.
+    pub fn with_composition(self, label: &str) -> Result<Self> {
+        let composition = self.method(label).ok_or_else(|| rscir_core::Error::Parameter {
+            name: "the page's composition",
+            value: label.into(),
+            expected: "the label of one of the evaluated methods",
+        })?;
+        Ok(Self { composition, ..self })
+    }
+
+    /// The page.
+    pub fn to_html(&self) -> String {
+        let mut tiles = Tiles::new(self.archive, self.tiles, self.tile_bytes);
+        let mut body = Html::default();
+        self.write_header(&mut body);
+        self.write_tables(&mut body);
+        self.write_curve(&mut body);
+        self.write_queries(&mut body, &mut tiles);
+
+        let mut page = Html::default();
+        page.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+        // Nothing is fetched, whatever a name or a text holds.
+        page.raw(
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
+             img-src data:\">\n",
+        );
+        page.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
+        page.raw("<meta name=\"color-scheme\" content=\"light dark\">\n");
+        // An icon of its own, or browsers ask the server for one.
+        page.raw("<link rel=\"icon\" href=\"data:,\">\n<title>").text(self.title).raw("</title>\n<style>\n");
+        page.raw(include_str!("page.css")).raw("</style>\n</head>\n<body>\n");
+        tiles.write_definitions(&mut page);
+        page.raw(&body.into_string()).raw("</body>\n</html>\n");
+        page.into_string()
+    }
+
+    /// Writes the page to a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the file.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let failed = |source| Error::Io { action: "write", path: path.into(), source };
+        std::fs::write(path, self.to_html()).map_err(failed)
+    }
+
+    fn write_header(&self, html: &mut Html) {
+        html.raw("<header>\n<h1>").text(self.title).raw("</h1>\n");
+        if let Some(note) = self.note {
+            html.raw("<p class=\"note\">").text(note).raw("</p>\n");
+        }
+        let spec = self.archive.spec();
+        html.raw("<p>").text(&format!(
+            "{} queries on {} images, {} methods.",
+            self.queries.len(),
+            self.archive.len(),
+            self.evaluation.methods.len()
+        ));
+        if !spec.is_unknown() {
+            html.text(&format!(
+                " Model {}, weights {}, {} values an embedding.",
+                spec.model,
+                spec.weights_sha256.get(..12).unwrap_or(&spec.weights_sha256),
+                spec.dim
+            ));
+        }
+        html.raw("</p>\n</header>\n");
+    }
+
+    /// Index of the method with this label.
+    fn method(&self, label: &str) -> Option<usize> {
+        self.evaluation.methods.iter().position(|method| method == label)
+    }
+
+    /// Label of the composition; empty only without methods.
+    fn composition_label(&self) -> &str {
+        self.evaluation.methods.get(self.composition).map_or("", String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests;
