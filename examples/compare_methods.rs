@@ -13,7 +13,7 @@ use clap::Parser;
 use common::bars::Bars;
 use common::model::ModelArgs;
 use common::{Outcome, demo};
-use rscir::bench::{Page, evaluate_with_top};
+use rscir::bench::{Bootstrap, Convention, Intervals, Page, evaluate_with_top};
 use rscir::prelude::*;
 use rscir::weicom::Vocabulary;
 
@@ -91,12 +91,15 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let methods: Vec<&dyn Method> = methods.iter().map(|method| &**method).collect();
     let options = EvaluateOptions { progress: &bars, ..EvaluateOptions::default() };
     let evaluation = evaluate_with_top(&archive, &queries, &vectors, &methods, options, TOP)?;
-    let mut table = Table::of(&evaluation, Rounding::None);
-    table.rows.truncate(in_table);
-    println!("{}", table.to_markdown());
+    let intervals = Intervals::of(&evaluation, Convention::Standard, Bootstrap::default())?;
+    let mut printed = intervals.clone();
+    printed.rows.truncate(in_table);
+    println!("{}", printed.to_markdown());
 
-    let mut page = Page::new("Training-free methods compared", &archive, &queries, &evaluation)?;
+    let mut page = Page::new("Training-free methods compared", &archive, &queries, &evaluation)?
+        .with_intervals(&intervals)?;
     if cli.dataset.is_none() {
+        println!("{}", common::DEMO_NOTE);
         page = page.with_note(common::DEMO_NOTE);
     }
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/compare_methods.html");

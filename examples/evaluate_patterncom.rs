@@ -13,7 +13,7 @@ use common::bars::Bars;
 use common::model::ModelArgs;
 use common::{Outcome, demo};
 use rscir::bench::report::{RunDescription, findings_text, write_report};
-use rscir::bench::{Page, QuerySet, evaluate_with_top};
+use rscir::bench::{Bootstrap, Convention, Intervals, Page, QuerySet, evaluate_with_top};
 use rscir::encoders::ClipEncoder;
 use rscir::prelude::*;
 use rscir::weicom::Normalization;
@@ -106,7 +106,8 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     eprint!("{}", findings_text(&findings));
     if let Some(path) = &cli.page {
         let name = dataset.file_name().unwrap_or_default().to_string_lossy();
-        let mut page = Page::new(&name, &*archive, &queries, &evaluation)?;
+        let intervals = Intervals::of(&evaluation, Convention::Standard, Bootstrap::default())?;
+        let mut page = Page::new(&name, &*archive, &queries, &evaluation)?.with_intervals(&intervals)?;
         if cli.dataset.is_none() {
             page = page.with_note(common::DEMO_NOTE);
         }

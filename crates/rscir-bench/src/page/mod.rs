@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rscir_core::Archive;
 
-use crate::{Error, Evaluation, QuerySet, Result};
+use crate::{Error, Evaluation, Intervals, QuerySet, Result};
 use html::Html;
 use tiles::Tiles;
 pub use tiles::{TileData, TileSource};
@@ -66,6 +66,7 @@ pub struct Page<'a> {
     archive: &'a dyn Archive,
     queries: &'a QuerySet,
     evaluation: &'a Evaluation,
+    intervals: Option<&'a Intervals>,
     tiles: Option<&'a dyn TileSource>,
     tile_bytes: usize,
     examples: usize,
@@ -112,6 +113,7 @@ impl<'a> Page<'a> {
             archive,
             queries,
             evaluation,
+            intervals: None,
             tiles: None,
             tile_bytes: TILE_BYTES,
             examples: EXAMPLES,
@@ -123,6 +125,20 @@ impl<'a> Page<'a> {
     #[must_use]
     pub fn with_note(self, note: &'a str) -> Self {
         Self { note: Some(note), ..self }
+    }
+
+    /// With confidence intervals of the same evaluation in its tables.
+    ///
+    /// # Errors
+    /// [`rscir_core::Error::Length`] if they are of other methods or groups.
+    pub fn with_intervals(self, intervals: &'a Intervals) -> Result<Self> {
+        use rscir_core::Error as CoreError;
+        let Evaluation { methods, groups } = self.evaluation;
+        CoreError::check_length("methods of the intervals", methods.len(), intervals.rows.len())?;
+        for row in &intervals.rows {
+            CoreError::check_length("groups of the intervals", groups.len(), row.groups.len())?;
+        }
+        Ok(Self { intervals: Some(intervals), ..self })
     }
 
     /// With pictures. Without, rankings are lists of keys.

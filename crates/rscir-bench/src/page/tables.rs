@@ -3,7 +3,7 @@
 use super::Page;
 use super::html::Html;
 use crate::report::reference_lambda;
-use crate::{Convention, Figures, Rounding, Table, TableRow};
+use crate::{Bootstrap, Convention, Figures, Interval, Rounding, Table, TableRow};
 
 /// The lambda of a WeiCom that stands for the composition: the paper's default (section 3 of arXiv 2405.15587), not the one
 /// that happens to be best on the queries shown.
@@ -37,24 +37,28 @@ impl Page<'_> {
         let shown = |m: &usize| *m == self.composition || sweep.iter().all(|(_, of_sweep)| of_sweep != m);
         let rows: Vec<usize> = (0..table.rows.len()).filter(shown).collect();
         html.raw("<section aria-labelledby=\"methods\">\n<h2 id=\"methods\">Methods</h2>\n");
-        self.write_map_table(
-            html,
-            &table,
-            &rows,
-            "Mean average precision in percent; the best of each column is bold",
-        );
+        let mut caption = "Mean average precision in percent; the best of each column is bold".to_string();
+        if let Some(intervals) = self.intervals {
+            let Bootstrap { level, resamples, .. } = intervals.bootstrap;
+            caption += &format!(
+                "; below each its {} % interval by {resamples} resamples of the queries",
+                100.0 * level
+            );
+        }
+        self.write_map_table(html, &table, &rows, &caption);
         self.write_shortcuts(html);
         html.raw("</section>\n");
     }
 
     /// A table of the methods `rows` by groups.
     pub(super) fn write_map_table(&self, html: &mut Html, table: &Table, rows: &[usize], caption: &str) {
-        let rows: Vec<&TableRow> = rows.iter().filter_map(|m| table.rows.get(*m)).collect();
+        let rows: Vec<(usize, &TableRow)> =
+            rows.iter().filter_map(|m| table.rows.get(*m).map(|row| (*m, row))).collect();
         let columns = table.groups.len() + 1;
         let figures =
             |row: &TableRow, column: usize| -> Figures { *row.figures.get(column).unwrap_or(&row.average) };
         let best: Vec<f64> = (0..columns)
-            .map(|column| rows.iter().map(|row| shown(figures(row, column).map)).fold(0.0, f64::max))
+            .map(|column| rows.iter().map(|(_, row)| shown(figures(row, column).map)).fold(0.0, f64::max))
             .collect();
         open_table(html, caption);
         html.raw("<thead><tr><th scope=\"col\">method</th>");
@@ -64,7 +68,7 @@ impl Page<'_> {
             html.raw("<small>").raw(&format!("{queries} queries</small></th>"));
         }
         html.raw("</tr></thead>\n<tbody>\n");
-        for row in rows {
+        for (m, row) in rows {
             html.raw("<tr><th scope=\"row\">").text(&row.method).raw("</th>");
             for (column, best) in best.iter().enumerate() {
                 let map = figures(row, column).map;
@@ -75,11 +79,20 @@ impl Page<'_> {
                 } else {
                     html.raw(&figure);
                 }
+                if let Some(Interval { low, high, .. }) = self.interval(m, column) {
+                    html.raw(&format!("<small>[{low:.1}, {high:.1}]</small>"));
+                }
                 html.raw("</td>");
             }
             html.raw("</tr>\n");
         }
         close_table(html);
+    }
+
+    /// The interval of a method in a column of the table: a group, or after them the mean.
+    fn interval(&self, method: usize, column: usize) -> Option<&Interval> {
+        let row = self.intervals?.rows.get(method)?;
+        Some(row.groups.get(column).unwrap_or(&row.average))
     }
 
     /// How often the composition beats both of its parts: where it does not, a query may ask for one part alone.

@@ -3,7 +3,10 @@ use rscir_index::MemoryArchive;
 use rscir_weicom::{ImageOnly, Sum, TextOnly, WeiCom};
 
 use super::*;
-use crate::{EvaluateOptions, Query, QueryGroup, QueryVectors, Rounding, Table, evaluate, evaluate_with_top};
+use crate::{
+    Bootstrap, Convention, EvaluateOptions, Interval, Query, QueryGroup, QueryVectors, Rounding, Table,
+    evaluate, evaluate_with_top,
+};
 
 /// What must never reach the page as it is.
 const ATTACK: &str = "\"><script>alert(1)</script><img src=x onerror='alert(2)'>&";
@@ -156,6 +159,25 @@ fn the_best_of_a_column_is_bold_and_a_sweep_is_folded() {
     assert!(html.contains("id=\"lambda\"") && html.contains("weicom(lambda=1.0)"));
     let without = run.evaluation(&[&ImageOnly, &TextOnly, &WeiCom::default()], 3);
     assert!(!run.page(&without).to_html().contains("id=\"lambda\""), "one lambda is no curve");
+}
+
+#[test]
+fn intervals_stand_below_their_figures() {
+    let run = Run::new();
+    let evaluation = run.sweep();
+    let bootstrap = Bootstrap { resamples: 50, ..Bootstrap::default() };
+    let intervals = Intervals::of(&evaluation, Convention::Standard, bootstrap).unwrap();
+    let html = run.page(&evaluation).with_intervals(&intervals).unwrap().to_html();
+    for Interval { estimate, low, high } in [intervals.rows[2].groups[0], intervals.rows[2].average] {
+        let bounds = format!("<small>[{low:.1}, {high:.1}]</small>");
+        let cell =
+            [format!("<td>{estimate:.2}{bounds}"), format!("<td><strong>{estimate:.2}</strong>{bounds}")];
+        assert!(cell.iter().any(|cell| html.contains(cell)), "{cell:?}");
+    }
+    assert!(html.contains("its 95 % interval by 50 resamples"));
+    let fewer = run.evaluation(&[&ImageOnly], 3);
+    let error = run.page(&fewer).with_intervals(&intervals).err().unwrap().to_string();
+    assert_eq!(error, "methods of the intervals: expected length 1, got 6");
 }
 
 #[test]
