@@ -1,0 +1,90 @@
+//! The comparison of all methods: what README and docs print of it, and its page in a browser.
+
+#![allow(clippy::print_stdout, reason = "a test that leaves something out says so")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::repository;
+
+/// Other instruction sets sum in another order, which may swap two rows of a ranking.
+const TOLERANCE: f64 = 0.1;
+
+/// The rows of a Markdown table whose head begins with `head`: the first cell, and all numbers of the others.
+fn table(text: &str, head: &str) -> Vec<(String, Vec<f64>)> {
+    let lines = text.lines().skip_while(|line| !line.starts_with(head)).skip(2);
+    let row = |line: &str| {
+        let mut cells = line.trim_matches('|').split('|').map(str::trim);
+        let method = cells.next().unwrap_or_default().trim_matches('`').to_string();
+        let numbers = cells.flat_map(|cell| cell.split([' ', '[', ']', ',', '*']));
+        (method, numbers.filter(|number| !number.is_empty()).map(|n| n.parse().expect(n)).collect())
+    };
+    lines.take_while(|line| line.starts_with('|')).map(row).collect()
+}
+
+#[test]
+fn the_printed_tables_are_the_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.html");
+    let run = common::run("compare_methods", &["--page".as_ref(), page.as_os_str()]).ends_with(0);
+    let head = "| mAP (%), 95 % intervals | color | context | density | existence | quantity | shape | Avg |";
+    let ours = table(&run.out, head);
+    assert_eq!(ours.len(), 11, "{}", run.out);
+    assert!(ours.iter().all(|(_, numbers)| numbers.len() == 3 * 7));
+    for file in ["README.md", "docs/methods.md"] {
+        let printed = table(&std::fs::read_to_string(repository(file)).unwrap(), head);
+        assert_eq!(printed.len(), ours.len(), "{file} has the table");
+        for ((method, ours), (printed_method, printed)) in ours.iter().zip(&printed) {
+            assert_eq!(method, printed_method, "{file}");
+            assert_eq!(ours.len(), printed.len(), "{file}: {method}");
+            for (ours, printed) in ours.iter().zip(printed) {
+                assert!((ours - printed).abs() <= TOLERANCE, "{file}: {method}: {printed} is now {ours}");
+            }
+        }
+    }
+
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert!(html.len() < 12 << 20, "{} bytes", html.len());
+    for (method, numbers) in &ours {
+        assert!(html.contains(&format!(">{method}</th>")), "{method}");
+        assert!(html.contains(&format!("{:.2}", numbers[0])), "{method}");
+    }
+    let Some(chromium) = chromium() else {
+        println!("not tried in a browser: there is no chromium on PATH and CHROMIUM is not set");
+        return;
+    };
+    assert_eq!(console(&chromium, &page), "", "a browser has nothing to complain of");
+    // The same page with what it must not have: the browser is heard, and its policy holds.
+    let bad = folder.path().join("bad.html");
+    std::fs::write(&bad, html.replace("</body>", "<img src=\"http://localhost:9/x.png\"></body>")).unwrap();
+    assert!(console(&chromium, &bad).contains("Content Security Policy"));
+}
+
+/// The browser that `CHROMIUM` names, or one on PATH.
+fn chromium() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("CHROMIUM") {
+        return Some(named.into());
+    }
+    let folders = std::env::var_os("PATH")?;
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    std::env::split_paths(&folders)
+        .flat_map(|folder| names.map(|name| folder.join(name)))
+        .find(|path| path.is_file())
+}
+
+/// What a headless browser's console holds after the page is shown.
+fn console(chromium: &Path, page: &Path) -> String {
+    let profile = tempfile::tempdir().unwrap();
+    let run = common::finish(
+        Command::new(chromium)
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+            .args(["--disable-background-networking", "--enable-logging=stderr", "--dump-dom"])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg(format!("file://{}", page.display())),
+    )
+    .ends_with(0);
+    assert!(run.out.contains("Mean average precision"), "the page is shown:\n{}", run.err);
+    run.err.lines().filter(|line| line.contains("CONSOLE")).collect::<Vec<_>>().join("\n")
+}
