@@ -1,7 +1,7 @@
 //! The curve of mean average precision over lambda, one line per group.
 
-use super::Page;
 use super::html::Html;
+use super::{GROUPS, Page};
 use crate::{Rounding, Table};
 
 /// The plot's frame within the picture, in its units: left, top, right, bottom.
@@ -25,7 +25,7 @@ impl Page<'_> {
         };
         let mean = sweep.iter().filter_map(|(lambda, m)| row_of(*m).map(|row| (*lambda, row.average.map)));
         let mut lines: Vec<(&str, Vec<(f64, f64)>)> =
-            table.groups.iter().enumerate().map(|(g, name)| (name.as_str(), curve(g))).collect();
+            table.groups.iter().take(GROUPS).enumerate().map(|(g, name)| (name.as_str(), curve(g))).collect();
         lines.push(("mean", mean.collect()));
 
         html.raw("<section aria-labelledby=\"lambda\">\n<h2 id=\"lambda\">WeiCom over lambda</h2>\n");

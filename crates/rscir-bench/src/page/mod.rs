@@ -19,6 +19,10 @@ pub use tiles::{TileData, TileSource};
 /// of a dozen queries stay well below it.
 const TILE_BYTES: usize = 8 << 20;
 
+/// Groups whose queries and curves are shown. Benchmarks with a group for each instance have hundreds, which no eye tells
+/// apart; all of them are in the table.
+const GROUPS: usize = 14;
+
 /// Best and worst queries shown of each group, unless told otherwise.
 const EXAMPLES: usize = 1;
 
@@ -28,7 +32,7 @@ const EXAMPLES: usize = 1;
 ///
 /// It shows the rows that [`evaluate_with_top`](crate::evaluate_with_top) kept; without any it is tables alone. The
 /// composition is the WeiCom whose lambda is nearest the paper's 0.5, or what [`Page::with_composition`] chooses. Two or more WeiComs that differ in lambda
-/// alone make the curve. The same evaluation gives the same bytes.
+/// alone make the curve. Of more than 14 groups the first 14 have curves and queries. The same evaluation gives the same bytes.
 ///
 /// ```
 /// # use rscir_bench::{EvaluateOptions, Query, QueryGroup, QuerySet, QueryVectors, evaluate_with_top};
@@ -194,7 +198,7 @@ impl<'a> Page<'a> {
         page.raw("<link rel=\"icon\" href=\"data:,\">\n<title>").text(self.title).raw("</title>\n<style>\n");
         page.raw(include_str!("page.css")).raw("</style>\n</head>\n<body>\n");
         tiles.write_definitions(&mut page);
-        page.raw(&body.into_string()).raw("</body>\n</html>\n");
+        page.raw(&body.into_string()).raw("</main>\n</body>\n</html>\n");
         page.into_string()
     }
 
@@ -228,7 +232,7 @@ impl<'a> Page<'a> {
                 spec.dim
             ));
         }
-        html.raw("</p>\n</header>\n");
+        html.raw("</p>\n</header>\n<main>\n");
     }
 
     /// Index of the method with this label.

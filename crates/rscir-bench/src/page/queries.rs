@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 
 use rscir_core::Scored;
 
-use super::Page;
 use super::html::Html;
 use super::tiles::Tiles;
+use super::{GROUPS, Page};
 use crate::{Query, QueryOutcome};
 
 /// A query on the page.
@@ -29,7 +29,7 @@ impl Page<'_> {
              <span class=\"key hit\">✓</span> relevant by the labels, <span class=\"key self\">Q</span> the query tile itself, \
              which stays in the archive.</p>\n",
         );
-        for g in 0..self.queries.groups.len() {
+        for g in 0..self.queries.groups.len().min(GROUPS) {
             let examples = self.ordered(g);
             let count = self.examples.min(examples.len());
             for example in &examples[..count] {

@@ -204,6 +204,18 @@ fn an_evaluation_without_rankings_or_methods_is_tables() {
 }
 
 #[test]
+fn of_hundreds_of_groups_the_first_are_shown() {
+    let mut run = Run::new();
+    let group = run.queries.groups.remove(0);
+    run.queries.groups =
+        (0..300).map(|g| QueryGroup { name: format!("instance {g}"), ..group.clone() }).collect();
+    let html = run.page(&run.sweep()).to_html();
+    assert!(html.contains(">instance 299<"), "the table has all");
+    assert_eq!(html.matches("<article>").count(), 2 * GROUPS);
+    assert_eq!(html.matches("<g class=\"line").count(), 2 * (GROUPS + 1), "in the plot and the legend");
+}
+
+#[test]
 fn an_evaluation_of_something_else_is_refused() {
     let run = Run::new();
     let evaluation = run.sweep();
