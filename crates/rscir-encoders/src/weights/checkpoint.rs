@@ -280,6 +280,11 @@ impl Checkpoint {
         self
     }
 
+    /// Gives memory that holds what was read of the files back to the system.
+    pub(super) fn release(&self) {
+        self.files.iter().for_each(MappedFile::release);
+    }
+
     /// A tensor's values as 32-bit floats in C order. They are borrowed from the mapped file where it holds them so;
     /// smaller types are widened exactly, f64 is rounded.
     ///

@@ -84,6 +84,9 @@ impl TensorProblem {
     }
 }
 
+/// Elements of a tensor that is worth a call to the system.
+const LARGE: usize = 1 << 18;
+
 /// Gives a model its weights, all of them or none.
 ///
 /// The model asks for every tensor by name and shape. What is wrong is noted and a placeholder handed out, so that
@@ -146,6 +149,10 @@ impl<'c> Loader<'c> {
                 self.problems.push(TensorProblem::Shape { name, expected, got: got.to_vec() });
             }
             Some(_) => {
+                // Whoever takes a large tensor has copied the one before.
+                if shape.iter().product::<usize>() >= LARGE {
+                    self.checkpoint.release();
+                }
                 let values = self.checkpoint.tensor_f32(&name, shape)?;
                 match first_non_finite(&values) {
                     None => return Ok(Some(values)),
