@@ -1,46 +1,63 @@
 //! Our half of `benches/compare/search.py`: searches when told to and says how long it took.
 //!
-//! `compare_search ROWS.npy QUERIES.npy` reads an archive and query vectors, the images' first, then as many texts'.
-//! It then obeys lines of standard input, and answers each with `milliseconds row row ...`, the rows of the answer
-//! (WeiCom, top 10):
+//! `compare_search ROWS.npy QUERIES.npy ARCHIVE` stores rows in an archive, if it is not there, and loads it, and reads
+//! query vectors, the images' first, then as many texts'. It then obeys lines of standard input, and answers each with
+//! `milliseconds row row ...`, the rows of the answer (WeiCom, top 10):
 //!
+//! - `open`: opens the archive once more, mapped, and reads the last row's key.
 //! - `read`: reads every value once.
 //! - `one Q`: query Q, exact, over the rows as they are.
 //! - `int8 Q`: the same over 8-bit rows with a proven bound.
-//! - `batch`: all queries at once; the rows are the first one's.
+//! - `batch`, `int8-batch`: all queries at once; the rows are the first one's.
 
 use std::error::Error;
 use std::io::{self, BufRead, Write};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rayon::prelude::*;
-use rscir_core::{Archive, ComposedQuery};
-use rscir_index::{Features, Hit, Int8Index, MemoryArchive, SearchOptions, search_batch, search_with};
+use rscir_core::{
+    Archive, ComposedQuery, EmbeddingSink, Embeddings, EncoderSpec, Fingerprint, Precision, SinkRow,
+};
+use rscir_index::{
+    ArchiveWriter, DiskArchive, Features, Hit, Int8Index, SearchOptions, StoredRows, search_batch,
+    search_with,
+};
 use rscir_weicom::WeiCom;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args_os().skip(1);
-    let mut path = || arguments.next().ok_or("usage: compare_search ROWS.npy QUERIES.npy");
-    let archive = Features::read(path()?)?.into_archive()?;
-    let queries = queries(&Features::read(path()?)?, &archive)?;
+    let mut path = || arguments.next().ok_or("usage: compare_search ROWS.npy QUERIES.npy ARCHIVE");
+    let (rows, queries, store) = (path()?, path()?, PathBuf::from(path()?));
+    if !store.is_dir() {
+        write(&Features::read(rows)?, &store)?;
+    }
+    let archive = DiskArchive::load(&store)?;
+    let queries = composed(&Features::read(queries)?, &archive)?;
     let mut index = None;
     let (method, options) = (WeiCom::default(), SearchOptions::top(10));
     for line in io::stdin().lock().lines() {
         let line = line?;
         let (command, number) = line.split_once(' ').unwrap_or((&line, "0"));
         let number: usize = number.parse()?;
-        if command == "int8" && index.is_none() {
+        if command.starts_with("int8") && index.is_none() {
             index = Some(Int8Index::new(&archive)?);
         }
         let start = Instant::now();
         let hits: Vec<Hit> = match (command, &index) {
+            ("open", _) => {
+                let opened = DiskArchive::open(&store)?;
+                std::hint::black_box(opened.key(opened.len() - 1));
+                Vec::new()
+            }
             ("read", _) => {
-                std::hint::black_box(read(archive.embeddings().as_slice()));
+                std::hint::black_box(read(&archive));
                 Vec::new()
             }
             ("one", _) => search_with(&archive, &method, &queries[number], &options)?,
             ("batch", _) => search_batch(&archive, &method, &queries, &options)?.swap_remove(0),
             ("int8", Some(index)) => index.search(&method, &queries[number], &options)?,
+            ("int8-batch", Some(index)) => index.search_batch(&method, &queries, &options)?.swap_remove(0),
             _ => return Err(format!("{line:?} is no command").into()),
         };
         let milliseconds = start.elapsed().as_secs_f64() * 1e3;
@@ -52,7 +69,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn queries(vectors: &Features, archive: &MemoryArchive) -> rscir_core::Result<Vec<ComposedQuery>> {
+/// Stores rows under their numbers.
+fn write(rows: &Features, store: &Path) -> rscir_index::Result<()> {
+    const BATCH: usize = 65_536;
+    let (rows, dim) = (&rows.embeddings, rows.embeddings.dim());
+    let mut writer = ArchiveWriter::create(store, EncoderSpec::unknown(dim), Precision::F32)?;
+    for start in (0..rows.len()).step_by(BATCH) {
+        let end = rows.len().min(start + BATCH);
+        let keys: Vec<String> = (start..end).map(|row| format!("{row}.jpg")).collect();
+        let fingerprint = Fingerprint::default();
+        let described: Vec<_> = keys.iter().map(|key| SinkRow { key, fingerprint }).collect();
+        let batch = Embeddings::normalize(dim, rows.as_slice()[start * dim..end * dim].to_vec())?;
+        writer.commit(&described, &batch)?;
+    }
+    Ok(())
+}
+
+fn composed(vectors: &Features, archive: &DiskArchive) -> rscir_core::Result<Vec<ComposedQuery>> {
     let count = vectors.embeddings.len() / 2;
     let query = |i| {
         let query = ComposedQuery::new(archive.spec().clone()).with_image(vectors.embeddings.vector(i))?;
@@ -62,7 +95,12 @@ fn queries(vectors: &Features, archive: &MemoryArchive) -> rscir_core::Result<Ve
 }
 
 /// A sum of the values' bits, so that each is read and little else is done.
-fn read(values: &[f32]) -> u32 {
+fn read(archive: &DiskArchive) -> u32 {
     let sum = |part: &[f32]| part.iter().fold(0u32, |sum, v| sum.wrapping_add(v.to_bits()));
-    values.par_chunks(64 * 1024).map(sum).reduce(|| 0, u32::wrapping_add)
+    let parts = archive.blocks().flat_map(|block| match block.rows {
+        StoredRows::F32(values) => values.chunks(64 * 1024),
+        _ => [].chunks(1),
+    });
+    let parts: Vec<&[f32]> = parts.collect();
+    parts.into_par_iter().map(sum).reduce(|| 0, u32::wrapping_add)
 }

@@ -122,6 +122,42 @@ fn what_a_writer_finds_after_a_kill_survives_a_power_cut() {
 }
 
 #[test]
+fn a_failing_read_is_an_error_and_nothing_is_lost() {
+    let steps = eventful(200, 10);
+    let models = models(&steps);
+    let whole = FaultyStorage::new();
+    live(&whole, &steps);
+    let open = |storage: &FaultyStorage| DiskArchive::open_with(Arc::new(storage.clone()), DIR);
+    for at in 0..whole.reads() {
+        let storage = FaultyStorage::new();
+        storage.fail_read_at(at, ErrorKind::Other);
+        let Ok(mut writer) = open_or_create(Arc::new(storage.clone()), Path::new(DIR)) else {
+            assert_eq!(live(&storage, &steps), Some(steps.len()), "read {at}");
+            continue;
+        };
+        for (number, step) in steps.iter().enumerate() {
+            if take(&mut writer, step).is_err() {
+                assert_eq!(content(&open(&storage).unwrap()), models[number], "read {at}");
+                // What was read in vain leaves no doubt about what was written.
+                take(&mut writer, step).unwrap();
+            }
+        }
+        drop(writer);
+        assert_eq!(content(&open(&storage).unwrap()), models[steps.len()], "read {at}");
+    }
+
+    let before = whole.reads();
+    open(&whole).unwrap();
+    let during_opening = whole.reads() - before;
+    assert!(during_opening > 1);
+    for read in 0..during_opening {
+        whole.fail_read_at(whole.reads() + read, ErrorKind::Other);
+        assert!(matches!(open(&whole), Err(Error::Io { action: IoAction::Read, .. })));
+    }
+    assert_eq!(content(&open(&whole).unwrap()), models[steps.len()]);
+}
+
+#[test]
 fn a_failing_operation_is_an_error_and_the_archive_stays() {
     let steps = eventful(200, 10);
     let models = models(&steps);

@@ -90,6 +90,22 @@ fn many_random_rows_lose_none() {
 }
 
 #[test]
+fn many_queries_at_once_are_answered_as_one_by_one() {
+    let dim = 48;
+    let archive = archive(unit_rows(9_000, dim, 1));
+    let index = Int8Index::new(&archive).unwrap();
+    let queries: Vec<_> =
+        (0..70).map(|seed| query(&unit_vector(dim, 100 + seed), &unit_vector(dim, 200 + seed))).collect();
+    let options = SearchOptions::top(10).statistics(Statistics::Moments);
+    for method in methods().iter().map(|method| &**method).chain([&Rrf::default() as &dyn Method]) {
+        let one_by_one: Vec<_> =
+            queries.iter().map(|query| search_with(&archive, method, query, &options).unwrap()).collect();
+        assert_eq!(index.search_batch(method, &queries, &options).unwrap(), one_by_one, "{}", method.label());
+    }
+    assert!(index.search_batch(&Sum, &[], &options).unwrap().is_empty());
+}
+
+#[test]
 fn other_methods_empty_archives_and_bad_queries_are_as_without_it() {
     let rows = archive(unit_rows(30, 6, 1));
     let index = Int8Index::new(&rows).unwrap();

@@ -84,6 +84,8 @@ struct State {
     locks: HashSet<PathBuf>,
     operations: Vec<Operation>,
     plan: Option<(usize, Fault)>,
+    reads: usize,
+    read_plan: Option<(usize, io::ErrorKind)>,
     capacity: Option<usize>,
     off: bool,
 }
@@ -128,6 +130,16 @@ impl FaultyStorage {
     /// Lets operation `operation`, from 0, meet `fault`. Replaces an earlier plan.
     pub fn fail_at(&self, operation: usize, fault: Fault) {
         self.state().plan = Some((operation, fault));
+    }
+
+    /// Files that were read so far, also in vain. Reads change nothing, so they are no operations and are counted apart.
+    pub fn reads(&self) -> usize {
+        self.state().reads
+    }
+
+    /// Lets read `read`, from 0, fail with `error`. Replaces an earlier plan.
+    pub fn fail_read_at(&self, read: usize, error: io::ErrorKind) {
+        self.state().read_plan = Some((read, error));
     }
 
     /// Holds no more than `bytes` in all files: writes are cut off there, then fail with
@@ -381,9 +393,14 @@ impl Storage for FaultyStorage {
     }
 
     fn read(&self, path: &Path) -> io::Result<Bytes> {
-        let state = self.state();
+        let mut state = self.state();
         if state.off {
             return Err(power_off());
+        }
+        let number = state.reads;
+        state.reads += 1;
+        if let Some((_, error)) = state.read_plan.filter(|plan| plan.0 == number) {
+            return Err(error.into());
         }
         Ok(Bytes::from(&state.files[state.file(path)?].content[..]))
     }
