@@ -138,9 +138,7 @@ impl Counter {
     fn count_by_bin(&mut self, binning: Binning, start: usize, len: usize) {
         let scores = &self.scores[..len];
         let bins = &mut self.bins[..len];
-        for (bin, &score) in bins.iter_mut().zip(scores) {
-            *bin = binning.bin(score);
-        }
+        binning.bins(scores, bins);
         let mut found = 0;
         for (i, &bin) in (0u16..).zip(&*bins) {
             let count = &mut self.histogram[usize::from(bin) % BINS];
@@ -159,16 +157,20 @@ impl Counter {
     }
 
     /// Adds the counts up, from the best relevant row to the worst.
-    fn collect(&self, binning: Option<Binning>, ranks: &mut Vec<(usize, usize)>) {
-        let (mut above, mut within) = (0, 0);
-        let mut done = BINS;
+    fn collect(&mut self, binning: Option<Binning>, ranks: &mut Vec<(usize, usize)>) {
+        if binning.is_some() {
+            // From here on a bin has the rows in unoccupied bins above it.
+            let mut above = 0;
+            for count in self.histogram.iter_mut().rev() {
+                let own = if *count & OCCUPIED == 0 { *count } else { 0 };
+                *count = above;
+                above += own;
+            }
+        }
+        let mut within = 0;
         ranks.clear();
         for (&key, &before) in self.keys.iter().zip(&self.before) {
-            if let Some(binning) = binning {
-                let bin = usize::from(binning.bin(score_of(key))) % BINS;
-                above += self.histogram[(bin + 1).min(done)..done].iter().sum::<u32>();
-                done = bin;
-            }
+            let above = binning.map_or(0, |b| self.histogram[usize::from(b.bin(score_of(key))) % BINS]);
             within += before;
             ranks.push((row_of(key), (above + within) as usize));
         }
@@ -234,8 +236,17 @@ impl Binning {
         (scale.is_finite() && scale > 0.0).then_some(Self { low, scale })
     }
 
+    /// The bins of some scores, by the widest vectors of the machine.
+    fn bins(self, scores: &[f32], bins: &mut [u16]) {
+        pulp::Arch::new().dispatch(|| {
+            for (bin, &score) in bins.iter_mut().zip(scores) {
+                *bin = self.bin(score);
+            }
+        });
+    }
+
     /// Every step rounds, none reverses an order: subtracting, multiplying by a positive number, bounding, adding.
-    #[inline]
+    #[inline(always)]
     fn bin(self, score: f32) -> u16 {
         const LAST: f32 = (BINS - 2) as f32;
         let step = (score - self.low) * self.scale;

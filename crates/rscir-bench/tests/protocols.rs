@@ -118,6 +118,54 @@ fn levir_asks_with_every_sentence_of_a_changed_pair() {
 }
 
 #[test]
+fn bad_levir_files_are_refused_by_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let entry = |name: &str, split: &str, flag: &str, sentence: &str| {
+        format!(
+            "{{\"images\": [\n{{\"filename\": {name}, \"split\": {split}, \"changeflag\": {flag},\n\
+             \"sentences\": [{{\"raw\": {sentence}}}]}}]}}"
+        )
+    };
+    let good = entry("\"1.png\"", "\"test\"", "1", "\"a road\"");
+    for (name, json, line, says) in [
+        ("empty", String::new(), 1, "EOF"),
+        ("cut", good[..good.len() - 12].into(), 3, "EOF"),
+        ("more behind", format!("{good}\n{good}"), 4, "trailing characters"),
+        ("a list", format!("[{good}]"), 1, "expected images with filename"),
+        ("no images", "{\"image\": []}".into(), 1, "missing field `images`"),
+        ("images of a number", "{\"images\": 3}".into(), 1, "invalid type: integer"),
+        ("a number for a name", entry("1", "\"test\"", "1", "\"a\""), 2, "expected a string"),
+        ("null for a split", entry("\"1.png\"", "null", "1", "\"a\""), 2, "expected a string"),
+        ("a text for a flag", entry("\"1.png\"", "\"test\"", "\"1\"", "\"a\""), 2, "expected u8"),
+        ("a flag of two", entry("\"1.png\"", "\"test\"", "2", "\"a\""), 3, "must be 0 or 1"),
+        ("a flag below zero", entry("\"1.png\"", "\"test\"", "-1", "\"a\""), 2, "expected u8"),
+        ("an empty name", entry("\"\"", "\"test\"", "1", "\"a\""), 3, "filename is empty"),
+        ("a parent folder", entry("\"../1.png\"", "\"test\"", "1", "\"a\""), 3, "base name alone"),
+        ("a parent as split", entry("\"1.png\"", "\"..\"", "1", "\"a\""), 3, "base name alone"),
+        ("an empty sentence", entry("\"1.png\"", "\"test\"", "1", "\" \""), 3, "sentence is empty"),
+        ("a broken escape", entry("\"1.png\"", "\"test\"", "1", "\"\\x\""), 3, "escape"),
+        ("a NUL byte", entry("\"1\0.png\"", "\"test\"", "1", "\"a\""), 2, "NUL"),
+        ("a field twice", good.replace("\"split\"", "\"filename\""), 2, "duplicate field"),
+        ("a field less", good.replace("\"split\"", "\"spit\""), 3, "missing field `split`"),
+        ("deep", "{\"images\": ".to_string() + &"[".repeat(1 << 20), 1, "expected a string"),
+        (
+            "a sentence of 1 MB",
+            entry("\"1.png\"", "\"test\"", "1", &format!("\"{}\"", "x".repeat(1 << 20))),
+            3,
+            "characters",
+        ),
+    ] {
+        match LevirCc::read(write(folder.path(), "l.json", &json)) {
+            Err(Error::Line { line: at, problem, .. }) => {
+                assert!(at == line && problem.contains(says), "{name}: {at}: {problem}");
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    assert!(LevirCc::read(write(folder.path(), "l.json", &format!("\u{feff}{good}"))).is_ok());
+}
+
+#[test]
 fn domain_conversion_asks_for_the_class_in_every_other_domain() {
     let folder = tempfile::tempdir().unwrap();
     let list =
@@ -214,4 +262,25 @@ fn the_published_list_of_xview_is_read_whole() {
     let (queries, missing) = protocol.queries(&archive(&rows)).unwrap();
     assert_eq!((queries.len(), queries.groups.len(), missing.len()), (291, 10, 0));
     assert!(queries.relevant.iter().all(|rows| rows.len() == 1));
+
+    // Scenes around a circle, each target some degrees on: nearer than any other image, or behind the scene before's.
+    let step = 360.0 / 291.0;
+    for (shift, map, first) in [(0.3, 100.0, 100.0), (0.8, 50.0, 0.0)] {
+        let scenes = (0u16..).zip(text.lines().skip(1)).flat_map(|(i, line)| {
+            let angle = f32::from(i) * step;
+            let (image, target) = (line.split(',').next().unwrap(), line.rsplit(',').next().unwrap());
+            [(image, angle), (target, angle + shift)]
+        });
+        let archive = archive(&scenes.collect::<Vec<_>>());
+        for words in [XviewText::Default, XviewText::First, XviewText::Second] {
+            let mut protocol = protocol.clone();
+            protocol.text = words;
+            let table = table(&protocol, &archive, true);
+            let by_image = &table.rows[0];
+            assert_eq!(by_image.average.queries, 291);
+            for figures in by_image.figures.iter().chain([&by_image.average]) {
+                assert_eq!((figures.map, figures.recall[0], figures.recall[1]), (map, first, 100.0));
+            }
+        }
+    }
 }

@@ -147,11 +147,45 @@ pub struct LevirCc {
 
 /// An entry of `images` in `LevirCCcaptions.json`.
 #[derive(serde::Deserialize)]
-struct LevirImage {
+struct LevirEntry {
     filename: String,
     split: String,
     changeflag: u8,
     sentences: Vec<LevirSentence>,
+}
+
+/// An entry that can ask. Checked while it is read, so that an error knows its line.
+#[derive(serde::Deserialize)]
+#[serde(try_from = "LevirEntry")]
+struct LevirImage {
+    filename: String,
+    split: String,
+    changed: bool,
+    sentences: Vec<String>,
+}
+
+impl TryFrom<LevirEntry> for LevirImage {
+    type Error = String;
+
+    fn try_from(entry: LevirEntry) -> std::result::Result<Self, String> {
+        let sentences: Vec<String> = entry.sentences.into_iter().map(|s| s.raw.trim().into()).collect();
+        let names = [("filename", &entry.filename), ("split", &entry.split)];
+        for (what, field) in names.into_iter().chain(sentences.iter().map(|raw| ("sentence", raw))) {
+            if let Some(problem) = field_problem(what, field) {
+                return Err(problem);
+            }
+        }
+        for (what, name) in names {
+            if name.contains(['/', '\\']) || name == ".." {
+                return Err(format!("the {what} {name:?} names a folder: give the base name alone"));
+            }
+        }
+        if entry.changeflag > 1 {
+            return Err(format!("the changeflag is {}: it must be 0 or 1", entry.changeflag));
+        }
+        let changed = entry.changeflag == 1;
+        Ok(Self { filename: entry.filename, split: entry.split, changed, sentences })
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -178,14 +212,14 @@ impl LevirCc {
             Error::Line { path: path.into(), line: error.line() as u64, problem }
         })?;
         let mut pairs = Vec::new();
-        for image in file.images.iter().filter(|image| image.changeflag == 1) {
+        for image in file.images.iter().filter(|image| image.changed) {
             let key = |side| format!("images/{}/{side}/{}", image.split, image.filename);
             for sentence in &image.sentences {
                 pairs.push(Pair {
                     line: 0,
                     group: image.split.clone(),
                     image: key("A"),
-                    texts: vec![sentence.raw.trim().into()],
+                    texts: vec![sentence.clone()],
                     target: key("B"),
                 });
             }
