@@ -53,7 +53,7 @@ impl FromStr for Precision {
 /// It is stored with every archive: vectors of two encoders cannot be compared, even if their widths
 /// agree, and a wrong activation or preprocessing gives vectors that look right and rank worse.
 /// An empty text field means *unknown* (features that came from a file without this record) and agrees
-/// with everything; [`EncoderSpec::dim`] is always known.
+/// with everything, but for [`EncoderSpec::decoding`]; [`EncoderSpec::dim`] is always known.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct EncoderSpec {
@@ -63,6 +63,10 @@ pub struct EncoderSpec {
     pub architecture: String,
     /// `gelu` (exact) or `quick_gelu`; a state dict does not record it.
     pub activation: String,
+    /// How a file becomes a decoded image where that is not as Pillow's `open` and `convert("RGB")` do it: the bands, the
+    /// stretch, the EXIF orientation, as one line. Empty means Pillow's way, as in archives from before this field.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "String::is_empty"))]
+    pub decoding: String,
     /// How a decoded image becomes the tower's input, as one line.
     pub preprocessing: String,
     /// Which tokenizer, and a hash of its vocabulary.
@@ -82,6 +86,7 @@ impl EncoderSpec {
             model: String::new(),
             architecture: String::new(),
             activation: String::new(),
+            decoding: String::new(),
             preprocessing: String::new(),
             tokenizer: String::new(),
             weights_sha256: String::new(),
@@ -92,7 +97,7 @@ impl EncoderSpec {
 
     /// True if nothing but the width of the vectors is known.
     pub fn is_unknown(&self) -> bool {
-        self.fields().iter().all(|(_, value)| value.is_empty())
+        self.decoding.is_empty() && self.fields().iter().all(|(_, value)| value.is_empty())
     }
 
     /// `Ok` if vectors of `query` may be compared with vectors of `self` (the archive's).
@@ -111,7 +116,13 @@ impl EncoderSpec {
                 return differs(field, a, q);
             }
         }
-        if self.precision != query.precision && !self.is_unknown() && !query.is_unknown() {
+        if self.is_unknown() || query.is_unknown() {
+            return Ok(());
+        }
+        if self.decoding != query.decoding {
+            return differs("decoding", &self.decoding, &query.decoding);
+        }
+        if self.precision != query.precision {
             return differs("precision", self.precision.as_str(), query.precision.as_str());
         }
         Ok(())
@@ -133,7 +144,7 @@ impl EncoderSpec {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the archive and the query come from different encoders: {field} is {archive:?} in the archive and {query:?} in \
-     the query; encode both with one model"
+     the query; encode both with one model and one way of decoding"
 )]
 pub struct SpecMismatch {
     /// Name of the field of [`EncoderSpec`].
@@ -163,6 +174,11 @@ mod tests {
         assert_eq!(clip().check(&quick).unwrap_err().field, "activation");
         let half = EncoderSpec { precision: Precision::Bf16, ..clip() };
         assert_eq!(clip().check(&half).unwrap_err().field, "precision");
+        // Empty is Pillow's way here, and not unknown.
+        let infrared = EncoderSpec { decoding: "bands=[3, 2, 1]".into(), ..clip() };
+        assert_eq!(clip().check(&infrared).unwrap_err().field, "decoding");
+        assert_eq!(infrared.check(&clip()).unwrap_err().field, "decoding");
+        assert!(infrared.check(&infrared).is_ok() && infrared.check(&EncoderSpec::unknown(4)).is_ok());
         assert_eq!(clip().check(&EncoderSpec::unknown(5)).unwrap_err().field, "dim");
     }
 

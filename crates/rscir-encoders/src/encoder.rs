@@ -36,6 +36,7 @@ pub struct ClipEncoder {
     tokenizer: Tokenizer,
     device: Found,
     precision: Precision,
+    decode: DecodeOptions,
     spec: OnceLock<EncoderSpec>,
 }
 
@@ -85,6 +86,11 @@ impl ClipEncoder {
         self.preprocessor.preprocessing()
     }
 
+    /// How files become images.
+    pub fn decode_options(&self) -> &DecodeOptions {
+        &self.decode
+    }
+
     /// A composed query: the image in this file, and the text.
     ///
     /// # Errors
@@ -92,7 +98,7 @@ impl ClipEncoder {
     pub fn compose(&self, image: impl AsRef<Path>, text: &str) -> Result<ComposedQuery> {
         let path = image.as_ref();
         let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
-        let image = decode(&bytes, &DecodeOptions::default())
+        let image = decode(&bytes, &self.decode)
             .map_err(|source| Error::Image { path: path.into(), source: Box::new(source) })?;
         let view = RgbView::new(image.width, image.height, &image.data)?;
         let (image, text_vector) = (self.encode_image(view)?, self.encode_texts(&[text])?);
@@ -107,6 +113,7 @@ impl ClipEncoder {
             model: self.name.clone(),
             architecture: self.config.to_string(),
             activation: self.config.activation(),
+            decoding: self.decode.to_string(),
             preprocessing: self.preprocessor.preprocessing().to_string(),
             tokenizer: self.tokenizer.identity().into(),
             weights_sha256: self.checkpoint.sha256().into(),
@@ -187,6 +194,7 @@ pub struct ClipEncoderBuilder {
     tokenizer: Option<PathBuf>,
     device: Device,
     precision: Precision,
+    decode: DecodeOptions,
     progress: Arc<dyn Progress>,
 }
 
@@ -213,6 +221,7 @@ impl ClipEncoderBuilder {
             tokenizer: None,
             device: Device::default(),
             precision: Precision::default(),
+            decode: DecodeOptions::default(),
             progress: Arc::new(Silent),
         }
     }
@@ -253,6 +262,14 @@ impl ClipEncoderBuilder {
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
+        self
+    }
+
+    /// Decodes files so; as Pillow unless said. What decides the pixels is part of the spec: an archive and its queries need
+    /// the same, and an ingest the same in [`IngestOptions::decode`](crate::IngestOptions::decode).
+    #[must_use]
+    pub fn decode(mut self, options: DecodeOptions) -> Self {
+        self.decode = options;
         self
     }
 
@@ -305,6 +322,7 @@ impl ClipEncoderBuilder {
             tokenizer,
             device,
             precision: self.precision,
+            decode: self.decode,
             spec: OnceLock::new(),
         })
     }

@@ -1,44 +1,17 @@
 //! Hostile checkpoints: crafted ones and mutations of real ones. Each gives an error that says what is wrong, none panics,
 //! takes more memory than its size and 256 MiB, or two seconds.
 
-#![allow(unsafe_code)] // An allocator that counts.
-
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rscir_encoders::{Checkpoint, Error};
 
 mod hostile;
+mod measured;
 
 use hostile::{legacy, pickles, safetensors, zips};
-
-/// Counts what is allocated, and the most that ever was.
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator as it is; counting touches nothing but two atomic numbers.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Relaxed) + layout.size();
-        PEAK.fetch_max(now, Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use measured::measured;
 
 const SPARE_MEMORY: usize = 256 << 20;
 const LONGEST: Duration = Duration::from_secs(2);
@@ -46,15 +19,12 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// Opens a file and reads everything in it, within the limits.
 fn attempt(path: &Path, case: &str) -> Result<(), Error> {
     let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len() as usize);
-    let (before, start) = (NOW.load(Relaxed), Instant::now());
-    PEAK.store(before, Relaxed);
-    let result = Checkpoint::open(path).and_then(|checkpoint| {
-        let checkpoint = checkpoint.open_clip_names();
+    let (result, peak, time) = measured(|| {
+        let checkpoint = Checkpoint::open(path)?.open_clip_names();
         checkpoint.names().try_for_each(|name| {
             checkpoint.tensor_f32(name, checkpoint.shape(name).unwrap_or_default()).map(|_| ())
         })
     });
-    let (peak, time) = (PEAK.load(Relaxed) - before, start.elapsed());
     assert!(peak <= size + SPARE_MEMORY, "{case}: {peak} bytes of memory for a file of {size}");
     assert!(time < LONGEST, "{case}: {time:?}");
     result

@@ -1,12 +1,13 @@
-//! Decoding gives Pillow's bytes for images of every kind, and an error or an image for damaged and hostile ones.
+//! Decoding gives Pillow's bytes for images of every kind.
 
 use std::path::{Path, PathBuf};
 
-use rscir_core::RgbView;
-use rscir_encoders::{DecodeOptions, Preprocessing, Preprocessor, RgbImage, Stretch, decode};
+use rscir_core::{EmbeddingSink, Embeddings, Fingerprint, RgbView, SinkRow};
+use rscir_encoders::{
+    ClipEncoder, DecodeOptions, Error, ImageList, IngestOptions, Preprocessing, Preprocessor, RgbImage,
+    Stretch, decode, ingest,
+};
 use sha2::{Digest, Sha256};
-
-mod damage;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/images")
@@ -157,4 +158,45 @@ fn what_is_wrong_is_said() {
         let named = error.to_lowercase().starts_with(&format.replace("jpg", "jpeg"));
         assert!(named, "{file}: {error}");
     }
+}
+
+/// Takes nothing.
+struct NoSink;
+
+impl EmbeddingSink for NoSink {
+    fn fingerprint(&self, _: &str) -> Option<Fingerprint> {
+        None
+    }
+
+    fn commit(&mut self, _: &[SinkRow<'_>], _: &Embeddings) -> rscir_core::Result<()> {
+        panic!("a row was committed")
+    }
+}
+
+#[test]
+fn what_decides_the_pixels_is_part_of_the_spec() {
+    let mut options = DecodeOptions::default();
+    options.max_pixels = 7;
+    assert_eq!(options.to_string(), "");
+    options = DecodeOptions::default();
+    options.bands = Some([3, 2, 1]);
+    options.stretch = Stretch::Percentile(2.0, 98.5);
+    options.apply_orientation = true;
+    assert_eq!(options.to_string(), "bands=[3, 2, 1] stretch=percentile(2, 98.5) orientation=exif");
+
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/encoders/vit_gelu");
+    let plain = ClipEncoder::from_folder(&model).build().unwrap();
+    let other = ClipEncoder::from_folder(&model).decode(options.clone()).build().unwrap();
+    assert_eq!(plain.spec().check(other.spec()).unwrap_err().field, "decoding");
+
+    let images = ImageList::collect(folder().join("kinds")).unwrap();
+    let ingest = |encoder| ingest(&images, encoder, &mut NoSink, &IngestOptions::default(), &mut |_| {});
+    assert!(
+        matches!(ingest(&other), Err(Error::Decoding { expected, .. }) if expected == options.to_string())
+    );
+
+    // A query is decoded as its encoder says: with bands that the image does not have, not at all.
+    assert!(plain.compose(folder().join("kinds/rgb8.png"), "sand").is_ok());
+    let error = other.compose(folder().join("kinds/rgb8.png"), "sand").unwrap_err();
+    assert!(std::error::Error::source(&error).is_some_and(|cause| cause.to_string().starts_with("band 3")));
 }

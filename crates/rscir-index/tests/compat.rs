@@ -26,6 +26,7 @@ fn spec() -> EncoderSpec {
         model: "compat".into(),
         architecture: "ViT".into(),
         activation: "quick_gelu".into(),
+        decoding: String::new(),
         preprocessing: "bicubic".into(),
         tokenizer: "clip".into(),
         weights_sha256: "00ff".into(),

@@ -1,9 +1,11 @@
 //! What the first bytes of a file tell, and checks before anything is allocated.
 
-use super::{DecodeOptions, ImageProblem};
+use super::{DecodeOptions, ImageProblem, Stretch};
 
 /// Bytes of pixels that any file may have: a header does no harm below.
 const FREE_BYTES: u64 = 1 << 20;
+/// Bytes of memory that decoding any file may take.
+const FREE_MEMORY: u64 = 192 << 20;
 /// Bytes of a file that is no image which are shown for people to recognise it.
 const SHOWN_BYTES: usize = 16;
 
@@ -54,12 +56,13 @@ impl Format {
     }
 }
 
-pub(super) fn check_pixels(width: u32, height: u32, options: &DecodeOptions) -> Result<(), ImageProblem> {
+/// Width times height, within the limit.
+pub(super) fn check_pixels(width: u32, height: u32, options: &DecodeOptions) -> Result<u64, ImageProblem> {
     let limit = options.max_pixels;
-    if u64::from(width) * u64::from(height) > limit {
-        return Err(ImageProblem::TooManyPixels { width, height, limit });
+    match u64::from(width) * u64::from(height) {
+        pixels if pixels > limit => Err(ImageProblem::TooManyPixels { width, height, limit }),
+        pixels => Ok(pixels),
     }
-    Ok(())
 }
 
 /// Refuses `needed` bytes of pixels from a file of `length` bytes each of which stands for `most` bytes at best.
@@ -71,6 +74,24 @@ pub(super) fn check_content(
 ) -> Result<(), ImageProblem> {
     if needed > (length as u64).saturating_mul(most).saturating_add(FREE_BYTES) {
         return Err(ImageProblem::TooLittleData { format: format.name(), needed, length });
+    }
+    Ok(())
+}
+
+/// Refuses an image that takes more memory than its file justifies: `decoding` bytes in the decoder, and what becomes of
+/// them in RGB.
+pub(super) fn check_memory(
+    format: Format,
+    pixels: u64,
+    decoding: u64,
+    length: usize,
+    options: &DecodeOptions,
+) -> Result<(), ImageProblem> {
+    // Three bytes of RGB and one of a palette's indices; percentiles sort a band.
+    let each = if matches!(options.stretch, Stretch::Percentile(..)) { 8 } else { 4 };
+    let needed = pixels.saturating_mul(each).saturating_add(decoding);
+    if needed > (length as u64).saturating_mul(options.max_expansion).max(FREE_MEMORY) {
+        return Err(ImageProblem::Bomb { format: format.name(), needed, length });
     }
     Ok(())
 }

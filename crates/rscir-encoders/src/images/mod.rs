@@ -66,6 +66,11 @@ fn decode_inner(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, Image
 }
 
 fn jpeg(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, ImageProblem> {
+    let header = rscir_jpeg::read_header(bytes)?;
+    let pixels = header::check_pixels(header.width, header.height, options)?;
+    // Files of several scans keep their coefficients, of 16 bits.
+    let coefficients = pixels * 2 * u64::from(header.components);
+    header::check_memory(Format::Jpeg, pixels, coefficients, bytes.len(), options)?;
     let limits = rscir_jpeg::Limits { max_pixels: options.max_pixels };
     let image = rscir_jpeg::decode(bytes, &limits)?;
     let orientation = rscir_jpeg::exif_orientation(bytes).and_then(Orientation::from_exif);
@@ -77,28 +82,31 @@ fn webp(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, ImageProblem> {
     let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(|e| Format::WebP.damaged(e))?;
     let exif = decoder.exif_metadata().ok().flatten();
     let orientation = exif.and_then(|exif| Orientation::from_exif_chunk(&exif));
-    // A picture of one colour takes no bits a pixel in the lossless form, so only the limit bounds it.
-    Ok(eight_bit(decoder, Format::WebP, options, None)?.oriented(orientation))
+    // A picture of one colour takes no bits a pixel in the lossless form: its length tells nothing.
+    Ok(eight_bit(decoder, Format::WebP, options, bytes.len(), None)?.oriented(orientation))
 }
 
 fn bmp(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, ImageProblem> {
     let decoder = BmpDecoder::new(Cursor::new(bytes)).map_err(|e| Format::Bmp.damaged(e))?;
     // At best two bytes of run-length coding stand for 255 pixels of one byte, three here.
-    eight_bit(decoder, Format::Bmp, options, Some((bytes.len(), 383)))
+    eight_bit(decoder, Format::Bmp, options, bytes.len(), Some(383))
 }
 
-/// Reads an image whose decoder gives 8-bit RGB or RGBA. `source`: bytes of the file, and the most bytes of pixels that
-/// each can stand for.
+/// Reads an image whose decoder gives 8-bit RGB or RGBA, from a file of `length` bytes each of which stands for `most`
+/// bytes of pixels at best.
 fn eight_bit(
     mut decoder: impl ImageDecoder,
     format: Format,
     options: &DecodeOptions,
-    source: Option<(usize, u64)>,
+    length: usize,
+    most: Option<u64>,
 ) -> Result<Raster, ImageProblem> {
     let (width, height) = decoder.dimensions();
     let total = decoder.total_bytes();
-    header::check_pixels(width, height, options)?;
-    if let Some((length, most)) = source {
+    let pixels = header::check_pixels(width, height, options)?;
+    // The decoder's own buffers are no larger than the pixels.
+    header::check_memory(format, pixels, total.saturating_mul(2), length, options)?;
+    if let Some(most) = most {
         header::check_content(format, total, length, most)?;
     }
     let channels = match decoder.color_type() {

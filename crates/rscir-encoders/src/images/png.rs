@@ -20,9 +20,11 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, Im
     decoder.set_ignore_iccp_chunk(true);
     decoder.set_transformations(Transformations::IDENTITY);
     let info = decoder.read_header_info().map_err(damaged)?;
-    header::check_pixels(info.width, info.height, options)?;
+    let pixels = header::check_pixels(info.width, info.height, options)?;
     let needed = info.raw_bytes() as u64;
     header::check_content(Format::Png, needed, bytes.len(), DEFLATE_RATIO)?;
+    // As the file has them, and as samples.
+    header::check_memory(Format::Png, pixels, needed.saturating_mul(2), bytes.len(), options)?;
 
     let mut reader = decoder.read_info().map_err(damaged)?;
     let Some(length) = reader.output_buffer_size() else {

@@ -43,6 +43,19 @@ pub enum ImageProblem {
         /// Bytes of the file.
         length: usize,
     },
+    /// An image that takes far more memory than its file is long.
+    #[error(
+        "{format}: decoding {length} bytes takes {needed} bytes of memory: a decompression bomb; if it is none, raise \
+         DecodeOptions::max_expansion"
+    )]
+    Bomb {
+        /// The format.
+        format: &'static str,
+        /// Bytes of memory.
+        needed: u64,
+        /// Bytes of the file.
+        length: usize,
+    },
     /// A damaged or unsupported JPEG file.
     #[error("JPEG: {0}")]
     Jpeg(#[from] rscir_jpeg::Error),

@@ -171,7 +171,8 @@ impl Raster {
                 values().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
             }
             Stretch::Percentile(low, high) => {
-                let mut sorted: Vec<f32> = values().collect();
+                let mut sorted = Vec::with_capacity(self.pixels());
+                sorted.extend(values());
                 (percentile(&mut sorted, low), percentile(&mut sorted, high))
             }
             Stretch::Range(low, high) => (low[at], high[at]),

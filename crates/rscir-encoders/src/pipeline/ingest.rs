@@ -65,7 +65,7 @@ impl fmt::Display for Failure {
 pub struct IngestOptions<'a> {
     /// Images encoded and committed at once; 32 unless said.
     pub batch: usize,
-    /// How files are decoded.
+    /// How files are decoded; what decides the pixels must be as the encoder's spec says.
     pub decode: DecodeOptions,
     /// How a changed file is seen.
     pub changes: ChangeDetection,
@@ -145,7 +145,8 @@ const STOP_LATENCY: Duration = Duration::from_millis(50);
 /// the number of threads, and on the batch size within the encoder's tolerance.
 ///
 /// # Errors
-/// Errors of the encoder's device and of the sink; [`Error::TooManyFailures`]. What was committed before stays.
+/// [`Error::Decoding`] if the options decode otherwise than the encoder's spec says, before anything is done; errors of
+/// the encoder's device and of the sink; [`Error::TooManyFailures`]. What was committed before stays.
 pub fn ingest(
     images: &ImageList,
     encoder: &dyn ImageEncoder,
@@ -153,6 +154,10 @@ pub fn ingest(
     options: &IngestOptions<'_>,
     on_failure: &mut dyn FnMut(Failure),
 ) -> Result<IngestReport> {
+    let (decoding, expected) = (options.decode.to_string(), &encoder.spec().decoding);
+    if decoding != *expected {
+        return Err(Error::Decoding { got: decoding, expected: expected.clone() });
+    }
     let mut report = IngestReport::default();
     for failure in images.unlisted() {
         report.fail(failure.clone(), options, on_failure)?;

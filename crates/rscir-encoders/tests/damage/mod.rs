@@ -1,13 +1,9 @@
-//! Images damaged at random and made to do harm: each is an error or an image, soon and without much memory.
+//! Images made to do harm, and damage at random.
 
-use std::time::{Duration, Instant};
-
-use rscir_encoders::{DecodeOptions, decode};
-
-use super::{folder, read};
+use super::read;
 
 /// A generator of 64 bits (xorshift*, Vigna 2016).
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -20,51 +16,31 @@ impl Random {
     fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
-}
 
-/// 600 damaged copies of images of every kind: bytes changed, cut out, repeated or cut off.
-#[test]
-fn damaged_images_are_errors_or_images() {
-    let mut files: Vec<_> =
-        std::fs::read_dir(folder().join("kinds")).unwrap().map(|e| e.unwrap().path()).collect();
-    files.sort();
-    let mut random = Random(0x9E37_79B9_7F4A_7C15);
-    let (mut errors, mut images) = (0, 0);
-    for round in 0..600 {
-        let file = &files[round % files.len()];
-        let mut bytes = std::fs::read(file).unwrap();
-        for _ in 0..1 + random.below(6) {
-            let at = random.below(bytes.len());
+    /// Changes bytes, cuts some out, repeats some or cuts the rest off.
+    pub(crate) fn damage(&mut self, bytes: &mut Vec<u8>) {
+        for _ in 0..1 + self.below(6) {
+            let at = self.below(bytes.len());
             let near = at % bytes.len().min(64);
-            match random.below(8) {
+            let end = (at + self.below(40)).min(bytes.len());
+            match self.below(8) {
                 0 => bytes.truncate(at.max(1)),
-                1 => drop(bytes.drain(at..(at + random.below(40)).min(bytes.len()))),
+                1 => drop(bytes.drain(at..end)),
                 2 => {
-                    let end = (at + random.below(40)).min(bytes.len());
                     let part = bytes[at..end].to_vec();
                     bytes.splice(at..at, part);
                 }
                 3 => bytes[at] = 0xFF,
-                4 => bytes[at] ^= 1 << random.below(8),
+                4 => bytes[at] ^= 1 << self.below(8),
                 // Headers lie at the beginning.
-                5 => bytes[near] = random.next() as u8,
-                _ => bytes[at] = random.next() as u8,
+                5 => bytes[near] = self.next() as u8,
+                _ => bytes[at] = self.next() as u8,
             }
             if bytes.is_empty() {
                 bytes.push(0);
             }
         }
-        let start = Instant::now();
-        match decode(&bytes, &DecodeOptions::default()) {
-            Ok(image) => {
-                assert_eq!(image.data.len(), image.width * image.height * 3);
-                images += 1;
-            }
-            Err(_) => errors += 1,
-        }
-        assert!(start.elapsed() < Duration::from_secs(2), "{} took {:?}", file.display(), start.elapsed());
     }
-    assert!(errors > 200 && images > 50, "{errors} errors, {images} images");
 }
 
 /// The CRC-32 of PNG chunks (ISO 3309).
@@ -110,7 +86,7 @@ fn zeros_deflated(mebibytes: usize) -> Vec<u8> {
 }
 
 /// A classic little-endian TIFF of one directory: tag, type (3: 16 bits, 4: 32 bits), count, value.
-fn tiff(entries: &[(u16, u16, u32, u32)], rest: &[u8]) -> Vec<u8> {
+fn tiff(entries: &[(u16, u16, u32, u32)]) -> Vec<u8> {
     let mut out = b"II\x2A\0\x08\0\0\0".to_vec();
     out.extend((entries.len() as u16).to_le_bytes());
     for (tag, kind, count, value) in entries {
@@ -120,7 +96,6 @@ fn tiff(entries: &[(u16, u16, u32, u32)], rest: &[u8]) -> Vec<u8> {
         out.extend(value.to_le_bytes());
     }
     out.extend([0; 4]);
-    out.extend(rest);
     out
 }
 
@@ -139,7 +114,16 @@ fn gray_tiff(width: u32, height: u32, bits: u32, compression: u32) -> Vec<(u16, 
     ]
 }
 
-fn with(mut entries: Vec<(u16, u16, u32, u32)>, changed: &[(u16, u16, u32, u32)]) -> Vec<u8> {
+fn with(entries: Vec<(u16, u16, u32, u32)>, changed: &[(u16, u16, u32, u32)]) -> Vec<u8> {
+    with_content(entries, changed, &[0x55; 400])
+}
+
+/// `content` lies at byte 200.
+fn with_content(
+    mut entries: Vec<(u16, u16, u32, u32)>,
+    changed: &[(u16, u16, u32, u32)],
+    content: &[u8],
+) -> Vec<u8> {
     for change in changed {
         match entries.iter_mut().find(|entry| entry.0 == change.0) {
             Some(entry) => *entry = *change,
@@ -147,7 +131,10 @@ fn with(mut entries: Vec<(u16, u16, u32, u32)>, changed: &[(u16, u16, u32, u32)]
         }
     }
     entries.sort();
-    tiff(&entries, &[0x55; 400])
+    let mut out = tiff(&entries);
+    out.resize(200, 0x55);
+    out.extend(content);
+    out
 }
 
 fn bmp(width: i32, height: i32, bits: u16, compression: u32, colors: u32) -> Vec<u8> {
@@ -173,8 +160,24 @@ fn jpeg(width: u16, height: u16) -> Vec<u8> {
     bytes
 }
 
+/// A lossless WebP of one colour, whose pixels take no bits.
+fn one_colour(side: u64) -> Vec<u8> {
+    // Sides less one in 14 bits each, no alpha, version 0, no transform, cache or second image; five codes of one symbol.
+    let bits = (side - 1) | (side - 1) << 14;
+    let codes = (0..5).fold(0_u64, |codes, code| codes | 0b0001 << (4 * code));
+    let content = [&[0x2F][..], &(bits as u32).to_le_bytes(), &(codes << 3).to_le_bytes()].concat();
+    riff(&[&b"VP8L"[..], &(content.len() as u32).to_le_bytes(), &content, &[0]].concat())
+}
+
+/// A JPEG with a colour profile of 255 segments of 64 KiB.
+fn jpeg_with_profile() -> Vec<u8> {
+    let whole = read("kinds/420.jpg");
+    let segment = |n: u8| [&b"\xFF\xE2\xFF\xFFICC_PROFILE\0"[..], &[n, 255], &[0x55; 65_519]].concat();
+    [whole[..2].to_vec(), (1..=255).flat_map(segment).collect(), whole[2..].to_vec()].concat()
+}
+
 /// Headers that promise much, streams that swell, tables that lie.
-fn crafted() -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn crafted() -> Vec<(&'static str, Vec<u8>)> {
     let huge = 100_000;
     let zeros = zeros_deflated(64);
     let swollen = |kind: &[u8; 4], prefix: &[u8]| {
@@ -183,7 +186,11 @@ fn crafted() -> Vec<(&'static str, Vec<u8>)> {
         bytes.extend(chunk(b"IDAT", &[]));
         bytes
     };
-    let gray = |changed: &[_]| with(gray_tiff(16, 16, 8, 1), changed);
+    let gray = |changed: &[_]| {
+        let mut entries = gray_tiff(16, 16, 8, 1);
+        entries[8].3 = 256;
+        with(entries, changed)
+    };
     vec![
         ("PNG of 100k x 100k", png_header(huge, huge, 8, 2)),
         ("PNG of 2^31 x 2^31", png_header(u32::MAX / 2, u32::MAX / 2, 16, 6)),
@@ -204,6 +211,26 @@ fn crafted() -> Vec<(&'static str, Vec<u8>)> {
             bytes.extend(b"iCCP");
             bytes
         }),
+        ("PNG of 13k x 13k that swells", {
+            let zeros = chunk(b"IDAT", &zeros_deflated(162));
+            [png_header(13_000, 13_000, 8, 0), zeros, chunk(b"IEND", &[])].concat()
+        }),
+        ("TIFF of 13k x 13k that swells", {
+            let content = zeros_deflated(162);
+            let strip = [(279, 4, 1, content.len() as u32)];
+            with_content(gray_tiff(13_000, 13_000, 8, 8), &strip, &content)
+        }),
+        ("TIFF with a tile of 32k x 32k that swells", {
+            let content = zeros_deflated(1025);
+            let tile = [
+                (322, 4, 1, 1 << 15),
+                (323, 4, 1, 1 << 15),
+                (324, 4, 1, 200),
+                (325, 4, 1, content.len() as u32),
+            ];
+            with_content(gray_tiff(16, 16, 8, 8), &tile, &content)
+        }),
+        ("TIFF whose strip is its header", gray(&[(273, 4, 1, 0), (279, 4, 1, 256)])),
         ("TIFF of 100k x 100k", with(gray_tiff(huge, huge, 8, 1), &[])),
         ("TIFF of 13k x 13k in 100 bytes", with(gray_tiff(13_000, 13_000, 16, 1), &[])),
         ("TIFF of 13k x 13k in 100 bytes of LZW", with(gray_tiff(13_000, 13_000, 16, 5), &[])),
@@ -242,32 +269,9 @@ fn crafted() -> Vec<(&'static str, Vec<u8>)> {
         ("WebP of 2^24 x 2^24", riff(b"VP8X\x0A\0\0\0\0\0\0\0\xFF\xFF\xFF\xFF\xFF\xFF")),
         ("WebP without chunks", riff(b"")),
         ("WebP with a chunk of 4 GiB", riff(b"VP8L\xFF\xFF\xFF\xFF\x2F\0\0\0\0")),
+        ("WebP of 13k x 13k of one colour", one_colour(13_000)),
+        ("JPEG with a profile of 16 MiB", jpeg_with_profile()),
         ("JPEG of 65,500 x 65,500", jpeg(65_500, 65_500)),
         ("JPEG of 13k x 13k in 700 bytes", jpeg(13_000, 13_000)),
     ]
-}
-
-#[test]
-fn crafted_images_are_refused_at_once() {
-    let options = DecodeOptions::default();
-    for (name, bytes) in crafted() {
-        // The best of three: the machine may be busy.
-        let mut best = Duration::MAX;
-        for _ in 0..3 {
-            let start = Instant::now();
-            let result = decode(&bytes, &options);
-            best = best.min(start.elapsed());
-            match name {
-                // Only what is never looked at is wrong with these.
-                "TIFF with a profile of 4 GiB"
-                | "TIFF whose directory is the next one"
-                | "PNG whose content swells"
-                | "BMP with 2^32 - 1 colours"
-                | "BMP of run lengths that leave the image" => {}
-                _ => assert!(result.is_err(), "{name} was decoded"),
-            }
-        }
-        let limit = if name.contains("swells") { 1000 } else { 10 };
-        assert!(best < Duration::from_millis(limit), "{name} took {best:?}");
-    }
 }

@@ -10,6 +10,9 @@ use super::{damaged, unsupported};
 use crate::images::ImageProblem;
 use crate::images::raster::{Samples, unpack};
 
+/// Half of a tile's side that an image of any size may have, in pixels.
+const SMALL_SIDE: usize = 4096;
+
 /// SampleFormat (TIFF 6.0, section 19).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -87,6 +90,10 @@ impl Layout {
         if samples == 0 || chunk.contains(&0) {
             return Err(damaged("pixels, strips or tiles without extent"));
         }
+        let far_larger = |(tile, side): (usize, usize)| tile / 2 > side.max(SMALL_SIDE);
+        if chunk.into_iter().zip([width, height]).any(far_larger) {
+            return Err(damaged(format!("tiles of {chunk:?} pixels in an image of {width} x {height}")));
+        }
         let (offsets, lengths) =
             if tiled { (tag::TILE_OFFSETS, tag::TILE_BYTES) } else { (tag::STRIP_OFFSETS, tag::STRIP_BYTES) };
         let offsets = directory.values(offsets)?.unwrap_or_default();
@@ -124,6 +131,33 @@ impl Layout {
         let pixels = self.width as u64 * self.height as u64;
         // Sides are below 2^32 and samples come from 16 bits or more: saturated, the limit refuses it.
         pixels.saturating_mul(self.samples as u64).saturating_mul(self.bits as u64).div_ceil(8)
+    }
+
+    /// Bytes of memory that reading takes: all samples, and a strip or tile.
+    pub(super) fn memory(&self) -> u64 {
+        let widened = match (self.kind, self.bits) {
+            (Kind::Unsigned, ..=8) => 1,
+            (Kind::Unsigned, 16) => 2,
+            _ => 4,
+        };
+        let all = [self.width, self.height, self.samples, widened];
+        let chunk = [
+            self.chunk[0],
+            self.chunk_rows(0),
+            if self.planar { 1 } else { self.samples },
+            self.bits.div_ceil(8),
+        ];
+        let bytes =
+            |sides: [usize; 4]| sides.iter().fold(1, |bytes: u64, side| bytes.saturating_mul(*side as u64));
+        // A JPEG decoder keeps coefficients of 16 bits, and its image is always RGB.
+        let copies = if matches!(self.compression, Compression::Jpeg { .. }) { 6 } else { 1 };
+        bytes(all).saturating_add(bytes(chunk).saturating_mul(copies))
+    }
+
+    /// Rows of a strip or tile that are read, where `y` is its first: none below the image, but a JPEG stream is read whole.
+    fn chunk_rows(&self, y: usize) -> usize {
+        let whole = self.tiled && matches!(self.compression, Compression::Jpeg { .. });
+        if whole { self.chunk[1] } else { self.chunk[1].min(self.height - y) }
     }
 
     /// Reads all samples, interleaved. Samples of less than 8 bits are spread over 0 to 255 if `spread`.
@@ -192,8 +226,7 @@ impl Layout {
             let (plane, chunk) = (number / (across * down), number % (across * down));
             let (x, y) = (chunk % across * chunk_width, chunk / across * chunk_height);
             let rows = chunk_height.min(self.height - y);
-            let length =
-                stride.checked_mul(if self.tiled { chunk_height } else { rows }).ok_or_else(too_large)?;
+            let length = stride.checked_mul(self.chunk_rows(y)).ok_or_else(too_large)?;
             let mut data = self.chunk(directory, *place, length, stride)?;
             let columns = chunk_width.min(self.width - x);
             if self.predictor != Predictor::None {

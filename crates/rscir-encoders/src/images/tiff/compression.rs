@@ -72,7 +72,7 @@ impl Compression {
             Self::None => Cow::Borrowed(raw),
             Self::Lzw => Cow::Owned(lzw(raw, length)?),
             Self::Deflate => {
-                let mut out = Vec::new();
+                let mut out = Vec::with_capacity(length);
                 ZlibDecoder::new(raw).take(length as u64).read_to_end(&mut out).map_err(damaged)?;
                 Cow::Owned(out)
             }

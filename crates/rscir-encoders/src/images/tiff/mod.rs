@@ -46,7 +46,7 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, Im
         }
     };
     let (width, height) = (side(tag::WIDTH)?, side(tag::HEIGHT)?);
-    header::check_pixels(width, height, options)?;
+    let pixels = header::check_pixels(width, height, options)?;
     let photometric = directory.value(tag::PHOTOMETRIC, photometric::BLACK_IS_ZERO)?;
     let compression = Compression::of(&directory, photometric)?;
     let layout = Layout::of(&directory, width as usize, height as usize, compression)?;
@@ -57,6 +57,7 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, Im
         return Err(ImageProblem::TooManyBytes { bytes: needed, limit });
     }
     header::check_content(Format::Tiff, needed, bytes.len(), layout.compression.ratio())?;
+    header::check_memory(Format::Tiff, pixels, layout.memory(), bytes.len(), options)?;
 
     let color = meaning(&directory, photometric, &layout)?;
     let is_gray = color == Color::Gray;
