@@ -19,7 +19,12 @@ use common::repository;
 const TOLERANCE: f32 = 2e-5;
 
 fn encoder() -> ClipEncoder {
-    ClipEncoder::from_folder(repository("data/demo/model")).device(Device::Cpu).build().unwrap()
+    encoder_in(Precision::F32)
+}
+
+fn encoder_in(precision: Precision) -> ClipEncoder {
+    let folder = repository("data/demo/model");
+    ClipEncoder::from_folder(folder).device(Device::Cpu).precision(precision).build().unwrap()
 }
 
 fn golden() -> Value {
@@ -131,6 +136,25 @@ fn the_table_is_the_references() {
         }
     }
     assert_eq!(figures, 14 * 7);
+}
+
+/// The mean average precision of each method over all queries, in percent.
+fn averages(precision: Precision) -> Vec<f64> {
+    let encoder = encoder_in(precision);
+    let archive = archive(&encoder, 32);
+    let methods: [&dyn Method; 4] = [&ImageOnly, &TextOnly, &Sum, &WeiCom::default()];
+    let table = Table::of(&evaluation(&encoder, &archive, &methods), Rounding::None);
+    table.rows.iter().map(|row| row.average.map).collect()
+}
+
+#[test]
+fn less_precise_towers_rank_as_well() {
+    let exact = averages(Precision::F32);
+    for precision in [Precision::Bf16, Precision::I8] {
+        for (exact, other) in exact.iter().zip(averages(precision)) {
+            assert!((exact - other).abs() <= 0.3, "{precision}: {other} beside {exact}");
+        }
+    }
 }
 
 #[test]
