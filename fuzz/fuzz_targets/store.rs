@@ -10,7 +10,7 @@ use rscir_core::testing::unit_rows;
 use rscir_core::{Archive, EmbeddingSink, EncoderSpec, Fingerprint, Precision, SinkRow};
 use rscir_index::testing::FaultyStorage;
 use rscir_index::storage::Storage;
-use rscir_index::{ArchiveWriter, DiskArchive, verify_with};
+use rscir_index::{ArchiveWriter, Columns, DiskArchive, Filter, verify_with};
 use sha2::{Digest, Sha256};
 
 const DIR: &str = "/a.rscir";
@@ -53,6 +53,10 @@ fn use_it(storage: Arc<FaultyStorage>) {
     for row in 0..archive.len() {
         assert_eq!(archive.vector(row).len(), archive.dim());
         let _ = (archive.find(archive.key(row)), archive.fingerprint(row));
+    }
+    let columns = Columns::of_archive(&archive);
+    for (name, _) in columns.types() {
+        let _ = Filter::has_value(name).select(&archive).unwrap();
     }
     if archive.dim() == 0 || archive.dim() > 64 {
         return;

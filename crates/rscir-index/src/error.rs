@@ -203,6 +203,22 @@ pub enum Error {
     /// A pickle cannot be read or written.
     #[error(transparent)]
     Pickle(#[from] rscir_pickle::Error),
+    /// A Parquet file cannot be read or written.
+    #[error("{source}")]
+    Parquet {
+        /// What polars says of it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A column of a table is none that can be read, or lacks values that it needs.
+    #[error("column {column:?}: expected {expected}, got {got}; cast it, or leave it out")]
+    TableColumn {
+        /// The column.
+        column: String,
+        /// What it should hold.
+        expected: &'static str,
+        /// What it holds.
+        got: String,
+    },
     /// The file system, or what an archive lies on, refused.
     #[error("{}: {action} failed: {source}", path.display())]
     Io {
@@ -414,6 +430,8 @@ impl Error {
             | Self::ColumnName { .. }
             | Self::TooManyColumns { .. }
             | Self::ColumnType { .. }
+            | Self::Parquet { .. }
+            | Self::TableColumn { .. }
             | Self::Pickle(_) => Self::File { path: path.into(), problem: Box::new(self) },
             // The others name a path themselves.
             _ => self,

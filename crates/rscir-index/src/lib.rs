@@ -21,7 +21,7 @@
 //! Rows carry [`Columns`], such as a label, a date or a bounding box, if their writer gives them; a [`Filter`] on them says
 //! which rows may answer. [`search_batch`] answers many queries with one matrix product, [`Int8Index`] reads a quarter of the bytes and gives
 //! the same answer, a [`ShardedArchive`] is several archives searched as one, and [`Features`] reads and writes the
-//! formats of others. All of it is exact: no graph, no clustering, no recall to tune.
+//! formats of others (Parquet with the feature `tables`). All of it is exact: no graph, no clustering, no recall to tune.
 //!
 //! It encodes nothing and knows no method by name: vectors come from elsewhere, methods through
 //! [`Method`](rscir_core::Method).

@@ -20,7 +20,7 @@
 //! ```
 //!
 //! It does not train anything, and its search is exact, never approximate. Features: `hub` fetches published weights,
-//! `cuda` computes on NVIDIA GPUs; neither is on unless asked for.
+//! `cuda` computes on NVIDIA GPUs, `tables` reads and writes Parquet; none is on unless asked for.
 
 mod error;
 mod verbs;

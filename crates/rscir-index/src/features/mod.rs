@@ -1,6 +1,8 @@
 mod input;
 mod npy;
 mod output;
+#[cfg(feature = "tables")]
+mod parquet;
 mod pickle;
 mod rscir;
 mod safetensors;
@@ -9,7 +11,7 @@ use std::path::Path;
 
 use rscir_core::{Archive, Embeddings, EncoderSpec};
 
-use crate::{Error, MemoryArchive, Result};
+use crate::{Column, Columns, Error, MemoryArchive, Result};
 
 /// What the keys of a feature file are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -38,10 +40,13 @@ impl KeyKind {
 /// | `*.safetensors` | tensor `embeddings` `[n, dim]` (read: f16, bf16, f32, f64; written: f32). In the metadata, as JSON: `keys` or `texts`, a list in row order; optionally `labels`, a list, and `encoder`, the [`EncoderSpec`] |
 /// | `*.npy` | an array `[n, dim]` (read: versions 1 to 3, f2, f4, f8 of either byte order, C or Fortran order; written: version 1, `<f4`, C order). Keys stand beside `name.npy`, in `name.keys.json` (a list) or `name.keys.txt` (one a line), texts in `name.texts.json` or `name.texts.txt`; without such a file the keys are the row numbers `0`, `1`, ... It holds no labels and no spec |
 /// | `*.pkl` | the reference implementation's layout, `{"feats": float32 [n, dim], "labels": [str], "paths": [str]}`; labels may be absent when read and are empty when unknown |
-/// | `*.rscir` | an archive folder (read: every precision; written: f32, where there is none yet). Keys alone: no labels, and texts become keys |
+/// | `*.rscir` | an archive folder (read: every precision; written: f32, where there is none yet). With columns; labels become the column `label`, and texts keys |
+/// | `*.parquet` | with the feature `tables`: a column `key` or `text`, a column `embedding` of lists of f32 or f64 of one length (written: of fixed length, f32), and all others as [`Columns`]: text, integers, floats, bool, dates, lists of numbers. Labels become the column `label`. The [`EncoderSpec`] stands in the metadata as JSON, under `rscir.encoder` |
 ///
 /// Rows are normalised as they are read; the length they had before is not written. Sizes that a header claims are
-/// compared with the size of the file before anything is allocated for them. A file is written beside its place and
+/// compared with the size of the file before anything is allocated for them, but for Parquet: polars allocates
+/// what a damaged or hostile file claims, which may end the process, so read Parquet from those you trust alone. Where
+/// a format has labels and no columns, a column `label` of text is its labels, other columns are left out. A file is written beside its place and
 /// renamed into it when whole.
 ///
 /// ```
@@ -65,9 +70,14 @@ pub struct Features {
     pub keys: Vec<String>,
     /// One label per row, where the file has them.
     pub labels: Option<Vec<String>>,
+    /// What else is known of the rows.
+    pub columns: Columns,
     /// The rows, `[n, dim]`.
     pub embeddings: Embeddings,
 }
+
+/// Name of the column of labels.
+const LABEL: &str = "label";
 
 /// How a feature file is read and written.
 struct Format {
@@ -76,11 +86,13 @@ struct Format {
     write: fn(&Features, &Path) -> Result<()>,
 }
 
-const FORMATS: [Format; 4] = [
+const FORMATS: &[Format] = &[
     Format { extension: "safetensors", read: safetensors::read, write: safetensors::write },
     Format { extension: "npy", read: npy::read, write: npy::write },
     Format { extension: "pkl", read: pickle::read, write: pickle::write },
     Format { extension: "rscir", read: rscir::read, write: rscir::write },
+    #[cfg(feature = "tables")]
+    Format { extension: "parquet", read: parquet::read, write: parquet::write },
 ];
 
 impl Format {
@@ -88,7 +100,12 @@ impl Format {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
         FORMATS.iter().find(|format| format.extension == extension).ok_or_else(|| Error::UnknownExtension {
             extension: extension.into(),
-            known: FORMATS.map(|format| format.extension).join(", "),
+            known: FORMATS
+                .iter()
+                .map(|format| format.extension)
+                .chain((!cfg!(feature = "tables")).then_some("parquet if built with the feature `tables`"))
+                .collect::<Vec<_>>()
+                .join(", "),
         })
     }
 }
@@ -100,7 +117,8 @@ impl Features {
     /// [`Error::RowCount`] if the counts differ.
     pub fn new(keys: Vec<String>, embeddings: Embeddings) -> Result<Self> {
         let spec = EncoderSpec::unknown(embeddings.dim());
-        let features = Self { spec, kind: KeyKind::Keys, keys, labels: None, embeddings };
+        let columns = Columns::new(keys.len());
+        let features = Self { spec, kind: KeyKind::Keys, keys, labels: None, columns, embeddings };
         features.check().map(|()| features)
     }
 
@@ -118,6 +136,7 @@ impl Features {
             kind: KeyKind::Keys,
             keys: (0..archive.len()).map(|row| archive.key(row).into()).collect(),
             labels: None,
+            columns: Columns::of_archive(archive),
             embeddings: Embeddings::normalize(archive.dim(), values)?,
         })
     }
@@ -169,7 +188,33 @@ impl Features {
     /// # Errors
     /// [`Error::DuplicateKey`] with both rows.
     pub fn into_archive(self) -> Result<MemoryArchive> {
-        MemoryArchive::new(self.spec, self.keys, self.embeddings)
+        let columns = self.labelled_columns()?;
+        MemoryArchive::new(self.spec, self.keys, self.embeddings)?.with_columns(columns)
+    }
+
+    /// The columns, with one of the labels if there are labels and no column of that name.
+    fn labelled_columns(&self) -> Result<Columns> {
+        match &self.labels {
+            Some(labels) if self.columns.get(LABEL).is_none() => {
+                let mut columns = self.columns.clone();
+                if columns.is_empty() {
+                    columns = Columns::new(labels.len());
+                }
+                columns.with(LABEL, labels.clone())
+            }
+            _ => Ok(self.columns.clone()),
+        }
+    }
+
+    /// The labels, or what the column of that name has for them.
+    fn all_labels(&self) -> Option<Vec<String>> {
+        match (&self.labels, self.columns.get(LABEL)) {
+            (Some(labels), _) => Some(labels.clone()),
+            (None, Some(Column::Text(labels))) => {
+                Some(labels.iter().map(|label| label.clone().unwrap_or_default()).collect())
+            }
+            _ => None,
+        }
     }
 
     /// `Ok` if there are rows, with one key, and one label, each.
@@ -180,6 +225,7 @@ impl Features {
         }
         let count = |what, got| if got == rows { Ok(()) } else { Err(Error::RowCount { what, rows, got }) };
         count(self.kind.name(), self.keys.len())?;
+        self.columns.check_rows(rows)?;
         self.labels.as_ref().map_or(Ok(()), |labels| count("labels", labels.len()))
     }
 }

@@ -8,7 +8,7 @@ use super::input::{ByteOrder, Element, Input};
 use super::output::{replace, write_values};
 use super::{Features, KeyKind};
 use crate::error::IoAction;
-use crate::{Error, Result};
+use crate::{Columns, Error, Result};
 
 /// First bytes of every file (NEP 1, "A Simple File Format for NumPy Arrays").
 const MAGIC: [u8; 6] = *b"\x93NUMPY";
@@ -37,7 +37,14 @@ pub(super) fn read(path: &Path) -> Result<Features> {
     }
     let embeddings = Embeddings::normalize(dim, values)?;
     let (kind, keys) = keys_beside(path, rows)?;
-    Ok(Features { spec: EncoderSpec::unknown(dim), kind, keys, labels: None, embeddings })
+    Ok(Features {
+        spec: EncoderSpec::unknown(dim),
+        kind,
+        keys,
+        labels: None,
+        columns: Columns::new(rows),
+        embeddings,
+    })
 }
 
 pub(super) fn write(features: &Features, path: &Path) -> Result<()> {

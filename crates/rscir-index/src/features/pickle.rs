@@ -8,20 +8,21 @@ use rscir_pickle::{ArrayF32, Dict, Reader, Value, numpy};
 use super::output::replace;
 use super::{Features, KeyKind};
 use crate::error::IoAction;
-use crate::{Error, Result};
+use crate::{Columns, Error, Result};
 
 pub(super) fn read(path: &Path) -> Result<Features> {
     let bytes = fs::read(path).map_err(Error::io(IoAction::Read, path))?;
     let pickle = Reader::new().allow(numpy::GLOBALS).read(&bytes)?;
     let root = pickle.root();
     let (shape, values) = numpy::array_f32(entry(root, "feats")?)?;
-    let [_, dim] = shape[..] else { return Err(Error::NotAMatrix { shape }) };
+    let [rows, dim] = shape[..] else { return Err(Error::NotAMatrix { shape }) };
     let strings = |value| Ok::<_, Error>(numpy::strings(value)?.into_iter().map(String::from).collect());
     Ok(Features {
         spec: EncoderSpec::unknown(dim),
         kind: KeyKind::Keys,
         keys: strings(entry(root, "paths")?)?,
         labels: root.get("labels").map(strings).transpose()?,
+        columns: Columns::new(rows),
         embeddings: Embeddings::normalize(dim, values)?,
     })
 }
@@ -37,7 +38,7 @@ fn entry<'p>(root: Value<'p>, name: &'static str) -> Result<Value<'p>> {
 pub(super) fn write(features: &Features, path: &Path) -> Result<()> {
     let embeddings = &features.embeddings;
     let unknown = || vec![String::new(); features.keys.len()];
-    let labels = features.labels.clone().unwrap_or_else(unknown);
+    let labels = features.all_labels().unwrap_or_else(unknown);
     let shape = [embeddings.len(), embeddings.dim()];
     let blocks = [embeddings.as_slice()];
     let feats = ArrayF32::new(&shape, &blocks)?;

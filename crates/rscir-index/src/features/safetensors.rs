@@ -10,7 +10,7 @@ use serde_json::json;
 use super::input::{ByteOrder, Element, Input};
 use super::output::{replace, write_values};
 use super::{Features, KeyKind};
-use crate::{Error, Result};
+use crate::{Columns, Error, Result};
 
 /// Name of the tensor.
 const TENSOR: &str = "embeddings";
@@ -69,7 +69,8 @@ pub(super) fn read(path: &Path) -> Result<Features> {
     if spec.dim != dim {
         return Err(Error::Width { expected: spec.dim, got: dim });
     }
-    Ok(Features { spec, kind, keys, labels: json_entry(&metadata, "labels")?, embeddings })
+    let labels = json_entry(&metadata, "labels")?;
+    Ok(Features { spec, kind, keys, labels, columns: Columns::new(rows), embeddings })
 }
 
 /// An entry of the metadata, which holds strings alone: JSON in a string.
@@ -85,7 +86,7 @@ pub(super) fn write(features: &Features, path: &Path) -> Result<()> {
     let embeddings = &features.embeddings;
     // Sorted by name, so that equal features give equal files.
     let mut metadata = BTreeMap::from([(features.kind.name(), json!(features.keys).to_string())]);
-    if let Some(labels) = &features.labels {
+    if let Some(labels) = features.all_labels() {
         metadata.insert("labels", json!(labels).to_string());
     }
     if !features.spec.is_unknown() {

@@ -1,0 +1,160 @@
+//! Parquet: what pandas and pyarrow write is read, what is written is read back, and what is wrong is said.
+#![cfg(feature = "tables")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rscir_core::testing::unit_rows;
+use rscir_core::{Archive, Date, Embeddings, EncoderSpec};
+use rscir_index::{Column, Columns, DiskArchive, Features, Filter, KeyKind};
+
+/// A file that pandas or pyarrow wrote: tests/data/tables/make.py.
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tables").join(name).with_extension("parquet")
+}
+
+const ROWS: [f32; 12] = [1.0, 0.0, 0.0, 0.0, 0.5, 0.5, -0.5, 0.5, 0.0, -1.0, 0.0, 0.0];
+const KEYS: [&str; 3] = ["images/lake/lake001.jpg", "images/ford/f\u{e9} 2.jpg", "images/lake/lake002.jpg"];
+
+fn spec() -> EncoderSpec {
+    EncoderSpec {
+        model: "tiny".into(),
+        architecture: "ViT".into(),
+        activation: "gelu".into(),
+        preprocessing: "bicubic".into(),
+        tokenizer: "clip".into(),
+        weights_sha256: "ab".into(),
+        ..EncoderSpec::unknown(4)
+    }
+}
+
+/// Every type, with and without values.
+fn columns() -> Columns {
+    let date = |text: &str| text.parse::<Date>().unwrap();
+    Columns::new(3)
+        .with("label", vec![Some("lake".to_owned()), None, Some("lake".into())])
+        .and_then(|c| c.with("count", vec![Some(3i64), None, Some(-5)]))
+        .and_then(|c| c.with("cloud", vec![Some(0.25), None, Some(1.0)]))
+        .and_then(|c| c.with("night", vec![Some(true), None, Some(false)]))
+        .and_then(|c| c.with("acquired", vec![Some(date("2024-02-29")), None, Some(date("1969-12-31"))]))
+        .and_then(|c| c.with("bbox", vec![Some(vec![4.0, 51.5, 4.25, 52.0]), None, Some(vec![])]))
+        .unwrap()
+}
+
+#[test]
+fn what_pandas_writes_is_read() {
+    let features = Features::read(data("pandas")).unwrap();
+    assert_eq!(features.embeddings.as_slice(), ROWS);
+    assert_eq!((features.kind, &features.keys[..]), (KeyKind::Keys, &KEYS.map(String::from)[..]));
+    assert_eq!(features.columns, columns());
+    assert_eq!(features.spec, EncoderSpec::unknown(4));
+}
+
+#[test]
+fn what_pyarrow_writes_is_read() {
+    let features = Features::read(data("pyarrow")).unwrap();
+    assert_eq!(features.embeddings.as_slice(), ROWS);
+    assert_eq!((features.kind, &features.keys[..]), (KeyKind::Texts, &KEYS.map(String::from)[..]));
+    assert_eq!(features.columns, Columns::new(3).with("small", vec![1i64, 2, 255]).unwrap());
+    assert_eq!(features.spec, spec());
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let rows = Embeddings::normalize(4, ROWS.to_vec()).unwrap();
+    let mut features = Features::new(KEYS.map(String::from).to_vec(), rows).unwrap();
+    features.write(&path).unwrap();
+    assert_eq!(Features::read(&path).unwrap(), features);
+    features.columns = columns();
+    features.spec = spec();
+    for kind in [KeyKind::Keys, KeyKind::Texts] {
+        features.kind = kind;
+        features.write(&path).unwrap();
+        assert_eq!(Features::read(&path).unwrap(), features);
+    }
+    // A column without a value keeps its type too.
+    features.columns = Columns::new(3).with("none", vec![None::<Vec<f64>>; 3]).unwrap();
+    features.write(&path).unwrap();
+    assert_eq!(Features::read(&path).unwrap(), features);
+}
+
+#[test]
+fn an_archive_goes_out_and_comes_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let (archive, table) = (folder.path().join("a.rscir"), folder.path().join("a.parquet"));
+    let mut features = Features::read(data("pandas")).unwrap();
+    features.spec = spec();
+    features.write(&archive).unwrap();
+    let disk = DiskArchive::open(&archive).unwrap();
+    let lakes = Filter::parse("label = lake and acquired < 1970-01-01").unwrap().select(&disk).unwrap();
+    assert_eq!(lakes.iter().collect::<Vec<_>>(), [2]);
+    Features::of_archive(&disk).unwrap().write(&table).unwrap();
+    assert_eq!(Features::read(&table).unwrap(), features);
+    assert_eq!(features.clone().into_archive().unwrap().value("count", 2), disk.value("count", 2));
+}
+
+#[test]
+fn labels_become_a_column_and_a_column_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    let (table, pickle) = (folder.path().join("a.parquet"), folder.path().join("a.pkl"));
+    let labels = vec!["x".to_owned(), "y".into()];
+    let mut features = Features::new(vec!["a".into(), "b".into()], unit_rows(2, 3, 1)).unwrap();
+    features.labels = Some(labels.clone());
+    features.write(&table).unwrap();
+    let read = Features::read(&table).unwrap();
+    assert_eq!(
+        (read.labels.as_ref(), read.columns.get("label")),
+        (None, Some(&Column::from(labels.clone())))
+    );
+    read.write(&pickle).unwrap();
+    assert_eq!(Features::read(&pickle).unwrap().labels, Some(labels));
+}
+
+#[test]
+fn what_is_wrong_is_named_with_the_file() {
+    for (name, expected) in [
+        ("no_key", "column key or text is missing; present: embedding"),
+        ("no_embedding", "column embedding is missing; present: key"),
+        ("key_missing", "column \"key\": expected text in every row, got str with 1 rows without a value"),
+        ("key_number", "column \"key\": expected text in every row, got i64"),
+        (
+            "ragged",
+            "column \"embedding\": expected lists of f32 or f64 of one length, without gaps, got list[f64]",
+        ),
+        ("gap", "expected lists of f32 or f64 of one length, without gaps, got list[f64] with 1 rows"),
+        (
+            "hole",
+            "column \"embedding\": expected lists of f32 or f64 of one length, without gaps, got list[f64]",
+        ),
+        ("scalar", "column \"embedding\": expected lists of f32 or f64 of one length, without gaps, got f64"),
+        ("zeros", "row 1"),
+        ("time", "column \"when\""),
+        ("huge", "u64"),
+    ] {
+        let error = Features::read(data(name)).unwrap_err().to_string();
+        assert!(error.starts_with(&data(name).display().to_string()), "{error}");
+        assert!(error.contains(expected), "{error}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    fs::write(&path, "key,embedding\n").unwrap();
+    let error = Features::read(&path).unwrap_err().to_string();
+    assert!(error.ends_with("this is no Parquet file, whatever its name says"), "{error}");
+    let mut features = Features::new(vec!["a".into()], unit_rows(1, 3, 1)).unwrap();
+    features.columns = Columns::new(1).with("key", vec!["b"]).unwrap();
+    assert!(features.write(&path).unwrap_err().to_string().contains("key"));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "key,embedding\n", "the older file stays");
+}
+
+#[test]
+fn every_truncation_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let bytes = fs::read(data("pyarrow")).unwrap();
+    for len in 0..bytes.len() {
+        fs::write(&path, &bytes[..len]).unwrap();
+        assert!(Features::read(&path).is_err(), "the first {len} bytes");
+    }
+}
