@@ -14,6 +14,7 @@ use common::model::ModelArgs;
 use common::{Outcome, demo, demo_archive};
 use rscir::bench::PatternCom;
 use rscir::encoders::ClipEncoder;
+use rscir::index::{Filter, search_with};
 use rscir::prelude::*;
 
 /// Ask an archive with an image and a text, and print the best tiles.
@@ -36,6 +37,9 @@ struct Cli {
     /// Weight of the text: 0 asks with the image alone, 1 with the text alone
     #[arg(long, default_value = "0.5", value_parser = common::lambda)]
     lambda: f64,
+    /// Only tiles whose columns hold this, such as "label = harbor and cloud < 0.2"
+    #[arg(long = "where", value_name = "FILTER")]
+    filter: Option<Filter>,
     /// How many tiles
     #[arg(long, default_value_t = 10)]
     top: usize,
@@ -56,7 +60,10 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         None => anyhow::bail!("--archive DIR.rscir is needed with a model that is not the demo's"),
     };
     let query = encoder.compose(&cli.image, &cli.text)?;
-    let hits = rscir::search(&*archive, &WeiCom::new(cli.lambda)?, &query, cli.top)?;
+    let selection = cli.filter.as_ref().map(|filter| filter.select(&*archive)).transpose()?;
+    let selected = |row: usize| selection.as_ref().is_none_or(|rows| rows.contains(row));
+    let options = SearchOptions::top(cli.top).filter(&selected);
+    let hits = search_with(&*archive, &WeiCom::new(cli.lambda)?, &query, &options)?;
     if cli.json {
         let hits: Vec<_> = hits
             .iter()
