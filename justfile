@@ -17,3 +17,7 @@ demo:
 
 bench:
     cargo bench
+
+# Compiles the examples with the feature `cuda`, with NVIDIA's compiler from PyPI: no toolkit, no GPU needed.
+cuda-build:
+    scripts/cuda-build

@@ -71,8 +71,28 @@ impl Device {
 
 #[cfg(feature = "cuda")]
 fn cuda(number: usize) -> Result<CandleDevice> {
-    CandleDevice::new_cuda(number)
-        .map_err(|error| Error::Device { device: Device::Cuda(number), reason: error.to_string() })
+    use candle_core::cuda_backend::cudarc::driver::result;
+    use candle_core::cuda_backend::cudarc::driver::sys::CUresult;
+
+    let refused = |reason| Error::Device { device: Device::Cuda(number), reason };
+    match result::init().map_err(|error| error.0) {
+        // A build that finds NVIDIA's libraries when it starts (docs/cuda.md) says so where there is none.
+        Err(CUresult::CUDA_ERROR_STUB_LIBRARY) => {
+            return Err(refused("NVIDIA's driver, libcuda.so.1, is not on this machine".into()));
+        }
+        Err(CUresult::CUDA_ERROR_NO_DEVICE) => return Err(refused("there is no NVIDIA GPU".into())),
+        Err(other) => return Err(refused(format!("NVIDIA's driver does not start: {other:?}"))),
+        Ok(()) => {}
+    }
+    let count = result::device::get_count().map_err(|error| refused(format!("{:?}", error.0)))?;
+    if usize::try_from(count).is_ok_and(|count| number >= count) {
+        return Err(refused(format!("the machine has {count} GPUs, counted from 0")));
+    }
+    // One stream for all threads: what one of them puts on the device, the others find there in order.
+    CandleDevice::new_cuda_with_stream(number).map_err(|error| {
+        // Behind the first line there may be a backtrace.
+        refused(error.to_string().lines().next().unwrap_or_default().into())
+    })
 }
 
 #[cfg(not(feature = "cuda"))]
@@ -102,5 +122,24 @@ mod tests {
         let found = Device::Auto.find().unwrap();
         assert_eq!(found.device, Device::Cpu);
         assert!(found.fallback.unwrap().contains("feature `cuda`"));
+    }
+
+    /// Holds on any machine: on one with a GPU the device is found, on others it is said what is missing.
+    #[cfg(feature = "cuda")]
+    #[test]
+    fn a_gpu_is_found_or_auto_says_why_not() {
+        let found = Device::Auto.find().unwrap();
+        match (Device::Cuda(0).find(), found.fallback) {
+            (Ok(_), None) => assert_eq!(found.device, Device::Cuda(0)),
+            (Err(error), Some(reason)) => {
+                assert_eq!(found.device, Device::Cpu);
+                assert_eq!(error.to_string(), reason);
+                assert!(reason.starts_with("cannot compute on cuda:0: "), "{reason}");
+                assert_eq!(reason.lines().count(), 1);
+            }
+            (found, fallback) => panic!("{found:?} and {fallback:?} contradict each other"),
+        }
+        let error = Device::Cuda(4096).find().unwrap_err();
+        assert!(error.to_string().starts_with("cannot compute on cuda:4096: "), "{error}");
     }
 }

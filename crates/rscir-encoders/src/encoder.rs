@@ -7,6 +7,7 @@ use rscir_core::{
 };
 
 use crate::clip::config::{ClipConfig, TokenizerConfig, refuse};
+use crate::clip::cuda::Kernels;
 use crate::clip::load::Compute;
 use crate::clip::pixels::Normalization;
 use crate::clip::read::ModelFile;
@@ -195,6 +196,7 @@ pub struct ClipEncoderBuilder {
     device: Device,
     precision: Precision,
     decode: DecodeOptions,
+    own_kernels: bool,
     progress: Arc<dyn Progress>,
 }
 
@@ -222,6 +224,7 @@ impl ClipEncoderBuilder {
             device: Device::default(),
             precision: Precision::default(),
             decode: DecodeOptions::default(),
+            own_kernels: true,
             progress: Arc::new(Silent),
         }
     }
@@ -273,6 +276,14 @@ impl ClipEncoderBuilder {
         self
     }
 
+    /// Whether a GPU computes with this crate's own kernels where they fit, as it does unless said, or with the tensor
+    /// library's operations alone, which are slower and give the same but for rounding.
+    #[must_use]
+    pub fn own_kernels(mut self, own_kernels: bool) -> Self {
+        self.own_kernels = own_kernels;
+        self
+    }
+
     /// The name in the spec: the registry's, or that of the weights' folder unless said.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
@@ -311,7 +322,11 @@ impl ClipEncoderBuilder {
         let checkpoint = Checkpoint::open(&parts.weights)?.open_clip_names();
         let normalization = Normalization::new(parts.preprocessing.mean, parts.preprocessing.std);
         let preprocessor = Preprocessor::new(parts.preprocessing)?;
-        let compute = Compute { device: device.candle.clone(), precision: self.precision };
+        let kernels = match self.own_kernels {
+            true => Kernels::new(&device.candle, &normalization)?,
+            false => None,
+        };
+        let compute = Compute { device: device.candle.clone(), precision: self.precision, kernels };
         let towers = Towers::load(&checkpoint, &config, normalization, compute)?;
         Ok(ClipEncoder {
             name: self.name.unwrap_or(parts.name),

@@ -3,6 +3,7 @@
 use candle_core::Tensor;
 
 use super::config::{Activation, StackConfig};
+use super::cuda::Kernels;
 use super::load::Weights;
 use super::nn::{Buffer, LayerNorm, Linear, self_attention};
 use crate::Result;
@@ -45,6 +46,7 @@ pub(super) struct Stack {
     blocks: Vec<Block>,
     heads: usize,
     causal: bool,
+    kernels: Option<Kernels>,
 }
 
 struct Block {
@@ -83,7 +85,7 @@ impl Stack {
         let blocks = (0..config.layers)
             .map(|layer| Block::load(weights, &format!("{prefix}.{layer}"), names, config))
             .collect::<Result<_>>()?;
-        Ok(Self { blocks, heads: config.heads, causal })
+        Ok(Self { blocks, heads: config.heads, causal, kernels: weights.compute.kernels.clone() })
     }
 
     /// Runs `x[batch, tokens, width]` through all blocks, overwriting it.
@@ -95,7 +97,7 @@ impl Stack {
         for (layer, block) in self.blocks.iter().enumerate() {
             let is_last = layer + 1 == self.blocks.len();
             let rows = rows.filter(|_| is_last);
-            x = block.forward(x, self.heads, self.causal, rows, &mut scratch)?;
+            x = block.forward(x, self, rows, &mut scratch)?;
         }
         Ok(x)
     }
@@ -135,14 +137,14 @@ impl Block {
     fn forward(
         &self,
         x: Tensor,
-        heads: usize,
-        causal: bool,
+        stack: &Stack,
         rows: Option<&Tensor>,
         scratch: &mut Scratch,
     ) -> Result<Tensor> {
         let normed = self.norm_1.forward(&x, &mut scratch.normed)?;
         let qkv = self.qkv.forward(&normed, &mut scratch.qkv)?;
-        let mut attended = self_attention(&qkv, heads, causal, &mut scratch.attended)?;
+        let mut attended =
+            self_attention(&qkv, stack.heads, stack.causal, stack.kernels.as_ref(), &mut scratch.attended)?;
         let mut x = x;
         if let Some(rows) = rows {
             attended = attended.flatten_to(1)?.index_select(rows, 0)?;

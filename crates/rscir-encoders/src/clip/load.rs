@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use candle_core::{DType, Device, Tensor};
 use rscir_core::Precision;
 
+use super::cuda::Kernels;
 use super::nn::{LayerNorm, Linear};
 use crate::Result;
 use crate::weights::Loader;
@@ -14,6 +15,8 @@ use crate::weights::Loader;
 pub(crate) struct Compute {
     pub(crate) device: Device,
     pub(crate) precision: Precision,
+    /// Kernels that are used where they fit, on a GPU.
+    pub(crate) kernels: Option<Kernels>,
 }
 
 impl Compute {
@@ -30,7 +33,7 @@ impl Compute {
     /// which cost little and which everything passes through.
     pub(crate) fn exact(&self) -> Self {
         let precision = if self.device.is_cpu() { Precision::F32 } else { self.precision };
-        Self { device: self.device.clone(), precision }
+        Self { precision, ..self.clone() }
     }
 
     pub(crate) fn tensor(&self, values: Cow<'_, [f32]>, shape: &[usize]) -> Result<Tensor> {

@@ -2,6 +2,7 @@
 
 mod block;
 pub(crate) mod config;
+pub(crate) mod cuda;
 mod hugging_face;
 mod kernels;
 pub(crate) mod load;

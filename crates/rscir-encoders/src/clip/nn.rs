@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use candle_core::{D, Tensor};
 
 use super::config::Activation;
+use super::cuda::Kernels;
 use super::kernels::{self, Packed};
 use super::load::Compute;
 use crate::Result;
@@ -19,8 +20,8 @@ pub(crate) struct Linear {
 enum Matrix {
     /// Laid out for the CPU's kernels.
     Packed { weights: Packed, bias: Option<Vec<f32>> },
-    /// `[outputs, inputs]`, and the bias.
-    Plain { weights: Tensor, bias: Option<Tensor> },
+    /// `[outputs, inputs]`, the bias, and the kernels of the tensors' device.
+    Plain { weights: Tensor, bias: Option<Tensor>, kernels: Option<Kernels> },
 }
 
 impl Linear {
@@ -37,7 +38,7 @@ impl Linear {
         } else {
             let weights = compute.tensor(Cow::Borrowed(weight), &[outputs, inputs])?;
             let bias = bias.map(|bias| compute.tensor(bias, &[outputs])).transpose()?;
-            Matrix::Plain { weights, bias }
+            Matrix::Plain { weights, bias, kernels: compute.kernels.clone() }
         };
         Ok(Self { weights, outputs })
     }
@@ -45,7 +46,7 @@ impl Linear {
     /// Stands for a layer whose tensors did not fit.
     pub(crate) fn unusable(compute: &Compute) -> Result<Self> {
         let weights = Tensor::zeros((0, 0), compute.dtype(), &compute.device)?;
-        Ok(Self { weights: Matrix::Plain { weights, bias: None }, outputs: 0 })
+        Ok(Self { weights: Matrix::Plain { weights, bias: None, kernels: None }, outputs: 0 })
     }
 
     /// `out = x W^T + b`; the last dimension of `x` is the layer's inputs.
@@ -72,8 +73,14 @@ impl Linear {
                 kernels::product(weights, bias.as_deref(), activation, x, &out)?;
                 Ok(out)
             }
-            Matrix::Plain { weights, bias } => {
-                let y = plain_product(x, weights, bias.as_ref())?.reshape(shape)?;
+            Matrix::Plain { weights, bias, kernels } => {
+                let y = plain_product(x, weights)?.reshape(shape)?;
+                if let (Some(kernels), Some(bias)) = (kernels, bias)
+                    && kernels.bias_activate(&y, bias, activation)?
+                {
+                    return Ok(y);
+                }
+                let y = plain_sum(y, bias.as_ref())?;
                 Ok(match activation {
                     None => y,
                     Some(Activation::Gelu) => y.gelu_erf()?,
@@ -92,9 +99,14 @@ impl Linear {
                 kernels::product_added(weights, bias.as_deref(), x, &residual)?;
                 Ok(residual)
             }
-            Matrix::Plain { weights, bias } => {
-                let y = plain_product(x, weights, bias.as_ref())?;
-                Ok((&residual + y.reshape(residual.shape())?)?)
+            Matrix::Plain { weights, bias, kernels } => {
+                let y = plain_product(x, weights)?.reshape(residual.shape())?;
+                if let (Some(kernels), Some(bias)) = (kernels, bias)
+                    && kernels.add_biased(&residual, &y, bias)?
+                {
+                    return Ok(residual);
+                }
+                Ok((&residual + plain_sum(y, bias.as_ref())?)?)
             }
         }
     }
@@ -109,9 +121,11 @@ impl Linear {
 }
 
 /// Over all leading dimensions at once, which the tensor library does not do by itself.
-fn plain_product(x: &Tensor, weights: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    let rows = x.flatten_to(D::Minus2)?;
-    let y = rows.matmul(&weights.t()?)?;
+fn plain_product(x: &Tensor, weights: &Tensor) -> Result<Tensor> {
+    Ok(x.flatten_to(D::Minus2)?.matmul(&weights.t()?)?)
+}
+
+fn plain_sum(y: Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     Ok(match bias {
         Some(bias) => y.broadcast_add(bias)?,
         None => y,
@@ -146,7 +160,7 @@ pub(crate) struct LayerNorm {
 
 enum NormParameters {
     Kernel { weight: Vec<f32>, bias: Vec<f32> },
-    Plain { weight: Tensor, bias: Tensor },
+    Plain { weight: Tensor, bias: Tensor, kernels: Option<Kernels> },
 }
 
 impl LayerNorm {
@@ -164,7 +178,8 @@ impl LayerNorm {
                 let shape = [values.len()];
                 compute.tensor(values, &shape)
             };
-            NormParameters::Plain { weight: vector(weight)?, bias: vector(bias)? }
+            let kernels = compute.kernels.clone();
+            NormParameters::Plain { weight: vector(weight)?, bias: vector(bias)?, kernels }
         };
         Ok(Self { parameters, epsilon })
     }
@@ -178,7 +193,13 @@ impl LayerNorm {
                 kernels::layer_norm(weight, bias, epsilon, x, &out)?;
                 Ok(out)
             }
-            NormParameters::Plain { weight, bias } => {
+            NormParameters::Plain { weight, bias, kernels } => {
+                if let Some(kernels) = kernels {
+                    let out = out.take(x.dims(), x)?;
+                    if kernels.layer_norm(x, weight, bias, epsilon, &out)? {
+                        return Ok(out);
+                    }
+                }
                 Ok(candle_nn::ops::layer_norm(x, weight, bias, epsilon)?)
             }
         }
@@ -187,13 +208,25 @@ impl LayerNorm {
 
 /// Multi-head self-attention of `qkv[batch, tokens, 3 width]`, queries, keys and values side by side; heads divide
 /// the width. With `causal`, a token attends to itself and those before it. Gives `[batch, tokens, width]`.
-pub(crate) fn self_attention(qkv: &Tensor, heads: usize, causal: bool, out: &mut Buffer) -> Result<Tensor> {
+pub(crate) fn self_attention(
+    qkv: &Tensor,
+    heads: usize,
+    causal: bool,
+    fused: Option<&Kernels>,
+    out: &mut Buffer,
+) -> Result<Tensor> {
     let (batch, tokens, width) = qkv.dims3()?;
     let width = width / 3;
     if qkv.device().is_cpu() {
         let out = out.take(&[batch, tokens, width], qkv)?;
         kernels::self_attention(heads, causal, qkv, &out)?;
         return Ok(out);
+    }
+    if let Some(fused) = fused {
+        let out = out.take(&[batch, tokens, width], qkv)?;
+        if fused.self_attention(qkv, heads, causal, &out)? {
+            return Ok(out);
+        }
     }
     let [q, k, v] = [0, 1, 2].map(|part| qkv.narrow(D::Minus1, part * width, width));
     attention(&q?, &k?, &v?, heads, causal)

@@ -12,6 +12,12 @@ impl Normalization {
         let value = |channel: usize, byte: usize| (byte as f32 / 255.0 - mean[channel]) / deviation[channel];
         Self(std::array::from_fn(|channel| std::array::from_fn(|byte| value(channel, byte))))
     }
+
+    /// The values of all bytes in the first channel, then in the others.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn values(&self) -> Vec<f32> {
+        self.0.as_flattened().to_vec()
+    }
 }
 
 /// The windows that a convolution without dilation sees.

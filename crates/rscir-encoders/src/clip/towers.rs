@@ -3,7 +3,7 @@
 use candle_core::{DType, Tensor};
 use rscir_core::PixelBatch;
 
-use super::config::{ClipConfig, VisionConfig};
+use super::config::{ClipConfig, StackConfig, VisionConfig};
 use super::load::{Compute, Weights};
 use super::pixels::{Normalization, Windows};
 use super::resnet::ModifiedResNet;
@@ -65,17 +65,43 @@ impl Towers {
     /// The vectors of prepared images of the tower's size, `[images, dim]`, not normalised.
     pub(crate) fn encode_images(&self, batch: PixelBatch<'_>) -> Result<Vec<f32>> {
         let size = batch.size();
-        let images = if self.compute.device.is_cpu() { CPU_IMAGES } else { batch.len().max(1) };
-        let mut vectors = Vec::with_capacity(batch.len() * self.config.dim);
+        let images = match &self.compute.kernels {
+            Some(kernels) => kernels.images(self.bytes_per_image())?,
+            None if self.compute.device.is_cpu() => CPU_IMAGES,
+            None => batch.len().max(1),
+        };
+        let mut encoded = Vec::new();
         for pixels in batch.data().chunks(images * size * size * 3) {
             let some = PixelBatch::new(size, pixels)?;
-            let encoded = match &self.vision {
+            let vectors = match &self.vision {
                 Vision::Transformer(tower) => tower.forward(&self.rows(some, tower.windows(), false)?)?,
                 Vision::ResNet(tower) => tower.forward(&self.rows(some, tower.windows(), true)?)?,
             };
-            vectors.extend(encoded.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?);
+            encoded.push(vectors.to_dtype(DType::F32)?.flatten_all()?);
+        }
+        // Reading waits for the device: not before it has all of its work.
+        let mut vectors = Vec::with_capacity(batch.len() * self.config.dim);
+        for some in encoded {
+            vectors.extend(some.to_vec1::<f32>()?);
         }
         Ok(vectors)
+    }
+
+    /// What a GPU holds of an image while it is encoded, more rather than less.
+    fn bytes_per_image(&self) -> usize {
+        let pixels = 3 * self.config.image_size().pow(2);
+        let values = match &self.config.vision {
+            VisionConfig::Vit(vit) => {
+                let StackConfig { width, heads, hidden, .. } = vit.stack;
+                let tokens = (vit.image / vit.patch.max(1)).pow(2) + 1;
+                // Input, normed, queries, keys, values, attended and sums, and the perceptron's hidden layer twice; the
+                // scores where attention keeps them.
+                tokens * (8 * width + 2 * hidden) + 3 * heads * tokens * tokens + pixels
+            }
+            // The first convolutions' windows are the most: 3 x 3 over 64 channels of a quarter of the pixels.
+            VisionConfig::ResNet(_) => 64 * pixels,
+        };
+        pixels + values * self.compute.dtype().size_in_bytes()
     }
 
     /// The values of all windows, `[images, windows, values]`, or with the windows in two dimensions.
@@ -85,6 +111,11 @@ impl Towers {
             true => vec![batch.len(), along, along, windows.values()],
             false => vec![batch.len(), along * along, windows.values()],
         };
+        if let Some(kernels) = &self.compute.kernels {
+            let rows = Tensor::zeros(shape, self.compute.dtype(), &self.compute.device)?;
+            kernels.unfold(batch, windows, &rows)?;
+            return Ok(rows);
+        }
         self.compute.tensor(windows.unfold(batch, &self.normalization).into(), &shape)
     }
 
