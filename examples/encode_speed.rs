@@ -1,4 +1,4 @@
-//! Encodes a batch of made-up pixels as often as it is told to: the side of `benches/compare/cuda.py` that is ours.
+//! Encodes a batch of made-up pixels as often as it is told to: the side of `benches/compare/gpu.py` that is ours.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
 

@@ -1,7 +1,7 @@
 """The encoders on a GPU: against the same encoders on the CPU, and against PyTorch on the same GPU.
 
     just cuda-build
-    python benches/compare/cuda.py --programs target/cuda/release/examples --report docs/cuda-measured.md
+    python benches/compare/gpu.py --programs target/cuda/release/examples --report docs/cuda-measured.md
 
 Needs PyTorch with CUDA, transformers, safetensors, numpy and pillow, no network, and less than 10 minutes on an H100.
 NVIDIA's libraries are taken from the environment or, where LD_LIBRARY_PATH does not name them, from PyTorch's packages.
