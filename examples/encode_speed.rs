@@ -33,8 +33,9 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let encoder = cli.model.load()?;
     let size = encoder.input_size();
     // Multiples of a prime: bytes of every value, none of them in a row.
-    let pixels: Vec<u8> =
-        (0..usize::from(cli.model.batch) * size * size * 3).map(|i| (i.wrapping_mul(7919) >> 4) as u8).collect();
+    let pixels: Vec<u8> = (0..usize::from(cli.model.batch) * size * size * 3)
+        .map(|i| (i.wrapping_mul(7919) >> 4) as u8)
+        .collect();
     let batch = PixelBatch::new(size, &pixels)?;
     for line in io::stdin().lock().lines() {
         let line = line?;
