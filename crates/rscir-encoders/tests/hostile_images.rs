@@ -8,9 +8,11 @@ use rscir_encoders::{DecodeOptions, Error, RgbImage, Stretch, decode};
 
 mod damage;
 mod measured;
+mod random;
 
-use damage::{Random, crafted};
+use damage::{crafted, damage};
 use measured::measured;
+use random::Random;
 
 const SPARE_MEMORY: usize = 256 << 20;
 const LONGEST: Duration = Duration::from_secs(2);
@@ -85,7 +87,7 @@ fn hostile_images_are_errors_or_images() {
     for round in 0..600 {
         let file = &files[round % files.len()];
         let mut bytes = std::fs::read(file).unwrap();
-        random.damage(&mut bytes);
+        damage(&mut random, &mut bytes);
         let case = format!("{}, damage {round}", file.display());
         match attempt(&case, &bytes, &plain).0 {
             Ok(_) => images += 1,

@@ -1,44 +1,29 @@
 //! Images made to do harm, and damage at random.
 
+use super::random::Random;
 use super::read;
 
-/// A generator of 64 bits (xorshift*, Vigna 2016).
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-
-    /// Changes bytes, cuts some out, repeats some or cuts the rest off.
-    pub(crate) fn damage(&mut self, bytes: &mut Vec<u8>) {
-        for _ in 0..1 + self.below(6) {
-            let at = self.below(bytes.len());
-            let near = at % bytes.len().min(64);
-            let end = (at + self.below(40)).min(bytes.len());
-            match self.below(8) {
-                0 => bytes.truncate(at.max(1)),
-                1 => drop(bytes.drain(at..end)),
-                2 => {
-                    let part = bytes[at..end].to_vec();
-                    bytes.splice(at..at, part);
-                }
-                3 => bytes[at] = 0xFF,
-                4 => bytes[at] ^= 1 << self.below(8),
-                // Headers lie at the beginning.
-                5 => bytes[near] = self.next() as u8,
-                _ => bytes[at] = self.next() as u8,
+/// Changes bytes, cuts some out, repeats some or cuts the rest off.
+pub(crate) fn damage(random: &mut Random, bytes: &mut Vec<u8>) {
+    for _ in 0..1 + random.below(6) {
+        let at = random.below(bytes.len());
+        let near = at % bytes.len().min(64);
+        let end = (at + random.below(40)).min(bytes.len());
+        match random.below(8) {
+            0 => bytes.truncate(at.max(1)),
+            1 => drop(bytes.drain(at..end)),
+            2 => {
+                let part = bytes[at..end].to_vec();
+                bytes.splice(at..at, part);
             }
-            if bytes.is_empty() {
-                bytes.push(0);
-            }
+            3 => bytes[at] = 0xFF,
+            4 => bytes[at] ^= 1 << random.below(8),
+            // Headers lie at the beginning.
+            5 => bytes[near] = random.below(256) as u8,
+            _ => bytes[at] = random.below(256) as u8,
+        }
+        if bytes.is_empty() {
+            bytes.push(0);
         }
     }
 }

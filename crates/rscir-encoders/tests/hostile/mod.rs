@@ -8,18 +8,6 @@ pub(crate) use safetensors::{safetensors, sharded};
 
 pub(crate) type Case = (String, Vec<u8>, &'static str);
 
-/// Xorshift, for mutations that are the same in every run.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit as u64) as usize
-    }
-}
-
 // --- zip archives
 
 /// An entry as a hostile writer would describe it.
