@@ -63,6 +63,9 @@ pub struct EncoderSpec {
     pub architecture: String,
     /// `gelu` (exact) or `quick_gelu`; a state dict does not record it.
     pub activation: String,
+    /// Wavelengths of the images' channels, as one line, for a model that asks for them; empty in archives of others.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "String::is_empty"))]
+    pub wavelengths: String,
     /// How a file becomes a decoded image where that is not as Pillow's `open` and `convert("RGB")` do it: the bands, the
     /// stretch, the EXIF orientation, as one line. Empty means Pillow's way, as in archives from before this field.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "String::is_empty"))]
@@ -86,6 +89,7 @@ impl EncoderSpec {
             model: String::new(),
             architecture: String::new(),
             activation: String::new(),
+            wavelengths: String::new(),
             decoding: String::new(),
             preprocessing: String::new(),
             tokenizer: String::new(),
@@ -129,11 +133,12 @@ impl EncoderSpec {
     }
 
     /// The compared text fields, in the order in which a difference is reported.
-    fn fields(&self) -> [(&'static str, &str); 5] {
+    fn fields(&self) -> [(&'static str, &str); 6] {
         [
             ("weights_sha256", &self.weights_sha256),
             ("architecture", &self.architecture),
             ("activation", &self.activation),
+            ("wavelengths", &self.wavelengths),
             ("preprocessing", &self.preprocessing),
             ("tokenizer", &self.tokenizer),
         ]
@@ -172,6 +177,9 @@ mod tests {
     fn the_field_that_differs_is_named() {
         let quick = EncoderSpec { activation: "quick_gelu".into(), ..clip() };
         assert_eq!(clip().check(&quick).unwrap_err().field, "activation");
+        let [red, infrared] =
+            ["0.665", "0.842"].map(|first| EncoderSpec { wavelengths: first.into(), ..clip() });
+        assert_eq!(red.check(&infrared).unwrap_err().field, "wavelengths");
         let half = EncoderSpec { precision: Precision::Bf16, ..clip() };
         assert_eq!(clip().check(&half).unwrap_err().field, "precision");
         // Empty is Pillow's way here, and not unknown.

@@ -6,8 +6,9 @@ use rscir_core::{
     RgbView, Silent, TextEncoder,
 };
 
-use crate::clip::config::{ClipConfig, TokenizerConfig, refuse};
+use crate::clip::config::{ClipConfig, TokenizerConfig, VisionConfig, refuse};
 use crate::clip::cuda::Kernels;
+use crate::clip::dofa::Wavelengths;
 use crate::clip::load::Compute;
 use crate::clip::pixels::Normalization;
 use crate::clip::read::ModelFile;
@@ -114,6 +115,7 @@ impl ClipEncoder {
             model: self.name.clone(),
             architecture: self.config.to_string(),
             activation: self.config.activation(),
+            wavelengths: self.config.wavelengths().map(|w| w.to_string()).unwrap_or_default(),
             decoding: self.decode.to_string(),
             preprocessing: self.preprocessor.preprocessing().to_string(),
             tokenizer: self.tokenizer.identity().into(),
@@ -196,6 +198,7 @@ pub struct ClipEncoderBuilder {
     device: Device,
     precision: Precision,
     decode: DecodeOptions,
+    wavelengths: Option<Wavelengths>,
     own_kernels: bool,
     progress: Arc<dyn Progress>,
 }
@@ -224,6 +227,7 @@ impl ClipEncoderBuilder {
             device: Device::default(),
             precision: Precision::default(),
             decode: DecodeOptions::default(),
+            wavelengths: None,
             own_kernels: true,
             progress: Arc::new(Silent),
         }
@@ -276,6 +280,16 @@ impl ClipEncoderBuilder {
         self
     }
 
+    /// The wavelengths of the three channels, for a model that asks for them (DOFA-CLIP); [`Wavelengths::RGB`] unless said.
+    ///
+    /// An image has three channels: of a file with more bands, [`DecodeOptions::bands`] chooses them. The wavelengths are
+    /// part of the spec.
+    #[must_use]
+    pub fn wavelengths(mut self, wavelengths: Wavelengths) -> Self {
+        self.wavelengths = Some(wavelengths);
+        self
+    }
+
     /// Whether a GPU computes with this crate's own kernels where they fit, as it does unless said, or with the tensor
     /// library's operations alone, which are slower and give the same but for rounding.
     #[must_use]
@@ -313,7 +327,7 @@ impl ClipEncoderBuilder {
             return refuse("precision", got, "f32, bf16 or i8 on a CPU; f32, bf16 or f16 on a GPU");
         }
         let parts = self.parts()?;
-        let config = parts.config;
+        let config = tuned(parts.config, self.wavelengths)?;
         let tokenizer = tokenizer(&config, parts.tokenizer.as_deref())?;
         if tokenizer.vocabulary() > config.text.vocabulary {
             let (tokenizer, tower) = (tokenizer.vocabulary(), config.text.vocabulary);
@@ -409,6 +423,16 @@ const WEIGHTS: [&str; 7] = [
 fn config_in(folder: &Path) -> PathBuf {
     let open_clip = folder.join("open_clip_config.json");
     if open_clip.is_file() { open_clip } else { folder.join("config.json") }
+}
+
+/// The same towers for images of these wavelengths.
+fn tuned(mut config: ClipConfig, wavelengths: Option<Wavelengths>) -> Result<ClipConfig> {
+    let Some(wavelengths) = wavelengths else { return Ok(config) };
+    match &mut config.vision {
+        VisionConfig::Vit(vit) if vit.wavelengths.is_some() => vit.wavelengths = Some(wavelengths),
+        _ => return refuse("wavelengths", wavelengths, "left out: the model does not ask for them"),
+    }
+    Ok(config)
 }
 
 fn tokenizer(config: &ClipConfig, file: Option<&Path>) -> Result<Tokenizer> {

@@ -14,6 +14,7 @@ mod tokenizer;
 mod weights;
 
 pub use clip::config::ClipConfig;
+pub use clip::dofa::Wavelengths;
 pub use device::Device;
 pub use encoder::{ClipEncoder, ClipEncoderBuilder};
 pub use error::{Error, Result};

@@ -4,6 +4,7 @@ use crate::clip::config::{
     Activation, ClipConfig, EPSILON, ResNetConfig, StackConfig, TextConfig, TextPool, TokenizerConfig,
     VisionConfig, VitConfig, VitNames, VitPool,
 };
+use crate::clip::dofa::Wavelengths;
 use crate::preprocess::Preprocessing;
 use crate::tokenizer::Cleaning;
 use crate::{Error, Result};
@@ -126,6 +127,7 @@ const fn vit(dim: usize, [image, patch]: [usize; 2], vision: [usize; 3], words: 
         norm_first: true,
         pool: VitPool::ClassToken,
         names: VitNames::OpenClip,
+        wavelengths: None,
     };
     ClipConfig { dim, vision: VisionConfig::Vit(vit), text: text(words) }
 }
@@ -156,6 +158,7 @@ const fn siglip([image, patch]: [usize; 2], sizes: [usize; 3]) -> ClipConfig {
         norm_first: false,
         pool: VitPool::Attention,
         names: VitNames::OpenClip,
+        wavelengths: None,
     };
     let text = TextConfig {
         context: 64,
@@ -167,6 +170,21 @@ const fn siglip([image, patch]: [usize; 2], sizes: [usize; 3]) -> ClipConfig {
         tokenizer: TokenizerConfig::File(Cleaning::Canonicalize),
     };
     ClipConfig { dim: sizes[0], vision: VisionConfig::Vit(vit), text }
+}
+
+/// DOFA-CLIP's towers (`open_clip/src/open_clip/model_configs/GeoLB-ViT-14-so400m-SigLIP-384.json`): open_clip's SigLIP
+/// of this size, whose images are patched by their wavelengths.
+const fn dofa_so400m() -> ClipConfig {
+    let mut config = siglip([384, 14], [1152, 27, 16]);
+    // 3.7362 times the width.
+    config.text.stack.hidden = 4304;
+    config.text.stack.activation = Activation::Gelu;
+    if let VisionConfig::Vit(vit) = &mut config.vision {
+        vit.stack = config.text.stack;
+        vit.names = VitNames::Timm;
+        vit.wavelengths = Some(Wavelengths::RGB);
+    }
+    config
 }
 
 /// The same towers with OpenAI's activation; residual networks keep theirs.
@@ -222,6 +240,12 @@ const GIT_RSCLIP: Family = Family {
     licence: "Apache-2.0",
     preparation: Preparation::Siglip,
 };
+const DOFA_CLIP: Family = Family {
+    description: "DOFA-CLIP (Xiong et al. 2025), SigLIP with images of any three wavelengths, trained on GeoLangBind-2M",
+    // Of the weights, as their card is quoted elsewhere; the code that they come with is under MIT.
+    licence: "cc-by-nc-4.0",
+    preparation: Preparation::Siglip,
+};
 const SIGLIP_B: ClipConfig = siglip([224, 16], [768, 12, 12]);
 const SIGLIP_L: ClipConfig = siglip([256, 16], [1024, 24, 16]);
 
@@ -236,7 +260,7 @@ const REMOTE_L_14: Option<HubFile> = hub("chendelong/RemoteCLIP", "RemoteCLIP-Vi
 /// The catalogue. The reference implementation of the PatternCom evaluation builds "ViT-L-14" with exact GELU for CLIP
 /// and RemoteCLIP alike: its published figures are those of the names without a suffix.
 #[rustfmt::skip]
-static MODELS: [Model; 27] = [
+static MODELS: [Model; 28] = [
     model("clip-vit-b-32", CLIP, VIT_B_32, OPENAI_B_32),
     model("clip-vit-b-32-quickgelu", CLIP, quick(VIT_B_32), OPENAI_B_32),
     model("clip-vit-b-16", CLIP, VIT_B_16, OPENAI_B_16),
@@ -264,6 +288,7 @@ static MODELS: [Model; 27] = [
     model("lrsclip-vit-l-14-quickgelu", LRSCLIP, long(quick(VIT_L_14), 248), None),
     model("git-rsclip-base", Family { licence: "MIT", ..GIT_RSCLIP }, SIGLIP_B, hub("lcybuaa/Git-RSCLIP-base", "model.safetensors")),
     model("git-rsclip", GIT_RSCLIP, SIGLIP_L, hub("lcybuaa/Git-RSCLIP", "model.safetensors")),
+    model("dofa-clip-so400m-14-384", DOFA_CLIP, dofa_so400m(), hub("earthflow/GeoLB-ViT-14-SigLIP-so400m-384-EO", "open_clip_model.safetensors")),
 ];
 
 /// Insertions, deletions and replacements that lead from one name to the other (Levenshtein 1965).

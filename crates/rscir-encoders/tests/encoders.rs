@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rscir_core::{Embeddings, ImageEncoder, InjectedPrompt, PixelBatch, Precision, TextEncoder, testing};
 use rscir_encoders::{
-    ClipEncoder, ClipEncoderBuilder, Device, Error, SATELLITE_IMAGE, TensorProblem, Tokenizer,
+    ClipEncoder, ClipEncoderBuilder, Device, Error, SATELLITE_IMAGE, TensorProblem, Tokenizer, Wavelengths,
     encode_with_templates, models,
 };
 use safetensors::{Dtype, SafeTensors};
@@ -14,7 +14,7 @@ use safetensors::{Dtype, SafeTensors};
 const TOLERANCE: f32 = 2e-5;
 
 /// One row for each kind of model and form of checkpoint: folder, weights, configuration.
-const MODELS: [[&str; 3]; 9] = [
+const MODELS: [[&str; 3]; 10] = [
     ["vit_gelu", "open_clip_model.safetensors", "open_clip_config.json"],
     ["vit_gelu", "model.pt", "open_clip_config.json"],
     ["vit_quick_nested", "model.pt", "open_clip_config.json"],
@@ -24,6 +24,7 @@ const MODELS: [[&str; 3]; 9] = [
     ["hf_siglip", "model.safetensors", "config.json"],
     ["vit_options", "open_clip_model.safetensors", "open_clip_config.json"],
     ["vit_long", "model.pt", "open_clip_config.json"],
+    ["dofa_clip", "open_clip_model.safetensors", "open_clip_config.json"],
 ];
 
 fn data() -> PathBuf {
@@ -169,7 +170,7 @@ fn both_forms_of_the_same_weights_give_equal_bits() {
 
 #[test]
 fn a_batch_gives_what_its_parts_give() {
-    for name in ["vit_gelu", "resnet", "hf_siglip"] {
+    for name in ["vit_gelu", "resnet", "hf_siglip", "dofa_clip"] {
         let encoder = encoder(name);
         let expected = Expected::read(&data(), name);
         // More than one batch of the tower.
@@ -218,6 +219,68 @@ fn the_activation_decides_and_the_spec_tells() {
     assert_eq!((mismatch.field, mismatch.archive.as_str()), ("activation", "gelu"));
 }
 
+#[test]
+fn wavelengths_decide_and_the_spec_tells() {
+    let build = |name: &str, wavelengths| {
+        let row = MODELS.into_iter().find(|[model, ..]| *model == name).unwrap();
+        builder(&data(), row).wavelengths(wavelengths).build()
+    };
+    let infrared = Wavelengths::new([0.842, 0.665, 0.56]).unwrap();
+    let other = build("dofa_clip", infrared).unwrap();
+    let expected = Expected::read(&data(), "dofa_clip");
+    let images = other.encode_pixels(expected.batch()).unwrap();
+    let bytes = fs::read(data().join("expected.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let reference = floats(file.tensor("dofa_clip.infrared").unwrap().data());
+    assert!(difference(images.as_slice(), &reference) <= TOLERANCE);
+    assert!(difference(images.as_slice(), &expected.images) > 0.01);
+
+    let rgb = encoder("dofa_clip");
+    assert_eq!(rgb.config().wavelengths(), Some(Wavelengths::RGB));
+    let mismatch = rgb.spec().check(other.spec()).unwrap_err();
+    assert_eq!(mismatch.field, "wavelengths");
+    assert_eq!([mismatch.archive, mismatch.query], ["0.665, 0.56, 0.49 um", "0.842, 0.665, 0.56 um"]);
+
+    assert_eq!(encoder("vit_gelu").spec().wavelengths, "");
+    let refused = build("vit_gelu", infrared).map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains("does not ask for them"), "{refused}");
+    for wrong in [665.0, 0.0, -0.56, f32::NAN, f32::INFINITY] {
+        let error = Wavelengths::new([0.56, wrong, 0.49]).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("wavelengths is {wrong}")), "{error}");
+    }
+}
+
+/// The widths of the generator of patch embeddings are the file's, and everything must fit them.
+#[test]
+fn a_generator_that_does_not_fit_is_named() {
+    let folder = data().join("dofa_clip");
+    let bytes = fs::read(folder.join("open_clip_model.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap().tensors();
+    let temporary = tempfile::tempdir().unwrap();
+    let weights = temporary.path().join("model.safetensors");
+    let problems = |left_out: &str| {
+        let rest = tensors.iter().filter(|(name, _)| !name.ends_with(left_out));
+        let rest = rest.map(|(name, view)| (name.clone(), view));
+        safetensors::serialize_to_file(rest, None, &weights).unwrap();
+        let built = ClipEncoder::from_files(&weights, folder.join("open_clip_config.json"))
+            .tokenizer(folder.join("tokenizer.json"))
+            .device(Device::Cpu)
+            .build();
+        match built.map(|_| ()) {
+            Err(Error::Weights { problems, .. }) => problems,
+            other => panic!("{left_out}: {other:?}"),
+        }
+    };
+    let name = "visual.trunk.patch_embed.weight_generator.fc_weight.weight".to_owned();
+    assert_eq!(problems("fc_weight.weight"), [TensorProblem::Missing { name, expected: vec![256, 12] }]);
+    // Without what tells the widths, they are its authors'.
+    let name = "visual.trunk.patch_embed.weight_generator.weight_tokens".to_owned();
+    let problems = problems("weight_tokens");
+    assert!(problems.contains(&TensorProblem::Missing { name, expected: vec![128, 128] }), "{problems:?}");
+    // All of the generator but the biases of its last two layers, which the tower's width decides.
+    assert_eq!(problems.len(), 20);
+}
+
 /// Bounds for models this narrow, whose sums average little out; the wide ones come closer.
 #[test]
 fn less_precise_weights_give_nearly_the_same_vectors() {
@@ -253,6 +316,11 @@ fn the_spec_names_everything() {
     );
     assert!(spec.tokenizer.starts_with("clip-bpe(context=20,sha256="), "{}", spec.tokenizer);
     assert_eq!((spec.dim, spec.weights_sha256.len()), (20, 64));
+    assert_eq!(
+        encoder("dofa_clip").spec().architecture,
+        "vit(image=14,patch=4,width=16,layers=2,heads=2,hidden=41,epsilon=1e-6,patches=dofa,no_ln_pre,pool=map)\
+         +text(context=16,vocabulary=30,width=16,layers=2,heads=2,hidden=41,epsilon=1e-6,bidirectional,pool=last)"
+    );
     let options = encoder("vit_options").spec().clone();
     assert_eq!(options.activation, "gelu_tanh");
     assert_eq!(

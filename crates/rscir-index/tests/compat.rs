@@ -26,6 +26,7 @@ fn spec() -> EncoderSpec {
         model: "compat".into(),
         architecture: "ViT".into(),
         activation: "quick_gelu".into(),
+        wavelengths: String::new(),
         decoding: String::new(),
         preprocessing: "bicubic".into(),
         tokenizer: "clip".into(),

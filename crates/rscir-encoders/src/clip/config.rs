@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use super::dofa::Wavelengths;
 use crate::tokenizer::Cleaning;
 use crate::{Error, Result};
 
@@ -33,6 +34,8 @@ pub(crate) struct VitConfig {
     pub(crate) pool: VitPool,
     /// Which names the tensors have.
     pub(crate) names: VitNames,
+    /// The patch embedding is made from the wavelengths of the channels (DOFA).
+    pub(crate) wavelengths: Option<Wavelengths>,
 }
 
 /// How an image's vector comes from its patches' vectors.
@@ -157,6 +160,14 @@ impl ClipConfig {
         self.text.stack.width
     }
 
+    /// What the channels stand for, if the model asks.
+    pub fn wavelengths(&self) -> Option<Wavelengths> {
+        match self.vision {
+            VisionConfig::Vit(vit) => vit.wavelengths,
+            VisionConfig::ResNet(_) => None,
+        }
+    }
+
     /// `gelu`, `quick_gelu` or `gelu_tanh`; of both towers, image first, where they differ.
     pub fn activation(&self) -> String {
         let text = self.text.stack.activation.name();
@@ -247,6 +258,9 @@ impl fmt::Display for ClipConfig {
         match self.vision {
             VisionConfig::Vit(vit) => {
                 write!(f, "vit(image={},patch={},{}", vit.image, vit.patch, vit.stack)?;
+                if vit.wavelengths.is_some() {
+                    f.write_str(",patches=dofa")?;
+                }
                 if !vit.norm_first {
                     f.write_str(",no_ln_pre")?;
                 }

@@ -132,6 +132,7 @@ impl Model {
             norm_first: !siglip,
             pool: if siglip { VitPool::Attention } else { VitPool::ClassToken },
             names: VitNames::OpenClip,
+            wavelengths: None,
         };
         let pool = match text.eos_token_id.and_then(|id| u32::try_from(id.as_u64()?).ok()) {
             _ if siglip => TextPool::Last,

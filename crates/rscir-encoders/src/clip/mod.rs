@@ -3,6 +3,7 @@
 mod block;
 pub(crate) mod config;
 pub(crate) mod cuda;
+pub(crate) mod dofa;
 mod hugging_face;
 mod kernels;
 pub(crate) mod load;

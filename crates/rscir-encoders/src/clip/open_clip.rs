@@ -9,6 +9,7 @@ use super::config::{
     Activation, ClipConfig, EPSILON, ResNetConfig, StackConfig, TextConfig, TextPool, TokenizerConfig,
     VisionConfig, VitConfig, VitNames, VitPool, refuse,
 };
+use super::dofa::Wavelengths;
 use crate::Result;
 use crate::tokenizer::Cleaning;
 
@@ -101,6 +102,9 @@ struct Text {
 /// The padding is the tokenizer's; the Hugging Face keys matter only with `hf_model_name`, which is refused.
 const INERT_TEXT: [&str; 4] = ["pad_id", "hf_model_pretrained", "hf_proj_type", "hf_pooler_type"];
 
+/// Blocks of an image tower that does not say.
+const LAYERS: usize = 12;
+
 fn default_context() -> usize {
     77
 }
@@ -157,23 +161,21 @@ impl Vision {
                     "\"map\", timm_proj \"none\"",
                 );
             }
-            return Ok(VisionConfig::Vit(siglip_tower(name, image)?));
+            return Ok(VisionConfig::Vit(self.siglip(name, image)?));
         }
-        let width = self.width.unwrap_or(768);
-        let head_width = self.head_width.unwrap_or(64);
-        let heads_of = |width: usize| width.checked_div(head_width).unwrap_or(0);
+        let width = self.width();
         let layers = match self.layers {
             Some(Layers::Stages(layers)) => {
-                let heads = heads_of(width.saturating_mul(32));
+                let heads = self.heads(width.saturating_mul(32));
                 return Ok(VisionConfig::ResNet(ResNetConfig { image, width, layers, heads }));
             }
             Some(Layers::Blocks(layers)) => layers,
-            None => 12,
+            None => LAYERS,
         };
         let stack = StackConfig {
             width,
             layers,
-            heads: heads_of(width),
+            heads: self.heads(width),
             hidden: hidden(width, self.mlp_ratio),
             activation: activation("vision_cfg", quick_gelu, self.act_kwargs.as_ref())?,
             epsilon: epsilon("vision_cfg", self.norm_kwargs.as_ref())?,
@@ -190,7 +192,60 @@ impl Vision {
             None => 16,
         };
         let norm_first = !self.no_ln_pre;
-        Ok(VisionConfig::Vit(VitConfig { image, patch, stack, norm_first, pool, names: VitNames::OpenClip }))
+        let names = VitNames::OpenClip;
+        Ok(VisionConfig::Vit(VitConfig { image, patch, stack, norm_first, pool, names, wavelengths: None }))
+    }
+
+    fn width(&self) -> usize {
+        self.width.unwrap_or(768)
+    }
+
+    fn heads(&self, width: usize) -> usize {
+        width.checked_div(self.head_width.unwrap_or(64)).unwrap_or(0)
+    }
+
+    /// timm's SigLIP towers by name, such as `vit_base_patch16_siglip_224` (`timm/models/vision_transformer.py`), and
+    /// DOFA-CLIP's, such as `dofa_vit_base_patch16_siglip_224` (`open_clip/src/open_clip/timm_model.py`). A name without
+    /// a size, which neither has, takes it from the keys that open_clip's own towers have: `vit_patch16_siglip_224`.
+    fn siglip(&self, name: &str, image: usize) -> Result<VitConfig> {
+        let unknown = || refuse("vision_cfg.timm_model_name", name, "like vit_base_patch16_siglip_224");
+        let (dofa, plain) = match name.strip_prefix("dofa_") {
+            Some(plain) => (true, plain),
+            None => (false, name),
+        };
+        let parts: Vec<&str> = plain.split('_').collect();
+        let (size, patch, pixels) = match parts[..] {
+            ["vit", patch, "siglip", pixels] => (None, patch, pixels),
+            ["vit", size, patch, "siglip", pixels] => (Some(size), patch, pixels),
+            _ => return unknown(),
+        };
+        let Some(Ok(patch)) = patch.strip_prefix("patch").map(str::parse) else { return unknown() };
+        if pixels.parse() != Ok(image) {
+            return refuse("vision_cfg.image_size", image, "the size in vision_cfg.timm_model_name");
+        }
+        let (width, layers, heads, hidden) = match (size, &self.layers) {
+            (Some("base"), _) => (768, 12, 12, 3072),
+            (Some("large"), _) => (1024, 24, 16, 4096),
+            (Some("so400m"), _) => (1152, 27, 16, 4304),
+            (Some("giantopt"), _) => (1536, 40, 16, 6144),
+            (None, Some(Layers::Blocks(layers))) => {
+                let width = self.width();
+                (width, *layers, self.heads(width), hidden(width, self.mlp_ratio))
+            }
+            _ => return unknown(),
+        };
+        // The towers that came with SigLIP 2 alone use the approximation.
+        let approximate = !dofa && (size == Some("giantopt") || (size == Some("so400m") && patch == 16));
+        let activation = if approximate { Activation::GeluTanh } else { Activation::Gelu };
+        Ok(VitConfig {
+            image,
+            patch,
+            stack: StackConfig { width, layers, heads, hidden, activation, epsilon: 1e-6, scaled: false },
+            norm_first: false,
+            pool: VitPool::Attention,
+            names: VitNames::Timm,
+            wavelengths: dofa.then_some(Wavelengths::RGB),
+        })
     }
 }
 
@@ -274,25 +329,30 @@ fn epsilon(tower: &str, options: Option<&Map<String, Value>>) -> Result<f64> {
     }
 }
 
-/// timm's SigLIP towers by name, such as `vit_base_patch16_siglip_224` (`timm/models/vision_transformer.py`).
-fn siglip_tower(name: &str, image: usize) -> Result<VitConfig> {
-    let unknown = || refuse("vision_cfg.timm_model_name", name, "like vit_base_patch16_siglip_224");
-    let parts: Vec<&str> = name.split('_').collect();
-    let ["vit", size, patch, "siglip", pixels] = parts[..] else { return unknown() };
-    let Some(Ok(patch)) = patch.strip_prefix("patch").map(str::parse) else { return unknown() };
-    if pixels.parse() != Ok(image) {
-        return refuse("vision_cfg.image_size", image, "the size in vision_cfg.timm_model_name");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sizes and switches of DOFA-CLIP's `open_clip/src/open_clip/model_configs/GeoLB-ViT-14-so400m-SigLIP-384.json`.
+    const DOFA_CLIP: &str = r#"{
+        "embed_dim": 1152, "init_logit_bias": -10, "custom_text": true,
+        "vision_cfg": {
+            "image_size": 384, "timm_model_name": "dofa_vit_so400m_patch14_siglip_384",
+            "timm_model_pretrained": false, "timm_pool": "map", "timm_proj": "none"
+        },
+        "text_cfg": {
+            "context_length": 64, "vocab_size": 32000, "hf_tokenizer_name": "timm/ViT-B-16-SigLIP",
+            "tokenizer_kwargs": {"clean": "canonicalize"}, "width": 1152, "heads": 16, "layers": 27,
+            "mlp_ratio": 3.7362, "no_causal_mask": true, "proj_bias": true, "pool_type": "last",
+            "norm_kwargs": {"eps": 1e-6}
+        }
+    }"#;
+
+    #[test]
+    fn the_registrys_dofa_clip_is_its_configurations() {
+        let config = serde_json::from_str::<Model>(DOFA_CLIP).unwrap().config().unwrap();
+        let model = crate::registry::Model::find("dofa-clip-so400m-14-384").unwrap();
+        assert_eq!(config, model.config);
+        assert_eq!((model.image_size(), model.dim(), model.activation().as_str()), (384, 1152, "gelu"));
     }
-    let (width, layers, heads, hidden) = match size {
-        "base" => (768, 12, 12, 3072),
-        "large" => (1024, 24, 16, 4096),
-        "so400m" => (1152, 27, 16, 4304),
-        "giantopt" => (1536, 40, 16, 6144),
-        _ => return unknown(),
-    };
-    // The towers that came with SigLIP 2 alone use the approximation.
-    let approximate = size == "giantopt" || (size == "so400m" && patch == 16);
-    let activation = if approximate { Activation::GeluTanh } else { Activation::Gelu };
-    let stack = StackConfig { width, layers, heads, hidden, activation, epsilon: 1e-6, scaled: false };
-    Ok(VitConfig { image, patch, stack, norm_first: false, pool: VitPool::Attention, names: VitNames::Timm })
 }

@@ -4,6 +4,7 @@ use candle_core::Tensor;
 
 use super::block::{BlockNames, OPEN_CLIP, Stack, TIMM};
 use super::config::{VitConfig, VitNames, VitPool};
+use super::dofa;
 use super::load::Weights;
 use super::nn::{Buffer, LayerNorm, Linear};
 use super::pixels::{Windows, channels_last};
@@ -76,7 +77,10 @@ impl VisionTransformer {
         let tokens = windows.along(config.image).pow(2) + usize::from(class.is_some());
         let project = |weights: &mut Weights<'_, '_>| weights.projection("visual.proj", [width, dim]);
         Ok(Self {
-            patches: patch_embedding(weights, &names, config, siglip)?,
+            patches: match config.wavelengths {
+                Some(wavelengths) => dofa::patch_embedding(weights, config, wavelengths)?,
+                None => patch_embedding(weights, &names, config, siglip)?,
+            },
             class,
             // timm keeps a batch dimension.
             positions: match config.names {

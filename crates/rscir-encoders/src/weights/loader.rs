@@ -171,6 +171,11 @@ impl<'c> Loader<'c> {
         self.taken.extend(names.map(str::to_owned));
     }
 
+    /// True if something was noted already: what is loaded will be refused.
+    pub(crate) fn has_problems(&self) -> bool {
+        !self.problems.is_empty()
+    }
+
     /// Ends loading.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ import json
 import shutil
 from pathlib import Path
 
+import dofa
 import open_clip
 import torch
 import transformers
@@ -156,9 +157,8 @@ def hf_clip():
         record("hf_clip", image, model.text_projection(model.text_model(tokens).pooler_output))
 
 
-def hf_siglip():
-    folder = HERE / "hf_siglip"
-    folder.mkdir(parents=True)
+def letters_of(folder):
+    """A tokenizer that knows letters, and the ids of the texts."""
     letters = "abcdefghijklmnopqrstuvwxyzé四"
     tokenizer = Tokenizer(models.BPE({"<pad>": 0, "</s>": 1} | {c: i + 2 for i, c in enumerate(letters)}, [], unk_token="<pad>"))
     tokenizer.normalizer = normalizers.NFC()
@@ -171,8 +171,13 @@ def hf_siglip():
     tokenizer.enable_truncation(16)
     tokenizer.enable_padding(pad_id=1, length=16)
     clean = open_clip.tokenizer.get_clean_fn("canonicalize")
-    tokens = torch.tensor([tokenizer.encode(clean(text)).ids for text in TEXTS])
+    return tokenizer, torch.tensor([tokenizer.encode(clean(text)).ids for text in TEXTS])
 
+
+def hf_siglip():
+    folder = HERE / "hf_siglip"
+    folder.mkdir(parents=True)
+    tokenizer, tokens = letters_of(folder)
     size = {"hidden_size": 32, "intermediate_size": 80, "num_attention_heads": 4, "num_hidden_layers": 2}
     text = size | {"max_position_embeddings": 16, "vocab_size": tokenizer.get_vocab_size(), "projection_size": 32}
     vision = size | {"image_size": 24, "patch_size": 8}
@@ -183,10 +188,42 @@ def hf_siglip():
         record("hf_siglip", model.vision_model(images).pooler_output, model.text_model(tokens).pooler_output)
 
 
+def dofa_clip():
+    """A narrow one; its authors' has no other parts. The images are seen as colours, and as infrared, red and green."""
+    folder = HERE / "dofa_clip"
+    folder.mkdir(parents=True)
+    tokenizer, tokens = letters_of(folder)
+    # 14 pixels do not fill the last patch, as 384 do not with patches of 14.
+    vision = {"image_size": 14, "width": 16, "layers": 2, "head_width": 8, "mlp_ratio": 2.6}
+    vision |= {"timm_model_name": "dofa_vit_patch4_siglip_14", "timm_pool": "map", "timm_proj": "none"}
+    text = {"context_length": 16, "vocab_size": tokenizer.get_vocab_size(), "width": 16, "heads": 2, "layers": 2, "mlp_ratio": 2.6}
+    text |= {"hf_tokenizer_name": "-", "tokenizer_kwargs": {"clean": "canonicalize"}, "norm_kwargs": {"eps": 1e-6}}
+    text |= {"no_causal_mask": True, "proj_bias": True, "pool_type": "last"}
+    cfg = {"embed_dim": 16, "init_logit_bias": -10, "custom_text": True, "vision_cfg": vision, "text_cfg": text}
+    config = {"model_cfg": cfg, "preprocess_cfg": dict(zip(("mean", "std"), HALF), resize_mode="squash")}
+    (folder / "open_clip_config.json").write_text(json.dumps(config, indent=1) + "\n")
+    model = torch.nn.Module()
+    model.visual = torch.nn.Module()
+    model.visual.trunk = dofa.tower(14, 4, 16, 2, 2, 2.6, {"width": 12, "tokens": 5, "hidden": 20})
+    model.text = open_clip.model._build_text_tower(16, open_clip.model.CLIPTextCfg(**text))
+    # Of training alone: the published file has them.
+    model.translators = torch.nn.ModuleDict({"teacher": torch.nn.Linear(2, 2)})
+    randomise(model)
+    embedding = model.visual.trunk.patch_embed
+    # The generated weights are scaled by 0.01: so that the image outweighs the positions.
+    embedding.weight_generator.fc_weight.weight.data *= 20
+    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, folder / "open_clip_model.safetensors")
+    with torch.no_grad():
+        images = normalised(pixels("dofa_clip", 14), HALF)
+        record("dofa_clip", model.visual.trunk(images), model.text(tokens))
+        embedding.wavelengths = [0.842, 0.665, 0.56]
+        expected["dofa_clip.infrared"] = normalize(model.visual.trunk(images), dim=-1).contiguous()
+
+
 if __name__ == "__main__":
     shutil.rmtree(HERE, ignore_errors=True)
     torch.manual_seed(7)
-    for make in (vit_gelu, vit_quick_nested, vit_f16_legacy, vit_options, vit_long, resnet, hf_clip, hf_siglip):
+    for make in (vit_gelu, vit_quick_nested, vit_f16_legacy, vit_options, vit_long, resnet, hf_clip, hf_siglip, dofa_clip):
         make()
     save_file(expected, HERE / "expected.safetensors")
     (HERE / "texts.json").write_text(json.dumps(TEXTS) + "\n")

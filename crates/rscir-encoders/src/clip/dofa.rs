@@ -1,0 +1,245 @@
+//! DOFA's patch embedding (Xiong et al. 2024, "Neural Plasticity-Inspired Multimodal Foundation Model for Earth
+//! Observation") as DOFA-CLIP has it (`open_clip/src/open_clip/dofa_patch_embed.py`): a small transformer makes the
+//! convolution's weights from the wavelengths of an image's channels.
+//!
+//! A tower is loaded for given wavelengths, so the weights are made once, in f32 on the CPU; what is loaded is an ordinary
+//! vision transformer.
+
+use std::fmt;
+
+use candle_core::{Device, Tensor};
+use rscir_core::Precision;
+
+use super::config::{Activation, VitConfig, refuse};
+use super::load::{Compute, Weights};
+use super::nn::{Buffer, LayerNorm, Linear, self_attention};
+use crate::Result;
+use crate::weights::Checkpoint;
+
+/// The wavelengths that an image's three channels stand for, for a model that asks for them.
+///
+/// With [`DecodeOptions::bands`](crate::DecodeOptions::bands), any three bands of a file are encoded as what they are:
+///
+/// ```
+/// # use rscir_encoders::Wavelengths;
+/// // Near infrared, red and green of Sentinel-2: bands 8, 4 and 3.
+/// let false_color = Wavelengths::new([0.842, 0.665, 0.56])?;
+/// assert_eq!(Wavelengths::RGB.to_string(), "0.665, 0.56, 0.49 um");
+/// assert!(Wavelengths::new([842.0, 665.0, 560.0]).is_err());
+/// # Ok::<(), rscir_encoders::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Wavelengths([f32; 3]);
+
+impl Wavelengths {
+    /// Red, green and blue, as DOFA-CLIP's authors give them: Sentinel-2's bands 4, 3 and 2.
+    pub const RGB: Self = Self([0.665, 0.56, 0.49]);
+
+    /// Wavelengths in micrometres, of the channels in their order.
+    ///
+    /// # Errors
+    /// [`Error::ConfigValue`](crate::Error::ConfigValue) if one is not from 0.1 to 100: nanometres, most likely. Radar,
+    /// whose waves are longer, was trained under a stand-in, 5.405 or 3.75.
+    pub fn new(micrometres: [f32; 3]) -> Result<Self> {
+        match micrometres.iter().find(|wavelength| !(0.1..=100.0).contains(*wavelength)) {
+            Some(wavelength) => {
+                refuse("wavelengths", wavelength, "micrometres, from 0.1 to 100: 0.665 is red")
+            }
+            None => Ok(Self(micrometres)),
+        }
+    }
+
+    /// In micrometres.
+    pub fn micrometres(self) -> [f32; 3] {
+        self.0
+    }
+}
+
+/// `0.665, 0.56, 0.49 um`
+impl fmt::Display for Wavelengths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self([first, second, third]) = self;
+        write!(f, "{first}, {second}, {third} um")
+    }
+}
+
+const PREFIX: &str = "visual.trunk.patch_embed";
+
+/// Layers that learnt to predict other models' features, for training alone.
+const TRAINING: &str = "translators.";
+
+// Constants of dofa_patch_embed.py.
+const HEADS: usize = 4;
+const SCALE: f32 = 0.01;
+/// `nn.TransformerEncoderLayer`'s default.
+const EPSILON: f64 = 1e-5;
+
+/// Widths of the generator. They are constants upstream and in no configuration: what the file has is taken, and
+/// whatever does not fit them is refused.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Sizes {
+    /// Values that a wavelength is encoded to.
+    width: usize,
+    /// Learnt tokens beside those of the wavelengths.
+    tokens: usize,
+    /// Width of the perceptron's hidden layer.
+    hidden: usize,
+}
+
+/// Those of dofa_patch_embed.py, and `nn.TransformerEncoderLayer`'s default.
+const UPSTREAM: Sizes = Sizes { width: 128, tokens: 128, hidden: 2048 };
+
+impl Sizes {
+    fn of(checkpoint: &Checkpoint) -> Self {
+        let shape = |name: &str| checkpoint.shape(&format!("{PREFIX}.weight_generator.{name}"));
+        match (shape("weight_tokens"), shape("transformer_encoder.layers.0.linear1.weight")) {
+            (Some(&[tokens, width]), Some(&[hidden, _])) if width > 0 && width.is_multiple_of(HEADS) => {
+                Self { width, tokens, hidden }
+            }
+            _ => UPSTREAM,
+        }
+    }
+}
+
+/// The patch embedding of a tower for its wavelengths.
+pub(super) fn patch_embedding(
+    weights: &mut Weights<'_, '_>,
+    config: &VitConfig,
+    wavelengths: Wavelengths,
+) -> Result<Linear> {
+    weights.loader.skip(TRAINING);
+    let sizes = Sizes::of(weights.loader.checkpoint());
+    let compute = Compute { device: Device::Cpu, precision: Precision::F32, kernels: None };
+    let on_cpu = &mut Weights { loader: &mut *weights.loader, compute };
+    let generator = Generator::load(on_cpu, sizes, [config.stack.width, config.patch * config.patch])?;
+    if weights.loader.has_problems() {
+        return Linear::unusable(&weights.compute);
+    }
+    let (weight, bias) = generator.generate(wavelengths)?;
+    let shape = [config.stack.width, weight.len() / config.stack.width];
+    Linear::new(&weights.compute.exact(), &weight, Some(bias.into()), shape)
+}
+
+/// A transformer block with the norms behind the branches, between two linear layers with a nonlinearity and two
+/// without.
+struct Generator {
+    sizes: Sizes,
+    /// Of the tower, and the pixels in a patch.
+    output: [usize; 2],
+    residual: [Linear; 2],
+    /// `[1, tokens, width]`
+    tokens: Tensor,
+    /// `[1, 1, width]`
+    bias_token: Tensor,
+    qkv: Linear,
+    attended: Linear,
+    norm_1: LayerNorm,
+    perceptron: [Linear; 2],
+    norm_2: LayerNorm,
+    weight: Linear,
+    bias: Linear,
+}
+
+impl Generator {
+    fn load(weights: &mut Weights<'_, '_>, sizes: Sizes, output: [usize; 2]) -> Result<Self> {
+        let Sizes { width, tokens, hidden } = sizes;
+        let generator = format!("{PREFIX}.weight_generator");
+        let block = format!("{generator}.transformer_encoder.layers.0");
+        let mut linear = |name: String, shape| {
+            weights.linear(&format!("{name}.weight"), Some(&format!("{name}.bias")), shape)
+        };
+        Ok(Self {
+            sizes,
+            output,
+            residual: [
+                linear(format!("{PREFIX}.fclayer.w1"), [width, width])?,
+                linear(format!("{PREFIX}.fclayer.w2"), [width, width])?,
+            ],
+            attended: linear(format!("{block}.self_attn.out_proj"), [width, width])?,
+            perceptron: [
+                linear(format!("{block}.linear1"), [hidden, width])?,
+                linear(format!("{block}.linear2"), [width, hidden])?,
+            ],
+            weight: linear(format!("{generator}.fc_weight"), [output[0] * output[1], width])?,
+            bias: linear(format!("{generator}.fc_bias"), [output[0], width])?,
+            qkv: weights.linear(
+                &format!("{block}.self_attn.in_proj_weight"),
+                Some(&format!("{block}.self_attn.in_proj_bias")),
+                [3 * width, width],
+            )?,
+            norm_1: weights.layer_norm(&format!("{block}.norm1"), width, EPSILON)?,
+            norm_2: weights.layer_norm(&format!("{block}.norm2"), width, EPSILON)?,
+            tokens: weights.tensor(&format!("{generator}.weight_tokens"), &[tokens, width])?,
+            bias_token: weights.tensor(&format!("{generator}.bias_token"), &[1, width])?,
+        })
+    }
+
+    /// Weights `[outputs, pixels, channels]` and biases `[outputs]` of a linear layer on patches.
+    fn generate(&self, Wavelengths(wavelengths): Wavelengths) -> Result<(Vec<f32>, Vec<f32>)> {
+        let Sizes { width, tokens, .. } = self.sizes;
+        let [outputs, pixels] = self.output;
+        let channels = wavelengths.len();
+        let forward = |layer: &Linear, x: &Tensor| layer.forward(x, &mut Buffer::default());
+
+        let waves = wavelengths.iter().flat_map(|wavelength| encoded(*wavelength, width)).collect();
+        let waves = Tensor::from_vec(waves, (1, channels, width), &Device::Cpu)?;
+        let branch = forward(&self.residual[0], &waves)?.relu()?;
+        let waves = (&waves + forward(&self.residual[1], &branch)?.relu()?)?;
+
+        let x = Tensor::cat(&[&self.tokens.unsqueeze(0)?, &waves, &self.bias_token.unsqueeze(0)?], 1)?;
+        let qkv = forward(&self.qkv, &x)?;
+        let attended = self_attention(&qkv, HEADS, false, None, &mut Buffer::default())?;
+        let x = self.norm_1.forward(&self.attended.add_to(&attended, x)?, &mut Buffer::default())?;
+        let [hidden, output] = &self.perceptron;
+        let hidden = hidden.forward_activated(&x, Activation::Gelu, &mut Buffer::default())?;
+        let x = self.norm_2.forward(&output.add_to(&hidden, x)?, &mut Buffer::default())?;
+
+        let weight = forward(&self.weight, &(x.narrow(1, tokens, channels)? + waves)?)?;
+        let weight = weight.flatten_all()?.to_vec1::<f32>()?;
+        let bias = forward(&self.bias, &x.narrow(1, tokens + channels, 1)?)?;
+        let bias: Vec<f32> = bias.flatten_all()?.to_vec1()?;
+        // As made, [channels, pixels, outputs].
+        let index = |output, pixel, channel| (channel * pixels + pixel) * outputs + output;
+        let weight = (0..outputs)
+            .flat_map(|output| (0..pixels).map(move |pixel| (output, pixel)))
+            .flat_map(|(output, pixel)| (0..channels).map(move |channel| index(output, pixel, channel)))
+            .map(|index| weight[index] * SCALE)
+            .collect();
+        Ok((weight, bias.into_iter().map(|bias| bias * SCALE).collect()))
+    }
+}
+
+/// Sines, then cosines of the wavelength in nanometres at `width / 2` frequencies (Vaswani et al. 2017), each step
+/// rounded to f32 where PyTorch rounds it: at 665 radians a rounding is seen.
+fn encoded(micrometres: f32, width: usize) -> Vec<f32> {
+    let half = width / 2;
+    let angle = |i: usize| {
+        let exponent = i as f32 / (width as f32 / 2.0);
+        let frequency = 1.0 / (10_000f64.powf(exponent.into()) as f32);
+        f64::from(micrometres * 1000.0 * frequency)
+    };
+    let sines = (0..half).map(|i| angle(i).sin() as f32);
+    sines.chain((0..half).map(|i| angle(i).cos() as f32)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// torch 2.15 on a CPU: `angles` of tests/python/dofa.py, for 0.665 at a width of 128.
+    #[test]
+    fn wavelengths_are_encoded_as_by_pytorch() {
+        let values = encoded(0.665, 128);
+        assert_eq!(values.len(), 128);
+        for (index, value) in [
+            (0, -0.850_871_86),
+            (1, -0.816_207_65),
+            (5, -0.246_784_98),
+            (63, 0.076_717_55),
+            (64, 0.525_373_28),
+            (127, 0.997_052_85),
+        ] {
+            assert!((values[index] - value).abs() <= f32::EPSILON / 2.0, "{index}: {}", values[index]);
+        }
+    }
+}
