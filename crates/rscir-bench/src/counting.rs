@@ -3,19 +3,15 @@
 use std::ops::Range;
 
 use rscir_core::TopK;
+use rscir_kernels::{BinSet, Binning, count_above};
 
-/// Rows scored at a time: their scores and bins stay in a first-level cache. A power of two.
-const CHUNK: usize = 2048;
+/// Rows scored at a time: with the histogram, their scores and bins stay in a first-level cache.
+const CHUNK: usize = 1024;
 
-/// Bins of the histogram: enough that few rows share one with a relevant row, few enough for a first-level cache. A power of
-/// two.
-const BINS: usize = 4096;
-
-/// Marks the bins that hold a relevant row; the other bits count.
-const OCCUPIED: u32 = 1 << 31;
+const BINS: usize = Binning::BINS;
 
 /// Up to this many relevant rows, comparing each with the whole list is faster than the histogram.
-const FEW: usize = 10;
+const FEW: usize = 24;
 
 /// The scores of an archive's rows, computed when they are looked at.
 pub(crate) trait Scores {
@@ -48,31 +44,19 @@ impl Scores for &[f32] {
 
 /// Counts ranks; its room is used again from list to list.
 pub(crate) struct Counter {
-    /// Of the relevant rows, best first.
-    keys: Vec<u64>,
     relevant_scores: Vec<f32>,
     scores: Box<[f32; CHUNK]>,
-    bins: Box<[u16; CHUNK]>,
-    candidates: Box<[u16; CHUNK]>,
-    histogram: Box<[u32; BINS]>,
-    /// For each occupied bin, which of `keys` lie in it.
-    members: Box<[(u32, u32); BINS]>,
-    /// `before[i]`: rows that rank before relevant row `i`, or are it, but do not rank before `i - 1`; with bins, those in
-    /// occupied ones alone.
-    before: Vec<u32>,
+    compared: Compared,
+    binned: Binned,
 }
 
 impl Default for Counter {
     fn default() -> Self {
         Self {
-            keys: Vec::new(),
             relevant_scores: Vec::new(),
             scores: Box::new([0.0; CHUNK]),
-            bins: Box::new([0; CHUNK]),
-            candidates: Box::new([0; CHUNK]),
-            histogram: Box::new([0; BINS]),
-            members: Box::new([(0, 0); BINS]),
-            before: Vec::new(),
+            compared: Compared::default(),
+            binned: Binned::default(),
         }
     }
 }
@@ -95,100 +79,171 @@ impl Counter {
         if let Some(i) = self.relevant_scores.iter().position(|score| score.is_nan()) {
             return Err(relevant[i]);
         }
-        self.keys.clear();
-        self.keys.extend(self.relevant_scores.iter().zip(relevant).map(|(&score, &row)| key(score, row)));
-        self.keys.sort_unstable();
-        self.before.clear();
-        self.before.resize(relevant.len() + 1, 0);
-
-        let binning = if relevant.len() <= FEW { None } else { Binning::over(&self.relevant_scores) };
-        if let Some(binning) = binning {
-            self.occupy(binning);
+        let relevant = self.relevant_scores.iter().copied().zip(relevant.iter().copied());
+        let binning = if relevant.len() <= FEW { None } else { span(&self.relevant_scores) };
+        match binning {
+            Some(binning) => self.binned.start(binning, relevant),
+            None => self.compared.start(relevant),
         }
         for start in (0..scores.len()).step_by(CHUNK) {
             let rows = start..scores.len().min(start + CHUNK);
-            let len = rows.len();
-            scores.write(rows, &mut self.scores[..len]);
+            let chunk = &mut self.scores[..rows.len()];
+            scores.write(rows, chunk);
             if let Some(top) = top.as_deref_mut() {
-                offer(top, &self.scores[..len], start);
+                offer(top, chunk, start);
             }
             match binning {
-                Some(binning) => self.count_by_bin(binning, start, len),
-                None => compare_each(&self.keys, &self.scores[..len], start, &mut self.before),
+                Some(binning) => self.binned.count(binning, chunk, start),
+                None => self.compared.count(chunk, start),
             }
         }
-        self.collect(binning, ranks);
+        ranks.clear();
+        match binning {
+            Some(binning) => self.binned.collect(binning, ranks),
+            None => self.compared.collect(ranks),
+        }
         Ok(())
     }
+}
 
-    /// Marks the bins of the relevant rows.
-    fn occupy(&mut self, binning: Binning) {
-        self.histogram.fill(0);
-        for (i, &key) in (0u32..).zip(&self.keys) {
-            let bin = usize::from(binning.bin(score_of(key))) % BINS;
-            if self.histogram[bin] == 0 {
-                self.histogram[bin] = OCCUPIED;
-                self.members[bin].0 = i;
-            }
-            self.members[bin].1 = i + 1;
+/// Bins over the span of the relevant scores, if it has any.
+fn span(relevant: &[f32]) -> Option<Binning> {
+    let low = relevant.iter().copied().fold(f32::INFINITY, f32::min);
+    let high = relevant.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    Binning::over(low, high)
+}
+
+/// Ranks by comparing each relevant row with all others.
+#[derive(Default)]
+struct Compared {
+    /// Relevant rows, ascending, and their scores.
+    rows: Vec<usize>,
+    scores: Vec<f32>,
+    /// How many rows rank before each.
+    before: Vec<u32>,
+}
+
+impl Compared {
+    fn start(&mut self, relevant: impl Iterator<Item = (f32, usize)>) {
+        let mut relevant: Vec<(f32, usize)> = relevant.collect();
+        relevant.sort_unstable_by_key(|&(_, row)| row);
+        (self.scores, self.rows) = relevant.into_iter().unzip();
+        self.before.clear();
+        self.before.resize(self.rows.len(), 0);
+    }
+
+    /// Counts a chunk of rows, from `start` on. Of rows with a relevant row's own score, the earlier ones rank before it.
+    fn count(&mut self, scores: &[f32], start: usize) {
+        let end = start + scores.len();
+        let [first, last] = [start, end].map(|bound| self.rows.partition_point(|&row| row < bound));
+        count_above(scores, &self.scores[..first], false, &mut self.before[..first]);
+        count_above(scores, &self.scores[last..], true, &mut self.before[last..]);
+        for i in first..last {
+            let (earlier, later) = scores.split_at(self.rows[i] - start);
+            count_above(earlier, &self.scores[i..=i], true, &mut self.before[i..=i]);
+            count_above(later, &self.scores[i..=i], false, &mut self.before[i..=i]);
         }
     }
 
-    /// Counts a chunk of rows, from `start` on: by bin, and within an occupied bin by comparing with its relevant rows.
-    fn count_by_bin(&mut self, binning: Binning, start: usize, len: usize) {
-        let scores = &self.scores[..len];
-        let bins = &mut self.bins[..len];
-        binning.bins(scores, bins);
-        let mut found = 0;
-        for (i, &bin) in (0u16..).zip(&*bins) {
-            let count = &mut self.histogram[usize::from(bin) % BINS];
-            self.candidates[found % CHUNK] = i;
-            // Without a branch: it could not be foretold.
-            found += (*count >> 31) as usize;
-            *count += 1;
-        }
-        for &i in &self.candidates[..found] {
-            let i = usize::from(i);
-            let key = key(scores[i], start + i);
-            let (first, end) = self.members[usize::from(bins[i]) % BINS];
-            let members = &self.keys[first as usize..end as usize];
-            self.before[first as usize + members.partition_point(|member| *member < key)] += 1;
-        }
+    fn collect(&self, ranks: &mut Vec<(usize, usize)>) {
+        ranks.extend(self.rows.iter().zip(&self.before).map(|(&row, &before)| (row, before as usize + 1)));
+        ranks.sort_unstable_by_key(|&(_, rank)| rank);
     }
+}
 
-    /// Adds the counts up, from the best relevant row to the worst.
-    fn collect(&mut self, binning: Option<Binning>, ranks: &mut Vec<(usize, usize)>) {
-        if binning.is_some() {
-            // From here on a bin has the rows in unoccupied bins above it.
-            let mut above = 0;
-            for count in self.histogram.iter_mut().rev() {
-                let own = if *count & OCCUPIED == 0 { *count } else { 0 };
-                *count = above;
-                above += own;
-            }
-        }
-        let mut within = 0;
-        ranks.clear();
-        for (&key, &before) in self.keys.iter().zip(&self.before) {
-            let above = binning.map_or(0, |b| self.histogram[usize::from(b.bin(score_of(key))) % BINS]);
-            within += before;
-            ranks.push((row_of(key), (above + within) as usize));
+/// Ranks by a histogram of all scores: exact but for the bins that hold a relevant row, whose rows are compared.
+struct Binned {
+    /// Of the relevant rows, best first.
+    keys: Vec<u64>,
+    /// The bins with a relevant row.
+    occupied: BinSet,
+    /// For each of these, the place of its first in `keys`.
+    first: Box<[u32; BINS]>,
+    /// All rows, by bin.
+    histogram: Box<[u32; BINS]>,
+    /// `before[i]`: rows in occupied bins that rank before relevant row `i`, or are it, but do not rank before `i - 1`.
+    before: Vec<u32>,
+    bins: Box<[u16; CHUNK]>,
+    candidates: Box<[u32; CHUNK]>,
+}
+
+impl Default for Binned {
+    fn default() -> Self {
+        Self {
+            keys: Vec::new(),
+            occupied: BinSet::default(),
+            first: Box::new([0; BINS]),
+            histogram: Box::new([0; BINS]),
+            before: Vec::new(),
+            bins: Box::new([0; CHUNK]),
+            candidates: Box::new([0; CHUNK]),
         }
     }
 }
 
-/// Adds to `before[i]` the rows of a chunk that rank before relevant row `i`, or are it, but do not rank before `i - 1`.
-fn compare_each(keys: &[u64], scores: &[f32], start: usize, before: &mut [u32]) {
-    let mut counted = 0;
-    for (&key, before) in keys.iter().zip(before) {
-        let own = score_of(key);
-        // Of rows with an equal score, the earlier ones and the row itself count.
-        let earlier = (row_of(key) + 1).saturating_sub(start).min(scores.len());
-        let (earlier, later) = scores.split_at(earlier);
-        let count = earlier.iter().map(|&s| u32::from(s >= own)).sum::<u32>()
-            + later.iter().map(|&s| u32::from(s > own)).sum::<u32>();
-        *before += count - counted;
-        counted = count;
+impl Binned {
+    fn start(&mut self, binning: Binning, relevant: impl Iterator<Item = (f32, usize)>) {
+        self.keys.clear();
+        self.keys.extend(relevant.map(|(score, row)| key(score, row)));
+        self.keys.sort_unstable();
+        self.before.clear();
+        self.before.resize(self.keys.len() + 1, 0);
+        self.histogram.fill(0);
+        self.occupied.clear();
+        for (i, &key) in (0..).zip(&self.keys) {
+            let bin = binning.bin(score_of(key));
+            if self.occupied.insert(bin) {
+                self.first[bin] = i;
+            }
+        }
+    }
+
+    /// Counts a chunk of rows, from `start` on.
+    fn count(&mut self, binning: Binning, scores: &[f32], start: usize) {
+        let Self { keys, occupied, first, histogram, before, bins, candidates } = self;
+        let bins = &mut bins[..scores.len()];
+        binning.bins(scores, bins);
+        for &bin in &*bins {
+            histogram[usize::from(bin) % BINS] += 1;
+        }
+        let found = occupied.select(bins, &mut candidates[..]);
+        for &i in &candidates[..found] {
+            let i = i as usize;
+            let key = key(scores[i], start + i);
+            let place = first[usize::from(bins[i]) % BINS] as usize;
+            before[place + better_than(key, &keys[place..])] += 1;
+        }
+    }
+
+    /// Adds the counts up, from the best relevant row to the worst.
+    fn collect(&mut self, binning: Binning, ranks: &mut Vec<(usize, usize)>) {
+        let bin = |key| binning.bin(score_of(key)) % BINS;
+        // From here on a bin has the rows in unoccupied bins above it.
+        for &key in &self.keys {
+            self.histogram[bin(key)] = 0;
+        }
+        let mut above = 0;
+        for count in self.histogram.iter_mut().rev() {
+            let own = *count;
+            *count = above;
+            above += own;
+        }
+        let mut within = 0;
+        for (&key, &before) in self.keys.iter().zip(&self.before) {
+            within += before;
+            ranks.push((row_of(key), (self.histogram[bin(key)] + within) as usize));
+        }
+    }
+}
+
+/// How many of `members`, ascending, are below `key`. Most often that is none or one, and then the last is not.
+#[inline]
+fn better_than(key: u64, members: &[u64]) -> usize {
+    const NEAR: usize = 4;
+    match members.first_chunk::<NEAR>() {
+        // Without a branch, which could not be foretold.
+        Some(near) if near[NEAR - 1] >= key => near.iter().map(|member| usize::from(*member < key)).sum(),
+        _ => members.partition_point(|member| *member < key),
     }
 }
 
@@ -217,46 +272,6 @@ fn score_of(key: u64) -> f32 {
 
 fn row_of(key: u64) -> usize {
     key as u32 as usize
-}
-
-/// A map from scores to bins that never falls: bin 0 for what lies below every relevant score, the last bin for what lies
-/// above, and the bins between them in equal steps.
-#[derive(Debug, Clone, Copy)]
-struct Binning {
-    low: f32,
-    scale: f32,
-}
-
-impl Binning {
-    /// Over the span of the relevant scores. `None` if they have none, or one that overflows.
-    fn over(relevant: &[f32]) -> Option<Self> {
-        let low = relevant.iter().copied().fold(f32::INFINITY, f32::min);
-        let high = relevant.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let scale = (BINS - 3) as f32 / (high - low);
-        (scale.is_finite() && scale > 0.0).then_some(Self { low, scale })
-    }
-
-    /// The bins of some scores, by the widest vectors of the machine.
-    fn bins(self, scores: &[f32], bins: &mut [u16]) {
-        pulp::Arch::new().dispatch(|| {
-            for (bin, &score) in bins.iter_mut().zip(scores) {
-                *bin = self.bin(score);
-            }
-        });
-    }
-
-    /// Every step rounds, none reverses an order: subtracting, multiplying by a positive number, bounding, adding.
-    #[inline(always)]
-    fn bin(self, score: f32) -> u16 {
-        const LAST: f32 = (BINS - 2) as f32;
-        let step = (score - self.low) * self.scale;
-        // In this form a bound is one instruction.
-        let step = if step < -1.0 { -1.0 } else { step };
-        let step = if step > LAST { LAST } else { step };
-        // From 2^23 on numbers have no fraction: the nearest integer is left in the low bits, without the range check of a
-        // cast.
-        (step + (1.0 + 8_388_608.0)).to_bits() as u16
-    }
 }
 
 #[cfg(test)]

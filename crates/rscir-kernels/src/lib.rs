@@ -1,4 +1,4 @@
-//! Matrix products, dot products and the normal distribution, vectorised, each with a plain-Rust twin.
+//! Matrix products, dot products, the normal distribution and lists of scores, vectorised, each with a plain-Rust twin.
 //!
 //! ```
 //! use rscir_kernels::{Epilogue, PackedMatrix, matmul_nt, mean_and_deviation, survival_of_scores};
@@ -40,6 +40,7 @@ mod norm;
 pub mod normal;
 mod packed;
 mod parallel;
+mod scores;
 mod simd;
 mod tile;
 
@@ -49,3 +50,4 @@ pub use matmul::{Element, dot, dot2, matmul_nt, matmul_nt_i8};
 pub use norm::layer_norm;
 pub use normal::{mean_and_deviation, survival, survival_of_scores};
 pub use packed::{Epilogue, Finish, PackedBf16, PackedI8, PackedMatrix};
+pub use scores::{BinSet, Binning, count_above, weighted_sum};

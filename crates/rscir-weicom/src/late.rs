@@ -113,9 +113,7 @@ impl Fusion for Rrf {
     }
 
     fn combine(&self, image: &[f32], text: &[f32], scores: &mut [f32]) {
-        for ((score, i), t) in scores.iter_mut().zip(image).zip(text) {
-            *score = self.weights[0] * i + self.weights[1] * t;
-        }
+        rscir_kernels::weighted_sum(image, text, self.weights, scores);
     }
 }
 

@@ -112,10 +112,8 @@ impl Fusion for WeiCom {
             Modality::Image => scores.copy_from_slice(image),
             Modality::Text => scores.copy_from_slice(text),
             Modality::Both => {
-                let (wi, wt) = ((1.0 - self.lambda) as f32, self.lambda as f32);
-                for ((score, i), t) in scores.iter_mut().zip(image).zip(text) {
-                    *score = wi * i + wt * t;
-                }
+                let weights = [(1.0 - self.lambda) as f32, self.lambda as f32];
+                rscir_kernels::weighted_sum(image, text, weights, scores);
             }
         }
     }

@@ -1,0 +1,284 @@
+//! Lists of scores: mixed, compared with thresholds, put into bins.
+//!
+//! These run on the calling thread: a list of scores takes microseconds.
+
+use crate::isa::{Isa, Kernel};
+use crate::simd::{LANES, Simd};
+
+/// `out = weights[0] * a + weights[1] * b`, each product rounded before the sum.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn weighted_sum(a: &[f32], b: &[f32], weights: [f32; 2], out: &mut [f32]) {
+    assert!(a.len() == out.len() && b.len() == out.len(), "all lists have one length");
+    Isa::current().run(WeightedSum { a, b, weights, out });
+}
+
+/// Adds to `counts[i]` how many scores are above `thresholds[i]`, or equal to it if `or_equal`. No NaN is above anything.
+///
+/// # Panics
+/// If there is not one count for each threshold, or a count overflows.
+pub fn count_above(scores: &[f32], thresholds: &[f32], or_equal: bool, counts: &mut [u32]) {
+    assert_eq!(thresholds.len(), counts.len(), "one count for each threshold");
+    assert!(u32::try_from(scores.len()).is_ok(), "fewer than 2^32 scores");
+    let above = if or_equal { above_on_this_machine::<true> } else { above_on_this_machine::<false> };
+    for (thresholds, counts) in thresholds.chunks(TOGETHER).zip(counts.chunks_mut(TOGETHER)) {
+        let mut together = [f32::INFINITY; TOGETHER];
+        together[..thresholds.len()].copy_from_slice(thresholds);
+        for (count, above) in counts.iter_mut().zip(above(scores, &together)) {
+            *count += above;
+        }
+    }
+}
+
+/// A map from scores to bins that never falls, but for the order among scores outside its span.
+///
+/// Scores of its span fall into bins in equal steps. Those below go to the first [`Binning::OUTSIDE`] bins and those above to
+/// as many last ones, in turn by position: who counts them does not wait for one counter again and again. A NaN is below.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Binning {
+    low: f32,
+    scale: f32,
+}
+
+impl Binning {
+    /// Number of bins: their counters fill a third of a first-level cache of 48 kB.
+    pub const BINS: usize = 4096;
+
+    /// Bins for the scores below the span, and as many for those above it: more than the counts in flight at a time.
+    pub const OUTSIDE: usize = 32;
+
+    /// Steps from the lowest bin of the span to its highest.
+    const STEPS: f32 = (Self::BINS - 2 * Self::OUTSIDE - 1) as f32;
+
+    /// Over the span from `low` to `high`. `None` if that is empty, infinite, or so narrow or wide that its steps have no
+    /// finite size.
+    pub fn over(low: f32, high: f32) -> Option<Self> {
+        let scale = Self::STEPS / (high - low);
+        (scale.is_finite() && scale > 0.0).then_some(Self { low, scale })
+    }
+
+    /// The bin of one score of the span.
+    #[inline]
+    pub fn bin(self, score: f32) -> usize {
+        self.bin_at(score, 0) as usize
+    }
+
+    /// The bins of some scores.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn bins(self, scores: &[f32], bins: &mut [u16]) {
+        assert_eq!(scores.len(), bins.len(), "one bin for each score");
+        Isa::current().run(Bins { binning: self, scores, bins });
+    }
+
+    /// Every step rounds, none reverses an order: subtracting, multiplying by a positive number, bounding, adding.
+    #[inline(always)]
+    fn bin_at(self, score: f32, position: u32) -> u32 {
+        let step = (score - self.low) * self.scale;
+        // In this form a bound is one instruction. NaN is not above -1.
+        let step = if step > -1.0 { step } else { -1.0 };
+        let step = if step < Self::STEPS + 1.0 { step } else { Self::STEPS + 1.0 };
+        // From 2^23 on numbers have no fraction: the nearest integer is left in the low bits, without the range check of a
+        // cast. 0 is below the span.
+        const INTEGERS: f32 = 8_388_608.0;
+        let place = (step + (1.0 + INTEGERS)).to_bits() - INTEGERS.to_bits();
+        let turn = position % Self::OUTSIDE as u32;
+        let above = Self::STEPS as u32 + 2;
+        let first = if place == 0 { 0 } else { place + (Self::OUTSIDE as u32 - 1) };
+        first + if place == 0 || place == above { turn } else { 0 }
+    }
+}
+
+/// A set of bins below [`Binning::BINS`].
+#[derive(Debug, Clone)]
+pub struct BinSet([u16; Binning::BINS / 16]);
+
+impl Default for BinSet {
+    fn default() -> Self {
+        Self([0; Binning::BINS / 16])
+    }
+}
+
+impl BinSet {
+    /// Takes all bins out.
+    pub fn clear(&mut self) {
+        self.0.fill(0);
+    }
+
+    /// Adds a bin; false if it was there.
+    ///
+    /// # Panics
+    /// If there is no such bin.
+    #[inline]
+    pub fn insert(&mut self, bin: usize) -> bool {
+        let (word, bit) = (&mut self.0[bin / 16], 1 << (bin % 16));
+        let new = *word & bit == 0;
+        *word |= bit;
+        new
+    }
+
+    /// Writes the positions of the bins that are in the set to the front of `positions`, ascending, and returns their number.
+    /// What follows them is overwritten. A bin is taken modulo [`Binning::BINS`].
+    ///
+    /// # Panics
+    /// If `positions` is shorter than `bins`.
+    pub fn select(&self, bins: &[u16], positions: &mut [u32]) -> usize {
+        assert!(positions.len() >= bins.len(), "room for every position");
+        #[cfg(target_arch = "x86_64")]
+        if Isa::current() >= Isa::Avx512 {
+            // SAFETY: an `Isa` is current only on a CPU that has its features.
+            return unsafe { self.select_avx512(bins, positions) };
+        }
+        self.select_from(0, bins, positions, 0)
+    }
+
+    /// Goes on with bins from position `start` on, after `found` were found.
+    fn select_from(&self, start: u32, bins: &[u16], positions: &mut [u32], mut found: usize) -> usize {
+        for (position, &bin) in (start..).zip(bins) {
+            // Without a branch, which could not be foretold.
+            positions[found] = position;
+            found += usize::from(self.0[usize::from(bin / 16) % self.0.len()] >> (bin % 16) & 1);
+        }
+        found
+    }
+
+    /// The set in eight registers: a bin's upper eight bits look its word up, the lower four the bit.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt")]
+    fn select_avx512(&self, bins: &[u16], positions: &mut [u32]) -> usize {
+        use std::arch::x86_64::*;
+        const WORDS: usize = 2 * LANES;
+        let (words, _) = self.0.as_chunks::<WORDS>();
+        let mut table = [_mm512_setzero_si512(); Binning::BINS / 16 / WORDS];
+        for (register, words) in table.iter_mut().zip(words) {
+            // SAFETY: a chunk is 64 readable bytes.
+            *register = unsafe { _mm512_loadu_si512(words.as_ptr().cast()) };
+        }
+        let (bit_6, bit_7) = (_mm512_set1_epi16(1 << 6), _mm512_set1_epi16(1 << 7));
+        let (one, low_bits) = (_mm512_set1_epi16(1), _mm512_set1_epi16(LANES as i16 - 1));
+        let mut position = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        let mut found = 0;
+        let mut keep = |hits: __mmask16| {
+            let selected = _mm512_maskz_compress_epi32(hits, position);
+            // No more are found than bins were seen, and sixteen more are seen now.
+            let room = &mut positions[found..found + LANES];
+            // SAFETY: the room is 64 writable bytes.
+            unsafe { _mm512_storeu_si512(room.as_mut_ptr().cast(), selected) };
+            found += hits.count_ones() as usize;
+            position = _mm512_add_epi32(position, _mm512_set1_epi32(LANES as i32));
+        };
+        let (chunks, rest) = bins.as_chunks::<WORDS>();
+        for chunk in chunks {
+            // SAFETY: a chunk is 64 readable bytes.
+            let bin = unsafe { _mm512_loadu_si512(chunk.as_ptr().cast()) };
+            let index = _mm512_srli_epi16::<4>(bin);
+            // A lookup takes the lower six bits of the index; the two above choose among the four.
+            let a = _mm512_permutex2var_epi16(table[0], index, table[1]);
+            let b = _mm512_permutex2var_epi16(table[2], index, table[3]);
+            let c = _mm512_permutex2var_epi16(table[4], index, table[5]);
+            let d = _mm512_permutex2var_epi16(table[6], index, table[7]);
+            let (odd, upper) = (_mm512_test_epi16_mask(index, bit_6), _mm512_test_epi16_mask(index, bit_7));
+            let (low, high) = (_mm512_mask_blend_epi16(odd, a, b), _mm512_mask_blend_epi16(odd, c, d));
+            let word = _mm512_mask_blend_epi16(upper, low, high);
+            let hits = _mm512_test_epi16_mask(word, _mm512_sllv_epi16(one, _mm512_and_si512(bin, low_bits)));
+            keep(hits as __mmask16);
+            keep((hits >> LANES) as __mmask16);
+        }
+        self.select_from((chunks.len() * WORDS) as u32, rest, positions, found)
+    }
+}
+
+struct WeightedSum<'a> {
+    a: &'a [f32],
+    b: &'a [f32],
+    weights: [f32; 2],
+    out: &'a mut [f32],
+}
+
+impl Kernel for WeightedSum<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let [wa, wb] = self.weights;
+        for ((out, &a), &b) in self.out.iter_mut().zip(self.a).zip(self.b) {
+            *out = wa * a + wb * b;
+        }
+    }
+}
+
+/// Thresholds that are compared for each load of scores.
+const TOGETHER: usize = 4;
+
+/// How many scores are above each threshold.
+fn above_on_this_machine<const OR_EQUAL: bool>(
+    scores: &[f32],
+    thresholds: &[f32; TOGETHER],
+) -> [u32; TOGETHER] {
+    #[cfg(target_arch = "x86_64")]
+    if Isa::current() >= Isa::Avx512 {
+        // SAFETY: an `Isa` is current only on a CPU that has its features.
+        return unsafe { above_avx512::<OR_EQUAL>(scores, thresholds) };
+    }
+    above::<OR_EQUAL>(scores, thresholds)
+}
+
+/// The same in plain Rust.
+fn above<const OR_EQUAL: bool>(scores: &[f32], thresholds: &[f32; TOGETHER]) -> [u32; TOGETHER] {
+    thresholds.map(|t| scores.iter().map(|&s| u32::from(if OR_EQUAL { s >= t } else { s > t })).sum())
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn above_avx512<const OR_EQUAL: bool>(scores: &[f32], thresholds: &[f32; TOGETHER]) -> [u32; TOGETHER] {
+    use std::arch::x86_64::*;
+    let mut counts = [_mm512_setzero_si512(); TOGETHER];
+    let own = thresholds.map(|t| _mm512_set1_ps(t));
+    let one = _mm512_set1_epi32(1);
+    let (chunks, rest) = scores.as_chunks::<LANES>();
+    for chunk in chunks {
+        // SAFETY: a chunk is sixteen readable f32.
+        let chunk = unsafe { _mm512_loadu_ps(chunk.as_ptr()) };
+        for (count, &own) in counts.iter_mut().zip(&own) {
+            let above = if OR_EQUAL {
+                _mm512_cmp_ps_mask::<_CMP_GE_OQ>(chunk, own)
+            } else {
+                _mm512_cmp_ps_mask::<_CMP_GT_OQ>(chunk, own)
+            };
+            *count = _mm512_mask_add_epi32(*count, above, *count, one);
+        }
+    }
+    let mut sums = above::<OR_EQUAL>(rest, thresholds);
+    for (sum, count) in sums.iter_mut().zip(counts) {
+        *sum += _mm512_reduce_add_epi32(count) as u32;
+    }
+    sums
+}
+
+struct Bins<'a> {
+    binning: Binning,
+    scores: &'a [f32],
+    bins: &'a mut [u16],
+}
+
+impl Kernel for Bins<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        const TURN: usize = Binning::OUTSIDE;
+        let binning = self.binning;
+        let (scores, rest) = self.scores.as_chunks::<TURN>();
+        let (bins, rest_bins) = self.bins.as_chunks_mut::<TURN>();
+        for (scores, bins) in scores.iter().zip(bins) {
+            for i in 0..TURN {
+                bins[i] = binning.bin_at(scores[i], i as u32) as u16;
+            }
+        }
+        for (i, (&score, bin)) in (0..).zip(rest.iter().zip(rest_bins)) {
+            *bin = binning.bin_at(score, i) as u16;
+        }
+    }
+}
