@@ -4,7 +4,7 @@
 //! gives for `Image.open(file).convert("RGB")` on x86-64, so that vectors made from the pixels agree with those of the
 //! Python programs that published the weights. Measured against Pillow 13.0.0: of the demo's 630 tiles none differs, of 3,839
 //! generated files (each quality, subsampling, restart interval, gray, CMYK, progressive, cut scans) none differs, the 539
-//! that Pillow refuses included. A binding to libjpeg-turbo would change nothing, so there is none.
+//! that Pillow refuses included. A binding to libjpeg-turbo changes nothing but the speed, which is a third more.
 //!
 //! ```
 //! use rscir_jpeg::{ColorSpace, Limits, decode, exif_orientation, read_header};

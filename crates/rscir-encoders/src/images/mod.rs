@@ -1,9 +1,10 @@
 //! Images decoded as Pillow's `Image.open(f).convert("RGB")` does it.
 //!
-//! The format is known by the content, never by the name. JPEG gives libjpeg-turbo's bytes (see `rscir-jpeg`); PNG, WebP and
-//! BMP are read with the crates `png` and `image`, TIFF by code of our own; all become RGB as in Pillow 13: gray is repeated,
-//! a palette looked up, an alpha channel dropped and not blended, 16-bit colour keeps its high byte and 16-bit gray
-//! is clipped at 255. Of an animation or a file of several images the first counts.
+//! The format is known by the content, never by the name. JPEG gives libjpeg-turbo's bytes (see `rscir-jpeg`; with the
+//! feature `turbojpeg`, the library's own); PNG, WebP and BMP are read with the crates `png` and `image`, TIFF by code of our
+//! own; all become RGB as in Pillow 13: gray is repeated, a palette looked up, an alpha channel dropped and not blended,
+//! 16-bit colour keeps its high byte and 16-bit gray is clipped at 255. Of an animation or a file of several images the
+//! first counts.
 
 mod header;
 mod options;
@@ -11,6 +12,8 @@ mod png;
 mod problem;
 mod raster;
 mod tiff;
+#[cfg(feature = "turbojpeg")]
+mod turbo;
 
 use std::io::Cursor;
 
@@ -71,11 +74,17 @@ fn jpeg(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, ImageProblem> {
     // Files of several scans keep their coefficients, of 16 bits.
     let coefficients = pixels * 2 * u64::from(header.components);
     header::check_memory(Format::Jpeg, pixels, coefficients, bytes.len(), options)?;
-    let limits = rscir_jpeg::Limits { max_pixels: options.max_pixels };
-    let image = rscir_jpeg::decode(bytes, &limits)?;
+    let (width, height) = (header.width as usize, header.height as usize);
+    #[cfg(feature = "turbojpeg")]
+    let data = turbo::decode(bytes, &header);
+    #[cfg(not(feature = "turbojpeg"))]
+    let data = None;
+    let data = match data {
+        Some(data) => data,
+        None => rscir_jpeg::decode(bytes, &rscir_jpeg::Limits { max_pixels: options.max_pixels })?.data,
+    };
     let orientation = rscir_jpeg::exif_orientation(bytes).and_then(Orientation::from_exif);
-    let (width, height) = (image.width as usize, image.height as usize);
-    Ok(Raster::new(width, height, Color::Rgb, 3, Samples::U8(image.data)).oriented(orientation))
+    Ok(Raster::new(width, height, Color::Rgb, 3, Samples::U8(data)).oriented(orientation))
 }
 
 fn webp(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, ImageProblem> {
