@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use rscir::encoders::{DecodeOptions, Wavelengths};
 use rscir::index::MemorySink;
 use rscir::prelude::*;
 
@@ -27,6 +28,13 @@ pub struct ModelArgs {
     /// Number format to compute in
     #[arg(long, default_value = "f32")]
     pub precision: Precision,
+    /// Bands, stretch and orientation of the images: "bands=[3, 2, 1] stretch=percentile(2, 98) orientation=exif"
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "OPTIONS")]
+    pub decode: DecodeOptions,
+    /// Wavelengths of the three bands in micrometres, for DOFA-CLIP: 0.842,0.665,0.56; those of red, green and blue
+    /// without
+    #[arg(long, value_name = "THREE")]
+    pub wavelengths: Option<Wavelengths>,
     /// Images encoded at once
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     pub batch: u16,
@@ -50,8 +58,12 @@ impl ModelArgs {
             ),
             (None, None, _) => ClipEncoder::from_folder(super::demo("model")).name("demo"),
         };
-        let encoder =
-            builder.device(self.device).precision(self.precision).build().context("cannot load the model")?;
+        let builder = builder.device(self.device).precision(self.precision).decode(self.decode.clone());
+        let builder = match self.wavelengths {
+            Some(wavelengths) => builder.wavelengths(wavelengths),
+            None => builder,
+        };
+        let encoder = builder.build().context("cannot load the model")?;
         if let Some(reason) = encoder.device_fallback() {
             eprintln!("computing on the CPU: {reason}");
         }

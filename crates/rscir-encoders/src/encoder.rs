@@ -273,7 +273,7 @@ impl ClipEncoderBuilder {
     }
 
     /// Decodes files so; as Pillow unless said. What decides the pixels is part of the spec: an archive and its queries need
-    /// the same, and an ingest the same in [`IngestOptions::decode`](crate::IngestOptions::decode).
+    /// the same, and an ingest does as the spec says.
     #[must_use]
     pub fn decode(mut self, options: DecodeOptions) -> Self {
         self.decode = options;

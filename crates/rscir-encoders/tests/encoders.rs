@@ -244,6 +244,9 @@ fn wavelengths_decide_and_the_spec_tells() {
     assert_eq!(encoder("vit_gelu").spec().wavelengths, "");
     let refused = build("vit_gelu", infrared).map(|_| ()).unwrap_err().to_string();
     assert!(refused.contains("does not ask for them"), "{refused}");
+    assert_eq!(infrared.to_string().parse::<Wavelengths>().unwrap(), infrared);
+    assert_eq!("0.842,0.665,0.56".parse::<Wavelengths>().unwrap(), infrared);
+    assert!("0.842, 0.665".parse::<Wavelengths>().unwrap_err().to_string().contains("three numbers"));
     for wrong in [665.0, 0.0, -0.56, f32::NAN, f32::INFINITY] {
         let error = Wavelengths::new([0.56, wrong, 0.49]).unwrap_err().to_string();
         assert!(error.starts_with(&format!("wavelengths is {wrong}")), "{error}");

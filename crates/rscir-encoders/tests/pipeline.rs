@@ -13,7 +13,7 @@ use rscir_core::{
     Result, RgbView, SinkRow,
 };
 use rscir_encoders::{
-    ChangeDetection, Error, Failure, ImageList, IngestOptions, IngestReport, Stage, ingest,
+    ChangeDetection, DecodeOptions, Error, Failure, ImageList, IngestOptions, IngestReport, Stage, ingest,
 };
 use tempfile::TempDir;
 
@@ -426,7 +426,9 @@ fn files_above_the_limit_are_not_read() {
     let file = fs::File::create(folder.path().join("large.bmp")).unwrap();
     file.set_len(1 << 40).unwrap();
     let mut options = options(8, 2);
-    options.decode.max_bytes = 1000;
+    let mut decode = DecodeOptions::default();
+    decode.max_bytes = 1000;
+    options.decode = Some(decode);
     for changes in [ChangeDetection::SizeAndTime, ChangeDetection::Content] {
         options.changes = changes;
         let (report, failures) = run(folder.path(), &Fake::new(), &mut Sink::default(), &options);

@@ -19,8 +19,10 @@ pub struct Ingested {
 /// Encodes every image below `folder` into the archive `archive`, which is made if it is not there.
 ///
 /// Keys are paths relative to the folder, rows are in their order. Called again, it encodes what is new or changed and
-/// goes on where it was cut off, be it by SIGKILL; the archive is then the same to the byte as if it had not been. Images
-/// that cannot be read or decoded are listed in the result. For progress, limits and other options see [`ingest_with`].
+/// goes on where it was cut off, be it by SIGKILL; the archive is then the same to the byte as if it had not been. Files
+/// are decoded as the encoder was told to ([`ClipEncoderBuilder::decode`](rscir_encoders::ClipEncoderBuilder::decode));
+/// those that cannot be read or decoded are listed in the result. For progress, limits and other options see
+/// [`ingest_with`].
 ///
 /// # Errors
 /// If the folder cannot be listed, the archive was made by another encoder or is in use by another writer, or the

@@ -6,6 +6,7 @@
 //! vision transformer.
 
 use std::fmt;
+use std::str::FromStr;
 
 use candle_core::{Device, Tensor};
 use rscir_core::Precision;
@@ -13,8 +14,8 @@ use rscir_core::Precision;
 use super::config::{Activation, VitConfig, refuse};
 use super::load::{Compute, Weights};
 use super::nn::{Buffer, LayerNorm, Linear, self_attention};
-use crate::Result;
 use crate::weights::Checkpoint;
+use crate::{Error, Result};
 
 /// The wavelengths that an image's three channels stand for, for a model that asks for them.
 ///
@@ -38,7 +39,7 @@ impl Wavelengths {
     /// Wavelengths in micrometres, of the channels in their order.
     ///
     /// # Errors
-    /// [`Error::ConfigValue`](crate::Error::ConfigValue) if one is not from 0.1 to 100: nanometres, most likely. Radar,
+    /// [`Error::ConfigValue`] if one is not from 0.1 to 100: nanometres, most likely. Radar,
     /// whose waves are longer, was trained under a stand-in, 5.405 or 3.75.
     pub fn new(micrometres: [f32; 3]) -> Result<Self> {
         match micrometres.iter().find(|wavelength| !(0.1..=100.0).contains(*wavelength)) {
@@ -60,6 +61,21 @@ impl fmt::Display for Wavelengths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self([first, second, third]) = self;
         write!(f, "{first}, {second}, {third} um")
+    }
+}
+
+impl FromStr for Wavelengths {
+    type Err = Error;
+
+    /// Reads three numbers of micrometres, with or without the unit.
+    fn from_str(line: &str) -> Result<Self> {
+        let numbers = line.trim().trim_end_matches("um").split(',').map(|number| number.trim().parse().ok());
+        match numbers.collect::<Option<Vec<f32>>>().map(<[f32; 3]>::try_from) {
+            Some(Ok(micrometres)) => Self::new(micrometres),
+            _ => {
+                refuse("wavelengths", format!("{line:?}"), "three numbers of micrometres: 0.842, 0.665, 0.56")
+            }
+        }
     }
 }
 

@@ -1,7 +1,18 @@
 use std::fmt;
+use std::str::FromStr;
+
+use crate::{Error, Result};
 
 /// How images are decoded. What decides the pixels is shown as one line, for
-/// [`EncoderSpec::decoding`](rscir_core::EncoderSpec::decoding): nothing by default, `bands=[3, 2, 1] stretch=minmax`.
+/// [`EncoderSpec::decoding`](rscir_core::EncoderSpec::decoding): nothing by default, `bands=[3, 2, 1] stretch=minmax`. Such
+/// a line can be parsed.
+///
+/// ```
+/// # use rscir_encoders::{DecodeOptions, Stretch};
+/// let options: DecodeOptions = "bands=[3, 2, 1] stretch=percentile(2, 98)".parse()?;
+/// assert_eq!((options.bands, options.stretch), (Some([3, 2, 1]), Stretch::Percentile(2.0, 98.0)));
+/// # Ok::<(), rscir_encoders::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct DecodeOptions {
@@ -54,6 +65,54 @@ impl fmt::Display for DecodeOptions {
     }
 }
 
+impl FromStr for DecodeOptions {
+    type Err = Error;
+
+    /// Reads the line that [`Display`](fmt::Display) writes; the limits are the default's.
+    ///
+    /// # Errors
+    /// [`Error::ConfigValue`] if it is none.
+    fn from_str(line: &str) -> Result<Self> {
+        let mut options = Self::default();
+        // A space stands within a list after a comma alone.
+        for option in line.replace(", ", ",").split_whitespace() {
+            let read = match option.split_once('=') {
+                Some(("bands", list)) => numbers(list).map(|bands| options.bands = Some(bands)),
+                Some(("stretch", stretch)) => read_stretch(stretch).map(|stretch| options.stretch = stretch),
+                Some(("orientation", "exif")) => {
+                    options.apply_orientation = true;
+                    Some(())
+                }
+                _ => None,
+            };
+            read.ok_or_else(|| Error::ConfigValue {
+                key: "decoding".into(),
+                got: format!("{line:?}"),
+                expected: "like bands=[3, 2, 1] stretch=percentile(2, 98) orientation=exif, any or all of them; a stretch \
+                           may also be minmax or range([0, 0, 0], [255, 255, 255])",
+            })?;
+        }
+        Ok(options)
+    }
+}
+
+fn read_stretch(text: &str) -> Option<Stretch> {
+    if text == "minmax" {
+        return Some(Stretch::MinMax);
+    }
+    match text.strip_suffix(')')?.split_once('(')? {
+        ("percentile", list) => numbers(list).map(|[low, high]| Stretch::Percentile(low, high)),
+        ("range", list) => numbers(list).map(|[a, b, c, d, e, f]| Stretch::Range([a, b, c], [d, e, f])),
+        _ => None,
+    }
+}
+
+/// Numbers between commas, brackets or not.
+fn numbers<T: FromStr, const N: usize>(list: &str) -> Option<[T; N]> {
+    let number = |number: &str| number.trim_matches(['[', ']']).parse().ok();
+    list.split(',').map(number).collect::<Option<Vec<T>>>()?.try_into().ok()
+}
+
 /// How the values of a band become bytes: a line from two values to 0 and 255, clipped beyond and rounded between.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
@@ -67,4 +126,53 @@ pub enum Stretch {
     Percentile(f32, f32),
     /// From given values, the least of red, green and blue and the greatest.
     Range([f32; 3], [f32; 3]),
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn stretches() -> impl Strategy<Value = Stretch> {
+        let three = || proptest::array::uniform3(-1e6f32..1e6);
+        prop_oneof![
+            Just(Stretch::None),
+            Just(Stretch::MinMax),
+            (0f32..100.0, 0f32..100.0).prop_map(|(low, high)| Stretch::Percentile(low, high)),
+            (three(), three()).prop_map(|(low, high)| Stretch::Range(low, high)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            bands in proptest::option::of(proptest::array::uniform3(0usize..300)),
+            stretch in stretches(),
+            apply_orientation: bool,
+        ) {
+            let options = DecodeOptions { bands, stretch, apply_orientation, ..DecodeOptions::default() };
+            prop_assert_eq!(options.to_string().parse::<DecodeOptions>().unwrap(), options);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text: String) {
+            let _: Result<DecodeOptions> = text.parse();
+        }
+    }
+
+    #[test]
+    fn what_is_no_option_is_said() {
+        for line in [
+            "band=[3, 2, 1]",
+            "bands=[3, 2]",
+            "bands=[3, 2, -1]",
+            "stretch=percentile(2)",
+            "stretch",
+            "orientation=6",
+        ] {
+            let error = line.parse::<DecodeOptions>().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("decoding is {line:?}, but must be like bands")), "{error}");
+        }
+    }
 }

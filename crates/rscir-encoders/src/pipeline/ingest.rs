@@ -65,8 +65,9 @@ impl fmt::Display for Failure {
 pub struct IngestOptions<'a> {
     /// Images encoded and committed at once; 32 unless said.
     pub batch: usize,
-    /// How files are decoded; what decides the pixels must be as the encoder's spec says.
-    pub decode: DecodeOptions,
+    /// How files are decoded: as the encoder's spec says unless said, and if said, for other limits, then to the same
+    /// pixels.
+    pub decode: Option<DecodeOptions>,
     /// How a changed file is seen.
     pub changes: ChangeDetection,
     /// Give up once more images than this have failed.
@@ -84,7 +85,7 @@ impl Default for IngestOptions<'_> {
     fn default() -> Self {
         Self {
             batch: 32,
-            decode: DecodeOptions::default(),
+            decode: None,
             changes: ChangeDetection::default(),
             max_failures: None,
             threads: None,
@@ -145,7 +146,8 @@ const STOP_LATENCY: Duration = Duration::from_millis(50);
 /// the number of threads, and on the batch size within the encoder's tolerance.
 ///
 /// # Errors
-/// [`Error::Decoding`] if the options decode otherwise than the encoder's spec says, before anything is done; errors of
+/// [`Error::Decoding`] if the options decode otherwise than the encoder's spec says, [`Error::ConfigValue`] if the spec says
+/// what [`DecodeOptions`] cannot do, both before anything is done; errors of
 /// the encoder's device and of the sink; [`Error::TooManyFailures`]. What was committed before stays.
 pub fn ingest(
     images: &ImageList,
@@ -154,15 +156,19 @@ pub fn ingest(
     options: &IngestOptions<'_>,
     on_failure: &mut dyn FnMut(Failure),
 ) -> Result<IngestReport> {
-    let (decoding, expected) = (options.decode.to_string(), &encoder.spec().decoding);
-    if decoding != *expected {
-        return Err(Error::Decoding { got: decoding, expected: expected.clone() });
-    }
+    let expected = &encoder.spec().decoding;
+    let decode = match &options.decode {
+        Some(decode) if decode.to_string() != *expected => {
+            return Err(Error::Decoding { got: decode.to_string(), expected: expected.clone() });
+        }
+        Some(decode) => decode.clone(),
+        None => expected.parse()?,
+    };
     let mut report = IngestReport::default();
     for failure in images.unlisted() {
         report.fail(failure.clone(), options, on_failure)?;
     }
-    let todo = changed(images, sink, options);
+    let todo = changed(images, sink, options, decode.max_bytes);
     if options.is_stopped() {
         report.stopped = true;
         return Ok(report);
@@ -178,10 +184,10 @@ pub fn ingest(
     let outcome = std::thread::scope(|scope| {
         let _closing = window.close_at_end();
         for _ in 0..threads {
-            let (sender, window, todo) = (sender.clone(), &window, &todo);
+            let (sender, window, todo, decode) = (sender.clone(), &window, &todo, &decode);
             scope.spawn(move || {
                 while let Some(position) = window.next(todo.len()) {
-                    let prepared = prepare(images, todo[position], encoder, options);
+                    let prepared = prepare(images, todo[position], encoder, decode, options.changes);
                     if sender.send((position, prepared)).is_err() {
                         return;
                     }
@@ -198,7 +204,12 @@ pub fn ingest(
 }
 
 /// Indices of the images that have no row, or an outdated one, as far as it came before a stop.
-fn changed(images: &ImageList, sink: &dyn EmbeddingSink, options: &IngestOptions<'_>) -> Vec<usize> {
+fn changed(
+    images: &ImageList,
+    sink: &dyn EmbeddingSink,
+    options: &IngestOptions<'_>,
+    max_bytes: u64,
+) -> Vec<usize> {
     let mut seen = HashSet::with_capacity(images.len());
     let known: Vec<(usize, Option<Fingerprint>)> = images
         .keys()
@@ -220,7 +231,7 @@ fn changed(images: &ImageList, sink: &dyn EmbeddingSink, options: &IngestOptions
                 options.changes.fingerprint(&metadata, &[]) != known
             }
             // What cannot be read any more is reported when it is to be encoded.
-            Ok(_) => read(&path, options).map_or(true, |(_, current)| current != known),
+            Ok(_) => read(&path, max_bytes, options.changes).map_or(true, |(_, current)| current != known),
             // A file that is gone keeps its row.
             Err(_) => false,
         };
@@ -242,11 +253,12 @@ fn prepare(
     images: &ImageList,
     index: usize,
     encoder: &dyn ImageEncoder,
-    options: &IngestOptions<'_>,
+    options: &DecodeOptions,
+    changes: ChangeDetection,
 ) -> Result<Prepared, (Stage, String)> {
     let path = images.path(index);
-    let (bytes, fingerprint) = attempt(Stage::Read, || read(&path, options))?;
-    let decoded = attempt(Stage::Decode, || decode(&bytes, &options.decode))?;
+    let (bytes, fingerprint) = attempt(Stage::Read, || read(&path, options.max_bytes, changes))?;
+    let decoded = attempt(Stage::Decode, || decode(&bytes, options))?;
     drop(bytes);
     let size = encoder.input_size();
     let mut pixels = vec![0; size * size * 3];
@@ -285,13 +297,12 @@ fn reason(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// The file's content, with the fingerprint it had before it was read.
-fn read(path: &Path, options: &IngestOptions<'_>) -> io::Result<(Vec<u8>, Fingerprint)> {
+fn read(path: &Path, limit: u64, changes: ChangeDetection) -> io::Result<(Vec<u8>, Fingerprint)> {
     let metadata = path.metadata()?;
     if !metadata.is_file() {
         // A pipe would be waited for, a device read without end.
         return Err(io::Error::other("not a regular file"));
     }
-    let limit = options.decode.max_bytes;
     let mut bytes = Vec::new();
     if metadata.len() <= limit {
         // A file may grow meanwhile.
@@ -301,7 +312,7 @@ fn read(path: &Path, options: &IngestOptions<'_>) -> io::Result<(Vec<u8>, Finger
     if size > limit {
         return Err(io::Error::other(format!("{size} bytes, more than the limit of {limit}")));
     }
-    let fingerprint = options.changes.fingerprint(&metadata, &bytes);
+    let fingerprint = changes.fingerprint(&metadata, &bytes);
     Ok((bytes, fingerprint))
 }
 

@@ -1,6 +1,6 @@
 """Writes data/images/kinds/ and data/images/pillow.csv: one small image of each kind, and Pillow's RGB of it.
 
-Made with Pillow 13.0.0 (libtiff, libwebp and libjpeg-turbo of its wheel) and tifffile 2026.3.3:
+Made with Pillow 13.0.0 (libtiff, libwebp and libjpeg-turbo of its wheel) and tifffile 2026.3.3 (with imagecodecs 2026.3.6 for JPEG):
     python tests/python/image_data.py tests/data/images
 """
 
@@ -142,6 +142,11 @@ def others():
     # Last, so that the noise of the others does not change.
     rgb.save(KINDS / "rgb8_jpeg.tif", compression="jpeg", quality=80)
     rgb.convert("L").save(KINDS / "gray8_jpeg.tif", compression="jpeg", quality=80)
+    # By libtiff, whose strips share their tables, and by imagecodecs.
+    rgb.convert("YCbCr").save(KINDS / "ycbcr_jpeg.tif", compression="jpeg", quality=80)
+    for name, subsampling, layout in (("strips", (2, 2), {"rowsperstrip": 16}), ("tiles", (2, 1), {"tile": (16, 16)})):
+        options = {"photometric": "ycbcr", "compression": "jpeg", "compressionargs": {"level": 80}, "subsampling": subsampling}
+        tiff(f"ycbcr_jpeg_{name}.tif", np.asarray(rgb), **options, **layout)
 
 
 def main():
