@@ -25,13 +25,16 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "crates/rscir-encoders/tests/python"))
+import dofa  # noqa: E402
+
 TILES = 16
 PAGE = """# Parity at full size
 
-Vectors of full-size models against open_clip's, with seeded random weights in which every parameter is random, on 16 real tiles and 16 texts, f32 on a CPU. `benches/compare/parity.py` makes the models, runs
+Vectors of full-size models against open_clip's, DOFA-CLIP's (GeoLB) against a module written from its formulas, with seeded random weights in which every parameter is random, on 16 real tiles and 16 texts, f32 on a CPU. `benches/compare/parity.py` makes the models, runs
 both and writes this page; weights are removed as it goes. "Nearest two" is the largest cosine between two different inputs: what a mix-up would look like."""
 
-MODELS = ["ViT-B-32", "ViT-B-32-quickgelu", "ViT-L-14", "ViT-L-14-quickgelu", "ViT-H-14", "RN50", "ViT-B-16-SigLIP"]
+MODELS = ["ViT-B-32", "ViT-B-32-quickgelu", "ViT-L-14", "ViT-L-14-quickgelu", "ViT-H-14", "RN50", "ViT-B-16-SigLIP", "GeoLB-ViT-14-so400m-SigLIP-384"]
 TEXTS = """a satellite image of a swimming pool
 dense residential area
 two airplanes parked at the gate
@@ -85,14 +88,39 @@ def words(folder, config):
     return torch.tensor([tokenizer.encode(clean(text)).ids for text in TEXTS])
 
 
+class DofaClip(torch.nn.Module):
+    """DOFA-CLIP: open_clip's text tower, and the image tower of the encoders' tests."""
+
+    def __init__(self, embed_dim, vision_cfg, text_cfg, **_):
+        super().__init__()
+        self.visual = torch.nn.Module()
+        self.visual.trunk = dofa.tower(384, 14, 1152, 27, 16, 3.7362, {})
+        self.text = open_clip.model._build_text_tower(embed_dim, open_clip.model.CLIPTextCfg(**text_cfg))
+
+    def encode_image(self, images, normalize):
+        return torch.nn.functional.normalize(self.visual.trunk(images), dim=-1)
+
+    def encode_text(self, tokens, normalize):
+        return torch.nn.functional.normalize(self.text(tokens), dim=-1)
+
+
+def configuration(name):
+    """Of DOFA-CLIP (GeoLB) that of SigLIP, whose image tower has another name."""
+    if not name.startswith("GeoLB"):
+        return open_clip.get_model_config(name)
+    config = open_clip.get_model_config("ViT-SO400M-14-SigLIP-384")
+    config["vision_cfg"]["timm_model_name"] = "dofa_vit_so400m_patch14_siglip_384"
+    return config
+
+
 def reference(name, folder, images):
     """Writes a model and gives what open_clip makes of the images and texts."""
-    config = open_clip.get_model_config(name)
+    config = configuration(name)
     siglip = "SigLIP" in name
     preprocess = {"mean": [0.5] * 3, "std": [0.5] * 3, "resize_mode": "squash"} if siglip else {}
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}))
     kind = open_clip.model.CustomTextCLIP if config.pop("custom_text", False) else open_clip.model.CLIP
-    model = randomise(kind(**config))
+    model = randomise(DofaClip(**config) if name.startswith("GeoLB") else kind(**config))
     tokens = words(folder, config) if siglip else open_clip.SimpleTokenizer()(TEXTS)
     settings = open_clip.transform.PreprocessCfg(size=config["vision_cfg"]["image_size"], **preprocess)
     transform = open_clip.transform.image_transform_v2(settings, is_train=False)

@@ -8,6 +8,7 @@ use rscir_encoders::{
     ClipEncoder, ClipEncoderBuilder, Device, Error, SATELLITE_IMAGE, TensorProblem, Tokenizer, Wavelengths,
     encode_with_templates, models,
 };
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 /// Largest difference of an element of a unit vector: f32 sums in another order.
@@ -261,10 +262,19 @@ fn a_generator_that_does_not_fit_is_named() {
     let tensors = SafeTensors::deserialize(&bytes).unwrap().tensors();
     let temporary = tempfile::tempdir().unwrap();
     let weights = temporary.path().join("model.safetensors");
-    let problems = |left_out: &str| {
-        let rest = tensors.iter().filter(|(name, _)| !name.ends_with(left_out));
-        let rest = rest.map(|(name, view)| (name.clone(), view));
-        safetensors::serialize_to_file(rest, None, &weights).unwrap();
+    let problems = |left_out: &str, instead: Option<[usize; 2]>| {
+        let empty = instead.map(|shape| vec![0; 4 * shape[0] * shape[1]]);
+        let views = tensors.iter().filter_map(|(name, view)| {
+            let view = match (name.ends_with(left_out), instead) {
+                (false, _) => view.clone(),
+                (true, None) => return None,
+                (true, Some(shape)) => {
+                    TensorView::new(Dtype::F32, shape.to_vec(), empty.as_deref().unwrap()).unwrap()
+                }
+            };
+            Some((name.clone(), view))
+        });
+        safetensors::serialize_to_file(views, None, &weights).unwrap();
         let built = ClipEncoder::from_files(&weights, folder.join("open_clip_config.json"))
             .tokenizer(folder.join("tokenizer.json"))
             .device(Device::Cpu)
@@ -275,13 +285,23 @@ fn a_generator_that_does_not_fit_is_named() {
         }
     };
     let name = "visual.trunk.patch_embed.weight_generator.fc_weight.weight".to_owned();
-    assert_eq!(problems("fc_weight.weight"), [TensorProblem::Missing { name, expected: vec![256, 12] }]);
+    assert_eq!(
+        problems("fc_weight.weight", None),
+        [TensorProblem::Missing { name, expected: vec![256, 12] }]
+    );
     // Without what tells the widths, they are its authors'.
     let name = "visual.trunk.patch_embed.weight_generator.weight_tokens".to_owned();
-    let problems = problems("weight_tokens");
-    assert!(problems.contains(&TensorProblem::Missing { name, expected: vec![128, 128] }), "{problems:?}");
+    let missing = problems("weight_tokens", None);
+    let expected = vec![128, 128];
+    assert!(missing.contains(&TensorProblem::Missing { name: name.clone(), expected }), "{missing:?}");
     // All of the generator but the biases of its last two layers, which the tower's width decides.
-    assert_eq!(problems.len(), 20);
+    assert_eq!(missing.len(), 20);
+    // So they are where the file's cannot be: without tokens, for no four heads, with work without end.
+    for got in [[0, 12], [5, 0], [5, 10], [2049, 12]] {
+        let expected = vec![128, 128];
+        let shape = TensorProblem::Shape { name: name.clone(), expected, got: got.to_vec() };
+        assert!(problems("weight_tokens", Some(got)).contains(&shape), "{got:?}");
+    }
 }
 
 /// Bounds for models this narrow, whose sums average little out; the wide ones come closer.

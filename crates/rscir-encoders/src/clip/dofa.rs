@@ -102,6 +102,9 @@ struct Sizes {
     hidden: usize,
 }
 
+/// How many times the authors' sizes a file may have: generating takes some seconds then.
+const MOST: usize = 16;
+
 /// Those of dofa_patch_embed.py, and `nn.TransformerEncoderLayer`'s default.
 const UPSTREAM: Sizes = Sizes { width: 128, tokens: 128, hidden: 2048 };
 
@@ -109,11 +112,19 @@ impl Sizes {
     fn of(checkpoint: &Checkpoint) -> Self {
         let shape = |name: &str| checkpoint.shape(&format!("{PREFIX}.weight_generator.{name}"));
         match (shape("weight_tokens"), shape("transformer_encoder.layers.0.linear1.weight")) {
-            (Some(&[tokens, width]), Some(&[hidden, _])) if width > 0 && width.is_multiple_of(HEADS) => {
+            (Some(&[tokens, width]), Some(&[hidden, _])) if (Self { width, tokens, hidden }).is_sound() => {
                 Self { width, tokens, hidden }
             }
             _ => UPSTREAM,
         }
+    }
+
+    fn is_sound(self) -> bool {
+        let within = |size: usize, upstream: usize| (1..=MOST * upstream).contains(&size);
+        within(self.width, UPSTREAM.width)
+            && within(self.tokens, UPSTREAM.tokens)
+            && within(self.hidden, UPSTREAM.hidden)
+            && self.width.is_multiple_of(HEADS)
     }
 }
 
