@@ -329,6 +329,9 @@ impl ClipEncoderBuilder {
         let parts = self.parts()?;
         let config = tuned(parts.config, self.wavelengths)?;
         let tokenizer = tokenizer(&config, parts.tokenizer.as_deref())?;
+        if !config.text.causal && !tokenizer.knows_padding() {
+            return Err(Error::NoPadding);
+        }
         if tokenizer.vocabulary() > config.text.vocabulary {
             let (tokenizer, tower) = (tokenizer.vocabulary(), config.text.vocabulary);
             return Err(Error::Vocabulary { tokenizer, tower });
@@ -370,8 +373,13 @@ impl ClipEncoderBuilder {
                 let tokenizer = match (&self.tokenizer, model.config.text.tokenizer, published) {
                     (Some(path), ..) => Some(path.clone()),
                     (None, TokenizerConfig::File(_), Some(file)) => {
-                        let beside = HubFile { file: "tokenizer.json", sha256: None, ..*file };
-                        Some(hub::locate(&beside, &*self.progress)?)
+                        let beside = |name| {
+                            let beside = HubFile { file: name, sha256: None, ..*file };
+                            hub::locate(&beside, &*self.progress)
+                        };
+                        // It has the padding, and lies beside the tokenizer in the cache, too.
+                        beside("tokenizer_config.json")?;
+                        Some(beside("tokenizer.json")?)
                     }
                     _ => None,
                 };

@@ -235,6 +235,12 @@ pub enum Error {
         "this model needs its tokenizer.json: put it beside the configuration or give its path with `tokenizer`"
     )]
     NoTokenizer,
+    /// A tokenizer that does not say how texts are padded, for a text tower that looks at the padding.
+    #[error(
+        "the tokenizer does not say with what texts are padded, and this model looks at it: put the model's \
+         tokenizer_config.json beside its tokenizer.json"
+    )]
+    NoPadding,
     /// A tokenizer with ids that the text tower has no embedding for.
     #[error(
         "the tokenizer has {tokenizer} ids, the text tower {tower}: this tokenizer belongs to another model"

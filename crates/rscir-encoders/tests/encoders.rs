@@ -377,6 +377,23 @@ fn a_token_can_be_replaced_by_its_own_embedding() {
 }
 
 #[test]
+fn a_padding_that_is_looked_at_must_be_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokenizer = folder.path().join("tokenizer.json");
+    fs::copy(data().join("hf_siglip/tokenizer.json"), &tokenizer).unwrap();
+    let row = MODELS.into_iter().find(|[name, ..]| *name == "hf_siglip").unwrap();
+    let build = || builder(&data(), row).tokenizer(&tokenizer).build().map(|_| ());
+    let error = build().unwrap_err();
+    assert!(
+        matches!(error, Error::NoPadding) && error.to_string().contains("tokenizer_config.json"),
+        "{error}"
+    );
+    fs::copy(data().join("hf_siglip/tokenizer_config.json"), folder.path().join("tokenizer_config.json"))
+        .unwrap();
+    assert!(build().is_ok());
+}
+
+#[test]
 fn templates_are_averaged() {
     let encoder = encoder("vit_gelu");
     let one = encode_with_templates(&encoder, &["pool", "river"], &[SATELLITE_IMAGE]).unwrap();

@@ -13,7 +13,7 @@ pub(super) struct FileTokenizer {
     path: PathBuf,
     tokenizer: tokenizers::Tokenizer,
     cleaning: Option<Cleaning>,
-    padding: u32,
+    padding: Option<u32>,
     vocabulary: usize,
 }
 
@@ -23,8 +23,8 @@ impl FileTokenizer {
         check_merges(bytes).map_err(unusable)?;
         let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(unusable)?;
         let padding = match tokenizer.get_padding() {
-            Some(padding) => padding.pad_id,
-            None => configured_padding(path, &tokenizer)?.unwrap_or(0),
+            Some(padding) => Some(padding.pad_id),
+            None => configured_padding(path, &tokenizer)?,
         };
         let frame = tokenizer.get_post_processor().map_or(0, |frame| frame.added_tokens(false));
         if frame >= context {
@@ -59,7 +59,8 @@ impl FileTokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
-    pub(super) fn padding(&self) -> u32 {
+    /// If a file says it.
+    pub(super) fn padding(&self) -> Option<u32> {
         self.padding
     }
 

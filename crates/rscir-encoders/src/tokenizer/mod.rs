@@ -111,7 +111,15 @@ impl Tokenizer {
     pub fn padding(&self) -> u32 {
         match &self.model {
             Model::Clip(_) => 0,
-            Model::File(file) => file.padding(),
+            Model::File(file) => file.padding().unwrap_or(0),
+        }
+    }
+
+    /// False if the padding is not known, which a tower that looks at it cannot do without.
+    pub(crate) fn knows_padding(&self) -> bool {
+        match &self.model {
+            Model::Clip(_) => true,
+            Model::File(file) => file.padding().is_some(),
         }
     }
 
