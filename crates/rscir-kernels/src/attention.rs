@@ -4,16 +4,18 @@
 //! that the softmax runs down the lanes and needs no sums across them; its output is computed likewise, a tile of
 //! twelve dimensions at a time. A query's result depends neither on the batch nor on the number of threads.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use crate::activation::exp;
 use crate::isa::{Isa, Kernel};
-use crate::layout::{Line, Lines, floats_mut, interleave, words};
+use crate::layout::{Line, Lines, floats, floats_mut, words, words_mut};
+use crate::pack::{Conversion, pack};
 use crate::parallel::SharedOut;
 use crate::simd::{LANES, Simd};
-use crate::tile::{Single, TALL, tile};
+use crate::tile::{Bf16, Product, Single, TALL, tile};
 
 /// Vectors of queries in a block.
 const BLOCK: usize = 2;
@@ -27,6 +29,35 @@ const BLOCK: usize = 2;
 /// # Panics
 /// If a slice's length is not what the dimensions say.
 pub fn attention(
+    qkv: &[f32],
+    batch: usize,
+    tokens: usize,
+    heads: usize,
+    head_dim: usize,
+    causal: bool,
+    out: &mut [f32],
+) {
+    attend::<Single>(qkv, batch, tokens, heads, head_dim, causal, out);
+}
+
+/// [`attention`] with the operands of both products rounded to bf16: queries and keys, the exponentials of the scores
+/// and the values. Sums, and the softmax between, are in f32.
+///
+/// # Panics
+/// If a slice's length is not what the dimensions say.
+pub fn attention_bf16(
+    qkv: &[f32],
+    batch: usize,
+    tokens: usize,
+    heads: usize,
+    head_dim: usize,
+    causal: bool,
+    out: &mut [f32],
+) {
+    attend::<Bf16>(qkv, batch, tokens, heads, head_dim, causal, out);
+}
+
+fn attend<P: Operand>(
     qkv: &[f32],
     batch: usize,
     tokens: usize,
@@ -52,9 +83,9 @@ pub fn attention(
     let splits = (2 * rayon::current_num_threads()).div_ceil(batch * heads).min(blocks);
     let queries = blocks.div_ceil(splits) * BLOCK * LANES;
     let splits = tokens.div_ceil(queries);
-    (0..batch * heads * splits).into_par_iter().for_each(|task| {
+    (0..batch * heads * splits).into_par_iter().with_max_len(1).for_each(|task| {
         let (item, head, first) = (task / splits / heads, task / splits % heads, task % splits * queries);
-        isa.run(Head {
+        isa.run_exact(Head::<P> {
             qkv: &qkv[item * tokens * 3 * width..(item + 1) * tokens * 3 * width],
             tokens,
             width,
@@ -64,12 +95,46 @@ pub fn attention(
             causal,
             out: &out,
             row: item * tokens,
+            operand: PhantomData,
         });
     });
 }
 
+/// What the products are made of.
+trait Operand: Conversion<Row = ()> + Product + Send + Sync {
+    /// Sixteen sums.
+    fn value<S: Simd>(sum: Self::Sum<S>) -> S::F;
+
+    /// The groups of sixteen columns with [`Conversion::GROUP`] rows, of which there may be one too many here.
+    fn join<S: Simd>(simd: S, rows: [S::F; 2]) -> S::I;
+}
+
+impl Operand for Single {
+    #[inline(always)]
+    fn value<S: Simd>(sum: S::F) -> S::F {
+        sum
+    }
+
+    #[inline(always)]
+    fn join<S: Simd>(simd: S, [row, _]: [S::F; 2]) -> S::I {
+        simd.as_bits(row)
+    }
+}
+
+impl Operand for Bf16 {
+    #[inline(always)]
+    fn value<S: Simd>(sum: S::F) -> S::F {
+        sum
+    }
+
+    #[inline(always)]
+    fn join<S: Simd>(simd: S, [even, odd]: [S::F; 2]) -> S::I {
+        simd.zip_bf16(even, odd)
+    }
+}
+
 /// Some queries of one head of one item.
-struct Head<'a, 'o> {
+struct Head<'a, 'o, P> {
     /// Of the item.
     qkv: &'a [f32],
     tokens: usize,
@@ -82,37 +147,56 @@ struct Head<'a, 'o> {
     out: &'a SharedOut<'o>,
     /// Of the item's first token in the output.
     row: usize,
+    operand: PhantomData<P>,
 }
 
-impl Kernel for Head<'_, '_> {
+/// Buffers of a task.
+struct Buffers {
+    queries: Lines,
+    /// Of all keys; then, in the same place, the exponentials.
+    scores: Lines,
+    outputs: Lines,
+}
+
+impl<P: Operand> Kernel for Head<'_, '_, P> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let keys = self.all_keys();
-        let mut packed_keys = Lines::borrow((keys.next_multiple_of(TALL) * self.head_dim).div_ceil(LANES));
-        let mut packed_values = Lines::borrow((self.head_dim.next_multiple_of(TALL) * keys).div_ceil(LANES));
-        self.pack_keys(keys, floats_mut(&mut packed_keys));
-        self.pack_values(keys, floats_mut(&mut packed_values));
+        let (depth, pairs) = (self.head_dim.div_ceil(P::GROUP), keys.div_ceil(P::GROUP));
+        let mut packed_keys = Lines::borrow((keys.next_multiple_of(TALL) * depth).div_ceil(LANES));
+        let mut packed_values = Lines::borrow((self.head_dim.next_multiple_of(TALL) * pairs).div_ceil(LANES));
+        self.pack_keys(simd, keys, words_mut(&mut packed_keys));
+        self.pack_values(simd, keys, words_mut(&mut packed_values));
         let (packed_keys, _) = words(&packed_keys).as_chunks();
         let (packed_values, _) = words(&packed_values).as_chunks();
 
-        let mut queries = Lines::borrow(self.head_dim * BLOCK);
-        let mut scores = Lines::borrow(keys * BLOCK);
+        let mut buffers = Buffers {
+            queries: Lines::borrow(depth * BLOCK),
+            scores: Lines::borrow(keys.next_multiple_of(P::GROUP) * BLOCK),
+            outputs: Lines::borrow(BLOCK * self.head_dim.next_multiple_of(4)),
+        };
         let mut first = self.queries.start;
         while first < self.queries.end {
             if self.queries.end - first > LANES {
-                self.block::<S, BLOCK>(simd, first, packed_keys, packed_values, &mut queries, &mut scores);
+                self.block::<S, BLOCK, { BLOCK * LANES }>(
+                    simd,
+                    first,
+                    packed_keys,
+                    packed_values,
+                    &mut buffers,
+                );
                 first += BLOCK * LANES;
             } else {
-                self.block::<S, 1>(simd, first, packed_keys, packed_values, &mut queries, &mut scores);
+                self.block::<S, 1, LANES>(simd, first, packed_keys, packed_values, &mut buffers);
                 first += LANES;
             }
         }
     }
 }
 
-impl Head<'_, '_> {
+impl<P: Operand> Head<'_, '_, P> {
     /// A token's query, key or value: `part` 0, 1 or 2.
     #[inline(always)]
     fn vector(&self, token: usize, part: usize) -> &[f32] {
@@ -120,141 +204,178 @@ impl Head<'_, '_> {
         &self.qkv[start..start + self.head_dim]
     }
 
-    /// The same of four tokens from `first`, the last one over again where there are fewer than `end`.
+    /// The same of tokens from `first`, the last one over again where there are fewer than `end`.
     #[inline(always)]
-    fn vectors(&self, first: usize, end: usize, part: usize) -> [&[f32]; 4] {
-        let mut vectors = [self.vector(first, part); 4];
+    fn vectors<const H: usize>(&self, first: usize, end: usize, part: usize) -> [&[f32]; H] {
+        let mut vectors = [&[][..]; H];
         for (i, vector) in vectors.iter_mut().enumerate() {
             *vector = self.vector((first + i).min(end - 1), part);
         }
         vectors
     }
 
-    /// Panels of twelve keys: for each dimension, the twelve.
+    /// Asks for what the head has of some tokens: a token's vectors lie too far apart for the CPU to foresee the next.
     #[inline(always)]
-    fn pack_keys(&self, keys: usize, to: &mut [f32]) {
-        for first in (0..keys).step_by(4) {
-            let (panel, place) = (first / TALL, first % TALL);
-            let to = &mut to[panel * TALL * self.head_dim..][..TALL * self.head_dim];
-            interleave(self.vectors(first, keys, 1), &mut to[place..], TALL);
+    fn prefetch<S: Simd>(&self, simd: S, tokens: Range<usize>) {
+        for token in tokens.start..tokens.end.min(self.tokens) {
+            for part in 0..3 {
+                for dims in self.vector(token, part).chunks(LANES) {
+                    simd.prefetch(dims.as_ptr());
+                }
+            }
         }
     }
 
-    /// Panels of twelve dimensions: for each key, the twelve.
+    /// Panels of twelve keys: for each group of dimensions, those of the twelve.
     #[inline(always)]
-    fn pack_values(&self, keys: usize, to: &mut [f32]) {
+    fn pack_keys<S: Simd>(&self, simd: S, keys: usize, to: &mut [u32]) {
+        let depth = self.head_dim.div_ceil(P::GROUP);
         let (to, _) = to.as_chunks_mut::<TALL>();
-        for key in 0..keys {
-            let (panels, rest) = self.vector(key, 2).as_chunks();
-            for (panel, dims) in panels.iter().enumerate() {
-                to[panel * keys + key] = *dims;
+        for (first, to) in (0..keys).step_by(TALL).zip(to.chunks_exact_mut(depth)) {
+            self.prefetch(simd, first + 2 * TALL..first + 3 * TALL);
+            pack::<S, P, TALL>(simd, &self.vectors(first, keys, 1), &[(); TALL], to);
+        }
+    }
+
+    /// Panels of twelve dimensions: for each group of keys, theirs of the twelve. A key too many is zero.
+    #[inline(always)]
+    fn pack_values<S: Simd>(&self, simd: S, keys: usize, to: &mut [u32]) {
+        let groups = keys.div_ceil(P::GROUP);
+        let (to, _) = to.as_chunks_mut::<TALL>();
+        // A group of keys in all dimensions.
+        let mut row = Lines::borrow(self.head_dim.div_ceil(LANES) + 1);
+        for group in 0..groups {
+            for (at, line) in (0..self.head_dim).step_by(LANES).zip(row.iter_mut()) {
+                let mut pair = [simd.splat(0.0); 2];
+                for (i, dims) in pair.iter_mut().enumerate().take(P::GROUP) {
+                    let key = group * P::GROUP + i;
+                    if key < keys {
+                        let vector = &self.vector(key, 2)[at..];
+                        *dims = simd.load_partial(&vector[..vector.len().min(LANES)]);
+                    }
+                }
+                line.0 = simd.bits(P::join(simd, pair));
             }
-            if !rest.is_empty() {
-                to[panels.len() * keys + key][..rest.len()].copy_from_slice(rest);
+            let panels = words(&row).as_chunks::<TALL>().0;
+            for (panel, dims) in panels.iter().enumerate().take(self.head_dim.div_ceil(TALL)) {
+                to[panel * groups + group] = *dims;
             }
         }
     }
 
-    /// The outputs of `V` vectors of queries from `first`.
+    /// The outputs of `V` vectors of queries from `first`, `W` queries.
     #[inline(always)]
-    fn block<S: Simd, const V: usize>(
+    fn block<S: Simd, const V: usize, const W: usize>(
         &self,
         simd: S,
         first: usize,
         keys: &[[u32; TALL]],
         values: &[[u32; TALL]],
-        queries: &mut [Line],
-        scores: &mut [Line],
+        buffers: &mut Buffers,
     ) {
         let end = self.queries.end.min(first + V * LANES);
         let count = if self.causal { end } else { self.tokens };
-        let (queries, _) = queries.as_chunks_mut::<V>();
-        let queries = &mut queries[..self.head_dim];
-        let (scores, _) = scores.as_chunks_mut::<V>();
-        let scores = &mut scores[..count];
-        for i in (0..V * LANES).step_by(4) {
-            let vectors = self.vectors((first + i).min(end - 1), end, 0);
-            interleave(vectors, &mut floats_mut(queries.as_flattened_mut())[i..], V * LANES);
-        }
+        let depth = self.head_dim.div_ceil(P::GROUP);
+        let (queries, _) = words_mut(&mut buffers.queries).as_chunks_mut::<W>();
+        pack::<S, P, W>(simd, &self.vectors(first, end, 0), &[(); W], &mut queries[..depth]);
+        let queries = &buffers.queries.as_chunks::<V>().0[..depth];
+        let (scores, _) = buffers.scores.as_chunks_mut::<V>();
 
-        let mut sums = [[simd.splat(0.0); V]; TALL];
+        let mut sums = [[P::zero(simd); V]; TALL];
         let mut largest = [simd.splat(f32::NEG_INFINITY); V];
-        for (panel, scores) in scores.chunks_mut(TALL).enumerate() {
-            let keys = &keys[panel * self.head_dim..(panel + 1) * self.head_dim];
-            tile::<S, Single, V>(simd, keys, queries, scores.len(), &mut sums);
+        for (panel, scores) in scores[..count].chunks_mut(TALL).enumerate() {
+            let keys = &keys[panel * depth..(panel + 1) * depth];
+            tile::<S, P, V>(simd, keys, queries, scores.len(), &mut sums);
             for (h, scores) in scores.iter_mut().enumerate() {
                 for v in 0..V {
-                    simd.store(sums[h][v], scores[v].floats_mut());
+                    simd.store(P::value::<S>(sums[h][v]), scores[v].floats_mut());
                 }
-                self.mask(first, panel * TALL + h, scores, f32::NEG_INFINITY);
+                let key = panel * TALL + h;
+                if self.causal && key > first {
+                    // These queries come before the key.
+                    floats_mut(scores)[..key - first].fill(f32::NEG_INFINITY);
+                }
                 for v in 0..V {
                     largest[v] = simd.max(largest[v], simd.load(scores[v].floats()));
                 }
             }
         }
 
-        let shares = self.exponentials(simd, first, &largest, scores);
+        let shares = self.exponentials(simd, first, count, &largest, scores);
+        let groups = count.div_ceil(P::GROUP);
+        let stride = self.head_dim.next_multiple_of(4);
         for (panel, column) in (0..self.head_dim).step_by(TALL).enumerate() {
             let height = TALL.min(self.head_dim - column);
-            let values = &values[panel * self.all_keys()..][..count];
-            tile::<S, Single, V>(simd, values, scores, height, &mut sums);
+            let values = &values[panel * self.all_keys().div_ceil(P::GROUP)..][..groups];
+            tile::<S, P, V>(simd, values, &scores[..groups], height, &mut sums);
+            let outputs = words_mut(&mut buffers.outputs);
             for v in 0..V {
-                let mut columns = [[0.0; LANES]; TALL];
-                for h in 0..TALL {
-                    simd.store(simd.mul(sums[h][v], shares[v]), &mut columns[h]);
-                }
-                let mut rows = [[0.0; TALL]; LANES];
-                for h in (0..TALL).step_by(4) {
-                    let four = [&columns[h][..], &columns[h + 1], &columns[h + 2], &columns[h + 3]];
-                    interleave(four, &mut rows.as_flattened_mut()[h..], TALL);
-                }
-                let first = first + v * LANES;
-                for (lane, row) in rows.iter().enumerate().take(end.saturating_sub(first)) {
-                    // SAFETY: tasks are given disjoint heads and queries, and a task's tiles follow one another.
-                    let out =
-                        unsafe { self.out.slice(self.row + first + lane, self.column + column, height) };
-                    match <&mut [f32; TALL]>::try_from(&mut *out) {
-                        Ok(out) => *out = *row,
-                        Err(_) => out.copy_from_slice(&row[..height]),
+                for h in (0..height).step_by(4) {
+                    let mut four = [simd.splat_bits(0); 4];
+                    for (i, dims) in four.iter_mut().enumerate() {
+                        *dims = simd.as_bits(simd.mul(P::value::<S>(sums[h + i][v]), shares[v]));
+                    }
+                    for (j, queries) in simd.transpose4(four).into_iter().enumerate() {
+                        let to = &mut outputs[(v * LANES + j) * stride + column + h..];
+                        simd.store_quarters(queries, to, 4 * stride);
                     }
                 }
             }
         }
+        let outputs = floats(&buffers.outputs).chunks_exact(stride);
+        for (query, output) in (first..end).zip(outputs) {
+            // SAFETY: tasks are given disjoint heads and queries, and a task's blocks follow one another.
+            let out = unsafe { self.out.slice(self.row + query, self.column, self.head_dim) };
+            out.copy_from_slice(&output[..self.head_dim]);
+        }
     }
 
-    /// Turns scores into the exponentials of their distances to the largest; also the reciprocals of their sums.
+    /// Turns the scores of `count` keys into groups of the exponentials of their distances to the largest; also the
+    /// reciprocals of their sums.
     #[inline(always)]
     fn exponentials<S: Simd, const V: usize>(
         &self,
         simd: S,
         first: usize,
+        count: usize,
         largest: &[S::F; V],
         scores: &mut [[Line; V]],
     ) -> [S::F; V] {
         let scale = simd.splat((self.head_dim as f32).sqrt().recip());
         let mut sums = [simd.splat(0.0); V];
-        for (key, scores) in scores.iter_mut().enumerate() {
-            for v in 0..V {
-                let distance = simd.sub(simd.load(scores[v].floats()), largest[v]);
-                let power = exp(simd, simd.mul(distance, scale));
-                sums[v] = simd.add(sums[v], power);
-                simd.store(power, scores[v].floats_mut());
+        for group in 0..count.div_ceil(P::GROUP) {
+            let mut powers = [[simd.splat(0.0); V]; 2];
+            for (i, powers) in powers.iter_mut().enumerate().take(P::GROUP) {
+                let key = group * P::GROUP + i;
+                if key >= count {
+                    break;
+                }
+                for v in 0..V {
+                    let distance = simd.sub(simd.load(scores[key][v].floats()), largest[v]);
+                    powers[v] = exp(simd, simd.mul(distance, scale));
+                }
+                if self.causal && key > first {
+                    let mut lanes = [Line::ZERO; V];
+                    for v in 0..V {
+                        simd.store(powers[v], lanes[v].floats_mut());
+                    }
+                    floats_mut(&mut lanes)[..key - first].fill(0.0);
+                    for v in 0..V {
+                        powers[v] = simd.load(lanes[v].floats());
+                    }
+                }
+                for v in 0..V {
+                    sums[v] = simd.add(sums[v], powers[v]);
+                }
             }
-            // The least `exp` gives is 2^-126, which is lost in the sum.
-            self.mask(first, key, scores, 0.0);
+            for v in 0..V {
+                scores[group][v].0 = simd.bits(P::join(simd, powers.map(|powers| powers[v])));
+            }
         }
         for sum in &mut sums {
             *sum = simd.div(simd.splat(1.0), *sum);
         }
         sums
-    }
-
-    /// Overwrites the scores of a key with the queries, from `first`, that may not attend to it.
-    #[inline(always)]
-    fn mask<const V: usize>(&self, first: usize, key: usize, scores: &mut [Line; V], with: f32) {
-        if self.causal && key > first {
-            floats_mut(scores)[..key - first].fill(with);
-        }
     }
 
     /// Keys that any of the task's queries attends to.

@@ -52,18 +52,6 @@ pub(crate) fn words_mut(lines: &mut [Line]) -> &mut [u32] {
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LANES) }
 }
 
-/// The halves of words, in the order of memory.
-pub(crate) fn halves_mut(words: &mut [u32]) -> &mut [u16] {
-    // SAFETY: u16 is aligned more loosely than u32, and any bits will do for either.
-    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), 2 * words.len()) }
-}
-
-/// The bytes of words, in the order of memory.
-pub(crate) fn bytes_mut(words: &mut [u32]) -> &mut [u8] {
-    // SAFETY: u8 is aligned more loosely than u32, and any bits will do for either.
-    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), 4 * words.len()) }
-}
-
 /// The words of lines one after another, as four i8 each.
 pub(crate) fn small(lines: &[Line]) -> &[i8] {
     // SAFETY: a line is 64 bytes without padding, of which any will do for i8.
@@ -118,30 +106,5 @@ impl Drop for Lines {
     fn drop(&mut self) {
         let buffer = std::mem::take(&mut self.buffer);
         BUFFERS.with_borrow_mut(|buffers| buffers.push(buffer));
-    }
-}
-
-/// Writes the `p`th elements of four rows of one length together to `p * stride`.
-#[inline(always)]
-pub(crate) fn interleave<T: Copy>([a, b, c, d]: [&[T]; 4], to: &mut [T], stride: usize) {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
-    let ((c, c_rest), (d, d_rest)) = (c.as_chunks::<4>(), d.as_chunks::<4>());
-    let mut at = 0;
-    for (((a, b), c), d) in a.iter().zip(b).zip(c).zip(d) {
-        // Read whole before the first is written, so that compilers transpose in registers.
-        let columns = [
-            [a[0], b[0], c[0], d[0]],
-            [a[1], b[1], c[1], d[1]],
-            [a[2], b[2], c[2], d[2]],
-            [a[3], b[3], c[3], d[3]],
-        ];
-        for column in &columns {
-            to[at..at + 4].copy_from_slice(column);
-            at += stride;
-        }
-    }
-    for i in 0..a_rest.len() {
-        to[at..at + 4].copy_from_slice(&[a_rest[i], b_rest[i], c_rest[i], d_rest[i]]);
-        at += stride;
     }
 }

@@ -38,13 +38,14 @@ mod layout;
 mod matmul;
 mod norm;
 pub mod normal;
+mod pack;
 mod packed;
 mod parallel;
 mod scores;
 mod simd;
 mod tile;
 
-pub use attention::attention;
+pub use attention::{attention, attention_bf16};
 pub use isa::Isa;
 pub use matmul::{Element, dot, dot2, matmul_nt, matmul_nt_i8};
 pub use norm::layer_norm;

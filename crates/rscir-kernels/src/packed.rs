@@ -17,7 +17,8 @@ use rayon::prelude::*;
 
 use crate::activation;
 use crate::isa::{Isa, Kernel};
-use crate::layout::{Line, Lines, interleave, words, words_mut};
+use crate::layout::{Line, Lines, words, words_mut};
+use crate::pack::{Conversion, pack};
 use crate::parallel::SharedOut;
 use crate::simd::{LANES, Simd};
 use crate::tile::{Product, TALL, tile};
@@ -92,16 +93,6 @@ const X_BLOCK_BYTES: usize = 4 << 20;
 /// Rows a task should have, so that a panel of weights brought near is used often enough.
 const ROWS_PER_TASK: usize = 8 * TALL;
 
-/// How rows of f32 become groups.
-trait Conversion {
-    /// Elements in a group of 32 bits.
-    const GROUP: usize;
-    /// What undoing a row's conversion takes.
-    type Row: Copy + Default + Send + Sync;
-
-    fn convert(x: &[f32], to: &mut [u32]) -> Self::Row;
-}
-
 /// How a precision represents activations, and what its sums stand for.
 trait Format: Sync {
     /// How activations are converted.
@@ -147,8 +138,8 @@ impl Panels {
                 panel.fill(MaybeUninit::new([Line::ZERO; PANEL]));
                 // SAFETY: all elements have just been written.
                 let panel = unsafe { panel.assume_init_mut() };
-                let to = words_mut(panel.as_flattened_mut());
-                isa.run(Pack::<C> { x, k, to, stride: PANEL * LANES, rows });
+                let (to, _) = words_mut(panel.as_flattened_mut()).as_chunks_mut();
+                isa.run_exact(Pack::<C, { PANEL * LANES }> { x, k, to, rows });
             });
         }
         // SAFETY: the panels are `len` elements, and each has been written.
@@ -189,16 +180,18 @@ impl Panels {
         let mut packed = Lines::borrow((m.div_ceil(TALL) * TALL * self.depth).div_ceil(LANES));
         let mut rows = vec![RowOf::<F>::default(); m];
         if self.depth > 0 {
-            let panels = words_mut(&mut packed).par_chunks_mut(TALL * self.depth);
+            let panels = words_mut(&mut packed).as_chunks_mut().0.par_chunks_mut(self.depth);
             let panels = panels.zip(rows.par_chunks_mut(TALL)).zip(x.par_chunks(TALL * self.k));
-            panels.for_each(|((to, rows), x)| isa.run(Pack::<F::X> { x, k: self.k, to, stride: TALL, rows }));
+            panels.for_each(|((to, rows), x)| isa.run_exact(Pack::<F::X, TALL> { x, k: self.k, to, rows }));
         }
 
         let out = SharedOut::new(out, m, self.n);
         let panels = self.n.div_ceil(PANEL * LANES);
         let splits = (4 * rayon::current_num_threads()).div_ceil(panels).min(m.div_ceil(ROWS_PER_TASK));
         let split = m.div_ceil(splits).next_multiple_of(TALL);
-        (0..panels * m.div_ceil(split)).into_par_iter().for_each(|task| {
+        // One by one, so that no thread waits long for another's last.
+        let tasks = (0..panels * m.div_ceil(split)).into_par_iter().with_max_len(1);
+        tasks.for_each(|task| {
             let (panel, first) = (task % panels, task / panels * split);
             isa.run_exact(Task {
                 format,
@@ -215,35 +208,32 @@ impl Panels {
     }
 }
 
-/// Converts the rows of a panel and interleaves their groups.
-struct Pack<'a, C: Conversion> {
+/// Converts the rows of a panel, at most `H`, and interleaves their groups. The words of rows it lacks are of no
+/// consequence.
+struct Pack<'a, C: Conversion, const H: usize> {
     x: &'a [f32],
     k: usize,
-    /// For each group, `stride` words: those of the rows, then some of no consequence.
-    to: &'a mut [u32],
-    stride: usize,
+    to: &'a mut [[u32; H]],
     rows: &'a mut [C::Row],
 }
 
-impl<C: Conversion> Kernel for Pack<'_, C> {
+impl<C: Conversion, const H: usize> Kernel for Pack<'_, C, H> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let depth = self.k.div_ceil(C::GROUP);
-        let mut converted = Lines::borrow((4 * depth).div_ceil(LANES));
-        let converted = &mut words_mut(&mut converted)[..4 * depth];
-        for (first, rows) in (0..).step_by(4).zip(self.rows.chunks_mut(4)) {
-            for (i, row) in rows.iter_mut().enumerate() {
-                let x = &self.x[(first + i) * self.k..(first + i + 1) * self.k];
-                *row = C::convert(x, &mut converted[i * depth..(i + 1) * depth]);
+    fn run<S: Simd>(self, simd: S) {
+        let mut rows = [&[][..]; H];
+        let mut infos = [C::Row::default(); H];
+        let count = self.rows.len();
+        for h in 0..H {
+            let row = h.min(count - 1);
+            rows[h] = &self.x[row * self.k..(row + 1) * self.k];
+            if h < count {
+                self.rows[h] = C::measure(rows[h]);
             }
-            let mut rows = [&converted[..depth]; 4];
-            for (i, row) in rows.iter_mut().enumerate() {
-                *row = &converted[i * depth..(i + 1) * depth];
-            }
-            interleave(rows, &mut self.to[first..], self.stride);
+            infos[h] = self.rows[row];
         }
+        pack::<S, C, H>(simd, &rows, &infos, self.to);
     }
 }
 

@@ -74,6 +74,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn load_bits(self, x: &[u32; LANES]) -> Self::I;
     fn load_bytes(self, x: &[i8; 4 * LANES]) -> Self::I;
     fn as_f32(self, x: Self::I) -> Self::F;
+    /// The bits of the lanes.
+    fn as_bits(self, x: Self::F) -> Self::I;
+    /// The lanes.
+    fn bits(self, x: Self::I) -> [u32; LANES];
     /// Each lane an i32, converted.
     fn to_f32(self, x: Self::I) -> Self::F;
     /// Each byte with its highest bit flipped: an i8 becomes the u8 that is larger by 128.
@@ -86,6 +90,60 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         [self.sum_i32(x[0]), self.sum_i32(x[1]), self.sum_i32(x[2]), self.sum_i32(x[3])]
     }
 
+    /// Transposes four rows of sixteen in squares of four: result `j` has, in each quarter `q` of its lanes, the lanes
+    /// `4 q + j` of the four rows.
+    #[inline(always)]
+    fn transpose4(self, rows: [Self::I; 4]) -> [Self::I; 4] {
+        let rows = rows.map(|row| self.bits(row));
+        let mut columns = [[0; LANES]; 4];
+        for (j, column) in columns.iter_mut().enumerate() {
+            for i in 0..LANES {
+                column[i] = rows[i % 4][i / 4 * 4 + j];
+            }
+        }
+        columns.map(|column| self.load_bits(&column))
+    }
+    /// Writes the quarters of the lanes to the starts of four rows, `stride` apart.
+    #[inline(always)]
+    fn store_quarters(self, x: Self::I, to: &mut [u32], stride: usize) {
+        for (q, quarter) in self.bits(x).as_chunks::<4>().0.iter().enumerate() {
+            to[q * stride..q * stride + 4].copy_from_slice(quarter);
+        }
+    }
+
+    /// Thirty-two numbers rounded to bf16, halves to even, two a lane in their order. NaN stays NaN; subnormal numbers
+    /// may become zeros.
+    #[inline(always)]
+    fn to_bf16(self, low: Self::F, high: Self::F) -> Self::I {
+        let [low, high] = [low, high].map(|x| self.bits(self.as_bits(x)));
+        let mut words = [0; LANES];
+        for i in 0..LANES / 2 {
+            words[i] = bf16_pair(low[2 * i], low[2 * i + 1]);
+            words[LANES / 2 + i] = bf16_pair(high[2 * i], high[2 * i + 1]);
+        }
+        self.load_bits(&words)
+    }
+    /// Each two numbers of a lane rounded as by [`Simd::to_bf16`], `even` in the low half.
+    #[inline(always)]
+    fn zip_bf16(self, even: Self::F, odd: Self::F) -> Self::I {
+        let [even, odd] = [even, odd].map(|x| self.bits(self.as_bits(x)));
+        let mut words = [0; LANES];
+        for i in 0..LANES {
+            words[i] = bf16_pair(even[i], odd[i]);
+        }
+        self.load_bits(&words)
+    }
+    /// Sixty-four integral numbers as bytes in their order, those below 0 or above 255 as these.
+    #[inline(always)]
+    fn to_bytes(self, x: [Self::F; 4]) -> Self::I {
+        let x = x.map(|x| self.bits(self.as_bits(x)));
+        let mut words = [0; LANES];
+        for (word, x) in words.iter_mut().zip(x.as_flattened().as_chunks::<4>().0) {
+            *word = u32::from_le_bytes(x.map(|x| f32::from_bits(x) as u8));
+        }
+        self.load_bits(&words)
+    }
+
     /// Asks for the cache line at an address, which need not be readable, in the second-level cache.
     fn prefetch(self, at: *const f32);
 
@@ -93,4 +151,15 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn dot_bf16(self, sum: Self::F, a: Self::I, b: Self::I) -> Self::F;
     /// Adds to each lane, an i32, the products of its four bytes: those of `a` unsigned, those of `b` signed.
     fn dot_u8_i8(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I;
+}
+
+/// Two f32, given by their bits, rounded to bf16 and put into one word. NaN stays NaN.
+#[inline(always)]
+fn bf16_pair(low: u32, high: u32) -> u32 {
+    let round = |bits: u32| {
+        let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
+        let quiet = bits | 0x0040_0000;
+        if f32::from_bits(bits).is_nan() { quiet } else { rounded }
+    };
+    round(high) & 0xffff_0000 | round(low) >> 16
 }

@@ -32,6 +32,23 @@ impl Product for Single {
     }
 }
 
+/// Two bf16 in a word, their products summed in f32.
+pub(crate) struct Bf16;
+
+impl Product for Bf16 {
+    type Sum<S: Simd> = S::F;
+
+    #[inline(always)]
+    fn zero<S: Simd>(simd: S) -> S::F {
+        simd.splat(0.0)
+    }
+
+    #[inline(always)]
+    fn add<S: Simd>(simd: S, sum: S::F, x: S::I, y: S::I) -> S::F {
+        simd.dot_bf16(sum, x, y)
+    }
+}
+
 /// `sums[h] = sum over p of x[p][h] * y[p]` for the first `height` rows at least: each word of `x` against `V` vectors
 /// of `y`, in the order of `p`.
 ///

@@ -3,7 +3,8 @@
 mod common;
 
 use common::{bits, numbers, on_every_isa, with_threads};
-use rscir_kernels::{attention, layer_norm};
+use half::bf16;
+use rscir_kernels::{attention, attention_bf16, layer_norm};
 
 /// Batch, tokens, heads, width of a head: around the edges of every block, and the towers' own shapes.
 const SHAPES: [(usize, usize, usize, usize); 10] = [
@@ -78,17 +79,53 @@ fn attention_is_its_formula_on_every_isa() {
     }
 }
 
+/// The same with operands in bf16.
+fn attended_bf16(
+    qkv: &[f32],
+    (batch, tokens, heads, dim): (usize, usize, usize, usize),
+    causal: bool,
+) -> Vec<f32> {
+    let mut out = vec![f32::NAN; batch * tokens * heads * dim];
+    attention_bf16(qkv, batch, tokens, heads, dim, causal, &mut out);
+    out
+}
+
+#[test]
+fn attention_in_bf16_rounds_its_operands_alone_with_the_same_bits_on_every_isa() {
+    for (seed, shape) in SHAPES.into_iter().enumerate() {
+        let (batch, tokens, heads, dim) = shape;
+        let qkv = numbers(batch * tokens * 3 * heads * dim, seed as u64);
+        let rounded: Vec<f32> = qkv.iter().map(|x| bf16::from_f32(*x).to_f32()).collect();
+        for causal in [false, true] {
+            let expected = naive(&rounded, shape, causal);
+            let check = |isa, out: &Vec<f32>, portable: &Vec<f32>| {
+                assert_eq!(bits(out), bits(portable), "{isa:?} {shape:?} causal {causal}");
+                for (got, want) in out.iter().zip(&expected) {
+                    // A mean of values of at most 1 in size, whose weights are rounded to 8 bits: 2^-9 of each.
+                    assert!(
+                        (f64::from(*got) - want).abs() < 1.0 / 512.0 + 2e-6,
+                        "{isa:?} {shape:?} causal {causal}: {got} {want}"
+                    );
+                }
+            };
+            on_every_isa(|| attended_bf16(&qkv, shape, causal), check);
+        }
+    }
+}
+
 #[test]
 fn attention_depends_neither_on_the_batch_nor_on_the_threads() {
-    let (batch, tokens, heads, dim) = (3, 33, 2, 32);
+    let shape @ (batch, tokens, heads, dim) = (3, 33, 2, 32);
     let qkv = numbers(batch * tokens * 3 * heads * dim, 7);
-    let whole = with_threads(1, || attended(&qkv, (batch, tokens, heads, dim), true));
-    assert_eq!(bits(&whole), bits(&with_threads(2, || attended(&qkv, (batch, tokens, heads, dim), true))));
-    let alone: Vec<f32> = qkv
-        .chunks_exact(tokens * 3 * heads * dim)
-        .flat_map(|image| attended(image, (1, tokens, heads, dim), true))
-        .collect();
-    assert_eq!(bits(&whole), bits(&alone));
+    for attended in [attended, attended_bf16] {
+        let whole = with_threads(1, || attended(&qkv, shape, true));
+        assert_eq!(bits(&whole), bits(&with_threads(2, || attended(&qkv, shape, true))));
+        let alone: Vec<f32> = qkv
+            .chunks_exact(tokens * 3 * heads * dim)
+            .flat_map(|image| attended(image, (1, tokens, heads, dim), true))
+            .collect();
+        assert_eq!(bits(&whole), bits(&alone));
+    }
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Stacks of pre-norm transformer blocks, the body of every tower but the residual networks.
 
+use std::sync::{Mutex, PoisonError};
+
 use candle_core::Tensor;
 
 use super::config::{Activation, StackConfig};
-use super::cuda::Kernels;
-use super::load::Weights;
+use super::load::{Compute, Weights};
 use super::nn::{Buffer, LayerNorm, Linear, self_attention};
 use crate::Result;
 
@@ -46,7 +47,9 @@ pub(super) struct Stack {
     blocks: Vec<Block>,
     heads: usize,
     causal: bool,
-    kernels: Option<Kernels>,
+    compute: Compute,
+    /// Of calls that have ended.
+    scratch: Mutex<Vec<Scratch>>,
 }
 
 struct Block {
@@ -64,8 +67,8 @@ pub(super) struct Perceptron {
     activation: Activation,
 }
 
-/// Memory that the blocks use one after the other.
-#[derive(Default)]
+/// Memory that the blocks use one after the other, and one call after another.
+#[derive(Debug, Default)]
 struct Scratch {
     normed: Buffer,
     qkv: Buffer,
@@ -85,7 +88,8 @@ impl Stack {
         let blocks = (0..config.layers)
             .map(|layer| Block::load(weights, &format!("{prefix}.{layer}"), names, config))
             .collect::<Result<_>>()?;
-        Ok(Self { blocks, heads: config.heads, causal, kernels: weights.compute.kernels.clone() })
+        let compute = weights.compute.clone();
+        Ok(Self { blocks, heads: config.heads, causal, compute, scratch: Mutex::default() })
     }
 
     /// Runs `x[batch, tokens, width]` through all blocks, overwriting it.
@@ -93,12 +97,15 @@ impl Stack {
     /// With `rows`, only those of the `batch * tokens` rows come out, as `[rows, width]`: what pooling does not look
     /// at need not pass the last perceptron.
     pub(super) fn forward(&self, mut x: Tensor, rows: Option<&Tensor>) -> Result<Tensor> {
-        let mut scratch = Scratch::default();
+        // A lock that a panic has poisoned guards nothing but memory.
+        let held = || self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = held().pop().unwrap_or_default();
         for (layer, block) in self.blocks.iter().enumerate() {
             let is_last = layer + 1 == self.blocks.len();
             let rows = rows.filter(|_| is_last);
             x = block.forward(x, self, rows, &mut scratch)?;
         }
+        held().push(scratch);
         Ok(x)
     }
 }
@@ -144,7 +151,7 @@ impl Block {
         let normed = self.norm_1.forward(&x, &mut scratch.normed)?;
         let qkv = self.qkv.forward(&normed, &mut scratch.qkv)?;
         let mut attended =
-            self_attention(&qkv, stack.heads, stack.causal, stack.kernels.as_ref(), &mut scratch.attended)?;
+            self_attention(&stack.compute, &qkv, stack.heads, stack.causal, &mut scratch.attended)?;
         let mut x = x;
         if let Some(rows) = rows {
             attended = attended.flatten_to(1)?.index_select(rows, 0)?;

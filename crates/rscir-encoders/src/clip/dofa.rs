@@ -150,6 +150,7 @@ pub(super) fn patch_embedding(
 /// A transformer block with the norms behind the branches, between two linear layers with a nonlinearity and two
 /// without.
 struct Generator {
+    compute: Compute,
     sizes: Sizes,
     /// Of the tower, and the pixels in a patch.
     output: [usize; 2],
@@ -172,10 +173,12 @@ impl Generator {
         let Sizes { width, tokens, hidden } = sizes;
         let generator = format!("{PREFIX}.weight_generator");
         let block = format!("{generator}.transformer_encoder.layers.0");
+        let compute = weights.compute.clone();
         let mut linear = |name: String, shape| {
             weights.linear(&format!("{name}.weight"), Some(&format!("{name}.bias")), shape)
         };
         Ok(Self {
+            compute,
             sizes,
             output,
             residual: [
@@ -215,7 +218,7 @@ impl Generator {
 
         let x = Tensor::cat(&[&self.tokens.unsqueeze(0)?, &waves, &self.bias_token.unsqueeze(0)?], 1)?;
         let qkv = forward(&self.qkv, &x)?;
-        let attended = self_attention(&qkv, HEADS, false, None, &mut Buffer::default())?;
+        let attended = self_attention(&self.compute, &qkv, HEADS, false, &mut Buffer::default())?;
         let x = self.norm_1.forward(&self.attended.add_to(&attended, x)?, &mut Buffer::default())?;
         let [hidden, output] = &self.perceptron;
         let hidden = hidden.forward_activated(&x, Activation::Gelu, &mut Buffer::default())?;

@@ -77,10 +77,23 @@ pub(super) fn layer_norm(weight: &[f32], bias: &[f32], epsilon: f32, x: &Tensor,
 }
 
 /// Self-attention of `qkv[batch, tokens, 3 width]` into `out[batch, tokens, width]`.
-pub(super) fn self_attention(heads: usize, causal: bool, qkv: &Tensor, out: &Tensor) -> Result<()> {
+///
+/// Beside weights of less than f32 its operands are bf16; it has no use for int8, whose steps are too coarse for the
+/// exponentials of the scores.
+pub(super) fn self_attention(
+    precision: Precision,
+    heads: usize,
+    causal: bool,
+    qkv: &Tensor,
+    out: &Tensor,
+) -> Result<()> {
     let (batch, tokens, width) = out.dims3()?;
+    let attention = match precision {
+        Precision::Bf16 | Precision::I8 => rscir_kernels::attention_bf16,
+        _ => rscir_kernels::attention,
+    };
     run("self-attention", qkv, out, |qkv, out| {
-        rscir_kernels::attention(qkv, batch, tokens, heads, width / heads, causal, out);
+        attention(qkv, batch, tokens, heads, width / heads, causal, out);
     })
 }
 

@@ -134,7 +134,7 @@ fn plain_sum(y: Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
 
 /// Memory that an operation's results are written into again and again, so that a tower's blocks do not each ask the
 /// system for pages.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Buffer(Option<Tensor>);
 
 impl Buffer {
@@ -209,22 +209,22 @@ impl LayerNorm {
 /// Multi-head self-attention of `qkv[batch, tokens, 3 width]`, queries, keys and values side by side; heads divide
 /// the width. With `causal`, a token attends to itself and those before it. Gives `[batch, tokens, width]`.
 pub(crate) fn self_attention(
+    compute: &Compute,
     qkv: &Tensor,
     heads: usize,
     causal: bool,
-    fused: Option<&Kernels>,
     out: &mut Buffer,
 ) -> Result<Tensor> {
     let (batch, tokens, width) = qkv.dims3()?;
     let width = width / 3;
     if qkv.device().is_cpu() {
         let out = out.take(&[batch, tokens, width], qkv)?;
-        kernels::self_attention(heads, causal, qkv, &out)?;
+        kernels::self_attention(compute.precision, heads, causal, qkv, &out)?;
         return Ok(out);
     }
-    if let Some(fused) = fused {
+    if let Some(kernels) = &compute.kernels {
         let out = out.take(&[batch, tokens, width], qkv)?;
-        if fused.self_attention(qkv, heads, causal, &out)? {
+        if kernels.self_attention(qkv, heads, causal, &out)? {
             return Ok(out);
         }
     }

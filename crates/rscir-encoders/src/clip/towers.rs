@@ -64,6 +64,16 @@ impl Towers {
 
     /// The vectors of prepared images of the tower's size, `[images, dim]`, not normalised.
     pub(crate) fn encode_images(&self, batch: PixelBatch<'_>) -> Result<Vec<f32>> {
+        self.in_pool(|| self.encode_pixels(batch))
+    }
+
+    /// Runs work that calls kernels, on a CPU as a task of their threads: each kernel then begins where the one before
+    /// it has ended, without waking a thread for it.
+    fn in_pool<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        if self.compute.device.is_cpu() { rayon::scope(|_| work()) } else { work() }
+    }
+
+    fn encode_pixels(&self, batch: PixelBatch<'_>) -> Result<Vec<f32>> {
         let size = batch.size();
         let images = match &self.compute.kernels {
             Some(kernels) => kernels.images(self.bytes_per_image())?,
@@ -138,7 +148,8 @@ impl Towers {
                     injections.push(Injection { text: row, position, embedding });
                 }
             }
-            let encoded = self.text.forward(&ids, length, &injections)?.flatten_all()?.to_vec1::<f32>()?;
+            let encoded = self.in_pool(|| self.text.forward(&ids, length, &injections))?;
+            let encoded = encoded.flatten_all()?.to_vec1::<f32>()?;
             for (vector, (_, text)) in encoded.chunks_exact(dim).zip(some) {
                 vectors[text * dim..][..dim].copy_from_slice(vector);
             }

@@ -1,9 +1,8 @@
 //! Linear layers in bf16: weights and activations rounded to nearest, products summed in f32.
 
-use super::{Conversion, Epilogue, Format, Panels};
-use crate::layout::halves_mut;
+use super::{Epilogue, Format, Panels};
 use crate::simd::Simd;
-use crate::tile::Product;
+use crate::tile::Bf16;
 
 /// The weights of a linear layer in bf16, laid out for the product.
 #[derive(Debug)]
@@ -37,47 +36,6 @@ impl PackedBf16 {
     /// If a slice's length is not what `m`, `n` and `k` say.
     pub fn apply(&self, x: &[f32], m: usize, epilogue: Epilogue<'_>, out: &mut [f32]) {
         self.0.apply(&Bf16, x, m, epilogue, out);
-    }
-}
-
-/// Two bf16 in a group.
-struct Bf16;
-
-/// Rounds to bf16, halves to even. NaN stays NaN.
-#[inline(always)]
-fn round(x: f32) -> u16 {
-    let bits = x.to_bits();
-    let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
-    let quiet = bits | 0x0040_0000;
-    ((if x.is_nan() { quiet } else { rounded }) >> 16) as u16
-}
-
-impl Conversion for Bf16 {
-    const GROUP: usize = 2;
-    type Row = ();
-
-    #[inline(always)]
-    fn convert(x: &[f32], to: &mut [u32]) {
-        if let Some(last) = to.last_mut() {
-            *last = 0;
-        }
-        for (to, &x) in halves_mut(to).iter_mut().zip(x) {
-            *to = round(x);
-        }
-    }
-}
-
-impl Product for Bf16 {
-    type Sum<S: Simd> = S::F;
-
-    #[inline(always)]
-    fn zero<S: Simd>(simd: S) -> S::F {
-        simd.splat(0.0)
-    }
-
-    #[inline(always)]
-    fn add<S: Simd>(simd: S, sum: S::F, x: S::I, y: S::I) -> S::F {
-        simd.dot_bf16(sum, x, y)
     }
 }
 

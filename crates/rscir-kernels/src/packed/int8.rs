@@ -1,7 +1,7 @@
 //! Linear layers in int8: exact integer sums of quantised weights and activations.
 
-use super::{Conversion, Epilogue, Format, Panels};
-use crate::layout::bytes_mut;
+use super::{Epilogue, Format, Panels};
+use crate::pack::Conversion;
 use crate::simd::{LANES, Simd};
 use crate::tile::Product;
 
@@ -104,6 +104,8 @@ struct Activations;
 struct Row {
     /// What one step is worth.
     scale: f32,
+    /// Its reciprocal.
+    inverse: f32,
     /// The byte that stands for zero.
     zero: f32,
 }
@@ -113,15 +115,19 @@ impl Conversion for Activations {
     type Row = Row;
 
     #[inline(always)]
-    fn convert(x: &[f32], to: &mut [u32]) -> Row {
+    fn measure(x: &[f32]) -> Row {
         let (lowest, highest) = range(x);
         let scale = step(highest / X_MAX - lowest / X_MAX);
         let inverse = scale.recip();
-        let zero = round(-lowest * inverse);
-        for (to, &x) in bytes_mut(to).iter_mut().zip(x) {
-            *to = round(x * inverse).wrapping_add(zero).clamp(0, 255) as u8;
-        }
-        Row { scale, zero: zero as f32 }
+        Row { scale, inverse, zero: round(-lowest * inverse) as f32 }
+    }
+
+    #[inline(always)]
+    fn groups<S: Simd>(simd: S, x: &[f32], row: &Row) -> S::I {
+        let (inverse, zero) = (simd.splat(row.inverse), simd.splat(row.zero));
+        let steps = |x| simd.add(simd.round(simd.mul(simd.load(x), inverse)), zero);
+        let (x, _) = x.as_chunks();
+        simd.to_bytes([steps(&x[0]), steps(&x[1]), steps(&x[2]), steps(&x[3])])
     }
 }
 
@@ -133,6 +139,8 @@ struct Weights;
 struct WeightRow {
     /// What one step is worth.
     scale: f32,
+    /// Its reciprocal.
+    inverse: f32,
     /// The sum of the quantised weights, by which a zero point shifts the product.
     sum: i32,
 }
@@ -142,20 +150,20 @@ impl Conversion for Weights {
     type Row = WeightRow;
 
     #[inline(always)]
-    fn convert(w: &[f32], to: &mut [u32]) -> WeightRow {
+    fn measure(w: &[f32]) -> WeightRow {
         let (lowest, highest) = range(w);
         let scale = step(if highest < -lowest { -lowest } else { highest } / W_MAX);
         let inverse = scale.recip();
-        if let Some(last) = to.last_mut() {
-            *last = 0;
-        }
-        let mut sum = 0;
-        for (to, &w) in bytes_mut(to).iter_mut().zip(w) {
-            let quantised = round(w * inverse).clamp(-127, 127);
-            sum += quantised;
-            *to = quantised as u8;
-        }
-        WeightRow { scale, sum }
+        let sum = w.iter().map(|w| round(w * inverse).clamp(-127, 127)).sum();
+        WeightRow { scale, inverse, sum }
+    }
+
+    #[inline(always)]
+    fn groups<S: Simd>(simd: S, w: &[f32], row: &WeightRow) -> S::I {
+        let (inverse, middle) = (simd.splat(row.inverse), simd.splat(128.0));
+        let steps = |w| simd.add(simd.round(simd.mul(simd.load(w), inverse)), middle);
+        let (w, _) = w.as_chunks();
+        simd.flip_signs(simd.to_bytes([steps(&w[0]), steps(&w[1]), steps(&w[2]), steps(&w[3])]))
     }
 }
 

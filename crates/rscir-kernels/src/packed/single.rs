@@ -1,6 +1,6 @@
 //! Linear layers in f32.
 
-use super::{Conversion, Epilogue, Format, Panels};
+use super::{Epilogue, Format, Panels};
 use crate::simd::Simd;
 use crate::tile::Single;
 
@@ -33,18 +33,6 @@ impl PackedMatrix {
     /// If a slice's length is not what `m`, `n` and `k` say.
     pub fn apply(&self, x: &[f32], m: usize, epilogue: Epilogue<'_>, out: &mut [f32]) {
         self.0.apply(&Single, x, m, epilogue, out);
-    }
-}
-
-impl Conversion for Single {
-    const GROUP: usize = 1;
-    type Row = ();
-
-    #[inline(always)]
-    fn convert(x: &[f32], to: &mut [u32]) {
-        for (x, to) in x.iter().zip(to) {
-            *to = x.to_bits();
-        }
     }
 }
 

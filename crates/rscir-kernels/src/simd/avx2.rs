@@ -218,6 +218,36 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn as_bits(self, x: Self::F) -> Self::I {
+        both!(_mm256_castps_si256(x))
+    }
+
+    #[inline(always)]
+    fn bits(self, x: Self::I) -> [u32; LANES] {
+        // SAFETY: two vectors of 32 bytes are as large as the array, and any bits will do for it.
+        unsafe { std::mem::transmute::<[__m256i; 2], [u32; LANES]>(x) }
+    }
+
+    #[inline(always)]
+    fn transpose4(self, [a, b, c, d]: [Self::I; 4]) -> [Self::I; 4] {
+        let half = |i: usize| {
+            op!({
+                let (ab, cd) = (_mm256_unpacklo_epi32(a[i], b[i]), _mm256_unpacklo_epi32(c[i], d[i]));
+                let (ab_high, cd_high) =
+                    (_mm256_unpackhi_epi32(a[i], b[i]), _mm256_unpackhi_epi32(c[i], d[i]));
+                [
+                    _mm256_unpacklo_epi64(ab, cd),
+                    _mm256_unpackhi_epi64(ab, cd),
+                    _mm256_unpacklo_epi64(ab_high, cd_high),
+                    _mm256_unpackhi_epi64(ab_high, cd_high),
+                ]
+            })
+        };
+        let (low, high) = (half(0), half(1));
+        [[low[0], high[0]], [low[1], high[1]], [low[2], high[2]], [low[3], high[3]]]
+    }
+
+    #[inline(always)]
     fn to_f32(self, x: Self::I) -> Self::F {
         both!(_mm256_cvtepi32_ps(x))
     }

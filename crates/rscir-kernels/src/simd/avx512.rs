@@ -32,6 +32,23 @@ fn first(n: usize) -> __mmask16 {
     ((1_u32 << n) - 1) as __mmask16
 }
 
+/// The lanes rounded to bf16, halves to even, in their low halves. NaN stays NaN.
+///
+/// # Safety
+/// The CPU must have AVX-512 F.
+#[inline(always)]
+unsafe fn round_bf16(x: __m512) -> __m512i {
+    // SAFETY: the caller vouches for the CPU.
+    unsafe {
+        let bits = _mm512_castps_si512(x);
+        let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+        let rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+        let quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x0040_0000));
+        let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(x, x);
+        _mm512_srli_epi32::<16>(_mm512_mask_mov_epi32(rounded, nan, quiet))
+    }
+}
+
 impl<const VNNI: bool, const BF16: bool> Simd for Avx512<VNNI, BF16> {
     const WIDE: bool = true;
     type F = __m512;
@@ -203,6 +220,72 @@ impl<const VNNI: bool, const BF16: bool> Simd for Avx512<VNNI, BF16> {
     #[inline(always)]
     fn as_f32(self, x: Self::I) -> Self::F {
         op!(_mm512_castsi512_ps(x))
+    }
+
+    #[inline(always)]
+    fn as_bits(self, x: Self::F) -> Self::I {
+        op!(_mm512_castps_si512(x))
+    }
+
+    #[inline(always)]
+    fn bits(self, x: Self::I) -> [u32; LANES] {
+        // SAFETY: both are 64 bytes of any bits.
+        unsafe { std::mem::transmute::<__m512i, [u32; LANES]>(x) }
+    }
+
+    #[inline(always)]
+    fn transpose4(self, [a, b, c, d]: [Self::I; 4]) -> [Self::I; 4] {
+        op!({
+            let (ab, cd) = (_mm512_unpacklo_epi32(a, b), _mm512_unpacklo_epi32(c, d));
+            let (ab_high, cd_high) = (_mm512_unpackhi_epi32(a, b), _mm512_unpackhi_epi32(c, d));
+            [
+                _mm512_unpacklo_epi64(ab, cd),
+                _mm512_unpackhi_epi64(ab, cd),
+                _mm512_unpacklo_epi64(ab_high, cd_high),
+                _mm512_unpackhi_epi64(ab_high, cd_high),
+            ]
+        })
+    }
+
+    #[inline(always)]
+    fn store_quarters(self, x: Self::I, to: &mut [u32], stride: usize) {
+        assert!(stride >= 4 && 3 * stride + 4 <= to.len(), "four rows to write to");
+        let to = to.as_mut_ptr();
+        // SAFETY: the token vouches for the CPU; the last quarter ends within the slice.
+        unsafe {
+            _mm_storeu_si128(to.cast(), _mm512_castsi512_si128(x));
+            _mm_storeu_si128(to.add(stride).cast(), _mm512_extracti32x4_epi32::<1>(x));
+            _mm_storeu_si128(to.add(2 * stride).cast(), _mm512_extracti32x4_epi32::<2>(x));
+            _mm_storeu_si128(to.add(3 * stride).cast(), _mm512_extracti32x4_epi32::<3>(x));
+        }
+    }
+
+    #[inline(always)]
+    fn to_bf16(self, low: Self::F, high: Self::F) -> Self::I {
+        if BF16 {
+            // SAFETY: the token vouches for the CPU, `BF16` for this feature; both types are 64 bytes of any bits.
+            return unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)) };
+        }
+        op!(_mm512_inserti64x4::<1>(
+            _mm512_castsi256_si512(_mm512_cvtepi32_epi16(round_bf16(low))),
+            _mm512_cvtepi32_epi16(round_bf16(high))
+        ))
+    }
+
+    #[inline(always)]
+    fn zip_bf16(self, even: Self::F, odd: Self::F) -> Self::I {
+        op!(_mm512_mask_mov_epi16(round_bf16(even), 0xaaaa_aaaa, _mm512_slli_epi32::<16>(round_bf16(odd))))
+    }
+
+    #[inline(always)]
+    fn to_bytes(self, [a, b, c, d]: [Self::F; 4]) -> Self::I {
+        op!({
+            let ab = _mm512_packs_epi32(_mm512_cvtps_epi32(a), _mm512_cvtps_epi32(b));
+            let cd = _mm512_packs_epi32(_mm512_cvtps_epi32(c), _mm512_cvtps_epi32(d));
+            // A quarter has four bytes of each now.
+            let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            _mm512_permutexvar_epi32(order, _mm512_packus_epi16(ab, cd))
+        })
     }
 
     #[inline(always)]

@@ -169,6 +169,16 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn as_bits(self, x: Self::F) -> Self::I {
+        x.map(f32::to_bits)
+    }
+
+    #[inline(always)]
+    fn bits(self, x: Self::I) -> [u32; LANES] {
+        x
+    }
+
+    #[inline(always)]
     fn to_f32(self, x: Self::I) -> Self::F {
         x.map(|x| x as i32 as f32)
     }

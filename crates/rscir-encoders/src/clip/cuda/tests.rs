@@ -108,7 +108,7 @@ fn layers_are_their_twins() {
 #[test]
 fn attention_is_its_twin() {
     for precision in [Precision::Bf16, Precision::F16] {
-        let Some([with, _]) = both(precision) else { return };
+        let Some([with, without]) = both(precision) else { return };
         // One query, whole blocks and their neighbours, and heads that fill their kernel's size or do not.
         for (tokens, heads, head) in
             [(1, 1, 64), (50, 3, 64), (64, 2, 32), (65, 2, 72), (77, 1, 80), (129, 2, 88), (257, 2, 104)]
@@ -117,12 +117,12 @@ fn attention_is_its_twin() {
                 let width = heads * head;
                 let qkv =
                     with.tensor(values(2 * tokens * 3 * width, 7).into(), &[2, tokens, 3 * width]).unwrap();
-                let run = |kernels: Option<&Kernels>, qkv: &Tensor| {
-                    self_attention(qkv, heads, causal, kernels, &mut Buffer::default()).unwrap()
+                let run = |compute: &Compute, qkv: &Tensor| {
+                    self_attention(compute, qkv, heads, causal, &mut Buffer::default()).unwrap()
                 };
-                let kernel = run(with.kernels.as_ref(), &qkv);
+                let kernel = run(&with, &qkv);
                 // The twin in f32: its own rounding of scores to 16 bits is not what is tested.
-                let twin = run(None, &qkv.to_dtype(DType::F32).unwrap());
+                let twin = run(&without, &qkv.to_dtype(DType::F32).unwrap());
                 assert_near(&format!("attention {tokens} {heads} {head} {causal}"), &kernel, &twin, 1.0);
             }
         }
