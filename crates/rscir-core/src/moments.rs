@@ -203,8 +203,10 @@ impl Moments {
         Error::check_length("width of the query", self.dim(), query.len())?;
         let wide: Vec<f64> = query.iter().map(|&q| f64::from(q)).collect();
         let mean = dot(&self.mean, &wide);
-        let quadratic: f64 =
-            self.scatter.chunks_exact(self.dim().max(1)).zip(&wide).map(|(row, q)| q * dot(row, &wide)).sum();
+        // The scatter is symmetric: its diagonal, and what lies above it twice.
+        let rows = self.scatter.chunks_exact(self.dim().max(1)).enumerate();
+        let above = |i: usize, row: &[f64]| 2.0 * dot(&row[i + 1..], &wide[i + 1..]);
+        let quadratic: f64 = rows.map(|(i, row)| wide[i] * (row[i] * wide[i] + above(i, row))).sum();
         // Rounding may leave a tiny negative number where all similarities are equal.
         let deviation =
             if self.count < 2 { 0.0 } else { (quadratic.max(0.0) / (self.count - 1) as f64).sqrt() };

@@ -7,7 +7,7 @@ use crate::rows::{RowBlock, StoredRows};
 
 /// Rows of a small task: as many as the kernels multiply in one of theirs. Where they are widened, at 768 wide, they take
 /// 0.7 MB, which a second-level cache holds.
-pub(crate) const TASK_ROWS: usize = 240;
+const TASK_ROWS: usize = 240;
 
 /// Rows of the largest task, for large batches, so that laying out the batch anew for each costs little.
 const MOST_ROWS: usize = 16 * TASK_ROWS;

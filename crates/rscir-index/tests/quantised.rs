@@ -62,7 +62,7 @@ fn rows_that_eight_bits_cannot_tell_apart_are_ranked_by_their_true_scores() {
     let index = Int8Index::new(&archive).unwrap();
     let query = query(&unit_vector(dim, 3), &unit_vector(dim, 4));
     for method in &methods() {
-        for k in [1, 10, 7_000, n] {
+        for k in [1, 10, 300, 7_000, n] {
             let options = SearchOptions::top(k).statistics(Statistics::Moments);
             let expected = search_with(&archive, &**method, &query, &options).unwrap();
             for threads in [1, 2, 7] {

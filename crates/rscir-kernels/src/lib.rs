@@ -33,6 +33,7 @@
 
 mod activation;
 mod attention;
+mod coded;
 mod isa;
 mod layout;
 mod matmul;
@@ -46,6 +47,7 @@ mod simd;
 mod tile;
 
 pub use attention::{attention, attention_bf16};
+pub use coded::{CodedQuery, CodedRows};
 pub use isa::Isa;
 pub use matmul::{Element, dot, dot2, matmul_nt, matmul_nt_i8};
 pub use norm::layer_norm;

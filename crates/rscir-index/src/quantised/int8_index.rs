@@ -1,25 +1,35 @@
 use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 use rscir_core::{Archive, ComposedQuery, Fusion, Method, Scored, TopK};
+use rscir_kernels::{CodedQuery, CodedRows};
 
-use super::codes::{QueryCodes, RowCodes};
-use crate::product::TASK_ROWS;
+use super::codes::RowCodes;
 use crate::search::{Buffers, ByPart, Candidates, Parts, Scorer, hits};
-use crate::{Hit, Result, SearchOptions, search_batch};
+use crate::{Hit, Result, SearchOptions, Statistics, search_batch};
 
-/// Rows that one task bounds: enough that the first of them, of which all seem good, are few.
-const RANGE: usize = 32 * TASK_ROWS;
+/// Upper ends that one task computes before it looks at them: they fit a second-level cache.
+const TASK_VALUES: usize = 64 * 1024;
 
-/// Queries that share a pass over the rows: their products with [`TASK_ROWS`] rows, four for a composed one, fit a
-/// second-level cache.
+/// Rows of a task at most, so that there are tasks for all threads.
+const TASK_ROWS: usize = 32 * GROUP;
+
+/// Rows of which the best upper ends are looked at first.
+const GROUP: usize = CodedRows::BLOCK;
+
+/// Queries that share a pass over the rows.
 const PASS: usize = 64;
+
+/// An answer of more than one row in so many is found by a scan: most of what it holds would be looked up row by row.
+const SCARCITY: usize = 64;
 
 /// An 8-bit copy of an archive's rows that answers as the archive itself does, reading a quarter of the bytes.
 ///
-/// A search reads the integers alone, gets from them an interval in which each row's score lies, and computes the true
-/// scores of those few rows whose interval reaches the answer. It pays where reading the rows is what takes the time:
-/// from some ten thousand rows of `f32` on.
+/// A search reads the integers alone, gets from them a bound that no row's score is above, and computes the true scores
+/// of those few rows whose bound reaches the answer. It pays from some ten thousand rows of `f32` on, for one query or
+/// many, and for answers of up to one row in 64; longer ones are found by a scan.
 ///
 /// ```
 /// use rscir_core::{ComposedQuery, Embeddings, EncoderSpec, UnitVector};
@@ -51,7 +61,7 @@ const PASS: usize = 64;
 /// `x.q - t = r.q + (a c).u`, and by Cauchy and Schwarz
 ///
 /// ```text
-/// |x.q - t| <= |r| |q| + |a c| |u|
+/// x.q <= t + |r| |q| + |a c| |u|
 /// ```
 ///
 /// The similarity `s` that a scan computes is not `x.q` itself but its `f32` sum of products, in some order. With
@@ -60,9 +70,9 @@ const PASS: usize = 64;
 /// the arithmetic that evaluates it. Subtracting the mean matters: vectors of one encoder share a few large
 /// coordinates, which would set the scale for all others.
 ///
-/// A pointwise fusion never falls as a similarity rises, and neither does its rounding, so the scores of the interval's
-/// ends bound the row's score, and the `k`th best lower end bounds the `k`th best score from below. A row whose upper
-/// end is below that cannot be in the answer; all others are candidates, and their true scores decide.
+/// A pointwise fusion never falls as a similarity rises, and neither does its rounding, so the score of the bounds is
+/// no less than the row's, and that of the best bounds of a few rows no less than any of theirs. A row for which it is
+/// below the `k`th best score found so far cannot be in the answer. The true score of any other is computed at once.
 pub struct Int8Index<'a> {
     archive: &'a dyn Archive,
     rows: RowCodes,
@@ -108,185 +118,150 @@ impl<'a> Int8Index<'a> {
         let Some(fusion) = method.as_fusion().filter(|fusion| fusion.is_pointwise()) else {
             return search_batch(self.archive, method, queries, options);
         };
+        if options.k == 0 || options.k > (self.archive.len() / SCARCITY).max(SCARCITY) {
+            return search_batch(self.archive, method, queries, &options.statistics(Statistics::Moments));
+        }
         let mut answers = Vec::with_capacity(queries.len());
         for queries in queries.chunks(PASS) {
-            let asked = queries.par_iter().map(|query| Asked::new(self, fusion, query, options));
-            let asked = asked.collect::<Result<Vec<_>>>()?;
-            let reaching = self.reaching(&asked, options.k);
-            let rank = |(asked, rows): (&Asked<'_>, Vec<usize>)| {
-                hits(self.archive, method, &self.rescore(asked, &rows, options.k))
-            };
-            answers.par_extend(asked.par_iter().zip(reaching).map(rank));
+            let asked = queries.par_iter().map(|query| Asked::new(self.archive, fusion, query, options));
+            let best = self.best(&asked.collect::<Result<Vec<_>>>()?, options.k);
+            answers.extend(best.iter().map(|ranking| hits(self.archive, method, ranking)));
         }
         Ok(answers)
     }
 
-    /// For each query the candidates whose score may be among the `k` best, in row order.
-    fn reaching(&self, asked: &[Asked<'_>], k: usize) -> Vec<Vec<usize>> {
-        let codes: Vec<i8> =
-            asked.iter().flat_map(Asked::codes).flat_map(|part| &part.codes).copied().collect();
-        let n = self.archive.len();
-        let ranges = (0..n.div_ceil(RANGE)).into_par_iter().map(|range| {
-            let mut reached: Vec<Reached> = asked.iter().map(|_| Reached::new(k)).collect();
-            let (mut products, mut room) = (Vec::new(), Room::default());
-            for first in (range * RANGE..n.min((range + 1) * RANGE)).step_by(TASK_ROWS) {
-                let rows = first..n.min(first + TASK_ROWS);
-                self.rows.products(&codes, rows.clone(), &mut products);
-                let products = products.chunks_exact(products.len() / asked.len());
-                for ((asked, products), reached) in asked.iter().zip(products).zip(&mut reached) {
-                    self.reach(asked, rows.clone(), products, &mut room, reached);
-                }
+    /// The ranking of the `k` best rows for each query.
+    fn best(&self, asked: &[Asked<'_>], k: usize) -> Vec<Vec<Scored>> {
+        let (n, dim) = (self.archive.len(), self.archive.dim().max(1));
+        let vectors: Vec<&[f32]> = asked.iter().flat_map(|asked| asked.vectors.chunks_exact(dim)).collect();
+        let codes: Vec<CodedQuery> = vectors.par_iter().map(|vector| self.rows.query(vector)).collect();
+        let best: Vec<Best> = asked.iter().map(|_| Best::new(k)).collect();
+        let task_rows = (TASK_VALUES / codes.len().max(1)).clamp(GROUP, TASK_ROWS) / GROUP * GROUP;
+        (0..n.div_ceil(task_rows)).into_par_iter().for_each_init(Room::default, |room, task| {
+            let rows = task * task_rows..n.min((task + 1) * task_rows);
+            self.rows.upper_ends(&codes, rows.clone(), &mut room.upper_ends);
+            for (i, (asked, best)) in asked.iter().zip(&best).enumerate() {
+                let upper_ends = asked.parts.of_query(i, &room.upper_ends, rows.len());
+                self.offer(asked, rows.clone(), upper_ends, &mut room.groups, best);
             }
-            reached
         });
-        let merge = |a: Vec<Reached>, b| a.into_iter().zip(b).map(|(a, b)| a.merge(b)).collect();
-        let reached = ranges.collect::<Vec<_>>().into_iter().reduce(merge);
-        reached.map_or_else(
-            || vec![Vec::new(); asked.len()],
-            |reached| reached.into_iter().map(Reached::finish).collect(),
-        )
+        best.into_iter().map(Best::into_ranking).collect()
     }
 
-    /// Takes the rows `rows` that may be in the answer to one query, given their products with its codes.
-    fn reach(
+    /// Scores those of `rows` that may be in the answer to one query.
+    fn offer(
         &self,
         asked: &Asked<'_>,
         rows: Range<usize>,
-        products: &[i32],
-        room: &mut Room,
-        reached: &mut Reached,
+        upper_ends: ByPart<'_>,
+        room: &mut Groups,
+        best: &Best,
     ) {
-        let (image, text) = products.split_at(if asked.image.is_some() { 2 * rows.len() } else { 0 });
-        for (codes, products, ends) in
-            [(&asked.image, image, &mut room.image), (&asked.text, text, &mut room.text)]
-        {
-            ends.clear();
-            ends.extend(codes.iter().flat_map(|codes| self.rows.upper_ends(codes, rows.start, products)));
+        let Groups { image, text, scores, buffers } = room;
+        for (ends, largest) in [(upper_ends.image, &mut *image), (upper_ends.text, &mut *text)] {
+            largest.clear();
+            largest.extend(
+                ends.chunks(GROUP).map(|ends| ends.iter().copied().fold(f32::NEG_INFINITY, f32::max)),
+            );
         }
-        room.scores.resize(rows.len(), 0.0);
-        let upper_ends = ByPart { image: &room.image, text: &room.text };
-        asked.scorer.score(upper_ends, &mut room.buffers, &mut room.scores);
-        for (i, &upper_end) in room.scores.iter().enumerate() {
-            if reached.may_take(upper_end) && asked.candidates.contain(rows.start + i) {
-                let lower = |codes: &Option<QueryCodes>, products| {
-                    codes.as_ref().map(|codes| self.rows.lower_end(codes, rows.start, products, i))
-                };
-                let (image, text) = (lower(&asked.image, image), lower(&asked.text, text));
-                let lower_ends = ByPart { image: image.as_slice(), text: text.as_slice() };
-                let mut lower_end = [0.0];
-                asked.scorer.score(lower_ends, &mut room.buffers, &mut lower_end);
-                reached.take(rows.start + i, lower_end[0], upper_end);
+        scores.resize(rows.len().div_ceil(GROUP), 0.0);
+        asked.scorer.score(ByPart { image, text }, buffers, scores);
+        for (group, &score) in scores.iter().enumerate() {
+            if best.rules_out(score) {
+                continue;
+            }
+            let at = group * GROUP..rows.len().min((group + 1) * GROUP);
+            let mut scores = [0.0; GROUP];
+            let scores = &mut scores[..at.len()];
+            asked.scorer.score(upper_ends.slice(at.start, at.len()), buffers, scores);
+            for (row, &score) in (rows.start + at.start..).zip(&*scores) {
+                if !best.rules_out(score) && asked.candidates.contain(row) {
+                    best.offer(row, self.score(asked, row, buffers));
+                }
             }
         }
     }
 
-    /// Ranks rows by their true scores.
-    fn rescore(&self, asked: &Asked<'_>, rows: &[usize], k: usize) -> Vec<Scored> {
-        let similarities = |vector: &[f32]| -> Vec<f32> {
-            if vector.is_empty() {
-                return Vec::new();
-            }
-            rows.par_iter().map(|&row| rscir_kernels::dot(vector, &self.archive.vector(row))).collect()
-        };
-        let vectors = asked.vectors();
-        let (image, text) = (similarities(vectors.image), similarities(vectors.text));
-        let mut scores = vec![0.0; rows.len()];
-        asked.scorer.score(ByPart { image: &image, text: &text }, &mut Buffers::default(), &mut scores);
-        let mut top = TopK::new(k);
-        for (&row, score) in rows.iter().zip(scores) {
-            top.offer(row, score);
-        }
-        top.into_ranking()
+    /// The true score of one row.
+    fn score(&self, asked: &Asked<'_>, row: usize, buffers: &mut Buffers) -> f32 {
+        let stored = self.archive.vector(row);
+        let similarity = |vector: &[f32]| (!vector.is_empty()).then(|| rscir_kernels::dot(vector, &stored));
+        let ByPart { image, text } = asked.parts.of_query(0, &asked.vectors, self.archive.dim());
+        let (image, text) = (similarity(image), similarity(text));
+        let mut score = [0.0];
+        let similarities = ByPart { image: image.as_slice(), text: text.as_slice() };
+        asked.scorer.score(similarities, buffers, &mut score);
+        score[0]
     }
 }
 
 /// A query, ready to be answered.
 struct Asked<'a> {
     parts: Parts<'a>,
-    dim: usize,
     /// Of the parts that are read, one after the other.
     vectors: Vec<f32>,
-    image: Option<QueryCodes>,
-    text: Option<QueryCodes>,
     scorer: Scorer<'a>,
     candidates: Candidates<'a>,
 }
 
 impl<'a> Asked<'a> {
     fn new(
-        index: &Int8Index<'_>,
+        archive: &dyn Archive,
         fusion: &'a dyn Fusion,
         query: &ComposedQuery,
         options: &SearchOptions<'a>,
     ) -> Result<Self> {
-        let (parts, archive) = (Parts::of(fusion), index.archive);
-        let (vectors, dim) = (parts.vectors(archive, query)?, archive.dim());
-        let ByPart { image, text } = parts.of_query(0, &vectors, dim);
-        let codes = |vector: &[f32]| (!vector.is_empty()).then(|| QueryCodes::of(vector, &index.rows));
-        Ok(Self {
-            parts,
-            dim,
-            image: codes(image),
-            text: codes(text),
-            scorer: Scorer::from_moments(fusion, archive, ByPart { image, text })?,
-            candidates: options.candidates(archive, query),
-            vectors,
-        })
-    }
-
-    fn vectors(&self) -> ByPart<'_> {
-        self.parts.of_query(0, &self.vectors, self.dim)
-    }
-
-    /// In the order of the products.
-    fn codes(&self) -> impl Iterator<Item = &QueryCodes> {
-        self.image.iter().chain(&self.text)
+        let parts = Parts::of(fusion);
+        let vectors = parts.vectors(archive, query)?;
+        let scorer = Scorer::from_moments(fusion, archive, parts.of_query(0, &vectors, archive.dim()))?;
+        Ok(Self { parts, vectors, scorer, candidates: options.candidates(archive, query) })
     }
 }
 
-/// Room for what is known of some rows: upper ends of both similarities and of the score.
+/// What a thread keeps from task to task.
 #[derive(Default)]
 struct Room {
+    /// `[queries, parts, rows]`.
+    upper_ends: Vec<f32>,
+    groups: Groups,
+}
+
+/// The best upper ends of groups of rows, and the scores of those.
+#[derive(Default)]
+struct Groups {
     image: Vec<f32>,
     text: Vec<f32>,
     scores: Vec<f32>,
     buffers: Buffers,
 }
 
-/// Rows that may be in the answer, by what is known so far.
-struct Reached {
-    /// The best lower ends: the worst of them is below the worst score of the answer.
-    lower_ends: TopK,
-    /// Rows with the upper ends of their scores.
-    rows: Vec<Scored>,
+/// The best rows so far, found by all threads together.
+struct Best {
+    top: Mutex<TopK>,
+    /// Bits of the worst score that is kept, once `k` are; of negative infinity before.
+    worst: AtomicU32,
 }
 
-impl Reached {
+impl Best {
     fn new(k: usize) -> Self {
-        Self { lower_ends: TopK::new(k), rows: Vec::new() }
+        Self { top: Mutex::new(TopK::new(k)), worst: AtomicU32::new(f32::NEG_INFINITY.to_bits()) }
     }
 
-    /// False if at least `k` rows score higher for certain.
-    fn may_take(&self, upper_end: f32) -> bool {
-        // What is not a number is not behind: its row is scored.
-        let behind = self.lower_ends.threshold().is_some_and(|worst| upper_end < worst.score);
-        !behind
+    /// True if a row cannot be in the answer whose score is no more than `upper_end`.
+    fn rules_out(&self, upper_end: f32) -> bool {
+        // What is not a number rules nothing out and is not ruled out: its row is scored.
+        upper_end < f32::from_bits(self.worst.load(Relaxed))
     }
 
-    fn take(&mut self, row: usize, lower_end: f32, upper_end: f32) {
-        self.lower_ends.offer(row, lower_end);
-        self.rows.push(Scored { row, score: upper_end });
+    fn offer(&self, row: usize, score: f32) {
+        let mut top = self.top.lock().unwrap_or_else(PoisonError::into_inner);
+        top.offer(row, score);
+        if let Some(worst) = top.threshold() {
+            self.worst.store(worst.score.to_bits(), Relaxed);
+        }
     }
 
-    fn merge(mut self, other: Self) -> Self {
-        self.lower_ends.merge(other.lower_ends);
-        self.rows.extend(other.rows);
-        self
-    }
-
-    /// The rows that are left when all are known.
-    fn finish(mut self) -> Vec<usize> {
-        let rows = std::mem::take(&mut self.rows);
-        rows.into_iter().filter(|row| self.may_take(row.score)).map(|row| row.row).collect()
+    fn into_ranking(self) -> Vec<Scored> {
+        self.top.into_inner().unwrap_or_else(PoisonError::into_inner).into_ranking()
     }
 }

@@ -6,6 +6,8 @@ use std::ops::Deref;
 
 use memmap2::Mmap;
 
+use super::Pages;
+
 /// The bytes of a file, mapped or in memory. They start at an address that is a multiple of 8.
 #[derive(Debug)]
 pub struct Bytes(Inner);
@@ -13,7 +15,7 @@ pub struct Bytes(Inner);
 #[derive(Debug)]
 enum Inner {
     Mapped(Mmap),
-    Owned { words: Vec<u64>, len: usize },
+    Owned(Pages),
 }
 
 impl Bytes {
@@ -23,9 +25,9 @@ impl Bytes {
     /// What the file system says; [`io::ErrorKind::UnexpectedEof`] if the file shrinks meanwhile.
     pub fn read(file: &mut File) -> io::Result<Self> {
         let len = usize::try_from(file.metadata()?.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        let mut words = vec![0u64; len.div_ceil(8)];
-        file.read_exact(&mut bytemuck::cast_slice_mut(&mut words)[..len])?;
-        Ok(Self(Inner::Owned { words, len }))
+        let mut pages = Pages::zeroed(len);
+        file.read_exact(&mut pages)?;
+        Ok(Self(Inner::Owned(pages)))
     }
 
     /// Maps a file that nobody changes.
@@ -61,9 +63,9 @@ impl Bytes {
 
 impl From<&[u8]> for Bytes {
     fn from(bytes: &[u8]) -> Self {
-        let mut words = vec![0u64; bytes.len().div_ceil(8)];
-        bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
-        Self(Inner::Owned { words, len: bytes.len() })
+        let mut pages = Pages::zeroed(bytes.len());
+        pages.copy_from_slice(bytes);
+        Self(Inner::Owned(pages))
     }
 }
 
@@ -73,7 +75,7 @@ impl Deref for Bytes {
     fn deref(&self) -> &[u8] {
         match &self.0 {
             Inner::Mapped(map) => map,
-            Inner::Owned { words, len } => &bytemuck::cast_slice(words)[..*len],
+            Inner::Owned(pages) => pages,
         }
     }
 }

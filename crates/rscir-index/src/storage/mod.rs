@@ -12,6 +12,7 @@
 
 mod bytes;
 mod file;
+mod pages;
 
 use std::fmt::Debug;
 use std::io::{self, Write};
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 pub use bytes::Bytes;
 pub use file::FileStorage;
+pub(crate) use pages::Pages;
 
 /// A place where files lie.
 pub trait Storage: Debug + Send + Sync {

@@ -1,0 +1,217 @@
+//! Products of rows and queries that are integers with scales, as a scan of many rows wants them.
+//!
+//! Blocks of rows lie interleaved, four elements of each row in turn: memory is read from one end to the other, each lane
+//! of a vector has a row of its own, and no lanes are added up at the end.
+
+use std::ops::Range;
+
+use crate::isa::{Isa, Kernel};
+use crate::simd::{LANES, Simd};
+
+/// Elements of one row that lie together.
+const QUAD: usize = 4;
+
+/// Vectors that hold a quad of each row of a block: enough for two queries' sums not to wait for each other.
+const VECTORS: usize = 2;
+
+/// Bytes of a step: a quad of each row of a block.
+const STEP: usize = QUAD * LANES * VECTORS;
+
+/// Added to an element of a row, since the instruction wants unsigned bytes on one side.
+const BIAS: u8 = 128;
+
+/// The widest rows. Their products with a query, and what the bias adds to those, fit 32 bits: `128 * 127 * 131,071 < 2^31`.
+const MAX_WIDTH: usize = 131_071;
+
+/// A vector as integers: `scales[0] * coarse + scales[1] * fine` of elements from -127 to 127.
+#[derive(Clone, Debug)]
+pub struct CodedQuery {
+    /// Coarse and fine elements, filled up with zeros to whole quads.
+    codes: [Vec<[u8; QUAD]>; 2],
+    /// What the sums of each start from: without the rows' bias.
+    starts: [i32; 2],
+    scales: [f32; 2],
+    constant: f32,
+    weight: f32,
+}
+
+impl CodedQuery {
+    /// A query whose values are `constant + weight * row.extra + row.scale * (row . query)`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn new(coarse: &[i8], fine: &[i8], scales: [f32; 2], constant: f32, weight: f32) -> Self {
+        assert_eq!(coarse.len(), fine.len(), "coarse and fine elements of one query");
+        let quads = |codes: &[i8]| {
+            let quad = |chunk: &[i8]| {
+                let mut quad = [0; QUAD];
+                quad.iter_mut().zip(chunk).for_each(|(to, &from)| *to = from as u8);
+                quad
+            };
+            codes.chunks(QUAD).map(quad).collect()
+        };
+        let start = |codes: &[i8]| -i32::from(BIAS) * codes.iter().map(|&code| i32::from(code)).sum::<i32>();
+        let starts = [start(coarse), start(fine)];
+        Self { codes: [quads(coarse), quads(fine)], starts, scales, constant, weight }
+    }
+}
+
+/// Rows `scale * codes`, with one more number each, `extra`; blocks of them interleaved by [`CodedRows::write`].
+#[derive(Clone, Copy, Debug)]
+pub struct CodedRows<'a> {
+    codes: &'a [u8],
+    scales: &'a [f32],
+    extras: &'a [f32],
+    steps: usize,
+}
+
+impl<'a> CodedRows<'a> {
+    /// Rows that lie together.
+    pub const BLOCK: usize = LANES * VECTORS;
+
+    /// Bytes of a block of rows of width `k`.
+    pub fn block_bytes(k: usize) -> usize {
+        STEP * k.div_ceil(QUAD)
+    }
+
+    /// Writes a row as the `i`th of its block, which was filled with zeros before.
+    ///
+    /// # Panics
+    /// If the block is too short for the row, or `i` is not below [`CodedRows::BLOCK`].
+    pub fn write(codes: &[i8], i: usize, block: &mut [u8]) {
+        assert!(i < Self::BLOCK, "row {i} of a block of {}", Self::BLOCK);
+        for (codes, step) in codes.chunks(QUAD).zip(block.as_chunks_mut::<STEP>().0) {
+            for (to, &code) in step[QUAD * i..].iter_mut().zip(codes) {
+                *to = (code as u8).wrapping_add(BIAS);
+            }
+        }
+    }
+
+    /// Rows of width `k`, one for each scale; the last block may have fewer than [`CodedRows::BLOCK`].
+    ///
+    /// # Panics
+    /// If the lengths do not fit each other, or `k` is above 131,071, where a sum might not fit its 32 bits.
+    pub fn new(codes: &'a [u8], scales: &'a [f32], extras: &'a [f32], k: usize) -> Self {
+        assert!(k <= MAX_WIDTH, "rows of at most 131,071 elements");
+        let len = scales.len().div_ceil(Self::BLOCK) * Self::block_bytes(k);
+        assert!(codes.len() == len && extras.len() == scales.len(), "as many rows as scales");
+        Self { codes, scales, extras, steps: k.div_ceil(QUAD) }
+    }
+
+    /// `out[q * rows + row]`, the value of each query for each row; products of integers are exact, the rest is `f32`:
+    /// `extra * weight + (scale * (scales[0] * c + (scales[1] * f)) + constant)`, each sum with a product rounded once.
+    ///
+    /// Runs on the calling thread.
+    ///
+    /// # Panics
+    /// If `out` has another length, or a query another width.
+    pub fn values(self, queries: &[CodedQuery], out: &mut [f32]) {
+        assert_eq!(out.len(), queries.len() * self.scales.len(), "one value for each query and row");
+        assert!(
+            queries.iter().all(|query| query.codes.iter().all(|codes| codes.len() == self.steps)),
+            "rows and queries have one width"
+        );
+        Isa::current().run_exact(Values { rows: self, queries, out });
+    }
+
+    /// The values of `rows`, sixteen at most, given their integer products.
+    #[inline(always)]
+    fn of_sums<S: Simd>(
+        self,
+        simd: S,
+        rows: Range<usize>,
+        query: &CodedQuery,
+        [coarse, fine]: [S::I; 2],
+    ) -> S::F {
+        let scales = simd.load_partial(&self.scales[rows.clone()]);
+        let extras = simd.load_partial(&self.extras[rows]);
+        let fine = simd.mul(simd.to_f32(fine), simd.splat(query.scales[1]));
+        let product = simd.mul_add(simd.to_f32(coarse), simd.splat(query.scales[0]), fine);
+        let value = simd.mul_add(product, scales, simd.splat(query.constant));
+        simd.mul_add(extras, simd.splat(query.weight), value)
+    }
+}
+
+struct Values<'a> {
+    rows: CodedRows<'a>,
+    queries: &'a [CodedQuery],
+    out: &'a mut [f32],
+}
+
+impl Kernel for Values<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        for block in 0..self.rows.scales.len().div_ceil(CodedRows::BLOCK) {
+            let mut query = 0;
+            while query < self.queries.len() {
+                let left = self.queries.len() - query;
+                query += if S::WIDE && left >= 4 {
+                    self.tile::<S, VECTORS, 4>(simd, block, 0, query)
+                } else if S::WIDE && left >= 2 {
+                    self.tile::<S, VECTORS, 2>(simd, block, 0, query)
+                } else if S::WIDE {
+                    self.tile::<S, VECTORS, 1>(simd, block, 0, query)
+                } else {
+                    (0..VECTORS)
+                        .map(|vector| self.tile::<S, 1, 1>(simd, block, vector, query))
+                        .max()
+                        .unwrap_or(1)
+                };
+            }
+        }
+    }
+}
+
+impl Values<'_> {
+    /// The values of `Q` queries from `query` on for those rows of a block that lie in `V` vectors from `vector` on; gives
+    /// back `Q`.
+    #[inline(always)]
+    fn tile<S: Simd, const V: usize, const Q: usize>(
+        &mut self,
+        simd: S,
+        block: usize,
+        vector: usize,
+        query: usize,
+    ) -> usize {
+        let queries = &self.queries[query..query + Q];
+        let block_steps =
+            &self.rows.codes.as_chunks::<STEP>().0[block * self.rows.steps..][..self.rows.steps];
+        let mut codes: [[&[[u8; QUAD]]; 2]; Q] = [[&[]; 2]; Q];
+        let mut sums = [[[simd.splat_bits(0); V]; 2]; Q];
+        for q in 0..Q {
+            for part in 0..2 {
+                codes[q][part] = &queries[q].codes[part][..block_steps.len()];
+                sums[q][part] = [simd.splat_bits(queries[q].starts[part] as u32); V];
+            }
+        }
+        for (step, bytes) in block_steps.iter().enumerate() {
+            let mut rows = [sums[0][0][0]; V];
+            for (v, row) in rows.iter_mut().enumerate() {
+                let at = bytes.as_ptr().cast::<[i8; QUAD * LANES]>();
+                // SAFETY: a step holds as many vectors of bytes, and any bits will do for i8.
+                *row = simd.load_bytes(unsafe { &*at.add(vector + v) });
+            }
+            for q in 0..Q {
+                for part in 0..2 {
+                    let code = simd.splat_bits(u32::from_le_bytes(codes[q][part][step]));
+                    for v in 0..V {
+                        sums[q][part][v] = simd.dot_u8_i8(sums[q][part][v], rows[v], code);
+                    }
+                }
+            }
+        }
+        let n = self.rows.scales.len();
+        for (q, [coarse, fine]) in sums.into_iter().enumerate() {
+            for (v, sums) in coarse.into_iter().zip(fine).enumerate() {
+                let first = n.min(block * CodedRows::BLOCK + (vector + v) * LANES);
+                let rows = first..n.min(first + LANES);
+                let at = (query + q) * n;
+                let values = self.rows.of_sums(simd, rows.clone(), &queries[q], sums.into());
+                simd.store_partial(values, &mut self.out[at + rows.start..at + rows.end]);
+            }
+        }
+        Q
+    }
+}
