@@ -209,6 +209,27 @@ pub enum Error {
         /// What polars says of it.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The metadata of a Parquet file or the header of one of its pages are none.
+    #[error(
+        "the Parquet metadata make no sense at byte {at}: the file is damaged; write it anew or restore it from a copy"
+    )]
+    ParquetMetadata {
+        /// Where reading them ended.
+        at: u64,
+    },
+    /// A Parquet file claims more than is decoded from one of its size.
+    #[error(
+        "the file claims {claimed} {what}, and {limit} at most are read from one of its size: it is damaged, or \
+         compressed too well; write it anew, without compression"
+    )]
+    ParquetClaim {
+        /// What is claimed.
+        what: &'static str,
+        /// How many or much of it.
+        claimed: u64,
+        /// What is accepted.
+        limit: u64,
+    },
     /// A column of a table is none that can be read, or lacks values that it needs.
     #[error("column {column:?}: expected {expected}, got {got}; cast it, or leave it out")]
     TableColumn {
@@ -431,6 +452,8 @@ impl Error {
             | Self::TooManyColumns { .. }
             | Self::ColumnType { .. }
             | Self::Parquet { .. }
+            | Self::ParquetMetadata { .. }
+            | Self::ParquetClaim { .. }
             | Self::TableColumn { .. }
             | Self::Pickle(_) => Self::File { path: path.into(), problem: Box::new(self) },
             // The others name a path themselves.

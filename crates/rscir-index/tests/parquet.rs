@@ -80,6 +80,22 @@ fn what_is_written_is_read_back() {
     assert_eq!(Features::read(&path).unwrap(), features);
 }
 
+/// Several row groups and many pages, columns that pack to next to nothing.
+#[test]
+fn many_rows_are_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let n = 600_000;
+    let rows = Embeddings::normalize(4, unit_rows(n, 4, 1).as_slice().to_vec()).unwrap();
+    let mut features = Features::new((0..n).map(|row| row.to_string()).collect(), rows).unwrap();
+    features.columns = Columns::new(n)
+        .with("label", vec![Some("harbor".to_owned()); n])
+        .and_then(|columns| columns.with("none", vec![None::<i64>; n]))
+        .unwrap();
+    features.write(&path).unwrap();
+    assert_eq!(Features::read(&path).unwrap(), features);
+}
+
 #[test]
 fn an_archive_goes_out_and_comes_in() {
     let folder = tempfile::tempdir().unwrap();
@@ -157,4 +173,39 @@ fn every_truncation_is_an_error() {
         fs::write(&path, &bytes[..len]).unwrap();
         assert!(Features::read(&path).is_err(), "the first {len} bytes");
     }
+}
+
+/// Reading a damaged file ends, in an error or in other rows.
+#[test]
+fn every_flipped_byte_is_survived() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["pandas", "pyarrow"] {
+        let path = folder.path().join(name).with_extension("parquet");
+        let whole = fs::read(data(name)).unwrap();
+        for at in 0..whole.len() {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut bytes = whole.clone();
+                bytes[at] ^= flip;
+                fs::write(&path, bytes).unwrap();
+                if let Ok(features) = Features::read(&path) {
+                    assert!(features.embeddings.len() <= 3, "byte {at} ^ {flip:#x}");
+                }
+            }
+        }
+    }
+}
+
+/// The same where memory is so short that an allocation far beyond the files, which have some kilobytes, ends the
+/// process.
+#[test]
+#[cfg(target_os = "linux")]
+fn damage_makes_no_large_allocations() {
+    let output = std::process::Command::new("sh")
+        .args(["-c", "ulimit -v 262144; exec \"$0\" --exact every_flipped_byte_is_survived"])
+        .arg(std::env::current_exe().unwrap())
+        .envs([("RAYON_NUM_THREADS", "1"), ("POLARS_MAX_THREADS", "1"), ("MALLOC_ARENA_MAX", "1")])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
 }

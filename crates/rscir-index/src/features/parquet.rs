@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io;
+use std::io::{self, Cursor};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -11,9 +11,12 @@ use polars::prelude::{
 use rscir_core::{Date, Embeddings, EncoderSpec};
 use serde_json::json;
 
+mod claims;
+
 use super::output::replace;
 use super::{Features, KeyKind};
 use crate::error::IoAction;
+use crate::storage::Bytes;
 use crate::{Column, Columns, Error, Result};
 
 /// Name of the column of embeddings.
@@ -73,13 +76,13 @@ pub(super) fn read(path: &Path) -> Result<Features> {
 
 /// Everything that the file holds.
 fn read_frame(path: &Path) -> Result<(Option<EncoderSpec>, DataFrame)> {
-    let file = File::open(path).map_err(Error::io(IoAction::Read, path))?;
-    let mut first = [0; MAGIC.len()];
-    let begins = io::Read::read_exact(&mut &file, &mut first).is_ok() && first == *MAGIC;
-    if !begins {
+    let open = || Bytes::read(&mut File::open(path)?);
+    let bytes = open().map_err(Error::io(IoAction::Read, path))?;
+    if !bytes.starts_with(MAGIC) {
         return Err(Error::NotTheFormat { format: "Parquet" });
     }
-    let mut reader = ParquetReader::new(file);
+    claims::check(&bytes)?;
+    let mut reader = ParquetReader::new(Cursor::new(&bytes[..]));
     let read = move || {
         let metadata = reader.get_metadata()?.key_value_metadata().clone().unwrap_or_default();
         let encoder = metadata.into_iter().find(|entry| entry.key == ENCODER).and_then(|entry| entry.value);
