@@ -102,7 +102,7 @@ def table(title, engines, rounds):
         order = list(engines)
         random.shuffle(order)
         for name in order:
-            time.sleep(0.02)  # so that threads of the engine before have stopped spinning
+            time.sleep(0.1)  # so that threads of the engine before have stopped spinning
             times[name].append(engines[name]())
     print(f"\n{title}\n\n| engine | median ms | quartiles |\n|---|---|---|")
     for name, t in sorted(times.items(), key=lambda item: statistics.median(item[1])):
