@@ -13,7 +13,7 @@ use clap::Parser;
 use common::bars::Bars;
 use common::model::ModelArgs;
 use common::{Outcome, demo};
-use rscir::bench::{Bootstrap, Convention, Intervals, Page, evaluate_with_top};
+use rscir::bench::{Bootstrap, Convention, Intervals, Page};
 use rscir::prelude::*;
 use rscir::weicom::Vocabulary;
 
@@ -89,8 +89,8 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let texts = encoder.encode_texts(&texts)?;
     let vectors = QueryVectors { images: QueryVectors::images_of(&queries, &archive)?, texts };
     let methods: Vec<&dyn Method> = methods.iter().map(|method| &**method).collect();
-    let options = EvaluateOptions { progress: &bars, ..EvaluateOptions::default() };
-    let evaluation = evaluate_with_top(&archive, &queries, &vectors, &methods, options, TOP)?;
+    let options = EvaluateOptions { top: TOP, progress: &bars, ..EvaluateOptions::default() };
+    let evaluation = evaluate(&archive, &queries, &vectors, &methods, options)?;
     let intervals = Intervals::of(&evaluation, Convention::Standard, Bootstrap::default())?;
     let mut printed = intervals.clone();
     printed.rows.truncate(in_table);

@@ -13,7 +13,7 @@ use common::bars::Bars;
 use common::model::ModelArgs;
 use common::{Outcome, demo};
 use rscir::bench::report::{RunDescription, findings_text, write_report};
-use rscir::bench::{Bootstrap, Convention, Intervals, Page, QuerySet, evaluate_with_top};
+use rscir::bench::{Bootstrap, Convention, Intervals, Page, QuerySet};
 use rscir::encoders::ClipEncoder;
 use rscir::prelude::*;
 use rscir::weicom::Normalization;
@@ -91,10 +91,10 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let (queries, findings) = labels.queries(&*archive, mode)?;
     let vectors = vectors(cli, &queries, &*archive, encoder.as_ref())?;
 
-    let options = EvaluateOptions { exclude_query: cli.exclude_query, progress: &bars };
-    let built: Vec<&dyn Method> = methods.iter().map(|method| &**method).collect();
     let top = if cli.page.is_some() { 10 } else { 0 };
-    let evaluation = evaluate_with_top(&*archive, &queries, &vectors, &built, options, top)?;
+    let options = EvaluateOptions { exclude_query: cli.exclude_query, top, progress: &bars };
+    let built: Vec<&dyn Method> = methods.iter().map(|method| &**method).collect();
+    let evaluation = evaluate(&*archive, &queries, &vectors, &built, options)?;
     let rounding = if mode == Mode::Strict { Rounding::PerQuery } else { Rounding::None };
     let table = Table::of(&evaluation, rounding);
 

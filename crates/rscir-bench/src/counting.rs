@@ -164,7 +164,8 @@ struct Binned {
     /// `before[i]`: rows in occupied bins that rank before relevant row `i`, or are it, but do not rank before `i - 1`.
     before: Vec<u32>,
     bins: Box<[u16; CHUNK]>,
-    candidates: Box<[u32; CHUNK]>,
+    /// Which rows of a chunk lie in occupied bins, a bit each.
+    candidates: [u64; CHUNK / 64],
 }
 
 impl Default for Binned {
@@ -176,7 +177,7 @@ impl Default for Binned {
             histogram: Box::new([0; BINS]),
             before: Vec::new(),
             bins: Box::new([0; CHUNK]),
-            candidates: Box::new([0; CHUNK]),
+            candidates: [0; CHUNK / 64],
         }
     }
 }
@@ -201,17 +202,24 @@ impl Binned {
     /// Counts a chunk of rows, from `start` on.
     fn count(&mut self, binning: Binning, scores: &[f32], start: usize) {
         let Self { keys, occupied, first, histogram, before, bins, candidates } = self;
+        // As slices they stay in registers.
+        let (keys, before) = (&keys[..], &mut before[..]);
+        let (first, histogram) = (&**first, &mut **histogram);
         let bins = &mut bins[..scores.len()];
         binning.bins(scores, bins);
         for &bin in &*bins {
             histogram[usize::from(bin) % BINS] += 1;
         }
-        let found = occupied.select(bins, &mut candidates[..]);
-        for &i in &candidates[..found] {
-            let i = i as usize;
-            let key = key(scores[i], start + i);
-            let place = first[usize::from(bins[i]) % BINS] as usize;
-            before[place + better_than(key, &keys[place..])] += 1;
+        let candidates = &mut candidates[..scores.len().div_ceil(64)];
+        occupied.find(bins, candidates);
+        for (word, &(mut bits)) in candidates.iter().enumerate() {
+            while bits != 0 {
+                let i = 64 * word + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                let key = key(scores[i], start + i);
+                let place = first[usize::from(bins[i]) % BINS] as usize;
+                before[place + better_than(key, &keys[place..])] += 1;
+            }
         }
     }
 
@@ -239,7 +247,7 @@ impl Binned {
 /// How many of `members`, ascending, are below `key`. Most often that is none or one, and then the last is not.
 #[inline]
 fn better_than(key: u64, members: &[u64]) -> usize {
-    const NEAR: usize = 4;
+    const NEAR: usize = 3;
     match members.first_chunk::<NEAR>() {
         // Without a branch, which could not be foretold.
         Some(near) if near[NEAR - 1] >= key => near.iter().map(|member| usize::from(*member < key)).sum(),

@@ -4,15 +4,15 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 use rscir_core::{
-    Archive, ComposedQuery, Embeddings, Fusion, Method, Queries, ScoreStatistics, Scored, TopK,
+    Archive, ComposedQuery, Composition, Embeddings, Fusion, Method, Queries, ScoreStatistics, TopK,
 };
 
 use crate::counting::{Counter, Scores};
 use crate::{Error, EvaluateOptions, Query, QueryOutcome, QuerySet, QueryVectors, Result};
 
-/// Similarities of query images that are held at once, in values: 64 MB. Blocks must be large enough that the archive is
-/// read from memory few times, 550 images at 30,400 rows.
-const IMAGE_VALUES: usize = 16 << 20;
+/// Similarities of query images, or of composed queries, that are held at once, in values: 32 MB. Blocks must be large enough
+/// that the archive is read from memory few times, 275 images at 30,400 rows.
+const IMAGE_VALUES: usize = 8 << 20;
 
 /// Query images in a block at least, so that several threads have work.
 const LEAST_IMAGES: usize = 8;
@@ -27,8 +27,6 @@ pub(crate) struct Engine<'a> {
     vectors: &'a QueryVectors,
     methods: &'a [&'a dyn Method],
     options: EvaluateOptions<'a>,
-    /// How many of the best rows are kept for each query and method.
-    top: usize,
     /// The distinct normalisations of the fusions among the methods, each by one fusion that has it.
     normalizations: Vec<&'a dyn Fusion>,
 }
@@ -62,10 +60,25 @@ struct Scratch {
     lists: Vec<Vec<f32>>,
     scores: Vec<f32>,
     gathered: [Vec<f32>; 2],
+    ranking: Ranking,
+}
+
+/// Room for the ranking of one query.
+#[derive(Default)]
+struct Ranking {
     relevant: Vec<usize>,
     ranked: Vec<(usize, usize)>,
     ranks: Vec<usize>,
     counter: Counter,
+}
+
+impl Ranking {
+    /// Takes a query's relevant rows, and the row `own`: ranked with the others, it can be taken out of their ranks.
+    fn take(&mut self, relevant: &[usize], own: Option<usize>) {
+        self.relevant.clear();
+        self.relevant.extend_from_slice(relevant);
+        self.relevant.extend(own.filter(|own| !relevant.contains(own)));
+    }
 }
 
 impl<'a> Engine<'a> {
@@ -75,7 +88,6 @@ impl<'a> Engine<'a> {
         vectors: &'a QueryVectors,
         methods: &'a [&'a dyn Method],
         options: EvaluateOptions<'a>,
-        top: usize,
     ) -> Self {
         let mut normalizations: Vec<&dyn Fusion> = Vec::new();
         for fusion in methods.iter().filter_map(|m| m.as_fusion()) {
@@ -83,7 +95,7 @@ impl<'a> Engine<'a> {
                 normalizations.push(fusion);
             }
         }
-        Self { archive, queries, vectors, methods, options, top, normalizations }
+        Self { archive, queries, vectors, methods, options, normalizations }
     }
 
     /// Evaluates `jobs`, and hands each on with its outcomes, one per method.
@@ -109,15 +121,28 @@ impl<'a> Engine<'a> {
                 let images = block.iter().map(|jobs| jobs[0].query.image);
                 self.similarities(&self.vectors.images, images, &mut similarities)?;
                 let list = |i: usize| similarities.get(i * rows..(i + 1) * rows).unwrap_or_default();
-                let outcomes: Vec<Vec<Vec<QueryOutcome>>> = block
+                let by_image: Vec<Vec<Vec<QueryOutcome>>> = block
                     .par_iter()
                     .enumerate()
                     .map_init(Scratch::default, |scratch, (i, jobs)| {
                         self.image(jobs, list(i), &text_lists, texts.start, scratch)
                     })
                     .collect::<Result<_>>()?;
-                for (job, outcome) in block.iter().copied().flatten().zip(outcomes.into_iter().flatten()) {
-                    done(*job, outcome);
+                let jobs: Vec<Job<'_>> = block.iter().copied().flatten().copied().collect();
+                let mut outcomes: Vec<Vec<QueryOutcome>> = by_image.into_iter().flatten().collect();
+                for (place, method) in self.methods.iter().enumerate() {
+                    let Some(composition) = method.as_composition() else { continue };
+                    let mut rest = &mut outcomes[..];
+                    for jobs in jobs.chunks(images_at_once) {
+                        let composed = self.composed(composition, jobs, &mut similarities)?;
+                        let (first, others) = rest.split_at_mut(jobs.len());
+                        first.iter_mut().zip(composed).for_each(|(outcome, c)| outcome.insert(place, c));
+                        rest = others;
+                    }
+                }
+                for (job, outcome) in jobs.into_iter().zip(outcomes) {
+                    self.options.progress.advance(1);
+                    done(job, outcome);
                 }
             }
         }
@@ -172,12 +197,43 @@ impl<'a> Engine<'a> {
             list.resize(similarities.len(), 0.0);
             fusion.normalize(similarities, &statistics, list);
         }
-        let outcomes = jobs.iter().map(|job| self.query(job, texts, first_text, scratch)).collect();
-        self.options.progress.advance(jobs.len() as u64);
-        outcomes
+        jobs.iter().map(|job| self.query(job, texts, first_text, scratch)).collect()
     }
 
-    /// One query under all methods.
+    /// Some queries under a method that makes one vector of each: one product for all.
+    fn composed(
+        &self,
+        composition: &dyn Composition,
+        jobs: &[Job<'_>],
+        similarities: &mut Vec<f32>,
+    ) -> Result<Vec<QueryOutcome>> {
+        let vectors: Vec<Vec<f32>> = jobs
+            .par_iter()
+            .map(|job| Ok(composition.compose(&self.composed_query(job.query)?, self.archive)?))
+            .collect::<Result<_>>()?;
+        let vectors = vectors.concat();
+        let vectors = Queries::new(self.archive.dim(), &vectors)?;
+        let rows = self.archive.len();
+        similarities.resize(jobs.len() * rows, 0.0);
+        self.archive.similarities(vectors, similarities)?;
+        let similarities = &similarities[..];
+        jobs.par_iter()
+            .enumerate()
+            .map_init(Ranking::default, |ranking, (i, job)| {
+                let own = self.own(job.query);
+                ranking.take(job.relevant, own);
+                self.outcome(composition, &mut &similarities[i * rows..(i + 1) * rows], own, ranking)
+            })
+            .collect()
+    }
+
+    /// The row of the query image, if it is left out.
+    fn own(&self, query: Query) -> Option<usize> {
+        let key = &self.queries.images[query.image];
+        if self.options.exclude_query { self.archive.find(key) } else { None }
+    }
+
+    /// One query under all methods but compositions.
     fn query(
         &self,
         job: &Job<'_>,
@@ -185,42 +241,32 @@ impl<'a> Engine<'a> {
         first_text: usize,
         scratch: &mut Scratch,
     ) -> Result<Vec<QueryOutcome>> {
-        let key = &self.queries.images[job.query.image];
-        let own = if self.options.exclude_query { self.archive.find(key) } else { None };
-        scratch.relevant.clear();
-        scratch.relevant.extend_from_slice(job.relevant);
-        // Ranked with the others, so that it can be taken out of their ranks.
-        scratch.relevant.extend(own.filter(|own| !job.relevant.contains(own)));
-        let mut composed = None;
+        let own = self.own(job.query);
+        scratch.ranking.take(job.relevant, own);
+        let mut query = None;
         let mut outcomes = Vec::with_capacity(self.methods.len());
-        for method in self.methods {
-            let mut top = (self.top > 0).then(|| TopK::new(self.top + usize::from(own.is_some())));
-            let counted = match method.as_fusion() {
+        for method in self.methods.iter().filter(|method| method.as_composition().is_none()) {
+            let outcome = match method.as_fusion() {
                 Some(fusion) => {
                     let known = |n: &&dyn Fusion| n.normalization() == fusion.normalization();
                     // Every fusion's normalisation is among them.
                     let n = self.normalizations.iter().position(known).unwrap_or_default();
-                    let (image, text) = (&scratch.lists[n], texts.list(n, job.query.text - first_text));
-                    let mut scores = FusedScores { fusion, image, text, gathered: &mut scratch.gathered };
-                    scratch.counter.ranks(&mut scores, &scratch.relevant, top.as_mut(), &mut scratch.ranked)
+                    let Scratch { lists, gathered, .. } = scratch;
+                    let (image, text) = (&lists[n], texts.list(n, job.query.text - first_text));
+                    let mut scores = FusedScores { fusion, image, text, gathered };
+                    self.outcome(*method, &mut scores, own, &mut scratch.ranking)
                 }
                 None => {
-                    let query = match &composed {
+                    let query = match &query {
                         Some(query) => query,
-                        None => composed.insert(self.composed(job.query)?),
+                        None => query.insert(self.composed_query(job.query)?),
                     };
                     scratch.scores.resize(self.archive.len(), 0.0);
                     method.score(query, self.archive, &mut scratch.scores)?;
-                    let mut scores = scratch.scores.as_slice();
-                    scratch.counter.ranks(&mut scores, &scratch.relevant, top.as_mut(), &mut scratch.ranked)
+                    self.outcome(*method, &mut scratch.scores.as_slice(), own, &mut scratch.ranking)
                 }
             };
-            counted.map_err(|row| Error::NotANumber {
-                method: method.label(),
-                key: self.archive.key(row).into(),
-            })?;
-            let top = top.map_or_else(Vec::new, TopK::into_ranking);
-            outcomes.push(self.outcome(own, &scratch.ranked, &mut scratch.ranks, top));
+            outcomes.push(outcome?);
         }
         Ok(outcomes)
     }
@@ -228,26 +274,33 @@ impl<'a> Engine<'a> {
     /// The measures of a ranking without the row `own`.
     fn outcome(
         &self,
+        method: &(impl Method + ?Sized),
+        scores: &mut impl Scores,
         own: Option<usize>,
-        ranked: &[(usize, usize)],
-        ranks: &mut Vec<usize>,
-        mut top: Vec<Scored>,
-    ) -> QueryOutcome {
+        ranking: &mut Ranking,
+    ) -> Result<QueryOutcome> {
+        let Ranking { relevant, ranked, ranks, counter } = ranking;
+        let mut top =
+            (self.options.top > 0).then(|| TopK::new(self.options.top + usize::from(own.is_some())));
+        counter
+            .ranks(scores, relevant, top.as_mut(), ranked)
+            .map_err(|row| Error::NotANumber { method: method.label(), key: self.archive.key(row).into() })?;
         ranks.clear();
         let mut left_out = 0;
-        for &(row, rank) in ranked {
+        for &(row, rank) in &*ranked {
             if Some(row) == own {
                 left_out = 1;
             } else {
                 ranks.push(rank - left_out);
             }
         }
+        let mut top = top.map_or_else(Vec::new, TopK::into_ranking);
         top.retain(|scored| Some(scored.row) != own);
-        top.truncate(self.top);
-        QueryOutcome::of(ranks, top)
+        top.truncate(self.options.top);
+        Ok(QueryOutcome::of(ranks, top))
     }
 
-    fn composed(&self, query: Query) -> Result<ComposedQuery> {
+    fn composed_query(&self, query: Query) -> Result<ComposedQuery> {
         Ok(ComposedQuery::new(self.archive.spec().clone())
             .with_image(self.vectors.images.vector(query.image))?
             .with_text(self.vectors.texts.vector(query.text))?

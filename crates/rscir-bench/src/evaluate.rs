@@ -66,23 +66,26 @@ impl QueryVectors {
 pub struct EvaluateOptions<'a> {
     /// Leave the query image out of the ranking and out of the relevant images.
     pub exclude_query: bool,
+    /// How many of the best rows are kept for each query and method, in [`QueryOutcome::top`].
+    pub top: usize,
     /// Hears of the queries done.
     pub progress: &'a dyn Progress,
 }
 
 impl Default for EvaluateOptions<'_> {
     fn default() -> Self {
-        Self { exclude_query: false, progress: &Silent }
+        Self { exclude_query: false, top: 0, progress: &Silent }
     }
 }
 
 /// Evaluates `methods` on `queries`.
 ///
 /// Similarities of a block of query images are one matrix product, those of the texts another; normalised lists are shared
-/// by all fusions that normalise alike, so a sweep over lambda costs little more than one. Ranks of the relevant images are
+/// by all fusions that normalise alike, so a sweep over lambda costs little more than one. Queries that a method composes
+/// into one vector are products of hundreds as well. Ranks of the relevant images are
 /// counted, not sorted for. Ties rank by row. Nothing depends on the number of threads.
 ///
-/// Beside the archive it holds some 64 MB of image similarities, at most 256 MB of text similarities, and for each thread a
+/// Beside the archive it holds some 32 MB of image similarities, at most 256 MB of text similarities, and for each thread a
 /// few lists. A group with a [gallery](QueryGroup::gallery) is evaluated on a copy of the gallery's rows.
 ///
 /// # Errors
@@ -95,21 +98,6 @@ pub fn evaluate(
     vectors: &QueryVectors,
     methods: &[&dyn Method],
     options: EvaluateOptions<'_>,
-) -> Result<Evaluation> {
-    evaluate_with_top(archive, queries, vectors, methods, options, 0)
-}
-
-/// [`evaluate`], which also keeps the `top` best rows of each query and method in [`QueryOutcome::top`].
-///
-/// # Errors
-/// As [`evaluate`].
-pub fn evaluate_with_top(
-    archive: &dyn Archive,
-    queries: &QuerySet,
-    vectors: &QueryVectors,
-    methods: &[&dyn Method],
-    options: EvaluateOptions<'_>,
-    top: usize,
 ) -> Result<Evaluation> {
     use rscir_core::Error as CoreError;
     CoreError::check_length("vectors of the query images", queries.images.len(), vectors.images.len())?;
@@ -130,13 +118,13 @@ pub fn evaluate_with_top(
     options.progress.begin("evaluating", Some(queries.len() as u64));
     let on_all = (0..).zip(&queries.groups).filter(|(_, group)| group.gallery.is_none());
     let jobs = on_all.flat_map(|(g, group)| jobs_of(g, group, &queries.relevant)).collect();
-    Engine::new(archive, queries, vectors, methods, options, top)
+    Engine::new(archive, queries, vectors, methods, options)
         .run(jobs, |job, outcomes| groups[job.group].queries[job.place] = outcomes)?;
     for (group, outcome) in queries.groups.iter().zip(&mut groups) {
         if let Some(gallery) = &group.gallery {
             let subset = Subset::new(archive, gallery)?;
             let relevant = relevant_in(&subset, archive, group, queries)?;
-            let engine = Engine::new(&subset, queries, vectors, methods, options, top);
+            let engine = Engine::new(&subset, queries, vectors, methods, options);
             engine.run(jobs_of(0, group, &relevant).collect(), |job, mut outcomes| {
                 let of_archive = |scored: &mut Scored| scored.row = gallery[scored.row];
                 outcomes.iter_mut().flat_map(|o: &mut QueryOutcome| &mut o.top).for_each(of_archive);

@@ -49,7 +49,7 @@ mod subset;
 mod table;
 
 pub use error::{Error, Result};
-pub use evaluate::{EvaluateOptions, QueryVectors, evaluate, evaluate_with_top};
+pub use evaluate::{EvaluateOptions, QueryVectors, evaluate};
 pub use outcome::{CUTOFFS, Evaluation, GroupOutcome, QueryOutcome};
 pub use page::{Page, TileData, TileSource};
 pub use protocol::{

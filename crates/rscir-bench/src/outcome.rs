@@ -16,7 +16,7 @@ pub struct QueryOutcome {
     pub hits: [usize; CUTOFFS.len()],
     /// Relevant images in all.
     pub relevant: usize,
-    /// The best rows, as many as [`evaluate_with_top`](crate::evaluate_with_top) was told, best first.
+    /// The best rows, as many as [`EvaluateOptions::top`](crate::EvaluateOptions::top) says, best first.
     pub top: Vec<Scored>,
 }
 

@@ -110,6 +110,17 @@ fn levir_asks_with_every_sentence_of_a_changed_pair() {
     assert_eq!(table.rows[0].average.map, 100.0);
     assert!((table.rows[1].average.map - 100.0 / 3.0).abs() < 1e-9);
 
+    // What the archive lacks is named by its entry: the file may be one line.
+    let json = json
+        .replace("1.png", "9.png")
+        .replace("2.png", "1.png")
+        .replace("\"changeflag\": 0", "\"changeflag\": 1");
+    let protocol = LevirCc::read(write(folder.path(), "l.json", &json.replace('\n', " "))).unwrap();
+    let (queries, missing) = protocol.queries(&archive).unwrap();
+    let missing: Vec<_> = missing.iter().map(|finding| (finding.line, finding.name.as_str())).collect();
+    let (a, b) = ((1, "images/test/A/9.png"), (1, "images/test/B/9.png"));
+    assert_eq!((queries.len(), missing), (1, vec![a, b, a, b]));
+
     for (json, line) in [("{\n\"images\": [{}]}", 2), ("{", 1), ("[]", 1)] {
         assert!(
             matches!(LevirCc::read(write(folder.path(), "l.json", json)), Err(Error::Line { line: at, .. }) if at == line)

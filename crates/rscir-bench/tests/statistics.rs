@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rscir_bench::{
     Bootstrap, Convention, Error, EvaluateOptions, Evaluation, InstanceFigures, Interval, Intervals, Query,
-    QueryGroup, QuerySet, QueryVectors, Rounding, Run, Sample, Table, evaluate_with_top, read_records,
-    report, tile_class, write_records,
+    QueryGroup, QuerySet, QueryVectors, Rounding, Run, Sample, Table, evaluate, read_records, report,
+    tile_class, write_records,
 };
 use rscir_core::{Embeddings, EncoderSpec, Method};
 use rscir_index::MemoryArchive;
@@ -78,8 +78,8 @@ fn evaluated(methods: &[&dyn Method]) -> (MemoryArchive, QuerySet, Evaluation) {
     };
     let texts = Embeddings::normalize(2, vec![0.0, 1.0, 0.6, 0.8]).unwrap();
     let vectors = QueryVectors::from_archive(&queries, &archive, &queries.texts, &texts).unwrap();
-    let evaluation =
-        evaluate_with_top(&archive, &queries, &vectors, methods, EvaluateOptions::default(), 2).unwrap();
+    let options = EvaluateOptions { top: 2, ..EvaluateOptions::default() };
+    let evaluation = evaluate(&archive, &queries, &vectors, methods, options).unwrap();
     (archive, queries, evaluation)
 }
 

@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 use rscir_bench::{
     CUTOFFS, EvaluateOptions, Evaluation, Query, QueryGroup, QuerySet, QueryVectors, evaluate,
-    evaluate_with_top,
 };
 use rscir_core::{Archive, ComposedQuery, Embeddings, EncoderSpec, Method};
 use rscir_index::MemoryArchive;
@@ -121,13 +120,13 @@ proptest! {
             (Product::default(), Rrf::default(), Dbsf, Min::default(), Slerp::default());
         let mut methods: Vec<&dyn Method> = vec![&ImageOnly, &TextOnly, &Sum, &slerp, &product, &rrf, &dbsf, &min];
         methods.extend(weicoms.iter().map(|m| m as &dyn Method));
-        prop_assert!(methods[3].as_fusion().is_none(), "one method that is no fusion of lists");
+        prop_assert!(methods[3].as_composition().is_some(), "one method that makes a vector of the query");
 
         let options = EvaluateOptions { exclude_query, ..EvaluateOptions::default() };
         let run = || evaluate(&archive, &queries, &vectors, &methods, options).unwrap();
         let evaluation = in_threads(1, run);
         prop_assert_eq!(&evaluation, &in_threads(2, run));
-        let with_top = evaluate_with_top(&archive, &queries, &vectors, &methods, options, 7).unwrap();
+        let with_top = evaluate(&archive, &queries, &vectors, &methods, EvaluateOptions { top: 7, ..options }).unwrap();
 
         for (group, outcomes) in queries.groups.iter().zip(&evaluation.groups) {
             prop_assert_eq!(group.queries.len(), outcomes.queries.len());

@@ -42,7 +42,7 @@ pub use columns::{ColumnType, ColumnValues, Date, Value};
 pub use embeddings::{Embeddings, Queries, UnitVector};
 pub use encoder::{ImageEncoder, InjectedPrompt, PixelBatch, RgbView, TextEncoder};
 pub use error::{Error, Result};
-pub use method::{Fusion, Method, Modality, score_fusion};
+pub use method::{Composition, Fusion, Method, Modality, score_composition, score_fusion};
 pub use moments::{Moments, ScoreStatistics};
 pub use progress::{Progress, Silent};
 pub use query::ComposedQuery;

@@ -6,7 +6,8 @@ use crate::{Archive, ComposedQuery, Error, Result, ScoreStatistics};
 ///
 /// A method is more than a fusion of two similarity lists; it may look at neighbours, a vocabulary or another encoder.
 /// One that *is* such a fusion says so with [`Method::as_fusion`], and engines may then share the lists between
-/// queries and methods.
+/// queries and methods; one that makes a vector of the query says so with [`Method::as_composition`], and engines may
+/// then score many queries in one product.
 pub trait Method: Send + Sync {
     /// Name with the parameters that matter, as tables print it: `weicom(lambda=0.5)`.
     fn label(&self) -> String;
@@ -27,6 +28,35 @@ pub trait Method: Send + Sync {
     fn as_fusion(&self) -> Option<&dyn Fusion> {
         None
     }
+
+    /// This method as a composition of one vector, if it is one.
+    fn as_composition(&self) -> Option<&dyn Composition> {
+        None
+    }
+}
+
+/// A method that makes one vector of the query; the score of a row is its similarity to that vector.
+pub trait Composition: Method {
+    /// The vector for `query` on `archive`, as wide as its rows; its length need not be 1.
+    ///
+    /// # Errors
+    /// As [`Method::score`].
+    fn compose(&self, query: &ComposedQuery, archive: &dyn Archive) -> Result<Vec<f32>>;
+}
+
+/// The [`Method::score`] of any composition: the similarities of its vector.
+///
+/// # Errors
+/// As [`Method::score`].
+pub fn score_composition(
+    composition: &dyn Composition,
+    query: &ComposedQuery,
+    archive: &dyn Archive,
+    scores: &mut [f32],
+) -> Result<()> {
+    Error::check_length("scores (one per archive row)", archive.len(), scores.len())?;
+    let vector = composition.compose(query, archive)?;
+    archive.similarities(crate::Queries::new(archive.dim(), &vector)?, scores)
 }
 
 /// Which similarity lists a fusion reads.

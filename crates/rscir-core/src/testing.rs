@@ -94,6 +94,14 @@ pub fn method(method: &dyn Method, archive: &dyn Archive) {
     assert_eq!(scores, again, "scoring is deterministic");
     assert!(method.score(&query, archive, &mut vec![0.0; n + 1]).is_err(), "a wrong buffer is an error");
 
+    if let Some(composition) = method.as_composition() {
+        let vector = composition.compose(&query, archive).expect("a whole query is composed");
+        let vector = Queries::new(archive.dim(), &vector).expect("a vector as wide as the archive's");
+        let mut similarities = vec![0.0; n];
+        archive.similarities(vector, &mut similarities).expect("similarities of one vector");
+        method.score(&query, archive, &mut scores).expect("a whole query is scored");
+        assert_eq!(scores, similarities, "a composition scores by its vector");
+    }
     if let Some(fusion) = method.as_fusion() {
         let bare = ComposedQuery::new(archive.spec().clone());
         let missing = method.score(&bare, archive, &mut scores);

@@ -119,60 +119,50 @@ impl BinSet {
         new
     }
 
-    /// Writes the positions of the bins that are in the set to the front of `positions`, ascending, and returns their number.
-    /// What follows them is overwritten. A bin is taken modulo [`Binning::BINS`].
+    /// Which of the bins are in the set: bit `i` of `hits[w]` stands for bin `64 w + i`. A bin is taken modulo
+    /// [`Binning::BINS`].
     ///
     /// # Panics
-    /// If `positions` is shorter than `bins`.
-    pub fn select(&self, bins: &[u16], positions: &mut [u32]) -> usize {
-        assert!(positions.len() >= bins.len(), "room for every position");
+    /// If there is not one word for every 64 bins.
+    pub fn find(&self, bins: &[u16], hits: &mut [u64]) {
+        assert_eq!(bins.len().div_ceil(64), hits.len(), "one word for every 64 bins");
+        let (chunks, rest) = bins.as_chunks::<64>();
+        let (hits, rest_hits) = hits.split_at_mut(chunks.len());
         #[cfg(target_arch = "x86_64")]
         if Isa::current() >= Isa::Avx512 {
             // SAFETY: an `Isa` is current only on a CPU that has its features.
-            return unsafe { self.select_avx512(bins, positions) };
+            unsafe { self.find_avx512(chunks, hits) };
+            return rest_hits.iter_mut().for_each(|hits| *hits = self.hits(rest));
         }
-        self.select_from(0, bins, positions, 0)
+        for (chunk, hits) in chunks.iter().zip(hits) {
+            *hits = self.hits(chunk);
+        }
+        rest_hits.iter_mut().for_each(|hits| *hits = self.hits(rest));
     }
 
-    /// Goes on with bins from position `start` on, after `found` were found.
-    fn select_from(&self, start: u32, bins: &[u16], positions: &mut [u32], mut found: usize) -> usize {
-        for (position, &bin) in (start..).zip(bins) {
-            // Without a branch, which could not be foretold.
-            positions[found] = position;
-            found += usize::from(self.0[usize::from(bin / 16) % self.0.len()] >> (bin % 16) & 1);
-        }
-        found
+    /// Of at most 64 bins.
+    fn hits(&self, bins: &[u16]) -> u64 {
+        let bit = |bin: u16| u64::from(self.0[usize::from(bin / 16) % self.0.len()] >> (bin % 16) & 1);
+        (0..).zip(bins).map(|(i, &bin)| bit(bin) << i).sum()
     }
 
-    /// The set in eight registers: a bin's upper eight bits look its word up, the lower four the bit.
+    /// With the set in eight registers: a bin's upper eight bits look its word up, the lower four the bit.
     #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt")]
-    fn select_avx512(&self, bins: &[u16], positions: &mut [u32]) -> usize {
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    fn find_avx512(&self, chunks: &[[u16; 64]], hits: &mut [u64]) {
         use std::arch::x86_64::*;
-        const WORDS: usize = 2 * LANES;
-        let (words, _) = self.0.as_chunks::<WORDS>();
-        let mut table = [_mm512_setzero_si512(); Binning::BINS / 16 / WORDS];
+        const HALF: usize = 2 * LANES;
+        let (words, _) = self.0.as_chunks::<HALF>();
+        let mut table = [_mm512_setzero_si512(); Binning::BINS / 16 / HALF];
         for (register, words) in table.iter_mut().zip(words) {
             // SAFETY: a chunk is 64 readable bytes.
             *register = unsafe { _mm512_loadu_si512(words.as_ptr().cast()) };
         }
         let (bit_6, bit_7) = (_mm512_set1_epi16(1 << 6), _mm512_set1_epi16(1 << 7));
         let (one, low_bits) = (_mm512_set1_epi16(1), _mm512_set1_epi16(LANES as i16 - 1));
-        let mut position = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-        let mut found = 0;
-        let mut keep = |hits: __mmask16| {
-            let selected = _mm512_maskz_compress_epi32(hits, position);
-            // No more are found than bins were seen, and sixteen more are seen now.
-            let room = &mut positions[found..found + LANES];
-            // SAFETY: the room is 64 writable bytes.
-            unsafe { _mm512_storeu_si512(room.as_mut_ptr().cast(), selected) };
-            found += hits.count_ones() as usize;
-            position = _mm512_add_epi32(position, _mm512_set1_epi32(LANES as i32));
-        };
-        let (chunks, rest) = bins.as_chunks::<WORDS>();
-        for chunk in chunks {
-            // SAFETY: a chunk is 64 readable bytes.
-            let bin = unsafe { _mm512_loadu_si512(chunk.as_ptr().cast()) };
+        let half = |bins: &[u16]| {
+            // SAFETY: half a chunk is 64 readable bytes.
+            let bin = unsafe { _mm512_loadu_si512(bins[..HALF].as_ptr().cast()) };
             let index = _mm512_srli_epi16::<4>(bin);
             // A lookup takes the lower six bits of the index; the two above choose among the four.
             let a = _mm512_permutex2var_epi16(table[0], index, table[1]);
@@ -182,11 +172,11 @@ impl BinSet {
             let (odd, upper) = (_mm512_test_epi16_mask(index, bit_6), _mm512_test_epi16_mask(index, bit_7));
             let (low, high) = (_mm512_mask_blend_epi16(odd, a, b), _mm512_mask_blend_epi16(odd, c, d));
             let word = _mm512_mask_blend_epi16(upper, low, high);
-            let hits = _mm512_test_epi16_mask(word, _mm512_sllv_epi16(one, _mm512_and_si512(bin, low_bits)));
-            keep(hits as __mmask16);
-            keep((hits >> LANES) as __mmask16);
+            u64::from(_mm512_test_epi16_mask(word, _mm512_sllv_epi16(one, _mm512_and_si512(bin, low_bits))))
+        };
+        for (chunk, hits) in chunks.iter().zip(hits) {
+            *hits = half(chunk) | half(&chunk[HALF..]) << HALF;
         }
-        self.select_from((chunks.len() * WORDS) as u32, rest, positions, found)
     }
 }
 

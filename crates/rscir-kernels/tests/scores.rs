@@ -106,18 +106,24 @@ proptest! {
             (0..Binning::BINS).for_each(|bin| { bin_set.insert(bin); });
         }
         let chosen = |bin: u16| whole || set.contains(&usize::from(bin));
-        let want: Vec<u32> = (0u32..).zip(&bins).filter(|(_, bin)| chosen(**bin)).map(|(i, _)| i).collect();
+        let want: Vec<bool> = bins.iter().map(|&bin| chosen(bin)).collect();
         on_every_isa(
             || {
-                let mut positions = vec![0; bins.len()];
-                let found = bin_set.select(&bins, &mut positions);
-                positions.truncate(found);
-                positions
+                let mut hits = vec![u64::MAX; bins.len().div_ceil(64)];
+                bin_set.find(&bins, &mut hits);
+                hits
             },
-            |isa, positions, _| assert_eq!(positions, &want, "{isa:?}"),
+            |isa, hits, portable| {
+                assert_eq!(hits, portable, "{isa:?}");
+                let bits: Vec<bool> = (0..64 * hits.len()).map(|i| hits[i / 64] >> (i % 64) & 1 == 1).collect();
+                assert_eq!(bits[..want.len()], want, "{isa:?}");
+                assert!(bits[want.len()..].iter().all(|bit| !bit), "{isa:?}: no bin, no hit");
+            },
         );
         bin_set.clear();
-        prop_assert_eq!(bin_set.select(&bins, &mut vec![0; bins.len()]), 0);
+        let mut hits = vec![u64::MAX; bins.len().div_ceil(64)];
+        bin_set.find(&bins, &mut hits);
+        prop_assert!(hits.iter().all(|hits| *hits == 0));
     }
 }
 

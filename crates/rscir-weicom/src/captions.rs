@@ -2,7 +2,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rscir_core::{
-    Archive, ComposedQuery, Error as CoreError, Method, Queries, Result as CoreResult, TextEncoder,
+    Archive, ComposedQuery, Composition, Error as CoreError, Method, Result as CoreResult, TextEncoder,
+    score_composition,
 };
 
 use crate::vocabulary::PromptMemory;
@@ -28,6 +29,16 @@ impl Method for ExternalCaptions {
     }
 
     fn score(&self, query: &ComposedQuery, archive: &dyn Archive, scores: &mut [f32]) -> CoreResult<()> {
+        score_composition(self, query, archive, scores)
+    }
+
+    fn as_composition(&self) -> Option<&dyn Composition> {
+        Some(self)
+    }
+}
+
+impl Composition for ExternalCaptions {
+    fn compose(&self, query: &ComposedQuery, archive: &dyn Archive) -> CoreResult<Vec<f32>> {
         archive.spec().check(query.spec())?;
         archive.spec().check(self.prompts.encoder().spec())?;
         let label = self.label();
@@ -39,6 +50,6 @@ impl Method for ExternalCaptions {
             .get(&(key.to_string(), words.to_string()))
             .ok_or_else(|| missing("caption (none was given for this image and text)"))?;
         let features = self.prompts.encode(std::slice::from_ref(caption))?;
-        archive.similarities(Queries::new(archive.dim(), &features[0])?, scores)
+        Ok(features[0].to_vec())
     }
 }

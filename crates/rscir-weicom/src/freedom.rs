@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use rscir_core::{
-    Archive, ComposedQuery, Error as CoreError, Method, Queries, Result as CoreResult, TextEncoder, top_k,
+    Archive, ComposedQuery, Composition, Method, Result as CoreResult, TextEncoder, score_composition, top_k,
 };
 
 use crate::vocabulary::PromptMemory;
@@ -107,14 +107,24 @@ impl Method for FreeDom {
     }
 
     fn score(&self, query: &ComposedQuery, archive: &dyn Archive, scores: &mut [f32]) -> CoreResult<()> {
-        CoreError::check_length("scores (one per archive row)", archive.len(), scores.len())?;
+        score_composition(self, query, archive, scores)
+    }
+
+    fn as_composition(&self) -> Option<&dyn Composition> {
+        Some(self)
+    }
+}
+
+impl Composition for FreeDom {
+    fn compose(&self, query: &ComposedQuery, archive: &dyn Archive) -> CoreResult<Vec<f32>> {
         archive.spec().check(query.spec())?;
         archive.spec().check(self.prompts.encoder().spec())?;
         let label = self.label();
         let image = query.require_image(&label)?;
         let words = query.require_words(&label)?;
-        archive.similarities(image.queries(), scores)?;
-        let nearest = top_k(scores, self.config.neighbours);
+        let mut similarities = vec![0.0; archive.len()];
+        archive.similarities(image.queries(), &mut similarities)?;
+        let nearest = top_k(&similarities, self.config.neighbours);
         let mut voters: Vec<Vec<f32>> = Vec::with_capacity(nearest.len() + 1);
         if nearest.first().is_none_or(|best| best.score < self.config.same_image) {
             voters.push(image.to_vec());
@@ -133,6 +143,6 @@ impl Method for FreeDom {
                 *c += weight * f;
             }
         }
-        archive.similarities(Queries::new(archive.dim(), &composed)?, scores)
+        Ok(composed)
     }
 }

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use rscir_core::{
-    Archive, ComposedQuery, Error as CoreError, InjectedPrompt, Method, Result as CoreResult, TextEncoder,
+    Archive, ComposedQuery, Composition, Error as CoreError, InjectedPrompt, Method, Result as CoreResult,
+    TextEncoder, score_composition,
 };
 
 use crate::{Error, Result};
@@ -136,6 +137,16 @@ impl Method for PseudoWord {
     }
 
     fn score(&self, query: &ComposedQuery, archive: &dyn Archive, scores: &mut [f32]) -> CoreResult<()> {
+        score_composition(self, query, archive, scores)
+    }
+
+    fn as_composition(&self) -> Option<&dyn Composition> {
+        Some(self)
+    }
+}
+
+impl Composition for PseudoWord {
+    fn compose(&self, query: &ComposedQuery, archive: &dyn Archive) -> CoreResult<Vec<f32>> {
         archive.spec().check(query.spec())?;
         archive.spec().check(self.encoder.spec())?;
         let image = query.require_image(self.name)?;
@@ -145,7 +156,7 @@ impl Method for PseudoWord {
         let text = self.template.replace("{text}", words);
         let prompt = InjectedPrompt { text: &text, marker: self.marker, embedding: &embedding };
         let encoded = self.encoder.encode_injected(&[prompt])?;
-        archive.similarities(encoded.queries(), scores)
+        Ok(encoded.as_slice().to_vec())
     }
 }
 

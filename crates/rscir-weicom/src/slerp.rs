@@ -1,4 +1,7 @@
-use rscir_core::{Archive, ComposedQuery, Error as CoreError, Method, Result as CoreResult, UnitVector};
+use rscir_core::{
+    Archive, ComposedQuery, Composition, Error as CoreError, Method, Result as CoreResult, UnitVector,
+    score_composition,
+};
 
 use crate::{Error, Result};
 
@@ -62,10 +65,20 @@ impl Method for Slerp {
     }
 
     fn score(&self, query: &ComposedQuery, archive: &dyn Archive, scores: &mut [f32]) -> CoreResult<()> {
+        score_composition(self, query, archive, scores)
+    }
+
+    fn as_composition(&self) -> Option<&dyn Composition> {
+        Some(self)
+    }
+}
+
+impl Composition for Slerp {
+    fn compose(&self, query: &ComposedQuery, archive: &dyn Archive) -> CoreResult<Vec<f32>> {
         archive.spec().check(query.spec())?;
         let label = self.label();
         let vector = self.interpolate(query.require_image(&label)?, query.require_text(&label)?)?;
-        archive.similarities(vector.queries(), scores)
+        Ok(vector.to_vec())
     }
 }
 

@@ -69,8 +69,12 @@ impl Golden {
     /// Holds `method` to the golden scores `name`: 1e-5 relative to the largest, and the same ranking wherever golden
     /// scores are further apart than that.
     fn check(&self, name: &str, method: &dyn Method) {
+        self.check_with_texts("texts", name, method);
+    }
+
+    fn check_with_texts(&self, texts: &str, name: &str, method: &dyn Method) {
         let archive = self.archive();
-        let (images, texts) = (self.rows("images"), self.rows("texts"));
+        let (images, texts) = (self.rows("images"), self.rows(texts));
         let golden = &self.tensors[&format!("scores.{name}")];
         for (q, golden) in golden.chunks_exact(archive.len()).enumerate() {
             let query = ComposedQuery::new(EncoderSpec::unknown(DIM))
@@ -149,6 +153,9 @@ fn fusions() {
     golden.check("rrf", &Rrf::default());
     golden.check("dbsf", &Dbsf);
     golden.check("slerp", &Slerp::new(0.3).unwrap());
+    golden.check("slerp_text", &Slerp::new(0.8).unwrap());
+    // The authors' branch for vectors that nearly agree.
+    golden.check_with_texts("near_texts", "slerp_near", &Slerp::new(0.3).unwrap());
 }
 
 #[test]

@@ -30,12 +30,12 @@ const EXAMPLES: usize = 1;
 /// best and worst queries of each group with their tiles, the ranking of the image alone, the text alone and the composition
 /// side by side, hits marked.
 ///
-/// It shows the rows that [`evaluate_with_top`](crate::evaluate_with_top) kept; without any it is tables alone. The
+/// It shows the rows that were kept ([`EvaluateOptions::top`](crate::EvaluateOptions::top)); without any it is tables alone. The
 /// composition is the WeiCom whose lambda is nearest the paper's 0.5, or what [`Page::with_composition`] chooses. Two or more WeiComs that differ in lambda
 /// alone make the curve. Of more than 14 groups the first 14 have curves and queries. The same evaluation gives the same bytes.
 ///
 /// ```
-/// # use rscir_bench::{EvaluateOptions, Query, QueryGroup, QuerySet, QueryVectors, evaluate_with_top};
+/// # use rscir_bench::{EvaluateOptions, Query, QueryGroup, QuerySet, QueryVectors, evaluate};
 /// # use rscir_core::{Embeddings, EncoderSpec};
 /// # use rscir_index::MemoryArchive;
 /// # use rscir_weicom::{ImageOnly, TextOnly, WeiCom};
@@ -57,8 +57,8 @@ const EXAMPLES: usize = 1;
 /// # let texts = Embeddings::normalize(2, vec![0.0, 1.0])?;
 /// # let vectors = QueryVectors::from_archive(&queries, &archive, &queries.texts, &texts)?;
 /// let weicom = WeiCom::default();
-/// let options = EvaluateOptions::default();
-/// let outcome = evaluate_with_top(&archive, &queries, &vectors, &[&ImageOnly, &TextOnly, &weicom], options, 10)?;
+/// let options = EvaluateOptions { top: 10, ..EvaluateOptions::default() };
+/// let outcome = evaluate(&archive, &queries, &vectors, &[&ImageOnly, &TextOnly, &weicom], options)?;
 /// let tiles = |key: &str| TileData::sniff(std::fs::read(key).ok()?);
 /// let html = Page::new("Density", &archive, &queries, &outcome)?.with_tiles(&tiles).to_html();
 /// assert!(html.starts_with("<!DOCTYPE html>"));

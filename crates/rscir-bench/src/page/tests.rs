@@ -5,7 +5,7 @@ use rscir_weicom::{ImageOnly, Sum, TextOnly, WeiCom};
 use super::*;
 use crate::{
     Bootstrap, Convention, EvaluateOptions, Interval, Query, QueryGroup, QueryVectors, Rounding, Table,
-    evaluate, evaluate_with_top,
+    evaluate,
 };
 
 /// What must never reach the page as it is.
@@ -37,8 +37,8 @@ impl Run {
     }
 
     fn evaluation(&self, methods: &[&dyn Method], top: usize) -> Evaluation {
-        let options = EvaluateOptions::default();
-        evaluate_with_top(&self.archive, &self.queries, &self.vectors, methods, options, top).unwrap()
+        let options = EvaluateOptions { top, ..EvaluateOptions::default() };
+        evaluate(&self.archive, &self.queries, &self.vectors, methods, options).unwrap()
     }
 
     fn sweep(&self) -> Evaluation {

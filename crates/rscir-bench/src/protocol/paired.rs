@@ -13,6 +13,7 @@ use crate::{Error, QuerySet, Result};
 /// One query with one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Pair {
+    /// Where its file names it, as [`Finding::line`] has it.
     line: u64,
     group: String,
     image: String,
@@ -212,11 +213,11 @@ impl LevirCc {
             Error::Line { path: path.into(), line: error.line() as u64, problem }
         })?;
         let mut pairs = Vec::new();
-        for image in file.images.iter().filter(|image| image.changed) {
+        for (entry, image) in (1..).zip(&file.images).filter(|(_, image)| image.changed) {
             let key = |side| format!("images/{}/{side}/{}", image.split, image.filename);
             for sentence in &image.sentences {
                 pairs.push(Pair {
-                    line: 0,
+                    line: entry,
                     group: image.split.clone(),
                     image: key("A"),
                     texts: vec![sentence.clone()],

@@ -73,14 +73,14 @@ pub struct PatternCom {
     pub attributes: Vec<Attribute>,
 }
 
-/// A csv row that something is reported of.
+/// A row of a benchmark's file that something is reported of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// File name of the csv.
+    /// Name of the file.
     pub file: String,
-    /// Line in it, from 1.
+    /// Line in it, from 1; for JSON, which may be one line, the entry of its list, from 1.
     pub line: u64,
-    /// Base name of the tile.
+    /// Name of the image: its base name in PatternCom, elsewhere its key.
     pub name: String,
     /// The row's value.
     pub value: String,
