@@ -10,6 +10,9 @@ const CHUNK: usize = 1024;
 
 const BINS: usize = Binning::BINS;
 
+/// Bins that share an entry in the table of where the relevant rows of a bin begin.
+const GROUP: usize = 4;
+
 /// Up to this many relevant rows, comparing each with the whole list is faster than the histogram.
 const FEW: usize = 24;
 
@@ -79,11 +82,10 @@ impl Counter {
         if let Some(i) = self.relevant_scores.iter().position(|score| score.is_nan()) {
             return Err(relevant[i]);
         }
-        let relevant = self.relevant_scores.iter().copied().zip(relevant.iter().copied());
         let binning = if relevant.len() <= FEW { None } else { span(&self.relevant_scores) };
         match binning {
-            Some(binning) => self.binned.start(binning, relevant),
-            None => self.compared.start(relevant),
+            Some(binning) => self.binned.start(binning, &self.relevant_scores, relevant),
+            None => self.compared.start(&self.relevant_scores, relevant),
         }
         for start in (0..scores.len()).step_by(CHUNK) {
             let rows = start..scores.len().min(start + CHUNK);
@@ -99,7 +101,7 @@ impl Counter {
         }
         ranks.clear();
         match binning {
-            Some(binning) => self.binned.collect(binning, ranks),
+            Some(_) => self.binned.collect(ranks),
             None => self.compared.collect(ranks),
         }
         Ok(())
@@ -124,8 +126,8 @@ struct Compared {
 }
 
 impl Compared {
-    fn start(&mut self, relevant: impl Iterator<Item = (f32, usize)>) {
-        let mut relevant: Vec<(f32, usize)> = relevant.collect();
+    fn start(&mut self, scores: &[f32], rows: &[usize]) {
+        let mut relevant: Vec<(f32, usize)> = scores.iter().copied().zip(rows.iter().copied()).collect();
         relevant.sort_unstable_by_key(|&(_, row)| row);
         (self.scores, self.rows) = relevant.into_iter().unzip();
         self.before.clear();
@@ -155,56 +157,95 @@ impl Compared {
 struct Binned {
     /// Of the relevant rows, best first.
     keys: Vec<u64>,
+    /// Their bins.
+    key_bins: Vec<u16>,
     /// The bins with a relevant row.
     occupied: BinSet,
-    /// For each of these, the place of its first in `keys`.
-    first: Box<[u32; BINS]>,
-    /// All rows, by bin.
-    histogram: Box<[u32; BINS]>,
-    /// `before[i]`: rows in occupied bins that rank before relevant row `i`, or are it, but do not rank before `i - 1`.
+    /// For each group of bins, the place in `keys` behind its last relevant row: the first of the group below it.
+    ends: Box<[u32; BINS / GROUP + 1]>,
+    /// Rows by bin, since they were last added to `before`; below 2^16 of them.
+    histogram: Box<[u16; BINS]>,
+    counted: usize,
+    /// `before[i]`: rows that rank before relevant row `i`, or are it, but do not rank before `i - 1`.
     before: Vec<u32>,
     bins: Box<[u16; CHUNK]>,
-    /// Which rows of a chunk lie in occupied bins, a bit each.
+    /// Which rows of a chunk lie in occupied bins, a bit each, and as positions.
     candidates: [u64; CHUNK / 64],
+    positions: [u16; CHUNK + 64],
 }
 
 impl Default for Binned {
     fn default() -> Self {
         Self {
             keys: Vec::new(),
+            key_bins: Vec::new(),
             occupied: BinSet::default(),
-            first: Box::new([0; BINS]),
+            ends: Box::new([0; BINS / GROUP + 1]),
             histogram: Box::new([0; BINS]),
+            counted: 0,
             before: Vec::new(),
             bins: Box::new([0; CHUNK]),
             candidates: [0; CHUNK / 64],
+            positions: [0; CHUNK + 64],
         }
     }
 }
 
 impl Binned {
-    fn start(&mut self, binning: Binning, relevant: impl Iterator<Item = (f32, usize)>) {
-        self.keys.clear();
-        self.keys.extend(relevant.map(|(score, row)| key(score, row)));
-        self.keys.sort_unstable();
+    fn start(&mut self, binning: Binning, scores: &[f32], rows: &[usize]) {
+        self.sort(binning, scores, rows);
+        self.occupied.clear();
+        for &bin in &self.key_bins {
+            self.occupied.insert(bin.into());
+        }
         self.before.clear();
         self.before.resize(self.keys.len() + 1, 0);
         self.histogram.fill(0);
-        self.occupied.clear();
-        for (i, &key) in (0..).zip(&self.keys) {
-            let bin = binning.bin(score_of(key));
-            if self.occupied.insert(bin) {
-                self.first[bin] = i;
+        self.counted = 0;
+    }
+
+    /// Sorts the relevant rows: by counting into groups of bins, which most often leaves no more than one to a group.
+    fn sort(&mut self, binning: Binning, scores: &[f32], rows: &[usize]) {
+        let Self { keys, key_bins, ends, .. } = self;
+        key_bins.resize(scores.len(), 0);
+        binning.bins(scores, key_bins);
+        ends.fill(0);
+        for &bin in &*key_bins {
+            ends[group(bin)] += 1;
+        }
+        let mut better = 0;
+        for end in ends.iter_mut().rev() {
+            let own = *end;
+            *end = better;
+            better += own;
+        }
+        keys.resize(scores.len(), 0);
+        for ((&score, &row), &bin) in scores.iter().zip(rows).zip(&*key_bins) {
+            let end = &mut ends[group(bin)];
+            keys[*end as usize] = key(score, row);
+            *end += 1;
+        }
+        for i in 1..keys.len() {
+            if keys[i - 1] > keys[i] {
+                let group = group(binning.bin(score_of(keys[i])) as u16);
+                keys[ends[group + 1] as usize..ends[group] as usize].sort_unstable();
             }
+        }
+        for (bin, &key) in key_bins.iter_mut().zip(&*keys) {
+            *bin = binning.bin(score_of(key)) as u16;
         }
     }
 
     /// Counts a chunk of rows, from `start` on.
     fn count(&mut self, binning: Binning, scores: &[f32], start: usize) {
-        let Self { keys, occupied, first, histogram, before, bins, candidates } = self;
+        if self.counted + scores.len() > usize::from(u16::MAX) {
+            self.add_up();
+        }
+        self.counted += scores.len();
+        let Self { keys, occupied, ends, histogram, before, bins, candidates, positions, .. } = self;
         // As slices they stay in registers.
         let (keys, before) = (&keys[..], &mut before[..]);
-        let (first, histogram) = (&**first, &mut **histogram);
+        let (ends, histogram) = (&**ends, &mut **histogram);
         let bins = &mut bins[..scores.len()];
         binning.bins(scores, bins);
         for &bin in &*bins {
@@ -212,42 +253,84 @@ impl Binned {
         }
         let candidates = &mut candidates[..scores.len().div_ceil(64)];
         occupied.find(bins, candidates);
-        for (word, &(mut bits)) in candidates.iter().enumerate() {
-            while bits != 0 {
-                let i = 64 * word + bits.trailing_zeros() as usize;
-                bits &= bits - 1;
-                let key = key(scores[i], start + i);
-                let place = first[usize::from(bins[i]) % BINS] as usize;
-                before[place + better_than(key, &keys[place..])] += 1;
-            }
+        for &i in positions_of(candidates, positions) {
+            let (score, bin) = (scores[usize::from(i)], bins[usize::from(i)]);
+            let key = key(score, start + usize::from(i));
+            let place = ends[group(bin) + 1] as usize;
+            before[place + better_than(key, &keys[place..])] += 1;
         }
     }
 
-    /// Adds the counts up, from the best relevant row to the worst.
-    fn collect(&mut self, binning: Binning, ranks: &mut Vec<(usize, usize)>) {
-        let bin = |key| binning.bin(score_of(key)) % BINS;
-        // From here on a bin has the rows in unoccupied bins above it.
-        for &key in &self.keys {
-            self.histogram[bin(key)] = 0;
+    /// Adds the histogram to `before`, but for the rows in occupied bins, which are there already.
+    fn add_up(&mut self) {
+        let Self { key_bins, histogram, before, counted, .. } = self;
+        for &bin in &*key_bins {
+            histogram[usize::from(bin) % BINS] = 0;
         }
-        let mut above = 0;
-        for count in self.histogram.iter_mut().rev() {
-            let own = *count;
-            *count = above;
-            above += own;
+        let all = sum_up(histogram);
+        let mut passed = 0;
+        for (&bin, before) in key_bins.iter().zip(before) {
+            let above = all - u32::from(histogram[usize::from(bin) % BINS]);
+            *before += above - passed;
+            passed = above;
         }
-        let mut within = 0;
+        histogram.fill(0);
+        *counted = 0;
+    }
+
+    fn collect(&mut self, ranks: &mut Vec<(usize, usize)>) {
+        self.add_up();
+        let mut rank = 0;
         for (&key, &before) in self.keys.iter().zip(&self.before) {
-            within += before;
-            ranks.push((row_of(key), (self.histogram[bin(key)] + within) as usize));
+            rank += before as usize;
+            ranks.push((row_of(key), rank));
         }
     }
+}
+
+/// Where bits are set. Written eight at a time, whatever their number, so that few branches depend on it.
+fn positions_of<'a>(words: &[u64], out: &'a mut [u16; CHUNK + 64]) -> &'a [u16] {
+    const TOGETHER: usize = 8;
+    let mut len = 0;
+    for (start, &word) in (0..).step_by(64).zip(words) {
+        let (mut bits, mut end) = (word, len);
+        while bits != 0 {
+            for position in &mut out[end..end + TOGETHER] {
+                *position = start + bits.trailing_zeros() as u16;
+                bits &= bits.wrapping_sub(1);
+            }
+            end += TOGETHER;
+        }
+        len += word.count_ones() as usize;
+    }
+    &out[..len]
+}
+
+/// The group of a bin.
+#[inline]
+fn group(bin: u16) -> usize {
+    usize::from(bin) % BINS / GROUP
+}
+
+/// Makes each counter the sum of those up to it, and returns the sum of all, which must be below 2^16.
+fn sum_up(counters: &mut [u16; BINS]) -> u32 {
+    // Four counters in a word: a product with this adds to each those below it.
+    const ONES: u64 = 0x0001_0001_0001_0001;
+    let mut below = 0;
+    for four in counters.as_chunks_mut::<4>().0 {
+        let [a, b, c, d] = four.map(u64::from);
+        let sums = (d << 48 | c << 32 | b << 16 | a).wrapping_mul(ONES);
+        let all = sums + below * ONES;
+        *four = [all as u16, (all >> 16) as u16, (all >> 32) as u16, (all >> 48) as u16];
+        below += sums >> 48;
+    }
+    below as u32
 }
 
 /// How many of `members`, ascending, are below `key`. Most often that is none or one, and then the last is not.
 #[inline]
 fn better_than(key: u64, members: &[u64]) -> usize {
-    const NEAR: usize = 3;
+    const NEAR: usize = 4;
     match members.first_chunk::<NEAR>() {
         // Without a branch, which could not be foretold.
         Some(near) if near[NEAR - 1] >= key => near.iter().map(|member| usize::from(*member < key)).sum(),
@@ -363,6 +446,19 @@ mod tests {
         }
         let outcome = Counter::default().ranks(&mut scores.as_slice(), &[3, 49], None, &mut Vec::new());
         assert_eq!(outcome, Err(49));
+    }
+
+    #[test]
+    fn more_rows_than_a_counter_holds() {
+        // Every second row has one score, between those of the others.
+        let score =
+            |i: u32| if i.is_multiple_of(2) { 500.5 } else { (i.wrapping_mul(2_654_435_761) % 991) as f32 };
+        let scores: Vec<f32> = (0..300_000).map(score).collect();
+        // Without relevant rows in the full bin, and with some.
+        for step in [5_998, 5_999] {
+            let relevant: Vec<usize> = (1..300_000).step_by(step).collect();
+            assert_eq!(counted(&scores, &relevant), by_sorting(&scores, &relevant));
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The blocked pass over a query set.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -10,9 +11,12 @@ use rscir_core::{
 use crate::counting::{Counter, Scores};
 use crate::{Error, EvaluateOptions, Query, QueryOutcome, QuerySet, QueryVectors, Result};
 
-/// Similarities of query images, or of composed queries, that are held at once, in values: 32 MB. Blocks must be large enough
-/// that the archive is read from memory few times, 275 images at 30,400 rows.
-const IMAGE_VALUES: usize = 8 << 20;
+/// Similarities of query images, or of composed queries, that are held at once, in values: 48 MB. Blocks must be large enough
+/// that the archive is read from memory few times, 384 images at 30,400 rows.
+const IMAGE_VALUES: usize = 12 << 20;
+
+/// Blocks of more images are a multiple of this, so that the product need not walk the archive for a few that remain.
+const IMAGES_TOGETHER: usize = 128;
 
 /// Query images in a block at least, so that several threads have work.
 const LEAST_IMAGES: usize = 8;
@@ -107,7 +111,10 @@ impl<'a> Engine<'a> {
         let rows = self.archive.len();
         let lists = self.normalizations.len().max(1);
         let texts_at_once = (TEXT_VALUES / rows.max(1) / lists).max(1);
-        let images_at_once = (IMAGE_VALUES / rows.max(1)).max(LEAST_IMAGES);
+        let images_at_once = match IMAGE_VALUES / rows.max(1) {
+            few @ ..IMAGES_TOGETHER => few.max(LEAST_IMAGES),
+            many => many - many % IMAGES_TOGETHER,
+        };
 
         jobs.sort_by_key(|job| job.query.text);
         let mut similarities = Vec::new();
@@ -118,8 +125,8 @@ impl<'a> Engine<'a> {
             jobs.sort_by_key(|job| (job.query.image, job.group, job.place));
             let by_image: Vec<&[Job<'_>]> = jobs.chunk_by(|a, b| a.query.image == b.query.image).collect();
             for block in by_image.chunks(images_at_once) {
-                let images = block.iter().map(|jobs| jobs[0].query.image);
-                self.similarities(&self.vectors.images, images, &mut similarities)?;
+                let images: Vec<usize> = block.iter().map(|jobs| jobs[0].query.image).collect();
+                self.similarities(&self.vectors.images, &images, &mut similarities)?;
                 let list = |i: usize| similarities.get(i * rows..(i + 1) * rows).unwrap_or_default();
                 let by_image: Vec<Vec<Vec<QueryOutcome>>> = block
                     .par_iter()
@@ -150,26 +157,32 @@ impl<'a> Engine<'a> {
     }
 
     /// Similarities of some vectors to all rows, `[vectors, rows]`; nothing if no method is a fusion.
-    fn similarities(
-        &self,
-        vectors: &Embeddings,
-        chosen: impl Iterator<Item = usize>,
-        out: &mut Vec<f32>,
-    ) -> Result<()> {
+    fn similarities(&self, vectors: &Embeddings, chosen: &[usize], out: &mut Vec<f32>) -> Result<()> {
         if self.normalizations.is_empty() {
             return Ok(());
         }
-        let mut block = Vec::new();
-        chosen.for_each(|i| block.extend_from_slice(vectors.row(i)));
-        let block = Queries::new(vectors.dim(), &block)?;
-        out.resize(block.len() * self.archive.len(), 0.0);
+        let dim = vectors.dim();
+        let block: Cow<'_, [f32]> = match chosen {
+            [first, .., last] if chosen.is_sorted_by(|a, b| a + 1 == *b) => {
+                vectors.as_slice()[first * dim..(last + 1) * dim].into()
+            }
+            _ => chosen.iter().flat_map(|&i| vectors.row(i)).copied().collect(),
+        };
+        let block = Queries::new(dim, &block)?;
+        let values = block.len() * self.archive.len();
+        if values > out.capacity() {
+            // Fresh memory is zero already.
+            *out = vec![0.0; values];
+        }
+        out.resize(values, 0.0);
         Ok(self.archive.similarities(block, out)?)
     }
 
     fn text_lists(&self, texts: Range<usize>) -> Result<TextLists> {
         let rows = self.archive.len();
         let mut similarities = Vec::new();
-        self.similarities(&self.vectors.texts, texts, &mut similarities)?;
+        let texts: Vec<usize> = texts.collect();
+        self.similarities(&self.vectors.texts, &texts, &mut similarities)?;
         let mut values: Vec<Vec<f32>> =
             self.normalizations.iter().map(|_| vec![0.0; similarities.len()]).collect();
         for (fusion, normalized) in self.normalizations.iter().zip(&mut values) {
@@ -192,7 +205,7 @@ impl<'a> Engine<'a> {
         scratch: &mut Scratch,
     ) -> Result<Vec<Vec<QueryOutcome>>> {
         scratch.lists.resize_with(self.normalizations.len(), Vec::new);
-        let statistics = ScoreStatistics::of(similarities);
+        let statistics = statistics(similarities);
         for (fusion, list) in self.normalizations.iter().zip(&mut scratch.lists) {
             list.resize(similarities.len(), 0.0);
             fusion.normalize(similarities, &statistics, list);
@@ -309,6 +322,15 @@ impl<'a> Engine<'a> {
     }
 }
 
+/// [`ScoreStatistics::of`], to the bit, by the machine's vectors.
+fn statistics(scores: &[f32]) -> ScoreStatistics {
+    if scores.len() < 2 {
+        return ScoreStatistics::of(scores);
+    }
+    let (mean, deviation) = rscir_kernels::mean_and_deviation(scores);
+    ScoreStatistics { count: scores.len(), mean, deviation }
+}
+
 /// The scores of a fusion, combined when they are looked at.
 struct FusedScores<'a> {
     fusion: &'a dyn Fusion,
@@ -333,5 +355,20 @@ impl Scores for FusedScores<'_> {
         text.clear();
         text.extend(rows.iter().map(|&row| self.text[row]));
         self.fusion.combine(image, text, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn statistics_are_those_of_the_core(scores in prop::collection::vec(-1.0f32..1.0, 0..700)) {
+            let (ours, core) = (statistics(&scores), ScoreStatistics::of(&scores));
+            prop_assert_eq!(ours.mean.to_bits(), core.mean.to_bits());
+            prop_assert_eq!((ours.count, ours.deviation.to_bits()), (core.count, core.deviation.to_bits()));
+        }
     }
 }

@@ -85,7 +85,7 @@ impl Default for EvaluateOptions<'_> {
 /// into one vector are products of hundreds as well. Ranks of the relevant images are
 /// counted, not sorted for. Ties rank by row. Nothing depends on the number of threads.
 ///
-/// Beside the archive it holds some 32 MB of image similarities, at most 256 MB of text similarities, and for each thread a
+/// Beside the archive it holds some 48 MB of image similarities, at most 256 MB of text similarities, and for each thread a
 /// few lists. A group with a [gallery](QueryGroup::gallery) is evaluated on a copy of the gallery's rows.
 ///
 /// # Errors

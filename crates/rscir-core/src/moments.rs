@@ -32,20 +32,24 @@ impl ScoreStatistics {
     }
 }
 
-/// Sums in eight independent lanes, so that the compiler may use vectors without changing the order.
+/// Sums in independent lanes, so that the compiler may use vectors without changing the order: the order of
+/// `rscir_kernels::mean_and_deviation`, which gives the same bits.
 fn lane_sum(scores: &[f32], term: impl Fn(f64) -> f64) -> f64 {
-    let mut lanes = [0.0f64; 8];
-    let mut chunks = scores.chunks_exact(8);
-    for chunk in &mut chunks {
-        for (lane, &s) in lanes.iter_mut().zip(chunk) {
-            *lane += term(f64::from(s));
+    const LANES: usize = 64;
+    let mut lanes = [0.0f64; LANES];
+    let (chunks, rest) = scores.as_chunks::<LANES>();
+    for chunk in chunks {
+        for i in 0..LANES {
+            lanes[i] += term(f64::from(chunk[i]));
         }
     }
-    let tail: f64 = chunks.remainder().iter().map(|&s| term(f64::from(s))).sum();
-    lanes.iter().sum::<f64>() + tail
+    for (lane, &s) in lanes.iter_mut().zip(rest) {
+        *lane += term(f64::from(s));
+    }
+    lanes.iter().sum()
 }
 
-/// The dot product, in eight lanes like [`lane_sum`].
+/// The dot product, in eight lanes, for the same reason as in [`lane_sum`].
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut lanes = [0.0f64; 8];
     let ((a, a_tail), (b, b_tail)) = (a.as_chunks::<8>(), b.as_chunks::<8>());

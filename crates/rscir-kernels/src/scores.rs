@@ -42,8 +42,8 @@ pub struct Binning {
 }
 
 impl Binning {
-    /// Number of bins: their counters fill a third of a first-level cache of 48 kB.
-    pub const BINS: usize = 4096;
+    /// Number of bins: their counters, of 16 bits, fill a third of a first-level cache of 48 kB.
+    pub const BINS: usize = 8192;
 
     /// Bins for the scores below the span, and as many for those above it: more than the counts in flight at a time.
     pub const OUTSIDE: usize = 32;
@@ -146,7 +146,7 @@ impl BinSet {
         (0..).zip(bins).map(|(i, &bin)| bit(bin) << i).sum()
     }
 
-    /// With the set in eight registers: a bin's upper eight bits look its word up, the lower four the bit.
+    /// With the set in sixteen registers: a bin's upper nine bits look its word up, the lower four the bit.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
     fn find_avx512(&self, chunks: &[[u16; 64]], hits: &mut [u64]) {
@@ -159,19 +159,19 @@ impl BinSet {
             *register = unsafe { _mm512_loadu_si512(words.as_ptr().cast()) };
         }
         let (bit_6, bit_7) = (_mm512_set1_epi16(1 << 6), _mm512_set1_epi16(1 << 7));
+        let bit_8 = _mm512_set1_epi16(1 << 8);
         let (one, low_bits) = (_mm512_set1_epi16(1), _mm512_set1_epi16(LANES as i16 - 1));
         let half = |bins: &[u16]| {
             // SAFETY: half a chunk is 64 readable bytes.
             let bin = unsafe { _mm512_loadu_si512(bins[..HALF].as_ptr().cast()) };
             let index = _mm512_srli_epi16::<4>(bin);
-            // A lookup takes the lower six bits of the index; the two above choose among the four.
-            let a = _mm512_permutex2var_epi16(table[0], index, table[1]);
-            let b = _mm512_permutex2var_epi16(table[2], index, table[3]);
-            let c = _mm512_permutex2var_epi16(table[4], index, table[5]);
-            let d = _mm512_permutex2var_epi16(table[6], index, table[7]);
-            let (odd, upper) = (_mm512_test_epi16_mask(index, bit_6), _mm512_test_epi16_mask(index, bit_7));
-            let (low, high) = (_mm512_mask_blend_epi16(odd, a, b), _mm512_mask_blend_epi16(odd, c, d));
-            let word = _mm512_mask_blend_epi16(upper, low, high);
+            // A lookup takes the lower six bits of the index; the three above choose among the eight.
+            let (by_6, by_7) = (_mm512_test_epi16_mask(index, bit_6), _mm512_test_epi16_mask(index, bit_7));
+            let by_8 = _mm512_test_epi16_mask(index, bit_8);
+            let lookup = |i: usize| _mm512_permutex2var_epi16(table[2 * i], index, table[2 * i + 1]);
+            let of_two = |i: usize| _mm512_mask_blend_epi16(by_6, lookup(i), lookup(i + 1));
+            let of_four = |i: usize| _mm512_mask_blend_epi16(by_7, of_two(i), of_two(i + 2));
+            let word = _mm512_mask_blend_epi16(by_8, of_four(0), of_four(4));
             u64::from(_mm512_test_epi16_mask(word, _mm512_sllv_epi16(one, _mm512_and_si512(bin, low_bits))))
         };
         for (chunk, hits) in chunks.iter().zip(hits) {

@@ -94,8 +94,8 @@ proptest! {
 
     #[test]
     fn the_bins_of_a_set_are_found(
-        bins in prop::collection::vec(0u16..4096, 0..300),
-        set in prop::collection::btree_set(0usize..4096, 0..600),
+        bins in prop::collection::vec(0..Binning::BINS as u16, 0..300),
+        set in prop::collection::btree_set(0..Binning::BINS, 0..1200),
         whole in any::<bool>(),
     ) {
         let mut bin_set = BinSet::default();
