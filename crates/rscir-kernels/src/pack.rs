@@ -44,6 +44,9 @@ impl Conversion for Bf16 {
     }
 }
 
+/// Elements by which loads run ahead.
+const AHEAD: usize = 16 * LANES;
+
 /// Converts `H` rows of one length, a multiple of four of them: for each group of a row, its words of all rows.
 ///
 /// What the last group lacks is taken as zeros.
@@ -66,6 +69,8 @@ pub(crate) fn pack<S: Simd, C: Conversion, const H: usize>(
         } else {
             let mut part = [&[][..]; H];
             for h in 0..H {
+                // Rows lie a page or more apart: too many streams for the CPU to follow.
+                simd.prefetch(rows[h][b * step..].as_ptr().wrapping_add(AHEAD));
                 part[h] = &rows[h][b * step..(b + 1) * step];
             }
             pack_block::<S, C, H>(simd, &part, infos, block);

@@ -274,6 +274,18 @@ impl<const VNNI: bool, const BF16: bool> Simd for Avx512<VNNI, BF16> {
 
     #[inline(always)]
     fn zip_bf16(self, even: Self::F, odd: Self::F) -> Self::I {
+        if BF16 {
+            #[rustfmt::skip]
+            const ORDER: [u16; 2 * LANES] = [
+                0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23,
+                8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31,
+            ];
+            // SAFETY: the token vouches for the CPU; the order is 64 readable bytes.
+            return unsafe {
+                let order = _mm512_loadu_si512(ORDER.as_ptr().cast());
+                _mm512_permutexvar_epi16(order, self.to_bf16(even, odd))
+            };
+        }
         op!(_mm512_mask_mov_epi16(round_bf16(even), 0xaaaa_aaaa, _mm512_slli_epi32::<16>(round_bf16(odd))))
     }
 
