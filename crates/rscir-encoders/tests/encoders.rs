@@ -188,6 +188,38 @@ fn a_batch_gives_what_its_parts_give() {
     assert!(empty.is_empty());
 }
 
+/// On a CPU a vector is summed in one order, whatever stands beside it and however many threads there are.
+#[test]
+fn neither_the_batch_nor_the_threads_change_a_bit() {
+    let texts = texts();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for precision in [Precision::F32, Precision::Bf16, Precision::I8] {
+        let encoder = builder(&data(), MODELS[0]).precision(precision).build().unwrap();
+        let expected = Expected::read(&data(), "vit_gelu");
+        let pixels: Vec<u8> = expected.pixels.repeat(4);
+        let pixels = PixelBatch::new(expected.size, &pixels).unwrap();
+        let with_threads = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| (encoder.encode_pixels(pixels).unwrap(), encoder.encode_texts(&texts).unwrap()))
+        };
+        let (images, vectors) = with_threads(1);
+        for threads in [2, 3, 7] {
+            assert!(
+                with_threads(threads) == (images.clone(), vectors.clone()),
+                "{precision}, {threads} threads"
+            );
+        }
+        for row in 0..images.len() {
+            let alone = encoder.encode_pixels(expected.image(row % 3)).unwrap();
+            assert_eq!(alone.row(0), images.row(row), "{precision}, image {row}");
+        }
+        for (row, text) in texts.iter().enumerate() {
+            let alone = encoder.encode_texts(&[text]).unwrap();
+            assert_eq!(alone.row(0), vectors.row(row), "{precision}, text {row}");
+        }
+    }
+}
+
 #[test]
 fn many_texts_keep_their_order() {
     let encoder = encoder("vit_gelu");

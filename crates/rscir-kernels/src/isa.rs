@@ -3,16 +3,20 @@
 use std::cell::Cell;
 use std::sync::OnceLock;
 
+#[cfg(target_arch = "aarch64")]
+use crate::simd::Neon;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Portable, Simd};
 
-/// The instruction sets with kernels of their own, each one containing those before it.
+/// The instruction sets with kernels of their own. Each one contains those before it on its kind of CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Isa {
     /// Plain Rust, for every other machine and as the reference of the tests.
     Portable,
+    /// NEON, which every 64-bit ARM CPU has.
+    Neon,
     /// AVX2 with FMA and F16C: Intel Haswell (2013), AMD Zen.
     Avx2,
     /// AVX-512 F, BW, DQ and VL: Skylake-X.
@@ -50,7 +54,12 @@ impl Isa {
         }
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    fn probe() -> Self {
+        Self::Neon
+    }
+
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn probe() -> Self {
         Self::Portable
     }
@@ -58,9 +67,11 @@ impl Isa {
     /// Every instruction set this machine can run, the portable one first.
     #[doc(hidden)]
     pub fn available() -> impl Iterator<Item = Self> {
-        [Self::Portable, Self::Avx2, Self::Avx512, Self::Avx512Vnni, Self::Avx512Bf16]
-            .into_iter()
-            .filter(|&isa| isa <= Self::detect())
+        #[cfg(target_arch = "x86_64")]
+        let all = [Self::Portable, Self::Avx2, Self::Avx512, Self::Avx512Vnni, Self::Avx512Bf16];
+        #[cfg(not(target_arch = "x86_64"))]
+        let all = [Self::Portable, Self::Neon];
+        all.into_iter().filter(|&isa| isa <= Self::detect())
     }
 
     /// Runs `work` with kernels called from this thread held to `self`, or to the best there is if the machine
@@ -88,10 +99,14 @@ impl Isa {
         // SAFETY: an `Isa` other than `Portable` comes from `probe` alone, which asked the CPU for its features.
         unsafe {
             match self {
-                Self::Portable => {}
+                Self::Portable | Self::Neon => {}
                 Self::Avx2 => return run_avx2(kernel),
                 Self::Avx512 | Self::Avx512Vnni | Self::Avx512Bf16 => return run_avx512(kernel),
             }
+        }
+        #[cfg(target_arch = "aarch64")]
+        if self == Self::Neon {
+            return kernel.run(Neon);
         }
         kernel.run(Portable)
     }
@@ -104,7 +119,7 @@ impl Isa {
             match self {
                 Self::Avx512Vnni => return run_avx512_vnni(kernel),
                 Self::Avx512Bf16 => return run_avx512_bf16(kernel),
-                Self::Portable | Self::Avx2 | Self::Avx512 => {}
+                Self::Portable | Self::Neon | Self::Avx2 | Self::Avx512 => {}
             }
         }
         self.run(kernel)

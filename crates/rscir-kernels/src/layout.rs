@@ -52,18 +52,6 @@ pub(crate) fn words_mut(lines: &mut [Line]) -> &mut [u32] {
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LANES) }
 }
 
-/// The words of lines one after another, as four i8 each.
-pub(crate) fn small(lines: &[Line]) -> &[i8] {
-    // SAFETY: a line is 64 bytes without padding, of which any will do for i8.
-    unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), 4 * LANES * lines.len()) }
-}
-
-/// The words of lines one after another, as four i8 each.
-pub(crate) fn small_mut(lines: &mut [Line]) -> &mut [i8] {
-    // SAFETY: as for `small`.
-    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), 4 * LANES * lines.len()) }
-}
-
 thread_local! {
     static BUFFERS: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
 }

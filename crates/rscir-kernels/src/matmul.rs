@@ -12,12 +12,12 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::isa::{Isa, Kernel};
-use crate::layout::{Line, Lines};
+use crate::layout::{Line, Lines, floats, floats_mut};
 use crate::parallel::SharedOut;
-use crate::simd::Simd;
+use crate::simd::{LANES, Simd};
 
 pub use operand::Element;
-use operand::{OnLines, Operand};
+use operand::Operand;
 use tile::{GROUP, dots, group_dots};
 
 /// Bytes of `a` that a task keeps in its core's second-level cache: a good third of the 1 MiB it commonly has.
@@ -39,16 +39,29 @@ const ROWS_WORTH_COPYING_FOR: usize = 16;
 /// # Panics
 /// If a slice's length is not what `m`, `n` and `k` say.
 pub fn matmul_nt<E: Element>(a: &[f32], b: &[E], m: usize, n: usize, k: usize, out: &mut [f32]) {
-    product::<E>(a, b, m, n, k, out);
-}
-
-/// The same for 8-bit integers, exactly.
-///
-/// # Panics
-/// If a slice's length is not what `m`, `n` and `k` say, or `k` is above 131,071, where a sum might not fit its 32 bits.
-pub fn matmul_nt_i8(a: &[i8], b: &[i8], m: usize, n: usize, k: usize, out: &mut [i32]) {
-    assert!(k <= 131_071, "rows of at most 131,071 elements");
-    product::<i8>(a, b, m, n, k, out);
+    assert_eq!(a.len(), m * k, "a has m x k elements");
+    assert_eq!(b.len(), n * k, "b has n x k elements");
+    assert_eq!(out.len(), m * n, "out has m x n elements");
+    if m == 0 || n == 0 || k == 0 {
+        return out.fill(0.0);
+    }
+    let out = SharedOut::new(out, m, n);
+    let steps = k.div_ceil(LANES);
+    let strip = strip_height(m);
+    let mut lines = Lines::borrow(m.next_multiple_of(strip) * steps);
+    lines[m * steps..].fill(Line::ZERO);
+    for (from, to) in a.chunks_exact(k).zip(floats_mut(&mut lines).chunks_exact_mut(steps * LANES)) {
+        to[..k].copy_from_slice(from);
+        to[k..].fill(0.0);
+    }
+    let isa = Isa::current();
+    let a_rows = (A_BLOCK_BYTES / (size_of::<Line>() * steps)).clamp(1, m).next_multiple_of(strip);
+    let row_blocks = m.div_ceil(a_rows);
+    (0..row_blocks * n.div_ceil(B_BLOCK_ROWS)).into_par_iter().for_each(|task| {
+        let rows = block(task % row_blocks, a_rows, m);
+        let columns = block(task / row_blocks, B_BLOCK_ROWS, n);
+        isa.run(Block { a: floats(&lines), b, k, strip, rows, columns, out: &out });
+    });
 }
 
 /// The dot product of two vectors of one length: lane `l` of sixteen adds up the fused products at `l`, `l + 16`, ...,
@@ -85,34 +98,6 @@ impl<const C: usize> Kernel for Dots<'_, C> {
     }
 }
 
-fn product<B: Operand>(a: &[B::Query], b: &[B], m: usize, n: usize, k: usize, out: &mut [B::Out]) {
-    assert_eq!(a.len(), m * k, "a has m x k elements");
-    assert_eq!(b.len(), n * k, "b has n x k elements");
-    assert_eq!(out.len(), m * n, "out has m x n elements");
-    if m == 0 || n == 0 || k == 0 {
-        return out.fill(B::Out::default());
-    }
-    let out = SharedOut::new(out, m, n);
-    let steps = k.div_ceil(B::STEP);
-    let strip = strip_height(m);
-    let mut lines = Lines::borrow(m.next_multiple_of(strip) * steps);
-    lines[m * steps..].fill(Line::ZERO);
-    for (from, to) in a.chunks_exact(k).zip(B::Query::on_mut(&mut lines).chunks_exact_mut(steps * B::STEP)) {
-        to[..k].copy_from_slice(from);
-        to[k..].fill(B::Query::default());
-    }
-    let starts: Vec<B::Start> = a.chunks_exact(k).map(B::start).collect();
-    let isa = Isa::current();
-    let a_rows = (A_BLOCK_BYTES / (size_of::<Line>() * steps)).clamp(1, m).next_multiple_of(strip);
-    let row_blocks = m.div_ceil(a_rows);
-    (0..row_blocks * n.div_ceil(B_BLOCK_ROWS)).into_par_iter().for_each(|task| {
-        let rows = block(task % row_blocks, a_rows, m);
-        let columns = block(task / row_blocks, B_BLOCK_ROWS, n);
-        let task = Block { a: B::Query::on(&lines), starts: &starts, b, k, strip, rows, columns, out: &out };
-        if B::DOT_PRODUCTS { isa.run_exact(task) } else { isa.run(task) }
-    });
-}
-
 /// The `i`th block of `size` out of `len`.
 fn block(i: usize, size: usize, len: usize) -> Range<usize> {
     i * size..len.min((i + 1) * size)
@@ -129,14 +114,13 @@ fn strip_height(m: usize) -> usize {
 /// The product of a block of rows of `a` and a block of rows of `b`.
 struct Block<'a, 'o, B: Operand> {
     /// On cache lines, padded with zeros to whole steps and strips.
-    a: &'a [B::Query],
-    starts: &'a [B::Start],
+    a: &'a [f32],
     b: &'a [B],
     k: usize,
     strip: usize,
     rows: Range<usize>,
     columns: Range<usize>,
-    out: &'a SharedOut<'o, B::Out>,
+    out: &'a SharedOut<'o>,
 }
 
 impl<B: Operand> Kernel for Block<'_, '_, B> {
@@ -144,25 +128,24 @@ impl<B: Operand> Kernel for Block<'_, '_, B> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let steps = self.k.div_ceil(B::STEP);
+        let steps = self.k.div_ceil(LANES);
         let straddles = B::WIDENED || !self.b.as_ptr().cast::<Line>().is_aligned();
-        let copied =
-            !self.k.is_multiple_of(B::STEP) || self.rows.len() >= ROWS_WORTH_COPYING_FOR && straddles;
+        let copied = !self.k.is_multiple_of(LANES) || self.rows.len() >= ROWS_WORTH_COPYING_FOR && straddles;
         let mut lines = Lines::borrow(GROUP * steps);
         for j in self.columns.clone().step_by(GROUP) {
             let width = GROUP.min(self.columns.end - j);
             let rows = &self.b[j * self.k..(j + width) * self.k];
             let next = rows.as_ptr_range().end;
             if copied || width < GROUP {
-                let group = B::Copied::on_mut(&mut lines);
-                for (i, to) in group.chunks_exact_mut(steps * B::STEP).enumerate() {
+                let group = floats_mut(&mut lines);
+                for (i, to) in group.chunks_exact_mut(steps * LANES).enumerate() {
                     let (to, rest) = to.split_at_mut(if i < width { self.k } else { 0 });
                     if i < width {
                         B::copy(simd, &rows[i * self.k..(i + 1) * self.k], to);
                     }
-                    rest.fill(B::Copied::default());
+                    rest.fill(0.0);
                 }
-                self.strips::<S, B::Copied>(simd, j, width, next, group);
+                self.strips::<S, f32>(simd, j, width, next, group);
             } else {
                 self.strips::<S, B>(simd, j, width, next, rows);
             }
@@ -174,14 +157,7 @@ impl<B: Operand> Block<'_, '_, B> {
     /// All rows of `a` against a group of `b`, of which `width` rows count. The group after it, at `next`, is fetched
     /// meanwhile.
     #[inline(always)]
-    fn strips<S: Simd, G: Operand<Query = B::Query, Out = B::Out, Start = B::Start>>(
-        &self,
-        simd: S,
-        j: usize,
-        width: usize,
-        next: *const B,
-        group: &[G],
-    ) {
+    fn strips<S: Simd, G: Operand>(&self, simd: S, j: usize, width: usize, next: *const B, group: &[G]) {
         match self.strip {
             1 => self.tiles::<S, G, 1>(simd, j, width, next, group),
             2 => self.tiles::<S, G, 2>(simd, j, width, next, group),
@@ -190,7 +166,7 @@ impl<B: Operand> Block<'_, '_, B> {
     }
 
     #[inline(always)]
-    fn tiles<S: Simd, G: Operand<Query = B::Query, Out = B::Out, Start = B::Start>, const R: usize>(
+    fn tiles<S: Simd, G: Operand, const R: usize>(
         &self,
         simd: S,
         j: usize,
@@ -198,25 +174,21 @@ impl<B: Operand> Block<'_, '_, B> {
         next: *const B,
         group: &[G],
     ) {
-        let padded = self.k.next_multiple_of(B::STEP);
+        let padded = self.k.next_multiple_of(LANES);
         let columns = rows::<G, GROUP>(group, padded);
         for (strip, i) in self.rows.clone().step_by(R).enumerate() {
             let queries = rows::<_, R>(&self.a[i * padded..(i + R) * padded], padded);
-            let mut starts = [B::Start::default(); R];
-            for (r, start) in starts.iter_mut().enumerate() {
-                *start = self.starts[(i + r).min(self.rows.end - 1)];
-            }
             // A single strip streams `b`, which the hardware foresees better than we do.
             let tile = if R == 4 && strip < GROUP && self.rows.len() > R {
                 let next = next.wrapping_add(strip * self.k);
-                group_dots::<S, G, R, true>(simd, queries, starts, columns, next.cast())
+                group_dots::<S, G, R, true>(simd, queries, columns, next.cast())
             } else {
-                group_dots::<S, G, R, false>(simd, queries, starts, columns, next.cast())
+                group_dots::<S, G, R, false>(simd, queries, columns, next.cast())
             };
             for (r, values) in tile.iter().enumerate().take(self.rows.end - i) {
                 // SAFETY: tasks are given disjoint blocks of the output, and a block's tiles follow one another.
                 let out = unsafe { self.out.slice(i + r, j, width) };
-                match <&mut [B::Out; GROUP]>::try_from(&mut *out) {
+                match <&mut [f32; GROUP]>::try_from(&mut *out) {
                     Ok(out) => *out = *values,
                     Err(_) => out.copy_from_slice(&values[..width]),
                 }

@@ -1,6 +1,6 @@
 //! Sixteen lanes of f32 or of 32 bits, in whatever registers the machine has.
 //!
-//! Every instruction set offers the same sixteen lanes (one AVX-512 register, two of AVX2, an array), fuses its
+//! Every instruction set offers the same sixteen lanes (one AVX-512 register, two of AVX2, four of NEON, an array), fuses its
 //! multiply-adds and adds up lanes in the same tree. So a kernel written over [`Simd`] gives the same bits on
 //! every machine, and the tests ask for just that.
 
@@ -8,12 +8,16 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512::Avx512;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use neon::Neon;
 pub(crate) use portable::Portable;
 
 /// Lanes of a vector.
@@ -82,13 +86,6 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn to_f32(self, x: Self::I) -> Self::F;
     /// Each byte with its highest bit flipped: an i8 becomes the u8 that is larger by 128.
     fn flip_signs(self, x: Self::I) -> Self::I;
-    /// The sum of the lanes as i32, wrapping.
-    fn sum_i32(self, x: Self::I) -> i32;
-    /// The sums of four vectors.
-    #[inline(always)]
-    fn sum4_i32(self, x: [Self::I; 4]) -> [i32; 4] {
-        [self.sum_i32(x[0]), self.sum_i32(x[1]), self.sum_i32(x[2]), self.sum_i32(x[3])]
-    }
 
     /// Transposes four rows of sixteen in squares of four: result `j` has, in each quarter `q` of its lanes, the lanes
     /// `4 q + j` of the four rows.

@@ -5,7 +5,7 @@ mod common;
 use common::{bits, chain_bound, numbers, on_every_isa, reference, with_threads};
 use half::{bf16, f16};
 use proptest::prelude::*;
-use rscir_kernels::{Element, dot, dot2, matmul_nt, matmul_nt_i8};
+use rscir_kernels::{Element, dot, dot2, matmul_nt};
 
 /// Around every edge of the tiles: strips of 4 rows, groups of 6 columns, lines of 16, tasks of 240 columns.
 const SHAPES: [(usize, usize, usize); 18] = [
@@ -127,47 +127,6 @@ fn narrow_rows_are_multiplied_as_their_widened_values() {
             |isa, got, _| assert_eq!(got, &expected, "{isa:?} {m}x{n}x{k}"),
         );
     }
-}
-
-/// All i8, the extremes often.
-fn bytes(n: usize, seed: u64) -> Vec<i8> {
-    let byte = |x: f32| {
-        if x > 0.9 {
-            i8::MIN
-        } else if x < -0.9 {
-            i8::MAX
-        } else {
-            (x * 127.0) as i8
-        }
-    };
-    numbers(n, seed).into_iter().map(byte).collect()
-}
-
-#[test]
-fn integers_are_multiplied_exactly() {
-    for (seed, (m, n, k)) in SHAPES.into_iter().chain([(2, 20, 768), (5, 9, 192)]).enumerate() {
-        let (a, b) = (bytes(m * k, seed as u64), bytes(n * k, 100 + seed as u64));
-        let pairs = a.chunks_exact(k).flat_map(|a| b.chunks_exact(k).map(move |b| a.iter().zip(b)));
-        let expected: Vec<i32> =
-            pairs.map(|pair| pair.map(|(&a, &b)| i32::from(a) * i32::from(b)).sum()).collect();
-        on_every_isa(
-            || {
-                let mut out = vec![i32::MIN; m * n];
-                matmul_nt_i8(&a, &b, m, n, k, &mut out);
-                out
-            },
-            |isa, out, _| assert_eq!(out, &expected, "{isa:?} {m}x{n}x{k}"),
-        );
-    }
-}
-
-#[test]
-fn integers_do_not_overflow_at_the_largest_width() {
-    let k = 131_071;
-    let row = vec![i8::MIN; k];
-    let mut out = [0];
-    matmul_nt_i8(&row, &row, 1, 1, k, &mut out);
-    assert_eq!(out, [128 * 128 * k as i32]);
 }
 
 #[test]

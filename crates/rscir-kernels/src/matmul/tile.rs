@@ -11,24 +11,23 @@ pub(super) const GROUP: usize = 6;
 #[inline(always)]
 pub(super) fn group_dots<S: Simd, B: Operand, const R: usize, const AHEAD: bool>(
     simd: S,
-    a: [&[B::Query]; R],
-    starts: [B::Start; R],
+    a: [&[f32]; R],
     b: [&[B]; GROUP],
     next: *const B,
-) -> [[B::Out; GROUP]; R] {
-    let mut out = [[B::Out::default(); GROUP]; R];
+) -> [[f32; GROUP]; R] {
+    let mut out = [[0.0; GROUP]; R];
     if S::WIDE {
-        let mut sums = start::<S, B, R, GROUP>(simd, starts);
+        let mut sums = [[simd.splat(0.0); GROUP]; R];
         accumulate::<S, B, R, GROUP, AHEAD>(simd, a, b, next, &mut sums);
         // Four sums at a time: of the first four of each row, then of the last two of each pair of rows.
         for i in 0..R {
             let [s0, s1, s2, s3, _, _] = sums[i];
-            out[i][..4].copy_from_slice(&B::totals(simd, [s0, s1, s2, s3]));
+            out[i][..4].copy_from_slice(&simd.sum4([s0, s1, s2, s3]));
         }
         for i in (0..R).step_by(2) {
             let second = (i + 1) % R;
             let ([_, _, _, _, s0, s1], [_, _, _, _, s2, s3]) = (sums[i], sums[second]);
-            let totals = B::totals(simd, [s0, s1, s2, s3]);
+            let totals = simd.sum4([s0, s1, s2, s3]);
             out[second][4..].copy_from_slice(&totals[2..]);
             out[i][4..].copy_from_slice(&totals[..2]);
         }
@@ -36,11 +35,11 @@ pub(super) fn group_dots<S: Simd, B: Operand, const R: usize, const AHEAD: bool>
         for i in (0..R).step_by(2) {
             let second = (i + 1).min(R - 1);
             for j in (0..GROUP).step_by(3) {
-                let mut sums = start::<S, B, 2, 3>(simd, [starts[i], starts[second]]);
+                let mut sums = [[simd.splat(0.0); 3]; 2];
                 let b = [b[j], b[j + 1], b[j + 2]];
                 accumulate::<S, B, 2, 3, AHEAD>(simd, [a[i], a[second]], b, next, &mut sums);
-                out[i][j..j + 3].copy_from_slice(&totals::<S, B, 3>(simd, sums[0]));
-                out[second][j..j + 3].copy_from_slice(&totals::<S, B, 3>(simd, sums[1]));
+                out[i][j..j + 3].copy_from_slice(&sums[0].map(|sums| simd.sum(sums)));
+                out[second][j..j + 3].copy_from_slice(&sums[1].map(|sums| simd.sum(sums)));
             }
         }
     }
@@ -50,7 +49,7 @@ pub(super) fn group_dots<S: Simd, B: Operand, const R: usize, const AHEAD: bool>
 /// The dot products of one f32 vector with a few others of its length.
 #[inline(always)]
 pub(super) fn dots<S: Simd, const C: usize>(simd: S, a: &[f32], b: [&[f32]; C]) -> [f32; C] {
-    let mut sums = start::<S, f32, 1, C>(simd, [()]);
+    let mut sums = [[simd.splat(0.0); C]];
     accumulate::<S, f32, 1, C, false>(simd, [a], b, std::ptr::null(), &mut sums);
     let whole = a.len() / LANES * LANES;
     if whole < a.len() {
@@ -59,57 +58,36 @@ pub(super) fn dots<S: Simd, const C: usize>(simd: S, a: &[f32], b: [&[f32]; C]) 
             sums[0][j] = simd.mul_add(a, simd.load_partial(&b[j][whole..]), sums[0][j]);
         }
     }
-    totals::<S, f32, C>(simd, sums[0])
-}
-
-#[inline(always)]
-fn start<S: Simd, B: Operand, const R: usize, const C: usize>(
-    simd: S,
-    starts: [B::Start; R],
-) -> [[B::Vector<S>; C]; R] {
-    let mut sums = [[B::sums(simd, B::Start::default()); C]; R];
-    for i in 0..R {
-        sums[i] = [B::sums(simd, starts[i]); C];
-    }
-    sums
-}
-
-#[inline(always)]
-fn totals<S: Simd, B: Operand, const C: usize>(simd: S, sums: [B::Vector<S>; C]) -> [B::Out; C] {
-    let mut out = [B::Out::default(); C];
-    for j in 0..C {
-        out[j] = B::total(simd, sums[j]);
-    }
-    out
+    sums[0].map(|sums| simd.sum(sums))
 }
 
 /// Adds the products of all whole steps.
 #[inline(always)]
 fn accumulate<S: Simd, B: Operand, const R: usize, const C: usize, const AHEAD: bool>(
     simd: S,
-    a: [&[B::Query]; R],
+    a: [&[f32]; R],
     b: [&[B]; C],
     next: *const B,
-    sums: &mut [[B::Vector<S>; C]; R],
+    sums: &mut [[S::F; C]; R],
 ) {
     let len = a[0].len();
     assert!(a.iter().all(|a| a.len() == len) && b.iter().all(|b| b.len() == len));
     let mut local = *sums;
-    for step in 0..len / B::STEP {
-        let at = step * B::STEP;
+    for step in 0..len / LANES {
+        let at = step * LANES;
         if AHEAD {
             simd.prefetch(next.wrapping_add(at).cast());
         }
-        let mut columns = [local[0][0]; C];
+        let mut columns = [simd.splat(0.0); C];
         for j in 0..C {
-            // SAFETY: all vectors have `len` elements, at least `at + STEP`.
+            // SAFETY: all vectors have `len` elements, at least `at + LANES`.
             columns[j] = unsafe { B::load(simd, b[j].as_ptr().add(at)) };
         }
         for i in 0..R {
             // SAFETY: as above.
-            let row = unsafe { B::load_query(simd, a[i].as_ptr().add(at)) };
+            let row = unsafe { f32::load(simd, a[i].as_ptr().add(at)) };
             for j in 0..C {
-                local[i][j] = B::add(simd, local[i][j], row, columns[j]);
+                local[i][j] = simd.mul_add(row, columns[j], local[i][j]);
             }
         }
     }

@@ -203,16 +203,6 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn sum_i32(self, x: Self::I) -> i32 {
-        op!({
-            let eight = _mm256_add_epi32(x[0], x[1]);
-            let four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256::<1>(eight));
-            let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0x4e>(four));
-            _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<0xb1>(two)))
-        })
-    }
-
-    #[inline(always)]
     fn as_f32(self, x: Self::I) -> Self::F {
         both!(_mm256_castsi256_ps(x))
     }

@@ -195,29 +195,6 @@ impl<const VNNI: bool, const BF16: bool> Simd for Avx512<VNNI, BF16> {
     }
 
     #[inline(always)]
-    fn sum_i32(self, x: Self::I) -> i32 {
-        op!(_mm512_reduce_add_epi32(x))
-    }
-
-    #[inline(always)]
-    fn sum4_i32(self, [a, b, c, d]: [Self::I; 4]) -> [i32; 4] {
-        // As in `sum4`.
-        let four: __m128i = op!({
-            let ab = _mm512_add_epi32(_mm512_shuffle_i32x4::<0x44>(a, b), _mm512_shuffle_i32x4::<0xee>(a, b));
-            let cd = _mm512_add_epi32(_mm512_shuffle_i32x4::<0x44>(c, d), _mm512_shuffle_i32x4::<0xee>(c, d));
-            let four =
-                _mm512_add_epi32(_mm512_shuffle_i32x4::<0x88>(ab, cd), _mm512_shuffle_i32x4::<0xdd>(ab, cd));
-            let two = _mm512_add_epi32(four, _mm512_shuffle_epi32::<0x4e>(four));
-            let one = _mm512_add_epi32(two, _mm512_shuffle_epi32::<0xb1>(two));
-            _mm512_castsi512_si128(_mm512_maskz_compress_epi32(0x1111, one))
-        });
-        let mut out = [0; 4];
-        // SAFETY: the token vouches for the CPU, the array for four writable i32.
-        unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), four) };
-        out
-    }
-
-    #[inline(always)]
     fn as_f32(self, x: Self::I) -> Self::F {
         op!(_mm512_castsi512_ps(x))
     }

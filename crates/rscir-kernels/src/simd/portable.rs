@@ -159,11 +159,6 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn sum_i32(self, x: Self::I) -> i32 {
-        x.iter().fold(0, |sum: i32, &x| sum.wrapping_add(x as i32))
-    }
-
-    #[inline(always)]
     fn as_f32(self, x: Self::I) -> Self::F {
         x.map(f32::from_bits)
     }
