@@ -1,7 +1,7 @@
 //! Matrix products, dot products, the normal distribution and lists of scores, vectorised, each with a plain-Rust twin.
 //!
 //! ```
-//! use rscir_kernels::{Epilogue, PackedMatrix, matmul_nt, survival_of_scores};
+//! use rscir_kernels::{Epilogue, PackedMatrix, matmul_nt, mean_and_deviation, survival_of_scores};
 //!
 //! // Similarities of two queries to three archive rows, d = 4: out[2, 3] = queries . archive^T.
 //! let queries = [1.0, 0.0, 0.0, 0.0, /**/ 0.0, 1.0, 0.0, 0.0];
@@ -10,9 +10,10 @@
 //! matmul_nt(&queries, &archive, 2, 3, 4, &mut scores);
 //! assert_eq!(scores, [1.0, 0.6, 0.0, 0.0, 0.8, 0.0]);
 //!
-//! // How unlikely each score of the first query is under a normal distribution of mean and deviation 0.5.
+//! // How unlikely each score of the first query is under a normal distribution.
+//! let (mean, deviation) = mean_and_deviation(&scores[..3]);
 //! let mut tail = [0.0; 3];
-//! survival_of_scores(&scores[..3], 0.5, 0.5, &mut tail);
+//! survival_of_scores(&scores[..3], mean, deviation, &mut tail);
 //! assert!(tail[0] < tail[1] && tail[1] < tail[2]);
 //!
 //! // A linear layer, its weights packed once.
@@ -50,6 +51,6 @@ pub use coded::{CodedQuery, CodedRows};
 pub use isa::Isa;
 pub use matmul::{Element, dot, dot2, matmul_nt};
 pub use norm::layer_norm;
-pub use normal::{survival, survival_of_scores};
+pub use normal::{mean_and_deviation, survival, survival_of_scores};
 pub use packed::{Epilogue, Finish, PackedBf16, PackedI8, PackedMatrix};
 pub use scores::{BinSet, Binning, count_above, weighted_sum};

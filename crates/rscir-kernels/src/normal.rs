@@ -1,9 +1,9 @@
-//! The upper tail of the normal distribution.
+//! The upper tail of the normal distribution, and the moments that standardise scores.
 //!
 //! These run on the calling thread: a block of scores takes microseconds.
 
 use crate::isa::{Isa, Kernel};
-use crate::simd::Simd;
+use crate::simd::{LANES, Simd};
 
 /// The survival function `Q(z) = 1 - Phi(z)` of each element.
 ///
@@ -26,6 +26,20 @@ pub fn survival(z: &[f32], out: &mut [f32]) {
 pub fn survival_of_scores(scores: &[f32], mean: f64, deviation: f64, out: &mut [f32]) {
     assert_eq!(scores.len(), out.len(), "one tail for each score");
     Isa::current().run(Survival { scores, mean, scale: deviation.recip(), out });
+}
+
+/// The mean and the standard deviation (with `n - 1`) of `x`, in f64 and in two passes.
+///
+/// (NaN, NaN) for an empty slice, a deviation of NaN for a single element.
+pub fn mean_and_deviation(x: &[f32]) -> (f64, f64) {
+    if x.is_empty() {
+        return (f64::NAN, f64::NAN);
+    }
+    let isa = Isa::current();
+    let n = x.len() as f64;
+    let mean = isa.run(PowerSum { x, centre: 0.0, square: false }) / n;
+    let squares = isa.run(PowerSum { x, centre: mean, square: true });
+    (mean, (squares / (n - 1.0)).sqrt())
 }
 
 struct Survival<'a> {
@@ -99,4 +113,37 @@ fn exp_of_negative<S: Simd>(simd: S, x: f64) -> f64 {
         sum = simd.mul_add_f64(sum, r, coefficient);
     }
     sum * f64::from_bits((shifted.to_bits() << 52).wrapping_add(1023 << 52))
+}
+
+/// The sum of `x - centre`, or of its squares.
+struct PowerSum<'a> {
+    x: &'a [f32],
+    centre: f64,
+    square: bool,
+}
+
+impl Kernel for PowerSum<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> f64 {
+        if self.square { self.sum::<2>() } else { self.sum::<1>() }
+    }
+}
+
+impl PowerSum<'_> {
+    #[inline(always)]
+    fn sum<const POWER: i32>(&self) -> f64 {
+        let mut sums = [0.0; 4 * LANES];
+        let (chunks, rest) = self.x.as_chunks::<{ 4 * LANES }>();
+        for chunk in chunks {
+            for i in 0..4 * LANES {
+                sums[i] += (f64::from(chunk[i]) - self.centre).powi(POWER);
+            }
+        }
+        for i in 0..rest.len() {
+            sums[i] += (f64::from(rest[i]) - self.centre).powi(POWER);
+        }
+        sums.iter().sum()
+    }
 }

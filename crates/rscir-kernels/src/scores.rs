@@ -3,7 +3,9 @@
 //! These run on the calling thread: a list of scores takes microseconds.
 
 use crate::isa::{Isa, Kernel};
-use crate::simd::{LANES, Simd};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::LANES;
+use crate::simd::Simd;
 
 /// `out = weights[0] * a + weights[1] * b`, each product rounded before the sum.
 ///

@@ -14,9 +14,12 @@ use crate::weights::{Checkpoint, Loader};
 
 /// Images that a CPU encodes at a time: enough rows for its matrix products, few enough that the values between two of
 /// them stay in its caches.
-const CPU_IMAGES: usize = 8;
+const CPU_IMAGES: usize = 4;
 
-/// Texts that are encoded at a time.
+/// Texts that a CPU encodes at a time, by the same measure.
+const CPU_TEXTS: usize = 16;
+
+/// Texts that a GPU encodes at a time.
 const TEXTS: usize = 64;
 
 /// An image tower and a text tower.
@@ -137,7 +140,8 @@ impl Towers {
             prompts.iter().enumerate().map(|(text, prompt)| (self.text.reach(&prompt.ids), text)).collect();
         order.sort_unstable();
         let mut vectors = vec![0.0; prompts.len() * dim];
-        for some in order.chunks(TEXTS) {
+        let texts = if self.compute.device.is_cpu() { CPU_TEXTS } else { TEXTS };
+        for some in order.chunks(texts) {
             let length = some.last().map_or(0, |(reach, _)| *reach);
             let mut ids = Vec::with_capacity(some.len() * length);
             let mut injections = Vec::new();
