@@ -310,6 +310,30 @@ def report(work):
                 row = [f"{name} {precision}", *(f"{n / t:.2f}" if t else "" for n, t in rates)]
                 row += [f"{median('first'):.2f}", f"{median('memory'):,.0f}", *cosines(work, name, precision), str(len(results))]
                 print("| " + " | ".join(row) + " |")
+    if all(any((m["engine"], m["precision"], m["threads"]) == (name, p, 2) for m in measured) for name, (_, ps) in ENGINES.items() for p in ps):
+        report_ratios(measured)
+
+
+def ratios(measured, ours, peers, rate):
+    """How fast ours is beside the best of the peers: from all rounds' medians, and the median of each round's ratio."""
+    results = lambda name, precision: [m["results"] for m in measured if (m["engine"], m["precision"], m["threads"]) == (name, precision, 2)]
+    mine, others = results(*ours), [results(*peer) for peer in peers]
+    middle = lambda rounds: {cell: statistics.median(r[cell] for r in rounds if cell in r) for cell in rounds[0]}
+    of_medians = rate(middle(mine)) / max(rate(middle(rounds)) for rounds in others)
+    by_round = statistics.median(rate(r) / max(map(rate, peers)) for r, *peers in zip(mine, *others))
+    return f"{of_medians:.2f} | {by_round:.2f}"
+
+
+def report_ratios(measured):
+    """Two threads; of images the best batch of each engine. Rounds must have all cells."""
+    best = lambda r: max(int(cell.split()[1]) / r[cell] for cell in CELLS if cell.startswith("images"))
+    rates = {"images": best, "one image": lambda r: 1 / r["images 1"], "texts b64": lambda r: 1 / r["texts 64"]}
+    print("\n| rscir to the best peer | of the medians | median of the rounds' |\n|---|---|---|")
+    for precision in ["f32", "bf16", "int8"]:
+        peers = [(name, precision) for name, (kind, precisions) in ENGINES.items() if kind and precision in precisions]
+        for what, rate in rates.items():
+            print(f"| {precision}, {what} | {ratios(measured, ('rscir', precision), peers, rate)} |")
+    print(f"| int8, images, to ONNX Runtime alone | {ratios(measured, ('rscir', 'int8'), [('ONNX Runtime', 'int8')], best)} |")
 
 
 def main():
