@@ -105,7 +105,10 @@ impl Stack {
             let rows = rows.filter(|_| is_last);
             x = block.forward(x, self, rows, &mut scratch)?;
         }
-        held().push(scratch);
+        // A GPU's batches are made for the memory that is free between calls.
+        if self.compute.device.is_cpu() {
+            held().push(scratch);
+        }
         Ok(x)
     }
 }
