@@ -20,52 +20,43 @@ use crate::tile::{Bf16, Product, Single, TALL, tile};
 /// Vectors of queries in a block.
 const BLOCK: usize = 2;
 
+/// The sizes of an attention, and who attends to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttentionShape {
+    /// Items, which do not see each other.
+    pub batch: usize,
+    /// Of each item.
+    pub tokens: usize,
+    /// Heads.
+    pub heads: usize,
+    /// Dimensions of a head.
+    pub head_dim: usize,
+    /// Whether a token attends to itself and those before it alone.
+    pub causal: bool,
+}
+
 /// `softmax(Q K^T / sqrt(head_dim)) V` for every head (Vaswani et al., Attention Is All You Need, 2017).
 ///
 /// `qkv[batch * tokens, 3 * heads * head_dim]` has in each row a token's queries, head after head, then its keys, then
-/// its values; `out[batch * tokens, heads * head_dim]` gets its outputs, head after head. If `causal`, a token attends
-/// to itself and those before it alone.
+/// its values; `out[batch * tokens, heads * head_dim]` gets its outputs, head after head.
 ///
 /// # Panics
-/// If a slice's length is not what the dimensions say.
-pub fn attention(
-    qkv: &[f32],
-    batch: usize,
-    tokens: usize,
-    heads: usize,
-    head_dim: usize,
-    causal: bool,
-    out: &mut [f32],
-) {
-    attend::<Single>(qkv, batch, tokens, heads, head_dim, causal, out);
+/// If a slice's length is not what the shape says.
+pub fn attention(qkv: &[f32], shape: AttentionShape, out: &mut [f32]) {
+    attend::<Single>(qkv, shape, out);
 }
 
 /// [`attention`] with the operands of both products rounded to bf16: queries and keys, the exponentials of the scores
 /// and the values. Sums, and the softmax between, are in f32.
 ///
 /// # Panics
-/// If a slice's length is not what the dimensions say.
-pub fn attention_bf16(
-    qkv: &[f32],
-    batch: usize,
-    tokens: usize,
-    heads: usize,
-    head_dim: usize,
-    causal: bool,
-    out: &mut [f32],
-) {
-    attend::<Bf16>(qkv, batch, tokens, heads, head_dim, causal, out);
+/// If a slice's length is not what the shape says.
+pub fn attention_bf16(qkv: &[f32], shape: AttentionShape, out: &mut [f32]) {
+    attend::<Bf16>(qkv, shape, out);
 }
 
-fn attend<P: Operand>(
-    qkv: &[f32],
-    batch: usize,
-    tokens: usize,
-    heads: usize,
-    head_dim: usize,
-    causal: bool,
-    out: &mut [f32],
-) {
+fn attend<P: Operand>(qkv: &[f32], shape: AttentionShape, out: &mut [f32]) {
+    let AttentionShape { batch, tokens, heads, head_dim, causal } = shape;
     let width = heads * head_dim;
     assert_eq!(
         qkv.len(),

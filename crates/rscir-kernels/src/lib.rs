@@ -46,7 +46,7 @@ mod scores;
 mod simd;
 mod tile;
 
-pub use attention::{attention, attention_bf16};
+pub use attention::{AttentionShape, attention, attention_bf16};
 pub use coded::{CodedQuery, CodedRows};
 pub use isa::Isa;
 pub use matmul::{Element, dot, dot2, matmul_nt};

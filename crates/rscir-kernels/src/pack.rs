@@ -60,43 +60,28 @@ pub(crate) fn pack<S: Simd, C: Conversion, const H: usize>(
     let step = LANES * C::GROUP;
     let k = rows[0].len();
     assert!(rows.iter().all(|row| row.len() == k) && to.len() == k.div_ceil(C::GROUP), "rows of one length");
-    let (blocks, last) = to.as_chunks_mut::<LANES>();
+    // What is left after these lacks elements for a whole block, though it may have sixteen groups.
+    let (blocks, last) = to.split_at_mut(k / step * LANES);
+    let (blocks, _) = blocks.as_chunks_mut::<LANES>();
     for (b, block) in blocks.iter_mut().enumerate() {
-        if (b + 1) * step > k {
-            // The last group of a whole block may lack elements.
-            let mut padded = [[0.0; 4 * LANES]; H];
-            pack_block::<S, C, H>(simd, &pad(rows, b * step, &mut padded).map(|x| &x[..step]), infos, block);
-        } else {
-            let mut part = [&[][..]; H];
-            for h in 0..H {
-                // Rows lie a page or more apart: too many streams for the CPU to follow.
-                simd.prefetch(rows[h][b * step..].as_ptr().wrapping_add(AHEAD));
-                part[h] = &rows[h][b * step..(b + 1) * step];
-            }
-            pack_block::<S, C, H>(simd, &part, infos, block);
+        let mut part = [&[][..]; H];
+        for h in 0..H {
+            // Rows lie a page or more apart: too many streams for the CPU to follow.
+            simd.prefetch(rows[h][b * step..].as_ptr().wrapping_add(AHEAD));
+            part[h] = &rows[h][b * step..(b + 1) * step];
         }
+        pack_block::<S, C, H>(simd, &part, infos, block);
     }
     if !last.is_empty() {
         let mut padded = [[0.0; 4 * LANES]; H];
-        let part = pad(rows, blocks.len() * step, &mut padded).map(|x| &x[..step]);
+        for (padded, row) in padded.iter_mut().zip(rows) {
+            let rest = &row[blocks.len() * step..];
+            padded[..rest.len()].copy_from_slice(rest);
+        }
         let mut block = [[0; H]; LANES];
-        pack_block::<S, C, H>(simd, &part, infos, &mut block);
+        pack_block::<S, C, H>(simd, &padded.each_ref().map(|row| &row[..step]), infos, &mut block);
         last.copy_from_slice(&block[..last.len()]);
     }
-}
-
-/// The ends of rows, from `first`, with zeros behind.
-#[inline(always)]
-fn pad<'a, const H: usize>(
-    rows: &[&[f32]; H],
-    first: usize,
-    padded: &'a mut [[f32; 4 * LANES]; H],
-) -> [&'a [f32]; H] {
-    for (padded, row) in padded.iter_mut().zip(rows) {
-        let rest = &row[first..];
-        padded[..rest.len()].copy_from_slice(rest);
-    }
-    padded.each_ref().map(|row| &row[..])
 }
 
 /// Sixteen groups of each row.

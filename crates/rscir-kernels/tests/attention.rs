@@ -4,7 +4,7 @@ mod common;
 
 use common::{bits, numbers, on_every_isa, with_threads};
 use half::bf16;
-use rscir_kernels::{attention, attention_bf16, layer_norm};
+use rscir_kernels::{AttentionShape, attention, attention_bf16, layer_norm};
 
 /// Batch, tokens, heads, width of a head: around the edges of every block, and the towers' own shapes.
 const SHAPES: [(usize, usize, usize, usize); 10] = [
@@ -54,7 +54,7 @@ fn attended(
     causal: bool,
 ) -> Vec<f32> {
     let mut out = vec![f32::NAN; batch * tokens * heads * dim];
-    attention(qkv, batch, tokens, heads, dim, causal, &mut out);
+    attention(qkv, AttentionShape { batch, tokens, heads, head_dim: dim, causal }, &mut out);
     out
 }
 
@@ -86,7 +86,7 @@ fn attended_bf16(
     causal: bool,
 ) -> Vec<f32> {
     let mut out = vec![f32::NAN; batch * tokens * heads * dim];
-    attention_bf16(qkv, batch, tokens, heads, dim, causal, &mut out);
+    attention_bf16(qkv, AttentionShape { batch, tokens, heads, head_dim: dim, causal }, &mut out);
     out
 }
 

@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, InplaceOp2, Layout, Tensor};
 use rscir_core::Precision;
-use rscir_kernels::{Epilogue, PackedBf16, PackedI8, PackedMatrix};
+use rscir_kernels::{AttentionShape, Epilogue, PackedBf16, PackedI8, PackedMatrix};
 
 use super::config::Activation;
 use crate::Result;
@@ -92,9 +92,8 @@ pub(super) fn self_attention(
         Precision::Bf16 | Precision::I8 => rscir_kernels::attention_bf16,
         _ => rscir_kernels::attention,
     };
-    run("self-attention", qkv, out, |qkv, out| {
-        attention(qkv, batch, tokens, heads, width / heads, causal, out);
-    })
+    let shape = AttentionShape { batch, tokens, heads, head_dim: width / heads, causal };
+    run("self-attention", qkv, out, |qkv, out| attention(qkv, shape, out))
 }
 
 /// Runs a kernel that reads one contiguous f32 tensor and writes another.

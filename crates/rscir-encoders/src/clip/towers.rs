@@ -135,6 +135,10 @@ impl Towers {
     /// The vectors of texts, `[texts, dim]`, not normalised. Texts are batched by length; ids beyond what decides a
     /// text's vector are left out, missing ones are `padding`.
     pub(crate) fn encode_texts(&self, prompts: &[Prompt<'_>], padding: u32) -> Result<Vec<f32>> {
+        self.in_pool(|| self.encode_prompts(prompts, padding))
+    }
+
+    fn encode_prompts(&self, prompts: &[Prompt<'_>], padding: u32) -> Result<Vec<f32>> {
         let dim = self.config.dim;
         let mut order: Vec<(usize, usize)> =
             prompts.iter().enumerate().map(|(text, prompt)| (self.text.reach(&prompt.ids), text)).collect();
@@ -152,8 +156,7 @@ impl Towers {
                     injections.push(Injection { text: row, position, embedding });
                 }
             }
-            let encoded = self.in_pool(|| self.text.forward(&ids, length, &injections))?;
-            let encoded = encoded.flatten_all()?.to_vec1::<f32>()?;
+            let encoded = self.text.forward(&ids, length, &injections)?.flatten_all()?.to_vec1::<f32>()?;
             for (vector, (_, text)) in encoded.chunks_exact(dim).zip(some) {
                 vectors[text * dim..][..dim].copy_from_slice(vector);
             }
