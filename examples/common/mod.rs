@@ -5,6 +5,7 @@
 pub mod bars;
 pub mod model;
 pub mod page;
+pub mod text;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

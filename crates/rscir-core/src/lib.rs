@@ -30,6 +30,7 @@ mod encoder;
 mod error;
 mod method;
 mod moments;
+mod printable;
 mod progress;
 mod query;
 mod ranking;
@@ -44,6 +45,7 @@ pub use encoder::{ImageEncoder, InjectedPrompt, PixelBatch, RgbView, TextEncoder
 pub use error::{Error, Result};
 pub use method::{Composition, Fusion, Method, Modality, score_composition, score_fusion};
 pub use moments::{Moments, ScoreStatistics};
+pub use printable::{is_unprintable, printable};
 pub use progress::{Progress, Silent};
 pub use query::ComposedQuery;
 pub use ranking::{Scored, TopK, top_k};
