@@ -6,7 +6,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// No method has this name.
-    #[error("there is no method {name:?}; known methods: {known}")]
+    #[error(
+        "there is no method {name:?}; known methods: {known}; parameters follow a colon or stand in parentheses: rrf:k=60 or \
+         rrf(k=60)"
+    )]
     UnknownMethod {
         /// What was asked for.
         name: String,

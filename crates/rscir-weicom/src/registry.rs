@@ -14,7 +14,8 @@ use crate::{
 /// Parsed from a name and, after a colon, parameters: `image`, `text`, `sum`, `product`, `product:raw`, `weicom`,
 /// `weicom:0.6`, `weicom:lambda=0.6,norm=zscore`, `min:norm=minmax`, `slerp:0.5`, `rrf:k=60,image=1,text=2`, `dbsf`,
 /// `freedom:kappa=20,ni=7,mu=7`, `basic:aa=0.2,context=100,components=250,qe=25,harris=0.1` (a stage is switched off by
-/// `context=off`, `centring=off`, `projection=off`, `qe=off`, `norm=off`).
+/// `context=off`, `centring=off`, `projection=off`, `qe=off`, `norm=off`). Parameters may stand in parentheses as well, so
+/// [labels](Method::label) can be parsed: `rrf(k=60)`, `basic(context=off)`.
 ///
 /// ```
 /// use rscir_weicom::{MethodSpec, Resources};
@@ -73,6 +74,31 @@ impl MethodSpec {
     pub const NAMES: [&'static str; 11] =
         ["image", "text", "sum", "product", "min", "weicom", "slerp", "rrf", "dbsf", "freedom", "basic"];
 
+    /// Splits a list of methods at its commas, but for those between parameters: `"image,rrf:k=60,text=2"` holds `image` and
+    /// `rrf:k=60,text=2`.
+    ///
+    /// ```
+    /// # use rscir_weicom::MethodSpec;
+    /// assert_eq!(MethodSpec::split_list("rrf(k=20,text=2), sum"), ["rrf(k=20,text=2)", "sum"]);
+    /// ```
+    pub fn split_list(list: &str) -> Vec<&str> {
+        let mut methods = Vec::new();
+        let (mut start, mut depth) = (0, 0_usize);
+        for (at, c) in list.char_indices() {
+            match c {
+                '(' => depth += 1,
+                ')' => depth = depth.saturating_sub(1),
+                ',' if depth == 0 && !begins_with_parameter(&list[at + 1..]) => {
+                    methods.push(list[start..at].trim());
+                    start = at + 1;
+                }
+                _ => {}
+            }
+        }
+        methods.push(list[start..].trim());
+        methods
+    }
+
     /// The method itself.
     ///
     /// # Errors
@@ -108,6 +134,21 @@ impl MethodSpec {
     }
 }
 
+/// True if a list goes on with a named parameter, which belongs to the method before it.
+fn begins_with_parameter(rest: &str) -> bool {
+    rest.find(['=', ',', ':', '(']).is_some_and(|at| rest.as_bytes()[at] == b'=')
+}
+
+/// The name and the parameters of a method, which follow a colon or stand in parentheses.
+fn split(method: &str) -> (&str, Option<&str>) {
+    let method = method.trim();
+    match method.split_once([':', '(']) {
+        Some((name, text)) if method.as_bytes()[name.len()] == b':' => (name.trim(), Some(text)),
+        Some((name, text)) if text.ends_with(')') => (name.trim(), Some(&text[..text.len() - 1])),
+        _ => (method, None),
+    }
+}
+
 fn need<T: Clone>(method: &'static str, resource: &'static str, given: &Option<T>) -> Result<T> {
     given.clone().ok_or(Error::MissingResource { method, resource })
 }
@@ -116,10 +157,7 @@ impl FromStr for MethodSpec {
     type Err = Error;
 
     fn from_str(s: &str) -> Result<Self> {
-        let (name, text) = match s.split_once(':') {
-            Some((name, text)) => (name.trim(), Some(text)),
-            None => (s.trim(), None),
-        };
+        let (name, text) = split(s);
         let plain = |method, spec| Parameters::new(method, text).finish().map(|()| spec);
         match name {
             "image" => plain("image", Self::Image),
@@ -212,6 +250,8 @@ fn normalization(parameters: &mut Parameters<'_>) -> Result<Option<Normalization
 
 #[cfg(test)]
 mod tests {
+    use rscir_core::EncoderSpec;
+
     use super::*;
 
     fn label(s: &str) -> String {
@@ -241,12 +281,64 @@ mod tests {
         }
     }
 
+    /// Encodes every text alike: enough to build a method.
+    struct Same(EncoderSpec);
+
+    impl TextEncoder for Same {
+        fn spec(&self) -> &EncoderSpec {
+            &self.0
+        }
+
+        fn encode_texts(&self, texts: &[&str]) -> rscir_core::Result<Embeddings> {
+            Embeddings::normalize(2, [1.0, 0.0].repeat(texts.len()))
+        }
+    }
+
+    #[test]
+    fn what_a_table_prints_of_a_method_chooses_it_again() {
+        let words = vec!["sea".to_string(), "town".to_string(), "wood".to_string()];
+        let features = Embeddings::normalize(2, vec![1.0, 0.0, 0.0, 1.0, 1.0, 1.0]).unwrap();
+        let vocabulary = Arc::new(Vocabulary::new(words, features).unwrap());
+        let resources = Resources {
+            encoder: Some(Arc::new(Same(EncoderSpec::unknown(2)))),
+            vocabulary: Some(Arc::clone(&vocabulary)),
+            subjects: Some(Arc::clone(&vocabulary)),
+            styles: Some(vocabulary),
+            ..Resources::default()
+        };
+        let with_parameters = [
+            "product:raw",
+            "min:norm=none",
+            "weicom:0.6",
+            "weicom:lambda=0.3,norm=minmax",
+            "slerp:0.25",
+            "rrf:20",
+            "rrf:k=20,image=1,text=0.5",
+            "freedom:kappa=2,ni=1,mu=2",
+            "basic:context=off",
+            "basic:context=3,centring=off,aa=0.4,components=2,qe=off,norm=off,harris=0",
+            "basic:projection=off",
+        ];
+        for text in MethodSpec::NAMES.into_iter().chain(with_parameters) {
+            let spec: MethodSpec = text.parse().unwrap();
+            let label = spec.build(&resources).unwrap().label();
+            assert_eq!(label.parse::<MethodSpec>().unwrap(), spec, "{text}: {label}");
+            assert_eq!(MethodSpec::split_list(&format!("{label},{label}")), [&label, &label]);
+            assert_eq!(MethodSpec::split_list(&format!("sum, {text},image")), ["sum", text, "image"]);
+        }
+        for wrong in ["rrf(k=60", "rrf k=60", "(k=60)"] {
+            let error = wrong.parse::<MethodSpec>().unwrap_err().to_string();
+            assert!(error.contains("there is no method") && error.contains("rrf(k=60)"), "{error}");
+        }
+    }
+
     #[test]
     fn mistakes_say_what_is_allowed() {
         for (text, expected) in [
             (
                 "weight",
-                "there is no method \"weight\"; known methods: image, text, sum, product, min, weicom, slerp, rrf, dbsf, freedom, basic",
+                "there is no method \"weight\"; known methods: image, text, sum, product, min, weicom, slerp, rrf, dbsf, freedom, \
+                 basic; parameters follow a colon or stand in parentheses: rrf:k=60 or rrf(k=60)",
             ),
             ("image:0.5", "method image has no parameter \"0.5\"; it has: none"),
             ("weicom:0.5,mu=1", "method weicom has no parameter \"mu\"; it has: lambda, norm"),
