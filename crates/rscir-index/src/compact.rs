@@ -16,7 +16,9 @@ impl ArchiveWriter {
     /// disturbed. If the power goes meanwhile, the archive is as it was or compacted.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io), [`Error::Poisoned`](crate::Error::Poisoned).
+    /// [`Error::Damaged`](crate::Error::Damaged) if a segment is not what was written: nothing is changed then, since its
+    /// rows would get a checksum that calls them sound; see [`repair`](crate::repair()). [`Error::Io`](crate::Error::Io),
+    /// [`Error::Poisoned`](crate::Error::Poisoned).
     pub fn compact(&mut self) -> Result<()> {
         self.check_health()?;
         let entries = &self.manifest.segments;
@@ -67,6 +69,7 @@ impl ArchiveWriter {
 
     /// Replaces all segments but the first `kept` by new ones of the given rows.
     fn rewrite(&mut self, kept: usize, rows: Vec<(usize, usize)>) -> Result<()> {
+        self.check_copied(rows.iter().map(|&(segment, _)| segment))?;
         let written = self.write_segments(rows.len(), &|i| {
             // Rows are asked for in order, some times over.
             if i.is_multiple_of(RELEASED_ROWS) {

@@ -8,11 +8,12 @@ use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 
 use crate::columns::RowValues;
 use crate::columns::stored::{self, ColumnTensor, StoredColumn};
+use crate::digest::{Digest, HashingWriter};
 use crate::manifest::SegmentEntry;
 use crate::moments::moments_of;
 use crate::rows::{StoredRows, value_size};
 use crate::storage::Bytes;
-use crate::{Error, Result};
+use crate::{Error, IoAction, Result};
 
 #[cfg(target_endian = "big")]
 compile_error!("segments are little-endian and are used as they lie on disk");
@@ -28,6 +29,10 @@ const MOMENTS_PER_DIM: usize = 4;
 /// Bytes that a header may have. Ours have under 1,000, and under 700 more for each of 64 columns: three tensors, in
 /// whose names each of 64 bytes may be escaped.
 const MAX_HEADER: u64 = 1 << 16;
+
+/// Bytes of a mapped file that are held in memory while its checksum is computed: large enough that letting go of them
+/// costs nothing beside hashing them, which takes some milliseconds.
+const CHECKED_AT_ONCE: usize = 4 << 20;
 
 /// Where `embeddings` begin in the file is a multiple of this: a cache line, and the widest vector register.
 const ALIGNMENT: usize = 64;
@@ -231,6 +236,17 @@ impl Segment {
             return Err(Error::SegmentKey { path: path.into(), row: self.rows });
         }
         Ok(())
+    }
+
+    /// Reads the whole file and refuses it if its checksum is not `sha256`; `path` is for the error. Takes no more memory
+    /// than [`CHECKED_AT_ONCE`], if the file is mapped.
+    pub(crate) fn check(&self, sha256: &Digest, path: &Path) -> Result<()> {
+        let mut hash = HashingWriter::new(io::sink());
+        for part in self.bytes.chunks(CHECKED_AT_ONCE) {
+            hash.write_all(part).map_err(Error::io(IoAction::Read, path))?;
+            self.release();
+        }
+        if hash.finish().1 == *sha256 { Ok(()) } else { Err(Error::Damaged { path: path.into() }) }
     }
 
     /// The whole file.

@@ -96,9 +96,7 @@ fn verify_segment(
     first_row: usize,
 ) -> Result<()> {
     let segment = directory.open_segment(entry, manifest.precision, manifest.spec.dim, Access::Map)?;
-    if Digest::of(segment.bytes()) != entry.sha256 {
-        return Err(Error::Damaged { path: directory.segment_path(&entry.sha256) });
-    }
+    segment.check(&entry.sha256, &directory.segment_path(&entry.sha256))?;
     schema.add(segment.columns())?;
     for (second, row) in (first_row..).zip(entry.deleted.gaps(entry.rows).flatten()) {
         let key = segment.key(row);

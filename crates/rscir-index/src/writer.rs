@@ -3,6 +3,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use rscir_core::{
     EmbeddingSink, Embeddings, EncoderSpec, Error as CoreError, Fingerprint, Precision, SinkRow,
 };
@@ -251,7 +252,7 @@ impl ArchiveWriter {
     /// A row that is changed moves to the end, with its vector and its fingerprint.
     ///
     /// # Errors
-    /// As [`ArchiveWriter::commit_with_columns`].
+    /// As [`ArchiveWriter::commit_with_columns`], and [`Error::Damaged`] as [`ArchiveWriter::compact`].
     pub fn set_columns(&mut self, keys: &[&str], columns: &Columns) -> Result<usize> {
         self.check_health()?;
         columns.check_rows(keys.len())?;
@@ -271,6 +272,7 @@ impl ArchiveWriter {
         if changed.is_empty() {
             return Ok(0);
         }
+        self.check_copied(changed.iter().map(|&(_, segment, _)| segment))?;
         let written = self.write_segments(changed.len(), &|at| {
             let (i, segment, row) = changed[at];
             Row { values: RowValues::Given(columns, i), ..self.segments[segment].segment.row(row) }
@@ -330,6 +332,20 @@ impl ArchiveWriter {
 
     fn segment_at(&self, place: &Place) -> usize {
         self.segments.partition_point(|s| s.number < place.segment_number)
+    }
+
+    /// Refuses to go on if one of these segments, from which rows are to be copied, is not what was written: damaged rows
+    /// must never get a checksum that calls them sound.
+    pub(crate) fn check_copied(&self, segments: impl Iterator<Item = usize>) -> Result<()> {
+        let mut copied = vec![false; self.segments.len()];
+        segments.for_each(|segment| copied[segment] = true);
+        let check = |(segment, entry): (&NumberedSegment, &SegmentEntry)| {
+            segment.segment.check(&entry.sha256, &self.directory.segment_path(&entry.sha256))
+        };
+        let parts = self.segments.par_iter().zip(&self.manifest.segments).zip(copied);
+        let checked: Vec<Result<()>> =
+            parts.filter_map(|(part, copied)| copied.then(|| check(part))).collect();
+        checked.into_iter().collect()
     }
 
     /// Writes rows `0..n` as segments, durably, and opens them; no manifest names them yet.

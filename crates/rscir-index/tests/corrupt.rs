@@ -59,9 +59,11 @@ fn is_found(store: &FaultyStorage, path: &Path, bytes: &[u8]) -> bool {
             let _ = archive.moments().statistics(queries.row(0)).unwrap();
         }
     }
-    if let Ok(mut writer) = ArchiveWriter::open_with(storage, DIR) {
+    if let Ok(mut writer) = ArchiveWriter::open_with(storage.clone(), DIR) {
         take(&mut writer, &Step::Commit(vec![5, 90], 2)).unwrap();
-        writer.compact_sorted().unwrap();
+        let refused = writer.compact_sorted();
+        assert!(matches!(&refused, Err(Error::Damaged { path: named }) if named == path), "{refused:?}");
+        assert!(!verify_with(storage, DIR).unwrap().is_sound(), "what was refused is still found");
     }
     assert!(found || !refused, "what cannot be opened is not verified as sound");
     found
@@ -223,4 +225,51 @@ fn a_missing_segment_is_named() {
     std::fs::remove_file(&segment).unwrap();
     let Err(Error::MissingSegment { path }) = DiskArchive::open(&dir) else { panic!("opened") };
     assert_eq!(path, segment);
+}
+
+/// One bit of a vector in the first of two segments is flipped; the archive opens.
+fn with_a_flipped_bit() -> (Arc<FaultyStorage>, PathBuf) {
+    let store = store(Precision::F32);
+    let (path, mut bytes) = files(&store)
+        .into_iter()
+        .filter(|(path, _)| path.extension().unwrap() == "safetensors")
+        .max_by_key(|(_, bytes)| bytes.len())
+        .unwrap();
+    // The vectors begin at a multiple of 64 bytes, and the middle of the file is among them or the moments.
+    let at = bytes.windows(4).position(|four| four == common::vector(7, 1)[0].to_le_bytes()).unwrap();
+    bytes[at] ^= 1;
+    store.put(&path, &bytes);
+    (Arc::new(store.restart(Pending::Kept)), path)
+}
+
+#[test]
+fn rows_of_a_damaged_segment_are_never_written_under_a_new_checksum() {
+    let steps: [(&str, fn(&mut ArchiveWriter) -> rscir_index::Result<()>); 4] = [
+        ("compaction", |writer| writer.compact()),
+        ("sorting", |writer| writer.compact_sorted()),
+        ("other columns", |writer| {
+            let columns = Columns::new(1).with("label", vec!["harbor".to_string()])?;
+            writer.set_columns(&[&key(7)], &columns).map(|_| ())
+        }),
+        ("a merge", |writer| {
+            // Sixteen segments of one row make a merge, and the next sixteen times sixteen one with the damaged.
+            (100..2000).try_for_each(|row| Ok(take(writer, &Step::Commit(vec![row], 1))?))
+        }),
+    ];
+    for (name, step) in steps {
+        let (storage, damaged) = with_a_flipped_bit();
+        let mut writer = ArchiveWriter::open_with(storage.clone(), DIR).unwrap();
+        let refused = step(&mut writer);
+        let Err(error @ Error::Damaged { path }) = &refused else { panic!("{name}: {refused:?}") };
+        assert_eq!(*path, damaged, "{name} names the file");
+        assert!(error.to_string().contains("repair"), "{name}: {error}");
+        // The writer goes on with what copies nothing.
+        assert_eq!(writer.delete(&[&key(1)]).unwrap(), 1);
+        drop(writer);
+        let found = verify_with(storage.clone(), DIR).unwrap();
+        assert_eq!(found.damage.iter().map(|d| &d.path).collect::<Vec<_>>(), [&damaged], "{name}");
+        repair_with(storage.clone(), DIR).unwrap().drop_damaged().unwrap();
+        step(&mut ArchiveWriter::open_with(storage.clone(), DIR).unwrap()).unwrap();
+        assert!(verify_with(storage, DIR).unwrap().is_sound(), "{name} after the repair");
+    }
 }
