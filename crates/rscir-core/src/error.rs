@@ -66,6 +66,9 @@ pub enum Error {
         /// The implementor.
         by: String,
     },
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] crate::files::FileError),
     /// An implementor's own error.
     #[error("{during}")]
     Source {

@@ -28,6 +28,7 @@ mod columns;
 mod embeddings;
 mod encoder;
 mod error;
+pub mod files;
 mod method;
 mod moments;
 mod printable;
