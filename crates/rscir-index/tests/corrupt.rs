@@ -235,16 +235,19 @@ fn with_a_flipped_bit() -> (Arc<FaultyStorage>, PathBuf) {
         .filter(|(path, _)| path.extension().unwrap() == "safetensors")
         .max_by_key(|(_, bytes)| bytes.len())
         .unwrap();
-    // The vectors begin at a multiple of 64 bytes, and the middle of the file is among them or the moments.
+    // The first value of a row that stays live.
     let at = bytes.windows(4).position(|four| four == common::vector(7, 1)[0].to_le_bytes()).unwrap();
     bytes[at] ^= 1;
     store.put(&path, &bytes);
     (Arc::new(store.restart(Pending::Kept)), path)
 }
 
+/// Something that copies rows of the first segment into another.
+type Rewrite = fn(&mut ArchiveWriter) -> rscir_index::Result<()>;
+
 #[test]
 fn rows_of_a_damaged_segment_are_never_written_under_a_new_checksum() {
-    let steps: [(&str, fn(&mut ArchiveWriter) -> rscir_index::Result<()>); 4] = [
+    let steps: [(&str, Rewrite); 4] = [
         ("compaction", |writer| writer.compact()),
         ("sorting", |writer| writer.compact_sorted()),
         ("other columns", |writer| {
@@ -252,7 +255,7 @@ fn rows_of_a_damaged_segment_are_never_written_under_a_new_checksum() {
             writer.set_columns(&[&key(7)], &columns).map(|_| ())
         }),
         ("a merge", |writer| {
-            // Sixteen segments of one row make a merge, and the next sixteen times sixteen one with the damaged.
+            // Sixteen segments of one row are merged; sixteen of sixteen rows with the damaged one, which is before them.
             (100..2000).try_for_each(|row| Ok(take(writer, &Step::Commit(vec![row], 1))?))
         }),
     ];
