@@ -58,21 +58,35 @@ impl From<Digest> for String {
     }
 }
 
+/// Takes the checksum of bytes as they come.
+#[derive(Clone, Default)]
+pub(crate) struct Hasher(Sha256);
+
+impl Hasher {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
+    }
+}
+
 /// Passes bytes on and keeps their checksum and number.
 pub(crate) struct HashingWriter<W> {
     inner: W,
-    hash: Sha256,
+    hash: Hasher,
     len: u64,
 }
 
 impl<W: Write> HashingWriter<W> {
     pub(crate) fn new(inner: W) -> Self {
-        Self { inner, hash: Sha256::new(), len: 0 }
+        Self { inner, hash: Hasher::default(), len: 0 }
     }
 
     /// What it wrote to, the checksum and the number of bytes.
     pub(crate) fn finish(self) -> (W, Digest, u64) {
-        (self.inner, Digest(self.hash.finalize().into()), self.len)
+        (self.inner, self.hash.finish(), self.len)
     }
 }
 

@@ -2,6 +2,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rscir_core::files::{FileAction, FileError};
 use rscir_core::{ColumnType, Precision};
 
 /// The result of everything in this crate that can fail.
@@ -106,9 +107,28 @@ pub enum Error {
         /// Length of the list.
         got: usize,
     },
+    /// A list beside an array was written with another array.
+    #[error(
+        "{} was written with an array whose {what} is {expected}, not {got}: one of the two files was replaced or \
+         damaged; restore it from a copy, or write both anew",
+        list.display()
+    )]
+    OtherArray {
+        /// The list.
+        list: PathBuf,
+        /// What differs: `number of rows` or `SHA-256`.
+        what: &'static str,
+        /// What the list says.
+        expected: String,
+        /// What the array has.
+        got: String,
+    },
     /// A file without rows.
     #[error("there are no rows")]
     NoRows,
+    /// Rows without values.
+    #[error("the rows have no columns, so they have no direction: write them anew")]
+    NoColumns,
     /// Rows of another width than needed.
     #[error("the rows are {got} wide, not {expected}: they come from another model")]
     Width {
@@ -240,6 +260,9 @@ pub enum Error {
         /// What it holds.
         got: String,
     },
+    /// A file that was named is none that is read or replaced.
+    #[error(transparent)]
+    Input(FileError),
     /// The file system, or what an archive lies on, refused.
     #[error("{}: {action} failed: {source}", path.display())]
     Io {
@@ -445,7 +468,9 @@ impl Error {
             | Self::ElementType { .. }
             | Self::NotAMatrix { .. }
             | Self::RowCount { .. }
+            | Self::OtherArray { .. }
             | Self::NoRows
+            | Self::NoColumns
             | Self::Width { .. }
             | Self::ColumnLength { .. }
             | Self::ColumnName { .. }
@@ -469,6 +494,27 @@ impl Error {
     /// True if it is unknown, after this error, what is on the medium.
     pub(crate) fn leaves_doubt(&self) -> bool {
         matches!(self, Self::Io { action: IoAction::Sync | IoAction::Rename | IoAction::SyncDir, .. })
+    }
+}
+
+impl From<FileError> for Error {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Io { path, action, source } => Self::Io { path, action: action.into(), source },
+            other => Self::Input(other),
+        }
+    }
+}
+
+impl From<FileAction> for IoAction {
+    fn from(action: FileAction) -> Self {
+        match action {
+            FileAction::Create => Self::Create,
+            FileAction::Write => Self::Write,
+            FileAction::Rename => Self::Rename,
+            FileAction::SyncFolder => Self::SyncDir,
+            _ => Self::Read,
+        }
     }
 }
 

@@ -3,7 +3,9 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use half::{bf16, f16};
+use rscir_core::files;
 
+use crate::digest::{Digest, Hasher};
 use crate::error::IoAction;
 use crate::{Error, Result};
 
@@ -13,23 +15,34 @@ pub(super) struct Input<'a> {
     reader: BufReader<File>,
     length: u64,
     left: u64,
+    hasher: Option<Hasher>,
 }
 
 impl<'a> Input<'a> {
     pub(super) fn open(path: &'a Path) -> Result<Self> {
-        let open = || {
-            let file = File::open(path)?;
-            let length = file.metadata()?.len();
-            Ok((file, length))
-        };
-        let (file, length) = open().map_err(Error::io(IoAction::Read, path))?;
-        Ok(Self { path, reader: BufReader::new(file), length, left: length })
+        let (file, length) = files::open_regular(path)?;
+        Ok(Self { path, reader: BufReader::new(file), length, left: length, hasher: None })
+    }
+
+    /// Opens a file whose checksum is taken as it is read. Nothing of it may be passed over.
+    pub(super) fn hashed(path: &'a Path) -> Result<Self> {
+        Ok(Self { hasher: Some(Hasher::default()), ..Self::open(path)? })
+    }
+
+    /// Takes no checksum any more, which saves its time.
+    pub(super) fn stop_hashing(&mut self) {
+        self.hasher = None;
+    }
+
+    /// The checksum of what was read.
+    pub(super) fn digest(&self) -> Option<Digest> {
+        self.hasher.clone().map(Hasher::finish)
     }
 
     /// The next `count` bytes.
     pub(super) fn bytes(&mut self, count: u64) -> Result<Vec<u8>> {
         let mut bytes = vec![0; self.claim(count)?];
-        self.reader.read_exact(&mut bytes).map_err(Error::io(IoAction::Read, self.path))?;
+        self.fill(&mut bytes)?;
         Ok(bytes)
     }
 
@@ -37,8 +50,17 @@ impl<'a> Input<'a> {
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let mut bytes = [0; N];
         self.claim(N as u64)?;
-        self.reader.read_exact(&mut bytes).map_err(Error::io(IoAction::Read, self.path))?;
+        self.fill(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Reads bytes that were claimed.
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<()> {
+        self.reader.read_exact(bytes).map_err(Error::io(IoAction::Read, self.path))?;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
+        Ok(())
     }
 
     /// Passes over `count` bytes.
@@ -59,7 +81,7 @@ impl<'a> Input<'a> {
         let mut chunk = [0; CHUNK as usize];
         while left > 0 {
             let chunk = &mut chunk[..left.min(CHUNK) as usize];
-            self.reader.read_exact(chunk).map_err(Error::io(IoAction::Read, self.path))?;
+            self.fill(chunk)?;
             if order == ByteOrder::Big {
                 chunk.chunks_exact_mut(size as usize).for_each(<[u8]>::reverse);
             }
@@ -71,7 +93,12 @@ impl<'a> Input<'a> {
 
     /// `Ok` at the end of the file.
     pub(super) fn end(&self) -> Result<()> {
-        if self.left == 0 { Ok(()) } else { Err(self.size_error(self.length - self.left)) }
+        self.check_left(0)
+    }
+
+    /// `Ok` if the file has `count` more bytes and no other.
+    pub(super) fn check_left(&self, count: u64) -> Result<()> {
+        if self.left == count { Ok(()) } else { Err(self.too_short(count)) }
     }
 
     /// Counts `count` bytes as read, if there are as many.
@@ -109,7 +136,7 @@ pub(super) enum ByteOrder {
 
 impl Element {
     /// Bytes of one number.
-    fn size(self) -> u64 {
+    pub(super) fn size(self) -> u64 {
         match self {
             Self::F16 | Self::Bf16 => 2,
             Self::F32 => 4,

@@ -1,4 +1,5 @@
 mod input;
+mod key_list;
 mod npy;
 mod output;
 #[cfg(feature = "tables")]
@@ -38,16 +39,17 @@ impl KeyKind {
 /// | name | content |
 /// |---|---|
 /// | `*.safetensors` | tensor `embeddings` `[n, dim]` (read: f16, bf16, f32, f64; written: f32). In the metadata, as JSON: `keys` or `texts`, a list in row order; optionally `labels`, a list, and `encoder`, the [`EncoderSpec`] |
-/// | `*.npy` | an array `[n, dim]` (read: versions 1 to 3, f2, f4, f8 of either byte order, C or Fortran order; written: version 1, `<f4`, C order). Keys stand beside `name.npy`, in `name.keys.json` (a list) or `name.keys.txt` (one a line), texts in `name.texts.json` or `name.texts.txt`; without such a file the keys are the row numbers `0`, `1`, ... It holds no labels and no spec |
+/// | `*.npy` | an array `[n, dim]` (read: versions 1 to 3, f2, f4, f8 of either byte order, C or Fortran order; written: version 1, `<f4`, C order). Keys stand beside `name.npy`, in `name.keys.json` (written: an object with `rows`, the `sha256` of `name.npy`, and the list `keys`; also read: a list alone) or `name.keys.txt` (one a line), texts in `name.texts.json` or `name.texts.txt`; without such a file the keys are the row numbers `0`, `1`, ... It holds no labels and no spec |
 /// | `*.pkl` | the reference implementation's layout, `{"feats": float32 [n, dim], "labels": [str], "paths": [str]}`; labels may be absent when read and are empty when unknown |
 /// | `*.rscir` | an archive folder (read: every precision; written: f32, where there is none yet). With columns; labels become the column `label`, and texts keys |
 /// | `*.parquet` | with the feature `tables`: a column `key` or `text`, a column `embedding` of lists of f32 or f64 of one length (written: of fixed length, f32), and all others as [`Columns`]: text, integers, floats, bool, dates, lists of numbers. Labels become the column `label`. The [`EncoderSpec`] stands in the metadata as JSON, under `rscir.encoder` |
 ///
-/// Rows are normalised as they are read; the length they had before is not written. Sizes that a header claims are
-/// compared with the size of the file before anything is allocated for them, but for Parquet: polars allocates
-/// what a damaged or hostile file claims, which may end the process, so read Parquet from those you trust alone. Where
-/// a format has labels and no columns, a column `label` of text is its labels, other columns are left out. A file is written beside its place and
-/// renamed into it when whole.
+/// Rows are normalised as they are read; the length they had before is not written. Only regular files are read, and
+/// sizes that a header claims are compared with the size of the file before anything is allocated for them; what a
+/// Parquet file claims is held against its bytes before polars decodes it. Where a format has labels and no columns, a
+/// column `label` of text is its labels, other columns are left out. A file is written beside its place and renamed into
+/// it when whole, an array together with its list of keys: an error leaves both old ones. Should the process be killed
+/// between the two renames, the list does not fit the array, and reading says so.
 ///
 /// ```
 /// use rscir_core::Embeddings;
@@ -78,6 +80,11 @@ pub struct Features {
 
 /// Name of the column of labels.
 const LABEL: &str = "label";
+
+/// Rows that were read, of unit length.
+fn normalized(dim: usize, values: Vec<f32>) -> Result<Embeddings> {
+    if dim == 0 { Err(Error::NoColumns) } else { Ok(Embeddings::normalize(dim, values)?) }
+}
 
 /// How a feature file is read and written.
 struct Format {

@@ -1,50 +1,98 @@
-use std::fs;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 
-use rscir_core::{Embeddings, EncoderSpec};
+use rscir_core::EncoderSpec;
+use rscir_core::files::Together;
 
 use super::input::{ByteOrder, Element, Input};
-use super::output::{replace, write_values};
-use super::{Features, KeyKind};
-use crate::error::IoAction;
+use super::key_list::{self, KeyList};
+use super::output::write_values;
+use super::{Features, normalized};
+use crate::digest::HashingWriter;
 use crate::{Columns, Error, Result};
 
 /// First bytes of every file (NEP 1, "A Simple File Format for NumPy Arrays").
 const MAGIC: [u8; 6] = *b"\x93NUMPY";
 
 pub(super) fn read(path: &Path) -> Result<Features> {
-    let mut input = Input::open(path)?;
-    if input.array()? != MAGIC {
-        return Err(Error::NotTheFormat { format: "npy" });
-    }
-    let length = match input.array()? {
-        [1, _] => u64::from(u16::from_le_bytes(input.array()?)),
-        [2 | 3, _] => u64::from(u32::from_le_bytes(input.array()?)),
-        [major, minor] => return Err(Error::NpyVersion { major, minor }),
-    };
-    let header = input.bytes(length)?;
-    let header = Header::parse(&header)?;
-    let (element, order) = header.element()?;
-    let [rows, dim] = header.shape[..] else {
-        return Err(Error::NotAMatrix { shape: header.shape });
-    };
-    let count = (rows as u64).saturating_mul(dim as u64);
-    let mut values = input.values(count, element, order)?;
-    input.end()?;
-    if header.fortran_order {
+    let mut array = NpyReader::open(path)?;
+    let (rows, dim) = (array.rows, array.dim);
+    let mut values = array.values(rows as u64 * dim as u64)?;
+    let fortran_order = array.fortran_order;
+    let KeyList { kind, keys, .. } = array.finish()?;
+    if fortran_order {
         values = (0..rows).flat_map(|row| values[row..].iter().step_by(rows).copied()).collect();
     }
-    let embeddings = Embeddings::normalize(dim, values)?;
-    let (kind, keys) = keys_beside(path, rows)?;
     Ok(Features {
         spec: EncoderSpec::unknown(dim),
         kind,
         keys,
         labels: None,
         columns: Columns::new(rows),
-        embeddings,
+        embeddings: normalized(dim, values)?,
     })
+}
+
+/// An array that is read block by block, and the list of keys beside it.
+pub(crate) struct NpyReader<'a> {
+    input: Input<'a>,
+    /// Rows of the array.
+    pub(crate) rows: usize,
+    /// Columns of the array, 1 at least.
+    pub(crate) dim: usize,
+    /// True if the numbers of a column follow each other, rather than those of a row.
+    pub(crate) fortran_order: bool,
+    /// The keys, as many as the list has.
+    pub(crate) list: KeyList,
+    element: Element,
+    order: ByteOrder,
+}
+
+impl<'a> NpyReader<'a> {
+    /// Reads the header and the list. The file has as many bytes as its header says, or this is an error.
+    pub(crate) fn open(path: &'a Path) -> Result<Self> {
+        let mut input = Input::hashed(path)?;
+        if input.array()? != MAGIC {
+            return Err(Error::NotTheFormat { format: "npy" });
+        }
+        let length = match input.array()? {
+            [1, _] => u64::from(u16::from_le_bytes(input.array()?)),
+            [2 | 3, _] => u64::from(u32::from_le_bytes(input.array()?)),
+            [major, minor] => return Err(Error::NpyVersion { major, minor }),
+        };
+        let header = input.bytes(length)?;
+        let header = Header::parse(&header)?;
+        let (element, order) = header.element()?;
+        let [rows, dim] = header.shape[..] else {
+            return Err(Error::NotAMatrix { shape: header.shape });
+        };
+        if dim == 0 {
+            return Err(Error::NoColumns);
+        }
+        input.check_left((rows as u64).saturating_mul(dim as u64).saturating_mul(element.size()))?;
+        let list = KeyList::beside(path, rows)?;
+        list.check_rows(rows)?;
+        if !list.has_digest() {
+            input.stop_hashing();
+        }
+        Ok(Self { input, rows, dim, fortran_order: header.fortran_order, list, element, order })
+    }
+
+    /// The next `count` numbers, in the order of the file.
+    pub(crate) fn values(&mut self, count: u64) -> Result<Vec<f32>> {
+        self.input.values(count, self.element, self.order)
+    }
+
+    /// Gives the list, after all numbers were read.
+    ///
+    /// # Errors
+    /// [`Error::OtherArray`] if the list was written with another array: whatever was made of this one goes with wrong
+    /// keys, and is not to be kept.
+    pub(crate) fn finish(self) -> Result<KeyList> {
+        self.input.check_left(0)?;
+        self.list.check_digest(self.input.digest())?;
+        Ok(self.list)
+    }
 }
 
 pub(super) fn write(features: &Features, path: &Path) -> Result<()> {
@@ -58,66 +106,24 @@ pub(super) fn write(features: &Features, path: &Path) -> Result<()> {
     // Two numbers of 20 digits at most: far below the 65,535 bytes of version 1.
     let length = header.len() as u16;
 
-    let kind = features.kind;
-    let keys =
-        serde_json::to_vec(&features.keys).map_err(|source| Error::Json { what: kind.name(), source })?;
-    for (other, _, extension) in
-        SIDECARS.iter().filter(|(other, _, extension)| (*other, *extension) != (kind, "json"))
-    {
-        // An older list would otherwise be read in place of, or contradict, the one written now.
-        remove_if_there(&beside(path, *other, extension))?;
-    }
-    replace(&beside(path, kind, "json"), |out| out.write_all(&keys))?;
-    replace(path, |out| {
+    let (list, others) = key_list::paths(path, features.kind);
+    let mut files = Together::new();
+    let sha256 = files.write(path, |out| {
+        let mut out = HashingWriter::new(out);
         out.write_all(&MAGIC)?;
         out.write_all(&[1, 0])?;
         out.write_all(&length.to_le_bytes())?;
         out.write_all(header.as_bytes())?;
-        write_values(out, features.embeddings.as_slice())
-    })
-}
-
-/// How a list of keys is read.
-type ParseKeys = fn(&str) -> serde_json::Result<Vec<String>>;
-
-/// The lists that may stand beside a file, in the order in which they are looked for.
-const SIDECARS: [(KeyKind, ParseKeys, &str); 4] = [
-    (KeyKind::Keys, |text| serde_json::from_str(text), "json"),
-    (KeyKind::Keys, lines, "txt"),
-    (KeyKind::Texts, |text| serde_json::from_str(text), "json"),
-    (KeyKind::Texts, lines, "txt"),
-];
-
-fn lines(text: &str) -> serde_json::Result<Vec<String>> {
-    Ok(text.lines().map(String::from).collect())
-}
-
-fn keys_beside(path: &Path, rows: usize) -> Result<(KeyKind, Vec<String>)> {
-    for (kind, parse, extension) in SIDECARS {
-        let list = beside(path, kind, extension);
-        match fs::read_to_string(&list) {
-            Ok(text) => {
-                let keys = parse(&text).map_err(|source| Error::Json { what: kind.name(), source });
-                return keys.map(|keys| (kind, keys)).map_err(|error| error.in_file(&list));
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(source) => return Err(Error::Io { path: list, action: IoAction::Read, source }),
-        }
+        write_values(&mut out, features.embeddings.as_slice())?;
+        Ok(out.finish().1)
+    })?;
+    for other in others {
+        // An older list would otherwise be read in place of, or contradict, the one written now.
+        files.remove(other)?;
     }
-    Ok((KeyKind::Keys, (0..rows).map(|row| row.to_string()).collect()))
-}
-
-fn beside(path: &Path, kind: KeyKind, extension: &str) -> PathBuf {
-    path.with_extension(format!("{}.{extension}", kind.name()))
-}
-
-fn remove_if_there(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != ErrorKind::NotFound => {
-            Err(Error::Io { path: path.into(), action: IoAction::Write, source })
-        }
-        _ => Ok(()),
-    }
+    // Last, so that it is in its place first: whoever reads before the array is there too sees that they do not fit.
+    files.write(list, |out| key_list::write(out, features.kind, &features.keys, sha256))?;
+    Ok(files.commit()?)
 }
 
 /// The Python dict literal that describes the array.

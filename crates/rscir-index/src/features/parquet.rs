@@ -1,4 +1,3 @@
-use std::fs::File;
 use std::io::{self, Cursor};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -8,13 +7,13 @@ use polars::prelude::{
     KeyValueMetadata, ListBuilderTrait, ListPrimitiveChunkedBuilder, NamedFrom, ParquetReader, ParquetWriter,
     PolarsError, PolarsResult, ReshapeDimension, SerReader, Series,
 };
+use rscir_core::files::{open_regular, replace};
 use rscir_core::{Date, Embeddings, EncoderSpec};
 use serde_json::json;
 
 mod claims;
 
-use super::output::replace;
-use super::{Features, KeyKind};
+use super::{Features, KeyKind, normalized};
 use crate::error::IoAction;
 use crate::storage::Bytes;
 use crate::{Column, Columns, Error, Result};
@@ -76,8 +75,8 @@ pub(super) fn read(path: &Path) -> Result<Features> {
 
 /// Everything that the file holds.
 fn read_frame(path: &Path) -> Result<(Option<EncoderSpec>, DataFrame)> {
-    let open = || Bytes::read(&mut File::open(path)?);
-    let bytes = open().map_err(Error::io(IoAction::Read, path))?;
+    let (mut file, _) = open_regular(path)?;
+    let bytes = Bytes::read(&mut file).map_err(Error::io(IoAction::Read, path))?;
     if !bytes.starts_with(MAGIC) {
         return Err(Error::NotTheFormat { format: "Parquet" });
     }
@@ -130,7 +129,7 @@ fn embeddings(column: &PolarsColumn) -> Result<Embeddings> {
     if values.null_count() > 0 || rows.null_count() > 0 {
         return Err(wrong());
     }
-    Ok(Embeddings::normalize(dim, values.f32()?.cont_slice()?.to_vec())?)
+    normalized(dim, values.f32()?.cont_slice()?.to_vec())
 }
 
 /// A column as archives have it.
@@ -190,7 +189,8 @@ pub(super) fn write(features: &Features, path: &Path) -> Result<()> {
     replace(path, |out| {
         let writer = ParquetWriter::new(out).with_key_value_metadata(known);
         writer.finish(&mut frame).map(|_| ()).map_err(io::Error::other)
-    })
+    })?;
+    Ok(())
 }
 
 fn series(name: &str, column: &Column) -> PolarsResult<Series> {

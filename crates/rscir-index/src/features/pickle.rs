@@ -1,17 +1,16 @@
-use std::fs;
 use std::io;
 use std::path::Path;
 
-use rscir_core::{Embeddings, EncoderSpec};
+use rscir_core::EncoderSpec;
+use rscir_core::files::{read_bounded, replace};
 use rscir_pickle::{ArrayF32, Dict, Reader, Value, numpy};
 
-use super::output::replace;
-use super::{Features, KeyKind};
-use crate::error::IoAction;
+use super::{Features, KeyKind, normalized};
 use crate::{Columns, Error, Result};
 
 pub(super) fn read(path: &Path) -> Result<Features> {
-    let bytes = fs::read(path).map_err(Error::io(IoAction::Read, path))?;
+    // A pickle is read whole, and so takes the memory that its size on the disk says.
+    let bytes = read_bounded(path, u64::MAX)?;
     let pickle = Reader::new().allow(numpy::GLOBALS).read(&bytes)?;
     let root = pickle.root();
     let (shape, values) = numpy::array_f32(entry(root, "feats")?)?;
@@ -23,7 +22,7 @@ pub(super) fn read(path: &Path) -> Result<Features> {
         keys: strings(entry(root, "paths")?)?,
         labels: root.get("labels").map(strings).transpose()?,
         columns: Columns::new(rows),
-        embeddings: Embeddings::normalize(dim, values)?,
+        embeddings: normalized(dim, values)?,
     })
 }
 
@@ -49,5 +48,6 @@ pub(super) fn write(features: &Features, path: &Path) -> Result<()> {
             rscir_pickle::Error::Write(source) => source,
             other => io::Error::other(other),
         })
-    })
+    })?;
+    Ok(())
 }

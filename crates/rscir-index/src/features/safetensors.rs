@@ -1,15 +1,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use rscir_core::{Embeddings, EncoderSpec};
+use rscir_core::EncoderSpec;
+use rscir_core::files::replace;
 use safetensors::tensor::Metadata;
 use safetensors::{Dtype, SafeTensorError};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::input::{ByteOrder, Element, Input};
-use super::output::{replace, write_values};
-use super::{Features, KeyKind};
+use super::output::write_values;
+use super::{Features, KeyKind, normalized};
 use crate::{Columns, Error, Result};
 
 /// Name of the tensor.
@@ -64,7 +65,7 @@ pub(super) fn read(path: &Path) -> Result<Features> {
             });
         }
     };
-    let embeddings = Embeddings::normalize(dim, values)?;
+    let embeddings = normalized(dim, values)?;
     let spec: EncoderSpec = json_entry(&metadata, "encoder")?.unwrap_or_else(|| EncoderSpec::unknown(dim));
     if spec.dim != dim {
         return Err(Error::Width { expected: spec.dim, got: dim });
@@ -111,5 +112,6 @@ pub(super) fn write(features: &Features, path: &Path) -> Result<()> {
         out.write_all(&length.to_le_bytes())?;
         out.write_all(header.as_bytes())?;
         write_values(out, embeddings.as_slice())
-    })
+    })?;
+    Ok(())
 }

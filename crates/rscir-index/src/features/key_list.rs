@@ -1,0 +1,194 @@
+use std::fmt;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use rscir_core::files::{self, FileError};
+use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::KeyKind;
+use crate::digest::Digest;
+use crate::{Error, Result};
+
+/// The keys of an array's rows, as a list beside the array has them.
+#[derive(Debug, PartialEq)]
+pub(crate) struct KeyList {
+    pub(crate) kind: KeyKind,
+    pub(crate) keys: Vec<String>,
+    origin: Origin,
+}
+
+/// What a list says of the array that it was written with.
+#[derive(Debug, PartialEq)]
+enum Origin {
+    /// There is no list: the keys are row numbers.
+    Absent,
+    /// Nothing: others write plain lists.
+    Plain,
+    /// Its rows and its checksum.
+    Array { list: PathBuf, rows: u64, sha256: Digest },
+}
+
+/// How a list is read.
+type Parse = fn(&str) -> serde_json::Result<Content>;
+
+/// The lists that may stand beside a file, in the order in which they are looked for.
+const LISTS: [(KeyKind, Parse, &str); 4] = [
+    (KeyKind::Keys, |text| serde_json::from_str(text), "json"),
+    (KeyKind::Keys, lines, "txt"),
+    (KeyKind::Texts, |text| serde_json::from_str(text), "json"),
+    (KeyKind::Texts, lines, "txt"),
+];
+
+fn lines(text: &str) -> serde_json::Result<Content> {
+    // Lists that were joined have a byte order mark at the beginning of a line within.
+    let keys = text.lines().map(|line| files::without_byte_order_mark(line).into()).collect();
+    Ok(Content { keys, array: None })
+}
+
+/// Bytes of a list that are read at most, for an array of `rows` rows.
+fn limit(rows: usize) -> u64 {
+    /// The longest path that Linux opens has 4,096 bytes (`PATH_MAX`), of which JSON may make six each.
+    const PER_ROW: u64 = 6 * 4096;
+    /// Few rows may be long texts.
+    const LEAST: u64 = 1 << 20;
+    /// Keys of a hundred bytes for forty million rows.
+    const MOST: u64 = 1 << 32;
+    (rows as u64).saturating_mul(PER_ROW).clamp(LEAST, MOST)
+}
+
+impl KeyList {
+    /// Reads the list beside the array `path` of `rows` rows; without one, the keys are the row numbers.
+    pub(super) fn beside(path: &Path, rows: usize) -> Result<Self> {
+        for (kind, parse, extension) in LISTS {
+            let list = list_path(path, kind, extension);
+            match files::read_text(&list, limit(rows)) {
+                Ok(text) => {
+                    let content = parse(&text)
+                        .map_err(|source| Error::Json { what: kind.name(), source }.in_file(&list))?;
+                    let origin = match content.array {
+                        Some((rows, sha256)) => Origin::Array { list, rows, sha256 },
+                        None => Origin::Plain,
+                    };
+                    return Ok(Self { kind, keys: content.keys, origin });
+                }
+                Err(FileError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let keys = (0..rows).map(|row| row.to_string()).collect();
+        Ok(Self { kind: KeyKind::Keys, keys, origin: Origin::Absent })
+    }
+
+    /// True if the list knows the checksum of its array.
+    pub(super) fn has_digest(&self) -> bool {
+        matches!(self.origin, Origin::Array { .. })
+    }
+
+    /// `Ok` if the list was written with an array of `rows` rows, or does not say.
+    pub(super) fn check_rows(&self, rows: usize) -> Result<()> {
+        match &self.origin {
+            Origin::Array { list, rows: own, .. } if *own != rows as u64 => Err(Error::OtherArray {
+                list: list.clone(),
+                what: "number of rows",
+                expected: own.to_string(),
+                got: rows.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// `Ok` if the list was written with the array of this checksum, or does not say.
+    pub(super) fn check_digest(&self, got: Option<Digest>) -> Result<()> {
+        match (&self.origin, got) {
+            (Origin::Array { list, sha256, .. }, Some(got)) if *sha256 != got => Err(Error::OtherArray {
+                list: list.clone(),
+                what: "SHA-256",
+                expected: sha256.to_string(),
+                got: got.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The path of the list that is written for an array, and those of all others that may stand there.
+pub(super) fn paths(path: &Path, kind: KeyKind) -> (PathBuf, Vec<PathBuf>) {
+    let others = LISTS.iter().filter(|(other, _, extension)| (*other, *extension) != (kind, "json"));
+    let others = others.map(|(other, _, extension)| list_path(path, *other, extension)).collect();
+    (list_path(path, kind, "json"), others)
+}
+
+fn list_path(path: &Path, kind: KeyKind, extension: &str) -> PathBuf {
+    path.with_extension(format!("{}.{extension}", kind.name()))
+}
+
+/// Writes a list for the array of `sha256`.
+pub(super) fn write(out: &mut dyn Write, kind: KeyKind, keys: &[String], sha256: Digest) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Written<'a> {
+        rows: usize,
+        sha256: Digest,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        keys: Option<&'a [String]>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        texts: Option<&'a [String]>,
+    }
+    let of = |own| (kind == own).then_some(keys);
+    let written = Written { rows: keys.len(), sha256, keys: of(KeyKind::Keys), texts: of(KeyKind::Texts) };
+    serde_json::to_writer(&mut *out, &written)?;
+    out.write_all(b"\n")
+}
+
+/// What a list holds: an array of strings, or an object that also says which array they belong to.
+#[derive(Debug)]
+struct Content {
+    keys: Vec<String>,
+    array: Option<(u64, Digest)>,
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ContentVisitor)
+    }
+}
+
+struct ContentVisitor;
+
+impl<'de> Visitor<'de> for ContentVisitor {
+    type Value = Content;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of strings, or an object with rows, sha256 and such a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Content, A::Error> {
+        let mut keys = Vec::new();
+        while let Some(key) = list.next_element()? {
+            keys.push(key);
+        }
+        Ok(Content { keys, array: None })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Content, A::Error> {
+        let (mut rows, mut sha256, mut keys) = (None, None, None);
+        while let Some(name) = map.next_key::<String>()? {
+            match name.as_str() {
+                "rows" => rows = Some(map.next_value()?),
+                "sha256" => sha256 = Some(map.next_value()?),
+                "keys" | "texts" => keys = Some(map.next_value()?),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        let keys = keys.ok_or_else(|| A::Error::missing_field("keys"))?;
+        let array = match (rows, sha256) {
+            (Some(rows), Some(sha256)) => Some((rows, sha256)),
+            (None, None) => None,
+            (None, _) => return Err(A::Error::missing_field("rows")),
+            (_, None) => return Err(A::Error::missing_field("sha256")),
+        };
+        Ok(Content { keys, array })
+    }
+}
