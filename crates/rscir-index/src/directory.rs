@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,11 +8,15 @@ use rscir_core::Precision;
 use crate::digest::{Digest, HashingWriter};
 use crate::manifest::{Manifest, SegmentEntry};
 use crate::segment::Segment;
-use crate::storage::{Bytes, LockGuard, Storage};
-use crate::{Error, IoAction, Result};
+use crate::storage::{Bytes, Entry, FileKind, LockGuard, Storage};
+use crate::{Error, IoAction, Result, names};
 
 /// Bytes gathered before they are handed to the medium.
 const BUFFER: usize = 1 << 20;
+
+/// Bytes of the longest manifest that is read. Each segment takes 150 of them and each run of deleted rows 20: a hundred
+/// million rows of which every tenth is deleted have 200 MB. What a sparse file claims beyond it is not given memory.
+const MAX_MANIFEST: u64 = 1 << 30;
 
 /// The folder of an archive: which file is where, and the order of operations that makes a file durable.
 #[derive(Debug, Clone)]
@@ -22,6 +27,7 @@ pub(crate) struct Directory {
 
 impl Directory {
     pub(crate) fn new(storage: Arc<dyn Storage>, root: &Path) -> Self {
+        let storage = storage.rooted(root).unwrap_or(storage);
         Self { storage, root: root.into() }
     }
 
@@ -30,28 +36,20 @@ impl Directory {
     }
 
     pub(crate) fn manifest_path(&self) -> PathBuf {
-        self.root.join("manifest.json")
-    }
-
-    fn new_manifest_path(&self) -> PathBuf {
-        self.root.join("manifest.json.new")
+        self.root.join(names::MANIFEST)
     }
 
     fn lock_path(&self) -> PathBuf {
-        self.root.join("lock")
+        self.root.join(names::LOCK)
     }
 
     fn segments_path(&self) -> PathBuf {
-        self.root.join("segments")
-    }
-
-    fn new_segment_path(&self) -> PathBuf {
-        self.segments_path().join("new")
+        self.root.join(names::SEGMENTS)
     }
 
     /// Where the segment with this checksum lies. Equal segments are one file, whoever wrote them and when.
     pub(crate) fn segment_path(&self, digest: &Digest) -> PathBuf {
-        self.segments_path().join(format!("{digest}.safetensors"))
+        self.segments_path().join(names::segment(digest))
     }
 
     /// Creates the folders of an archive. Their names are durable afterwards, but those of the segments' folder and
@@ -85,10 +83,12 @@ impl Directory {
     ///
     /// Segments count: without a manifest they are an archive that lost it, and creating another would remove them.
     pub(crate) fn foreign_file(&self) -> Result<Option<PathBuf>> {
-        let ours = [self.new_manifest_path(), self.lock_path(), self.segments_path()];
-        let list = |dir: &Path| self.storage.list(dir).map_err(Error::io(IoAction::Read, dir));
-        let files = list(&self.root)?.into_iter().chain(list(&self.segments_path())?);
-        let foreign = files.filter(|path| !ours.contains(path)).min();
+        let contents = self.contents(&HashSet::new())?;
+        contents.refuse_misplaced()?;
+        let manifest = contents.has_manifest.then(|| self.manifest_path());
+        let segments =
+            contents.unnamed.into_iter().filter(|path| path.file_name().is_some_and(names::is_segment));
+        let foreign = manifest.into_iter().chain(segments).chain(contents.foreign).min();
         Ok(foreign.map(|path| path.strip_prefix(&self.root).unwrap_or(&path).into()))
     }
 
@@ -98,14 +98,23 @@ impl Directory {
         lock.ok_or_else(|| Error::Locked { path: self.root.clone() })
     }
 
+    /// `Ok` while the writer's lock is on the archive's own file.
+    pub(crate) fn check_lock(&self, lock: &LockGuard) -> Result<()> {
+        if lock.is_held().map_err(Error::io(IoAction::Lock, &self.root))? {
+            Ok(())
+        } else {
+            Err(Error::LockLost { path: self.root.clone() })
+        }
+    }
+
     /// The bytes of the manifest; [`Error::NotFound`] without one.
     pub(crate) fn manifest_bytes(&self) -> Result<Bytes> {
         let path = self.manifest_path();
-        self.storage.read(&path).map_err(|source| match source.kind() {
+        self.storage.read(&path, MAX_MANIFEST).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
                 Error::NotFound { path: self.root.clone() }
             }
-            _ => Error::Io { path, action: IoAction::Read, source },
+            _ => Error::io(IoAction::Read, &path)(source),
         })
     }
 
@@ -113,11 +122,13 @@ impl Directory {
         Manifest::from_bytes(&self.manifest_bytes()?, &self.manifest_path())
     }
 
-    /// Replaces the manifest: afterwards the archive is what `manifest` says, durably.
-    pub(crate) fn write_manifest(&self, manifest: &Manifest) -> Result<()> {
-        let (new, path) = (self.new_manifest_path(), self.manifest_path());
+    /// Replaces the manifest: afterwards the archive is what `manifest` says, durably. Refuses if `lock` is no longer on
+    /// the archive's own file: another writer may have the archive, whose commits would be lost.
+    pub(crate) fn write_manifest(&self, manifest: &Manifest, lock: &LockGuard) -> Result<()> {
+        let (new, path) = (self.root.join(names::temporary(names::NEW_MANIFEST)), self.manifest_path());
         let bytes = manifest.to_bytes(&path)?;
         self.write_file(&new, |out| out.write_all(&bytes))?;
+        self.discard_unless(&new, self.check_lock(lock))?;
         self.rename(&new, &path)?;
         self.sync_root()
     }
@@ -127,7 +138,7 @@ impl Directory {
         &self,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(Digest, u64)> {
-        let new = self.new_segment_path();
+        let new = self.segments_path().join(names::temporary(names::NEW_SEGMENT));
         let (digest, bytes) = self.write_file(&new, write)?;
         self.rename(&new, &self.segment_path(&digest))?;
         Ok((digest, bytes))
@@ -152,33 +163,74 @@ impl Directory {
         let path = self.segment_path(&entry.sha256);
         let bytes = match access {
             Access::Map => self.storage.map(&path),
-            Access::Read => self.storage.read(&path),
+            Access::Read => self.storage.read(&path, entry.bytes),
         };
         let bytes = bytes.map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => Error::MissingSegment { path: path.clone() },
-            _ => Error::Io { path: path.clone(), action: IoAction::Read, source },
+            _ => Error::io(IoAction::Read, &path)(source),
         })?;
         Segment::open(bytes, &path, entry, precision, dim)
     }
 
-    /// Files that no manifest names: of commits that were cut off, or replaced by compaction.
-    pub(crate) fn unnamed(&self, manifest: &Manifest) -> Result<Vec<PathBuf>> {
-        let named: std::collections::HashSet<PathBuf> =
-            manifest.segments.iter().map(|entry| self.segment_path(&entry.sha256)).collect();
-        let dir = self.segments_path();
-        let mut files = match self.storage.list(&dir) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
-            files => files.map_err(Error::io(IoAction::Read, &dir))?,
-        };
-        files.retain(|path| !named.contains(path));
-        files.sort();
-        Ok(files)
+    /// What lies in the folder, given the paths of the segments that a manifest names.
+    pub(crate) fn contents(&self, named: &HashSet<PathBuf>) -> Result<Contents> {
+        let mut contents = Contents::default();
+        for entry in self.list(&self.root)? {
+            let name = entry.path.file_name().unwrap_or_default();
+            if name == names::SEGMENTS {
+                if entry.kind == FileKind::Folder {
+                    for entry in self.list(&entry.path)? {
+                        let name = entry.path.file_name().unwrap_or_default();
+                        let is_ours =
+                            names::is_segment(name) || names::is_temporary(name, names::NEW_SEGMENT);
+                        match (is_ours, entry.kind) {
+                            (true, FileKind::File) if named.contains(&entry.path) => {}
+                            (true, FileKind::File) => contents.unnamed.push(entry.path),
+                            (true, _) => contents.misplaced.push((entry, FileKind::File)),
+                            (false, _) => contents.add_foreign(entry),
+                        }
+                    }
+                } else {
+                    contents.misplaced.push((entry, FileKind::Folder));
+                }
+            } else if name == names::MANIFEST
+                || name == names::LOCK
+                || names::is_temporary(name, names::NEW_MANIFEST)
+            {
+                contents.has_manifest |= name == names::MANIFEST;
+                if entry.kind != FileKind::File {
+                    contents.misplaced.push((entry, FileKind::File));
+                } else if names::is_temporary(name, names::NEW_MANIFEST) {
+                    contents.unnamed.push(entry.path);
+                }
+            } else {
+                contents.add_foreign(entry);
+            }
+        }
+        contents.unnamed.sort();
+        contents.foreign.sort();
+        contents.misplaced.sort_by(|a, b| a.0.path.cmp(&b.0.path));
+        Ok(contents)
     }
 
-    /// Removes what no manifest names. Whoever cannot be removed now (a system that keeps mapped files) is by the next
-    /// writer.
-    pub(crate) fn remove_unnamed(&self, manifest: &Manifest) -> Result<()> {
-        for path in self.unnamed(manifest)? {
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
+        self.storage.list(dir).map_err(Error::io(IoAction::Read, dir))
+    }
+
+    /// Paths of the segments that a manifest names.
+    pub(crate) fn named(&self, manifest: &Manifest) -> HashSet<PathBuf> {
+        manifest.segments.iter().map(|entry| self.segment_path(&entry.sha256)).collect()
+    }
+
+    /// Removes what this program wrote and no manifest names: files of commits that were cut off, or replaced by
+    /// compaction. Whoever cannot be removed now (a system that keeps mapped files) is by the next writer.
+    ///
+    /// Refuses what is no part of an archive, and removes nothing if `lock` is lost: it may be what another writes.
+    pub(crate) fn remove_unnamed(&self, manifest: &Manifest, lock: &LockGuard) -> Result<()> {
+        let contents = self.contents(&self.named(manifest))?;
+        contents.refuse_misplaced()?;
+        self.check_lock(lock)?;
+        for path in contents.unnamed {
             let _ = self.storage.remove(&path);
         }
         Ok(())
@@ -190,7 +242,7 @@ impl Directory {
         path: &Path,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(Digest, u64)> {
-        let file = self.storage.create(path).map_err(Error::io(IoAction::Create, path))?;
+        let file = self.storage.create_new(path).map_err(Error::io(IoAction::Create, path))?;
         let mut out = BufWriter::with_capacity(BUFFER, HashingWriter::new(file));
         let written = write(&mut out).and_then(|()| out.into_inner().map_err(io::Error::from));
         let (mut file, digest, bytes) = match written {
@@ -206,11 +258,53 @@ impl Directory {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        self.storage.rename(from, to).map_err(Error::io(IoAction::Rename, to))
+        self.discard_unless(from, self.storage.rename(from, to).map_err(Error::io(IoAction::Rename, to)))
+    }
+
+    /// Removes a new file that has come to nothing for certain.
+    fn discard_unless(&self, new: &Path, done: Result<()>) -> Result<()> {
+        done.inspect_err(|error| {
+            if !matches!(error, Error::Io { action: IoAction::Rename, .. }) {
+                // If it stays, the next writer removes it.
+                let _ = self.storage.remove(new);
+            }
+        })
     }
 
     fn sync_dir(&self, dir: &Path) -> Result<()> {
         self.storage.sync_dir(dir).map_err(Error::io(IoAction::SyncDir, dir))
+    }
+}
+
+/// What lies in an archive's folder besides what its manifest names, sorted by path.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    pub(crate) has_manifest: bool,
+    /// Files that this program wrote: of commits that were cut off, or replaced by compaction.
+    pub(crate) unnamed: Vec<PathBuf>,
+    /// Files and folders that it did not write, which are left alone.
+    pub(crate) foreign: Vec<PathBuf>,
+    /// Links, pipes, sockets and devices, and folders where files belong or the reverse; with what belongs there.
+    pub(crate) misplaced: Vec<(Entry, FileKind)>,
+}
+
+impl Contents {
+    fn add_foreign(&mut self, entry: Entry) {
+        if matches!(entry.kind, FileKind::File | FileKind::Folder) {
+            self.foreign.push(entry.path);
+        } else {
+            self.misplaced.push((entry, FileKind::File));
+        }
+    }
+
+    /// An error for the first thing that is no part of an archive.
+    pub(crate) fn refuse_misplaced(&self) -> Result<()> {
+        match self.misplaced.first() {
+            Some((Entry { path, kind }, expected)) => {
+                Err(Error::WrongKind { path: path.clone(), expected: *expected, found: *kind })
+            }
+            None => Ok(()),
+        }
     }
 }
 

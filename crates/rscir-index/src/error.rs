@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use rscir_core::files::{FileAction, FileError};
 use rscir_core::{ColumnType, Precision};
 
+use crate::storage::{FileKind, WrongKind};
+
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -283,6 +285,30 @@ pub enum Error {
         /// The archive.
         path: PathBuf,
     },
+    /// The file that a writer has locked is no longer the archive's.
+    #[error(
+        "{}: the lock of this writer is gone (its file was removed or replaced), so another writer may have the archive: \
+         nothing was published and nothing more is; let one writer open the archive again, and leave the file lock alone",
+        path.display()
+    )]
+    LockLost {
+        /// The archive.
+        path: PathBuf,
+    },
+    /// Something else lies where an archive has a file or a folder.
+    #[error(
+        "{}: this is {found}, and an archive has {expected} here: links, pipes and devices are no part of one; nothing was \
+         followed or changed; take it away, or restore the archive from a copy",
+        path.display()
+    )]
+    WrongKind {
+        /// Where it lies.
+        path: PathBuf,
+        /// What belongs there.
+        expected: FileKind,
+        /// What is there.
+        found: FileKind,
+    },
     /// Another writer has the archive.
     #[error("{}: another writer has this archive open; wait for it to end (readers need not)", path.display())]
     Locked {
@@ -488,7 +514,10 @@ impl Error {
 
     /// Names the path and the action of an error of the medium.
     pub(crate) fn io(action: IoAction, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { path: path.into(), action, source }
+        move |source| match source.downcast::<WrongKind>() {
+            Ok(WrongKind { path, expected, found }) => Self::WrongKind { path, expected, found },
+            Err(source) => Self::Io { path: path.into(), action, source },
+        }
     }
 
     /// True if it is unknown, after this error, what is on the medium.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::columns::Schema;
 use crate::digest::Digest;
-use crate::directory::{Access, Directory};
+use crate::directory::{Access, Contents, Directory};
 use crate::manifest::{Manifest, SegmentEntry};
-use crate::storage::{FileStorage, LockGuard, Storage};
+use crate::storage::{Entry, FileKind, FileStorage, LockGuard, Storage};
 use crate::{Error, Result};
 
 /// What reading every byte of an archive has shown.
@@ -19,12 +19,29 @@ pub struct Verification {
     pub damage: Vec<Damage>,
     /// Files that are no part of the archive, left by a writer that was cut off; the next one removes them.
     pub unnamed: Vec<PathBuf>,
+    /// Links, pipes, sockets and devices within the archive's folder, and folders where files belong or the reverse: no
+    /// writer opens the archive until they are taken away, which is left to its owner.
+    pub misplaced: Vec<Misplaced>,
+    /// Files and folders of others, which are left alone.
+    pub foreign: Vec<PathBuf>,
+}
+
+/// Something of a kind that is no part of an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Misplaced {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// What it is.
+    pub found: FileKind,
+    /// What an archive may have there.
+    pub expected: FileKind,
 }
 
 impl Verification {
-    /// True without damage.
+    /// True without damage, and without anything that is no part of an archive.
     pub fn is_sound(&self) -> bool {
-        self.damage.is_empty()
+        self.damage.is_empty() && self.misplaced.is_empty()
     }
 }
 
@@ -70,8 +87,13 @@ pub fn verify_with(storage: Arc<dyn Storage>, dir: impl AsRef<Path>) -> Result<V
 }
 
 fn verify_segments(directory: &Directory, manifest: &Manifest) -> Result<Verification> {
-    let mut verification =
-        Verification { sound_rows: 0, damage: Vec::new(), unnamed: directory.unnamed(manifest)? };
+    let Contents { unnamed, foreign, misplaced, .. } = directory.contents(&directory.named(manifest))?;
+    let misplaced = misplaced.into_iter().map(|(entry, expected)| {
+        let Entry { path, kind: found } = entry;
+        Misplaced { path, found, expected }
+    });
+    let misplaced = misplaced.collect();
+    let mut verification = Verification { sound_rows: 0, damage: Vec::new(), unnamed, misplaced, foreign };
     let (mut keys, mut schema) = (HashMap::new(), Schema::default());
     for entry in &manifest.segments {
         match verify_segment(directory, manifest, entry, (&mut keys, &mut schema), verification.sound_rows) {
@@ -113,7 +135,8 @@ fn verify_segment(
 /// While the result lives, no writer can open the archive.
 ///
 /// # Errors
-/// As [`verify`]; [`Error::Locked`] if a writer has the archive open.
+/// As [`verify`]; [`Error::Locked`] if a writer has the archive open; [`Error::WrongKind`] if the folder of segments is
+/// none, or a link: its segments may all be sound elsewhere, and none is dropped for it.
 pub fn repair(dir: impl AsRef<Path>) -> Result<Repair> {
     repair_with(Arc::new(FileStorage), dir)
 }
@@ -128,7 +151,12 @@ pub fn repair_with(storage: Arc<dyn Storage>, dir: impl AsRef<Path>) -> Result<R
     let lock = directory.lock()?;
     let manifest = directory.read_manifest()?;
     let verification = verify_segments(&directory, &manifest)?;
-    Ok(Repair { directory, manifest, verification, _lock: lock })
+    if let Some(Misplaced { path, found, expected }) =
+        verification.misplaced.iter().find(|place| place.expected == FileKind::Folder)
+    {
+        return Err(Error::WrongKind { path: path.clone(), expected: *expected, found: *found });
+    }
+    Ok(Repair { directory, manifest, verification, lock })
 }
 
 /// A repair that has been thought through and not been done.
@@ -136,7 +164,7 @@ pub struct Repair {
     directory: Directory,
     manifest: Manifest,
     verification: Verification,
-    _lock: LockGuard,
+    lock: LockGuard,
 }
 
 impl std::fmt::Debug for Repair {
@@ -154,15 +182,21 @@ impl Repair {
     /// Takes the damaged segments out of the archive, with all their rows, and removes their files: copy them before if
     /// something is to be read from them by other means. The rows can be encoded again, as any that are missing.
     ///
+    /// What is no file of an archive is left where it is.
+    ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`], [`Error::LockLost`]; nothing is changed then, unless a sync or a rename failed.
     pub fn drop_damaged(mut self) -> Result<()> {
         let damage = &self.verification.damage;
         if damage.is_empty() {
             return Ok(());
         }
         self.manifest.segments.retain(|entry| damage.iter().all(|d| d.checksum != entry.sha256));
-        self.directory.write_manifest(&self.manifest)?;
-        self.directory.remove_unnamed(&self.manifest)
+        self.directory.write_manifest(&self.manifest, &self.lock)?;
+        match self.directory.remove_unnamed(&self.manifest, &self.lock) {
+            // It is reported, and the damaged rows are out of the archive.
+            Err(Error::WrongKind { .. }) => Ok(()),
+            other => other,
+        }
     }
 }

@@ -18,12 +18,17 @@ use crate::storage::{FileStorage, LockGuard, Storage};
 use crate::store::open_segments;
 use crate::{Error, Result};
 
+/// Bytes of segments without a row left that are compared with their checksums before they are dropped: hashing them takes
+/// some hundredths of a second, so that deleting half of a large archive stays quick.
+const CHECKED_WHEN_DROPPED: u64 = 64 << 20;
+
 /// Writes an archive: the one writer that it has at a time.
 ///
 /// What [`commit`](EmbeddingSink::commit), [`ArchiveWriter::delete`] and the compactions have returned `Ok` for is
 /// durable. What they were doing when the power went is there whole or not at all. If they return an error, nothing was
 /// taken; if the error came from a sync or a rename, it is unknown what the medium has, and every further call gives
-/// [`Error::Poisoned`]: drop the writer and open the archive again.
+/// [`Error::Poisoned`]: drop the writer and open the archive again. If a foreign hand has removed or replaced the file that
+/// the writer has locked, nothing is published, and that call and every further one give [`Error::LockLost`].
 ///
 /// ```
 /// use rscir_core::{Archive, EmbeddingSink, Embeddings, EncoderSpec, Fingerprint, Precision, SinkRow};
@@ -47,8 +52,11 @@ pub struct ArchiveWriter {
     next_number: u64,
     /// Where each key's row is.
     index: HashMap<Box<str>, Place>,
+    /// A sync or a rename failed.
     poisoned: bool,
-    _lock: LockGuard,
+    /// The lock was found gone.
+    lock_lost: bool,
+    lock: LockGuard,
 }
 
 /// A segment with a number that it keeps while others come and go. Numbers rise along the list.
@@ -105,7 +113,7 @@ impl ArchiveWriter {
             let found = if is_archive { "an archive".into() } else { file.display().to_string() };
             return Err(Error::Exists { path: dir.as_ref().into(), found });
         }
-        directory.write_manifest(&manifest)?;
+        directory.write_manifest(&manifest, &lock)?;
         Self::new(directory, manifest, lock)
     }
 
@@ -166,7 +174,7 @@ impl ArchiveWriter {
     }
 
     fn new(directory: Directory, manifest: Manifest, lock: LockGuard) -> Result<Self> {
-        directory.remove_unnamed(&manifest)?;
+        directory.remove_unnamed(&manifest, &lock)?;
         let segments = open_segments(&directory, &manifest, Access::Map)?;
         let mut writer = Self {
             directory,
@@ -175,7 +183,8 @@ impl ArchiveWriter {
             segments: Vec::new(),
             next_number: 0,
             poisoned: false,
-            _lock: lock,
+            lock_lost: false,
+            lock,
         };
         for segment in segments {
             writer.add_segment(segment);
@@ -215,7 +224,8 @@ impl ArchiveWriter {
     /// Deletes the rows under `keys`, all or none of them, and gives their number; a key without a row is passed over.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Poisoned`].
+    /// [`Error::Damaged`] if a small file in which no row is left is not what was written: other rows may have been meant.
+    /// [`Error::Io`], [`Error::LockLost`], [`Error::Poisoned`].
     pub fn delete(&mut self, keys: &[&str]) -> Result<usize> {
         self.check_health()?;
         let mut manifest = self.manifest.clone();
@@ -348,6 +358,17 @@ impl ArchiveWriter {
         checked.into_iter().collect()
     }
 
+    /// Refuses to drop a segment for having no row left if it is not what was written: where a key is damaged, other rows
+    /// were deleted than those that were meant, and the file is the only witness.
+    fn check_dropped(&self, kept: &[bool]) -> Result<()> {
+        let mut left = CHECKED_WHEN_DROPPED;
+        let dropped = kept.iter().enumerate().filter_map(|(segment, kept)| (!kept).then_some(segment));
+        self.check_copied(dropped.take_while(|&segment| {
+            left = left.saturating_sub(self.manifest.segments[segment].bytes);
+            left > 0
+        }))
+    }
+
     /// Writes rows `0..n` as segments, durably, and opens them; no manifest names them yet.
     pub(crate) fn write_segments<'a>(
         &self,
@@ -377,10 +398,11 @@ impl ArchiveWriter {
         written: Vec<(SegmentEntry, Segment)>,
     ) -> Result<()> {
         let kept: Vec<bool> = manifest.segments.iter().map(|entry| entry.live() > 0).collect();
+        self.check_dropped(&kept)?;
         let (entries, written): (Vec<_>, Vec<_>) = written.into_iter().unzip();
         manifest.segments.retain(|entry| entry.live() > 0);
         manifest.segments.extend(entries);
-        let published = self.directory.write_manifest(&manifest);
+        let published = self.directory.write_manifest(&manifest, &self.lock);
         self.note_doubt(published)?;
 
         let all = self.segments.len();
@@ -394,7 +416,7 @@ impl ArchiveWriter {
         self.release();
         if replaced {
             // The rows are safe; what is left over is removed when the archive is opened next.
-            let _ = self.directory.remove_unnamed(&self.manifest);
+            let _ = self.directory.remove_unnamed(&self.manifest, &self.lock);
         }
         Ok(())
     }
@@ -437,13 +459,23 @@ impl ArchiveWriter {
         Error::SegmentRows { path: self.directory.manifest_path(), segment: 0 }
     }
 
-    /// Refuses to go on after a failed sync or rename.
+    /// Refuses to go on after a failed sync or rename, and without the lock.
     pub(crate) fn check_health(&self) -> Result<()> {
-        if self.poisoned { Err(Error::Poisoned { path: self.path().into() }) } else { Ok(()) }
+        let path = || self.path().into();
+        if self.lock_lost {
+            Err(Error::LockLost { path: path() })
+        } else if self.poisoned {
+            Err(Error::Poisoned { path: path() })
+        } else {
+            Ok(())
+        }
     }
 
     pub(crate) fn note_doubt<T>(&mut self, result: Result<T>) -> Result<T> {
-        result.inspect_err(|error| self.poisoned |= error.leaves_doubt())
+        result.inspect_err(|error| {
+            self.poisoned |= error.leaves_doubt();
+            self.lock_lost |= matches!(error, Error::LockLost { .. });
+        })
     }
 }
 

@@ -1,74 +1,55 @@
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
 
-use super::{Bytes, LockGuard, Storage, StorageFile};
+use super::rooted::Rooted;
+use super::{Bytes, Entry, LockGuard, Storage, StorageFile};
 
 /// The file system of the operating system.
+///
+/// Nothing that is a link, a pipe, a socket or a device is read, written, renamed or removed, and none is waited for: the
+/// error then is a [`WrongKind`](super::WrongKind). On Unix that is decided by what was opened, not by a look before.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FileStorage;
 
 impl Storage for FileStorage {
-    fn create(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
-        Ok(Box::new(WrittenFile(File::create(path)?)))
+    fn rooted(&self, root: &Path) -> Option<Arc<dyn Storage>> {
+        Some(Arc::new(Rooted::new(root)))
     }
 
-    fn read(&self, path: &Path) -> io::Result<Bytes> {
-        Bytes::read(&mut File::open(path)?)
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
+        Rooted::default().create_new(path)
+    }
+
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Bytes> {
+        Rooted::default().read(path, limit)
     }
 
     fn map(&self, path: &Path) -> io::Result<Bytes> {
-        Bytes::map(&File::open(path)?)
+        Rooted::default().map(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)
+        Rooted::default().rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
+        Rooted::default().remove(path)
     }
 
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        match fs::create_dir(dir) {
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
-            other => other,
-        }
+        Rooted::default().create_dir(dir)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        // A folder cannot be opened like a file elsewhere; NTFS keeps its names in a journal.
-        if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+        Rooted::default().sync_dir(dir)
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
-        fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect()
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+        Rooted::default().list(dir)
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<LockGuard>> {
-        let file = File::options().create(true).truncate(false).write(true).open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(e)) => Err(e),
-        }
-    }
-}
-
-struct WrittenFile(File);
-
-impl Write for WrittenFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
-impl StorageFile for WrittenFile {
-    fn sync(&mut self) -> io::Result<()> {
-        self.0.sync_all()
+        Rooted::default().lock(path)
     }
 }

@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::storage::{Bytes, LockGuard, Storage, StorageFile};
+use crate::storage::{Bytes, Entry, FileKind, HeldLock, LockGuard, Storage, StorageFile};
 
 /// What happens at the chosen operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub enum Pending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OperationKind {
-    /// [`Storage::create`].
+    /// [`Storage::create_new`].
     Create,
     /// A write into a file.
     Write,
@@ -81,7 +81,8 @@ struct State {
     durable_names: BTreeMap<PathBuf, Node>,
     /// What was done to the names since their folder was synced.
     pending_names: Vec<NameChange>,
-    locks: HashSet<PathBuf>,
+    /// The files that are locked.
+    locks: HashSet<usize>,
     operations: Vec<Operation>,
     plan: Option<(usize, Fault)>,
     reads: usize,
@@ -110,10 +111,11 @@ struct FileState {
     pending: Vec<Change>,
 }
 
+/// Bytes written into a file.
 #[derive(Debug, Clone)]
-enum Change {
-    Empty,
-    Write { at: usize, bytes: Vec<u8> },
+struct Change {
+    at: usize,
+    bytes: Vec<u8>,
 }
 
 impl FaultyStorage {
@@ -306,15 +308,8 @@ impl State {
 
 impl FileState {
     fn change(&mut self, change: Change) {
-        write_whole(&mut self.content, &change);
+        write_at(&mut self.content, change.at, &change.bytes);
         self.pending.push(change);
-    }
-}
-
-fn write_whole(content: &mut Vec<u8>, change: &Change) {
-    match change {
-        Change::Empty => content.clear(),
-        Change::Write { at, bytes } => write_at(content, *at, bytes),
     }
 }
 
@@ -356,12 +351,7 @@ impl Dice {
     }
 
     fn apply(&mut self, content: &mut Vec<u8>, change: &Change) {
-        let Change::Write { at, bytes } = change else {
-            if self.keeps_name() {
-                content.clear();
-            }
-            return;
-        };
+        let Change { at, bytes } = change;
         let kept = match self.pending {
             Pending::Kept => bytes.len(),
             Pending::Dropped | Pending::NamesOnly => 0,
@@ -379,20 +369,20 @@ impl Dice {
 }
 
 impl Storage for FaultyStorage {
-    fn create(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
         let (mut state, fault) = self.begin(OperationKind::Create, path)?;
         if let Some(Fault::Error(kind)) = fault {
             return Err(kind.into());
         }
-        let id = state.open_or_create(path)?;
-        if !state.files[id].content.is_empty() {
-            state.files[id].change(Change::Empty);
+        if state.names.contains_key(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
         }
+        let id = state.open_or_create(path)?;
         end(&mut state, fault)?;
         Ok(Box::new(FaultyFile { storage: self.clone(), path: path.into(), id, at: 0 }))
     }
 
-    fn read(&self, path: &Path) -> io::Result<Bytes> {
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Bytes> {
         let mut state = self.state();
         if state.off {
             return Err(power_off());
@@ -402,7 +392,11 @@ impl Storage for FaultyStorage {
         if let Some((_, error)) = state.read_plan.filter(|plan| plan.0 == number) {
             return Err(error.into());
         }
-        Ok(Bytes::from(&state.files[state.file(path)?].content[..]))
+        let content = &state.files[state.file(path)?].content;
+        if content.len() as u64 > limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(Bytes::from(&content[..]))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -461,7 +455,7 @@ impl Storage for FaultyStorage {
         if let Some(Fault::Error(kind)) = fault { Err(kind.into()) } else { Ok(()) }
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
         let state = self.state();
         if state.off {
             return Err(power_off());
@@ -469,7 +463,11 @@ impl Storage for FaultyStorage {
         if !state.has_dir(dir) {
             return Err(not_found());
         }
-        Ok(state.names.keys().filter(|path| path.parent() == Some(dir)).cloned().collect())
+        let entry = |(path, node): (&PathBuf, &Node)| Entry {
+            path: path.clone(),
+            kind: if *node == Node::Dir { FileKind::Folder } else { FileKind::File },
+        };
+        Ok(state.names.iter().filter(|(path, _)| path.parent() == Some(dir)).map(entry).collect())
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<LockGuard>> {
@@ -477,22 +475,34 @@ impl Storage for FaultyStorage {
         if state.off {
             return Err(power_off());
         }
-        state.open_or_create(path)?;
-        if !state.locks.insert(path.into()) {
+        let id = state.open_or_create(path)?;
+        if !state.locks.insert(id) {
             return Ok(None);
         }
-        Ok(Some(Box::new(Lock { storage: self.clone(), path: path.into() })))
+        Ok(Some(Box::new(Lock { storage: self.clone(), path: path.into(), id })))
     }
 }
 
 struct Lock {
     storage: FaultyStorage,
     path: PathBuf,
+    id: usize,
+}
+
+impl HeldLock for Lock {
+    fn is_held(&self) -> io::Result<bool> {
+        let state = self.storage.state();
+        if state.off {
+            Err(power_off())
+        } else {
+            Ok(state.names.get(&self.path) == Some(&Node::File(self.id)))
+        }
+    }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        self.storage.state().locks.remove(&self.path);
+        self.storage.state().locks.remove(&self.id);
     }
 }
 
@@ -516,7 +526,7 @@ impl Write for FaultyFile {
         if taken == 0 && !bytes.is_empty() {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        state.files[self.id].change(Change::Write { at: self.at, bytes: bytes[..taken].into() });
+        state.files[self.id].change(Change { at: self.at, bytes: bytes[..taken].into() });
         end(&mut state, fault)?;
         self.at += taken;
         Ok(taken)
@@ -537,7 +547,7 @@ impl StorageFile for FaultyFile {
             return Err(kind.into());
         }
         for change in pending {
-            write_whole(&mut file.durable, &change);
+            write_at(&mut file.durable, change.at, &change.bytes);
         }
         Ok(())
     }

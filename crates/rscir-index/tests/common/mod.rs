@@ -1,6 +1,9 @@
 //! What the tests of the store share: a scripted life of an archive, and what it must hold after each step.
 #![allow(dead_code)] // Each test uses a part.
 
+#[cfg(unix)]
+pub(crate) mod tampering;
+
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,0 +1,103 @@
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{FileKind, WrongKind};
+
+/// A folder by its path, for systems without calls relative to an open folder: what lies in it is looked at before it is
+/// opened, which keeps links out unless something is exchanged in between.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Opens the folder that a path leads to, through links too.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let here = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        if fs::metadata(here)?.is_dir() {
+            Ok(Self { path: path.into() })
+        } else {
+            Err(io::ErrorKind::NotADirectory.into())
+        }
+    }
+
+    /// Opens the folder `name` in this one.
+    pub(super) fn folder(&self, name: &OsStr) -> io::Result<Self> {
+        self.check_kind(name, FileKind::Folder)?;
+        Self::open(&self.path.join(name))
+    }
+
+    /// Creates a file; there must be nothing of that name.
+    pub(super) fn create_new(&self, name: &OsStr) -> io::Result<File> {
+        File::create_new(self.path.join(name))
+    }
+
+    /// Opens a file for reading.
+    pub(super) fn read(&self, name: &OsStr) -> io::Result<File> {
+        self.check_kind(name, FileKind::File)?;
+        File::open(self.path.join(name))
+    }
+
+    /// Opens a file that is there to be locked, created if need be.
+    pub(super) fn open_or_create(&self, name: &OsStr) -> io::Result<File> {
+        self.check_kind(name, FileKind::File)?;
+        File::options().create(true).truncate(false).write(true).open(self.path.join(name))
+    }
+
+    /// Gives a file another name. What has that name must be a file too.
+    pub(super) fn rename(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        for name in [from, to] {
+            self.check_kind(name, FileKind::File)?;
+        }
+        fs::rename(self.path.join(from), self.path.join(to))
+    }
+
+    /// Removes a file.
+    pub(super) fn remove(&self, name: &OsStr) -> io::Result<()> {
+        self.check_kind(name, FileKind::File)?;
+        fs::remove_file(self.path.join(name))
+    }
+
+    /// Creates a folder, unless it is there.
+    pub(super) fn create_folder(&self, name: &OsStr) -> io::Result<()> {
+        match fs::create_dir(self.path.join(name)) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => self.check_kind(name, FileKind::Folder),
+            other => other,
+        }
+    }
+
+    /// Does nothing: a folder cannot be opened like a file, and NTFS keeps its names in a journal.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// What lies in it, in any order.
+    pub(super) fn list(&self) -> io::Result<Vec<(OsString, FileKind)>> {
+        let here = if self.path.as_os_str().is_empty() { Path::new(".") } else { &self.path };
+        let entries = fs::read_dir(here)?;
+        entries.map(|entry| entry.and_then(|e| Ok((e.file_name(), e.file_type()?.into())))).collect()
+    }
+
+    /// True if `name` means this very file, as far as its length and the time of its creation tell.
+    pub(super) fn holds(&self, name: &OsStr, file: &File) -> io::Result<bool> {
+        match fs::symlink_metadata(self.path.join(name)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            named => {
+                let (named, held) = (named?, file.metadata()?);
+                let same = named.len() == held.len() && named.created().ok() == held.created().ok();
+                Ok(named.is_file() && same)
+            }
+        }
+    }
+
+    fn check_kind(&self, name: &OsStr, expected: FileKind) -> io::Result<()> {
+        let path = self.path.join(name);
+        let found = match fs::symlink_metadata(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            metadata => FileKind::from(metadata?.file_type()),
+        };
+        if found == expected { Ok(()) } else { Err(WrongKind { path, expected, found }.into()) }
+    }
+}
