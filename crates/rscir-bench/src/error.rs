@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use rscir_core::files::{FileAction, FileError};
+
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -20,6 +22,9 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file that was named is none that is read or replaced.
+    #[error(transparent)]
+    File(FileError),
     /// A line of a list does not have the form it must have.
     #[error("{path}:{line}: {problem}", path = path.display())]
     Line {
@@ -116,4 +121,19 @@ pub enum Error {
     /// There is nothing to evaluate.
     #[error("there are no queries: none of the archive's images is in the benchmark's csv files")]
     NoQueries,
+}
+
+impl From<FileError> for Error {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Io { path, action, source } => {
+                let action = if action == FileAction::Read { "read" } else { "write" };
+                Self::Io { action, path, source }
+            }
+            FileError::NotText { path, line, problem } => {
+                Self::Line { path, line, problem: format!("{problem}: save the file as UTF-8 text") }
+            }
+            other => Self::File(other),
+        }
+    }
 }

@@ -58,7 +58,7 @@ pub use protocol::{
 };
 pub use queries::{Query, QueryGroup, QuerySet};
 pub use records::{QueryRecord, Run, TopRecord, read_records, write_records};
-pub use report::{RunDescription, write_report};
+pub use report::{RunDescription, check_report, write_report};
 pub use statistics::{
     Bootstrap, Difference, InstanceFigures, Interval, IntervalRow, Intervals, QueryNames, Sample, tile_class,
 };

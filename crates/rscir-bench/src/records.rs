@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use rscir_core::Archive;
+use rscir_core::{Archive, files};
 
 use crate::{Convention, Error, Evaluation, QuerySet, Result, Sample};
 
@@ -46,7 +46,7 @@ pub struct TopRecord {
     pub relevant: bool,
 }
 
-/// Writes every query under every method, a line each, as it goes. `queries` and `archive` are those of the evaluation.
+/// Writes every query under every method, a line each. A file that is there is replaced once the new one is whole. `queries` and `archive` are those of the evaluation.
 ///
 /// # Errors
 /// [`Error::Io`] with `path`; [`Error::BadIndex`] if `queries` are not those that were evaluated.
@@ -57,37 +57,45 @@ pub fn write_records(
     evaluation: &Evaluation,
     convention: Convention,
 ) -> Result<()> {
-    let path = path.as_ref();
-    let failed = |source| Error::Io { action: "write", path: path.into(), source };
     queries.check(archive.len())?;
     let groups = evaluation.with_queries(queries)?;
-    let mut out = std::io::BufWriter::new(File::create(path).map_err(failed)?);
-    for (group, outcomes) in groups {
-        for (place, (query, outcomes)) in group.queries.iter().zip(&outcomes.queries).enumerate() {
-            let names = queries.names(group, *query)?;
-            let relevant = &queries.relevant[query.relevant];
-            for (method, outcome) in evaluation.methods.iter().zip(outcomes) {
-                let top = outcome.top.iter().map(|scored| TopRecord {
-                    key: archive.key(scored.row).into(),
-                    score: f64::from(scored.score),
-                    relevant: relevant.binary_search(&scored.row).is_ok(),
-                });
-                let record = QueryRecord {
-                    query: format!("{}/{place}", group.name),
-                    attribute: group.name.clone(),
-                    image: names.image.into(),
-                    value: names.text.into(),
-                    method: method.clone(),
-                    ap: convention.average_precision(outcome),
-                    relevant: outcome.relevant,
-                    top: top.collect(),
+    // What refuses a record inside of the writer is kept, and told instead of what the writer makes of it.
+    let mut refused = None;
+    let written = files::replace(path, |out| {
+        for (group, outcomes) in groups {
+            for (place, (query, outcomes)) in group.queries.iter().zip(&outcomes.queries).enumerate() {
+                let names = match queries.names(group, *query) {
+                    Ok(names) => names,
+                    Err(error) => {
+                        refused = Some(error);
+                        return Err(io::ErrorKind::InvalidInput.into());
+                    }
                 };
-                serde_json::to_writer(&mut out, &record).map_err(|error| failed(error.into()))?;
-                out.write_all(b"\n").map_err(failed)?;
+                let relevant = &queries.relevant[query.relevant];
+                for (method, outcome) in evaluation.methods.iter().zip(outcomes) {
+                    let top = outcome.top.iter().map(|scored| TopRecord {
+                        key: archive.key(scored.row).into(),
+                        score: f64::from(scored.score),
+                        relevant: relevant.binary_search(&scored.row).is_ok(),
+                    });
+                    let record = QueryRecord {
+                        query: format!("{}/{place}", group.name),
+                        attribute: group.name.clone(),
+                        image: names.image.into(),
+                        value: names.text.into(),
+                        method: method.clone(),
+                        ap: convention.average_precision(outcome),
+                        relevant: outcome.relevant,
+                        top: top.collect(),
+                    };
+                    serde_json::to_writer(&mut *out, &record)?;
+                    out.write_all(b"\n")?;
+                }
             }
         }
-    }
-    out.flush().map_err(failed)
+        Ok(())
+    });
+    written.map_err(|error| refused.unwrap_or(error.into()))
 }
 
 /// Reads the records of a file one by one. Empty lines are passed over.
@@ -110,8 +118,7 @@ struct Lines {
 
 impl Lines {
     fn open(path: &Path) -> Result<Self> {
-        let file =
-            File::open(path).map_err(|source| Error::Io { action: "read", path: path.into(), source })?;
+        let (file, _) = files::open_regular(path)?;
         let file = BufReader::new(file);
         Ok(Self { path: path.into(), file, line: 0, bytes: Vec::new(), failed: false })
     }
@@ -137,10 +144,11 @@ impl Lines {
             if read as u64 > LONGEST_LINE {
                 return Err(self.bad(format!("has more than {LONGEST_LINE} bytes: write one record a line")));
             }
-            if self.bytes.trim_ascii().is_empty() {
+            let line = self.bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&self.bytes);
+            if line.trim_ascii().is_empty() {
                 continue;
             }
-            let record: QueryRecord = serde_json::from_slice(&self.bytes)
+            let record: QueryRecord = serde_json::from_slice(line)
                 .map_err(|error| self.bad(format!("{error}: write the run's results again")))?;
             if !(0.0..=1.0).contains(&record.ap) {
                 return Err(self.bad(format!("ap is {}, but must be a fraction of 1", record.ap)));

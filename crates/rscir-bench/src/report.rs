@@ -1,9 +1,12 @@
 //! The files an evaluation leaves.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use rscir_core::EncoderSpec;
+use rscir_core::files::{self, FileError};
+use rscir_core::{EncoderSpec, printable};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::outcome::CUTOFFS;
 use crate::protocol::{DatasetReport, Finding};
@@ -35,7 +38,7 @@ pub fn metrics_csv(table: &Table) -> Result<String> {
     for row in &table.rows {
         let named = table.groups.iter().map(String::as_str).zip(&row.figures).chain([("avg", &row.average)]);
         for (name, figures) in named {
-            let mut record = vec![row.method.clone(), name.into(), figures.queries.to_string()];
+            let mut record = vec![csv_cell(&row.method), csv_cell(name), figures.queries.to_string()];
             let values = [figures.precision, figures.recall];
             record.push(format!("{:.4}", figures.map));
             for values in &values {
@@ -63,25 +66,33 @@ pub fn latex_rows(table: &Table) -> String {
     out
 }
 
-/// Plain text as LaTeX prints it unchanged: its ten special characters escaped, line breaks as blanks.
+/// Plain text as LaTeX prints it unchanged: its ten special characters escaped, line breaks as blanks, other characters that
+/// are obeyed rather than shown as [`printable`] writes them.
 fn latex_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in printable(&text.replace(['\n', '\r'], " ")).chars() {
         match c {
             '\\' => out += "\\textbackslash{}",
             '~' => out += "\\textasciitilde{}",
             '^' => out += "\\textasciicircum{}",
             '&' | '%' | '$' | '#' | '_' | '{' | '}' => out.extend(['\\', c]),
-            '\n' | '\r' => out.push(' '),
             _ => out.push(c),
         }
     }
     out
 }
 
-/// Plain text in a cell of a Markdown table.
+/// Plain text in a cell of a Markdown table: line breaks as blanks, other characters that are obeyed rather than shown as
+/// [`printable`] writes them.
 pub(crate) fn markdown_cell(text: &str) -> String {
-    text.replace('|', "\\|").replace(['\n', '\r'], " ")
+    printable(&text.replace(['\n', '\r'], " ")).replace('|', "\\|")
+}
+
+/// A name in a cell of a csv file: characters that are obeyed rather than shown, line breaks among them, as [`printable`]
+/// writes them. The csv writer quotes what is left. A cell may begin with `=`, `+`, `-` or `@`, which some spreadsheets take
+/// for a formula: numbers do too.
+pub(crate) fn csv_cell(text: &str) -> String {
+    printable(text).into_owned()
 }
 
 /// One of the reference's own files: a row per method, all figures of one attribute, two decimals as Python prints them.
@@ -166,8 +177,8 @@ pub fn summary_json(table: &Table, run: &RunDescription) -> Value {
 /// `summary.md`: the table of mAP, and what the run was.
 pub fn summary_markdown(table: &Table, run: &RunDescription) -> String {
     let queries: usize = table.rows.first().map_or(0, |row| row.average.queries);
-    let known = |text: &str| if text.is_empty() { "unknown".to_string() } else { text.to_string() };
-    let mut out = format!("# {}\n\n{}\n", run.dataset, table.to_markdown());
+    let known = |text: &str| printable(if text.is_empty() { "unknown" } else { text }).into_owned();
+    let mut out = format!("# {}\n\n{}\n", printable(&run.dataset), table.to_markdown());
     out += &format!(
         "{queries} queries on {} images. Model {}, weights {}, activation {}, precision {}.\n\n",
         run.archive_rows,
@@ -180,14 +191,15 @@ pub fn summary_markdown(table: &Table, run: &RunDescription) -> String {
     out
 }
 
-/// What was met in the dataset, a line each; empty if nothing was.
+/// What was met in the dataset, a line each; empty if nothing was. Names are as [`printable`] writes them.
 pub fn findings_text(report: &DatasetReport) -> String {
     let mut out = String::new();
     let mut list = |what: &str, findings: &[Finding]| {
         if !findings.is_empty() {
             out += &format!("{} {what}:\n", findings.len());
             for f in findings {
-                out += &format!("- {}:{} {}, {}\n", f.file, f.line, f.name, f.value);
+                let [file, name, value] = [&f.file, &f.name, &f.value].map(|text| printable(text));
+                out += &format!("- {file}:{} {name}, {value}\n", f.line);
             }
         }
     };
@@ -195,13 +207,13 @@ pub fn findings_text(report: &DatasetReport) -> String {
     list("rows whose image an earlier row names", &report.duplicates);
     list("rows without a query, their category has no other value", &report.without_queries);
     for header in &report.headers {
-        out += &format!("header skipped: {}:{}\n", header.file, header.line);
+        out += &format!("header skipped: {}:{}\n", printable(&header.file), header.line);
     }
     if !report.ambiguous.is_empty() {
         out += &format!(
             "{} base names stand for several images: {}\n",
             report.ambiguous.len(),
-            report.ambiguous.join(", ")
+            printable(&report.ambiguous.join(", "))
         );
     }
     out
@@ -210,8 +222,11 @@ pub fn findings_text(report: &DatasetReport) -> String {
 /// Writes all files of a run into `folder`: `metrics.csv`, `summary.md`, `summary.json`, `rows.tex` and, for the methods that the
 /// reference has, `patternnet_metrics_<model>_lambda<l>_<attribute>.csv`. Returns their paths.
 ///
+/// They replace those of an older run together or, on an error, not at all. `summary.json` lists the SHA-256 of the others
+/// under `files`, see [`check_report`].
+///
 /// # Errors
-/// [`Error::Io`] with the file.
+/// [`Error::Io`] with the file; [`Error::File`] for a path that a file cannot have.
 pub fn write_report(folder: impl AsRef<Path>, table: &Table, run: &RunDescription) -> Result<Vec<PathBuf>> {
     let folder = folder.as_ref();
     std::fs::create_dir_all(folder).map_err(|source| Error::Io {
@@ -219,30 +234,83 @@ pub fn write_report(folder: impl AsRef<Path>, table: &Table, run: &RunDescriptio
         path: folder.into(),
         source,
     })?;
-    let json = serde_json::to_string_pretty(&summary_json(table, run)).unwrap_or_default();
     let mut files = vec![
         ("metrics.csv".to_string(), metrics_csv(table)?),
         ("summary.md".to_string(), summary_markdown(table, run)),
-        ("summary.json".to_string(), json + "\n"),
         ("rows.tex".to_string(), latex_rows(table)),
     ];
     files.extend(reference_files(table, &run.spec.model)?);
-    let write = |(name, text): (String, String)| {
-        let path = folder.join(name);
-        match std::fs::write(&path, text) {
-            Ok(()) => Ok(path),
-            Err(source) => Err(Error::Io { action: "write", path, source }),
+    let digests = files.iter().map(|(name, text)| (name.clone(), json!(digest(text.as_bytes()))));
+    let mut summary = summary_json(table, run);
+    summary[FILES] = Value::Object(digests.collect());
+    let summary = serde_json::to_string_pretty(&summary).unwrap_or_default() + "\n";
+    // Last, so that it is in its place first: whoever looks before the others are sees that they do not fit.
+    files.push((SUMMARY.into(), summary));
+    let files: Vec<(PathBuf, String)> =
+        files.into_iter().map(|(name, text)| (folder.join(name), text)).collect();
+    files::replace_together(files.iter().map(|(path, text)| (path, text)))?;
+    Ok(files.into_iter().map(|(path, _)| path).collect())
+}
+
+/// The file that knows the others of a report.
+const SUMMARY: &str = "summary.json";
+
+/// Where it lists them.
+const FILES: &str = "files";
+
+/// Bytes of a report's file that are read at most: a table of ten thousand methods by ten thousand groups.
+const LARGEST_PART: u64 = 1 << 30;
+
+/// Compares the files of a report in `folder` with what its `summary.json` says of them. Gives the paths of those that are
+/// missing or are of another run, which a process that was killed while it wrote can leave; none if all belong together.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::File`] if a file cannot be read; [`Error::Line`] if `summary.json` is none of a report.
+pub fn check_report(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+    let folder = folder.as_ref();
+    let path = folder.join(SUMMARY);
+    let bad = |line, problem| Error::Line { path: path.clone(), line, problem };
+    let summary: Value = serde_json::from_str(&files::read_text(&path, LARGEST_PART)?)
+        .map_err(|error| bad(error.line() as u64, format!("{error}: write the report anew")))?;
+    let listed = summary[FILES].as_object();
+    let listed = listed.ok_or_else(|| bad(1, "no files are listed: write the report anew".into()))?;
+    let mut others = Vec::new();
+    for (name, expected) in listed {
+        // A summary that someone else made could name any file.
+        if Path::new(name).file_name() != Some(name.as_ref()) {
+            return Err(bad(1, format!("the file {name:?} is in another folder: write the report anew")));
         }
-    };
-    files.into_iter().map(write).collect()
+        let file = folder.join(name);
+        match files::read_bounded(&file, LARGEST_PART) {
+            Ok(bytes) if expected.as_str() == Some(&digest(&bytes)) => {}
+            Ok(_) => others.push(file),
+            Err(FileError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => others.push(file),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(others)
+}
+
+/// A SHA-256 checksum in hexadecimal digits.
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A name as a part of a file's name.
+fn file_part(name: &str) -> String {
+    name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
 }
 
 /// The reference's files: for each lambda and attribute, the methods without a lambda and WeiCom of that one.
 fn reference_files(table: &Table, model: &str) -> Result<Vec<(String, String)>> {
-    let model: String =
-        model.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
-    let model = if model.is_empty() { "unknown" } else { &model };
-    let mut lambdas: Vec<&str> = table.rows.iter().filter_map(|row| reference_lambda(&row.method)).collect();
+    let model = if model.is_empty() { "unknown".into() } else { file_part(model) };
+    let mut lambdas: Vec<&str> = Vec::new();
+    for lambda in table.rows.iter().filter_map(|row| reference_lambda(&row.method)) {
+        // A method that was asked for twice has two rows in one file.
+        if !lambdas.contains(&lambda) {
+            lambdas.push(lambda);
+        }
+    }
     if lambdas.is_empty() {
         // Without WeiCom the reference still names its default lambda.
         lambdas.push("0.5");
@@ -258,7 +326,7 @@ fn reference_files(table: &Table, model: &str) -> Result<Vec<(String, String)>> 
                 .collect();
             if !rows.is_empty() {
                 files.push((
-                    format!("patternnet_metrics_{model}_lambda{lambda}_{group}.csv"),
+                    format!("patternnet_metrics_{model}_lambda{lambda}_{}.csv", file_part(group)),
                     reference_csv(&rows)?,
                 ));
             }

@@ -1,3 +1,5 @@
+use rscir_core::is_unprintable;
+
 /// HTML under construction: markup of this crate as it is, everything else escaped.
 #[derive(Default)]
 pub(super) struct Html(String);
@@ -20,6 +22,8 @@ impl Html {
                 '\'' => self.0.push_str("&#39;"),
                 // HTML has no way to write these; a browser reports them as errors.
                 c if c.is_control() && !c.is_ascii_whitespace() => self.0.push('\u{fffd}'),
+                // What turns a text's direction or has no width would show another name than it is.
+                c if is_unprintable(c) && !c.is_ascii_whitespace() => self.0.extend(c.escape_default()),
                 c => self.0.push(c),
             }
         }

@@ -8,7 +8,7 @@ mod tiles;
 
 use std::path::Path;
 
-use rscir_core::Archive;
+use rscir_core::{Archive, files};
 
 use crate::{Error, Evaluation, Intervals, QuerySet, Result};
 use html::Html;
@@ -202,14 +202,13 @@ impl<'a> Page<'a> {
         page.into_string()
     }
 
-    /// Writes the page to a file.
+    /// Writes the page to a file. One that is there is replaced once the new one is whole.
     ///
     /// # Errors
     /// [`Error::Io`] with the file.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        let failed = |source| Error::Io { action: "write", path: path.into(), source };
-        std::fs::write(path, self.to_html()).map_err(failed)
+        let page = self.to_html();
+        Ok(files::replace(path, |out| out.write_all(page.as_bytes()))?)
     }
 
     fn write_header(&self, html: &mut Html) {

@@ -75,6 +75,19 @@ fn what_users_name_is_escaped() {
 }
 
 #[test]
+fn no_character_is_obeyed_by_a_browser_or_a_terminal() {
+    let run = Run::new();
+    let evaluation = run.sweep();
+    let page = run.page(&evaluation);
+    let page = page.with_note("a\u{1b}]0;x\u{7}\u{9b}2J\u{202e}gnp.b");
+    let html = page.to_html();
+    assert!(html.contains("a\u{fffd}]0;x"));
+    assert!(html.contains(r"\u{202e}gnp.b"));
+    let obeyed = html.chars().find(|c| rscir_core::is_unprintable(*c) && *c != '\n');
+    assert_eq!(obeyed, None);
+}
+
+#[test]
 fn every_element_is_closed_and_nothing_is_fetched() {
     let run = Run::new();
     let evaluation = run.sweep();

@@ -1,105 +1,105 @@
-//! The text files of a benchmark, read with line numbers.
+//! The text files of a benchmark, read with line numbers and within limits.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Take};
 use std::path::Path;
+
+use rscir_core::files::{self, FileError};
 
 use crate::{Error, Result};
 
-/// A record of a csv file and the line it begins on.
-pub(super) struct Record {
-    pub(super) line: u64,
-    pub(super) fields: Vec<String>,
-}
+/// Bytes of a file at most: the largest list there is, i-CIR's gallery of 750,000 images, has a third of it.
+pub(super) const LARGEST_FILE: u64 = 256 << 20;
 
-/// Reads a csv file without taking any line for a header. Empty lines are left out, as every csv reader does; a byte order
-/// mark is dropped.
-pub(super) fn read_csv(path: &Path) -> Result<Vec<Record>> {
-    let text = read_text(path)?;
-    let text = text.trim_start_matches('\u{feff}');
-    if let Some(line) = unterminated_quote(text) {
-        let problem = "a quote is not closed: close it, or double it where it is part of the text".into();
-        return Err(Error::Line { path: path.into(), line, problem });
-    }
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
-    let mut lines = LineCounter { text, offset: 0, line: 1 };
-    let mut records = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|error| Error::Line {
-            path: path.into(),
-            line: error.position().map_or(lines.line, csv::Position::line),
-            problem: error.to_string(),
-        })?;
-        let line = lines.line_of_record(record.position().map_or(0, csv::Position::byte) as usize);
-        records.push(Record { line, fields: record.iter().map(str::to_string).collect() });
-    }
-    Ok(records)
-}
+/// Bytes of a line, or of a csv record, at most: room for the keys of a hundred thousand relevant images.
+pub(super) const LONGEST_LINE: u64 = 4 << 20;
 
-/// The line of a quote that opens a field and is closed nowhere, so that the field would swallow the rest of the file.
-fn unterminated_quote(text: &str) -> Option<u64> {
-    enum At {
-        Start,
-        Plain,
-        Quoted,
-        /// Behind a quote in a quoted field: its end, or half of a doubled quote.
-        Closed,
-    }
-    let (mut at, mut line, mut opened) = (At::Start, 1, 1);
-    for byte in text.bytes() {
-        at = match (at, byte) {
-            (At::Start, b'"') => {
-                opened = line;
-                At::Quoted
-            }
-            (At::Closed, b'"') => At::Quoted,
-            (At::Quoted, b'"') => At::Closed,
-            (At::Quoted, _) => At::Quoted,
-            (_, b',' | b'\r' | b'\n') => At::Start,
-            _ => At::Plain,
-        };
-        line += u64::from(byte == b'\n');
-    }
-    matches!(at, At::Quoted).then_some(opened)
-}
+/// Lines or records of a file at most: five times those of i-CIR's gallery. Rows of three letters would otherwise take
+/// thirty times the memory that their file takes on the disk.
+pub(super) const MOST_LINES: u64 = 4_000_000;
 
-/// Counts lines up to growing offsets. The csv reader's own count is one behind after a CRLF, whose second half it takes for
-/// the start of the next record.
-struct LineCounter<'a> {
-    text: &'a str,
-    offset: usize,
+/// The lines of a file that are not empty, with their numbers from 1, without byte order marks. Ends after the first error.
+pub(super) struct TextLines<'a> {
+    path: &'a Path,
+    file: BufReader<Take<File>>,
     line: u64,
+    failed: bool,
 }
 
-impl LineCounter<'_> {
-    /// The line on which the record starts that the reader found at `offset`.
-    fn line_of_record(&mut self, offset: usize) -> u64 {
-        let bytes = self.text.as_bytes();
-        let skipped =
-            bytes[offset.min(bytes.len())..].iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-        let start = (offset + skipped).min(bytes.len());
-        self.line += bytes[self.offset..start].iter().filter(|b| **b == b'\n').count() as u64;
-        self.offset = start;
-        self.line
+/// Opens a list that is not larger than lists are, and reads no more than that if it grows.
+pub(super) fn open_list(path: &Path) -> Result<BufReader<Take<File>>> {
+    let (file, bytes) = files::open_regular(path)?;
+    if bytes > LARGEST_FILE {
+        return Err(FileError::TooLarge { path: path.into(), bytes, limit: LARGEST_FILE }.into());
+    }
+    Ok(BufReader::new(file.take(LARGEST_FILE)))
+}
+
+/// Reads a text line by line.
+pub(super) fn read_lines(path: &Path) -> Result<TextLines<'_>> {
+    let file = open_list(path)?;
+    Ok(TextLines { path, file, line: 0, failed: false })
+}
+
+impl TextLines<'_> {
+    /// The next line that is not empty; `None` at the end.
+    fn line(&mut self) -> Result<Option<(u64, String)>> {
+        loop {
+            let mut bytes = Vec::new();
+            let mut limited = (&mut self.file).take(LONGEST_LINE + 1);
+            let failed = |source| Error::Io { action: "read", path: self.path.into(), source };
+            let read = limited.read_until(b'\n', &mut bytes).map_err(failed)? as u64;
+            if read == 0 {
+                return Ok(None);
+            }
+            self.line += 1;
+            let bad = |problem| Err(Error::Line { path: self.path.into(), line: self.line, problem });
+            if read > LONGEST_LINE {
+                return bad(format!("the line has more than {LONGEST_LINE} bytes: write one row a line"));
+            }
+            if self.line > MOST_LINES {
+                return bad(format!("there are more than {MOST_LINES} lines: split the list"));
+            }
+            let text = utf8(self.path, self.line, bytes)?;
+            if text.contains('\0') {
+                return Err(not_text(self.path, self.line, "a NUL byte"));
+            }
+            let text = files::without_byte_order_mark(text.trim_end_matches(['\r', '\n']));
+            if !text.trim().is_empty() {
+                return Ok(Some((self.line, text.into())));
+            }
+        }
     }
 }
 
-/// Reads a file that must be UTF-8.
-pub(super) fn read_text(path: &Path) -> Result<String> {
-    let bytes =
-        std::fs::read(path).map_err(|source| Error::Io { action: "read", path: path.into(), source })?;
-    let bad = |before: &[u8], problem: &str| {
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count() as u64;
-        Error::Line { path: path.into(), line, problem: format!("{problem}: save the file as UTF-8 text") }
-    };
-    let text = String::from_utf8(bytes)
-        .map_err(|error| bad(&error.as_bytes()[..error.utf8_error().valid_up_to()], "not UTF-8"))?;
-    // UTF-16 without its mark is UTF-8 with a NUL in every other place.
-    match text.find('\0') {
-        Some(at) => Err(bad(&text.as_bytes()[..at], "a NUL byte")),
-        None => Ok(text),
+impl Iterator for TextLines<'_> {
+    type Item = Result<(u64, String)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let line = self.line().transpose();
+        self.failed = matches!(line, Some(Err(_)));
+        line
     }
 }
 
-/// Characters of a field that a person may have meant; names of files have at most 255 bytes.
+/// Bytes that must be UTF-8 and begin on line `line`.
+pub(super) fn utf8(path: &Path, line: u64, bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = line + before.iter().filter(|byte| **byte == b'\n').count() as u64;
+        not_text(path, line, "not UTF-8")
+    })
+}
+
+/// What is said of bytes that are no text.
+pub(super) fn not_text(path: &Path, line: u64, problem: &str) -> Error {
+    Error::Line { path: path.into(), line, problem: format!("{problem}: save the file as UTF-8 text") }
+}
+
+/// Bytes of a field that a person may have meant; names of files have at most 255 bytes.
 const LONGEST_FIELD: usize = 4096;
 
 /// What is wrong with a field that names or describes something, if anything is.

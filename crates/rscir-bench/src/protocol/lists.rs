@@ -5,7 +5,8 @@ use std::path::Path;
 
 use rscir_core::Archive;
 
-use super::lines::{field_problem, file_name, read_csv, read_text};
+use super::csv_file::read_csv;
+use super::lines::{field_problem, file_name, read_lines};
 use super::set_builder::{Rows, SetBuilder};
 use super::{Finding, Protocol};
 use crate::{Convention, Error, QuerySet, Result};
@@ -26,12 +27,9 @@ impl DomainConversion {
     /// [`Error::Io`]; [`Error::Line`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let text = read_text(path)?;
         let mut images = Vec::new();
-        for (line, text) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
-            if text.trim().is_empty() {
-                continue;
-            }
+        for line in read_lines(path)? {
+            let (line, text) = line?;
             let parts: Vec<&str> = text.trim_end().rsplitn(3, ' ').collect();
             let [class, domain, image] = parts[..] else {
                 let problem = format!("expected `<path> <domain> <class>`, got {} parts", parts.len());
@@ -107,9 +105,10 @@ impl Icir {
 }
 
 fn instance_rows(path: &Path, needs_text: bool) -> Result<Vec<(u64, [String; 3])>> {
-    let rows = read_csv(path)?.into_iter().map(|record| {
+    let rows = read_csv(path)?.map(|record| {
+        let record = record?;
         let bad = |problem| Error::Line { path: path.into(), line: record.line, problem };
-        let got = record.fields.len();
+        let got = record.count;
         let fields: [String; 3] = record
             .fields
             .try_into()
@@ -172,12 +171,13 @@ impl OwnQueries {
         const COLUMNS: [&str; 3] = ["image", "text", "relevant"];
         let path = path.as_ref();
         let mut rows = Vec::new();
-        for (place, record) in read_csv(path)?.into_iter().enumerate() {
+        for (place, record) in read_csv(path)?.enumerate() {
+            let record = record?;
             let bad = |problem| Error::Line { path: path.into(), line: record.line, problem };
             if place == 0 && record.fields == COLUMNS {
                 continue;
             }
-            let got = record.fields.len();
+            let got = record.count;
             let fields: [String; 3] = record.fields.try_into().map_err(|_| {
                 bad(format!("expected 3 columns (image,text,relevant keys between | or ;), got {got}"))
             })?;

@@ -1,6 +1,7 @@
 //! What benchmarks ask: files in, queries out.
 
 mod classes;
+mod csv_file;
 mod lines;
 mod lists;
 mod paired;

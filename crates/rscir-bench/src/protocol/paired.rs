@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rscir_core::Archive;
+use rscir_core::{Archive, files};
 
-use super::lines::{field_problem, file_name, read_csv, read_text};
+use super::csv_file::read_csv;
+use super::lines::{LARGEST_FILE, field_problem, file_name};
 use super::set_builder::SetBuilder;
 use super::{Finding, Protocol};
 use crate::{Error, QuerySet, Result};
@@ -70,9 +71,9 @@ impl XviewCir {
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         const COLUMNS: [&str; 5] = ["image", "query_default", "query_alt1", "query_alt2", "target"];
         let path = path.as_ref();
-        let mut records = read_csv(path)?.into_iter();
+        let mut records = read_csv(path)?;
         let bad = |line, problem| Error::Line { path: path.into(), line, problem };
-        match records.next() {
+        match records.next().transpose()? {
             Some(header) if header.fields == COLUMNS => {}
             header => {
                 let line = header.map_or(1, |header| header.line);
@@ -80,7 +81,8 @@ impl XviewCir {
             }
         }
         let pairs = records.map(|record| {
-            let got = record.fields.len();
+            let record = record?;
+            let got = record.count;
             let [image, texts @ .., target] = record.fields.as_slice() else {
                 return Err(bad(record.line, format!("expected 5 columns, got {got}")));
             };
@@ -206,8 +208,8 @@ impl LevirCc {
     /// [`Error::Io`]; [`Error::Line`] for what is not JSON of its schema.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let text = read_text(path)?;
-        let file: LevirFile = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
+        let text = files::read_text(path, LARGEST_FILE)?;
+        let file: LevirFile = serde_json::from_str(&text).map_err(|error| {
             let problem =
                 format!("{error}: expected images with filename, split, changeflag, sentences[].raw");
             Error::Line { path: path.into(), line: error.line() as u64, problem }

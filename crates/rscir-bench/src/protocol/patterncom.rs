@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use rscir_core::Archive;
 
 use super::classes::{category, class_of, merged};
-use super::lines::{field_problem, read_csv, read_text};
+use super::csv_file::read_csv;
+use super::lines::{field_problem, read_lines};
 use crate::queries::Interner;
 use crate::{Error, Query, QueryGroup, QuerySet, Result};
 
@@ -111,7 +112,8 @@ impl PatternCom {
         let mut attributes = Vec::new();
         for name in ATTRIBUTES {
             let path = folder.join(format!("{name}.csv"));
-            if path.is_file() {
+            // A pipe or a folder of this name is not absent; reading it says what it is.
+            if path.symlink_metadata().is_ok() {
                 attributes.push(Attribute::read(name, &path)?);
             }
         }
@@ -128,11 +130,9 @@ impl PatternCom {
     /// [`Error::Io`]; [`Error::Line`] for a line without three parts.
     pub fn read_tiles(folder: impl AsRef<Path>) -> Result<Vec<Tile>> {
         let path = folder.as_ref().join("patternnet.csv");
-        let text = read_text(&path)?;
-        let lines =
-            (1..).zip(text.trim_start_matches('\u{feff}').lines()).filter(|(_, l)| !l.trim().is_empty());
-        lines
-            .map(|(line, text)| {
+        read_lines(&path)?
+            .map(|line| {
+                let (line, text) = line?;
                 // From the right: only the path may hold spaces.
                 let mut parts = text.trim_end().rsplitn(3, ' ');
                 match (parts.next(), parts.next(), parts.next()) {
@@ -265,10 +265,11 @@ impl Attribute {
     fn read(name: &str, path: &Path) -> Result<Self> {
         let mut attribute = Self { name: name.into(), path: path.into(), rows: Vec::new(), header: None };
         for record in read_csv(path)? {
+            let record = record?;
             let line = record.line;
             let bad = |problem| Err(Error::Line { path: path.into(), line, problem });
             let [file, column, value] = record.fields.as_slice() else {
-                let got = record.fields.len();
+                let got = record.count;
                 let hint = match record.fields.first() {
                     Some(field) if got == 1 && field.contains([';', '\t']) => ": separate them by commas",
                     _ => ": quote a value that holds a comma, delete what is no row",

@@ -1,6 +1,6 @@
 use super::bootstrap::{Bootstrap, Interval};
 use super::sample::Sample;
-use crate::report::{csv_failed, into_text, markdown_cell};
+use crate::report::{csv_cell, csv_failed, into_text, markdown_cell};
 use crate::{Convention, Evaluation, Result};
 
 /// Mean average precisions of methods by groups, in percent, with their confidence intervals.
@@ -78,7 +78,8 @@ impl Intervals {
             for ((name, queries), interval) in groups.chain([(("avg", &all), &row.average)]) {
                 let [map, low, high] =
                     [interval.estimate, interval.low, interval.high].map(|value| format!("{value:.4}"));
-                let record = [&row.method, name, &queries.to_string(), &map, &low, &high];
+                let (method, name) = (csv_cell(&row.method), csv_cell(name));
+                let record = [&method, &name, &queries.to_string(), &map, &low, &high];
                 writer.write_record(record).map_err(csv_failed)?;
             }
         }
