@@ -317,6 +317,7 @@ impl ClipEncoderBuilder {
     /// # Errors
     /// Whatever is missing or does not fit, with its path: see the variants of [`Error`].
     pub fn build(self) -> Result<ClipEncoder> {
+        self.decode.check()?;
         let device = self.device.find()?;
         let offered = match device.device {
             Device::Cuda(_) => matches!(self.precision, Precision::F32 | Precision::Bf16 | Precision::F16),

@@ -280,8 +280,7 @@ pub enum Error {
     },
     /// An ingest decodes otherwise than its encoder's spec records.
     #[error(
-        "the encoder's spec has the decoding {expected:?}, the ingest's options are {got:?}: give the encoder and \
-         IngestOptions::decode the same"
+        "the encoder's spec has the decoding {expected:?}, the ingest's options are {got:?}: both must be the same"
     )]
     Decoding {
         /// What the options of the ingest come to.

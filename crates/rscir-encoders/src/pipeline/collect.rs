@@ -135,7 +135,7 @@ impl<'a> Walk<'a> {
 
     fn fail(&mut self, path: &Path, reason: String) {
         let key = path.strip_prefix(self.root).unwrap_or(path).to_string_lossy().into_owned();
-        self.unlisted.push(Failure { key, path: path.into(), stage: Stage::List, reason });
+        self.unlisted.push(Failure { key, path: path.into(), stage: Stage::List, reason, remedy: None });
     }
 }
 
