@@ -106,6 +106,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         report.unchanged,
         report.failed
     );
+    common::notes::say_odd(&report);
     if report.stopped {
         anyhow::bail!("stopped: run the same command again to go on");
     }
@@ -119,9 +120,10 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
 fn list(cli: &Cli) -> anyhow::Result<(ImageList, Option<Vec<String>>)> {
     if let Some(folder) = &cli.images {
         let images = ImageList::collect(folder)?;
+        common::notes::say_left_out(&images);
         anyhow::ensure!(
             !images.is_empty() || !images.unlisted().is_empty(),
-            "there are no images below {}",
+            "there are no images that are read below {}",
             folder.display()
         );
         return Ok((images, None));
@@ -183,6 +185,7 @@ fn export_from_memory(
     let mut sink = rscir::index::MemorySink::new(encoder.spec().clone());
     let report = rscir::encoders::ingest(images, encoder, &mut sink, options, &mut |f| failures.add(&f))?;
     anyhow::ensure!(!report.stopped, "stopped: without --archive nothing is kept");
+    common::notes::say_odd(&report);
     export(&sink.into_archive()?, images, &labels, path)?;
     failures.finish()
 }

@@ -4,6 +4,7 @@
 
 pub mod bars;
 pub mod model;
+pub mod notes;
 pub mod page;
 pub mod text;
 

@@ -16,7 +16,7 @@ use crate::clip::towers::{Prompt, Towers};
 use crate::device::{Device, Found};
 use crate::registry::{HubFile, Model};
 use crate::weights::Checkpoint;
-use crate::{DecodeOptions, Error, Preprocessing, Preprocessor, Result, Tokenizer, decode, hub};
+use crate::{DecodeOptions, Error, Preprocessing, Preprocessor, Result, Tokenizer, decode, hub, reading};
 
 /// A dual encoder of the CLIP family: images and texts into one space.
 ///
@@ -96,10 +96,11 @@ impl ClipEncoder {
     /// A composed query: the image in this file, and the text.
     ///
     /// # Errors
-    /// [`Error::Image`] with the path if the image cannot be read or decoded.
+    /// [`Error::Io`] or [`Error::File`] if the image cannot be read: a pipe or a device is not. [`Error::Image`] with the
+    /// path if it cannot be decoded.
     pub fn compose(&self, image: impl AsRef<Path>, text: &str) -> Result<ComposedQuery> {
         let path = image.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
+        let bytes = reading::read(path, self.decode.max_bytes)?;
         let image = decode(&bytes, &self.decode)
             .map_err(|source| Error::Image { path: path.into(), source: Box::new(source) })?;
         let view = RgbView::new(image.width, image.height, &image.data)?;

@@ -16,6 +16,10 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// What is read is no regular file, or too large a one.
+    #[error(transparent)]
+    File(rscir_core::files::FileError),
+
     /// A file whose content is no checkpoint of a known format.
     #[error("{} is not a checkpoint: {found}; expected safetensors, a PyTorch .pt or .bin file, or a safetensors index", path.display())]
     UnknownFormat {

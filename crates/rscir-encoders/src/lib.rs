@@ -32,6 +32,7 @@ mod hub;
 mod images;
 mod pipeline;
 mod preprocess;
+mod reading;
 mod registry;
 mod templates;
 mod tokenizer;
@@ -46,8 +47,8 @@ pub use images::{
     DecodeOptions, ImageProblem, Oddities, Remedy, RgbImage, Stretch, decode, decode_with_oddities,
 };
 pub use pipeline::{
-    ChangeDetection, Failure, IMAGE_EXTENSIONS, ImageList, IngestOptions, IngestReport, Noticed, OddImages,
-    Stage, ingest,
+    ChangeDetection, Failure, IMAGE_EXTENSIONS, ImageList, IngestOptions, IngestReport, LeftOut, Noticed,
+    OddImages, Stage, ingest,
 };
 pub use preprocess::{Interpolation, Preprocessing, Preprocessor, ResizeMode};
 pub use registry::{HubFile, Model, models};

@@ -264,6 +264,77 @@ fn bands_without_a_meaning_are_refused_with_what_can_be_chosen() {
     assert!(decode(&tiff.bytes(), &"bands=[0, 1, 2] stretch=minmax".parse().unwrap()).is_ok());
 }
 
+#[test]
+fn a_folder_lists_jpegs_of_every_name_and_counts_what_is_not_read_or_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for name in [".thumbnails", "__MACOSX", "@eaDir", "b", "b/.git", "x.jp2"] {
+        std::fs::create_dir(at(name)).unwrap();
+    }
+    for name in [
+        "a.JFIF",
+        "b/c.jpe",
+        "d.jif",
+        "e.jpg",
+        "f.jp2",
+        "b/g.JP2",
+        "h.gif",
+        "i.ppm",
+        ".j.png",
+        "._e.jpg",
+        ".k.gif",
+        ".notes",
+        ".thumbnails/l.png",
+        "__MACOSX/m.jpg",
+        "@eaDir/n.jpg",
+        "b/.git/o.png",
+        "p.txt",
+        "Thumbs.db",
+        "q.hdr",
+        "x.jp2/r.png",
+    ] {
+        std::fs::write(at(name), b"").unwrap();
+    }
+    let images = ImageList::collect(folder.path()).unwrap();
+    assert_eq!(images.keys(), ["a.JFIF", "b/c.jpe", "d.jif", "e.jpg", "x.jp2/r.png"]);
+    let unread: Vec<(&str, usize)> =
+        images.unread_kinds().iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
+    assert_eq!(unread, [("gif", 1), ("jp2", 2), ("ppm", 1)]);
+    assert_eq!((images.left_out().files, images.left_out().folders), (3, 4));
+    assert!(images.unlisted().is_empty());
+
+    // The folder that was asked for may be a hidden one.
+    let hidden = ImageList::collect(at(".thumbnails")).unwrap();
+    assert_eq!((hidden.keys(), hidden.left_out().files), (&["l.png".to_owned()][..], 0));
+}
+
+#[test]
+fn a_jpeg_named_jfif_is_encoded() {
+    let folder = tempfile::tempdir().unwrap();
+    let jpeg = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/images/kinds/420.jpg");
+    std::fs::copy(jpeg, folder.path().join("a.jfif")).unwrap();
+    assert_eq!(ingested(folder.path(), "").0.encoded, 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_waited_for_by_no_reader() {
+    use rscir_encoders::{Checkpoint, Tokenizer};
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/encoders/vit_gelu");
+    let weights = model.join("open_clip_model.safetensors");
+    let encoder = ClipEncoder::from_folder(model).build().unwrap();
+    let refused = |error: Error| assert!(matches!(&error, Error::File(_)), "{error}");
+    for path in [&pipe, Path::new("/dev/zero")] {
+        refused(encoder.compose(path, "sand").map(|_| ()).unwrap_err());
+        refused(Checkpoint::open(path).map(|_| ()).unwrap_err());
+        refused(Tokenizer::from_file(path, 77).map(|_| ()).unwrap_err());
+        refused(ClipEncoder::from_files(&weights, path).build().map(|_| ()).unwrap_err());
+    }
+}
+
 struct Sink(usize);
 
 impl EmbeddingSink for Sink {

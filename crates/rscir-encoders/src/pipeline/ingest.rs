@@ -1,6 +1,5 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -9,6 +8,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use rayon::prelude::*;
+use rscir_core::files::{FileError, open_regular};
 use rscir_core::{EmbeddingSink, Fingerprint, ImageEncoder, PixelBatch, Progress, RgbView, Silent, SinkRow};
 
 use super::window::Window;
@@ -320,15 +320,13 @@ fn reason(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// The file's content, with the fingerprint it had before it was read.
 fn read(path: &Path, limit: u64, changes: ChangeDetection) -> io::Result<(Vec<u8>, Fingerprint)> {
-    let metadata = path.metadata()?;
-    if !metadata.is_file() {
-        // A pipe would be waited for, a device read without end.
-        return Err(io::Error::other("not a regular file"));
-    }
+    // A pipe would be waited for, a device read without end.
+    let (file, length) = open_regular(path).map_err(without_path)?;
+    let metadata = file.metadata()?;
     let mut bytes = Vec::new();
-    if metadata.len() <= limit {
+    if length <= limit {
         // A file may grow meanwhile.
-        File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     }
     let size = metadata.len().max(bytes.len() as u64);
     if size > limit {
@@ -336,6 +334,15 @@ fn read(path: &Path, limit: u64, changes: ChangeDetection) -> io::Result<(Vec<u8
     }
     let fingerprint = changes.fingerprint(&metadata, &bytes);
     Ok((bytes, fingerprint))
+}
+
+/// What is wrong with a file whose path a [`Failure`] has already.
+fn without_path(error: FileError) -> io::Error {
+    match error {
+        FileError::Io { source, .. } => source,
+        FileError::NotRegular { kind, .. } => io::Error::other(format!("this is {kind}, not a regular file")),
+        error => io::Error::other(error),
+    }
 }
 
 /// The end of the pipeline that encodes and commits.
