@@ -1,7 +1,5 @@
 //! All training-free methods on the demo, in one table and one page.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
-
 mod common;
 
 use std::path::{Path, PathBuf};
@@ -11,8 +9,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Parser;
 use common::bars::Bars;
-use common::model::ModelArgs;
-use common::{Outcome, demo};
+use common::model::{ModelArgs, dataset_images};
+use common::out::say;
+use common::{Outcome, check, demo};
 use rscir::bench::{Bootstrap, Convention, Intervals, Page};
 use rscir::prelude::*;
 use rscir::weicom::Vocabulary;
@@ -28,7 +27,8 @@ struct Cli {
     dataset: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
-    /// Methods with their parameters, separated by spaces
+    /// Methods with their parameters, as the table prints them or after a colon, separated by spaces: image, text, sum,
+    /// product:raw, min:norm=zscore, "weicom(lambda=0.6)", slerp:0.8, rrf:k=60,text=2, dbsf, freedom:kappa=20, "basic(context=off)"
     #[arg(long, num_args = 1.., default_values_t = METHODS.map(String::from))]
     methods: Vec<String>,
     /// Where the page goes [default: target/compare_methods.html]
@@ -55,14 +55,26 @@ const METHODS: [&str; 11] = [
 const TOP: usize = 10;
 
 fn main() -> ExitCode {
-    common::exit(run(&Cli::parse()))
+    common::main(run)
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
+    cli.model.check()?;
     let bars = Bars::default();
-    let dataset = cli.dataset.clone().unwrap_or_else(|| demo("benchmark"));
+    let dataset = cli.dataset.clone().unwrap_or_else(|| demo::path("benchmark"));
+    let default_page = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/compare_methods.html");
+    let page_path = cli.page.as_deref().unwrap_or(&default_page);
+    check::file_in_new_folder(page_path)?;
+    let specs: Vec<MethodSpec> = cli
+        .methods
+        .iter()
+        .flat_map(|list| MethodSpec::split_list(list))
+        .map(str::parse)
+        .collect::<Result<_, _>>()?;
+    let labels = PatternCom::read(&dataset)?;
+    let images = dataset_images(&dataset)?;
     let encoder = Arc::new(cli.model.load()?);
-    let (archive, failed) = cli.model.encode_dataset(&encoder, &dataset, &bars)?;
+    let (archive, failed) = cli.model.encode(&encoder, &images, &bars)?;
 
     let subjects = words("generic_subjects.csv", &encoder)?;
     let resources = Resources {
@@ -73,8 +85,8 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         ..Resources::default()
     };
     let mut methods = Vec::new();
-    for text in &cli.methods {
-        methods.push(text.parse::<MethodSpec>()?.build(&resources)?);
+    for spec in &specs {
+        methods.push(spec.build(&resources)?);
     }
     let in_table = methods.len();
     // The page's curve. Lambdas share the similarities, so they cost little.
@@ -84,7 +96,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             methods.push(Box::new(weicom));
         }
     }
-    let (queries, _) = PatternCom::read(&dataset)?.queries(&archive, Mode::Clean)?;
+    let (queries, _) = labels.queries(&archive, Mode::Clean)?;
     let texts: Vec<&str> = queries.texts.iter().map(String::as_str).collect();
     let texts = encoder.encode_texts(&texts)?;
     let vectors = QueryVectors { images: QueryVectors::images_of(&queries, &archive)?, texts };
@@ -94,16 +106,15 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let intervals = Intervals::of(&evaluation, Convention::Standard, Bootstrap::default())?;
     let mut printed = intervals.clone();
     printed.rows.truncate(in_table);
-    println!("{}", printed.to_markdown());
+    say!("{}", printed.to_markdown());
 
     let mut page = Page::new("Training-free methods compared", &archive, &queries, &evaluation)?
         .with_intervals(&intervals)?;
     if cli.dataset.is_none() {
-        println!("{}", common::DEMO_NOTE);
-        page = page.with_note(common::DEMO_NOTE);
+        say!("{}", demo::NOTE);
+        page = page.with_note(demo::NOTE);
     }
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/compare_methods.html");
-    common::page::write(page, &dataset, cli.page.as_deref().unwrap_or(&default))?;
+    common::page::write(page, &dataset, page_path)?;
     Ok(Outcome::from_failures(failed))
 }
 

@@ -1,10 +1,8 @@
 //! Encodes a batch of made-up pixels as often as it is told to: the side of `benches/compare/gpu.py` that is ours.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
-
 mod common;
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -12,6 +10,7 @@ use anyhow::Context;
 use clap::Parser;
 use common::Outcome;
 use common::model::ModelArgs;
+use common::out::say;
 use rscir::core::PixelBatch;
 use rscir::prelude::*;
 
@@ -26,7 +25,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    common::exit(run(&Cli::parse()))
+    common::main(run)
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
@@ -44,8 +43,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         for _ in 0..repetitions {
             encoder.encode_pixels(batch)?;
         }
-        println!("{}", start.elapsed().as_secs_f64());
-        io::stdout().flush()?;
+        say!("{}", start.elapsed().as_secs_f64());
     }
     Ok(Outcome::Done)
 }

@@ -1,19 +1,19 @@
 //! Evaluates composition methods on PatternCom, or on the demo in its shape.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
-
 mod common;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use common::bars::Bars;
-use common::model::ModelArgs;
-use common::{Outcome, demo};
+use common::model::{ModelArgs, dataset_images};
+use common::out::{note, say};
+use common::{Outcome, check, demo, text, usage};
 use rscir::bench::report::{RunDescription, findings_text, write_report};
-use rscir::bench::{Bootstrap, Convention, Intervals, Page, QuerySet};
+use rscir::bench::{Bootstrap, Convention, Intervals, Page, QueryGroup, QuerySet};
 use rscir::encoders::ClipEncoder;
 use rscir::prelude::*;
 use rscir::weicom::Normalization;
@@ -36,12 +36,13 @@ struct Cli {
     /// Text features, in place of the model: .safetensors with the texts in its metadata
     #[arg(long, value_name = "FILE")]
     text_features: Option<PathBuf>,
-    /// Methods, by name and with parameters: image, text, sum, product, min, weicom, slerp, rrf, dbsf
-    #[arg(long, value_delimiter = ',', default_value = "image,text,sum,weicom")]
-    methods: Vec<String>,
-    /// Weights of the text for the method `weicom`
-    #[arg(long, value_delimiter = ',', default_value = "0.5", value_parser = common::lambda)]
-    lambdas: Vec<f64>,
+    /// Methods, between commas, with parameters as the table prints them or after a colon: image, text, sum, product:raw,
+    /// min:norm=zscore, weicom, weicom(lambda=0.6), slerp:0.8, rrf:k=60, rrf(k=20,image=1,text=2), dbsf
+    #[arg(long, default_value = "image,text,sum,weicom")]
+    methods: String,
+    /// Weights of the text for the method `weicom` [default: 0.5]
+    #[arg(long, value_delimiter = ',', value_parser = common::lambda)]
+    lambdas: Option<Vec<f64>>,
     /// Lambdas 0.0, 0.1, ... 1.0
     #[arg(long, conflicts_with = "lambdas")]
     sweep: bool,
@@ -75,21 +76,28 @@ impl From<ModeArg> for Mode {
 }
 
 fn main() -> ExitCode {
-    common::exit(run(&Cli::parse()))
+    common::main(run)
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
+    cli.model.check()?;
     let bars = Bars::default();
-    let dataset = cli.dataset.clone().unwrap_or_else(|| demo("benchmark"));
+    let dataset = cli.dataset.clone().unwrap_or_else(|| demo::path("benchmark"));
+    let mode = Mode::from(cli.mode);
     let methods = methods(cli)?;
     let labels = PatternCom::read(&dataset)?;
-    let encoder =
-        if cli.features.is_some() && cli.text_features.is_some() { None } else { Some(cli.model.load()?) };
+    cli.page.as_deref().map_or(Ok(()), check::file_in_new_folder)?;
+    check::folder(cli.output.as_deref())?;
+    let images = if cli.features.is_none() { Some(dataset_images(&dataset)?) } else { None };
+    let texts = cli.text_features.as_ref().map(Features::read).transpose()?;
+    if let (Some(images), Some(texts)) = (&images, &texts) {
+        check_texts(&labels, images, mode, texts).with_context(|| cannot_use(cli.text_features.as_ref()))?;
+    }
+    let encoder = if images.is_some() || texts.is_none() { Some(cli.model.load()?) } else { None };
 
-    let (archive, failed) = archive(cli, &dataset, encoder.as_ref(), &bars)?;
-    let mode = Mode::from(cli.mode);
+    let (archive, failed) = archive(cli, images.as_ref(), encoder.as_ref(), &bars)?;
     let (queries, findings) = labels.queries(&*archive, mode)?;
-    let vectors = vectors(cli, &queries, &*archive, encoder.as_ref())?;
+    let vectors = vectors(cli, &queries, &*archive, texts.as_ref(), encoder.as_ref())?;
 
     let top = if cli.page.is_some() { 10 } else { 0 };
     let options = EvaluateOptions { exclude_query: cli.exclude_query, top, progress: &bars };
@@ -98,18 +106,21 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let rounding = if mode == Mode::Strict { Rounding::PerQuery } else { Rounding::None };
     let table = Table::of(&evaluation, rounding);
 
-    println!("{}", table.to_markdown());
-    println!("{} queries on {} images, mode {}", queries.len(), archive.len(), mode.as_str());
+    say!("{}", table.to_markdown());
+    say!("{} queries on {} images, mode {}", queries.len(), archive.len(), mode.as_str());
     if cli.dataset.is_none() {
-        println!("{}", common::DEMO_NOTE);
+        say!("{}", demo::NOTE);
     }
-    eprint!("{}", findings_text(&findings));
+    let found = findings_text(&findings);
+    if !found.is_empty() {
+        note!("{}", found.trim_end());
+    }
     if let Some(path) = &cli.page {
         let name = dataset.file_name().unwrap_or_default().to_string_lossy();
         let intervals = Intervals::of(&evaluation, Convention::Standard, Bootstrap::default())?;
         let mut page = Page::new(&name, &*archive, &queries, &evaluation)?.with_intervals(&intervals)?;
         if cli.dataset.is_none() {
-            page = page.with_note(common::DEMO_NOTE);
+            page = page.with_note(demo::NOTE);
         }
         common::page::write(page, &dataset, path)?;
     }
@@ -126,48 +137,92 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             findings,
         };
         write_report(folder, &table, &run)?;
-        eprintln!("written: {}", folder.display());
+        note!("written: {}", text::shown(folder.display()));
     }
     Ok(Outcome::from_failures(failed))
 }
 
 /// The methods, `weicom` once for each lambda.
 fn methods(cli: &Cli) -> anyhow::Result<Vec<Box<dyn Method>>> {
-    let sweep: Vec<f64> = (0..=10).map(|tenth| f64::from(tenth) / 10.0).collect();
-    let lambdas = if cli.sweep { &sweep } else { &cli.lambdas };
+    let names = MethodSpec::split_list(&cli.methods);
+    let lambdas = match &cli.lambdas {
+        _ if cli.sweep => (0..=10).map(|tenth| f64::from(tenth) / 10.0).collect(),
+        Some(lambdas) => lambdas.clone(),
+        None => vec![0.5],
+    };
+    if (cli.sweep || cli.lambdas.is_some()) && !names.contains(&"weicom") {
+        usage::refuse::<Cli>("--lambdas and --sweep are of the method weicom, which --methods does not name");
+    }
     let mut methods: Vec<Box<dyn Method>> = Vec::new();
-    for name in &cli.methods {
+    for name in names {
         if name == "weicom" {
-            for lambda in lambdas {
-                let weicom = WeiCom::new(*lambda)?;
-                methods.push(Box::new(match cli.mode {
-                    ModeArg::Clean => weicom,
-                    ModeArg::Strict => weicom.with_normalization(Normalization::ReferenceCdf),
-                }));
+            for lambda in &lambdas {
+                methods.push(Box::new(in_mode(WeiCom::new(*lambda)?, cli.mode)));
             }
-        } else {
-            methods.push(name.parse::<MethodSpec>()?.build(&Resources::default())?);
+            continue;
         }
+        methods.push(match name.parse::<MethodSpec>()? {
+            MethodSpec::WeiCom(weicom) => Box::new(in_mode(weicom, cli.mode)),
+            other => other.build(&Resources::default())?,
+        });
     }
     Ok(methods)
+}
+
+/// WeiCom, rounded as the reference's program rounds it in the mode that has its numbers.
+fn in_mode(weicom: WeiCom, mode: ModeArg) -> WeiCom {
+    match (mode, weicom.normalization()) {
+        (ModeArg::Strict, Normalization::Cdf) => weicom.with_normalization(Normalization::ReferenceCdf),
+        _ => weicom,
+    }
+}
+
+/// Checks, before images are encoded, that every text that will be asked with has features.
+fn check_texts(labels: &PatternCom, images: &ImageList, mode: Mode, texts: &Features) -> anyhow::Result<()> {
+    // Which texts are asked with depends on the keys of the archive alone: one of them, with any vectors, will do.
+    let mut keys: Vec<String> = Vec::new();
+    let mut seen = HashSet::new();
+    for (index, key) in images.keys().iter().enumerate() {
+        if seen.insert(key) && images.path(index).is_file() {
+            keys.push(key.clone());
+        }
+    }
+    let rows = Embeddings::normalize(1, vec![1.0; keys.len()])?;
+    let stand_in = MemoryArchive::new(EncoderSpec::unknown(1), keys, rows)?;
+    let (queries, _) = labels.queries(&stand_in, mode)?;
+    let known: HashSet<&String> = texts.keys.iter().collect();
+    for (index, text) in queries.texts.iter().enumerate() {
+        if !known.contains(text) {
+            let asks = |group: &&QueryGroup| group.queries.iter().any(|query| query.text == index);
+            let group = queries.groups.iter().find(asks).map(|group| group.name.clone());
+            let group = group.unwrap_or_default();
+            return Err(rscir::bench::Error::MissingText { text: text.clone(), group }.into());
+        }
+    }
+    Ok(())
+}
+
+fn cannot_use(path: Option<&PathBuf>) -> String {
+    format!("cannot use {}", path.map_or_else(String::new, |path| path.display().to_string()))
 }
 
 /// The archive: features that were given, or the dataset's images encoded now. Also how many images failed.
 fn archive(
     cli: &Cli,
-    dataset: &std::path::Path,
+    images: Option<&ImageList>,
     encoder: Option<&ClipEncoder>,
     bars: &Bars,
 ) -> anyhow::Result<(Box<dyn Archive>, usize)> {
     if let Some(path) = &cli.features {
         let archive = rscir::open(path)?;
         if let Some(encoder) = encoder {
-            archive.spec().check(encoder.spec()).with_context(|| format!("cannot use {}", path.display()))?;
+            archive.spec().check(encoder.spec()).with_context(|| cannot_use(Some(path)))?;
         }
         return Ok((archive, 0));
     }
+    let images = images.context("without --features the dataset's images are encoded")?;
     let encoder = encoder.context("without --features a model encodes the images")?;
-    let (archive, failed) = cli.model.encode_dataset(encoder, dataset, bars)?;
+    let (archive, failed) = cli.model.encode(encoder, images, bars)?;
     Ok((Box::new(archive), failed))
 }
 
@@ -175,13 +230,14 @@ fn vectors(
     cli: &Cli,
     queries: &QuerySet,
     archive: &dyn Archive,
+    texts: Option<&Features>,
     encoder: Option<&ClipEncoder>,
 ) -> anyhow::Result<QueryVectors> {
-    if let Some(path) = &cli.text_features {
-        let features = Features::read(path)?;
-        archive.spec().check(&features.spec).with_context(|| format!("cannot use {}", path.display()))?;
+    if let Some(features) = texts {
+        let context = || cannot_use(cli.text_features.as_ref());
+        archive.spec().check(&features.spec).with_context(context)?;
         let vectors = QueryVectors::from_archive(queries, archive, &features.keys, &features.embeddings);
-        return vectors.with_context(|| format!("cannot use {}", path.display()));
+        return vectors.with_context(context);
     }
     let encoder = encoder.context("without --text-features a model encodes the texts")?;
     let texts: Vec<&str> = queries.texts.iter().map(String::as_str).collect();

@@ -1,7 +1,5 @@
 //! Encodes images into an archive, and texts into a feature file.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
-
 mod common;
 
 use std::fs::File;
@@ -13,8 +11,9 @@ use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use common::bars::Bars;
 use common::model::ModelArgs;
-use common::{Outcome, demo, demo_archive};
-use rscir::bench::PatternCom;
+use common::out::note;
+use common::{Outcome, check, demo, text};
+use rscir::core::files::read_text;
 use rscir::encoders::{ChangeDetection, ClipEncoder, Failure};
 use rscir::index::KeyKind;
 use rscir::prelude::*;
@@ -65,20 +64,64 @@ enum Check {
     Content,
 }
 
+/// Bytes of a file of texts: ten million captions of ten words. Their vectors take 30 times as much.
+const LONGEST_TEXTS: u64 = 1 << 30;
+
 fn main() -> ExitCode {
-    common::exit(run(&Cli::parse()))
+    common::main(run)
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
+    cli.model.check()?;
+    check_outputs(cli)?;
+    let texts = cli.texts.as_deref().map(read_texts).transpose()?;
+    let images = if is_texts_alone(cli) { None } else { Some(list(cli)?) };
     let encoder = cli.model.load()?;
-    if let (Some(texts), Some(export)) = (&cli.texts, &cli.export_texts) {
+    if let (Some(texts), Some(export)) = (texts, &cli.export_texts) {
         encode_texts(&encoder, texts, export)?;
-        // Texts alone are a job too.
-        if cli.dataset.is_none() && cli.images.is_none() && cli.archive.is_none() && cli.export.is_none() {
-            return Ok(Outcome::Done);
-        }
     }
-    let (images, labels) = list(cli)?;
+    match images {
+        Some((images, labels)) => encode_images(cli, &encoder, &images, labels),
+        None => Ok(Outcome::Done),
+    }
+}
+
+/// Checks, before anything is encoded, that there is a place for it.
+fn check_outputs(cli: &Cli) -> anyhow::Result<()> {
+    check::distinct(&[
+        cli.archive.as_ref(),
+        cli.export.as_ref(),
+        cli.export_texts.as_ref(),
+        cli.failures.as_ref(),
+    ])?;
+    anyhow::ensure!(
+        !is_from_memory(cli) || cli.export.is_some() || is_texts_alone(cli),
+        "say where the features go: --archive DIR.rscir, or --export FILE"
+    );
+    cli.archive.as_deref().map_or(Ok(()), check::archive)?;
+    check::features(cli.export.as_deref())?;
+    check::features(cli.export_texts.as_deref())?;
+    check::file(cli.failures.as_deref())
+}
+
+/// True if texts are encoded and no images.
+fn is_texts_alone(cli: &Cli) -> bool {
+    let names_images =
+        cli.dataset.is_some() || cli.images.is_some() || cli.archive.is_some() || cli.export.is_some();
+    cli.texts.is_some() && !names_images
+}
+
+/// True if features are kept in memory and exported: only the demo has an archive of its own.
+fn is_from_memory(cli: &Cli) -> bool {
+    cli.archive.is_none() && (cli.dataset.is_some() || cli.images.is_some() || !cli.model.is_demo())
+}
+
+fn encode_images(
+    cli: &Cli,
+    encoder: &ClipEncoder,
+    images: &ImageList,
+    labels: Option<Vec<String>>,
+) -> anyhow::Result<Outcome> {
     let bars = Bars::default();
     let mut failures = FailureLog::open(cli.failures.as_deref(), &bars)?;
     let mut options = IngestOptions::default();
@@ -90,28 +133,28 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     options.max_failures = cli.max_failures;
     options.progress = &bars;
     options.stop = Some(common::stop_on_interrupt()?);
-    let archive = cli.archive.clone().unwrap_or_else(demo_archive);
-    if cli.archive.is_none() && (cli.dataset.is_some() || cli.images.is_some() || !cli.model.is_demo()) {
-        // Only the demo has a place of its own; other features are exported from memory.
-        return export_from_memory(cli, &encoder, &images, labels, &options, failures);
+    if is_from_memory(cli) {
+        return export_from_memory(cli, encoder, images, &labels, &options, failures);
     }
-    let report = rscir::ingest_with(&images, &encoder, &archive, &options, &mut |f| failures.add(&f))
+    let archive = cli.archive.clone().unwrap_or_else(demo::archive_path);
+    // The demo's archive is everybody's.
+    let _turn = if cli.archive.is_none() { Some(demo::take_turn()?) } else { None };
+    let report = rscir::ingest_with(images, encoder, &archive, &options, &mut |f| failures.add(&f))
         .with_context(|| format!("ingest into {}", archive.display()))?;
     let stored = DiskArchive::open(&archive)?;
-    eprintln!(
+    note!(
         "{}: {} rows; {} encoded, {} unchanged, {} failed",
-        archive.display(),
+        text::shown(archive.display()),
         stored.len(),
         report.encoded,
         report.unchanged,
         report.failed
     );
-    common::notes::say_odd(&report);
     if report.stopped {
         anyhow::bail!("stopped: run the same command again to go on");
     }
     if let Some(path) = &cli.export {
-        export(&stored, &images, &labels, path)?;
+        export(&stored, images, &labels, path)?;
     }
     failures.finish()
 }
@@ -120,31 +163,36 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
 fn list(cli: &Cli) -> anyhow::Result<(ImageList, Option<Vec<String>>)> {
     if let Some(folder) = &cli.images {
         let images = ImageList::collect(folder)?;
-        common::notes::say_left_out(&images);
         anyhow::ensure!(
             !images.is_empty() || !images.unlisted().is_empty(),
-            "there are no images that are read below {}",
+            "there are no images below {}",
             folder.display()
         );
         return Ok((images, None));
     }
-    let folder = cli.dataset.clone().unwrap_or_else(|| demo("benchmark"));
+    let folder = cli.dataset.clone().unwrap_or_else(|| demo::path("benchmark"));
     let tiles = PatternCom::read_tiles(&folder)?;
     let (keys, labels) = tiles.into_iter().map(|tile| (tile.path, tile.label)).unzip();
-    Ok((ImageList::new(folder, keys), Some(labels)))
+    let images = ImageList::new(folder, keys);
+    check::some_exist(&images)?;
+    Ok((images, Some(labels)))
 }
 
-fn encode_texts(encoder: &ClipEncoder, file: &Path, export: &Path) -> anyhow::Result<()> {
-    let content = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let texts: Vec<String> = content.lines().map(String::from).collect();
+/// The lines of a file of texts.
+fn read_texts(file: &Path) -> anyhow::Result<Vec<String>> {
+    let texts: Vec<String> = read_text(file, LONGEST_TEXTS)?.lines().map(String::from).collect();
     anyhow::ensure!(!texts.is_empty(), "{} holds no text", file.display());
+    Ok(texts)
+}
+
+fn encode_texts(encoder: &ClipEncoder, texts: Vec<String>, export: &Path) -> anyhow::Result<()> {
     let lines: Vec<&str> = texts.iter().map(String::as_str).collect();
     let embeddings = encoder.encode_texts(&lines)?;
     let mut features = Features::new(texts, embeddings)?;
     features.kind = KeyKind::Texts;
     features.spec = encoder.spec().clone();
     features.write(export)?;
-    eprintln!("{}: {} texts", export.display(), features.keys.len());
+    note!("{}: {} texts", text::shown(export.display()), features.keys.len());
     Ok(())
 }
 
@@ -168,7 +216,7 @@ fn export(
     features.labels = labels.is_some().then_some(kept_labels);
     features.spec = archive.spec().clone();
     features.write(path)?;
-    eprintln!("{}: {} rows", path.display(), features.keys.len());
+    note!("{}: {} rows", text::shown(path.display()), features.keys.len());
     Ok(())
 }
 
@@ -176,7 +224,7 @@ fn export_from_memory(
     cli: &Cli,
     encoder: &ClipEncoder,
     images: &ImageList,
-    labels: Option<Vec<String>>,
+    labels: &Option<Vec<String>>,
     options: &IngestOptions<'_>,
     mut failures: FailureLog<'_>,
 ) -> anyhow::Result<Outcome> {
@@ -185,8 +233,7 @@ fn export_from_memory(
     let mut sink = rscir::index::MemorySink::new(encoder.spec().clone());
     let report = rscir::encoders::ingest(images, encoder, &mut sink, options, &mut |f| failures.add(&f))?;
     anyhow::ensure!(!report.stopped, "stopped: without --archive nothing is kept");
-    common::notes::say_odd(&report);
-    export(&sink.into_archive()?, images, &labels, path)?;
+    export(&sink.into_archive()?, images, labels, path)?;
     failures.finish()
 }
 
@@ -208,7 +255,7 @@ impl<'a> FailureLog<'a> {
 
     fn add(&mut self, failure: &Failure) {
         self.count += 1;
-        self.bars.suspend(|| eprintln!("failed: {failure}"));
+        self.bars.suspend(|| note!("failed: {}", text::shown(failure)));
         if let Some(file) = &mut self.file {
             let line = serde_json::json!({
                 "key": failure.key,
@@ -225,7 +272,7 @@ impl<'a> FailureLog<'a> {
 
     fn finish(self) -> anyhow::Result<Outcome> {
         if self.count > 0 {
-            eprintln!("{} images failed; the rest is done", self.count);
+            note!("{} images failed; the rest is done", self.count);
         }
         match self.unwritten {
             Some(error) => Err(error).context("cannot write the list of failures"),

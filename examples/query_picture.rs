@@ -1,7 +1,5 @@
 //! Draws what a composed query finds, as one SVG file with the tiles in it.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
-
 mod common;
 
 use std::fmt::Write;
@@ -13,8 +11,10 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use clap::Parser;
 use common::bars::Bars;
-use common::model::ModelArgs;
-use common::{Outcome, demo};
+use common::model::{ModelArgs, dataset_images};
+use common::out::note;
+use common::{Outcome, check, demo, text};
+use rscir::core::files;
 use rscir::prelude::*;
 
 /// Draw what the image alone, the text alone and both find in the demo, hits framed.
@@ -44,14 +44,18 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    common::exit(run(&Cli::parse()))
+    common::main(run)
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
-    let dataset = demo("benchmark");
+    cli.model.check()?;
+    let dataset = demo::path("benchmark");
+    check::file(Some(&cli.output))?;
+    check::input(Some(&dataset.join(&cli.image)))?;
+    let images = dataset_images(&dataset)?;
     let encoder = cli.model.load()?;
     let bars = Bars::default();
-    let (archive, failed) = cli.model.encode_dataset(&encoder, &dataset, &bars)?;
+    let (archive, failed) = cli.model.encode(&encoder, &images, &bars)?;
 
     let relevant = relevant(cli, &archive, &dataset)?;
     let query = encoder.compose(dataset.join(&cli.image), &cli.text)?;
@@ -71,9 +75,8 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             picture.tile(line, column, &dataset.join(&hit.key), relevant.contains(&hit.row))?;
         }
     }
-    std::fs::write(&cli.output, picture.finish())
-        .with_context(|| format!("cannot write {}", cli.output.display()))?;
-    eprintln!("written: {}", cli.output.display());
+    files::replace(&cli.output, |out| out.write_all(picture.finish().as_bytes()))?;
+    note!("written: {}", text::shown(cli.output.display()));
     Ok(Outcome::from_failures(failed))
 }
 

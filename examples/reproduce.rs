@@ -1,7 +1,5 @@
 //! Repeats the published table of PatternCom from images, labels and weights, and says which rows are met.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
-
 mod common;
 
 use std::fmt::Write;
@@ -11,8 +9,10 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use clap::Parser;
-use common::Outcome;
 use common::bars::Bars;
+use common::model::dataset_images;
+use common::out::{note, say};
+use common::{Outcome, check, text};
 use rscir::bench::ATTRIBUTES;
 use rscir::prelude::*;
 use rscir::weicom::Normalization;
@@ -116,28 +116,31 @@ impl Baseline {
 }
 
 fn main() -> ExitCode {
-    common::exit(run(&Cli::parse()))
+    common::main(run)
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let lacking = lacking(cli);
     anyhow::ensure!(lacking.is_empty(), "this is missing:\n{}", lacking.join("\n"));
     let dataset = cli.dataset.as_deref().context("the dataset is given")?;
+    let images = dataset_images(dataset)?;
+    PatternCom::read(dataset)?;
+    check::folder(Some(&cli.archives))?;
     let stop = common::stop_on_interrupt()?;
     let weights = [&cli.clip, &cli.remoteclip];
     let (mut failed, mut met, mut rows) = (0, 0, 0);
     for (published, weights) in PUBLISHED.iter().zip(weights) {
         let Some(weights) = weights else {
-            eprintln!("{}: no weights given, its rows are left out", published.backbone);
+            note!("{}: no weights given, its rows are left out", published.backbone);
             continue;
         };
-        let backbone = backbone(cli, published, weights, dataset, stop)?;
-        println!("{}", backbone.markdown);
+        let backbone = backbone(cli, published, weights, dataset, &images, stop)?;
+        say!("{}", backbone.markdown);
         failed += backbone.failed;
         met += backbone.met;
         rows += published.rows.len();
     }
-    println!("{met} of {rows} rows are met within {MET} points.");
+    say!("{met} of {rows} rows are met within {MET} points.");
     Ok(Outcome::from_failures(failed + rows - met))
 }
 
@@ -194,6 +197,7 @@ fn backbone(
     published: &Published,
     weights: &Path,
     dataset: &Path,
+    images: &ImageList,
     stop: &'static AtomicBool,
 ) -> anyhow::Result<Backbone> {
     let builder = match &cli.config {
@@ -207,26 +211,22 @@ fn backbone(
     options.progress = &bars;
     options.stop = Some(stop);
 
-    let keys = PatternCom::read_tiles(dataset)?.into_iter().map(|tile| tile.path).collect();
     let path = cli.archives.join(format!("{}.rscir", published.backbone.to_lowercase()));
-    std::fs::create_dir_all(&cli.archives)
-        .with_context(|| format!("cannot make {}", cli.archives.display()))?;
-    let images = ImageList::new(dataset, keys);
-    let report = rscir::ingest_with(&images, &encoder, &path, &options, &mut |failure| {
-        bars.suspend(|| eprintln!("failed: {failure}"));
+    let report = rscir::ingest_with(images, &encoder, &path, &options, &mut |failure| {
+        bars.suspend(|| note!("failed: {}", text::shown(&failure)));
     })?;
     anyhow::ensure!(!report.stopped, "stopped: run the same command again to go on");
     let archive = DiskArchive::open(&path)?;
-    eprintln!(
+    note!(
         "{}: {} rows; {} encoded, {} unchanged, {} failed",
-        path.display(),
+        text::shown(path.display()),
         archive.len(),
         report.encoded,
         report.unchanged,
         report.failed
     );
     if archive.len() != PATTERNNET_TILES {
-        println!(
+        say!(
             "{} images, where PatternNet has {PATTERNNET_TILES}: these figures cannot be compared with published ones.\n",
             archive.len()
         );

@@ -1,25 +1,24 @@
-//! Asks an archive with an image and a text.
-
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
+//! Asks an archive with an image, a text, or both.
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use common::bars::Bars;
 use common::model::ModelArgs;
-use common::{Outcome, demo, demo_archive};
-use rscir::bench::PatternCom;
-use rscir::encoders::ClipEncoder;
-use rscir::index::{Filter, search_with};
+use common::out::{self, note, say};
+use common::{Outcome, check, demo, text};
+use rscir::core::Value;
+use rscir::index::{Filter, Hit, search_with};
 use rscir::prelude::*;
+use serde_json::json;
 
-/// Ask an archive with an image and a text, and print the best tiles.
+/// Ask an archive with an image, a text, or both, and print the best tiles.
 ///
-/// Archive and model default to the demo's, whose archive is made on the first run.
+/// With both, tiles are ranked by WeiCom; with one, by the similarity to it. Archive and model default to the demo's, whose
+/// archive is made on the first run.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage.")]
 struct Cli {
@@ -29,13 +28,13 @@ struct Cli {
     #[command(flatten)]
     model: ModelArgs,
     /// The query image
-    #[arg(long, value_name = "FILE")]
-    image: PathBuf,
-    /// How the wanted images differ from it
+    #[arg(long, value_name = "FILE", required_unless_present = "text")]
+    image: Option<PathBuf>,
+    /// How the wanted images differ from it; without an image, what they show
     #[arg(long)]
-    text: String,
-    /// Weight of the text: 0 asks with the image alone, 1 with the text alone
-    #[arg(long, default_value = "0.5", value_parser = common::lambda)]
+    text: Option<String>,
+    /// Weight of the text beside the image: 0 asks with the image alone, 1 with the text alone
+    #[arg(long, default_value = "0.5", value_parser = common::lambda, requires_all = ["image", "text"])]
     lambda: f64,
     /// Only tiles whose columns hold this, such as "label = harbor and cloud < 0.2"
     #[arg(long = "where", value_name = "FILTER")]
@@ -43,67 +42,99 @@ struct Cli {
     /// How many tiles
     #[arg(long, default_value_t = 10)]
     top: usize,
-    /// Print JSON
+    /// Print JSON: rank, row, key, score, the cosine similarities to image and text, and the columns
     #[arg(long)]
     json: bool,
 }
 
 fn main() -> ExitCode {
-    common::exit(run(&Cli::parse()))
+    common::main(run)
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
+    cli.model.check()?;
+    // What is quickly opened comes before the model, so that a mistake is told at once.
+    let opened = cli.archive.as_deref().map(rscir::open).transpose()?;
+    if opened.is_none() && !cli.model.is_demo() {
+        anyhow::bail!("--archive DIR.rscir is needed with a model that is not the demo's");
+    }
+    check::input(cli.image.as_deref())?;
     let encoder = cli.model.load()?;
-    let archive = match &cli.archive {
-        Some(path) => rscir::open(path)?,
-        None if cli.model.is_demo() => Box::new(demo_archive_of(&encoder)?),
-        None => anyhow::bail!("--archive DIR.rscir is needed with a model that is not the demo's"),
+    let archive = match opened {
+        Some(archive) => archive,
+        None => Box::new(demo::archive(&encoder)?),
     };
-    let query = encoder.compose(&cli.image, &cli.text)?;
+    archive.spec().check(encoder.spec()).context("the model is not the archive's")?;
+    let query = encoder.query(cli.image.as_deref(), cli.text.as_deref())?;
     let selection = cli.filter.as_ref().map(|filter| filter.select(&*archive)).transpose()?;
     let selected = |row: usize| selection.as_ref().is_none_or(|rows| rows.contains(row));
     let options = SearchOptions::top(cli.top).filter(&selected);
-    let hits = search_with(&*archive, &WeiCom::new(cli.lambda)?, &query, &options)?;
+    let hits = search_with(&*archive, &*method(cli)?, &query, &options)?;
+    if hits.is_empty() {
+        note!("{}", nothing_found(cli, &*archive));
+    }
     if cli.json {
-        let hits: Vec<_> = hits
-            .iter()
-            .enumerate()
-            .map(|(i, hit)| serde_json::json!({"rank": i + 1, "row": hit.row, "key": hit.key, "score": hit.score}))
-            .collect();
-        println!("{:#}", serde_json::json!(hits));
+        let hits: Vec<_> =
+            hits.iter().enumerate().map(|(i, hit)| to_json(i + 1, hit, &query, &*archive)).collect();
+        out::json(&json!(hits));
     } else {
         for (i, hit) in hits.iter().enumerate() {
-            println!("{:>3}  {:.4}  {}", i + 1, hit.score, hit.key);
+            say!("{:>3}  {:.4}  {}", i + 1, hit.score, text::printable(&hit.key));
         }
     }
     Ok(Outcome::Done)
 }
 
-/// The demo's archive, made if it is not there or was made by another model.
-fn demo_archive_of(encoder: &ClipEncoder) -> anyhow::Result<DiskArchive> {
-    let path = demo_archive();
-    if let Ok(archive) = DiskArchive::open(&path)
-        && archive.spec().check(encoder.spec()).is_ok()
-        && !archive.is_empty()
-    {
-        return Ok(archive);
-    }
-    make_demo_archive(encoder, &path)
-        .with_context(|| format!("cannot make the demo's archive {}", path.display()))
+/// How tiles are ranked: by what the query has.
+fn method(cli: &Cli) -> anyhow::Result<Box<dyn Method>> {
+    Ok(match (&cli.image, &cli.text) {
+        (Some(_), None) => Box::new(ImageOnly),
+        (None, _) => Box::new(TextOnly),
+        (Some(_), Some(_)) => Box::new(WeiCom::new(cli.lambda)?),
+    })
 }
 
-fn make_demo_archive(encoder: &ClipEncoder, path: &Path) -> anyhow::Result<DiskArchive> {
-    if path.exists() {
-        std::fs::remove_dir_all(path)?;
+/// Why there is no hit.
+fn nothing_found(cli: &Cli, archive: &dyn Archive) -> String {
+    if archive.is_empty() {
+        "no tile found: the archive has no rows".into()
+    } else if cli.top == 0 {
+        "no tile found: --top 0 asks for none".into()
+    } else {
+        format!("no tile found: none of the {} rows is as --where says", archive.len())
     }
-    let bars = Bars::default();
-    let keys = PatternCom::read_tiles(demo("benchmark"))?.into_iter().map(|tile| tile.path).collect();
-    let mut options = IngestOptions::default();
-    options.progress = &bars;
-    let images = ImageList::new(demo("benchmark"), keys);
-    let report = rscir::ingest_with(&images, encoder, path, &options, &mut |failure| {
-        bars.suspend(|| eprintln!("failed: {failure}"));
-    })?;
-    anyhow::ensure!(report.failed == 0, "{} of the demo's images cannot be read", report.failed);
-    Ok(DiskArchive::open(path)?)
+}
+
+fn to_json(rank: usize, hit: &Hit, query: &ComposedQuery, archive: &dyn Archive) -> serde_json::Value {
+    let vector = archive.vector(hit.row);
+    let cosine =
+        |part: &[f32]| -> f64 { part.iter().zip(&*vector).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum() };
+    let columns: serde_json::Map<_, _> = archive
+        .columns()
+        .into_iter()
+        .filter_map(|(name, _)| Some((name.to_string(), value(archive.value(name, hit.row)?))))
+        .collect();
+    json!({
+        "rank": rank,
+        "row": hit.row,
+        "key": hit.key,
+        "score": hit.score,
+        "similarities": {
+            "image": query.image().map(|image| cosine(image)),
+            "text": query.text().map(|text| cosine(text)),
+        },
+        "columns": columns,
+    })
+}
+
+/// A column's value; what is no number becomes null, as JSON has none such.
+fn value(value: Value<'_>) -> serde_json::Value {
+    match value {
+        Value::Text(v) => json!(v),
+        Value::Int(v) => json!(v),
+        Value::Float(v) => json!(v),
+        Value::Bool(v) => json!(v),
+        Value::Date(v) => json!(v.to_string()),
+        Value::Floats(v) => json!(v),
+    }
 }

@@ -1,48 +1,68 @@
-//! What the examples share: where the demo lies, how a model is chosen, bars, exit codes.
+//! What the examples share: where the demo lies, how a model is chosen, what is printed, exit codes.
 
-#![allow(dead_code, unreachable_pub, reason = "shared by examples, each of which uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    unused_macros,
+    reason = "shared by examples, each of which uses its part"
+)]
 
+pub mod advice;
 pub mod bars;
+pub mod check;
+pub mod decode;
+pub mod demo;
 pub mod model;
-pub mod notes;
+pub mod out;
 pub mod page;
 pub mod text;
+pub mod usage;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::Parser;
+use out::note;
 
 /// Done, but some inputs failed and were reported.
 pub const SOME_FAILED: u8 = 3;
 
-/// What every report on the demo says.
-pub const DEMO_NOTE: &str =
-    "This is the demo: its numbers are not PatternCom's and cannot be compared with published ones.";
-
-/// A file or folder of the demo that comes with the repository.
-pub fn demo(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data/demo").join(path)
+/// Parses the arguments, runs the body of a program, and turns what it returns into the exit code: 0 ok, 1 failed, 3 done
+/// but some inputs failed. Usage errors end with 2 before the body runs.
+pub fn main<C: Parser>(run: impl FnOnce(&C) -> anyhow::Result<Outcome>) -> ExitCode {
+    exit(run(&usage::parse()))
 }
 
-/// Where the demo's archive is kept between runs.
-pub fn demo_archive() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/demo.rscir")
-}
-
-/// Turns what an example's body returns into its exit code: 0 ok, 1 failed, 3 done but some inputs failed. (Usage
-/// errors end with 2 before the body runs.)
-pub fn exit(outcome: anyhow::Result<Outcome>) -> ExitCode {
-    match outcome {
+fn exit(outcome: anyhow::Result<Outcome>) -> ExitCode {
+    // What a failed job has printed so far is worth having, too.
+    let written = out::finish();
+    match outcome.and_then(|outcome| written.map(|()| outcome)) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::SomeFailed) => ExitCode::from(SOME_FAILED),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            note!("error: {}", text::message(&with_causes(&error)));
+            if let Some(advice) = advice::of(&error) {
+                note!("{advice}");
+            }
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes, each said once: some errors repeat theirs.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// How an example ended, if it did not fail.
@@ -75,7 +95,7 @@ pub fn stop_on_interrupt() -> anyhow::Result<&'static AtomicBool> {
         STOP.store(true, Ordering::Relaxed);
         std::thread::spawn(|| {
             std::thread::sleep(Duration::from_millis(1500));
-            eprintln!("stopped: all finished batches are kept, run the same command again to go on");
+            note!("stopped: all finished batches are kept, run the same command again to go on");
             std::process::exit(1);
         });
     };

@@ -4,11 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use rscir::encoders::{DecodeOptions, Wavelengths};
+use rscir::encoders::{ClipEncoderBuilder, DecodeOptions, Wavelengths};
 use rscir::index::MemorySink;
 use rscir::prelude::*;
 
 use super::bars::Bars;
+use super::out::note;
+use super::text::shown;
+use super::{check, demo};
 
 /// The options that choose an encoder; the demo's without any.
 #[derive(Args, Debug)]
@@ -28,8 +31,15 @@ pub struct ModelArgs {
     /// Number format to compute in
     #[arg(long, default_value = "f32")]
     pub precision: Precision,
-    /// Bands, stretch and orientation of the images: "bands=[3, 2, 1] stretch=percentile(2, 98) orientation=exif"
-    #[arg(long, default_value = "", hide_default_value = true, value_name = "OPTIONS")]
+    /// Bands (counted from 1), stretch and orientation of the images: "bands=[3, 2, 1] stretch=percentile(2, 98)
+    /// orientation=exif"
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "OPTIONS",
+        value_parser = super::decode::options
+    )]
     pub decode: DecodeOptions,
     /// Wavelengths of the three bands in micrometres, for DOFA-CLIP: 0.842,0.665,0.56; those of red, green and blue
     /// without
@@ -46,9 +56,15 @@ impl ModelArgs {
         self.model.is_none() && self.checkpoint.is_none()
     }
 
-    /// Loads the encoder.
-    pub fn load(&self) -> anyhow::Result<ClipEncoder> {
-        let builder = match (&self.model, &self.checkpoint, &self.config) {
+    /// Checks that there is such a model, before anything else is done.
+    pub fn check(&self) -> anyhow::Result<()> {
+        check::input(self.checkpoint.as_deref())?;
+        check::input(self.config.as_deref())?;
+        self.builder().map(drop)
+    }
+
+    fn builder(&self) -> anyhow::Result<ClipEncoderBuilder> {
+        Ok(match (&self.model, &self.checkpoint, &self.config) {
             (Some(name), None, _) => ClipEncoder::from_registry(name)?,
             (Some(name), Some(weights), _) => ClipEncoder::from_registry(name)?.weights(weights),
             (None, Some(weights), Some(config)) => ClipEncoder::from_files(weights, config),
@@ -56,8 +72,13 @@ impl ModelArgs {
                 "--checkpoint {} needs --config FILE or --model NAME: a state dict does not record its architecture",
                 weights.display()
             ),
-            (None, None, _) => ClipEncoder::from_folder(super::demo("model")).name("demo"),
-        };
+            (None, None, _) => ClipEncoder::from_folder(demo::path("model")).name("demo"),
+        })
+    }
+
+    /// Loads the encoder.
+    pub fn load(&self) -> anyhow::Result<ClipEncoder> {
+        let builder = self.builder()?;
         let builder = builder.device(self.device).precision(self.precision).decode(self.decode.clone());
         let builder = match self.wavelengths {
             Some(wavelengths) => builder.wavelengths(wavelengths),
@@ -65,28 +86,36 @@ impl ModelArgs {
         };
         let encoder = builder.build().context("cannot load the model")?;
         if let Some(reason) = encoder.device_fallback() {
-            eprintln!("computing on the CPU: {reason}");
+            note!("computing on the CPU: {}", shown(reason));
         }
         Ok(encoder)
     }
 
-    /// Encodes the images of a dataset with `patternnet.csv` into memory, in its order. Also how many failed; each is
-    /// reported.
-    pub fn encode_dataset(
+    /// Encodes images into memory, in their order. Also how many failed; each is reported.
+    pub fn encode(
         &self,
         encoder: &ClipEncoder,
-        dataset: &Path,
+        images: &ImageList,
         bars: &Bars,
     ) -> anyhow::Result<(MemoryArchive, usize)> {
-        let keys = PatternCom::read_tiles(dataset)?.into_iter().map(|tile| tile.path).collect();
         let mut options = IngestOptions::default();
         options.batch = self.batch.into();
         options.progress = bars;
         let mut sink = MemorySink::new(encoder.spec().clone());
-        let images = ImageList::new(dataset, keys);
-        let report = rscir::encoders::ingest(&images, encoder, &mut sink, &options, &mut |failure| {
-            bars.suspend(|| eprintln!("failed: {failure}"));
+        let report = rscir::encoders::ingest(images, encoder, &mut sink, &options, &mut |failure| {
+            bars.suspend(|| note!("failed: {}", shown(&failure)));
         })?;
+        if report.failed > 0 && sink.is_empty() {
+            anyhow::bail!("none of the {} images could be encoded", report.failed);
+        }
         Ok((sink.into_archive()?, report.failed))
     }
+}
+
+/// The images of a dataset with `patternnet.csv`, in its order; an error if none of them is there.
+pub fn dataset_images(dataset: &Path) -> anyhow::Result<ImageList> {
+    let keys = PatternCom::read_tiles(dataset)?.into_iter().map(|tile| tile.path).collect();
+    let images = ImageList::new(dataset, keys);
+    check::some_exist(&images)?;
+    Ok(images)
 }

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use rscir::bench::{Page, TileData};
+
+use super::out::note;
+use super::text::shown;
 
 /// Larger files are not shown: a page of a hundred of them would be slow to open.
 const LARGEST_TILE: u64 = 256 << 10;
@@ -15,10 +17,7 @@ pub fn write(page: Page<'_>, dataset: &Path, path: &Path) -> anyhow::Result<()> 
         let small = std::fs::metadata(&file).is_ok_and(|metadata| metadata.len() <= LARGEST_TILE);
         small.then(|| std::fs::read(&file).ok()).flatten().and_then(TileData::sniff)
     };
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    }
     page.with_tiles(&tiles).write(path)?;
-    eprintln!("written: {}", path.display());
+    note!("written: {}", shown(path.display()));
     Ok(())
 }

@@ -47,7 +47,7 @@ pub enum Error {
         second: String,
     },
     /// No csv file of the benchmark is there.
-    #[error("{path} holds none of {expected}: point --dataset at the folder that holds PatternCom/", path = path.display())]
+    #[error("{path} holds none of {expected}: choose the folder that holds PatternCom/", path = path.display())]
     NoAttributes {
         /// The folder.
         path: PathBuf,
@@ -55,9 +55,7 @@ pub enum Error {
         expected: String,
     },
     /// A text that the queries ask with has no features.
-    #[error(
-        "the text features lack {text:?}, which {group} asks with: encode it too (extract_features --texts)"
-    )]
+    #[error("the text features lack {text:?}, which {group} asks with: encode it too")]
     MissingText {
         /// The text.
         text: String,

@@ -16,7 +16,7 @@ use crate::clip::towers::{Prompt, Towers};
 use crate::device::{Device, Found};
 use crate::registry::{HubFile, Model};
 use crate::weights::Checkpoint;
-use crate::{DecodeOptions, Error, Preprocessing, Preprocessor, Result, Tokenizer, decode, hub, reading};
+use crate::{DecodeOptions, Error, Preprocessing, Preprocessor, Result, Tokenizer, decode, hub};
 
 /// A dual encoder of the CLIP family: images and texts into one space.
 ///
@@ -96,17 +96,33 @@ impl ClipEncoder {
     /// A composed query: the image in this file, and the text.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::File`] if the image cannot be read: a pipe or a device is not. [`Error::Image`] with the
-    /// path if it cannot be decoded.
+    /// [`Error::Image`] with the path if the image cannot be read or decoded.
     pub fn compose(&self, image: impl AsRef<Path>, text: &str) -> Result<ComposedQuery> {
-        let path = image.as_ref();
-        let bytes = reading::read(path, self.decode.max_bytes)?;
+        self.query(Some(image.as_ref()), Some(text))
+    }
+
+    /// A query of the image in a file, a text, or both. Methods that need what it lacks say so.
+    ///
+    /// # Errors
+    /// As [`ClipEncoder::compose`].
+    pub fn query(&self, image: Option<&Path>, text: Option<&str>) -> Result<ComposedQuery> {
+        // Before the spec, which takes the hash of the weights: a file that cannot be read is told of at once.
+        let image = image.map(|path| self.encode_file(path)).transpose()?;
+        let mut query = ComposedQuery::new(self.spec().clone());
+        if let Some(image) = image {
+            query = query.with_image(image.vector(0))?;
+        }
+        if let Some(text) = text {
+            query = query.with_text(self.encode_texts(&[text])?.vector(0))?.with_words(text);
+        }
+        Ok(query)
+    }
+
+    fn encode_file(&self, path: &Path) -> Result<Embeddings> {
+        let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
         let image = decode(&bytes, &self.decode)
             .map_err(|source| Error::Image { path: path.into(), source: Box::new(source) })?;
-        let view = RgbView::new(image.width, image.height, &image.data)?;
-        let (image, text_vector) = (self.encode_image(view)?, self.encode_texts(&[text])?);
-        let query = ComposedQuery::new(self.spec().clone());
-        Ok(query.with_image(image.vector(0))?.with_text(text_vector.vector(0))?.with_words(text))
+        Ok(self.encode_image(RgbView::new(image.width, image.height, &image.data)?)?)
     }
 
     /// What decides the vectors. The first call hashes the weights' file.
@@ -318,7 +334,6 @@ impl ClipEncoderBuilder {
     /// # Errors
     /// Whatever is missing or does not fit, with its path: see the variants of [`Error`].
     pub fn build(self) -> Result<ClipEncoder> {
-        self.decode.check()?;
         let device = self.device.find()?;
         let offered = match device.device {
             Device::Cuda(_) => matches!(self.precision, Precision::F32 | Precision::Bf16 | Precision::F16),

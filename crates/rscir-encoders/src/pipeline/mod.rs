@@ -3,10 +3,8 @@
 mod collect;
 mod fingerprint;
 mod ingest;
-mod odd;
 mod window;
 
-pub use collect::{IMAGE_EXTENSIONS, ImageList, LeftOut};
+pub use collect::{IMAGE_EXTENSIONS, ImageList};
 pub use fingerprint::ChangeDetection;
 pub use ingest::{Failure, IngestOptions, IngestReport, Stage, ingest};
-pub use odd::{Noticed, OddImages};

@@ -10,7 +10,7 @@ mod safetensors;
 
 use std::path::Path;
 
-use rscir_core::{Archive, Embeddings, EncoderSpec};
+use rscir_core::{Archive, Embeddings, EncoderSpec, files};
 
 use crate::{Column, Columns, Error, MemoryArchive, Result};
 
@@ -97,7 +97,7 @@ const FORMATS: &[Format] = &[
     Format { extension: "safetensors", read: safetensors::read, write: safetensors::write },
     Format { extension: "npy", read: npy::read, write: npy::write },
     Format { extension: "pkl", read: pickle::read, write: pickle::write },
-    Format { extension: "rscir", read: rscir::read, write: rscir::write },
+    Format { extension: rscir::EXTENSION, read: rscir::read, write: rscir::write },
     #[cfg(feature = "tables")]
     Format { extension: "parquet", read: parquet::read, write: parquet::write },
 ];
@@ -188,6 +188,20 @@ impl Features {
             (Format::of(path)?.write)(self, path)
         };
         write().map_err(|error| error.in_file(path))
+    }
+
+    /// Checks that [`Features::write`] can write to `path`, before the work whose result goes there: the extension is
+    /// known, the folder is there, a file can be created in it, and no archive is in the way.
+    ///
+    /// # Errors
+    /// [`Error::UnknownExtension`] with the path, [`rscir_core::Error::File`], [`Error::Exists`].
+    pub fn can_be_written(path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let format = Format::of(path).map_err(|error| error.in_file(path))?;
+        if format.extension == rscir::EXTENSION && path.is_dir() {
+            return rscir::check_empty(path);
+        }
+        Ok(files::can_be_written(path).map_err(rscir_core::Error::from)?)
     }
 
     /// The rows as an archive in memory.

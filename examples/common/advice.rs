@@ -1,0 +1,59 @@
+//! What to type about an error: the libraries speak of files and values, a program knows its options.
+
+use rscir::bench;
+use rscir::encoders::{Error as EncoderError, ImageProblem};
+
+/// Advice on an error, if there is any.
+pub fn of(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        if let Some(error) = cause.downcast_ref::<rscir::Error>() {
+            return of_library(error);
+        }
+        let encoder = cause.downcast_ref::<EncoderError>().and_then(of_encoder);
+        encoder.or_else(|| cause.downcast_ref::<bench::Error>().and_then(of_bench))
+    })
+}
+
+fn of_library(error: &rscir::Error) -> Option<String> {
+    match error {
+        rscir::Error::Encoders(error) => of_encoder(error),
+        rscir::Error::Bench(error) => of_bench(error),
+        _ => None,
+    }
+}
+
+/// What a file with bands that are no picture needs.
+pub const BANDS: &str = "choose three bands, counted from 1, and a stretch, such as --decode \"bands=[3, 2, 1] \
+                         stretch=percentile(2, 98)\"";
+
+fn of_encoder(error: &EncoderError) -> Option<String> {
+    Some(match error {
+        EncoderError::Image { source, .. } => return of_encoder(source),
+        EncoderError::Pixels(problem) => match **problem {
+            ImageProblem::NeedsBands { .. } => BANDS.into(),
+            ImageProblem::NoBand { band, bands } => {
+                format!(
+                    "--decode counts bands from 1: it asks for band {}, the image has 1 to {bands}",
+                    band + 1
+                )
+            }
+            _ => return None,
+        },
+        EncoderError::NotDownloaded { .. } | EncoderError::NotPublished { .. } => {
+            "give the weights' file: --checkpoint FILE".into()
+        }
+        _ => return None,
+    })
+}
+
+fn of_bench(error: &bench::Error) -> Option<String> {
+    Some(match error {
+        bench::Error::NoAttributes { .. } => {
+            "--dataset names the folder that holds PatternCom/, not PatternCom itself".into()
+        }
+        bench::Error::MissingText { .. } => {
+            "write features of all texts: extract_features --texts FILE --export-texts FILE".into()
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,118 @@
+//! The demo that comes with the repository, and its archive, which the programs share.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use rscir::prelude::*;
+
+use super::bars::Bars;
+use super::out::note;
+use super::text::shown;
+
+/// What every report on the demo says.
+pub const NOTE: &str =
+    "This is the demo: its numbers are not PatternCom's and cannot be compared with published ones.";
+
+/// How long a program waits for another that makes the demo's archive. Slow machines take a minute.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How soon it is seen that the other is done.
+const LATENCY: Duration = Duration::from_millis(50);
+
+/// A file or folder of the demo.
+pub fn path(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data/demo").join(path)
+}
+
+/// Where the demo's archive is kept between runs.
+pub fn archive_path() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/demo.rscir")
+}
+
+/// The demo's tiles, in their order.
+pub fn images() -> anyhow::Result<ImageList> {
+    let keys = PatternCom::read_tiles(path("benchmark"))?.into_iter().map(|tile| tile.path).collect();
+    Ok(ImageList::new(path("benchmark"), keys))
+}
+
+/// The demo's archive with a row for every tile: the one that is there, or completed, or made anew if another model made it
+/// or it cannot be read. One process does that at a time, and the others wait for it.
+pub fn archive(encoder: &ClipEncoder) -> anyhow::Result<DiskArchive> {
+    let (images, path) = (images()?, archive_path());
+    if let Some(archive) = whole(&path, encoder, &images) {
+        return Ok(archive);
+    }
+    let _turn = take_turn()?;
+    // Whoever had the turn before may have made it.
+    if let Some(archive) = whole(&path, encoder, &images) {
+        return Ok(archive);
+    }
+    complete(&images, encoder, &path)
+        .with_context(|| format!("cannot make the demo's archive {}", path.display()))
+}
+
+/// The archive, if it has a row of this encoder for every image.
+fn whole(path: &Path, encoder: &ClipEncoder, images: &ImageList) -> Option<DiskArchive> {
+    let archive = DiskArchive::open(path).ok()?;
+    let is_whole = archive.spec().check(encoder.spec()).is_ok()
+        && images.keys().iter().all(|key| archive.find(key).is_some());
+    is_whole.then_some(archive)
+}
+
+/// Waits for the right to write the demo's archive, which ends when the file is closed, however the process ends.
+pub fn take_turn() -> anyhow::Result<File> {
+    let path = archive_path().with_extension("lock");
+    let lock = std::fs::create_dir_all(path.parent().unwrap_or(&path))
+        .and_then(|()| File::options().write(true).create(true).truncate(false).open(&path))
+        .with_context(|| format!("cannot open {}", path.display()))?;
+    let began = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) => wait(began)?,
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+            }
+        }
+    }
+}
+
+/// Waits a moment for another process; says so once, and gives up in the end.
+fn wait(began: Instant) -> anyhow::Result<()> {
+    let waited = began.elapsed();
+    anyhow::ensure!(waited < PATIENCE, "another program has been writing it for {} s", waited.as_secs());
+    std::thread::sleep(LATENCY);
+    if waited < LATENCY && began.elapsed() >= LATENCY {
+        note!("another program is making the demo's archive: waiting for it");
+    }
+    Ok(())
+}
+
+/// Encodes the tiles that the archive lacks; all of them if it is no archive of this encoder.
+fn complete(images: &ImageList, encoder: &ClipEncoder, path: &Path) -> anyhow::Result<DiskArchive> {
+    if path.exists() && !is_of(encoder, path)? {
+        std::fs::remove_dir_all(path)?;
+    }
+    let bars = Bars::default();
+    let mut options = IngestOptions::default();
+    options.progress = &bars;
+    let report = rscir::ingest_with(images, encoder, path, &options, &mut |failure| {
+        bars.suspend(|| note!("failed: {}", shown(&failure)));
+    })?;
+    anyhow::ensure!(report.failed == 0, "{} of the demo's images cannot be read", report.failed);
+    Ok(DiskArchive::open(path)?)
+}
+
+/// True if there is an archive of this encoder that can be gone on with. Waits for whoever writes it without taking turns.
+fn is_of(encoder: &ClipEncoder, path: &Path) -> anyhow::Result<bool> {
+    let began = Instant::now();
+    loop {
+        match ArchiveWriter::open(path) {
+            Ok(writer) => return Ok(writer.spec().check(encoder.spec()).is_ok()),
+            Err(rscir::index::Error::Locked { .. }) => wait(began)?,
+            Err(_) => return Ok(false),
+        }
+    }
+}

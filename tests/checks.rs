@@ -1,0 +1,153 @@
+//! What is checked before images are encoded, so that no work is lost.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{Run, example, finish, repository, run};
+use rscir::prelude::*;
+
+/// A folder with images and room for outputs.
+struct Bed {
+    folder: tempfile::TempDir,
+}
+
+impl Bed {
+    fn new() -> Self {
+        let bed = Self { folder: tempfile::tempdir().unwrap() };
+        fs::create_dir(bed.path("images")).unwrap();
+        for name in ["a1.jpg", "a2.jpg"] {
+            fs::copy(repository("tests/data/ingest/tile.jpg"), bed.path("images").join(name)).unwrap();
+        }
+        bed
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The program with an option's value below the folder, after the others.
+    fn extract(&self, options: &[(&str, &str)]) -> Run {
+        let mut command = example("extract_features");
+        command.arg("--images").arg(self.path("images"));
+        for (option, name) in options {
+            command.arg(option).arg(self.path(name));
+        }
+        finish(&mut command)
+    }
+}
+
+/// Panics unless the run failed, and before the model was asked for anything: its images are broken, and not one of them
+/// is reported.
+#[track_caller]
+fn assert_nothing_was_encoded(run: &Run) {
+    let reported = run.err.lines().any(|line| line.starts_with("failed: "));
+    assert!(!reported, "images were encoded first: {}", run.err);
+}
+
+#[test]
+fn outputs_that_cannot_be_written_are_told_of_before_the_first_image() {
+    let bed = Bed::new();
+    fs::write(bed.path("images/broken.jpg"), "no image").unwrap();
+    fs::create_dir_all(bed.path("folder.npy")).unwrap();
+    fs::write(bed.path("file.rscir"), "").unwrap();
+    fs::write(bed.path("texts.txt"), "sand\n").unwrap();
+    for (options, says) in [
+        (&[("--export", "out.csv")][..], "the extension \"csv\" names no format of features"),
+        (&[("--export", "missing/f.npy")], "missing"),
+        (&[("--export", "folder.npy")], "folder"),
+        (&[("--archive", "a.rscir"), ("--failures", "missing/list.jsonl")], "missing"),
+        (&[("--archive", "a.rscir"), ("--texts", "texts.txt"), ("--export-texts", "t.txt")], "\"txt\""),
+        (&[("--archive", "a.rscir"), ("--texts", "none.txt"), ("--export-texts", "t.npy")], "none.txt"),
+        (&[("--archive", "file.rscir")], "an archive is a folder"),
+        (&[("--archive", "a.rscir"), ("--export", "a.rscir")], "two outputs cannot be one file"),
+        (&[], "say where the features go"),
+        #[cfg(not(feature = "tables"))]
+        (&[("--export", "f.parquet")], "parquet if built with the feature `tables`"),
+    ] {
+        let run = bed.extract(options).ends_with(1).says(says);
+        assert_nothing_was_encoded(&run);
+        assert!(!bed.path("a.rscir").exists(), "{options:?} made an archive first");
+    }
+    // The same images with outputs that can be: the broken one is reported.
+    bed.extract(&[("--archive", "a.rscir"), ("--export", "f.npy")]).ends_with(3).says("failed: ");
+}
+
+#[test]
+fn a_list_without_any_file_is_the_list_of_another_folder() {
+    let bed = Bed::new();
+    let list = "images/x.jpg 0 harbor\nimages/y.jpg 0 harbor\n";
+    fs::write(bed.path("patternnet.csv"), list).unwrap();
+    fs::create_dir(bed.path("PatternCom")).unwrap();
+    fs::write(bed.path("PatternCom/color.csv"), "x.jpg,color,red\ny.jpg,color,blue\n").unwrap();
+    let dataset = bed.folder.path().to_str().unwrap();
+    let archive = bed.path("a.rscir");
+    for (program, more) in
+        [("extract_features", vec!["--archive", archive.to_str().unwrap()]), ("evaluate_patterncom", vec![])]
+    {
+        let run = run(program, &[&["--dataset", dataset][..], &more].concat()).ends_with(1);
+        assert_nothing_was_encoded(&run.says("none of the 2 files of the list is there"));
+    }
+    assert!(!archive.exists());
+}
+
+#[test]
+fn text_features_are_complete_before_images_are_encoded() {
+    let bed = Bed::new();
+    fs::write(bed.path("images/broken.jpg"), "no image").unwrap();
+    let list = "images/a1.jpg 0 harbor\nimages/broken.jpg 0 harbor\nimages/a2.jpg 0 harbor\n";
+    fs::write(bed.path("patternnet.csv"), list).unwrap();
+    fs::create_dir(bed.path("PatternCom")).unwrap();
+    fs::write(bed.path("PatternCom/color.csv"), "a1.jpg,color,red\na2.jpg,color,blue\n").unwrap();
+    let texts = |words: &[&str]| {
+        let keys: Vec<String> = words.iter().map(|word| word.to_string()).collect();
+        let rows = Embeddings::normalize(256, vec![1.0; 256 * keys.len()]).unwrap();
+        let path = bed.path("texts.safetensors");
+        Features::new(keys, rows).unwrap().write(&path).unwrap();
+        path
+    };
+    let evaluate = |texts: &Path| {
+        let mut command = example("evaluate_patterncom");
+        command.arg("--dataset").arg(bed.folder.path()).arg("--text-features").arg(texts);
+        finish(&mut command)
+    };
+    let run = evaluate(&texts(&["red"]))
+        .ends_with(1)
+        .says("texts.safetensors")
+        .says("the text features lack \"blue\", which color asks with")
+        .says("extract_features --texts FILE --export-texts FILE");
+    assert_nothing_was_encoded(&run);
+    assert_nothing_was_encoded(&evaluate(&bed.path("none.npy")).ends_with(1).says("none.npy"));
+    evaluate(&texts(&["red", "blue"])).ends_with(3).says("failed: ");
+}
+
+#[test]
+fn reports_and_pages_have_a_place_before_images_are_encoded() {
+    let bed = Bed::new();
+    fs::write(bed.path("file"), "").unwrap();
+    let at = |name: &str| bed.path(name).to_str().unwrap().to_string();
+    for (program, option, path) in [
+        ("evaluate_patterncom", "--output", at("file")),
+        ("evaluate_patterncom", "--page", at("file/page")),
+        ("compare_methods", "--page", at("images")),
+        ("query_picture", "--output", at("missing/q.svg")),
+    ] {
+        let run = run(program, &[option, path.as_str()]).ends_with(1);
+        let named = path.trim_end_matches("/page").trim_end_matches("/q.svg");
+        assert!(run.out.is_empty() && run.err.contains(named), "{program}: {} {}", run.out, run.err);
+    }
+    run("evaluate_patterncom", &["--methods", "image", "--sweep"]).ends_with(2).says("--methods");
+}
+
+#[test]
+fn a_model_that_cannot_be_is_told_of_first() {
+    let bed = Bed::new();
+    let missing = bed.path("none.pt");
+    finish(example("search").args(["--text", "x", "--archive", "nowhere", "--checkpoint"]).arg(&missing))
+        .ends_with(1)
+        .says("none.pt");
+    run("search", &["--text", "x", "--checkpoint", "Cargo.toml"])
+        .ends_with(1)
+        .says("--config FILE or --model NAME");
+}

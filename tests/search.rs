@@ -1,0 +1,145 @@
+//! The program `search`: what it asks with, and what it answers.
+
+mod common;
+
+use std::path::PathBuf;
+
+use common::{Run, example, finish, repository};
+use rscir::core::SinkRow;
+use rscir::core::{EmbeddingSink, Fingerprint};
+use rscir::index::Columns;
+use rscir::prelude::*;
+use serde_json::Value;
+
+const TILES: [&str; 3] = ["harbor/harbor00.jpg", "river/river10.jpg", "runway/runway04.jpg"];
+
+fn tile(name: &str) -> PathBuf {
+    repository("data/demo/benchmark/images").join(name)
+}
+
+/// An archive of three tiles with columns.
+struct Bed {
+    folder: tempfile::TempDir,
+    encoder: ClipEncoder,
+}
+
+impl Bed {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let encoder = ClipEncoder::from_folder(repository("data/demo/model")).name("demo").build().unwrap();
+        let spec = ImageEncoder::spec(&encoder).clone();
+        let mut values = Vec::new();
+        for name in TILES {
+            values.extend_from_slice(encoder.query(Some(&tile(name)), None).unwrap().image().unwrap());
+        }
+        let rows = TILES.map(|key| SinkRow { key, fingerprint: Fingerprint::default() });
+        let columns = Columns::new(3).with("label", vec!["harbor", "river", "runway"]).unwrap();
+        let columns = columns.with("cloud", vec![0.25, 0.5, f64::NAN]).unwrap();
+        let rows_of = Embeddings::normalize(spec.dim, values).unwrap();
+        let mut writer = ArchiveWriter::create(folder.path().join("a.rscir"), spec, Precision::F32).unwrap();
+        writer.commit_with_columns(&rows, &rows_of, &columns).unwrap();
+        writer.commit(&[], &Embeddings::normalize(rows_of.dim(), Vec::new()).unwrap()).unwrap();
+        Self { folder, encoder }
+    }
+
+    fn search(&self, arguments: &[&str]) -> Run {
+        let archive = self.folder.path().join("a.rscir");
+        finish(example("search").arg("--archive").arg(archive).args(arguments))
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let run = self.search(&[arguments, &["--json"]].concat()).ends_with(0);
+        serde_json::from_str(&run.out).unwrap()
+    }
+
+    fn cosine(&self, query: &[f32], name: &str) -> f64 {
+        let row = self.encoder.query(Some(&tile(name)), None).unwrap();
+        let row = row.image().unwrap();
+        query.iter().zip(row.iter()).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+    }
+}
+
+/// Rounding of a sum of 256 products in `f32`.
+const TOLERANCE: f64 = 1e-6;
+
+#[test]
+fn an_image_a_text_or_both_are_asked_with() {
+    let bed = Bed::new();
+    let image = tile(TILES[2]);
+    let image = image.to_str().unwrap();
+    let keys = |hits: &Value| -> Vec<String> {
+        hits.as_array().unwrap().iter().map(|hit| hit["key"].as_str().unwrap().to_string()).collect()
+    };
+
+    let by_image = bed.json(&["--image", image]);
+    assert_eq!(by_image[0]["key"], TILES[2]);
+    assert!((by_image[0]["score"].as_f64().unwrap() - 1.0).abs() < TOLERANCE, "the similarity is the score");
+    assert!(by_image[0]["similarities"]["text"].is_null());
+
+    let by_text = bed.json(&["--text", "sand"]);
+    assert_eq!(by_text.as_array().unwrap().len(), 3);
+    assert_eq!(
+        by_text[0]["score"].as_f64().map(|s| s as f32),
+        by_text[0]["similarities"]["text"].as_f64().map(|s| s as f32)
+    );
+
+    // The ends of lambda rank as one part alone does.
+    assert_eq!(keys(&bed.json(&["--image", image, "--text", "sand", "--lambda", "0"])), keys(&by_image));
+    assert_eq!(keys(&bed.json(&["--image", image, "--text", "sand", "--lambda", "1"])), keys(&by_text));
+
+    bed.search(&[]).ends_with(2).says("--image");
+    bed.search(&["--text", "sand", "--lambda", "0.3"]).ends_with(2).says("--image");
+    bed.search(&["--image", "no/such.jpg", "--text", "sand"]).ends_with(1).says("no/such.jpg");
+}
+
+#[test]
+fn json_carries_the_cosines_and_the_columns_of_each_hit() {
+    let bed = Bed::new();
+    let image = tile(TILES[2]);
+    let query = bed.encoder.compose(&image, "sand").unwrap();
+    let hits = bed.json(&["--image", image.to_str().unwrap(), "--text", "sand"]);
+    for hit in hits.as_array().unwrap() {
+        let name = hit["key"].as_str().unwrap();
+        for (part, vector) in [("image", query.image().unwrap()), ("text", query.text().unwrap())] {
+            let expected = bed.cosine(vector, name);
+            let got = hit["similarities"][part].as_f64().unwrap();
+            assert!((got - expected).abs() < TOLERANCE, "{name} {part}: {got} {expected}");
+        }
+        assert_eq!(hit["columns"]["label"], name.split('/').next().unwrap());
+    }
+    let cloud = |name: &str| {
+        let hit = hits.as_array().unwrap().iter().find(|hit| hit["key"] == name).unwrap();
+        hit["columns"]["cloud"].clone()
+    };
+    assert_eq!(cloud(TILES[0]), 0.25);
+    assert!(cloud(TILES[2]).is_null(), "JSON has no NaN");
+}
+
+#[test]
+fn no_hit_says_so() {
+    let bed = Bed::new();
+    let filter = ["--text", "sand", "--where", "label = lake"];
+    let run = bed.search(&filter).ends_with(0).says("no tile found: none of the 3 rows is as --where says");
+    assert_eq!(run.out, "");
+    assert_eq!(bed.json(&filter), serde_json::json!([]));
+    bed.search(&["--text", "sand", "--top", "0"]).ends_with(0).says("--top 0");
+}
+
+#[test]
+fn bands_are_counted_from_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("images");
+    std::fs::create_dir(&images).unwrap();
+    std::fs::copy(tile(TILES[0]), images.join("a.jpg")).unwrap();
+    let extract = |decode: &str, name: &str| {
+        let archive = folder.path().join(name);
+        let mut command = example("extract_features");
+        command.arg("--images").arg(&images).arg("--archive").arg(&archive).args(["--decode", decode]);
+        (finish(&mut command), archive)
+    };
+    let (run, archive) = extract("bands=[3, 2, 1]", "a.rscir");
+    run.ends_with(0);
+    // The spec of an archive counts from 0, as it always has.
+    assert_eq!(DiskArchive::open(archive).unwrap().spec().decoding, "bands=[2, 1, 0]");
+    extract("bands=[2, 1, 0]", "b.rscir").0.ends_with(2).says("bands are counted from 1");
+}
