@@ -221,3 +221,35 @@ fn no_feature_file_is_a_pipe_or_a_device() {
     assert!(std::process::Command::new("mkfifo").arg(path("a.keys.json".into())).status().unwrap().success());
     assert!(failure(&path("a.npy".into())).1.contains("a.keys.json: this is a pipe"));
 }
+
+/// Writes as much as the system lets it: run by the test below, in a process of its own.
+#[test]
+#[ignore = "run by the test of the full disk"]
+fn export_on_a_full_disk() {
+    let Some(path) = std::env::var_os("RSCIR_TEST_EXPORT").map(PathBuf::from) else { return };
+    let keys: Vec<String> = (0..64).map(|row| format!("{row}{}", "k".repeat(200))).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let error = features(&keys, 2).write(&path).unwrap_err();
+    assert!(matches!(&error, Error::Io { path, .. } if path.ends_with("a.keys.json")), "{error}");
+}
+
+/// The array has room, its list has none: no file of the process may have more than some kilobytes.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_the_old_array_and_its_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npy");
+    features(&["x", "y"], 1).write(&path).unwrap();
+    let old = [fs::read(&path).unwrap(), fs::read(path.with_extension("keys.json")).unwrap()];
+    let child = std::process::Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" --ignored --exact export_on_a_full_disk"])
+        .arg(std::env::current_exe().unwrap())
+        .env("RSCIR_TEST_EXPORT", &path)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && said.contains("1 passed"), "{said}");
+    assert_eq!([fs::read(&path).unwrap(), fs::read(path.with_extension("keys.json")).unwrap()], old);
+    assert_eq!(names(folder.path()), ["a.keys.json", "a.npy"]);
+    assert_eq!(Features::read(&path).unwrap().keys, ["x", "y"]);
+}
