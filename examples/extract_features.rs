@@ -150,6 +150,7 @@ fn encode_images(
         report.unchanged,
         report.failed
     );
+    common::notes::say_odd(&report);
     if report.stopped {
         anyhow::bail!("stopped: run the same command again to go on");
     }
@@ -163,9 +164,10 @@ fn encode_images(
 fn list(cli: &Cli) -> anyhow::Result<(ImageList, Option<Vec<String>>)> {
     if let Some(folder) = &cli.images {
         let images = ImageList::collect(folder)?;
+        common::notes::say_left_out(&images);
         anyhow::ensure!(
             !images.is_empty() || !images.unlisted().is_empty(),
-            "there are no images below {}",
+            "there are no images that are read below {}",
             folder.display()
         );
         return Ok((images, None));
@@ -233,6 +235,7 @@ fn export_from_memory(
     let mut sink = rscir::index::MemorySink::new(encoder.spec().clone());
     let report = rscir::encoders::ingest(images, encoder, &mut sink, options, &mut |f| failures.add(&f))?;
     anyhow::ensure!(!report.stopped, "stopped: without --archive nothing is kept");
+    common::notes::say_odd(&report);
     export(&sink.into_archive()?, images, labels, path)?;
     failures.finish()
 }

@@ -14,6 +14,7 @@ pub mod check;
 pub mod decode;
 pub mod demo;
 pub mod model;
+pub mod notes;
 pub mod out;
 pub mod page;
 pub mod text;

@@ -16,7 +16,7 @@ use crate::clip::towers::{Prompt, Towers};
 use crate::device::{Device, Found};
 use crate::registry::{HubFile, Model};
 use crate::weights::Checkpoint;
-use crate::{DecodeOptions, Error, Preprocessing, Preprocessor, Result, Tokenizer, decode, hub};
+use crate::{DecodeOptions, Error, Preprocessing, Preprocessor, Result, Tokenizer, decode, hub, reading};
 
 /// A dual encoder of the CLIP family: images and texts into one space.
 ///
@@ -96,7 +96,8 @@ impl ClipEncoder {
     /// A composed query: the image in this file, and the text.
     ///
     /// # Errors
-    /// [`Error::Image`] with the path if the image cannot be read or decoded.
+    /// [`Error::Io`] or [`Error::File`] if the image cannot be read: a pipe or a device is not. [`Error::Image`] with the
+    /// path if it cannot be decoded.
     pub fn compose(&self, image: impl AsRef<Path>, text: &str) -> Result<ComposedQuery> {
         self.query(Some(image.as_ref()), Some(text))
     }
@@ -119,7 +120,7 @@ impl ClipEncoder {
     }
 
     fn encode_file(&self, path: &Path) -> Result<Embeddings> {
-        let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
+        let bytes = reading::read(path, self.decode.max_bytes)?;
         let image = decode(&bytes, &self.decode)
             .map_err(|source| Error::Image { path: path.into(), source: Box::new(source) })?;
         Ok(self.encode_image(RgbView::new(image.width, image.height, &image.data)?)?)
@@ -334,6 +335,7 @@ impl ClipEncoderBuilder {
     /// # Errors
     /// Whatever is missing or does not fit, with its path: see the variants of [`Error`].
     pub fn build(self) -> Result<ClipEncoder> {
+        self.decode.check()?;
         let device = self.device.find()?;
         let offered = match device.device {
             Device::Cuda(_) => matches!(self.precision, Precision::F32 | Precision::Bf16 | Precision::F16),

@@ -16,6 +16,10 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// What is read is no regular file, or too large a one.
+    #[error(transparent)]
+    File(rscir_core::files::FileError),
+
     /// A file whose content is no checkpoint of a known format.
     #[error("{} is not a checkpoint: {found}; expected safetensors, a PyTorch .pt or .bin file, or a safetensors index", path.display())]
     UnknownFormat {
@@ -280,8 +284,7 @@ pub enum Error {
     },
     /// An ingest decodes otherwise than its encoder's spec records.
     #[error(
-        "the encoder's spec has the decoding {expected:?}, the ingest's options are {got:?}: give the encoder and \
-         IngestOptions::decode the same"
+        "the encoder's spec has the decoding {expected:?}, the ingest's options are {got:?}: both must be the same"
     )]
     Decoding {
         /// What the options of the ingest come to.

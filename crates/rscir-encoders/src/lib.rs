@@ -32,6 +32,7 @@ mod hub;
 mod images;
 mod pipeline;
 mod preprocess;
+mod reading;
 mod registry;
 mod templates;
 mod tokenizer;
@@ -42,9 +43,12 @@ pub use clip::dofa::Wavelengths;
 pub use device::Device;
 pub use encoder::{ClipEncoder, ClipEncoderBuilder};
 pub use error::{Error, Result};
-pub use images::{DecodeOptions, ImageProblem, RgbImage, Stretch, decode};
+pub use images::{
+    DecodeOptions, ImageProblem, Oddities, Remedy, RgbImage, Stretch, decode, decode_with_oddities,
+};
 pub use pipeline::{
-    ChangeDetection, Failure, IMAGE_EXTENSIONS, ImageList, IngestOptions, IngestReport, Stage, ingest,
+    ChangeDetection, Failure, IMAGE_EXTENSIONS, ImageList, IngestOptions, IngestReport, LeftOut, Noticed,
+    OddImages, Stage, ingest,
 };
 pub use preprocess::{Interpolation, Preprocessing, Preprocessor, ResizeMode};
 pub use registry::{HubFile, Model, models};

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::config::{ClipConfig, VisionConfig, VitPool};
 use super::{hugging_face, open_clip};
-use crate::{Error, Interpolation, Preprocessing, ResizeMode, Result};
+use crate::{Error, Interpolation, Preprocessing, ResizeMode, Result, reading};
 
 /// Bytes that a configuration may have; real ones have a few thousand.
 const MOST_BYTES: u64 = 1 << 20;
@@ -76,15 +76,6 @@ impl ModelFile {
 
 /// The content of a JSON file, or `None` if there is no such file.
 fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>> {
-    let failed = |source| Error::Io { path: path.into(), source };
-    let length = match std::fs::metadata(path) {
-        Ok(metadata) => metadata.len(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(failed(source)),
-    };
-    if length > MOST_BYTES {
-        return Err(failed(std::io::Error::other("a configuration of more than 1 MiB")));
-    }
-    let bytes = std::fs::read(path).map_err(failed)?;
+    let Some(bytes) = reading::read_if_there(path, MOST_BYTES)? else { return Ok(None) };
     serde_json::from_slice(&bytes).map(Some).map_err(|source| Error::Config { path: path.into(), source })
 }

@@ -91,7 +91,8 @@ pub(super) fn check_memory(
     let each = if matches!(options.stretch, Stretch::Percentile(..)) { 8 } else { 4 };
     let needed = pixels.saturating_mul(each).saturating_add(decoding);
     if needed > (length as u64).saturating_mul(options.max_expansion).max(FREE_MEMORY) {
-        return Err(ImageProblem::Bomb { format: format.name(), needed, length });
+        let limit = options.max_expansion;
+        return Err(ImageProblem::Bomb { format: format.name(), needed, length, limit });
     }
     Ok(())
 }

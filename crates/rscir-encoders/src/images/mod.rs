@@ -7,6 +7,7 @@
 //! first counts.
 
 mod header;
+mod oddities;
 mod options;
 mod png;
 mod problem;
@@ -23,8 +24,9 @@ use ::image::{ColorType, ImageDecoder, Limits};
 
 use crate::Result;
 use header::Format;
+pub use oddities::Oddities;
 pub use options::{DecodeOptions, Stretch};
-pub use problem::ImageProblem;
+pub use problem::{ImageProblem, Remedy};
 use raster::{Color, Raster, Samples};
 
 /// A decoded image: 8-bit RGB, interleaved, rows from the top.
@@ -45,11 +47,25 @@ pub struct RgbImage {
 ///
 /// # Errors
 /// [`Error::Pixels`](crate::Error::Pixels) with an [`ImageProblem`]; the caller knows the path.
+/// [`Error::ConfigValue`](crate::Error::ConfigValue) for a stretch without extent.
 pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage> {
-    Ok(decode_inner(bytes, options)?)
+    options.check()?;
+    Ok(decode_raster(bytes, options)?.0)
 }
 
-fn decode_inner(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, ImageProblem> {
+/// Decodes an image as [`decode`] does, and returns what is odd about it beside the pixels.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_with_oddities(bytes: &[u8], options: &DecodeOptions) -> Result<(RgbImage, Oddities)> {
+    options.check()?;
+    let (image, narrow_range) = decode_raster(bytes, options)?;
+    let oddities = Oddities { one_color: image.is_one_color(), narrow_range };
+    Ok((image, oddities))
+}
+
+/// The image, and whether its values use a small part of their type's range.
+fn decode_raster(bytes: &[u8], options: &DecodeOptions) -> Result<(RgbImage, bool), ImageProblem> {
     if bytes.len() as u64 > options.max_bytes {
         return Err(ImageProblem::TooManyBytes { bytes: bytes.len() as u64, limit: options.max_bytes });
     }
@@ -62,10 +78,11 @@ fn decode_inner(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, Image
         Format::Bmp => bmp(bytes, options),
     }?;
     let orientation = raster.orientation;
+    let narrow_range = raster.is_narrow(options);
     let image = raster.into_rgb(options)?;
     // Pillow's `open` leaves EXIF alone, but turns a TIFF as its own tag says when it is read.
     let turn = options.apply_orientation || format == Format::Tiff;
-    Ok(if turn { oriented(image, orientation) } else { image })
+    Ok((if turn { oriented(image, orientation) } else { image }, narrow_range))
 }
 
 fn jpeg(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, ImageProblem> {

@@ -53,12 +53,7 @@ impl fmt::Display for DecodeOptions {
         // Limits decide whether there are pixels, not which.
         let Self { apply_orientation, bands, stretch, max_pixels: _, max_bytes: _, max_expansion: _ } = self;
         let bands = bands.map(|bands| format!("bands={bands:?}"));
-        let stretch = match stretch {
-            Stretch::None => None,
-            Stretch::MinMax => Some("stretch=minmax".into()),
-            Stretch::Percentile(low, high) => Some(format!("stretch=percentile({low}, {high})")),
-            Stretch::Range(low, high) => Some(format!("stretch=range({low:?}, {high:?})")),
-        };
+        let stretch = (*stretch != Stretch::None).then(|| format!("stretch={stretch}"));
         let orientation = apply_orientation.then(|| "orientation=exif".into());
         let parts: Vec<String> = [bands, stretch, orientation].into_iter().flatten().collect();
         f.write_str(&parts.join(" "))
@@ -92,8 +87,31 @@ impl FromStr for DecodeOptions {
                            may also be minmax or range([0, 0, 0], [255, 255, 255])",
             })?;
         }
+        options.check()?;
         Ok(options)
     }
+}
+
+impl DecodeOptions {
+    /// Checks that the stretch has an extent: see [`Stretch`].
+    ///
+    /// # Errors
+    /// [`Error::ConfigValue`] with the rule.
+    pub fn check(&self) -> Result<()> {
+        let expected = match self.stretch {
+            Stretch::None | Stretch::MinMax => return Ok(()),
+            Stretch::Percentile(low, high) if 0.0 <= low && low < high && high <= 100.0 => return Ok(()),
+            Stretch::Percentile(..) => "percentile(low, high) with 0 <= low < high <= 100",
+            Stretch::Range(low, high) if (0..3).all(|i| is_range(low[i], high[i])) => return Ok(()),
+            Stretch::Range(..) => "range(low, high) with low < high in each of the three bands, all finite",
+        };
+        Err(Error::ConfigValue { key: "stretch".into(), got: self.stretch.to_string(), expected })
+    }
+}
+
+/// True if both are finite and something lies between them.
+fn is_range(low: f32, high: f32) -> bool {
+    low.is_finite() && high.is_finite() && low < high
 }
 
 fn read_stretch(text: &str) -> Option<Stretch> {
@@ -114,6 +132,9 @@ fn numbers<T: FromStr, const N: usize>(list: &str) -> Option<[T; N]> {
 }
 
 /// How the values of a band become bytes: a line from two values to 0 and 255, clipped beyond and rounded between.
+///
+/// Values that are no measurement (NaN, and those that a TIFF file declares as such in GDAL_NODATA) take no part in finding
+/// the two and become 0. The lower one must be below the higher: see [`DecodeOptions::check`].
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub enum Stretch {
@@ -122,10 +143,21 @@ pub enum Stretch {
     None,
     /// From the least to the greatest value of each band.
     MinMax,
-    /// From one percentile of each band to another, 0 to 100.
+    /// From one percentile of each band to a higher one, 0 to 100.
     Percentile(f32, f32),
     /// From given values, the least of red, green and blue and the greatest.
     Range([f32; 3], [f32; 3]),
+}
+
+impl fmt::Display for Stretch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::MinMax => f.write_str("minmax"),
+            Self::Percentile(low, high) => write!(f, "percentile({low}, {high})"),
+            Self::Range(low, high) => write!(f, "range({low:?}, {high:?})"),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -139,8 +171,9 @@ mod tests {
         prop_oneof![
             Just(Stretch::None),
             Just(Stretch::MinMax),
-            (0f32..100.0, 0f32..100.0).prop_map(|(low, high)| Stretch::Percentile(low, high)),
-            (three(), three()).prop_map(|(low, high)| Stretch::Range(low, high)),
+            (0f32..50.0, 50f32..100.0).prop_map(|(low, high)| Stretch::Percentile(low, high)),
+            (three(), proptest::array::uniform3(2e6f32..1e7))
+                .prop_map(|(low, high)| Stretch::Range(low, high)),
         ]
     }
 
@@ -158,6 +191,29 @@ mod tests {
         #[test]
         fn any_text_is_read_or_refused(text: String) {
             let _: Result<DecodeOptions> = text.parse();
+        }
+    }
+
+    #[test]
+    fn a_stretch_without_extent_is_refused_with_its_rule() {
+        for (stretch, rule) in [
+            ("percentile(98, 2)", "0 <= low < high <= 100"),
+            ("percentile(50, 50)", "0 <= low < high <= 100"),
+            ("percentile(NaN, 98)", "0 <= low < high <= 100"),
+            ("percentile(2, NaN)", "0 <= low < high <= 100"),
+            ("percentile(-5, 98)", "0 <= low < high <= 100"),
+            ("percentile(2, 200)", "0 <= low < high <= 100"),
+            ("range([3000.0, 3000.0, 3000.0], [0.0, 0.0, 0.0])", "low < high in each of the three bands"),
+            ("range([0.0, 0.0, 7.0], [9.0, 9.0, 7.0])", "low < high in each of the three bands"),
+            ("range([0.0, 0.0, 0.0], [9.0, 9.0, inf])", "low < high in each of the three bands"),
+            ("range([0.0, NaN, 0.0], [9.0, 9.0, 9.0])", "low < high in each of the three bands"),
+        ] {
+            let error = format!("stretch={stretch}").parse::<DecodeOptions>().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("stretch is {stretch}, but must be")), "{error}");
+            assert!(error.contains(rule), "{error}");
+        }
+        for stretch in ["percentile(0, 100)", "percentile(2, 98)", "range([0, 0, 0], [1, 1, 1])"] {
+            format!("stretch={stretch}").parse::<DecodeOptions>().unwrap();
         }
     }
 

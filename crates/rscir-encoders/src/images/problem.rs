@@ -45,8 +45,8 @@ pub enum ImageProblem {
     },
     /// An image that takes far more memory than its file is long.
     #[error(
-        "{format}: decoding {length} bytes takes {needed} bytes of memory: a decompression bomb; if it is none, raise \
-         DecodeOptions::max_expansion"
+        "{format}: decoding {length} bytes takes {needed} bytes of memory, more than {limit} for each of the file's: a \
+         decompression bomb, or one color all over"
     )]
     Bomb {
         /// The format.
@@ -55,6 +55,8 @@ pub enum ImageProblem {
         needed: u64,
         /// Bytes of the file.
         length: usize,
+        /// The limit: bytes of memory for each byte of the file.
+        limit: u64,
     },
     /// A damaged or unsupported JPEG file.
     #[error("JPEG: {0}")]
@@ -76,10 +78,15 @@ pub enum ImageProblem {
         kind: String,
     },
     /// An image of several bands, none of which is known to be red.
-    #[error("{bands} bands that are neither gray nor colour: choose three with DecodeOptions::bands")]
+    #[error(
+        "{bands} bands of {bits} bits and no color interpretation: three of them must be chosen as red, green and blue{}",
+        if *bits > 8 { ", and a stretch of their values to bytes" } else { "" }
+    )]
     NeedsBands {
         /// How many there are.
         bands: usize,
+        /// Bits of a sample.
+        bits: u32,
     },
     /// A chosen band that the image does not have.
     #[error("band {band} is chosen, but the image has {bands}, counted from 0")]
@@ -89,6 +96,40 @@ pub enum ImageProblem {
         /// How many there are.
         bands: usize,
     },
+}
+
+/// What a caller can choose so that an image is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// Three of the file's bands and, where they have more than 8 bits, a stretch:
+    /// [`DecodeOptions::bands`](crate::DecodeOptions::bands), [`DecodeOptions::stretch`](crate::DecodeOptions::stretch).
+    Bands {
+        /// How many there are.
+        bands: usize,
+        /// Bits of a sample.
+        bits: u32,
+    },
+    /// Other bands than the chosen ones: the file has fewer.
+    OtherBands {
+        /// How many there are.
+        bands: usize,
+    },
+    /// A higher limit of memory, if the file is trusted:
+    /// [`DecodeOptions::max_expansion`](crate::DecodeOptions::max_expansion).
+    MaxExpansion,
+}
+
+impl ImageProblem {
+    /// Returns what a caller can choose so that the image is decoded, if there is something.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match *self {
+            Self::NeedsBands { bands, bits } => Some(Remedy::Bands { bands, bits }),
+            Self::NoBand { bands, .. } => Some(Remedy::OtherBands { bands }),
+            Self::Bomb { .. } => Some(Remedy::MaxExpansion),
+            _ => None,
+        }
+    }
 }
 
 impl From<ImageProblem> for Error {

@@ -11,7 +11,17 @@ pub(super) struct Raster {
     pub(super) color: Color,
     pub(super) channels: usize,
     pub(super) samples: Samples,
+    pub(super) depth: Depth,
+    /// The sample that stands for no measurement.
+    pub(super) no_data: Option<f64>,
     pub(super) orientation: Option<Orientation>,
+}
+
+/// The type of the samples in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Depth {
+    pub(super) bits: u32,
+    pub(super) float: bool,
 }
 
 /// What the channels mean. More channels than the colour has are of no account.
@@ -40,6 +50,15 @@ pub(super) enum Samples {
 }
 
 impl Samples {
+    /// The type that the file has, where it is the one that is kept.
+    fn depth(&self) -> Depth {
+        match self {
+            Self::U8(_) => Depth { bits: 8, float: false },
+            Self::U16(_) => Depth { bits: 16, float: false },
+            Self::F32(_) => Depth { bits: 32, float: true },
+        }
+    }
+
     /// As Pillow makes a byte of it, in a colour image.
     fn high_byte(&self, index: usize) -> u8 {
         match self {
@@ -71,7 +90,8 @@ impl Samples {
 impl Raster {
     /// `samples` are `[height, width, channels]`.
     pub(super) fn new(width: usize, height: usize, color: Color, channels: usize, samples: Samples) -> Self {
-        Self { width, height, color, channels, samples, orientation: None }
+        let depth = samples.depth();
+        Self { width, height, color, channels, samples, depth, no_data: None, orientation: None }
     }
 
     pub(super) fn oriented(self, orientation: Option<Orientation>) -> Self {
@@ -117,8 +137,12 @@ impl Raster {
             }),
             Color::YCbCr => self.each(|pixel| rgb_of_ycbcr(rgb(pixel))),
             Color::Palette(table) => self.each(|pixel| table[usize::from(high(pixel, 0))]),
-            Color::Bands => return Err(ImageProblem::NeedsBands { bands: self.channels }),
+            Color::Bands => return Err(self.needs_bands()),
         })
+    }
+
+    fn needs_bands(&self) -> ImageProblem {
+        ImageProblem::NeedsBands { bands: self.channels, bits: self.depth.bits }
     }
 
     fn each(&self, pixel: impl Fn(usize) -> [u8; 3]) -> Vec<u8> {
@@ -140,7 +164,7 @@ impl Raster {
         let bands = match (options.bands, &self.color) {
             (Some(bands), _) => bands,
             (None, Color::Gray | Color::GrayAlpha) => [0; 3],
-            (None, Color::Bands) => return Err(ImageProblem::NeedsBands { bands: self.channels }),
+            (None, Color::Bands) => return Err(self.needs_bands()),
             (None, _) => [0, 1, 2],
         };
         if let Some(band) = bands.into_iter().find(|band| *band >= self.channels) {
@@ -154,17 +178,28 @@ impl Raster {
             std::array::from_fn(|at| {
                 let (offset, scale) = lines[at];
                 let value = self.samples.value(self.index(pixel, bands[at]));
-                ((value - offset) * scale).round_ties_even() as u8
+                let measured = if self.is_measured(value) { value } else { f32::NAN };
+                // The cast makes 0 of NaN.
+                ((measured - offset) * scale).round_ties_even() as u8
             })
         }))
     }
 
+    /// False for values that stand for no measurement.
+    fn is_measured(&self, value: f32) -> bool {
+        // Samples of more than 24 bits were rounded, and so is what they are compared with.
+        self.no_data.is_none_or(|no_data| value != no_data as f32)
+    }
+
+    /// The finite values of a band that are measurements.
+    pub(super) fn measured(&self, band: usize) -> impl Iterator<Item = f32> {
+        let all = (0..self.pixels()).map(move |pixel| self.samples.value(self.index(pixel, band)));
+        all.filter(|value| value.is_finite() && self.is_measured(*value))
+    }
+
     /// Offset and scale that bring a band's values to bytes; a band without extent becomes 0.
     fn line(&self, band: usize, at: usize, stretch: Stretch) -> (f32, f32) {
-        let values = || {
-            let all = (0..self.pixels()).map(|pixel| self.samples.value(self.index(pixel, band)));
-            all.filter(|value| value.is_finite())
-        };
+        let values = || self.measured(band);
         let (low, high) = match stretch {
             Stretch::None => (0.0, 255.0),
             Stretch::MinMax => {

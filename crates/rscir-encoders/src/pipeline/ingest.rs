@@ -1,6 +1,5 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -9,11 +8,12 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use rayon::prelude::*;
+use rscir_core::files::{FileError, open_regular};
 use rscir_core::{EmbeddingSink, Fingerprint, ImageEncoder, PixelBatch, Progress, RgbView, Silent, SinkRow};
 
 use super::window::Window;
-use super::{ChangeDetection, ImageList};
-use crate::images::{DecodeOptions, decode};
+use super::{ChangeDetection, ImageList, OddImages};
+use crate::images::{DecodeOptions, Oddities, Remedy, decode_with_oddities};
 use crate::{Error, Result};
 
 /// Where an image failed.
@@ -51,6 +51,8 @@ pub struct Failure {
     pub stage: Stage,
     /// Why.
     pub reason: String,
+    /// What can be chosen so that the image is decoded, if there is something.
+    pub remedy: Option<Remedy>,
 }
 
 impl fmt::Display for Failure {
@@ -102,7 +104,7 @@ impl IngestOptions<'_> {
 }
 
 /// What an ingest came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IngestReport {
     /// Images that were encoded and committed.
     pub encoded: usize,
@@ -110,6 +112,8 @@ pub struct IngestReport {
     pub unchanged: usize,
     /// Images that failed; each was handed to `on_failure`.
     pub failed: usize,
+    /// Encoded images whose values may have needed another stretch.
+    pub odd: OddImages,
     /// True if the ingest was stopped before the end.
     pub stopped: bool,
 }
@@ -147,7 +151,7 @@ const STOP_LATENCY: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// [`Error::Decoding`] if the options decode otherwise than the encoder's spec says, [`Error::ConfigValue`] if the spec says
-/// what [`DecodeOptions`] cannot do, both before anything is done; errors of
+/// what [`DecodeOptions`] cannot do or the stretch has no extent, all before anything is done; errors of
 /// the encoder's device and of the sink; [`Error::TooManyFailures`]. What was committed before stays.
 pub fn ingest(
     images: &ImageList,
@@ -164,6 +168,7 @@ pub fn ingest(
         Some(decode) => decode.clone(),
         None => expected.parse()?,
     };
+    decode.check()?;
     let mut report = IngestReport::default();
     for failure in images.unlisted() {
         report.fail(failure.clone(), options, on_failure)?;
@@ -247,6 +252,14 @@ fn changed(
 struct Prepared {
     pixels: Vec<u8>,
     fingerprint: Fingerprint,
+    oddities: Oddities,
+}
+
+/// Why an image was not prepared.
+struct Refused {
+    stage: Stage,
+    reason: String,
+    remedy: Option<Remedy>,
 }
 
 fn prepare(
@@ -255,17 +268,17 @@ fn prepare(
     encoder: &dyn ImageEncoder,
     options: &DecodeOptions,
     changes: ChangeDetection,
-) -> Result<Prepared, (Stage, String)> {
+) -> Result<Prepared, Refused> {
     let path = images.path(index);
     let (bytes, fingerprint) = attempt(Stage::Read, || read(&path, options.max_bytes, changes))?;
-    let decoded = attempt(Stage::Decode, || decode(&bytes, options))?;
+    let (decoded, oddities) = attempt(Stage::Decode, || decode_with_oddities(&bytes, options))?;
     drop(bytes);
     let size = encoder.input_size();
     let mut pixels = vec![0; size * size * 3];
     attempt(Stage::Prepare, || {
         encoder.prepare(RgbView::new(decoded.width, decoded.height, &decoded.data)?, &mut pixels)
     })?;
-    Ok(Prepared { pixels, fingerprint })
+    Ok(Prepared { pixels, fingerprint, oddities })
 }
 
 /// Does one stage of an image. Decoders and encoders may be of other people's making: a panic in one costs its image, not
@@ -273,14 +286,23 @@ fn prepare(
 fn attempt<T, E: std::error::Error + 'static>(
     stage: Stage,
     work: impl FnOnce() -> Result<T, E>,
-) -> Result<T, (Stage, String)> {
+) -> Result<T, Refused> {
     match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(done) => done.map_err(|error| (stage, reason(&error))),
+        Ok(done) => done.map_err(|error| Refused { stage, reason: reason(&error), remedy: remedy(&error) }),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message");
-            Err((stage, format!("panicked, which is a defect worth reporting: {text}")))
+            let reason = format!("panicked, which is a defect worth reporting: {text}");
+            Err(Refused { stage, reason, remedy: None })
         }
+    }
+}
+
+/// What can be chosen to mend an error, if it is about an image.
+fn remedy(error: &(dyn std::error::Error + 'static)) -> Option<Remedy> {
+    match error.downcast_ref::<Error>()? {
+        Error::Pixels(problem) => problem.remedy(),
+        _ => None,
     }
 }
 
@@ -298,15 +320,13 @@ fn reason(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// The file's content, with the fingerprint it had before it was read.
 fn read(path: &Path, limit: u64, changes: ChangeDetection) -> io::Result<(Vec<u8>, Fingerprint)> {
-    let metadata = path.metadata()?;
-    if !metadata.is_file() {
-        // A pipe would be waited for, a device read without end.
-        return Err(io::Error::other("not a regular file"));
-    }
+    // A pipe would be waited for, a device read without end.
+    let (file, length) = open_regular(path).map_err(without_path)?;
+    let metadata = file.metadata()?;
     let mut bytes = Vec::new();
-    if metadata.len() <= limit {
+    if length <= limit {
         // A file may grow meanwhile.
-        File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     }
     let size = metadata.len().max(bytes.len() as u64);
     if size > limit {
@@ -314,6 +334,15 @@ fn read(path: &Path, limit: u64, changes: ChangeDetection) -> io::Result<(Vec<u8
     }
     let fingerprint = changes.fingerprint(&metadata, &bytes);
     Ok((bytes, fingerprint))
+}
+
+/// What is wrong with a file whose path a [`Failure`] has already.
+fn without_path(error: FileError) -> io::Error {
+    match error {
+        FileError::Io { source, .. } => source,
+        FileError::NotRegular { kind, .. } => io::Error::other(format!("this is {kind}, not a regular file")),
+        error => io::Error::other(error),
+    }
 }
 
 /// The end of the pipeline that encodes and commits.
@@ -328,7 +357,7 @@ struct Device<'a> {
     pixels: Vec<u8>,
 }
 
-type Message = (usize, Result<Prepared, (Stage, String)>);
+type Message = (usize, Result<Prepared, Refused>);
 
 impl Device<'_> {
     fn run(
@@ -361,16 +390,17 @@ impl Device<'_> {
                 window.advance();
                 match prepared {
                     Ok(prepared) => {
+                        report.odd.add(&self.images.keys()[index], prepared.oddities);
                         self.rows.push((index, prepared.fingerprint));
                         self.pixels.extend_from_slice(&prepared.pixels);
                         if self.rows.len() == self.batch {
                             self.commit(options, report)?;
                         }
                     }
-                    Err((stage, reason)) => {
+                    Err(Refused { stage, reason, remedy }) => {
                         options.progress.advance(1);
                         let (key, path) = (self.images.keys()[index].clone(), self.images.path(index));
-                        report.fail(Failure { key, path, stage, reason }, options, on_failure)?;
+                        report.fail(Failure { key, path, stage, reason, remedy }, options, on_failure)?;
                     }
                 }
             }

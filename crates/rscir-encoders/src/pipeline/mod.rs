@@ -3,8 +3,10 @@
 mod collect;
 mod fingerprint;
 mod ingest;
+mod odd;
 mod window;
 
-pub use collect::{IMAGE_EXTENSIONS, ImageList};
+pub use collect::{IMAGE_EXTENSIONS, ImageList, LeftOut};
 pub use fingerprint::ChangeDetection;
 pub use ingest::{Failure, IngestOptions, IngestReport, Stage, ingest};
+pub use odd::{Noticed, OddImages};

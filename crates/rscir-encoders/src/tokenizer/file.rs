@@ -7,7 +7,13 @@ use serde_json::Value;
 use tokenizers::{PostProcessor, TruncationParams};
 
 use super::Cleaning;
-use crate::{Error, Result};
+use crate::{Error, Result, reading};
+
+/// Bytes that a `tokenizer.json` may have; Gemma's, of 256,000 tokens, has 34 million.
+pub(super) const MOST_BYTES: u64 = 64 << 20;
+
+/// Bytes that a `tokenizer_config.json` may have. Those of models with many added tokens list each of them again.
+const MOST_CONFIG_BYTES: u64 = 16 << 20;
 
 pub(super) struct FileTokenizer {
     path: PathBuf,
@@ -76,11 +82,7 @@ fn configured_padding(path: &Path, tokenizer: &tokenizers::Tokenizer) -> Result<
         pad_token: Option<Value>,
     }
     let path = path.with_file_name("tokenizer_config.json");
-    let bytes = match std::fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(Error::Io { path, source }),
-    };
+    let Some(bytes) = reading::read_if_there(&path, MOST_CONFIG_BYTES)? else { return Ok(None) };
     let config: Config = serde_json::from_slice(&bytes).map_err(|source| Error::Config { path, source })?;
     // Either the token itself or an object that describes it.
     let token = config.pad_token.as_ref().and_then(|t| t.get("content").unwrap_or(t).as_str());

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use clean::Cleaning;
 
-use crate::{Error, Result};
+use crate::{Error, Result, reading};
 use bpe::ClipBpe;
 use file::FileTokenizer;
 
@@ -58,7 +58,7 @@ impl Tokenizer {
     /// from a `tokenizer_config.json` beside it, and is 0 otherwise.
     ///
     /// # Errors
-    /// [`Error::Io`] and [`Error::Tokenizer`] with the file's path; [`Error::ConfigValue`] as [`Tokenizer::clip`].
+    /// [`Error::Io`], [`Error::File`] and [`Error::Tokenizer`] with the file's path; [`Error::ConfigValue`] as [`Tokenizer::clip`].
     pub fn from_file(path: impl AsRef<Path>, context: usize) -> Result<Self> {
         Self::from_file_cleaned(path.as_ref(), context, None)
     }
@@ -66,7 +66,7 @@ impl Tokenizer {
     /// As [`Tokenizer::from_file`], for a model whose texts open_clip cleans first.
     pub(crate) fn from_file_cleaned(path: &Path, context: usize, cleaning: Option<Cleaning>) -> Result<Self> {
         check_context(context)?;
-        let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
+        let bytes = reading::read(path, file::MOST_BYTES)?;
         let model = FileTokenizer::new(path, &bytes, context, cleaning)?;
         let clean = cleaning.map_or("none", Cleaning::name);
         let identity =

@@ -1,13 +1,12 @@
 #![allow(unsafe_code)] // Mapping a file is unsafe: whoever changes it meanwhile changes memory.
 
-use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::reading;
 
 /// A file of weights, mapped into memory.
 #[derive(Debug)]
@@ -19,10 +18,7 @@ pub(crate) struct MappedFile {
 impl MappedFile {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let fail = |source| Error::Io { path: path.to_owned(), source };
-        let file = File::open(path).map_err(fail)?;
-        if !file.metadata().map_err(fail)?.is_file() {
-            return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
-        }
+        let (file, _) = reading::open(path)?;
         // SAFETY: the bytes are only ever read as bytes or as numbers for which every bit pattern is valid, so a file that
         // is overwritten meanwhile gives wrong weights and no undefined value. A file that is truncated meanwhile ends
         // the process (SIGBUS); weights are written once, under a temporary name.
@@ -85,7 +81,7 @@ mod tests {
     #[test]
     fn folders_and_missing_files_are_errors() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(MappedFile::open(folder.path()), Err(Error::Io { .. })));
+        assert!(matches!(MappedFile::open(folder.path()), Err(Error::File(_))));
         assert!(matches!(MappedFile::open(&folder.path().join("none")), Err(Error::Io { .. })));
     }
 }

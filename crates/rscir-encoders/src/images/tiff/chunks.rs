@@ -10,6 +10,9 @@ use super::{damaged, unsupported};
 use crate::images::ImageProblem;
 use crate::images::raster::{Samples, unpack};
 
+/// Offset and length of a strip or tile that GDAL left out of the file.
+const SPARSE: (u64, u64) = (0, 0);
+
 /// Half of a tile's side that an image of any size may have, in pixels.
 const SMALL_SIDE: usize = 4096;
 
@@ -27,6 +30,24 @@ enum Predictor {
     None,
     Horizontal,
     Float,
+}
+
+/// How samples of 8 bits and less become levels of gray.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown {
+    /// Those of less than 8 bits are spread over 0 to 255.
+    pub(super) spread: bool,
+    /// 0 is white: Pillow inverts 8 bits and less.
+    pub(super) white_is_zero: bool,
+}
+
+impl Shown {
+    /// What becomes of a stored value of `bits` bits.
+    pub(super) fn value(self, stored: f64, bits: usize) -> f64 {
+        let most = ((1_u64 << bits.min(8)) - 1) as f64;
+        let spread = if self.spread && bits < 8 { stored * (255.0 / most) } else { stored };
+        if self.white_is_zero && bits <= 8 { 255.0 - spread } else { spread }
+    }
 }
 
 /// How the samples of an image lie in a file.
@@ -126,6 +147,15 @@ impl Layout {
         })
     }
 
+    pub(super) fn is_float(&self) -> bool {
+        self.kind == Kind::Float
+    }
+
+    /// True if some strip or tile is not in the file at all (GDAL's SPARSE_OK).
+    pub(super) fn is_sparse(&self) -> bool {
+        self.places.contains(&SPARSE)
+    }
+
     /// Bytes of all samples in the file's depth, at least one for each.
     pub(super) fn bytes(&self) -> u64 {
         let pixels = self.width as u64 * self.height as u64;
@@ -160,36 +190,39 @@ impl Layout {
         if whole { self.chunk[1] } else { self.chunk[1].min(self.height - y) }
     }
 
-    /// Reads all samples, interleaved. Samples of less than 8 bits are spread over 0 to 255 if `spread`.
+    /// Reads all samples, interleaved. What is not in the file has the value `missing`.
     pub(super) fn read(
         &self,
         directory: &Directory<'_>,
-        spread: bool,
-        white_is_zero: bool,
+        shown: Shown,
+        missing: f64,
     ) -> Result<Samples, ImageProblem> {
         let little = directory.little;
         let (bits, bytes) = (self.bits, self.bits / 8);
         Ok(match (self.kind, bits) {
-            (Kind::Unsigned, ..=8) => Samples::U8(self.assemble(directory, |row, values| {
-                let unpacked;
-                let row = if bits == 8 {
-                    row
-                } else {
-                    unpacked = unpack(row, row.len(), values.len(), bits as u8, spread);
-                    &unpacked
-                };
-                for (value, byte) in values.iter_mut().zip(row) {
-                    // Pillow inverts 8 bits and less.
-                    *value = if white_is_zero { 255 - byte } else { *byte };
-                }
-            })?),
-            (Kind::Unsigned, 16) => Samples::U16(self.assemble(directory, |row, values| {
-                let convert = if little { u16::from_le_bytes } else { u16::from_be_bytes };
-                for (value, pair) in values.iter_mut().zip(row.as_chunks().0) {
-                    *value = convert(*pair);
-                }
-            })?),
-            (kind, _) => Samples::F32(self.assemble(directory, |row, values| {
+            (Kind::Unsigned, ..=8) => {
+                Samples::U8(self.assemble(directory, shown.value(missing, bits) as u8, |row, values| {
+                    let unpacked;
+                    let row = if bits == 8 {
+                        row
+                    } else {
+                        unpacked = unpack(row, row.len(), values.len(), bits as u8, shown.spread);
+                        &unpacked
+                    };
+                    for (value, byte) in values.iter_mut().zip(row) {
+                        *value = if shown.white_is_zero { 255 - byte } else { *byte };
+                    }
+                })?)
+            }
+            (Kind::Unsigned, 16) => {
+                Samples::U16(self.assemble(directory, missing as u16, |row, values| {
+                    let convert = if little { u16::from_le_bytes } else { u16::from_be_bytes };
+                    for (value, pair) in values.iter_mut().zip(row.as_chunks().0) {
+                        *value = convert(*pair);
+                    }
+                })?)
+            }
+            (kind, _) => Samples::F32(self.assemble(directory, missing as f32, |row, values| {
                 for (value, digits) in values.iter_mut().zip(row.chunks_exact(bytes)) {
                     let join = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
                     let digits = digits.iter();
@@ -200,10 +233,12 @@ impl Layout {
         })
     }
 
-    /// Reads every strip or tile and puts its rows into place; `convert` makes samples of a row's bytes.
+    /// Reads every strip or tile and puts its rows into place; `convert` makes samples of a row's bytes, and those that are
+    /// not in the file are `missing`.
     fn assemble<T: Copy + Default>(
         &self,
         directory: &Directory<'_>,
+        missing: T,
         convert: impl Fn(&[u8], &mut [T]),
     ) -> Result<Vec<T>, ImageProblem> {
         let [chunk_width, chunk_height] = self.chunk;
@@ -220,9 +255,12 @@ impl Layout {
         }
         let too_large = || damaged("strips or tiles too large for memory");
         let stride = chunk_width.checked_mul(in_chunk * self.bits).ok_or_else(too_large)?.div_ceil(8);
-        let mut out = vec![T::default(); self.width * self.height * self.samples];
+        let mut out = vec![missing; self.width * self.height * self.samples];
         let mut values = vec![T::default(); self.width.min(chunk_width) * in_chunk];
         for (number, place) in self.places.iter().enumerate().take(across * down * planes) {
+            if *place == SPARSE {
+                continue;
+            }
             let (plane, chunk) = (number / (across * down), number % (across * down));
             let (x, y) = (chunk % across * chunk_width, chunk / across * chunk_height);
             let rows = chunk_height.min(self.height - y);
@@ -255,6 +293,8 @@ impl Layout {
     ) -> Result<Cow<'a, [u8]>, ImageProblem> {
         let beyond = || damaged("a strip or tile lies beyond the end of the file");
         let start = usize::try_from(offset).map_err(|_| beyond())?;
+        // libtiff estimates a length of 0 where nothing is compressed, which some writers leave: what the rows need.
+        let count = if count == 0 && self.compression == Compression::None { length as u64 } else { count };
         let end =
             usize::try_from(count).ok().and_then(|count| start.checked_add(count)).ok_or_else(beyond)?;
         let raw = directory.bytes.get(start..end).ok_or_else(beyond)?;

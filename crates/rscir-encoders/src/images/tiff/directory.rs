@@ -27,6 +27,8 @@ pub(super) mod tag {
     pub(in super::super) const SAMPLE_FORMAT: u16 = 339;
     pub(in super::super) const JPEG_TABLES: u16 = 347;
     pub(in super::super) const YCBCR_SUBSAMPLING: u16 = 530;
+    /// GDAL's: the value that stands for no measurement, as text.
+    pub(in super::super) const NO_DATA: u16 = 42_113;
 }
 
 pub(super) struct Directory<'a> {
@@ -37,11 +39,20 @@ pub(super) struct Directory<'a> {
 
 struct Entry {
     tag: u16,
+    kind: Kind,
     /// Bytes of each value.
     size: usize,
     count: usize,
     /// Where the values lie.
     at: usize,
+}
+
+/// What the values of an entry are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Unsigned,
+    Signed,
+    Text,
 }
 
 impl<'a> Directory<'a> {
@@ -64,12 +75,18 @@ impl<'a> Directory<'a> {
             let at = entries.checked_add(entry * length)?;
             let values = at + 4 + offset;
             let count = usize::try_from(directory.number(at + 4, offset)?).ok()?;
-            // BYTE and UNDEFINED, SHORT, LONG, LONG8; no tag that is read has another type.
-            let size = match directory.number(at + 2, 2)? {
-                1 | 7 => 1,
-                3 => 2,
-                4 => 4,
-                16 => 8,
+            // BYTE and UNDEFINED, ASCII, SHORT, LONG, LONG8, and the signed ones, which some writers take for sizes; no tag
+            // that is read has another type.
+            let (kind, size) = match directory.number(at + 2, 2)? {
+                1 | 7 => (Kind::Unsigned, 1),
+                2 => (Kind::Text, 1),
+                3 => (Kind::Unsigned, 2),
+                4 => (Kind::Unsigned, 4),
+                16 => (Kind::Unsigned, 8),
+                6 => (Kind::Signed, 1),
+                8 => (Kind::Signed, 2),
+                9 => (Kind::Signed, 4),
+                17 => (Kind::Signed, 8),
                 _ => continue,
             };
             let inside = count.checked_mul(size)? <= offset;
@@ -77,7 +94,7 @@ impl<'a> Directory<'a> {
                 if inside { Some(values) } else { usize::try_from(directory.number(values, offset)?).ok() };
             let Some(at_values) = at_values else { continue };
             let tag = directory.number(at, 2)? as u16;
-            directory.entries.push(Entry { tag, size, count, at: at_values });
+            directory.entries.push(Entry { tag, kind, size, count, at: at_values });
         }
         Some(directory)
     }
@@ -92,16 +109,39 @@ impl<'a> Directory<'a> {
     /// All values of a tag; `None` without it.
     ///
     /// # Errors
-    /// Values that lie beyond the end of the file.
+    /// Values that lie beyond the end of the file, or are negative: none that is read may be.
     pub(super) fn values(&self, tag: u16) -> Result<Option<Vec<u64>>, ImageProblem> {
-        let Some(entry) = self.entries.iter().find(|entry| entry.tag == tag) else { return Ok(None) };
+        let numbers = |entry: &&Entry| entry.tag == tag && entry.kind != Kind::Text;
+        let Some(entry) = self.entries.iter().find(numbers) else { return Ok(None) };
         // Checked before anything is allocated: there are no more values than bytes.
-        let end = entry.count.checked_mul(entry.size).and_then(|length| entry.at.checked_add(length));
-        if end.is_none_or(|end| end > self.bytes.len()) {
-            return Err(damaged(format!("the values of tag {tag} lie beyond the end of the file")));
-        }
+        self.content(entry)?;
         let value = |i: usize| self.number(entry.at + i * entry.size, entry.size);
-        Ok((0..entry.count).map(value).collect())
+        let values: Option<Vec<u64>> = (0..entry.count).map(value).collect();
+        let sign = 1 << (8 * entry.size - 1);
+        if entry.kind == Kind::Signed && values.iter().flatten().any(|value| value & sign != 0) {
+            return Err(damaged(format!("tag {tag} has a negative value")));
+        }
+        Ok(values)
+    }
+
+    /// The text of a tag, up to its first NUL; `None` without it, and for what is not ASCII.
+    ///
+    /// # Errors
+    /// Text that lies beyond the end of the file.
+    pub(super) fn text(&self, tag: u16) -> Result<Option<&'a str>, ImageProblem> {
+        let texts = |entry: &&Entry| entry.tag == tag && entry.kind == Kind::Text;
+        let Some(entry) = self.entries.iter().find(texts) else { return Ok(None) };
+        let content = self.content(entry)?;
+        let text = content.split(|byte| *byte == 0).next().unwrap_or_default();
+        Ok(str::from_utf8(text).ok().filter(|text| text.is_ascii()))
+    }
+
+    /// The bytes of an entry's values.
+    fn content(&self, entry: &Entry) -> Result<&'a [u8], ImageProblem> {
+        let end = entry.count.checked_mul(entry.size).and_then(|length| entry.at.checked_add(length));
+        let content = end.and_then(|end| self.bytes.get(entry.at..end));
+        let tag = entry.tag;
+        content.ok_or_else(|| damaged(format!("the values of tag {tag} lie beyond the end of the file")))
     }
 
     /// The first value of a tag, or `default` without it.

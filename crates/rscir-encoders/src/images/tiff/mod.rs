@@ -8,9 +8,9 @@ mod directory;
 use ::image::metadata::Orientation;
 
 use super::header::{self, Format};
-use super::raster::{Color, Raster};
+use super::raster::{Color, Depth, Raster};
 use super::{DecodeOptions, ImageProblem};
-use chunks::Layout;
+use chunks::{Layout, Shown};
 use compression::Compression;
 use directory::{Directory, tag};
 
@@ -56,17 +56,31 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, Im
     if needed > limit {
         return Err(ImageProblem::TooManyBytes { bytes: needed, limit });
     }
-    header::check_content(Format::Tiff, needed, bytes.len(), layout.compression.ratio())?;
+    // Nothing is stored of what a sparse file leaves out: the limit of memory alone holds for it.
+    if !layout.is_sparse() {
+        header::check_content(Format::Tiff, needed, bytes.len(), layout.compression.ratio())?;
+    }
     header::check_memory(Format::Tiff, pixels, layout.memory(), bytes.len(), options)?;
 
     let color = meaning(&directory, photometric, &layout)?;
     let is_gray = color == Color::Gray;
     let white_is_zero = is_gray && photometric == photometric::WHITE_IS_ZERO;
-    let samples = layout.read(&directory, is_gray, white_is_zero)?;
+    let stored = no_data(&directory)?;
+    let shown = Shown { spread: is_gray, white_is_zero };
+    let samples = layout.read(&directory, shown, stored.unwrap_or(0.0))?;
     let orientation =
         u8::try_from(directory.value(tag::ORIENTATION, 1)?).ok().and_then(Orientation::from_exif);
-    let raster = Raster::new(width as usize, height as usize, color, layout.samples, samples);
+    let mut raster = Raster::new(width as usize, height as usize, color, layout.samples, samples);
+    raster.depth = Depth { bits: layout.bits as u32, float: layout.is_float() };
+    raster.no_data = stored.map(|value| shown.value(value, layout.bits));
     Ok(raster.oriented(orientation))
+}
+
+/// The value that stands for no measurement, by GDAL's tag. A text that is no number declares none.
+fn no_data(directory: &Directory<'_>) -> Result<Option<f64>, ImageProblem> {
+    let text = directory.text(tag::NO_DATA)?;
+    // NaN is no measurement, declared or not.
+    Ok(text.and_then(|text| text.trim().parse().ok()).filter(|value: &f64| value.is_finite()))
 }
 
 /// What the samples of a pixel mean.

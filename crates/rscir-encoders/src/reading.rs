@@ -1,0 +1,36 @@
+//! Files that a user or a list names: regular ones of bounded size, by their handle.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use rscir_core::files::{self, FileError};
+
+use crate::{Error, Result};
+
+/// The content of a regular file of at most `limit` bytes.
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    files::read_bounded(path, limit).map_err(Error::from)
+}
+
+/// As [`read`]; `None` if there is no file of this name.
+pub(crate) fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
+    match files::read_bounded(path, limit) {
+        Err(FileError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
+        read => Ok(Some(read?)),
+    }
+}
+
+/// A regular file, open, and its length.
+pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
+    files::open_regular(path).map_err(Error::from)
+}
+
+impl From<FileError> for Error {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Io { path, source, .. } => Self::Io { path, source },
+            error => Self::File(error),
+        }
+    }
+}

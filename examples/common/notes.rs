@@ -1,0 +1,54 @@
+//! What an ingest saw and did not refuse, with what to type where it was not meant.
+
+use rscir::core::printable;
+use rscir::encoders::{ImageList, IngestReport, Noticed};
+
+use super::out::note;
+
+/// Says which images of a folder are not read or were left out.
+pub fn say_left_out(images: &ImageList) {
+    if let Some(kinds) = unread(images) {
+        note!("{kinds}");
+    }
+    let left_out = images.left_out();
+    if left_out.files + left_out.folders > 0 {
+        note!(
+            "left out: {} hidden image files, {} folders that are hidden or hold other programs' thumbnails",
+            left_out.files,
+            left_out.folders
+        );
+    }
+}
+
+/// Which images of a folder are of kinds that are not read, if there are any.
+pub fn unread(images: &ImageList) -> Option<String> {
+    let kinds = images.unread_kinds();
+    let kind = |(kind, count): (&String, &usize)| format!("{count} .{kind}");
+    let list: Vec<String> = kinds.iter().map(kind).collect();
+    (!list.is_empty()).then(|| {
+        let count: usize = kinds.values().sum();
+        format!(
+            "{count} files are images of kinds that are not read: {}; convert them to TIFF or PNG",
+            list.join(", ")
+        )
+    })
+}
+
+/// Says which images may have needed a stretch.
+pub fn say_odd(report: &IngestReport) {
+    let odd = &report.odd;
+    say_noticed(&odd.one_color, "are all one color after decoding");
+    say_noticed(&odd.narrow_range, "use less than a sixteenth of their values' range");
+}
+
+fn say_noticed(noticed: &Noticed, what: &str) {
+    if noticed.count > 0 {
+        let first: Vec<_> = noticed.first.iter().map(|key| printable(key)).collect();
+        note!(
+            "{} images {what} ({}{}): for values beyond a byte, type --decode \"stretch=percentile(2, 98)\"",
+            noticed.count,
+            first.join(", "),
+            if noticed.count > first.len() { ", ..." } else { "" }
+        );
+    }
+}
