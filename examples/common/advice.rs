@@ -2,6 +2,7 @@
 
 use rscir::bench;
 use rscir::encoders::{Error as EncoderError, ImageProblem};
+use rscir::index::Error as IndexError;
 
 /// Advice on an error, if there is any.
 pub fn of(error: &anyhow::Error) -> Option<String> {
@@ -10,7 +11,8 @@ pub fn of(error: &anyhow::Error) -> Option<String> {
             return of_library(error);
         }
         let encoder = cause.downcast_ref::<EncoderError>().and_then(of_encoder);
-        encoder.or_else(|| cause.downcast_ref::<bench::Error>().and_then(of_bench))
+        let index = || cause.downcast_ref::<IndexError>().and_then(of_index);
+        encoder.or_else(|| cause.downcast_ref::<bench::Error>().and_then(of_bench)).or_else(index)
     })
 }
 
@@ -18,6 +20,7 @@ fn of_library(error: &rscir::Error) -> Option<String> {
     match error {
         rscir::Error::Encoders(error) => of_encoder(error),
         rscir::Error::Bench(error) => of_bench(error),
+        rscir::Error::Index(error) => of_index(error),
         _ => None,
     }
 }
@@ -56,4 +59,20 @@ fn of_bench(error: &bench::Error) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+fn of_index(error: &IndexError) -> Option<String> {
+    match error {
+        IndexError::Damaged { .. }
+        | IndexError::MissingSegment { .. }
+        | IndexError::SegmentRows { .. }
+        | IndexError::SegmentTensor { .. }
+        | IndexError::SegmentColumn { .. }
+        | IndexError::SegmentKey { .. } => Some(
+            "`verify --archive DIR.rscir` names all damage, `repair --archive DIR.rscir` says what it would drop, and \
+             with --write drops it"
+                .into(),
+        ),
+        _ => None,
+    }
 }

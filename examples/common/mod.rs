@@ -11,6 +11,7 @@
 pub mod advice;
 pub mod bars;
 pub mod check;
+pub mod damage;
 pub mod decode;
 pub mod demo;
 pub mod model;

@@ -1,0 +1,53 @@
+//! Takes damaged segments out of an archive, after saying which.
+
+mod common;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use common::out::say;
+use common::{Outcome, damage, text};
+
+/// Take damaged segments out of an archive, with all their rows, so that the rest can be used.
+///
+/// Says what it would drop and changes nothing, unless asked to write. An ingest of the same images encodes again what was
+/// dropped. Copy the archive before, if something is to be read from its damaged files by other means.
+#[derive(Parser)]
+#[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage.")]
+struct Cli {
+    /// The archive
+    #[arg(long, value_name = "DIR.rscir")]
+    archive: PathBuf,
+    /// Drop what is damaged
+    #[arg(long)]
+    write: bool,
+}
+
+fn main() -> ExitCode {
+    common::main(run)
+}
+
+fn run(cli: &Cli) -> anyhow::Result<Outcome> {
+    let repair = rscir::index::repair(&cli.archive)?;
+    let found = repair.verification();
+    let name = text::shown(cli.archive.display());
+    for place in damage::places(found) {
+        say!("{place}");
+    }
+    let rows: usize = found.damage.iter().map(|damage| damage.rows).sum();
+    let (files, kept, misplaced) = (found.damage.len(), found.sound_rows, found.misplaced.len());
+    if cli.write {
+        repair.drop_damaged()?;
+        say!("{name}: dropped {rows} rows of {files} files, kept {kept} rows");
+    } else if files > 0 {
+        say!("{name}: would drop {rows} rows of {files} files and keep {kept} rows; --write does it");
+    } else {
+        say!("{name}: nothing to drop, {kept} rows are sound");
+    }
+    anyhow::ensure!(
+        misplaced == 0,
+        "{name}: {misplaced} things above are no part of an archive, and no ingest goes on until they are taken away by hand"
+    );
+    Ok(Outcome::Done)
+}

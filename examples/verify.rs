@@ -1,0 +1,46 @@
+//! Reads every byte of an archive and names what is not as it was written.
+
+mod common;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use common::out::{note, say};
+use common::{Outcome, damage, text};
+
+/// Read every byte of an archive and compare it with what was written.
+///
+/// Prints a line for each damaged place. Changes nothing; others may read and write the archive meanwhile.
+#[derive(Parser)]
+#[command(version, after_help = "Exit codes: 0 sound, 1 damaged or unreadable, 2 usage.")]
+struct Cli {
+    /// The archive
+    #[arg(long, value_name = "DIR.rscir")]
+    archive: PathBuf,
+}
+
+fn main() -> ExitCode {
+    common::main(run)
+}
+
+fn run(cli: &Cli) -> anyhow::Result<Outcome> {
+    let found = rscir::index::verify(&cli.archive)?;
+    let name = text::shown(cli.archive.display());
+    for note in damage::notes(&found) {
+        note!("note: {note}");
+    }
+    let places = damage::places(&found);
+    for place in &places {
+        say!("{place}");
+    }
+    if places.is_empty() {
+        say!("{name}: sound, {} rows", found.sound_rows);
+        return Ok(Outcome::Done);
+    }
+    anyhow::bail!(
+        "{name}: damaged at {} places, {} rows are sound; restore it from a copy, or see what `repair --archive {name}` would drop",
+        places.len(),
+        found.sound_rows
+    )
+}

@@ -1,0 +1,153 @@
+//! Archives that were damaged or tampered with, as the programs meet them.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{Run, repository, run};
+use rscir::prelude::*;
+use tempfile::TempDir;
+
+/// Some images, and an archive of them.
+struct Bed {
+    folder: TempDir,
+}
+
+impl Bed {
+    fn new() -> Self {
+        let bed = Self { folder: tempfile::tempdir().unwrap() };
+        for class in ["harbor", "river", "runway"] {
+            bed.add("images", class);
+        }
+        bed.ingest("images").ends_with(0);
+        bed
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Puts a tile of a class into a folder.
+    fn add(&self, folder: &str, class: &str) {
+        let mut tiles: Vec<_> = fs::read_dir(repository("data/demo/benchmark/images").join(class))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        tiles.sort();
+        fs::create_dir_all(self.path(folder)).unwrap();
+        fs::copy(&tiles[0], self.path(folder).join(format!("{class}.jpg"))).unwrap();
+    }
+
+    fn ingest(&self, images: &str) -> Run {
+        let (images, archive) = (self.path(images), self.path("tiles.rscir"));
+        run("extract_features", &[Path::new("--images"), &images, Path::new("--archive"), &archive])
+    }
+
+    fn program(&self, name: &str, more: &[&str]) -> Run {
+        let archive = self.path("tiles.rscir");
+        let arguments = ["--archive", archive.to_str().unwrap()];
+        run(name, &[&arguments[..], more].concat())
+    }
+
+    /// Flips a bit in the middle of the only segment, among its vectors.
+    fn damage(&self) -> PathBuf {
+        let segment =
+            fs::read_dir(self.path("tiles.rscir/segments")).unwrap().next().unwrap().unwrap().path();
+        let mut bytes = fs::read(&segment).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&segment, bytes).unwrap();
+        segment
+    }
+}
+
+#[test]
+fn damage_is_found_whatever_an_ingest_does_and_repaired_when_asked() {
+    let bed = Bed::new();
+    assert!(bed.program("verify", &[]).ends_with(0).out.contains("sound, 3 rows"));
+    let segment = bed.damage();
+    let name = segment.to_str().unwrap();
+
+    // Whatever an ingest does with it, the damage is still found.
+    bed.add("images", "airplane");
+    let ingested = bed.ingest("images");
+    assert!(ingested.code == 0 || ingested.err.contains("repair --archive"), "{}", ingested.err);
+    let found = bed.program("verify", &[]).ends_with(1).says("repair --archive");
+    assert!(found.out.contains(name) && found.out.contains("3 rows"), "{}", found.out);
+
+    let before = fs::read(bed.path("tiles.rscir/manifest.json")).unwrap();
+    let planned = bed.program("repair", &[]).ends_with(0);
+    assert!(
+        planned.out.contains(name) && planned.out.contains("would drop 3 rows of 1 files"),
+        "{}",
+        planned.out
+    );
+    assert_eq!(
+        fs::read(bed.path("tiles.rscir/manifest.json")).unwrap(),
+        before,
+        "nothing is changed unasked"
+    );
+    let done = bed.program("repair", &["--write"]).ends_with(0);
+    assert!(done.out.contains("dropped 3 rows of 1 files"), "{}", done.out);
+
+    bed.program("verify", &[]).ends_with(0);
+    bed.ingest("images").ends_with(0);
+    assert!(bed.program("verify", &[]).ends_with(0).out.contains("sound, 4 rows"));
+    assert!(bed.program("repair", &[]).ends_with(0).out.contains("nothing to drop"));
+}
+
+#[test]
+fn a_compaction_refuses_damage_by_name() {
+    let bed = Bed::new();
+    let segment = bed.damage();
+    let mut writer = ArchiveWriter::open(bed.path("tiles.rscir")).unwrap();
+    writer.delete(&["harbor.jpg"]).unwrap();
+    let refused = writer.compact().unwrap_err().to_string();
+    assert!(refused.contains(segment.to_str().unwrap()) && refused.contains("repair"), "{refused}");
+}
+
+#[test]
+fn what_is_no_archive_is_said_to_be_none() {
+    let folder = tempfile::tempdir().unwrap();
+    for program in ["verify", "repair"] {
+        run(program, &[Path::new("--archive"), folder.path()]).ends_with(1).says("no archive here");
+        run(program, &["--help"]).ends_with(0);
+        run::<&str>(program, &[]).ends_with(2);
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "looking leaves nothing behind");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_linked_folder_of_segments_is_refused_and_what_it_leads_to_stays() {
+    let bed = Bed::new();
+    let (segments, victim) = (bed.path("tiles.rscir/segments"), bed.path("victim"));
+    fs::create_dir(&victim).unwrap();
+    for name in ["thesis.docx", "photo.jpg", "notes.txt"] {
+        fs::write(victim.join(name), "precious").unwrap();
+    }
+    fs::remove_dir_all(&segments).unwrap();
+    std::os::unix::fs::symlink("../victim", &segments).unwrap();
+    let refusal = format!("{}: this is a link", segments.display());
+    bed.ingest("images").ends_with(1).says(&refusal);
+    bed.program("repair", &["--write"]).ends_with(1).says(&refusal);
+    let found = bed.program("verify", &[]).ends_with(1);
+    assert!(found.out.contains("segments: a link where an archive has a folder"), "{}", found.out);
+    for name in ["thesis.docx", "photo.jpg", "notes.txt"] {
+        assert_eq!(fs::read_to_string(victim.join(name)).unwrap(), "precious");
+    }
+    assert_eq!(fs::read_dir(&victim).unwrap().count(), 3);
+}
+
+#[test]
+#[cfg(unix)]
+fn names_within_an_archive_do_not_reach_the_terminal_raw() {
+    let bed = Bed::new();
+    let name = bed.path("tiles.rscir").join("\u{1b}[2Jnothing");
+    fs::write(&name, "").unwrap();
+    std::os::unix::fs::symlink("nowhere", bed.path("tiles.rscir").join("\u{1b}[31mlink")).unwrap();
+    let found = bed.program("verify", &[]).ends_with(1).says(r"\u{1b}[2Jnothing");
+    assert!(found.out.contains(r"\u{1b}[31mlink"), "{}", found.out);
+    assert!(!found.out.contains('\u{1b}') && !found.err.contains('\u{1b}'));
+}
