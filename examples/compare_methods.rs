@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context;
 use clap::Parser;
 use common::bars::Bars;
 use common::model::{ModelArgs, dataset_images};
 use common::out::say;
 use common::{Outcome, check, demo};
 use rscir::bench::{Bootstrap, Convention, Intervals, Page};
+use rscir::core::files::read_text;
 use rscir::prelude::*;
 use rscir::weicom::Vocabulary;
 
@@ -118,10 +118,13 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     Ok(Outcome::from_failures(failed))
 }
 
+/// Bytes of a list of words that are read at most: the longest of BASIC's corpora has a hundredth of it.
+const LONGEST_LIST: u64 = 16 << 20;
+
 /// A list of words of BASIC's corpora, encoded. Their first row is the column's name.
 fn words(file: &str, encoder: &ClipEncoder) -> anyhow::Result<Arc<Vocabulary>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/basic_corpora").join(file);
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = read_text(&path, LONGEST_LIST)?;
     let words = text.lines().skip(1).map(|line| line.trim_matches('"').to_string()).collect();
     Ok(Arc::new(Vocabulary::encode(words, encoder)?))
 }

@@ -103,6 +103,9 @@ const LEFT: usize = 170;
 /// Height of a line of tiles with its title.
 const LINE: usize = TILE + 34;
 
+/// Bytes of a tile at most: PatternNet's have 10 to 20 KB, and the picture holds dozens.
+const LARGEST_TILE: u64 = 1 << 20;
+
 struct Picture {
     svg: String,
 }
@@ -135,8 +138,7 @@ impl Picture {
     }
 
     fn image(&mut self, x: usize, y: usize, path: &Path, colour: &str) -> anyhow::Result<()> {
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let data = BASE64_STANDARD.encode(bytes);
+        let data = BASE64_STANDARD.encode(files::read_bounded(path, LARGEST_TILE)?);
         writeln!(
             self.svg,
             "<image x=\"{x}\" y=\"{y}\" width=\"{TILE}\" height=\"{TILE}\" href=\"data:image/jpeg;base64,{data}\"/>\n\

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rscir::bench::{Page, TileData};
+use rscir::core::files::read_bounded;
 
 use super::out::note;
 use super::text::shown;
@@ -12,11 +13,7 @@ const LARGEST_TILE: u64 = 256 << 10;
 
 /// Writes `page` to `path`, with the tiles of `dataset`, whose files the archive's keys name.
 pub fn write(page: Page<'_>, dataset: &Path, path: &Path) -> anyhow::Result<()> {
-    let tiles = |key: &str| {
-        let file = dataset.join(key);
-        let small = std::fs::metadata(&file).is_ok_and(|metadata| metadata.len() <= LARGEST_TILE);
-        small.then(|| std::fs::read(&file).ok()).flatten().and_then(TileData::sniff)
-    };
+    let tiles = |key: &str| read_bounded(dataset.join(key), LARGEST_TILE).ok().and_then(TileData::sniff);
     page.with_tiles(&tiles).write(path)?;
     note!("written: {}", shown(path.display()));
     Ok(())

@@ -127,6 +127,8 @@ fn an_array_is_not_replaced_without_its_list() {
     for blocked in ["a.texts.json", "a.keys.txt"] {
         fs::create_dir(folder.path().join(blocked)).unwrap();
         let before = names(folder.path());
+        let error = Features::can_be_written(&path).unwrap_err().to_string();
+        assert!(error.contains(blocked) && error.contains("this is a folder"), "{error}");
         let mut other = features(&["v", "w"], 2);
         other.kind = KeyKind::Texts;
         let error = other.write(&path).unwrap_err().to_string();
@@ -135,6 +137,7 @@ fn an_array_is_not_replaced_without_its_list() {
         assert_eq!(names(folder.path()), before);
         fs::remove_dir(folder.path().join(blocked)).unwrap();
         assert_eq!(Features::read(&path).unwrap().keys, ["x", "y"]);
+        Features::can_be_written(&path).unwrap();
     }
 }
 

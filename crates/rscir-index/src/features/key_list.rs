@@ -119,6 +119,13 @@ pub(super) fn paths(path: &Path, kind: KeyKind) -> (PathBuf, Vec<PathBuf>) {
     (list_path(path, kind, "json"), others)
 }
 
+/// `Ok` if every list beside an array can be written or taken away.
+pub(super) fn can_be_written_beside(path: &Path) -> Result<()> {
+    LISTS.iter().try_for_each(|(kind, _, extension)| {
+        files::can_be_written(list_path(path, *kind, extension)).map_err(Error::from)
+    })
+}
+
 fn list_path(path: &Path, kind: KeyKind, extension: &str) -> PathBuf {
     path.with_extension(format!("{}.{extension}", kind.name()))
 }

@@ -95,7 +95,7 @@ struct Format {
 
 const FORMATS: &[Format] = &[
     Format { extension: "safetensors", read: safetensors::read, write: safetensors::write },
-    Format { extension: "npy", read: npy::read, write: npy::write },
+    Format { extension: npy::EXTENSION, read: npy::read, write: npy::write },
     Format { extension: "pkl", read: pickle::read, write: pickle::write },
     Format { extension: rscir::EXTENSION, read: rscir::read, write: rscir::write },
     #[cfg(feature = "tables")]
@@ -191,17 +191,22 @@ impl Features {
     }
 
     /// Checks that [`Features::write`] can write to `path`, before the work whose result goes there: the extension is
-    /// known, the folder is there, a file can be created in it, and no archive is in the way.
+    /// known, the folder is there, a file can be created in it, nothing but a regular file has the name, or that of a list
+    /// of keys beside it, and no archive is in the way.
     ///
     /// # Errors
-    /// [`Error::UnknownExtension`] with the path, [`rscir_core::Error::File`], [`Error::Exists`].
+    /// [`Error::UnknownExtension`] with the path, [`Error::Io`], [`Error::Input`], [`Error::Exists`].
     pub fn can_be_written(path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let format = Format::of(path).map_err(|error| error.in_file(path))?;
         if format.extension == rscir::EXTENSION && path.is_dir() {
             return rscir::check_empty(path);
         }
-        Ok(files::can_be_written(path).map_err(rscir_core::Error::from)?)
+        files::can_be_written(path)?;
+        if format.extension == npy::EXTENSION {
+            key_list::can_be_written_beside(path)?;
+        }
+        Ok(())
     }
 
     /// The rows as an archive in memory.

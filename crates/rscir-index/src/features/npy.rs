@@ -11,6 +11,9 @@ use super::{Features, normalized};
 use crate::digest::HashingWriter;
 use crate::{Columns, Error, Result};
 
+/// By what an array is known.
+pub(super) const EXTENSION: &str = "npy";
+
 /// First bytes of every file (NEP 1, "A Simple File Format for NumPy Arrays").
 const MAGIC: [u8; 6] = *b"\x93NUMPY";
 
