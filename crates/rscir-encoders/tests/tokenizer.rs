@@ -77,3 +77,172 @@ fn a_damaged_file_is_an_error_with_its_path() {
     assert!(matches!(Tokenizer::from_file(folder.path().join("none"), 8), Err(Error::Io { .. })));
     assert!(matches!(Tokenizer::from_file(&path, 2), Err(Error::ConfigValue { .. })));
 }
+
+/// The text of the error that a file gives.
+fn refusal(content: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    std::fs::write(&path, content).unwrap();
+    let error = Tokenizer::from_file(&path, 8).map(|_| ()).unwrap_err();
+    assert!(matches!(&error, Error::Tokenizer { .. }), "{error}");
+    std::error::Error::source(&error).unwrap().to_string()
+}
+
+#[test]
+fn a_file_that_may_blow_up_is_refused() {
+    let normalizer = |part: &str| SMALL.replace(r#"{"type": "Lowercase"}"#, part);
+    let splitter = |part: &str| SMALL.replace(r#"{"type": "WhitespaceSplit"}"#, part);
+    let split = |pattern: &str| {
+        splitter(&format!(
+            r#"{{"type": "Split", "pattern": {{"Regex": "{pattern}"}}, "behavior": "Isolated", "invert": false}}"#
+        ))
+    };
+    let replace = |pattern: &str, content: &str| {
+        format!(r#"{{"type": "Replace", "pattern": {pattern}, "content": "{content}"}}"#)
+    };
+    let doubling = vec![replace(r#"{"String": "a"}"#, "aa"); 8].join(",");
+    let deep = format!("{}null{}", r#"{"type": "Sequence", "normalizers": ["#.repeat(40), "]}".repeat(40));
+    let many = vec![r#"{"type": "NFC"}"#; 40].join(",");
+    let added = |count: usize, content: &str| {
+        let token = |i| {
+            format!(
+                r#"{{"id": {i}, "content": "{content}{i}", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}},"#
+            )
+        };
+        let tokens: String = (10..10 + count).map(token).collect();
+        SMALL.replace(r#""added_tokens": ["#, &format!(r#""added_tokens": [{tokens}"#))
+    };
+    let frame = r#"{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "</s>", "type_id": 0}}], "pair": [], "special_tokens": {"</s>": {"id": "</s>", "ids": [IDS], "tokens": []}}}"#;
+    let frame = frame.replace("IDS", &vec!["4"; 1000].join(","));
+    let processor = r#"{"type": "RobertaProcessing", "sep": ["</s>", 4], "cls": ["<s>", 3], "trim_offsets": false, "add_prefix_space": false}"#;
+    assert!(SMALL.contains(processor));
+    for (case, content, part) in [
+        ("look-ahead", split(r"(a+)+(?=b)"), "unbounded time"),
+        ("look-behind", split(r"(?<=a)b"), "unbounded time"),
+        ("reference back", split(r"(a+)\\1"), "unbounded time"),
+        ("a pattern that is none", split("("), "unbounded time"),
+        ("repetitions of repetitions", split("((a{999}){999}){999}"), "unbounded time"),
+        ("a long pattern", split(&"a".repeat(5000)), "a pattern has 5000 bytes"),
+        (
+            "a replacement that swells",
+            normalizer(&replace(r#"{"String": "a"}"#, &"b".repeat(100))),
+            "times as long",
+        ),
+        (
+            "a pattern's replacement",
+            normalizer(&replace(r#"{"Regex": "[ab]"}"#, &"b".repeat(100))),
+            "times as long",
+        ),
+        ("an empty text replaced", normalizer(&replace(r#"{"String": ""}"#, "b")), "an empty text"),
+        (
+            "replacements that double",
+            normalizer(&format!(r#"{{"type": "Sequence", "normalizers": [{doubling}]}}"#)),
+            "times as long",
+        ),
+        ("sequences in each other", normalizer(&deep), "in each other"),
+        (
+            "many parts",
+            normalizer(&format!(r#"{{"type": "Sequence", "normalizers": [{many}]}}"#)),
+            "more than 32 parts",
+        ),
+        ("parts of no length", splitter(r#"{"type": "FixedLength", "length": 0}"#), "no length"),
+        ("many added tokens", added(20_000, "t"), "20002 added tokens"),
+        ("long added tokens", added(2, &"t".repeat(600_000)), "added tokens of 12000"),
+        ("a wide frame", SMALL.replace(processor, &frame), "more than 256 ids"),
+        ("dropout", SMALL.replace(r#""vocab""#, r#""dropout": 0.1, "vocab""#), "by chance"),
+        (
+            "long words",
+            SMALL.replace(r#""vocab""#, r#""max_input_chars_per_word": 100000, "vocab""#),
+            "max_input_chars",
+        ),
+        (
+            "a long token",
+            SMALL.replace(r#""a": 0"#, &format!(r#""a": 0, "{}": 9"#, "x".repeat(600))),
+            "more than 512 bytes",
+        ),
+        (
+            "many values",
+            SMALL.replace(r#""merges": ["#, &format!(r#""x": [{}0], "merges": ["#, "0,".repeat(5 << 20))),
+            "more than 4194304 values",
+        ),
+    ] {
+        let error = refusal(&content);
+        assert!(error.contains(part), "{case}: {error}");
+    }
+}
+
+#[test]
+fn padding_and_truncation_of_a_file_are_not_its_readers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    let settings = r#""truncation": {"direction": "Left", "max_length": 1000000000000000000, "strategy": "LongestFirst", "stride": 7},
+      "padding": {"strategy": {"Fixed": 1000000000000000000}, "direction": "Left", "pad_to_multiple_of": 1000000000000, "pad_id": 4, "pad_type_id": 0, "pad_token": "</s>"},
+      "added_tokens""#;
+    std::fs::write(&path, SMALL.replace(r#""added_tokens""#, settings)).unwrap();
+    let tokenizer = Tokenizer::from_file(&path, 4).unwrap();
+    assert_eq!(tokenizer.encode("ab b a a").unwrap(), [3, 2, 1, 4]);
+    assert_eq!(tokenizer.padding(), 4);
+}
+
+/// The demo's tokenizer splits with CLIP's pattern, the small one at white space: a text that goes on has the same ids.
+#[test]
+fn a_file_reads_the_beginning_of_a_long_text_and_gives_the_ids_of_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = folder.path().join("tokenizer.json");
+    std::fs::write(&small, SMALL).unwrap();
+    let demo = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/demo/model/tokenizer.json");
+    let pieces = [
+        "ab",
+        "b",
+        "Harbor",
+        "don't",
+        "12",
+        "?!",
+        "<|endoftext|>",
+        "\u{e9}\u{301}",
+        "\u{3a3}",
+        "  ",
+        "\n",
+        "\u{a0}",
+    ];
+    for (path, context) in [(&small, 4), (&small, 16), (&demo, 77)] {
+        let tokenizer = Tokenizer::from_file(path, context).unwrap();
+        let whole = tokenizers::Tokenizer::from_file(path).unwrap();
+        let mut state = 1_u64;
+        for round in 0..300 {
+            let mut text = String::new();
+            for _ in 0..round {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                text += pieces[(state >> 33) as usize % pieces.len()];
+                if state >> 40 & 3 > 0 {
+                    text.push(' ');
+                }
+            }
+            let mut whole = whole.clone();
+            let cut = tokenizers::TruncationParams { max_length: context, ..Default::default() };
+            whole.with_padding(None).with_truncation(Some(cut)).unwrap();
+            let expected = whole.encode(text.as_str(), true).unwrap();
+            assert_eq!(tokenizer.encode(&text).unwrap(), expected.get_ids(), "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn a_hundred_megabytes_of_text_take_a_moment() {
+    let begin = std::time::Instant::now();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    std::fs::write(&path, SMALL).unwrap();
+    let file = Tokenizer::from_file(&path, 77).unwrap();
+    let clip = Tokenizer::clip(77).unwrap();
+    for unit in ["airport ", "a", "\u{4e2d}", "!", "x&y ", "\n"] {
+        let (short, long) = (unit.repeat((4 << 20) / unit.len()), unit.repeat((100 << 20) / unit.len()));
+        assert_eq!(clip.encode(&short).unwrap(), clip.encode(&long).unwrap(), "{unit}");
+    }
+    let long = "ab ".repeat(35 << 20);
+    assert_eq!(file.encode(&long).unwrap(), file.encode(&long[..3000]).unwrap());
+    // A word of a file's tokenizer is not cut, as no proof holds for its model.
+    let error = file.encode(&"ab".repeat(50 << 20)).unwrap_err();
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("at most 1048576 are read"));
+    assert!(begin.elapsed().as_secs() < 60, "{:?}", begin.elapsed());
+}

@@ -51,10 +51,10 @@ impl Raster {
                 (low, high) = (low.min(value), high.max(value));
             }
         }
-        let span = f64::from(high) - f64::from(low);
-        if !(span >= 0.0) {
+        if low > high {
             return false;
         }
+        let span = f64::from(high) - f64::from(low);
         if self.depth.float {
             return span < BYTES * LEAST_PART;
         }

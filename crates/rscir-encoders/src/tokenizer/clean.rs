@@ -40,8 +40,17 @@ impl Cleaning {
     }
 
     /// Cleans `text`.
-    pub(crate) fn apply(self, text: &str) -> String {
-        let text = html::unescape(&html::unescape(&fix_text(text)));
+    #[cfg(test)]
+    fn apply(self, text: &str) -> String {
+        self.finish(&Repaired::new(text).collect::<String>())
+    }
+
+    /// Cleans a text that is [`Repaired`].
+    ///
+    /// Of a text in two parts, the second of which begins with white space, this gives what it gives of each, with a blank
+    /// between them: no HTML reference has white space in it, and the form of a final sigma depends on no letter beyond.
+    pub(super) fn finish(self, repaired: &str) -> String {
+        let text = html::unescape(&html::unescape(repaired));
         match self {
             Self::Lower => collapse(&text).to_lowercase(),
             Self::Whitespace => collapse(&text),
@@ -60,19 +69,45 @@ fn collapse(text: &str) -> String {
     text.split(is_space).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// `ftfy.fix_text` 6.3.1 with its default configuration.
-fn fix_text(text: &str) -> Cow<'_, str> {
-    // Visible ASCII without a reference is never changed: nearly every caption.
-    if text.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'&') {
-        return Cow::Borrowed(text);
+/// Characters that ftfy repairs at a time, of a longer line (`TextFixerConfig.max_decode_length`).
+const MAX_PIECE: usize = 1_000_000;
+
+/// `ftfy.fix_text` 6.3.1 with its default configuration, piece by piece: a piece is a line, or the next part of a line
+/// that is longer than ftfy repairs at a time.
+pub(super) struct Repaired<'t> {
+    rest: &'t str,
+    tags_seen: bool,
+}
+
+impl<'t> Repaired<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        Self { rest: text, tags_seen: false }
     }
-    let mut tags_seen = false;
-    let fixed = text.split_inclusive('\n').map(|line| {
+}
+
+impl<'t> Iterator for Repaired<'t> {
+    type Item = Cow<'t, str>;
+
+    fn next(&mut self) -> Option<Cow<'t, str>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        // No character has less than a byte, so what is beyond needs no look.
+        let line = self.rest.find('\n').map_or(self.rest.len(), |end| end + 1);
+        let end = match line {
+            ..=MAX_PIECE => line,
+            _ => self.rest[..line].char_indices().nth(MAX_PIECE).map_or(line, |(end, _)| end),
+        };
+        let (piece, rest) = self.rest.split_at(end);
+        self.rest = rest;
         // Text with tags is HTML, whose references are meant to stand: there, and in all that follows.
-        tags_seen |= line.contains('<');
-        fix_line(line, !tags_seen)
-    });
-    Cow::Owned(fixed.collect())
+        self.tags_seen |= piece.contains('<');
+        // Visible ASCII without a reference is never changed: nearly every caption.
+        if piece.bytes().all(|b| matches!(b, b' '..=b'~' | b'\n') && b != b'&') {
+            return Some(Cow::Borrowed(piece));
+        }
+        Some(Cow::Owned(fix_line(piece, !self.tags_seen)))
+    }
 }
 
 fn fix_line(line: &str, references: bool) -> String {
@@ -161,6 +196,19 @@ fn is_invisible_control(c: char) -> bool {
 mod tests {
     use super::*;
 
+    fn repaired(text: &str) -> String {
+        Repaired::new(text).collect()
+    }
+
+    #[test]
+    fn lines_are_pieces_and_long_lines_are_cut_where_ftfy_cuts_them() {
+        let lengths = |text: &str| Repaired::new(text).map(|piece| piece.chars().count()).collect::<Vec<_>>();
+        assert_eq!(lengths("ab\n\nc"), [3, 1, 1]);
+        assert_eq!(lengths(&"\u{e9}".repeat(MAX_PIECE + 2)), [MAX_PIECE, 2]);
+        assert_eq!(lengths(&format!("{}\nb", "a".repeat(MAX_PIECE - 1))), [MAX_PIECE, 1]);
+        assert_eq!(repaired(&"ab &lt; <b>\n&lt;".repeat(2)), "ab &lt; <b>\n&lt;".repeat(2));
+    }
+
     // The examples of ftfy's documentation.
     #[test]
     fn documented_repairs() {
@@ -176,7 +224,7 @@ mod tests {
             ("\x1b[36;44mI'm blue\x1b[0m", "I'm blue"),
             ("<b>&amp;</b>\n&amp;", "<b>&amp;</b>\n&amp;"),
         ] {
-            assert_eq!(fix_text(text), fixed);
+            assert_eq!(repaired(text), fixed);
         }
     }
 
@@ -191,6 +239,6 @@ mod tests {
     #[test]
     fn hostile_nesting_ends() {
         let text = format!("&{};", "amp;".repeat(5_000));
-        assert!(fix_text(&text).len() < text.len());
+        assert!(repaired(&text).len() < text.len());
     }
 }

@@ -1,5 +1,6 @@
 //! A tokenizer that a `tokenizer.json` describes.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -7,6 +8,8 @@ use serde_json::Value;
 use tokenizers::{PostProcessor, TruncationParams};
 
 use super::Cleaning;
+use super::clean::Repaired;
+use super::limits::{self, TextLimits};
 use crate::{Error, Result, reading};
 
 /// Bytes that a `tokenizer.json` may have; Gemma's, of 256,000 tokens, has 34 million.
@@ -21,12 +24,15 @@ pub(super) struct FileTokenizer {
     cleaning: Option<Cleaning>,
     padding: Option<u32>,
     vocabulary: usize,
+    /// How much of a text is read.
+    text_limits: TextLimits,
+    context: usize,
 }
 
 impl FileTokenizer {
     pub(super) fn new(path: &Path, bytes: &[u8], context: usize, cleaning: Option<Cleaning>) -> Result<Self> {
         let unusable = |source| Error::Tokenizer { path: path.into(), source };
-        check_merges(bytes).map_err(unusable)?;
+        let text_limits = limits::check(bytes).map_err(unusable)?;
         let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(unusable)?;
         let padding = match tokenizer.get_padding() {
             Some(padding) => Some(padding.pad_id),
@@ -45,7 +51,7 @@ impl FileTokenizer {
         tokenizer.with_padding(None).with_truncation(Some(truncation)).map_err(unusable)?;
         let largest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0);
         let vocabulary = largest as usize + 1;
-        Ok(Self { path: path.into(), tokenizer, cleaning, padding, vocabulary })
+        Ok(Self { path: path.into(), tokenizer, cleaning, padding, vocabulary, text_limits, context })
     }
 
     pub(super) fn encode(&self, text: &str) -> Result<Vec<u32>> {
@@ -57,12 +63,53 @@ impl FileTokenizer {
     }
 
     fn ids(&self, text: &str, framed: bool) -> Result<Vec<u32>> {
-        let cleaned = self.cleaning.map(|cleaning| cleaning.apply(text));
-        let encoding = self
-            .tokenizer
-            .encode(cleaned.as_deref().unwrap_or(text), framed)
-            .map_err(|source| Error::Tokenizer { path: self.path.clone(), source })?;
-        Ok(encoding.get_ids().to_vec())
+        let failed = |source| Error::Tokenizer { path: self.path.clone(), source };
+        // Nearly every word has a token or more. Where they have none, more words are taken.
+        let mut words = self.context;
+        loop {
+            let (part, is_whole) = self.beginning(text, words).map_err(failed)?;
+            let encoding = self.tokenizer.encode(&*part, framed).map_err(failed)?;
+            let ids = encoding.get_ids();
+            if is_whole || ids.len() >= self.context {
+                return Ok(ids.to_vec());
+            }
+            words = words.saturating_mul(4);
+        }
+    }
+
+    /// The first words of a text, cleaned, if words are split independently of each other, and whether they are the whole.
+    fn beginning<'t>(&self, text: &'t str, words: usize) -> tokenizers::Result<(Cow<'t, str>, bool)> {
+        let TextLimits { splits_at_blanks, most_bytes } = self.text_limits;
+        let words = if splits_at_blanks { words } else { usize::MAX };
+        let (part, is_whole) = match self.cleaning {
+            None => {
+                let end = after_words(text, words);
+                (Cow::Borrowed(&text[..end]), end == text.len())
+            }
+            Some(cleaning) => {
+                let mut repaired = String::new();
+                let mut pieces = Repaired::new(text);
+                let mut end = 0;
+                // Once there is something behind the last word, and not more than can be read.
+                while end == repaired.len() && repaired.len() <= most_bytes {
+                    let Some(piece) = pieces.next() else { break };
+                    repaired.push_str(&piece);
+                    end = after_words(&repaired, words);
+                }
+                let is_whole = end == repaired.len() && pieces.next().is_none();
+                (Cow::Owned(cleaning.finish(&repaired[..end])), is_whole)
+            }
+        };
+        if part.len() > most_bytes {
+            let unit = if splits_at_blanks { "words" } else { "part" };
+            return Err(format!(
+                "the first {unit} of a text have {} bytes, and at most {most_bytes} are read: this tokenizer's time could \
+                 grow without bound",
+                part.len()
+            )
+            .into());
+        }
+        Ok((part, is_whole))
     }
 
     /// If a file says it.
@@ -89,38 +136,38 @@ fn configured_padding(path: &Path, tokenizer: &tokenizers::Tokenizer) -> Result<
     Ok(token.and_then(|token| tokenizer.token_to_id(token)))
 }
 
-/// `Ok` unless a merge gives a token that the vocabulary lacks: the tokenizers crate takes that for granted.
-fn check_merges(bytes: &[u8]) -> tokenizers::Result<()> {
-    #[derive(Deserialize)]
-    struct File {
-        model: Model,
+/// Where the first `words` words of a text end: before the blank behind them, or at the end of the text.
+fn after_words(text: &str, words: usize) -> usize {
+    let mut found = 0;
+    let mut in_word = false;
+    for (at, c) in text.char_indices() {
+        if in_word && c == ' ' {
+            found += 1;
+            if found == words {
+                return at;
+            }
+        }
+        in_word = !c.is_whitespace();
     }
-    #[derive(Deserialize)]
-    struct Model {
-        #[serde(default)]
-        merges: Vec<Merge>,
-        #[serde(default)]
-        vocab: Value,
-        continuing_subword_prefix: Option<String>,
-    }
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Merge {
-        Pair(String, String),
-        Line(String),
-    }
-    let file: File = serde_json::from_slice(bytes)?;
-    let prefix = file.model.continuing_subword_prefix.unwrap_or_default();
-    for merge in &file.model.merges {
-        let pair = match merge {
-            Merge::Pair(a, b) => Some((a.as_str(), b.as_str())),
-            Merge::Line(line) => line.split_once(' '),
-        };
-        let product = pair.and_then(|(a, b)| Some(format!("{a}{}", b.strip_prefix(&*prefix)?)));
-        if product.as_ref().is_none_or(|token| file.model.vocab.get(token).is_none()) {
-            let merge = pair.map_or(String::new(), |(a, b)| format!("{a} {b}"));
-            return Err(format!("the merge {merge:?} gives no token of the vocabulary").into());
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_end_before_a_blank() {
+        for (text, words, end) in [
+            ("a b c", 1, 1),
+            ("a b c", 2, 3),
+            ("a b c", 3, 5),
+            ("  a\n b", 1, 7),
+            ("a\nb  c d", 1, 3),
+            ("", 1, 0),
+            ("   ", 1, 3),
+        ] {
+            assert_eq!(after_words(text, words), end, "{text:?} {words}");
         }
     }
-    Ok(())
 }

@@ -4,6 +4,7 @@ mod bpe;
 mod clean;
 mod file;
 mod html;
+mod limits;
 mod mojibake;
 mod tables;
 
@@ -57,6 +58,9 @@ impl Tokenizer {
     /// The file says how a text is normalised and split and which ids frame it. The padding id comes from the file, or
     /// from a `tokenizer_config.json` beside it, and is 0 otherwise.
     ///
+    /// What could take unbounded time or memory is refused: patterns that look around, but for those of published
+    /// tokenizers, replacements that swell, deep nesting, tokens without end, dropout.
+    ///
     /// # Errors
     /// [`Error::Io`], [`Error::File`] and [`Error::Tokenizer`] with the file's path; [`Error::ConfigValue`] as [`Tokenizer::clip`].
     pub fn from_file(path: impl AsRef<Path>, context: usize) -> Result<Self> {
@@ -77,16 +81,19 @@ impl Tokenizer {
     /// The ids of `text`, framed as the model wants it and at most [`Tokenizer::context`] of them; the last one kept
     /// is the end of the text.
     ///
+    /// No more of the text is read than decides its ids, which are those of the whole text. A tokenizer of a file that does
+    /// not split at white space reads it whole.
+    ///
     /// # Errors
-    /// [`Error::Tokenizer`] if the tokenizer of a file cannot represent the text.
+    /// [`Error::Tokenizer`] if the tokenizer of a file cannot represent the text, or if more of the text would have to be read
+    /// than is in bounded time.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         match &self.model {
             Model::Clip(bpe) => {
                 let inner = bpe
-                    .encode(text)
+                    .encode(text, self.context - 2)
                     .map_err(|source| Error::Tokenizer { path: "clip-bpe".into(), source })?;
-                let kept = inner.into_iter().take(self.context - 2);
-                Ok(std::iter::once(bpe.start()).chain(kept).chain([bpe.end()]).collect())
+                Ok(std::iter::once(bpe.start()).chain(inner).chain([bpe.end()]).collect())
             }
             Model::File(file) => file.encode(text),
         }
@@ -95,9 +102,9 @@ impl Tokenizer {
     /// The ids of `text` alone, without the frame: how a marker is looked for in a prompt.
     pub(crate) fn encode_bare(&self, text: &str) -> Result<Vec<u32>> {
         match &self.model {
-            Model::Clip(bpe) => {
-                bpe.encode(text).map_err(|source| Error::Tokenizer { path: "clip-bpe".into(), source })
-            }
+            Model::Clip(bpe) => bpe
+                .encode(text, self.context)
+                .map_err(|source| Error::Tokenizer { path: "clip-bpe".into(), source }),
             Model::File(file) => file.encode_bare(text),
         }
     }

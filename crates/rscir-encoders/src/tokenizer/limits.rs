@@ -1,0 +1,409 @@
+//! What a `tokenizer.json` may ask for, so that no file takes unbounded time or memory, and how much of a text its
+//! tokenizer may be given.
+
+use regex::RegexBuilder;
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+/// Values in the file, each of which takes some dozen bytes of memory. Gemma's, with 256,000 tokens and 580,000 merges, has
+/// two million.
+const MOST_VALUES: usize = 4 << 20;
+/// Tokens that are looked for before a text is split, and their bytes together; Gemma 3 has 6,400 of them.
+const MOST_ADDED: usize = 1 << 14;
+const MOST_ADDED_BYTES: usize = 1 << 20;
+/// Bytes of a token of the vocabulary. Tokens of blanks for source code have 128; the time of some models grows with it.
+const LONGEST_TOKEN: usize = 512;
+/// Normalizers, splitters or processors in a file, and how deep they may lie in each other. Published ones have at most
+/// ten, and one sequence.
+const MOST_PARTS: usize = 32;
+const DEEPEST_PART: usize = 4;
+/// How many times longer all replacements together may make a text. Three bytes of U+2581 for a blank are usual.
+const MOST_GROWTH: usize = 64;
+/// Bytes of a pattern; those of published tokenizers have less than 500.
+const LONGEST_PATTERN: usize = 2048;
+/// Bytes that a compiled pattern may take: those with `\p{L}` take about a hundred thousand.
+const LARGEST_PATTERN: usize = 4 << 20;
+/// Characters of a word that WordPiece may look up, in time that grows with the square; 100 in BERT.
+const MOST_WORD_CHARACTERS: u64 = 1000;
+/// Ids that a frame puts around a text; published ones put two.
+const MOST_FRAME: usize = 256;
+
+/// CLIP's words, as transformers writes them, also with its special tokens in front.
+const CLIP_WORDS: &str = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+const CLIP_SPECIAL_WORDS: &str =
+    r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+
+/// Patterns that look ahead and have been looked at: GPT-2's, that of Llama 3 and of `cl100k`, that of Qwen 2. All others
+/// that look around or back are refused: the matcher gives up on hard ones, and the rest of the text is then lost.
+const KNOWN_LOOKING_AHEAD: [&str; 3] = [
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+];
+
+/// Patterns of normalizers, which make one blank of several.
+const BLANKS: [&str; 3] = [r"\s+", " {2,}", r"\s{2,}"];
+
+/// How much of a text a tokenizer is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TextLimits {
+    /// Whether the ids of a text that is cut before a blank are the first of the whole text's.
+    pub(super) splits_at_blanks: bool,
+    /// The most bytes.
+    pub(super) most_bytes: usize,
+}
+
+/// Bytes of a text where every part of the tokenizer takes time that grows with the text's length alone.
+const MOST_TEXT: usize = 1 << 20;
+/// Bytes of a text where an unknown pattern is matched, which may look at all of the text for each of its characters.
+const MOST_TEXT_OF_PATTERNS: usize = 1 << 16;
+
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+#[derive(Deserialize)]
+struct File {
+    #[serde(default)]
+    added_tokens: Vec<Added>,
+    #[serde(default)]
+    normalizer: Value,
+    #[serde(default)]
+    pre_tokenizer: Value,
+    #[serde(default)]
+    post_processor: Value,
+    model: Model,
+}
+
+#[derive(Deserialize)]
+struct Added {
+    content: String,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    #[serde(default)]
+    merges: Vec<Merge>,
+    #[serde(default)]
+    vocab: Value,
+    continuing_subword_prefix: Option<String>,
+    max_input_chars_per_word: Option<u64>,
+    dropout: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Merge {
+    Pair(String, String),
+    Line(String),
+}
+
+/// Refuses a file that asks for what no published one does, and gives the limits of its texts.
+pub(super) fn check(bytes: &[u8]) -> Outcome<TextLimits> {
+    count_values(bytes)?;
+    let file: File = serde_json::from_slice(bytes)?;
+    check_added(&file.added_tokens)?;
+    check_model(&file.model)?;
+    let mut walk = Walk { parts: 0, growth: 1, known_patterns: true, homomorphic: true };
+    walk.normalizer(&file.normalizer, 0)?;
+    let splits = walk.splitter(&file.pre_tokenizer, 0)?;
+    walk.processor(&file.post_processor, 0)?;
+    let has_blank = |token: &Added| token.content.contains(char::is_whitespace);
+    Ok(TextLimits {
+        splits_at_blanks: splits && walk.homomorphic && !file.added_tokens.iter().any(has_blank),
+        most_bytes: if walk.known_patterns { MOST_TEXT } else { MOST_TEXT_OF_PATTERNS },
+    })
+}
+
+fn check_added(added: &[Added]) -> Outcome {
+    let bytes: usize = added.iter().map(|token| token.content.len()).sum();
+    if added.len() > MOST_ADDED || bytes > MOST_ADDED_BYTES {
+        let count = added.len();
+        return Err(format!(
+            "it has {count} added tokens of {bytes} bytes; at most {MOST_ADDED} of {MOST_ADDED_BYTES} are read"
+        )
+        .into());
+    }
+    Ok(())
+}
+
+fn check_model(model: &Model) -> Outcome {
+    if model.dropout.is_some_and(|dropout| dropout != 0.0) {
+        return Err(
+            "its model drops merges by chance (`dropout`): a text would have other ids each time".into()
+        );
+    }
+    if let Some(most) = model.max_input_chars_per_word.filter(|most| *most > MOST_WORD_CHARACTERS) {
+        return Err(
+            format!("max_input_chars_per_word is {most}; at most {MOST_WORD_CHARACTERS} are read").into()
+        );
+    }
+    let too_long = |token: &str| token.len() > LONGEST_TOKEN;
+    let has_too_long = match &model.vocab {
+        Value::Object(tokens) => tokens.keys().any(|token| too_long(token)),
+        // Unigram's pairs of a token and its score.
+        Value::Array(tokens) => {
+            tokens.iter().any(|pair| pair.get(0).and_then(Value::as_str).is_some_and(too_long))
+        }
+        _ => false,
+    };
+    if has_too_long {
+        return Err(format!("its vocabulary has a token of more than {LONGEST_TOKEN} bytes").into());
+    }
+    check_merges(model)
+}
+
+/// `Ok` unless a merge gives a token that the vocabulary lacks: the tokenizers crate takes that for granted.
+fn check_merges(model: &Model) -> Outcome {
+    let prefix = model.continuing_subword_prefix.as_deref().unwrap_or_default();
+    for merge in &model.merges {
+        let pair = match merge {
+            Merge::Pair(a, b) => Some((a.as_str(), b.as_str())),
+            Merge::Line(line) => line.split_once(' '),
+        };
+        let product = pair.and_then(|(a, b)| Some(format!("{a}{}", b.strip_prefix(prefix)?)));
+        if product.as_ref().is_none_or(|token| model.vocab.get(token).is_none()) {
+            let merge = pair.map_or(String::new(), |(a, b)| format!("{a} {b}"));
+            return Err(format!("the merge {merge:?} gives no token of the vocabulary").into());
+        }
+    }
+    Ok(())
+}
+
+/// A look at the parts of a tokenizer, which may lie in each other.
+struct Walk {
+    parts: usize,
+    growth: usize,
+    /// False once a pattern was met that is none of those that are known to be fast.
+    known_patterns: bool,
+    /// False once a normalizer was met by which a text cut before a blank may become another.
+    homomorphic: bool,
+}
+
+impl Walk {
+    /// Counts a part, and gives its type and keys; `None` if there is no part.
+    fn part<'v>(
+        &mut self,
+        part: &'v Value,
+        depth: usize,
+    ) -> Outcome<Option<(&'v str, &'v Map<String, Value>)>> {
+        if part.is_null() {
+            return Ok(None);
+        }
+        self.parts += 1;
+        if self.parts > MOST_PARTS || depth > DEEPEST_PART {
+            return Err(format!(
+                "it has more than {MOST_PARTS} parts, or more than {DEEPEST_PART} in each other"
+            )
+            .into());
+        }
+        let keys = part.as_object().ok_or("a part of it is no object")?;
+        let kind = keys.get("type").and_then(Value::as_str).ok_or("a part of it has no type")?;
+        Ok(Some((kind, keys)))
+    }
+
+    fn normalizer(&mut self, value: &Value, depth: usize) -> Outcome {
+        let Some((kind, keys)) = self.part(value, depth)? else { return Ok(()) };
+        match kind {
+            "Sequence" => {
+                for part in list(keys, "normalizers")? {
+                    self.normalizer(part, depth + 1)?;
+                }
+            }
+            "Replace" => {
+                let content = keys.get("content").and_then(Value::as_str).unwrap_or_default();
+                let (pattern, is_regex) = pattern(keys)?;
+                if pattern.is_empty() {
+                    return Err("it replaces an empty text".into());
+                }
+                // A match of a pattern may be of a single byte.
+                self.grow(content.len().div_ceil(if is_regex { 1 } else { pattern.len() }))?;
+                if is_regex {
+                    self.check_pattern(pattern)?;
+                    self.homomorphic &= BLANKS.contains(&pattern) && content == " ";
+                } else {
+                    self.homomorphic &= !pattern.contains(char::is_whitespace);
+                }
+            }
+            "Prepend" => {
+                let prepend = keys.get("prepend").and_then(Value::as_str).unwrap_or_default();
+                if prepend.len() > LONGEST_TOKEN {
+                    return Err(format!("it prepends {} bytes to every text", prepend.len()).into());
+                }
+            }
+            "NFC" | "NFD" | "NFKC" | "NFKD" | "Lowercase" | "StripAccents" | "Strip" | "BertNormalizer"
+            | "Nmt" | "Precompiled" => {}
+            _ => self.homomorphic = false,
+        }
+        Ok(())
+    }
+
+    /// Whether white space always ends a part of the text.
+    fn splitter(&mut self, value: &Value, depth: usize) -> Outcome<bool> {
+        let Some((kind, keys)) = self.part(value, depth)? else { return Ok(false) };
+        let flag = |name: &str| keys.get(name).and_then(Value::as_bool);
+        Ok(match kind {
+            "Sequence" => {
+                // What follows the first sees the parts that it made, one by one.
+                let mut first = None;
+                for part in list(keys, "pretokenizers")? {
+                    let splits = self.splitter(part, depth + 1)?;
+                    first.get_or_insert(splits);
+                }
+                first.unwrap_or(false)
+            }
+            "WhitespaceSplit" | "Whitespace" | "BertPreTokenizer" => true,
+            "Metaspace" => flag("split") != Some(false),
+            "ByteLevel" => flag("use_regex") != Some(false),
+            "Split" => {
+                let (pattern, is_regex) = pattern(keys)?;
+                if is_regex {
+                    self.check_pattern(pattern)?;
+                }
+                let keeps_words = keys.get("behavior").and_then(Value::as_str) == Some("Removed");
+                is_regex
+                    && [CLIP_WORDS, CLIP_SPECIAL_WORDS].contains(&pattern)
+                    && keeps_words
+                    && flag("invert") == Some(true)
+            }
+            "FixedLength" if keys.get("length").and_then(Value::as_u64).unwrap_or(0) == 0 => {
+                return Err("it splits a text into parts of no length".into());
+            }
+            _ => false,
+        })
+    }
+
+    fn processor(&mut self, value: &Value, depth: usize) -> Outcome {
+        let Some((kind, keys)) = self.part(value, depth)? else { return Ok(()) };
+        if kind == "Sequence" {
+            for part in list(keys, "processors")? {
+                self.processor(part, depth + 1)?;
+            }
+        }
+        let pieces = ["single", "pair"].map(|name| keys.get(name).map_or(0, length));
+        let special = keys.get("special_tokens").and_then(Value::as_object);
+        let ids = special.into_iter().flat_map(Map::values).map(|token| token.get("ids").map_or(0, length));
+        if pieces.into_iter().max().unwrap_or(0).saturating_mul(ids.max().unwrap_or(1).max(1)) > MOST_FRAME {
+            return Err(format!("its frame may put more than {MOST_FRAME} ids around a text").into());
+        }
+        Ok(())
+    }
+
+    fn grow(&mut self, factor: usize) -> Outcome {
+        self.growth = self.growth.saturating_mul(factor.max(1));
+        if self.growth > MOST_GROWTH {
+            return Err(
+                format!("its replacements may make a text more than {MOST_GROWTH} times as long").into()
+            );
+        }
+        Ok(())
+    }
+
+    /// Refuses a pattern that may take more time than grows with the text, or more memory.
+    fn check_pattern(&mut self, pattern: &str) -> Outcome {
+        if KNOWN_LOOKING_AHEAD.contains(&pattern) {
+            return Ok(());
+        }
+        if pattern.len() > LONGEST_PATTERN {
+            return Err(
+                format!("a pattern has {} bytes; at most {LONGEST_PATTERN} are read", pattern.len()).into()
+            );
+        }
+        // What compiles here neither looks around nor back.
+        let compiled = RegexBuilder::new(pattern).size_limit(LARGEST_PATTERN).build();
+        compiled.map_err(|error| {
+            format!("the pattern {pattern:?} is refused, it could take unbounded time: {error}")
+        })?;
+        self.known_patterns &=
+            [CLIP_WORDS, CLIP_SPECIAL_WORDS].contains(&pattern) || BLANKS.contains(&pattern);
+        Ok(())
+    }
+}
+
+/// The parts of a sequence.
+fn list<'v>(keys: &'v Map<String, Value>, name: &str) -> Outcome<&'v [Value]> {
+    let list = keys.get(name).and_then(Value::as_array);
+    Ok(list.ok_or_else(|| format!("a sequence of it has no {name}"))?)
+}
+
+/// A pattern and whether it is a regular expression.
+fn pattern(keys: &Map<String, Value>) -> Outcome<(&str, bool)> {
+    let pattern = keys.get("pattern").ok_or("a part of it has no pattern")?;
+    let text = |kind| pattern.get(kind).and_then(Value::as_str);
+    match (text("String"), text("Regex")) {
+        (Some(text), None) => Ok((text, false)),
+        (None, Some(text)) => Ok((text, true)),
+        _ => Err("a part of it has a malformed pattern".into()),
+    }
+}
+
+/// Elements of a list; a single value is one.
+fn length(value: &Value) -> usize {
+    value.as_array().map_or(1, Vec::len)
+}
+
+/// Refuses a file of more than [`MOST_VALUES`] values, before any of them is kept.
+fn count_values(bytes: &[u8]) -> Outcome {
+    let mut values = 0;
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    Count(&mut values).deserialize(&mut reader)?;
+    Ok(())
+}
+
+/// Counts the values of a document and keeps none.
+struct Count<'c>(&'c mut usize);
+
+impl<'de> DeserializeSeed<'de> for Count<'_> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        *self.0 += 1;
+        if *self.0 > MOST_VALUES {
+            return Err(D::Error::custom(format!("more than {MOST_VALUES} values")));
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Count<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element_seed(Count(self.0))?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while map.next_key::<IgnoredAny>()?.is_some() {
+            map.next_value_seed(Count(self.0))?;
+        }
+        Ok(())
+    }
+}
