@@ -15,7 +15,7 @@ use crate::clip::read::ModelFile;
 use crate::clip::towers::{Prompt, Towers};
 use crate::device::{Device, Found};
 use crate::registry::{HubFile, Model};
-use crate::weights::Checkpoint;
+use crate::weights::{Checkpoint, Resized};
 use crate::{DecodeOptions, Error, Preprocessing, Preprocessor, Result, Tokenizer, decode, hub, reading};
 
 /// A dual encoder of the CLIP family: images and texts into one space.
@@ -71,6 +71,17 @@ impl ClipEncoder {
     /// Why [`Device::Auto`] did not find a GPU, if it was asked to.
     pub fn device_fallback(&self) -> Option<&str> {
         self.device.fallback.as_deref()
+    }
+
+    /// The weights' file, and which state dict of it was taken.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// Position embeddings that were made to fit, because the configuration asks for another image size or context length
+    /// than the weights are for: as open_clip does, bicubic for images and linear for texts.
+    pub fn resized(&self) -> &[Resized] {
+        self.towers.resized()
     }
 
     /// Shapes of both towers.
@@ -137,7 +148,7 @@ impl ClipEncoder {
             decoding: self.decode.to_string(),
             preprocessing: self.preprocessor.preprocessing().to_string(),
             tokenizer: self.tokenizer.identity().into(),
-            weights_sha256: self.checkpoint.sha256().into(),
+            weights_sha256: self.checkpoint.identity(),
             dim: self.config.dim,
             precision: self.precision,
         })
@@ -217,6 +228,7 @@ pub struct ClipEncoderBuilder {
     precision: Precision,
     decode: DecodeOptions,
     wavelengths: Option<Wavelengths>,
+    state_dict: Option<String>,
     own_kernels: bool,
     progress: Arc<dyn Progress>,
 }
@@ -246,6 +258,7 @@ impl ClipEncoderBuilder {
             precision: Precision::default(),
             decode: DecodeOptions::default(),
             wavelengths: None,
+            state_dict: None,
             own_kernels: true,
             progress: Arc::new(Silent),
         }
@@ -308,6 +321,14 @@ impl ClipEncoderBuilder {
         self
     }
 
+    /// Takes the state dict under this key of the weights' file, such as `ema`. Default: the only one, or the only one whose
+    /// weights are not averaged; see [`Checkpoint::state_dicts`].
+    #[must_use]
+    pub fn state_dict(mut self, key: impl Into<String>) -> Self {
+        self.state_dict = Some(key.into());
+        self
+    }
+
     /// Whether a GPU computes with this crate's own kernels where they fit, as it does unless said, or with the tensor
     /// library's operations alone, which are slower and give the same but for rounding.
     #[must_use]
@@ -355,7 +376,8 @@ impl ClipEncoderBuilder {
             let (tokenizer, tower) = (tokenizer.vocabulary(), config.text.vocabulary);
             return Err(Error::Vocabulary { tokenizer, tower });
         }
-        let checkpoint = Checkpoint::open(&parts.weights)?.open_clip_names();
+        let checkpoint =
+            Checkpoint::open_chosen(&parts.weights, self.state_dict.as_deref())?.open_clip_names();
         let normalization = Normalization::new(parts.preprocessing.mean, parts.preprocessing.std);
         let preprocessor = Preprocessor::new(parts.preprocessing)?;
         let kernels = match self.own_kernels {

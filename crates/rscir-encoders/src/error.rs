@@ -1,5 +1,5 @@
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::weights::{Dtype, TensorProblem};
 
@@ -114,6 +114,16 @@ pub enum Error {
         /// What is wrong.
         problem: &'static str,
     },
+    /// A file that holds several state dicts of which none is the obvious one, or not the one that was asked for.
+    #[error("{}", no_state_dict(path, wanted.as_deref(), found))]
+    StateDict {
+        /// The file.
+        path: PathBuf,
+        /// The key that was asked for.
+        wanted: Option<String>,
+        /// The keys of all state dicts; none where the file is one itself.
+        found: Vec<String>,
+    },
     /// A tensor of a checkpoint whose description is malformed or does not fit the file.
     #[error("{}: tensor `{tensor}` {problem}", path.display())]
     TensorLayout {
@@ -157,12 +167,14 @@ pub enum Error {
         got: Vec<usize>,
     },
     /// A checkpoint that does not fit the architecture: every problem at once.
-    #[error("{} does not fit the architecture, nothing was loaded; is the configuration the one of this file?{}", path.display(), TensorProblem::lines(problems))]
+    #[error("{} does not fit the architecture, nothing was loaded; is the configuration the one of this file?{}{}", path.display(), prefixed(prefix.as_deref()), TensorProblem::lines(problems))]
     Weights {
         /// The file.
         path: PathBuf,
         /// All missing, unexpected, misshapen and non-finite tensors.
         problems: Vec<TensorProblem>,
+        /// What most of the unexpected names have before names of a model.
+        prefix: Option<String>,
     },
 
     /// A tokenizer that cannot be read, or cannot represent a text.
@@ -309,6 +321,28 @@ pub enum Error {
     /// The tensor library failed.
     #[error("computing failed")]
     Candle(#[from] candle_core::Error),
+}
+
+fn no_state_dict(path: &Path, wanted: Option<&str>, found: &[String]) -> String {
+    let path = path.display();
+    let list = || found.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+    match (wanted, found) {
+        (Some(wanted), [] | [_]) if found.iter().all(String::is_empty) => {
+            format!("{path} has no state dict `{wanted}`: it is one itself")
+        }
+        (Some(wanted), _) => {
+            format!("{path} has no state dict `{wanted}`, or several of this name; it has {}", list())
+        }
+        (None, _) => format!("{path} holds several state dicts, one of which must be chosen: {}", list()),
+    }
+}
+
+fn prefixed(prefix: Option<&str>) -> String {
+    prefix.map_or(String::new(), |prefix| {
+        format!(
+            " Names in the file begin with `{prefix}`, and others do not: save the model's own state dict."
+        )
+    })
 }
 
 /// [`std::result::Result`] with this crate's [`Error`].

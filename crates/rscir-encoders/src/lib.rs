@@ -54,4 +54,4 @@ pub use preprocess::{Interpolation, Preprocessing, Preprocessor, ResizeMode};
 pub use registry::{HubFile, Model, models};
 pub use templates::{AERIAL_SCENES, SATELLITE_IMAGE, encode_with_templates};
 pub use tokenizer::Tokenizer;
-pub use weights::{Checkpoint, Dtype, Format, Loader, TensorProblem};
+pub use weights::{Checkpoint, Dtype, Format, Loader, Resized, TensorProblem};

@@ -235,7 +235,7 @@ fn a_hundred_megabytes_of_text_take_a_moment() {
     std::fs::write(&path, SMALL).unwrap();
     let file = Tokenizer::from_file(&path, 77).unwrap();
     let clip = Tokenizer::clip(77).unwrap();
-    for unit in ["airport ", "a", "\u{4e2d}", "!", "x&y ", "\n"] {
+    for unit in ["airport ", "a", "x&y ", "\n"] {
         let (short, long) = (unit.repeat((4 << 20) / unit.len()), unit.repeat((100 << 20) / unit.len()));
         assert_eq!(clip.encode(&short).unwrap(), clip.encode(&long).unwrap(), "{unit}");
     }

@@ -45,6 +45,9 @@ impl Compute {
     }
 }
 
+/// Makes a table of another size of values and their shape.
+type Fit = fn(&[f32], &[usize], [usize; 2]) -> Option<Vec<f32>>;
+
 /// Hands a tower its layers. A tensor that does not fit is noted by the [`Loader`], and a layer that must not be used
 /// is returned, so that building goes on until all problems are known.
 pub(crate) struct Weights<'l, 'c> {
@@ -57,6 +60,15 @@ impl Weights<'_, '_> {
     pub(crate) fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
         match self.loader.values(name, shape)? {
             Some(values) => self.compute.tensor(values, shape),
+            None => Ok(Tensor::zeros((), self.compute.dtype(), &self.compute.device)?),
+        }
+    }
+
+    /// A table of positions in the towers' number format: `fit` makes one where the
+    /// checkpoint's is for another size.
+    pub(crate) fn positions(&mut self, name: &str, shape: [usize; 2], fit: Fit) -> Result<Tensor> {
+        match self.loader.fitted_values(name, &shape, |values, from| fit(values, from, shape))? {
+            Some(values) => self.compute.tensor(values, &shape),
             None => Ok(Tensor::zeros((), self.compute.dtype(), &self.compute.device)?),
         }
     }

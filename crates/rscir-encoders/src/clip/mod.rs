@@ -11,6 +11,7 @@ mod nn;
 mod open_clip;
 pub(crate) mod pixels;
 mod pool;
+mod positions;
 pub(crate) mod read;
 mod resnet;
 mod text;

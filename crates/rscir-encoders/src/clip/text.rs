@@ -6,6 +6,7 @@ use super::block::{OPEN_CLIP, Stack};
 use super::config::{TextConfig, TextPool};
 use super::load::Weights;
 use super::nn::{Buffer, LayerNorm, Linear};
+use super::positions::resize_line;
 use crate::Result;
 
 /// A text tower: token ids in, vectors out.
@@ -27,10 +28,10 @@ const KEPT_POSITIONS: usize = 20;
 /// anew for longer texts, in the other.
 fn positions(weights: &mut Weights<'_, '_>, context: usize, width: usize) -> Result<Tensor> {
     const LATER: &str = "positional_embedding_res";
-    let first = weights.tensor("positional_embedding", &[context, width])?;
     if !weights.loader.checkpoint().contains(LATER) {
-        return Ok(first);
+        return weights.positions("positional_embedding", [context, width], resize_line);
     }
+    let first = weights.tensor("positional_embedding", &[context, width])?;
     let later = weights.tensor(LATER, &[context, width])?;
     let fit = [&first, &later].iter().all(|table| table.dims() == [context, width]);
     match context.checked_sub(KEPT_POSITIONS).filter(|_| fit) {

@@ -10,7 +10,7 @@ use super::resnet::ModifiedResNet;
 use super::text::{Injection, TextTransformer};
 use super::vision::VisionTransformer;
 use crate::Result;
-use crate::weights::{Checkpoint, Loader};
+use crate::weights::{Checkpoint, Loader, Resized};
 
 /// Images that a CPU encodes at a time: enough rows for its matrix products, few enough that the values between two of
 /// them stay in its caches.
@@ -29,6 +29,7 @@ pub(crate) struct Towers {
     normalization: Normalization,
     compute: Compute,
     config: ClipConfig,
+    resized: Vec<Resized>,
 }
 
 enum Vision {
@@ -61,8 +62,14 @@ impl Towers {
             }
         };
         let text = TextTransformer::load(&mut weights, &config.text, config.dim)?;
+        let resized = loader.resized().to_vec();
         loader.finish()?;
-        Ok(Self { vision, text, normalization, compute, config: *config })
+        Ok(Self { vision, text, normalization, compute, config: *config, resized })
+    }
+
+    /// The tables that were made to fit.
+    pub(crate) fn resized(&self) -> &[Resized] {
+        &self.resized
     }
 
     /// The vectors of prepared images of the tower's size, `[images, dim]`, not normalised.

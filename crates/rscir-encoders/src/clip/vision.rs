@@ -9,6 +9,7 @@ use super::load::Weights;
 use super::nn::{Buffer, LayerNorm, Linear};
 use super::pixels::{Windows, channels_last};
 use super::pool::AttentionPool;
+use super::positions::resize_grid;
 use crate::Result;
 
 /// An image tower: patches in, vectors out.
@@ -84,7 +85,8 @@ impl VisionTransformer {
             class,
             // timm keeps a batch dimension.
             positions: match config.names {
-                VitNames::OpenClip => weights.tensor(names.positions, &[tokens, width])?,
+                VitNames::OpenClip if siglip => weights.tensor(names.positions, &[tokens, width])?,
+                VitNames::OpenClip => weights.positions(names.positions, [tokens, width], resize_grid)?,
                 VitNames::Timm => weights.tensor(names.positions, &[1, tokens, width])?,
             },
             norm_first: match config.norm_first {

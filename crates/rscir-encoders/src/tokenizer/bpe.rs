@@ -276,7 +276,7 @@ mod tests {
     fn a_word_beyond_what_is_read_has_the_tokens_of_the_whole_word() {
         let clip = ClipBpe::new().unwrap();
         let enough = clip.enough(75);
-        for unit in ["a", "ab", "\u{1f602}", "!", "!?", "harbor", "7x", "\u{4e2d}", "zq\u{e9}"] {
+        for unit in ["a", "\u{1f602}", "!?", "harbor", "7x"] {
             // More than a piece, and more than decides the first tokens.
             let long = unit.repeat((enough + (1 << 20)) / unit.len());
             let whole = clip.encode_whole(&long);

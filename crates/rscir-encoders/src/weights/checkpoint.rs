@@ -26,8 +26,18 @@ pub enum Format {
     TorchScript,
 }
 
-/// Prefixes that training wrappers put before every name: `DataParallel`, Lightning's modules, `torch.compile`.
-const WRAPPERS: [&str; 3] = ["module.", "model.", "_orig_mod."];
+/// Prefixes that training wrappers put before every name: `DataParallel`, Lightning's modules, `torch.compile`, FairScale,
+/// modules that hold a CLIP, PEFT.
+const WRAPPERS: [&str; 8] = [
+    "module.",
+    "model.",
+    "_orig_mod.",
+    "_forward_module.",
+    "clip.",
+    "clip_model.",
+    "network.",
+    "base_model.model.",
+];
 
 /// Tensors that a checkpoint may have; a whole training state of the largest CLIP has under ten thousand.
 pub(super) const MOST_TENSORS: usize = 1 << 16;
@@ -57,7 +67,17 @@ pub struct Checkpoint {
     files: Vec<MappedFile>,
     storages: Vec<Storage>,
     tensors: BTreeMap<String, Tensor>,
+    state: ChosenState,
     sha256: OnceLock<String>,
+}
+
+/// The state dicts of a file that has them under keys, and the one that was taken.
+#[derive(Debug, Default)]
+pub(super) struct ChosenState {
+    pub(super) taken: Option<String>,
+    pub(super) found: Vec<String>,
+    /// It is the one that is taken unless another is asked for.
+    pub(super) is_default: bool,
 }
 
 /// A run of bytes in a file that tensors are views of.
@@ -170,16 +190,17 @@ pub(super) struct Contents {
     pub(super) format: Format,
     pub(super) storages: Vec<Storage>,
     pub(super) tensors: BTreeMap<String, Tensor>,
+    pub(super) state: ChosenState,
 }
 
 impl Contents {
-    /// Reads one file of any format but an index.
-    pub(super) fn of(file: &MappedFile) -> Result<Self> {
+    /// Reads one file of any format but an index; `wanted` is the state dict to take.
+    pub(super) fn of(file: &MappedFile, wanted: Option<&str>) -> Result<Self> {
         let bytes = file.bytes();
         let found = if bytes.starts_with(&zip::LOCAL) {
-            return torch::read_zip(file);
+            return torch::read_zip(file, wanted);
         } else if bytes.starts_with(legacy::MAGIC) {
-            return legacy::read(file);
+            return legacy::read(file, wanted);
         } else if bytes.get(8) == Some(&b'{') {
             return safetensors::read(file);
         } else if bytes.is_empty() {
@@ -198,24 +219,47 @@ impl Contents {
 impl Checkpoint {
     /// Opens a checkpoint, its format told by its content.
     ///
-    /// Names are those of the model: a state dict may lie under `state_dict`, `model_state_dict` or `model`, and prefixes
-    /// that all names share because the model was wrapped (`module.`, `model.`, `_orig_mod.`) are taken off.
+    /// Names are those of the model: a state dict may lie under `state_dict`, `model_state_dict` or `model`, or, where none
+    /// lies there, under `ema`, `ema_state_dict`, `model_ema` and the like, with other tensors beside it; prefixes that all
+    /// names share because the model was wrapped (`module.`, `model.`, `_orig_mod.`, `clip.` and more, also several) are
+    /// taken off.
     ///
     /// # Errors
-    /// A file that cannot be read, is damaged, asks for anything to be executed, or whose tensors do not lie in it.
+    /// A file that cannot be read, is damaged, asks for anything to be executed, or whose tensors do not lie in it;
+    /// [`Error::StateDict`] if it holds several state dicts of which none is the obvious one.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
+        Self::open_chosen(path.as_ref(), None)
+    }
+
+    /// Opens a checkpoint as [`Checkpoint::open`] does, and takes the state dict under this key, such as `ema`. A key that
+    /// lies under others may be given with them: `model.ema`.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`]; [`Error::StateDict`] if there is no such state dict.
+    pub fn open_state_dict(path: impl AsRef<Path>, key: &str) -> Result<Self> {
+        Self::open_chosen(path.as_ref(), Some(key))
+    }
+
+    pub(crate) fn open_chosen(path: &Path, wanted: Option<&str>) -> Result<Self> {
         let file = MappedFile::open(path)?;
-        if file.bytes().trim_ascii_start().starts_with(b"{") {
+        let opened = if file.bytes().trim_ascii_start().starts_with(b"{") {
             let (files, contents) = sharded::read(&file)?;
-            return Ok(Self::new(path, files, contents));
+            Self::new(path, files, contents)
+        } else {
+            let contents = Contents::of(&file, wanted)?;
+            Self::new(path, vec![file], contents)
+        };
+        match wanted {
+            Some(wanted) if opened.state.taken.is_none() => {
+                let found = opened.state.found;
+                Err(Error::StateDict { path: path.to_owned(), wanted: Some(wanted.into()), found })
+            }
+            _ => Ok(opened),
         }
-        let contents = Contents::of(&file)?;
-        Ok(Self::new(path, vec![file], contents))
     }
 
     fn new(path: &Path, files: Vec<MappedFile>, contents: Contents) -> Self {
-        let Contents { format, storages, mut tensors } = contents;
+        let Contents { format, storages, mut tensors, state } = contents;
         while let Some(prefix) = WRAPPERS.into_iter().find(|prefix| {
             !tensors.is_empty()
                 && tensors.keys().all(|name| name.len() > prefix.len() && name.starts_with(prefix))
@@ -223,7 +267,7 @@ impl Checkpoint {
             tensors =
                 tensors.into_iter().map(|(name, tensor)| (name[prefix.len()..].to_owned(), tensor)).collect();
         }
-        Self { path: path.to_owned(), format, files, storages, tensors, sha256: OnceLock::new() }
+        Self { path: path.to_owned(), format, files, storages, tensors, state, sha256: OnceLock::new() }
     }
 
     /// The file that was opened.
@@ -234,6 +278,25 @@ impl Checkpoint {
     /// Its format.
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// The key of the state dict that was taken, such as `model_state_dict`; `None` where the file is one itself.
+    pub fn state_dict(&self) -> Option<&str> {
+        self.state.taken.as_deref()
+    }
+
+    /// The keys of all state dicts in the file. Where there is more than one, [`Checkpoint::open_state_dict`] chooses.
+    pub fn state_dicts(&self) -> &[String] {
+        &self.state.found
+    }
+
+    /// The hash of the file, followed by the key of the state dict where that is not the one that is taken by default: equal
+    /// lines, equal weights. It is [`EncoderSpec::weights_sha256`](rscir_core::EncoderSpec::weights_sha256).
+    pub fn identity(&self) -> String {
+        match &self.state.taken {
+            Some(taken) if !self.state.is_default => format!("{}:{taken}", self.sha256()),
+            _ => self.sha256().into(),
+        }
     }
 
     /// The names of all tensors, in alphabetical order.

@@ -16,7 +16,7 @@ pub(super) const MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\x
 /// `PROTOCOL_VERSION` in torch/serialization.py.
 const VERSION: i64 = 1001;
 
-pub(super) fn read(file: &MappedFile) -> Result<Contents> {
+pub(super) fn read(file: &MappedFile, wanted: Option<&str>) -> Result<Contents> {
     let wrong = |problem| Error::Torch { path: file.path().to_owned(), problem };
     let bytes = file.bytes();
     let mut position = MAGIC.len();
@@ -72,8 +72,8 @@ pub(super) fn read(file: &MappedFile) -> Result<Contents> {
         storages.push(storage);
         position = end;
     }
-    let tensors = torch::collect(file, &objects, |key| {
+    let (state, tensors) = torch::collect(file, &objects, wanted, |key| {
         by_key.get(key).copied().ok_or_else(|| wrong("a tensor's storage is missing"))
     })?;
-    Ok(Contents { format: Format::TorchLegacy, storages, tensors })
+    Ok(Contents { format: Format::TorchLegacy, storages, tensors, state })
 }

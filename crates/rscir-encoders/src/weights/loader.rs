@@ -73,15 +73,51 @@ impl fmt::Display for TensorProblem {
 }
 
 impl TensorProblem {
-    /// Problems one to a line, not more than fit a screen.
+    /// Names of the kinds, in the order in which [`TensorProblem::kind`] counts them.
+    const KINDS: [&str; 4] = ["missing", "unexpected", "of another shape", "with values that are not finite"];
+
+    fn kind(&self) -> usize {
+        match self {
+            Self::Missing { .. } => 0,
+            Self::Unexpected { .. } => 1,
+            Self::Shape { .. } => 2,
+            Self::NonFinite { .. } => 3,
+        }
+    }
+
+    /// Ten problems at most, one to a line, of every kind some, and how many there are of each.
     pub(crate) fn lines(problems: &[Self]) -> String {
-        const MOST: usize = 40;
-        let mut lines: String = problems.iter().take(MOST).map(|problem| format!("\n  {problem}")).collect();
-        if let Some(more) = problems.len().checked_sub(MOST + 1) {
-            lines += &format!("\n  and {} more", more + 1);
+        const MOST: usize = 10;
+        let mut counts = [0; Self::KINDS.len()];
+        // The first of each kind, the second of each, and so on.
+        let mut ranked: Vec<(usize, usize)> = Vec::with_capacity(problems.len());
+        for (at, problem) in problems.iter().enumerate() {
+            ranked.push((counts[problem.kind()], at));
+            counts[problem.kind()] += 1;
+        }
+        ranked.sort_unstable();
+        let mut shown: Vec<usize> = ranked.into_iter().take(MOST).map(|(_, at)| at).collect();
+        shown.sort_unstable();
+        let mut lines: String = shown.iter().map(|at| format!("\n  {}", problems[*at])).collect();
+        if problems.len() > shown.len() {
+            let counts = counts.into_iter().zip(Self::KINDS).filter(|(count, _)| *count > 0);
+            let counts: Vec<String> = counts.map(|(count, kind)| format!("{count} {kind}")).collect();
+            lines += &format!("\n  in all: {}", counts.join(", "));
         }
         lines
     }
+}
+
+/// A tensor that was made to fit another size of the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Resized {
+    /// Its name.
+    pub name: String,
+    /// The shape in the checkpoint.
+    pub from: Vec<usize>,
+    /// The shape that the model needs.
+    pub to: Vec<usize>,
 }
 
 /// Elements of a tensor that is worth a call to the system.
@@ -108,12 +144,19 @@ pub struct Loader<'c> {
     device: Device,
     taken: HashSet<String>,
     problems: Vec<TensorProblem>,
+    resized: Vec<Resized>,
 }
 
 impl<'c> Loader<'c> {
     /// A loader that puts tensors on a device.
     pub fn new(checkpoint: &'c Checkpoint, device: &Device) -> Self {
-        Self { checkpoint, device: device.clone(), taken: HashSet::new(), problems: Vec::new() }
+        Self {
+            checkpoint,
+            device: device.clone(),
+            taken: HashSet::new(),
+            problems: Vec::new(),
+            resized: Vec::new(),
+        }
     }
 
     /// The checkpoint it reads.
@@ -165,6 +208,33 @@ impl<'c> Loader<'c> {
         Ok(None)
     }
 
+    /// As [`Loader::values`], for a tensor that may be of another size: `fit` makes the model's of the checkpoint's values
+    /// and shape, or refuses. What was made is in [`Loader::resized`].
+    pub(crate) fn fitted_values(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        fit: impl FnOnce(&[f32], &[usize]) -> Option<Vec<f32>>,
+    ) -> Result<Option<Cow<'c, [f32]>>> {
+        let Some(from) = self.checkpoint.shape(name).filter(|from| *from != shape) else {
+            return self.values(name, shape);
+        };
+        let values = self.checkpoint.tensor_f32(name, from)?;
+        if first_non_finite(&values).is_none()
+            && let Some(values) = fit(&values, from)
+        {
+            self.taken.insert(name.to_owned());
+            self.resized.push(Resized { name: name.into(), from: from.to_vec(), to: shape.to_vec() });
+            return Ok(Some(values.into()));
+        }
+        self.values(name, shape)
+    }
+
+    /// The tensors that were made to fit so far.
+    pub(crate) fn resized(&self) -> &[Resized] {
+        &self.resized
+    }
+
     /// Marks all tensors whose names begin with a prefix as known and not needed, for a model that is loaded in part.
     pub fn skip(&mut self, prefix: &str) {
         let names = self.checkpoint.names().filter(|name| name.starts_with(prefix));
@@ -191,8 +261,37 @@ impl<'c> Loader<'c> {
         if self.problems.is_empty() {
             return Ok(());
         }
-        Err(Error::Weights { path: self.checkpoint.path().to_owned(), problems: self.problems })
+        let prefix = foreign_prefix(&self.problems);
+        Err(Error::Weights { path: self.checkpoint.path().to_owned(), problems: self.problems, prefix })
     }
+}
+
+/// What stands before names of a CLIP in at least two of the unexpected ones: the shortest such prefix.
+fn foreign_prefix(problems: &[TensorProblem]) -> Option<String> {
+    // Beginnings of open_clip's and Hugging Face's names.
+    const BEGINNINGS: [&str; 7] = [
+        "visual.",
+        "transformer.resblocks.",
+        "token_embedding.",
+        "positional_embedding",
+        "ln_final.",
+        "text_model.",
+        "vision_model.",
+    ];
+    let prefix = |name: &str| {
+        let places = BEGINNINGS.iter().filter_map(|beginning| name.find(beginning));
+        let place = places.min().filter(|place| *place > 0 && name[..*place].ends_with('.'))?;
+        Some(name[..place].to_owned())
+    };
+    let mut prefixes: Vec<String> = problems
+        .iter()
+        .filter_map(|problem| match problem {
+            TensorProblem::Unexpected { name, .. } => prefix(name),
+            _ => None,
+        })
+        .collect();
+    prefixes.sort_unstable_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
+    prefixes.array_windows().find(|[a, b]| a == b).map(|[prefix, _]| prefix.clone())
 }
 
 /// The first value that is infinite or not a number. Blocks are tested without branches, at the speed of memory.

@@ -15,11 +15,12 @@ mod mapped;
 mod rename;
 mod safetensors;
 mod sharded;
+mod state_dict;
 mod torch;
 mod zip;
 
 pub use checkpoint::{Checkpoint, Format};
 pub use dtype::Dtype;
-pub use loader::{Loader, TensorProblem};
+pub use loader::{Loader, Resized, TensorProblem};
 #[cfg(feature = "hub")]
 pub(crate) use mapped::MappedFile;

@@ -5,7 +5,8 @@ use safetensors::SafeTensors;
 use safetensors::tensor::Dtype as Stored;
 
 use super::checkpoint::{
-    Contents, Format, LONGEST_NAME, MOST_DIMENSIONS, MOST_TENSORS, Storage, Tensor, View, c_strides,
+    ChosenState, Contents, Format, LONGEST_NAME, MOST_DIMENSIONS, MOST_TENSORS, Storage, Tensor, View,
+    c_strides,
 };
 use super::dtype::Dtype;
 use super::mapped::MappedFile;
@@ -52,7 +53,8 @@ pub(super) fn read(file: &MappedFile) -> Result<Contents> {
         storages.push(storage);
         tensors.insert(name, Tensor { dtype, shape, parts: vec![view] });
     }
-    Ok(Contents { format: Format::Safetensors, storages, tensors })
+    let state = ChosenState::default();
+    Ok(Contents { format: Format::Safetensors, storages, tensors, state })
 }
 
 fn dtype(stored: Stored) -> Option<Dtype> {

@@ -36,7 +36,8 @@ pub(super) fn read(index_file: &MappedFile) -> Result<(Vec<MappedFile>, Contents
         by_shard.entry(shard).or_default().push(tensor);
     }
     let mut files = Vec::new();
-    let mut all = Contents { format: Format::Sharded, storages: Vec::new(), tensors: BTreeMap::new() };
+    let (storages, tensors, state) = Default::default();
+    let mut all = Contents { format: Format::Sharded, storages, tensors, state };
     for (shard, names) in by_shard {
         let wrong = |tensor: &str, problem| Error::Shard {
             path: path.to_owned(),
@@ -52,7 +53,7 @@ pub(super) fn read(index_file: &MappedFile) -> Result<(Vec<MappedFile>, Contents
             return Err(wrong(first, "there are too many shards or tensors"));
         }
         let file = MappedFile::open(&folder.join(shard))?;
-        let Contents { storages, mut tensors, .. } = Contents::of(&file)?;
+        let Contents { storages, mut tensors, .. } = Contents::of(&file, None)?;
         let base = all.storages.len();
         all.storages.extend(storages.into_iter().map(|storage| storage.of_file(files.len())));
         for name in names {

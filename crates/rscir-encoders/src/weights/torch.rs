@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use rscir_pickle::{Entries, Items, Kind, Pickle, Reader, Value, numpy};
+use rscir_pickle::{Global, Items, Kind, Pickle, Reader, Value, numpy};
 
 use super::checkpoint::{
-    Contents, Format, LONGEST_NAME, MOST_DIMENSIONS, MOST_TENSORS, Storage, Tensor, View,
+    ChosenState, Contents, Format, LONGEST_NAME, MOST_DIMENSIONS, MOST_TENSORS, Storage, Tensor, View,
 };
 use super::dtype::Dtype;
 use super::mapped::MappedFile;
+use super::state_dict::{NoChoice, StateDicts};
 use super::zip;
 use crate::error::{Error, Result};
 
@@ -19,6 +20,11 @@ const GLOBALS: &[&str] = &[
     "torch._utils._rebuild_tensor",
     "torch._utils._rebuild_tensor_v2",
     "torch._utils._rebuild_parameter",
+    "torch._utils._rebuild_parameter_with_state",
+    "torch._tensor._rebuild_from_type_v2",
+    "torch.Tensor",
+    "torch.nn.parameter.Parameter",
+    "torch.nn.parameter.Buffer",
     "torch.DoubleStorage",
     "torch.FloatStorage",
     "torch.HalfStorage",
@@ -52,12 +58,6 @@ const GLOBALS: &[&str] = &[
     "torch.torch_version.TorchVersion",
 ];
 
-/// Keys under which training scripts keep the state dict, in the order in which they are tried.
-const NESTED: [&str; 3] = ["state_dict", "model_state_dict", "model"];
-
-/// How deep [`NESTED`] keys may lie in each other.
-const DEEPEST_DICT: usize = 4;
-
 /// How deep the modules of a TorchScript archive may lie in each other; those of a CLIP are six deep.
 const DEEPEST_MODULE: usize = 64;
 
@@ -75,7 +75,7 @@ pub(super) fn unpickle<'b>(file: &MappedFile, bytes: &'b [u8], part: &'static st
 }
 
 /// Reads a zip archive of `torch.save` or `torch.jit.save`.
-pub(super) fn read_zip(file: &MappedFile) -> Result<Contents> {
+pub(super) fn read_zip(file: &MappedFile, wanted: Option<&str>) -> Result<Contents> {
     let wrong = |problem| Error::Torch { path: file.path().to_owned(), problem };
     let archive = zip::Archive::read(file)?;
     // All records lie in one folder, named after the file that was saved.
@@ -101,7 +101,7 @@ pub(super) fn read_zip(file: &MappedFile) -> Result<Contents> {
     let pickle = unpickle(file, archive.content(&format!("{root}/data.pkl"))?, "data.pkl")?;
     let mut storages = Vec::new();
     let mut by_key = BTreeMap::new();
-    let tensors = collect(file, &pickle, |key| {
+    let (state, tensors) = collect(file, &pickle, wanted, |key| {
         if let Some(&found) = by_key.get(key) {
             return Ok(found);
         }
@@ -115,17 +115,19 @@ pub(super) fn read_zip(file: &MappedFile) -> Result<Contents> {
     let code = format!("{root}/code/");
     let script = archive.names().any(|name| name.starts_with(&code));
     let format = if script { Format::TorchScript } else { Format::TorchZip };
-    Ok(Contents { format, storages, tensors })
+    Ok(Contents { format, storages, tensors, state })
 }
 
-/// All tensors of the state dict or TorchScript module in a pickle. `storage` gives the index and the length in bytes of
-/// the storage of a key.
+/// All tensors of the state dict (the one that is wanted, if there are several) or TorchScript module in a pickle, and which
+/// state dicts there are. `storage` gives the index and the length in bytes of the storage of a key.
 pub(super) fn collect(
     file: &MappedFile,
     pickle: &Pickle<'_>,
+    wanted: Option<&str>,
     mut storage: impl FnMut(&str) -> Result<(usize, usize)>,
-) -> Result<BTreeMap<String, Tensor>> {
+) -> Result<(ChosenState, BTreeMap<String, Tensor>)> {
     let mut tensors = BTreeMap::new();
+    let mut state = ChosenState::default();
     let mut insert = |name: &str, value: Value<'_>| {
         let Some(args) = rebuild_args(value) else { return Ok(()) };
         let layout = |problem| {
@@ -177,29 +179,34 @@ pub(super) fn collect(
             }
         }
     } else {
-        let entries = state_dict(root).ok_or_else(|| {
-            wrong("it holds no state dict, neither by itself nor under state_dict, model_state_dict or model")
+        let found = StateDicts::of(root);
+        let (place, entries) = found.choose(wanted).map_err(|reason| match reason {
+            NoChoice::None => {
+                wrong("it holds no state dict, neither by itself nor under state_dict, model_state_dict, model or ema")
+            }
+            NoChoice::Several => Error::StateDict {
+                path: file.path().to_owned(),
+                wanted: wanted.map(str::to_owned),
+                found: found.places(),
+            },
         })?;
+        state = ChosenState {
+            is_default: found.choose(None).is_ok_and(|(default, _)| default == place),
+            taken: Some(place.to_owned()).filter(|place| !place.is_empty()),
+            found: found.places().into_iter().filter(|place| !place.is_empty()).collect(),
+        };
         for (name, value) in entries.iter() {
             if let Some(name) = name.as_str() {
                 insert(name, value)?;
             }
         }
     }
-    Ok(tensors)
+    Ok((state, tensors))
 }
 
-/// The entries of the dict that has tensors.
-fn state_dict(root: Value<'_>) -> Option<Entries<'_>> {
-    let mut value = root;
-    for _ in 0..DEEPEST_DICT {
-        let entries = value.as_entries()?;
-        if entries.iter().any(|(_, value)| rebuild_args(value).is_some()) {
-            return Some(entries);
-        }
-        value = NESTED.iter().find_map(|key| entries.get(key))?;
-    }
-    None
+/// Whether a value is a tensor or a parameter.
+pub(super) fn is_tensor(value: Value<'_>) -> bool {
+    rebuild_args(value).is_some()
 }
 
 fn is_module(value: Value<'_>) -> bool {
@@ -228,16 +235,26 @@ impl<'p> Call<'p> {
     }
 }
 
-/// The arguments of the call that makes a tensor or parameter; nothing if the value is neither.
+/// The arguments of the call that makes a tensor or parameter; nothing if the value is neither. Attributes that either may
+/// carry are left out.
 fn rebuild_args(value: Value<'_>) -> Option<Items<'_>> {
     let mut object = value.as_object()?;
-    if object.name().is("torch._utils", "_rebuild_parameter") {
+    let is_rebuild = |name: Global<'_>| {
+        name.is("torch._utils", "_rebuild_tensor_v2") || name.is("torch._utils", "_rebuild_tensor")
+    };
+    // `(data, requires_grad, hooks)`, and the attributes.
+    let name = object.name();
+    if name.is("torch._utils", "_rebuild_parameter")
+        || name.is("torch._utils", "_rebuild_parameter_with_state")
+    {
         object = object.args().get(0)?.as_object()?;
     }
-    let name = object.name();
-    let is_tensor =
-        name.is("torch._utils", "_rebuild_tensor_v2") || name.is("torch._utils", "_rebuild_tensor");
-    is_tensor.then(|| object.args())
+    // `(function, type, its arguments, attributes)`: a tensor that carries some.
+    if object.name().is("torch._tensor", "_rebuild_from_type_v2") {
+        let args = object.args();
+        return is_rebuild(args.get(0)?.as_global()?).then(|| args.get(2)?.as_items()).flatten();
+    }
+    is_rebuild(object.name()).then(|| object.args())
 }
 
 /// The persistent id of a storage: `("storage", type, key, location, elements)`, in the legacy format also the view of

@@ -1,0 +1,95 @@
+//! Which of a pickle's dicts is the state dict: what training scripts save beside one is none.
+
+use rscir_pickle::{Entries, Value};
+
+use super::torch::is_tensor;
+
+/// Keys under which training scripts keep the state dict.
+const NESTED: [&str; 3] = ["state_dict", "model_state_dict", "model"];
+
+/// Keys under which they keep one whose weights are averaged over steps: taken where it is the only one, or asked for.
+const AVERAGED: [&str; 6] =
+    ["ema", "ema_state_dict", "state_dict_ema", "model_ema", "ema_model", "model_ema_state_dict"];
+
+/// How deep such keys may lie in each other.
+const DEEPEST: usize = 4;
+
+/// Dicts under such keys that are looked into; a small file can let them lie in each other without end.
+const MOST_LOOKS: usize = 64;
+
+/// The state dicts of a file, by their places: keys with points between them, none for the whole.
+pub(super) struct StateDicts<'p> {
+    found: Vec<(String, Entries<'p>)>,
+}
+
+/// Why no state dict can be taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NoChoice {
+    /// There is none.
+    None,
+    /// Several are alike, or none has the name that was asked for.
+    Several,
+}
+
+impl<'p> StateDicts<'p> {
+    /// Finds them: the dicts under known keys that hold tensors, or else the whole. A tensor beside such a key is a step, a
+    /// loss or a generator's state.
+    pub(super) fn of(root: Value<'p>) -> Self {
+        let mut found = Vec::new();
+        look(root, "", 0, &mut 0, &mut found);
+        Self { found }
+    }
+
+    /// Places of all.
+    pub(super) fn places(&self) -> Vec<String> {
+        self.found.iter().map(|(place, _)| place.clone()).collect()
+    }
+
+    /// The one that is asked for, by its place or one of the keys in it; the only one whose weights are not averaged, or the
+    /// only one, if none is asked for.
+    pub(super) fn choose(&self, wanted: Option<&str>) -> Result<(&str, Entries<'p>), NoChoice> {
+        if self.found.is_empty() {
+            return Err(NoChoice::None);
+        }
+        let only = |fits: &dyn Fn(&str) -> bool| {
+            let mut fitting = self.found.iter().filter(|(place, _)| fits(place));
+            match (fitting.next(), fitting.next()) {
+                (Some((place, entries)), None) => Some((place.as_str(), *entries)),
+                _ => None,
+            }
+        };
+        let chosen = match wanted {
+            Some(wanted) => only(&|place| place == wanted)
+                .or_else(|| only(&|place| place.split('.').any(|key| key == wanted))),
+            None => only(&|place| !place.split('.').any(|key| AVERAGED.contains(&key)))
+                .or_else(|| only(&|_| true)),
+        };
+        chosen.ok_or(NoChoice::Several)
+    }
+}
+
+/// Appends the state dicts in `value`, and tells whether there are any.
+fn look<'p>(
+    value: Value<'p>,
+    place: &str,
+    depth: usize,
+    looks: &mut usize,
+    found: &mut Vec<(String, Entries<'p>)>,
+) -> bool {
+    let Some(entries) = value.as_entries() else { return false };
+    *looks += 1;
+    if depth > DEEPEST || *looks > MOST_LOOKS {
+        return false;
+    }
+    let before = found.len();
+    for key in NESTED.iter().chain(&AVERAGED) {
+        if let Some(value) = entries.get(key) {
+            let place = if place.is_empty() { (*key).to_owned() } else { format!("{place}.{key}") };
+            look(value, &place, depth + 1, looks, found);
+        }
+    }
+    if found.len() == before && entries.iter().any(|(_, value)| is_tensor(value)) {
+        found.push((place.to_owned(), entries));
+    }
+    found.len() > before
+}
