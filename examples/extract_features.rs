@@ -258,7 +258,11 @@ impl<'a> FailureLog<'a> {
 
     fn add(&mut self, failure: &Failure) {
         self.count += 1;
-        self.bars.suspend(|| note!("failed: {}", text::shown(failure)));
+        let remedy = failure
+            .remedy
+            .and_then(common::notes::remedy)
+            .map_or(String::new(), |remedy| format!("; {remedy}"));
+        self.bars.suspend(|| note!("failed: {}{remedy}", text::shown(failure)));
         if let Some(file) = &mut self.file {
             let line = serde_json::json!({
                 "key": failure.key,

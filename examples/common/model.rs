@@ -11,7 +11,7 @@ use rscir::prelude::*;
 use super::bars::Bars;
 use super::out::note;
 use super::text::shown;
-use super::{check, demo};
+use super::{check, demo, notes};
 
 /// The options that choose an encoder; the demo's without any.
 #[derive(Args, Debug)]
@@ -25,6 +25,9 @@ pub struct ModelArgs {
     /// open_clip's or Hugging Face's JSON configuration of --checkpoint
     #[arg(long, value_name = "FILE", requires = "checkpoint")]
     pub config: Option<PathBuf>,
+    /// Which state dict of --checkpoint, where it holds several: ema, or its place such as model.ema
+    #[arg(long, value_name = "KEY", requires = "checkpoint")]
+    pub state_dict: Option<String>,
     /// Where to compute: cpu, cuda, cuda:1 or auto
     #[arg(long, default_value = "cpu")]
     pub device: Device,
@@ -84,7 +87,13 @@ impl ModelArgs {
             Some(wavelengths) => builder.wavelengths(wavelengths),
             None => builder,
         };
-        let encoder = builder.build().context("cannot load the model")?;
+        let builder = match &self.state_dict {
+            Some(key) => builder.state_dict(key),
+            None => builder,
+        };
+        let encoder =
+            builder.build().map_err(notes::with_state_dict_option).context("cannot load the model")?;
+        notes::say_weights(&encoder);
         if let Some(reason) = encoder.device_fallback() {
             note!("computing on the CPU: {}", shown(reason));
         }

@@ -1,7 +1,8 @@
 //! What an ingest saw and did not refuse, with what to type where it was not meant.
 
 use rscir::core::printable;
-use rscir::encoders::{ImageList, IngestReport, Noticed};
+use rscir::encoders::{Error, ImageList, IngestReport, Noticed, Remedy};
+use rscir::prelude::*;
 
 use super::out::note;
 
@@ -51,4 +52,43 @@ fn say_noticed(noticed: &Noticed, what: &str) {
             if noticed.count > first.len() { ", ..." } else { "" }
         );
     }
+}
+
+/// What to type so that an image is decoded, if anything can be.
+pub fn remedy(remedy: Remedy) -> Option<String> {
+    match remedy {
+        Remedy::Bands { bits: ..=8, .. } => Some("choose its bands: --decode \"bands=[1, 2, 3]\"".into()),
+        Remedy::Bands { .. } => Some(
+            "choose its bands and a stretch: --decode \"bands=[1, 2, 3] stretch=percentile(2, 98)\"".into(),
+        ),
+        Remedy::OtherBands { bands } => {
+            Some(format!("choose among its {bands} bands: --decode \"bands=[1, 1, 1]\""))
+        }
+        _ => None,
+    }
+}
+
+/// Says which weights were taken of several, and what was made to fit.
+pub fn say_weights(encoder: &ClipEncoder) {
+    let checkpoint = encoder.checkpoint();
+    if let (Some(taken), [_, _, ..]) = (checkpoint.state_dict(), checkpoint.state_dicts()) {
+        let others = checkpoint.state_dicts().iter().filter(|key| *key != taken);
+        let others: Vec<&str> = others.map(String::as_str).collect();
+        note!("weights: the state dict `{taken}`; --state-dict takes another: {}", others.join(", "));
+    }
+    for table in encoder.resized() {
+        note!(
+            "weights: `{}` is resized from {} to {} positions, as the configuration asks",
+            table.name,
+            table.from[0],
+            table.to[0]
+        );
+    }
+}
+
+/// Adds what to type where several state dicts leave a choice.
+pub fn with_state_dict_option(error: Error) -> anyhow::Error {
+    let is_choice = matches!(error, Error::StateDict { .. });
+    let error = anyhow::Error::from(error);
+    if is_choice { error.context("choose with --state-dict KEY") } else { error }
 }
