@@ -174,7 +174,6 @@ impl ArchiveWriter {
     }
 
     fn new(directory: Directory, manifest: Manifest, lock: LockGuard) -> Result<Self> {
-        directory.remove_unnamed(&manifest, &lock)?;
         let segments = open_segments(&directory, &manifest, Access::Map)?;
         let mut writer = Self {
             directory,
@@ -193,6 +192,8 @@ impl ArchiveWriter {
             return Err(writer.duplicate_key());
         }
         writer.schema().map_err(|error| error.in_file(&writer.directory.manifest_path()))?;
+        // Only now: with the manifest of another archive in the place of its own, its segments are named by none.
+        writer.directory.remove_unnamed(&writer.manifest, &writer.lock)?;
         Ok(writer)
     }
 
@@ -444,8 +445,12 @@ impl ArchiveWriter {
         self.segments.iter().for_each(|s| s.segment.release());
     }
 
-    /// Says which key of an archive has two rows: a foreign hand made it.
+    /// Says which file of an archive with a key that has two rows is damaged; if none is, which key it is: a foreign hand
+    /// made it.
     fn duplicate_key(&self) -> Error {
+        if let Err(damaged) = self.check_copied(0..self.segments.len()) {
+            return damaged;
+        }
         let mut rows = HashMap::new();
         let live =
             self.segments.iter().zip(&self.manifest.segments).flat_map(|(s, entry)| {
@@ -453,7 +458,8 @@ impl ArchiveWriter {
             });
         for (second, key) in live.enumerate() {
             if let Some(first) = rows.insert(key, second) {
-                return Error::DuplicateKey { key: key.into(), first, second };
+                let twice = Error::DuplicateKey { key: key.into(), first, second };
+                return twice.in_file(&self.directory.manifest_path());
             }
         }
         Error::SegmentRows { path: self.directory.manifest_path(), segment: 0 }

@@ -276,3 +276,27 @@ fn rows_of_a_damaged_segment_are_never_written_under_a_new_checksum() {
         assert!(verify_with(storage, DIR).unwrap().is_sound(), "{name} after the repair");
     }
 }
+
+#[test]
+fn a_damaged_key_does_not_cost_another_row() {
+    let store = store(Precision::F32);
+    // The segment of one row, whose key becomes that of a row that is not there.
+    let (path, mut bytes) = files(&store)
+        .into_iter()
+        .filter(|(path, _)| path.extension().unwrap() == "safetensors")
+        .min_by_key(|(_, bytes)| bytes.len())
+        .unwrap();
+    let at = bytes.windows(15).position(|key| key == b"tiles/00016.png").unwrap();
+    bytes[at + 9] ^= 8;
+    store.put(&path, &bytes);
+    let storage = Arc::new(store.restart(Pending::Kept));
+    let mut writer = ArchiveWriter::open_with(storage.clone(), DIR).unwrap();
+    assert_eq!(key(96), "tiles/00096.png");
+    for step in [Step::Commit(vec![96], 2), Step::Delete(vec![96])] {
+        let refused = Error::from(take(&mut writer, &step).unwrap_err());
+        assert!(matches!(&refused, Error::Damaged { path: named } if *named == path), "{refused}");
+    }
+    take(&mut writer, &Step::Commit(vec![97], 2)).unwrap();
+    drop(writer);
+    assert_eq!(verify_with(storage, DIR).unwrap().damage[0].path, path);
+}

@@ -235,6 +235,18 @@ fn a_manifest_that_claims_a_terabyte_is_refused_before_it_is_read() {
 }
 
 #[test]
+fn a_manifest_of_another_archive_costs_no_segment() {
+    let (bed, other) = (Bed::new(), Bed::new());
+    take(&mut writer(&other.archive).unwrap(), &Step::CompactSorted).unwrap();
+    let manifest = bed.archive.join("manifest.json");
+    let own = fs::read(&manifest).unwrap();
+    fs::copy(other.archive.join("manifest.json"), &manifest).unwrap();
+    assert!(matches!(writer(&bed.archive), Err(Error::MissingSegment { .. })));
+    fs::write(manifest, own).unwrap();
+    assert_eq!(content(&DiskArchive::open(&bed.archive).unwrap()), truth());
+}
+
+#[test]
 fn an_archive_is_created_beside_files_of_nobody_else() {
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("tiles.rscir");

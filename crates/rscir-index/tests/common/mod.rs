@@ -150,3 +150,17 @@ pub(crate) fn eventful(rows: usize, batch: usize) -> Vec<Step> {
     steps.insert(third, Step::Commit((0..batch).rev().collect(), 2));
     steps
 }
+
+/// Random numbers, the same in every run: SplitMix64 (Steele, Lea, Flood 2014).
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    /// A number below `sides`.
+    pub(crate) fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 33) as usize % sides
+    }
+}
