@@ -48,6 +48,12 @@ struct Cli {
     /// How a file is seen to have changed since it was encoded
     #[arg(long, value_enum, default_value_t = Check::Time)]
     check: Check,
+    /// Replace rows of --archive that are of files in another folder, too
+    #[arg(long, requires = "archive")]
+    replace: bool,
+    /// Take rows out of --archive whose file is gone
+    #[arg(long, requires = "archive")]
+    prune: bool,
     /// Give up after more failed images than this
     #[arg(long, value_name = "N")]
     max_failures: Option<usize>,
@@ -131,6 +137,9 @@ fn encode_images(
         Check::Content => ChangeDetection::Content,
     };
     options.max_failures = cli.max_failures;
+    options.prune = cli.prune;
+    // The demo's archive is made again at will: its folder may be a copy.
+    options.replace = cli.replace || cli.archive.is_none();
     options.progress = &bars;
     options.stop = Some(common::stop_on_interrupt()?);
     if is_from_memory(cli) {
@@ -140,6 +149,7 @@ fn encode_images(
     // The demo's archive is everybody's.
     let _turn = if cli.archive.is_none() { Some(demo::take_turn()?) } else { None };
     let report = rscir::ingest_with(images, encoder, &archive, &options, &mut |f| failures.add(&f))
+        .map_err(with_advice)
         .with_context(|| format!("ingest into {}", archive.display()))?;
     let stored = DiskArchive::open(&archive)?;
     note!(
@@ -151,6 +161,8 @@ fn encode_images(
         report.failed
     );
     common::notes::say_odd(&report);
+    common::notes::say_gone(&report);
+    common::notes::say_roots(&stored);
     if report.stopped {
         anyhow::bail!("stopped: run the same command again to go on");
     }
@@ -158,6 +170,13 @@ fn encode_images(
         export(&stored, images, &labels, path)?;
     }
     failures.finish()
+}
+
+/// Adds to an error what this program can be told to do about it.
+fn with_advice(error: rscir::Error) -> anyhow::Error {
+    let is_other_root = matches!(error, rscir::Error::Encoders(rscir::encoders::Error::OtherRoot { .. }));
+    let error = anyhow::Error::new(error);
+    if is_other_root { error.context("nothing was encoded; --replace replaces the rows") } else { error }
 }
 
 /// The images, and their labels where the dataset has them.
@@ -260,7 +279,7 @@ impl<'a> FailureLog<'a> {
         self.count += 1;
         let remedy = failure
             .remedy
-            .and_then(common::notes::remedy)
+            .and_then(common::advice::of_remedy)
             .map_or(String::new(), |remedy| format!("; {remedy}"));
         self.bars.suspend(|| note!("failed: {}{remedy}", text::shown(failure)));
         if let Some(file) = &mut self.file {

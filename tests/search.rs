@@ -142,4 +142,8 @@ fn bands_are_counted_from_one() {
     // The spec of an archive counts from 0, as it always has.
     assert_eq!(DiskArchive::open(archive).unwrap().spec().decoding, "bands=[2, 1, 0]");
     extract("bands=[2, 1, 0]", "b.rscir").0.ends_with(2).says("bands are counted from 1");
+    extract("bands=[4, 1, 1]", "c.rscir")
+        .0
+        .ends_with(3)
+        .says("--decode counts them from 1, the image has 1 to 3");
 }

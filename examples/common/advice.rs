@@ -1,7 +1,7 @@
 //! What to type about an error: the libraries speak of files and values, a program knows its options.
 
 use rscir::bench;
-use rscir::encoders::{Error as EncoderError, ImageProblem};
+use rscir::encoders::{Error as EncoderError, Remedy};
 use rscir::index::Error as IndexError;
 
 /// Advice on an error, if there is any.
@@ -25,23 +25,29 @@ fn of_library(error: &rscir::Error) -> Option<String> {
     }
 }
 
-/// What a file with bands that are no picture needs.
-pub const BANDS: &str = "choose three bands, counted from 1, and a stretch, such as --decode \"bands=[3, 2, 1] \
-                         stretch=percentile(2, 98)\"";
+/// What to type so that an image is decoded.
+pub fn of_remedy(remedy: Remedy) -> Option<String> {
+    match remedy {
+        Remedy::Bands { bands, bits } => {
+            let three = match bands {
+                0..3 => "1, 2, 1",
+                3 => "1, 2, 3",
+                _ => "3, 2, 1",
+            };
+            let stretch = if bits > 8 { " stretch=percentile(2, 98)" } else { "" };
+            Some(format!("choose bands, counted from 1, such as --decode \"bands=[{three}]{stretch}\""))
+        }
+        Remedy::OtherBands { bands } => Some(format!(
+            "choose bands that are there: --decode counts them from 1, the image has 1 to {bands}"
+        )),
+        _ => None,
+    }
+}
 
 fn of_encoder(error: &EncoderError) -> Option<String> {
     Some(match error {
         EncoderError::Image { source, .. } => return of_encoder(source),
-        EncoderError::Pixels(problem) => match **problem {
-            ImageProblem::NeedsBands { .. } => BANDS.into(),
-            ImageProblem::NoBand { band, bands } => {
-                format!(
-                    "--decode counts bands from 1: it asks for band {}, the image has 1 to {bands}",
-                    band + 1
-                )
-            }
-            _ => return None,
-        },
+        EncoderError::Pixels(problem) => return problem.remedy().and_then(of_remedy),
         EncoderError::NotDownloaded { .. } | EncoderError::NotPublished { .. } => {
             "give the weights' file: --checkpoint FILE".into()
         }

@@ -98,6 +98,8 @@ fn complete(images: &ImageList, encoder: &ClipEncoder, path: &Path) -> anyhow::R
     let bars = Bars::default();
     let mut options = IngestOptions::default();
     options.progress = &bars;
+    // The repository may be a copy of the one that the archive was made from.
+    options.replace = true;
     let report = rscir::ingest_with(images, encoder, path, &options, &mut |failure| {
         bars.suspend(|| note!("failed: {}", shown(&failure)));
     })?;

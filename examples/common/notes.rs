@@ -1,10 +1,11 @@
 //! What an ingest saw and did not refuse, with what to type where it was not meant.
 
 use rscir::core::printable;
-use rscir::encoders::{Error, ImageList, IngestReport, Noticed, Remedy};
+use rscir::encoders::{Error, ImageList, IngestReport, Noticed};
 use rscir::prelude::*;
 
 use super::out::note;
+use super::text::shown;
 
 /// Says which images of a folder are not read or were left out.
 pub fn say_left_out(images: &ImageList) {
@@ -54,20 +55,6 @@ fn say_noticed(noticed: &Noticed, what: &str) {
     }
 }
 
-/// What to type so that an image is decoded, if anything can be.
-pub fn remedy(remedy: Remedy) -> Option<String> {
-    match remedy {
-        Remedy::Bands { bits: ..=8, .. } => Some("choose its bands: --decode \"bands=[1, 2, 3]\"".into()),
-        Remedy::Bands { .. } => Some(
-            "choose its bands and a stretch: --decode \"bands=[1, 2, 3] stretch=percentile(2, 98)\"".into(),
-        ),
-        Remedy::OtherBands { bands } => {
-            Some(format!("choose among its {bands} bands: --decode \"bands=[1, 1, 1]\""))
-        }
-        _ => None,
-    }
-}
-
 /// Says which weights were taken of several, and what was made to fit.
 pub fn say_weights(encoder: &ClipEncoder) {
     let checkpoint = encoder.checkpoint();
@@ -91,4 +78,24 @@ pub fn with_state_dict_option(error: Error) -> anyhow::Error {
     let is_choice = matches!(error, Error::StateDict { .. });
     let error = anyhow::Error::from(error);
     if is_choice { error.context("choose with --state-dict KEY") } else { error }
+}
+
+/// Says how many rows are of files that are gone, and what became of them.
+pub fn say_gone(report: &IngestReport) {
+    if let Some(reason) = &report.not_pruned {
+        note!("no row was taken out: {}", shown(reason));
+    }
+    if let Some(first) = report.gone.first() {
+        let what = if report.pruned > 0 { "were taken out" } else { "are kept; --prune takes them out" };
+        note!("{} rows of files that are gone, such as {}, {what}", report.gone.len(), printable(first));
+    }
+}
+
+/// Says which folders the rows are from, if there are several.
+pub fn say_roots(archive: &DiskArchive) {
+    let roots = archive.roots();
+    if roots.len() > 1 {
+        let roots: Vec<_> = roots.iter().map(|root| printable(root)).collect();
+        note!("the archive has rows from {} folders: {}", roots.len(), roots.join(", "));
+    }
 }

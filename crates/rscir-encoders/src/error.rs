@@ -307,6 +307,23 @@ pub enum Error {
     /// An image cannot be decoded.
     #[error(transparent)]
     Pixels(Box<crate::ImageProblem>),
+    /// Images would replace rows that are of files in another folder.
+    #[error(
+        "{rows} rows, such as that of {key:?}, are of files in {root}, and other files in {given} would replace them: ingest \
+         these into an archive of their own, or allow the ingest to replace rows",
+        root = root.display(),
+        given = given.display()
+    )]
+    OtherRoot {
+        /// The key of the first of these rows, in the order of the list.
+        key: String,
+        /// The folder that its file is in.
+        root: PathBuf,
+        /// The folder that is ingested.
+        given: PathBuf,
+        /// How many rows would be replaced.
+        rows: usize,
+    },
     /// More images failed than the ingest was told to bear.
     #[error(
         "more than {limit} images failed, and the ingest gave up: what was committed stays; look at the reported failures"

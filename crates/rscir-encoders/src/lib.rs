@@ -47,8 +47,8 @@ pub use images::{
     DecodeOptions, ImageProblem, Oddities, Remedy, RgbImage, Stretch, decode, decode_with_oddities,
 };
 pub use pipeline::{
-    ChangeDetection, Failure, IMAGE_EXTENSIONS, ImageList, IngestOptions, IngestReport, LeftOut, Noticed,
-    OddImages, Stage, ingest,
+    ChangeDetection, Failure, IMAGE_EXTENSIONS, ImageList, IngestOptions, IngestReport, LeftOut, NotPruned,
+    Noticed, OddImages, Stage, ingest, real_folder,
 };
 pub use preprocess::{Interpolation, Preprocessing, Preprocessor, ResizeMode};
 pub use registry::{HubFile, Model, models};

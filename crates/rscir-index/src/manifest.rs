@@ -26,6 +26,9 @@ pub(crate) struct Manifest {
     version: u32,
     pub(crate) spec: EncoderSpec,
     pub(crate) precision: Precision,
+    /// Folders that the rows are from, if that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) roots: Vec<String>,
     pub(crate) segments: Vec<SegmentEntry>,
 }
 
@@ -52,7 +55,8 @@ impl SegmentEntry {
 impl Manifest {
     /// Of an archive without rows.
     pub(crate) fn new(spec: EncoderSpec, precision: Precision) -> Self {
-        Self { format: FORMAT.into(), version: VERSION, spec, precision, segments: Vec::new() }
+        let (roots, segments) = (Vec::new(), Vec::new());
+        Self { format: FORMAT.into(), version: VERSION, spec, precision, roots, segments }
     }
 
     /// Number of rows that are not deleted.
@@ -153,6 +157,15 @@ mod tests {
         let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(json["segments"][0]["deleted"], serde_json::json!([[2, 3]]));
         assert_eq!(json["spec"]["dim"], 4);
+    }
+
+    #[test]
+    fn folders_are_kept_and_archives_from_before_them_are_read() {
+        let bytes = with(|s| s.replace("\"segments\"", "\"roots\":[\"/tiles\"],\"segments\""));
+        let kept = read(&bytes).unwrap();
+        assert_eq!(kept.roots, ["/tiles"]);
+        assert_eq!(kept.to_bytes(Path::new("")).unwrap(), bytes);
+        assert!(!String::from_utf8(with(|s| s)).unwrap().contains("roots"));
     }
 
     #[test]

@@ -117,6 +117,11 @@ impl DiskArchive {
         self.manifest.precision
     }
 
+    /// The folders that the rows are from, absolute paths; empty if that is not known.
+    pub fn roots(&self) -> &[String] {
+        &self.manifest.roots
+    }
+
     /// What the row was encoded from.
     ///
     /// # Panics

@@ -212,6 +212,33 @@ impl ArchiveWriter {
         self.manifest.precision
     }
 
+    /// The folders that the rows are from, absolute paths; empty if that is not known.
+    pub fn roots(&self) -> &[String] {
+        &self.manifest.roots
+    }
+
+    /// Keeps the folders that the rows are from, durably.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Poisoned`].
+    pub fn set_roots(&mut self, roots: Vec<String>) -> Result<()> {
+        self.check_health()?;
+        if roots == self.manifest.roots {
+            return Ok(());
+        }
+        let mut manifest = self.manifest.clone();
+        manifest.roots = roots;
+        self.publish(manifest, Vec::new())
+    }
+
+    /// The keys of all rows, in no order that means anything.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.segments
+            .iter()
+            .zip(&self.manifest.segments)
+            .flat_map(|(s, entry)| entry.deleted.gaps(entry.rows).flatten().map(|row| s.segment.key(row)))
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.index.len()

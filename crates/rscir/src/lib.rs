@@ -24,6 +24,7 @@
 //! to the same bytes; none is on unless asked for.
 
 mod error;
+mod roots;
 mod verbs;
 
 pub use error::{Error, Result};

@@ -4,6 +4,7 @@ use rscir_core::{Archive, ComposedQuery, ImageEncoder, Method, Precision};
 use rscir_encoders::{Failure, ImageList, IngestOptions, IngestReport};
 use rscir_index::{ArchiveWriter, DiskArchive, Hit};
 
+use crate::roots::Roots;
 use crate::{Error, Result};
 
 /// What [`ingest`] leaves: the archive, and how it went.
@@ -25,7 +26,7 @@ pub struct Ingested {
 /// [`ingest_with`].
 ///
 /// # Errors
-/// If the folder cannot be listed, the archive was made by another encoder or is in use by another writer, or the
+/// If the folder cannot be listed, rows of files in another folder would be replaced, the archive was made by another encoder or is in use by another writer, or the
 /// encoder or the disk fails.
 pub fn ingest(
     folder: impl AsRef<Path>,
@@ -42,6 +43,10 @@ pub fn ingest(
 
 /// [`ingest`] of a list of images, with options; each failure is handed to `on_failure`.
 ///
+/// The archive remembers the folders that its rows are from. Rows of another folder are replaced only if the options say so;
+/// new ones are taken from anywhere. A folder that was moved, its files unchanged, is the same folder. Rows whose file is in
+/// none of these folders any more are [told of](IngestReport::gone), and taken out if the options say so.
+///
 /// # Errors
 /// As [`ingest`], and if more images fail than the options allow.
 pub fn ingest_with(
@@ -52,7 +57,12 @@ pub fn ingest_with(
     on_failure: &mut dyn FnMut(Failure),
 ) -> Result<IngestReport> {
     let mut writer = ArchiveWriter::open_or_create(&archive, encoder.spec().clone(), Precision::F32)?;
-    let report = rscir_encoders::ingest(images, encoder, &mut writer, options, on_failure)?;
+    let roots = Roots::of(images, &writer);
+    let mut from_roots = options.clone();
+    from_roots.roots = &roots.known;
+    let mut report =
+        rscir_encoders::ingest(images, encoder, &mut roots.sink(&mut writer), &from_roots, on_failure)?;
+    roots.finish(images, &mut writer, &mut report, options.prune)?;
     // Rows in the order of the list, in as few files as hold them: the archive is the same to the byte however often the
     // ingest was cut off. After a stop the next run does it.
     if !report.stopped {

@@ -29,6 +29,7 @@ pub struct ImageList {
     unlisted: Vec<Failure>,
     unread: BTreeMap<String, usize>,
     left_out: LeftOut,
+    whole_folder: bool,
 }
 
 /// What [`ImageList::collect`] left out: hidden files and folders, whose names begin with a dot (`.thumbnails`, `._a.jpg`
@@ -46,7 +47,7 @@ impl ImageList {
     /// The files `keys` below `root`, in this order. They need not exist: one that does not is reported when it is read.
     pub fn new(root: impl Into<PathBuf>, keys: Vec<String>) -> Self {
         let (unlisted, unread, left_out) = Default::default();
-        Self { root: root.into(), keys, unlisted, unread, left_out }
+        Self { root: root.into(), keys, unlisted, unread, left_out, whole_folder: false }
     }
 
     /// Every file below `root` with an image's extension, in the byte order of their keys. What has one but cannot be
@@ -77,7 +78,7 @@ impl ImageList {
         let Walk { mut keys, mut unlisted, unread, left_out, .. } = walk;
         keys.sort_unstable();
         unlisted.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        Ok(Self { root, keys, unlisted, unread, left_out })
+        Ok(Self { root, keys, unlisted, unread, left_out, whole_folder: true })
     }
 
     /// What looked like an image but could not be listed, by path.
@@ -93,6 +94,16 @@ impl ImageList {
     /// How many hidden files and folders, and copies of other programs', were left out.
     pub fn left_out(&self) -> LeftOut {
         self.left_out
+    }
+
+    /// The folder that the keys are relative to.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// True if the folder was looked through, so that a file that is not listed is no image of it.
+    pub fn is_whole_folder(&self) -> bool {
+        self.whole_folder
     }
 
     /// Number of files.

@@ -12,7 +12,7 @@ use rscir_core::files::{FileError, open_regular};
 use rscir_core::{EmbeddingSink, Fingerprint, ImageEncoder, PixelBatch, Progress, RgbView, Silent, SinkRow};
 
 use super::window::Window;
-use super::{ChangeDetection, ImageList, OddImages};
+use super::{ChangeDetection, ImageList, OddImages, roots};
 use crate::images::{DecodeOptions, Oddities, Remedy, decode_with_oddities};
 use crate::{Error, Result};
 
@@ -79,6 +79,14 @@ pub struct IngestOptions<'a> {
     /// Stop when this becomes true, after the batch that is being encoded and the images that are being decoded: what is
     /// committed stays, the rest is left to the next ingest.
     pub stop: Option<&'a AtomicBool>,
+    /// The folders that the sink's rows are from, as [`real_folder`](super::real_folder) gives them; empty if that is not
+    /// known. An archive on disk remembers them, and `ingest_with` of the crate `rscir` fills them in.
+    pub roots: &'a [PathBuf],
+    /// Replace rows that are from other folders, too.
+    pub replace: bool,
+    /// Take out rows whose file is gone. A sink has no operation for it: `ingest_with` of the crate `rscir` does it once all
+    /// images are done.
+    pub prune: bool,
     /// Hears of every image done.
     pub progress: &'a dyn Progress,
 }
@@ -92,6 +100,9 @@ impl Default for IngestOptions<'_> {
             max_failures: None,
             threads: None,
             stop: None,
+            roots: &[],
+            replace: false,
+            prune: false,
             progress: &Silent,
         }
     }
@@ -114,8 +125,41 @@ pub struct IngestReport {
     pub failed: usize,
     /// Encoded images whose values may have needed another stretch.
     pub odd: OddImages,
+    /// Keys of rows whose file is gone: images of the list and, where the whole folder was looked at, rows beside it.
+    pub gone: Vec<String>,
+    /// How many of those rows were taken out.
+    pub pruned: usize,
+    /// Why none was, though it was asked for.
+    pub not_pruned: Option<NotPruned>,
     /// True if the ingest was stopped before the end.
     pub stopped: bool,
+}
+
+/// Why rows whose file is gone were not taken out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotPruned {
+    /// Something in the folder could not be listed, so it is not known what it holds.
+    Unlisted,
+    /// The list is empty, or its folder is not there: more likely a disk is missing than every file.
+    NothingThere,
+    /// Another folder that rows are from is not there, so it is not known what it holds.
+    NoRoot(PathBuf),
+    /// The ingest was stopped before the end.
+    Stopped,
+}
+
+impl fmt::Display for NotPruned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unlisted => f.write_str("a part of the folder could not be listed"),
+            Self::NothingThere => f.write_str("no file of the list is there"),
+            Self::NoRoot(root) => {
+                write!(f, "{}, which rows are from as well, is not there", root.display())
+            }
+            Self::Stopped => f.write_str("the ingest was stopped"),
+        }
+    }
 }
 
 impl IngestReport {
@@ -151,7 +195,7 @@ const STOP_LATENCY: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// [`Error::Decoding`] if the options decode otherwise than the encoder's spec says, [`Error::ConfigValue`] if the spec says
-/// what [`DecodeOptions`] cannot do or the stretch has no extent, all before anything is done; errors of
+/// what [`DecodeOptions`] cannot do or the stretch has no extent, [`Error::OtherRoot`], all before anything is done; errors of
 /// the encoder's device and of the sink; [`Error::TooManyFailures`]. What was committed before stays.
 pub fn ingest(
     images: &ImageList,
@@ -173,11 +217,13 @@ pub fn ingest(
     for failure in images.unlisted() {
         report.fail(failure.clone(), options, on_failure)?;
     }
-    let todo = changed(images, sink, options, decode.max_bytes);
+    let (todo, gone) = changed(images, sink, options, decode.max_bytes);
     if options.is_stopped() {
         report.stopped = true;
         return Ok(report);
     }
+    roots::check(images, &todo, sink, options)?;
+    report.gone = gone.into_iter().map(|index| images.keys()[index].clone()).collect();
     report.unchanged = images.len() - todo.len();
     options.progress.begin("encoding", Some(todo.len() as u64));
     let batch = options.batch.clamp(1, todo.len().max(1));
@@ -208,13 +254,14 @@ pub fn ingest(
     outcome.map(|()| report)
 }
 
-/// Indices of the images that have no row, or an outdated one, as far as it came before a stop.
+/// Indices of the images that have no row, or an outdated one, and of those with a row whose file is gone, as far as it came
+/// before a stop.
 fn changed(
     images: &ImageList,
     sink: &dyn EmbeddingSink,
     options: &IngestOptions<'_>,
     max_bytes: u64,
-) -> Vec<usize> {
+) -> (Vec<usize>, Vec<usize>) {
     let mut seen = HashSet::with_capacity(images.len());
     let known: Vec<(usize, Option<Fingerprint>)> = images
         .keys()
@@ -225,10 +272,10 @@ fn changed(
         .collect();
     let with_rows = known.iter().filter(|(_, fingerprint)| fingerprint.is_some()).count();
     options.progress.begin("looking for changes", Some(with_rows as u64));
-    let is_changed = |&(index, known): &(usize, Option<Fingerprint>)| {
-        let Some(known) = known else { return true };
+    let look = |&(index, known): &(usize, Option<Fingerprint>)| {
+        let Some(known) = known else { return (index, Look::Changed) };
         if options.is_stopped() {
-            return false;
+            return (index, Look::Same);
         }
         let path = images.path(index);
         let is_changed = match path.metadata() {
@@ -237,15 +284,34 @@ fn changed(
             }
             // What cannot be read any more is reported when it is to be encoded.
             Ok(_) => read(&path, max_bytes, options.changes).map_or(true, |(_, current)| current != known),
-            // A file that is gone keeps its row.
+            Err(error) if is_absent(&error) => {
+                options.progress.advance(1);
+                return (index, Look::Gone);
+            }
+            // A file that cannot be looked at keeps its row.
             Err(_) => false,
         };
         options.progress.advance(1);
-        is_changed
+        (index, if is_changed { Look::Changed } else { Look::Same })
     };
-    let todo = known.par_iter().filter(|row| is_changed(row)).map(|&(index, _)| index).collect();
+    let looks: Vec<(usize, Look)> = known.par_iter().map(look).collect();
     options.progress.end();
-    todo
+    let of = |wanted| looks.iter().filter(|(_, look)| *look == wanted).map(|&(index, _)| index).collect();
+    (of(Look::Changed), of(Look::Gone))
+}
+
+/// What became of an image since its row was encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Same,
+    /// It changed, or has no row.
+    Changed,
+    Gone,
+}
+
+/// True if a file is not there, rather than out of reach.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// An image ready for the device.

@@ -4,9 +4,11 @@ mod collect;
 mod fingerprint;
 mod ingest;
 mod odd;
+mod roots;
 mod window;
 
 pub use collect::{IMAGE_EXTENSIONS, ImageList, LeftOut};
 pub use fingerprint::ChangeDetection;
-pub use ingest::{Failure, IngestOptions, IngestReport, Stage, ingest};
+pub use ingest::{Failure, IngestOptions, IngestReport, NotPruned, Stage, ingest};
 pub use odd::{Noticed, OddImages};
+pub use roots::real_folder;

@@ -1,0 +1,47 @@
+use std::path::{Path, PathBuf};
+
+use rscir_core::EmbeddingSink;
+
+use super::{ImageList, IngestOptions};
+use crate::{Error, Result};
+
+/// Gives a folder the form in which two of them can be compared: absolute, and without links where it is there.
+pub fn real_folder(folder: &Path) -> PathBuf {
+    let real = folder.canonicalize().or_else(|_| std::path::absolute(folder));
+    real.unwrap_or_else(|_| folder.into())
+}
+
+/// Refuses to encode images in place of rows that are of files in another folder, unless the options allow it.
+pub(super) fn check(
+    images: &ImageList,
+    todo: &[usize],
+    sink: &dyn EmbeddingSink,
+    options: &IngestOptions<'_>,
+) -> Result<()> {
+    if options.replace || options.roots.is_empty() {
+        return Ok(());
+    }
+    let own = real_folder(images.root());
+    let is_own = options.roots.contains(&own);
+    let others: Vec<&PathBuf> = options.roots.iter().filter(|root| **root != own).collect();
+    // A row's own folder is not known. Where this one never gave a row it is another; where several did it is taken for one
+    // that has a file of this name.
+    let other_root = |key: &str| {
+        let holder = others.iter().find(|root| root.join(key).is_file());
+        holder.or(if is_own { None } else { others.first() }).copied()
+    };
+    let mut replaced = todo
+        .iter()
+        .map(|&index| images.keys()[index].as_str())
+        .filter(|key| sink.fingerprint(key).is_some())
+        .filter_map(|key| Some((key, other_root(key)?)));
+    match replaced.next() {
+        None => Ok(()),
+        Some((key, root)) => Err(Error::OtherRoot {
+            key: key.into(),
+            root: root.clone(),
+            given: own.clone(),
+            rows: 1 + replaced.count(),
+        }),
+    }
+}
