@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rscir_core::{Archive, files};
 
+use crate::protocol::shortened;
 use crate::{Convention, Error, Evaluation, QuerySet, Result, Sample};
 
 /// Bytes of a line at most: room for thousands of top rows, and none for a file that is no list of lines.
@@ -148,8 +149,10 @@ impl Lines {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            let record: QueryRecord = serde_json::from_slice(line)
-                .map_err(|error| self.bad(format!("{error}: write the run's results again")))?;
+            let record: QueryRecord = serde_json::from_slice(line).map_err(|error| {
+                let problem = shortened(&error.to_string());
+                self.bad(format!("{problem}: write the run's results again"))
+            })?;
             if !(0.0..=1.0).contains(&record.ap) {
                 return Err(self.bad(format!("ap is {}, but must be a fraction of 1", record.ap)));
             }

@@ -77,6 +77,34 @@ fn a_line_without_an_end_is_refused_at_a_limit() {
 }
 
 #[test]
+fn no_message_repeats_a_long_word_of_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = "x".repeat(1 << 20);
+    let mut refused = 0;
+    for (name, path, read) in readers(folder.path()) {
+        for content in [
+            format!("{long}\n"),
+            format!("{long} 0 lake\n"),
+            format!("{long},color,red\n"),
+            format!("[\"{long}\"]\n"),
+            format!("{{\"images\": [{{\"filename\": 1, \"{long}\": 1}}]}}\n"),
+            format!("{{\"images\": \"{long}\"}}\n"),
+            format!("{{\"{long}\": 1}}\n"),
+        ] {
+            fs::write(&path, content).unwrap();
+            // A list of tiles takes anything for the number.
+            if let Err(error) = read() {
+                let length = error.to_string().len();
+                assert!(length < 1000, "{name}: {length} bytes");
+                refused += 1;
+            }
+        }
+        fs::remove_file(path).unwrap();
+    }
+    assert!(refused >= 8 * 7 - 1, "{refused}");
+}
+
+#[test]
 fn a_quote_that_is_not_closed_is_refused_by_the_line_it_opens_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("list");

@@ -118,6 +118,16 @@ pub(super) fn field_problem(what: &str, field: &str) -> Option<String> {
     Some(format!("the {what} {problem}"))
 }
 
+/// The beginning of what a message quotes: a file may have megabytes where a word should stand.
+pub(crate) fn shortened(text: &str) -> String {
+    /// Characters that a message shows: some lines of a terminal.
+    const SHOWN: usize = 300;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.into(),
+    }
+}
+
 /// The last part of a path, for reports.
 pub(super) fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()

@@ -11,6 +11,7 @@ mod set_builder;
 use rscir_core::Archive;
 
 pub(crate) use classes::class_of;
+pub(crate) use lines::shortened;
 pub(crate) use patterncom::base_name;
 
 pub use lists::{DomainConversion, Icir, OwnQueries};

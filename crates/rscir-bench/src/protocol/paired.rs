@@ -6,7 +6,7 @@ use std::path::Path;
 use rscir_core::{Archive, files};
 
 use super::csv_file::read_csv;
-use super::lines::{LARGEST_FILE, field_problem, file_name};
+use super::lines::{LARGEST_FILE, field_problem, file_name, shortened};
 use super::set_builder::SetBuilder;
 use super::{Finding, Protocol};
 use crate::{Error, QuerySet, Result};
@@ -210,8 +210,9 @@ impl LevirCc {
         let path = path.as_ref();
         let text = files::read_text(path, LARGEST_FILE)?;
         let file: LevirFile = serde_json::from_str(&text).map_err(|error| {
+            let error_text = shortened(&error.to_string());
             let problem =
-                format!("{error}: expected images with filename, split, changeflag, sentences[].raw");
+                format!("{error_text}: expected images with filename, split, changeflag, sentences[].raw");
             Error::Line { path: path.into(), line: error.line() as u64, problem }
         })?;
         let mut pairs = Vec::new();

@@ -5,7 +5,7 @@ use rscir_core::Archive;
 
 use super::classes::{category, class_of, merged};
 use super::csv_file::read_csv;
-use super::lines::{field_problem, read_lines};
+use super::lines::{field_problem, read_lines, shortened};
 use crate::queries::Interner;
 use crate::{Error, Query, QueryGroup, QuerySet, Result};
 
@@ -135,15 +135,16 @@ impl PatternCom {
                 let (line, text) = line?;
                 // From the right: only the path may hold spaces.
                 let mut parts = text.trim_end().rsplitn(3, ' ');
-                match (parts.next(), parts.next(), parts.next()) {
-                    (Some(label), Some(_), Some(tile)) if !tile.is_empty() => {
-                        Ok(Tile { path: tile.into(), label: label.into() })
-                    }
-                    _ => {
-                        let problem = format!("expected `<path> <number> <label>`, got {text:?}");
-                        Err(Error::Line { path: path.clone(), line, problem })
+                let bad = |problem| Err(Error::Line { path: path.clone(), line, problem });
+                let (Some(label), Some(_), Some(tile)) = (parts.next(), parts.next(), parts.next()) else {
+                    return bad(format!("expected `<path> <number> <label>`, got {:?}", shortened(&text)));
+                };
+                for (what, field) in [("path", tile), ("label", label)] {
+                    if let Some(problem) = field_problem(what, field) {
+                        return bad(problem);
                     }
                 }
+                Ok(Tile { path: tile.into(), label: label.into() })
             })
             .collect()
     }
