@@ -29,7 +29,29 @@ pub(crate) struct Manifest {
     /// Folders that the rows are from, if that is known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) roots: Vec<String>,
+    #[serde(default, skip_serializing_if = "RowOrder::is_default")]
+    pub(crate) order: RowOrder,
     pub(crate) segments: Vec<SegmentEntry>,
+}
+
+/// The order in which the rows of an archive on disk are read and numbered. It is a matter of reading: rows lie in the
+/// order in which they were committed until the archive is compacted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum RowOrder {
+    /// As they were committed, a replaced row last.
+    #[default]
+    Commit,
+    /// By the bytes of their keys.
+    Key,
+}
+
+impl RowOrder {
+    /// True for the order that a manifest does not name.
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A segment that the archive consists of.
@@ -55,8 +77,15 @@ impl SegmentEntry {
 impl Manifest {
     /// Of an archive without rows.
     pub(crate) fn new(spec: EncoderSpec, precision: Precision) -> Self {
-        let (roots, segments) = (Vec::new(), Vec::new());
-        Self { format: FORMAT.into(), version: VERSION, spec, precision, roots, segments }
+        Self {
+            format: FORMAT.into(),
+            version: VERSION,
+            spec,
+            precision,
+            roots: Vec::new(),
+            order: RowOrder::default(),
+            segments: Vec::new(),
+        }
     }
 
     /// Number of rows that are not deleted.
@@ -105,7 +134,9 @@ impl Manifest {
         for (segment, entry) in self.segments.iter().enumerate() {
             let wrong = || Error::SegmentRows { path: path.into(), segment };
             total = total.checked_add(entry.rows).ok_or_else(wrong)?;
-            if !entry.deleted.is_valid(entry.rows) || entry.live() == 0 {
+            // A writer numbers rows with 32 bits.
+            let too_many = u32::try_from(entry.rows).is_err();
+            if too_many || !entry.deleted.is_valid(entry.rows) || entry.live() == 0 {
                 return Err(wrong());
             }
         }

@@ -1,6 +1,6 @@
 use half::{bf16, f16};
 use rayon::prelude::*;
-use rscir_core::Queries;
+use rscir_core::{Precision, Queries};
 use rscir_kernels::matmul_nt;
 
 use crate::rows::{RowBlock, StoredRows};
@@ -11,6 +11,9 @@ const TASK_ROWS: usize = 240;
 
 /// Rows of the largest task, for large batches, so that laying out the batch anew for each costs little.
 const MOST_ROWS: usize = 16 * TASK_ROWS;
+
+/// Blocks of fewer rows are copied together before they are multiplied: a call of the kernels costs what some rows do.
+const FEW_ROWS: usize = 16;
 
 /// Dot products of every query with all rows of `blocks`, `scores[q * rows + row]`, on all cores.
 ///
@@ -29,32 +32,104 @@ pub(crate) fn similarities<'a>(
     // Where the scores of each query lie that are still to be given to a task.
     let mut rest: Vec<&mut [f32]> = scores.chunks_exact_mut(rows).collect();
     let mut tasks = Vec::new();
-    for block in blocks {
-        for start in (0..block.len).step_by(task_rows) {
-            let rows = start..block.len.min(start + task_rows);
-            let outs: Vec<&mut [f32]> =
-                rest.iter_mut().filter_map(|scores| scores.split_off_mut(..rows.len())).collect();
-            tasks.push((block.rows.slice(dim, rows), outs));
-        }
+    for parts in tasks_of(blocks, dim, task_rows) {
+        let rows: usize = parts.iter().map(|(_, rows)| rows).sum();
+        let outs: Vec<&mut [f32]> =
+            rest.iter_mut().filter_map(|scores| scores.split_off_mut(..rows)).collect();
+        tasks.push((parts, outs));
     }
-    tasks.into_par_iter().for_each_init(Buffers::default, |buffers, (stored, mut outs)| {
-        if let [out] = &mut outs[..] {
-            return product(queries, stored, &mut buffers.widened, out);
-        }
-        let len = outs.first().map_or(0, |out| out.len());
-        buffers.products.resize(count * len, 0.0);
-        product(queries, stored, &mut buffers.widened, &mut buffers.products);
-        for (out, products) in outs.iter_mut().zip(buffers.products.chunks_exact(len)) {
-            out.copy_from_slice(products);
+    tasks.into_par_iter().for_each_init(Buffers::default, |buffers, (parts, mut outs)| {
+        let mut done = 0;
+        for parts in parts.chunk_by(|a, b| a.1 < FEW_ROWS && b.1 < FEW_ROWS) {
+            let rows: usize = parts.iter().map(|(_, rows)| rows).sum();
+            let part = done..done + rows;
+            done += rows;
+            let stored = match parts {
+                [(stored, _)] => *stored,
+                scattered => gather(scattered, &mut buffers.gathered),
+            };
+            if let [out] = &mut outs[..] {
+                product(queries, stored, &mut buffers.widened, &mut out[part]);
+                continue;
+            }
+            buffers.products.resize(count * rows, 0.0);
+            product(queries, stored, &mut buffers.widened, &mut buffers.products);
+            for (out, products) in outs.iter_mut().zip(buffers.products.chunks_exact(rows)) {
+                out[part.clone()].copy_from_slice(products);
+            }
         }
     });
+}
+
+/// Copies rows that lie apart, of one format, to one place.
+fn gather<'a>(parts: &[Part<'_>], to: &'a mut Gathered) -> StoredRows<'a> {
+    let len: usize = parts.iter().map(|(stored, _)| stored.value_bytes().len()).sum();
+    to.words.resize(len.div_ceil(size_of::<u64>()), 0);
+    to.scales.clear();
+    let mut rest: &mut [u8] = bytemuck::cast_slice_mut(&mut to.words);
+    for (stored, _) in parts {
+        let bytes = stored.value_bytes();
+        if let Some(place) = rest.split_off_mut(..bytes.len()) {
+            place.copy_from_slice(bytes);
+        }
+        if let StoredRows::I8 { scales, .. } = stored {
+            to.scales.extend_from_slice(scales);
+        }
+    }
+    let bytes: &[u8] = &bytemuck::cast_slice(&to.words)[..len];
+    match parts.first().map(|(stored, _)| stored.precision()) {
+        Some(Precision::Bf16) => StoredRows::Bf16(bytemuck::cast_slice(bytes)),
+        Some(Precision::F16) => StoredRows::F16(bytemuck::cast_slice(bytes)),
+        Some(Precision::I8) => StoredRows::I8 { values: bytemuck::cast_slice(bytes), scales: &to.scales },
+        _ => StoredRows::F32(bytemuck::cast_slice(bytes)),
+    }
+}
+
+/// Rows that lie together, and how many they are.
+type Part<'a> = (StoredRows<'a>, usize);
+
+/// Blocks cut and gathered into tasks of up to `task_rows` rows: of one large block, or of many small ones, as an archive
+/// has them of which many rows were deleted or added in between.
+fn tasks_of<'a>(
+    blocks: impl Iterator<Item = RowBlock<'a>>,
+    dim: usize,
+    task_rows: usize,
+) -> impl Iterator<Item = Vec<Part<'a>>> {
+    let mut parts = blocks.flat_map(move |block| {
+        (0..block.len).step_by(task_rows).map(move |start| {
+            let rows = start..block.len.min(start + task_rows);
+            (block.rows.slice(dim, rows.clone()), rows.len())
+        })
+    });
+    let mut next = parts.next();
+    std::iter::from_fn(move || {
+        let first = next.take()?;
+        let mut rows = first.1;
+        let mut task = vec![first];
+        next = parts.next();
+        while let Some(part) = next.take_if(|(_, more)| rows + *more <= task_rows) {
+            rows += part.1;
+            task.push(part);
+            next = parts.next();
+        }
+        Some(task)
+    })
 }
 
 /// What a thread keeps from task to task.
 #[derive(Default)]
 struct Buffers {
+    gathered: Gathered,
     widened: Vec<f32>,
     products: Vec<f32>,
+}
+
+/// Rows that were copied to one place.
+#[derive(Default)]
+struct Gathered {
+    /// Their bytes, at an address that any of their formats can have.
+    words: Vec<u64>,
+    scales: Vec<f32>,
 }
 
 /// `out[q * rows + row]`; `widened` is room for rows that the kernels do not read as they are.

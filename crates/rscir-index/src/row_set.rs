@@ -30,6 +30,36 @@ impl RowSet {
         true
     }
 
+    /// Adds rows, sorted and each once, in one pass over the ranges, and returns how many were not there.
+    pub(crate) fn insert_all(&mut self, rows: &[usize]) -> usize {
+        debug_assert!(rows.is_sorted_by(|a, b| a < b), "rows are sorted and distinct");
+        if let [row] = rows {
+            return usize::from(self.insert(*row));
+        }
+        let before = self.len();
+        let mut merged: Vec<(usize, usize)> = Vec::with_capacity(self.0.len() + rows.len().min(1024));
+        let (mut ranges, mut added) = (self.0.iter().copied().peekable(), rows.iter().copied().peekable());
+        loop {
+            let range_first = match (ranges.peek(), added.peek()) {
+                (None, None) => break,
+                (Some(range), Some(row)) => range.0 <= *row,
+                (range, _) => range.is_some(),
+            };
+            let next = if range_first {
+                ranges.next()
+            } else {
+                added.next().map(|row| (row, row.saturating_add(1)))
+            };
+            let Some((start, end)) = next else { break };
+            match merged.last_mut() {
+                Some(last) if last.1 >= start => last.1 = last.1.max(end),
+                _ => merged.push((start, end)),
+            }
+        }
+        self.0 = merged;
+        self.len() - before
+    }
+
     /// Number of rows.
     pub(crate) fn len(&self) -> usize {
         self.0.iter().map(|(start, end)| end - start).sum()
@@ -73,6 +103,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn rows_added_together_are_those_added_one_by_one(
+            first in prop::collection::btree_set(0usize..40, 0..30),
+            then in prop::collection::btree_set(0usize..40, 0..30),
+        ) {
+            let mut expected = RowSet::default();
+            first.iter().chain(&then).for_each(|&row| { expected.insert(row); });
+            let (mut set, rows) = (RowSet::default(), Vec::from_iter(then.iter().copied()));
+            prop_assert_eq!(set.insert_all(&Vec::from_iter(first.iter().copied())), first.len());
+            prop_assert_eq!(set.insert_all(&rows), then.difference(&first).count());
+            prop_assert!(set.is_valid(40));
+            prop_assert_eq!(set, expected);
+        }
+
         #[test]
         fn equals_a_set(rows in prop::collection::vec(0usize..40, 0..60)) {
             let (mut set, mut model) = (RowSet::default(), BTreeSet::new());

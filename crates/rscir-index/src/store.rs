@@ -10,10 +10,11 @@ use rscir_core::{
 use crate::columns::Schema;
 use crate::directory::{Access, Directory};
 use crate::key_index::KeyIndex;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, RowOrder};
 use crate::moments::{add, moments_of, without};
 use crate::product::similarities;
 use crate::rows::{RowBlock, StoredRows};
+use crate::runs::{Run, runs};
 use crate::segment::Segment;
 use crate::storage::{FileStorage, Storage};
 use crate::{Error, Result};
@@ -34,16 +35,6 @@ pub struct DiskArchive {
     schema: Schema,
     index: OnceLock<KeyIndex>,
     moments: OnceLock<Moments>,
-}
-
-/// Consecutive rows of a segment, none of them deleted.
-#[derive(Debug, Clone)]
-struct Run {
-    /// The archive's row that is first.
-    first_row: usize,
-    segment: usize,
-    /// The segment's rows.
-    rows: Range<usize>,
 }
 
 impl DiskArchive {
@@ -94,15 +85,8 @@ impl DiskArchive {
     fn new(directory: Directory, manifest: Manifest, segments: Vec<Segment>) -> Result<Self> {
         let schema = Schema::of(segments.iter().flat_map(Segment::columns))
             .map_err(|error| error.in_file(&directory.manifest_path()))?;
-        let mut runs = Vec::new();
-        let mut len = 0;
-        for (segment, entry) in manifest.segments.iter().enumerate() {
-            for rows in entry.deleted.gaps(entry.rows) {
-                let first_row = len;
-                len += rows.len();
-                runs.push(Run { first_row, segment, rows });
-            }
-        }
+        let runs = runs(&manifest, &segments);
+        let len = runs.last().map_or(0, |run| run.first_row + run.rows.len());
         let (index, moments) = (OnceLock::new(), OnceLock::new());
         Ok(Self { directory, manifest, segments, runs, len, schema, index, moments })
     }
@@ -120,6 +104,11 @@ impl DiskArchive {
     /// The folders that the rows are from, absolute paths; empty if that is not known.
     pub fn roots(&self) -> &[String] {
         &self.manifest.roots
+    }
+
+    /// The order in which its rows are numbered.
+    pub fn order(&self) -> RowOrder {
+        self.manifest.order
     }
 
     /// What the row was encoded from.

@@ -10,7 +10,8 @@ use rscir_core::{
 
 use crate::columns::{Columns, RowValues, Schema};
 use crate::directory::{Access, Directory};
-use crate::manifest::{Manifest, SegmentEntry};
+use crate::key_table::{FoundPlace, KeyTable, Place};
+use crate::manifest::{Manifest, RowOrder, SegmentEntry};
 use crate::row_set::RowSet;
 use crate::rows::encode;
 use crate::segment::{self, Row, SEGMENT_ROWS, Segment};
@@ -49,9 +50,9 @@ pub struct ArchiveWriter {
     pub(crate) manifest: Manifest,
     /// The segments of the manifest, in its order.
     pub(crate) segments: Vec<NumberedSegment>,
-    next_number: u64,
+    next_number: u32,
     /// Where each key's row is.
-    index: HashMap<Box<str>, Place>,
+    index: KeyTable,
     /// A sync or a rename failed.
     poisoned: bool,
     /// The lock was found gone.
@@ -61,15 +62,21 @@ pub struct ArchiveWriter {
 
 /// A segment with a number that it keeps while others come and go. Numbers rise along the list.
 pub(crate) struct NumberedSegment {
-    number: u64,
+    number: u32,
     pub(crate) segment: Segment,
 }
 
-/// Where a row is.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    segment_number: u64,
-    row: usize,
+/// Keys that one task hashes before it looks them up: their hashes fill a quarter of a first-level cache.
+const KEYS_AT_ONCE: usize = 1024;
+
+/// The key at a place; places are of segments that are still held.
+fn key_at(segments: &[NumberedSegment], place: Place) -> &[u8] {
+    segments[segment_at(segments, place)].segment.key_bytes(place.row as usize)
+}
+
+/// The position of a place's segment.
+fn segment_at(segments: &[NumberedSegment], place: Place) -> usize {
+    segments.partition_point(|s| s.number < place.segment)
 }
 
 impl fmt::Debug for ArchiveWriter {
@@ -177,7 +184,7 @@ impl ArchiveWriter {
         let segments = open_segments(&directory, &manifest, Access::Map)?;
         let mut writer = Self {
             directory,
-            index: HashMap::with_capacity(manifest.live()),
+            index: KeyTable::with_capacity(manifest.live()),
             manifest,
             segments: Vec::new(),
             next_number: 0,
@@ -185,8 +192,8 @@ impl ArchiveWriter {
             lock_lost: false,
             lock,
         };
-        for segment in segments {
-            writer.add_segment(segment);
+        for (position, segment) in segments.into_iter().enumerate() {
+            writer.add_segment(segment, position);
         }
         if writer.index.len() < writer.manifest.live() {
             return Err(writer.duplicate_key());
@@ -257,14 +264,31 @@ impl ArchiveWriter {
     pub fn delete(&mut self, keys: &[&str]) -> Result<usize> {
         self.check_health()?;
         let mut manifest = self.manifest.clone();
-        let deleted = self.mark_deleted(&mut manifest, keys.iter().copied());
+        let places = self.places(keys);
+        let deleted = self.mark_deleted(&mut manifest, &places);
         if deleted > 0 {
-            self.publish(manifest, Vec::new())?;
-            for key in keys {
-                self.index.remove(*key);
-            }
+            self.publish(manifest, Vec::new(), &places)?;
         }
         Ok(deleted)
+    }
+
+    /// The order in which the archive's rows are read.
+    pub fn order(&self) -> RowOrder {
+        self.manifest.order
+    }
+
+    /// Sets the order in which the archive's rows are read, durably. Nothing is rewritten: rows lie where they lie.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Poisoned`].
+    pub fn set_order(&mut self, order: RowOrder) -> Result<()> {
+        self.check_health()?;
+        if order == self.manifest.order {
+            return Ok(());
+        }
+        let mut manifest = self.manifest.clone();
+        manifest.order = order;
+        self.publish(manifest, Vec::new(), &[])
     }
 
     /// [`commit`](EmbeddingSink::commit) with columns: row `i` of `columns` is that of `rows[i]`.
@@ -296,15 +320,15 @@ impl ArchiveWriter {
         columns.check_rows(keys.len())?;
         check_distinct(keys.iter().copied())?;
         self.check_types(columns)?;
-        self.merge_small_segments()?;
+        self.merge_small_segments(keys.len())?;
         let changed: Vec<(usize, usize, usize)> = keys
             .iter()
             .enumerate()
             .filter_map(|(i, &key)| {
-                let place = self.index.get(key)?;
-                let segment = self.segment_at(place);
-                let stored = RowValues::Stored(&self.segments[segment].segment, place.row);
-                (stored.all() != RowValues::Given(columns, i).all()).then_some((i, segment, place.row))
+                let place = self.find(key)?.place;
+                let (segment, row) = (segment_at(&self.segments, place), place.row as usize);
+                let stored = RowValues::Stored(&self.segments[segment].segment, row);
+                (stored.all() != RowValues::Given(columns, i).all()).then_some((i, segment, row))
             })
             .collect();
         if changed.is_empty() {
@@ -317,8 +341,10 @@ impl ArchiveWriter {
         });
         let written = self.note_doubt(written)?;
         let mut manifest = self.manifest.clone();
-        self.mark_deleted(&mut manifest, changed.iter().map(|&(i, ..)| keys[i]));
-        self.publish(manifest, written)?;
+        let changed_keys: Vec<&str> = changed.iter().map(|&(i, ..)| keys[i]).collect();
+        let places = self.places(&changed_keys);
+        self.mark_deleted(&mut manifest, &places);
+        self.publish(manifest, written, &[])?;
         Ok(changed.len())
     }
 
@@ -345,7 +371,7 @@ impl ArchiveWriter {
         if rows.is_empty() {
             return Ok(());
         }
-        self.merge_small_segments()?;
+        self.merge_small_segments(rows.len())?;
 
         let dim = self.spec().dim;
         let encoded = encode(self.precision(), dim, embeddings.as_slice())?;
@@ -357,19 +383,41 @@ impl ArchiveWriter {
         });
         let written = self.note_doubt(written)?;
         let mut manifest = self.manifest.clone();
-        self.mark_deleted(&mut manifest, rows.iter().map(|row| row.key));
-        self.publish(manifest, written)
+        let keys: Vec<&str> = rows.iter().map(|row| row.key).collect();
+        let places = self.places(&keys);
+        self.mark_deleted(&mut manifest, &places);
+        self.publish(manifest, written, &[])
     }
 
-    /// Marks the rows under `keys` as deleted in a copy of the manifest, and gives their number.
-    fn mark_deleted<'a>(&self, manifest: &mut Manifest, keys: impl Iterator<Item = &'a str>) -> usize {
-        keys.filter_map(|key| self.index.get(key))
-            .filter(|place| manifest.segments[self.segment_at(place)].deleted.insert(place.row))
-            .count()
+    fn find(&self, key: &str) -> Option<FoundPlace> {
+        self.find_hashed(self.index.hash(key.as_bytes()), key)
     }
 
-    fn segment_at(&self, place: &Place) -> usize {
-        self.segments.partition_point(|s| s.number < place.segment_number)
+    fn find_hashed(&self, hash: u64, key: &str) -> Option<FoundPlace> {
+        self.index.find(hash, key.as_bytes(), |place| key_at(&self.segments, place))
+    }
+
+    /// Where the rows under `keys` are, sorted, each once.
+    fn places(&self, keys: &[&str]) -> Vec<FoundPlace> {
+        let found = keys.par_chunks(KEYS_AT_ONCE).flat_map_iter(|keys| {
+            let hashes: Vec<u64> = keys.iter().map(|key| self.index.hash(key.as_bytes())).collect();
+            keys.iter().zip(hashes).filter_map(|(key, hash)| self.find_hashed(hash, key))
+        });
+        let mut places: Vec<FoundPlace> = found.collect();
+        places.sort_unstable_by_key(|found| (found.place.segment, found.place.row));
+        places.dedup();
+        places
+    }
+
+    /// Marks rows, sorted by place, as deleted in a copy of the manifest, and returns their number.
+    fn mark_deleted(&self, manifest: &mut Manifest, places: &[FoundPlace]) -> usize {
+        let of_segments = places.chunk_by(|a, b| a.place.segment == b.place.segment);
+        of_segments
+            .map(|places| {
+                let rows: Vec<usize> = places.iter().map(|found| found.place.row as usize).collect();
+                manifest.segments[segment_at(&self.segments, places[0].place)].deleted.insert_all(&rows)
+            })
+            .sum()
     }
 
     /// Refuses to go on if one of these segments, from which rows are to be copied, is not what was written: damaged rows
@@ -419,28 +467,33 @@ impl ArchiveWriter {
     }
 
     /// Makes the archive consist of the segments that `manifest` has, which are the first of the present ones, and of
-    /// `written`.
+    /// `written`; the rows at `deleted` have no row from then on.
     pub(crate) fn publish(
         &mut self,
         mut manifest: Manifest,
         written: Vec<(SegmentEntry, Segment)>,
+        deleted: &[FoundPlace],
     ) -> Result<()> {
-        let kept: Vec<bool> = manifest.segments.iter().map(|entry| entry.live() > 0).collect();
+        let mut kept: Vec<bool> = manifest.segments.iter().map(|entry| entry.live() > 0).collect();
         self.check_dropped(&kept)?;
         let (entries, written): (Vec<_>, Vec<_>) = written.into_iter().unzip();
         manifest.segments.retain(|entry| entry.live() > 0);
+        let first_written = manifest.segments.len();
         manifest.segments.extend(entries);
         let published = self.directory.write_manifest(&manifest, &self.lock);
         self.note_doubt(published)?;
 
-        let all = self.segments.len();
         self.manifest = manifest;
-        let mut kept = kept.into_iter();
-        self.segments.retain(|_| kept.next().unwrap_or(false));
-        let replaced = self.segments.len() < all;
-        for segment in written {
-            self.add_segment(segment);
+        // The table reads keys where they lie: segments go only once nothing in it points to them.
+        deleted.iter().for_each(|&found| self.index.remove(found));
+        kept.resize(self.segments.len(), false);
+        for (position, segment) in (first_written..).zip(written) {
+            self.add_segment(segment, position);
         }
+        let replaced = kept.contains(&false);
+        kept.resize(self.segments.len(), true);
+        let mut kept = kept.into_iter();
+        self.segments.retain(|_| kept.next().unwrap_or(true));
         self.release();
         if replaced {
             // The rows are safe; what is left over is removed when the archive is opened next.
@@ -449,22 +502,29 @@ impl ArchiveWriter {
         Ok(())
     }
 
-    /// Takes a segment, next in the manifest's order, and finds its rows from now on.
-    fn add_segment(&mut self, segment: Segment) {
+    /// Takes a segment, behind all that are there, and finds its rows from now on; `position` is that of its entry in the
+    /// manifest.
+    fn add_segment(&mut self, segment: Segment, position: usize) {
         let number = self.next_number;
         self.next_number += 1;
-        if let Some(entry) = self.manifest.segments.get(self.segments.len()) {
-            for row in entry.deleted.gaps(entry.rows).flatten() {
-                let place = Place { segment_number: number, row };
-                // Keys keep their memory when their rows move.
-                if let Some(known) = self.index.get_mut(segment.key(row)) {
-                    *known = place;
-                } else {
-                    self.index.insert(segment.key(row).into(), place);
-                }
-            }
-        }
         self.segments.push(NumberedSegment { number, segment });
+        let (segments, index) = (&self.segments, &mut self.index);
+        let (Some(NumberedSegment { segment, .. }), Some(entry)) =
+            (segments.last(), self.manifest.segments.get(position))
+        else {
+            return;
+        };
+        let rows: Vec<usize> = entry.deleted.gaps(entry.rows).flatten().collect();
+        let hashes: Vec<u64> = rows
+            .par_iter()
+            .with_min_len(KEYS_AT_ONCE)
+            .map(|&row| index.hash(segment.key_bytes(row)))
+            .collect();
+        for (row, hash) in rows.into_iter().zip(hashes) {
+            // A manifest has no segment of more rows.
+            let place = Place { segment: number, row: row as u32 };
+            index.insert(hash, segment.key_bytes(row), place, |place| key_at(segments, place));
+        }
     }
 
     /// Lets go of what was looked at in the segments: a writer's memory does not grow with the rows that it has written.
@@ -525,8 +585,8 @@ fn check_distinct<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> Result<()
 
 impl EmbeddingSink for ArchiveWriter {
     fn fingerprint(&self, key: &str) -> Option<Fingerprint> {
-        let place = self.index.get(key)?;
-        Some(self.segments[self.segment_at(place)].segment.fingerprint(place.row))
+        let place = self.find(key)?.place;
+        Some(self.segments[segment_at(&self.segments, place)].segment.fingerprint(place.row as usize))
     }
 
     /// Durable once it has returned. A row that is replaced moves to the end, and its columns are gone as its vector is.

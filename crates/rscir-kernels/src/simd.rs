@@ -23,6 +23,9 @@ pub(crate) use portable::Portable;
 /// Lanes of a vector.
 pub(crate) const LANES: usize = 16;
 
+/// Lanes of a vector of f64.
+pub(crate) const F64_LANES: usize = 8;
+
 /// A token of an instruction set: who holds one is on a CPU that has it, which makes the operations safe.
 pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Registers enough for tiles of 24 accumulators.
@@ -32,6 +35,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     type F: Copy;
     /// Sixteen lanes of 32 bits: an i32, two bf16 or four bytes each.
     type I: Copy;
+    /// Eight f64.
+    type D: Copy;
 
     fn splat(self, x: f32) -> Self::F;
     fn load(self, x: &[f32; LANES]) -> Self::F;
@@ -140,6 +145,12 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         }
         self.load_bits(&words)
     }
+
+    fn splat_f64(self, x: f64) -> Self::D;
+    fn load_f64(self, x: &[f64; F64_LANES]) -> Self::D;
+    fn store_f64(self, x: Self::D, to: &mut [f64; F64_LANES]);
+    /// `a * b + c`, the product rounded before the sum: the same bits as without vectors.
+    fn mul_then_add_f64(self, a: Self::D, b: Self::D, c: Self::D) -> Self::D;
 
     /// Asks for the cache line at an address, which need not be readable, in the second-level cache.
     fn prefetch(self, at: *const f32);

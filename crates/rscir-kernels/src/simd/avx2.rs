@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{LANES, Simd};
+use super::{F64_LANES, LANES, Simd};
 
 /// AVX2, FMA and F16C.
 #[derive(Clone, Copy)]
@@ -53,6 +53,7 @@ impl Simd for Avx2 {
     const WIDE: bool = false;
     type F = [__m256; 2];
     type I = [__m256i; 2];
+    type D = [__m256d; 2];
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
@@ -240,6 +241,32 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn to_f32(self, x: Self::I) -> Self::F {
         both!(_mm256_cvtepi32_ps(x))
+    }
+
+    #[inline(always)]
+    fn splat_f64(self, x: f64) -> Self::D {
+        [op!(_mm256_set1_pd(x)); 2]
+    }
+
+    #[inline(always)]
+    fn load_f64(self, x: &[f64; F64_LANES]) -> Self::D {
+        // SAFETY: the token vouches for the CPU, the reference for eight readable f64.
+        unsafe { [_mm256_loadu_pd(x.as_ptr()), _mm256_loadu_pd(x.as_ptr().add(4))] }
+    }
+
+    #[inline(always)]
+    fn store_f64(self, x: Self::D, to: &mut [f64; F64_LANES]) {
+        // SAFETY: the token vouches for the CPU, the reference for eight writable f64.
+        unsafe {
+            _mm256_storeu_pd(to.as_mut_ptr(), x[0]);
+            _mm256_storeu_pd(to.as_mut_ptr().add(4), x[1]);
+        }
+    }
+
+    #[inline(always)]
+    fn mul_then_add_f64(self, a: Self::D, b: Self::D, c: Self::D) -> Self::D {
+        let products = both!(_mm256_mul_pd(a, b));
+        both!(_mm256_add_pd(products, c))
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{LANES, Simd};
+use super::{F64_LANES, LANES, Simd};
 
 /// AVX-512 F, BW, DQ and VL, with VNNI and BF16 where said.
 #[derive(Clone, Copy)]
@@ -53,6 +53,7 @@ impl<const VNNI: bool, const BF16: bool> Simd for Avx512<VNNI, BF16> {
     const WIDE: bool = true;
     type F = __m512;
     type I = __m512i;
+    type D = __m512d;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
@@ -280,6 +281,28 @@ impl<const VNNI: bool, const BF16: bool> Simd for Avx512<VNNI, BF16> {
     #[inline(always)]
     fn to_f32(self, x: Self::I) -> Self::F {
         op!(_mm512_cvtepi32_ps(x))
+    }
+
+    #[inline(always)]
+    fn splat_f64(self, x: f64) -> Self::D {
+        op!(_mm512_set1_pd(x))
+    }
+
+    #[inline(always)]
+    fn load_f64(self, x: &[f64; F64_LANES]) -> Self::D {
+        // SAFETY: the token vouches for the CPU, the reference for eight readable f64.
+        unsafe { _mm512_loadu_pd(x.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn store_f64(self, x: Self::D, to: &mut [f64; F64_LANES]) {
+        // SAFETY: the token vouches for the CPU, the reference for eight writable f64.
+        unsafe { _mm512_storeu_pd(to.as_mut_ptr(), x) }
+    }
+
+    #[inline(always)]
+    fn mul_then_add_f64(self, a: Self::D, b: Self::D, c: Self::D) -> Self::D {
+        op!(_mm512_add_pd(_mm512_mul_pd(a, b), c))
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 use std::arch::aarch64::*;
 
-use super::{LANES, Portable, Simd};
+use super::{F64_LANES, LANES, Portable, Simd};
 
 /// Every 64-bit ARM CPU has it, so the token needs no proof.
 #[derive(Clone, Copy)]
@@ -29,6 +29,7 @@ impl Simd for Neon {
     const WIDE: bool = false;
     type F = Floats;
     type I = Words;
+    type D = [float64x2_t; 4];
 
     #[inline(always)]
     fn splat(self, x: f32) -> Floats {
@@ -208,6 +209,31 @@ impl Simd for Neon {
         };
         let quarters = [quarter(0), quarter(1), quarter(2), quarter(3)];
         [0, 1, 2, 3].map(|j| quarters.map(|columns| columns[j]))
+    }
+
+    #[inline(always)]
+    fn splat_f64(self, x: f64) -> Self::D {
+        [op!(vdupq_n_f64(x)); 4]
+    }
+
+    #[inline(always)]
+    fn load_f64(self, x: &[f64; F64_LANES]) -> Self::D {
+        let at = x.as_ptr();
+        // SAFETY: the reference vouches for eight readable f64.
+        unsafe { [vld1q_f64(at), vld1q_f64(at.add(2)), vld1q_f64(at.add(4)), vld1q_f64(at.add(6))] }
+    }
+
+    #[inline(always)]
+    fn store_f64(self, x: Self::D, to: &mut [f64; F64_LANES]) {
+        for (to, x) in to.as_chunks_mut::<2>().0.iter_mut().zip(x) {
+            // SAFETY: the chunk has two writable f64.
+            unsafe { vst1q_f64(to.as_mut_ptr(), x) };
+        }
+    }
+
+    #[inline(always)]
+    fn mul_then_add_f64(self, a: Self::D, b: Self::D, c: Self::D) -> Self::D {
+        each(each(a, b, |a, b| op!(vmulq_f64(a, b))), c, |product, c| op!(vaddq_f64(product, c)))
     }
 
     #[inline(always)]

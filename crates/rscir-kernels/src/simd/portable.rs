@@ -1,6 +1,6 @@
 //! Arrays of sixteen, which compilers turn into whatever vectors the target has.
 
-use super::{LANES, Simd};
+use super::{F64_LANES, LANES, Simd};
 
 /// Plain Rust.
 #[derive(Clone, Copy)]
@@ -29,6 +29,7 @@ impl Simd for Portable {
     const WIDE: bool = false;
     type F = [f32; LANES];
     type I = [u32; LANES];
+    type D = [f64; F64_LANES];
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
@@ -176,6 +177,30 @@ impl Simd for Portable {
     #[inline(always)]
     fn to_f32(self, x: Self::I) -> Self::F {
         x.map(|x| x as i32 as f32)
+    }
+
+    #[inline(always)]
+    fn splat_f64(self, x: f64) -> Self::D {
+        [x; F64_LANES]
+    }
+
+    #[inline(always)]
+    fn load_f64(self, x: &[f64; F64_LANES]) -> Self::D {
+        *x
+    }
+
+    #[inline(always)]
+    fn store_f64(self, x: Self::D, to: &mut [f64; F64_LANES]) {
+        *to = x;
+    }
+
+    #[inline(always)]
+    fn mul_then_add_f64(self, a: Self::D, b: Self::D, c: Self::D) -> Self::D {
+        let mut out = c;
+        for i in 0..F64_LANES {
+            out[i] += a[i] * b[i];
+        }
+        out
     }
 
     #[inline(always)]

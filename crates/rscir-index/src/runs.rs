@@ -1,0 +1,171 @@
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::manifest::{Manifest, RowOrder};
+use crate::segment::Segment;
+
+/// Consecutive rows of a segment, none of them deleted, that are consecutive rows of the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// The archive's row that is first.
+    pub(crate) first_row: usize,
+    pub(crate) segment: usize,
+    /// The segment's rows.
+    pub(crate) rows: Range<usize>,
+}
+
+/// The rows of an archive, in the order that the manifest asks for, in as few runs as there are. Every row that is not
+/// deleted is in one run, whatever order the keys are in.
+pub(crate) fn runs(manifest: &Manifest, segments: &[Segment]) -> Vec<Run> {
+    let mut list = RunList::default();
+    match manifest.order {
+        RowOrder::Commit => {
+            for (segment, entry) in manifest.segments.iter().enumerate() {
+                entry.deleted.gaps(entry.rows).for_each(|rows| list.push(segment, rows));
+            }
+        }
+        RowOrder::Key => {
+            let stretches: Vec<Vec<Stretch>> = segments
+                .par_iter()
+                .zip(&manifest.segments)
+                .enumerate()
+                .map(|(at, (segment, entry))| stretches(at, segment, entry.deleted.gaps(entry.rows)))
+                .collect();
+            merge(segments, stretches.into_iter().flatten().collect(), &mut list);
+        }
+    }
+    list.0
+}
+
+#[derive(Default)]
+struct RunList(Vec<Run>);
+
+impl RunList {
+    fn push(&mut self, segment: usize, rows: Range<usize>) {
+        let first_row = match self.0.last_mut() {
+            Some(last) if last.segment == segment && last.rows.end == rows.start => {
+                last.rows.end = rows.end;
+                return;
+            }
+            Some(last) => last.first_row + last.rows.len(),
+            None => 0,
+        };
+        self.0.push(Run { first_row, segment, rows });
+    }
+}
+
+/// Rows of one segment whose keys rise.
+struct Stretch {
+    segment: usize,
+    /// None empty, each behind the one before it.
+    ranges: Vec<Range<usize>>,
+}
+
+/// Cuts the rows of a segment wherever a key does not rise: an ingest of a sorted list leaves one stretch.
+fn stretches(at: usize, segment: &Segment, live: impl Iterator<Item = Range<usize>>) -> Vec<Stretch> {
+    let mut list: Vec<Stretch> = Vec::new();
+    let mut last: Option<&[u8]> = None;
+    for rows in live {
+        let mut start = rows.start;
+        for row in rows.clone() {
+            let key = segment.key_bytes(row);
+            if last.is_none_or(|last| last >= key) {
+                if let Some(stretch) = list.last_mut().filter(|_| start < row) {
+                    stretch.ranges.push(start..row);
+                }
+                list.push(Stretch { segment: at, ranges: Vec::new() });
+                start = row;
+            }
+            last = Some(key);
+        }
+        if let Some(stretch) = list.last_mut() {
+            stretch.ranges.push(start..rows.end);
+        }
+    }
+    list
+}
+
+/// Merges stretches by key: takes from the one whose next key is lowest as many rows as come before any other's.
+fn merge(segments: &[Segment], stretches: Vec<Stretch>, list: &mut RunList) {
+    let key = |stretch: &Stretch, row: usize| segments[stretch.segment].key_bytes(row);
+    let first = |stretch: &Stretch| stretch.ranges.first().map(|rows| key(stretch, rows.start));
+    let last = |stretch: &Stretch| stretch.ranges.last().map(|rows| key(stretch, rows.end - 1));
+    if stretches.windows(2).all(|pair| last(&pair[0]) < first(&pair[1])) {
+        for stretch in stretches {
+            stretch.ranges.into_iter().for_each(|rows| list.push(stretch.segment, rows));
+        }
+        return;
+    }
+    // Where each stretch is: the range, and the row in it.
+    let mut at: Vec<(usize, usize)> =
+        stretches.iter().map(|s| (0, s.ranges.first().map_or(0, |rows| rows.start))).collect();
+    // Of equal keys, which a sound archive does not hold, the earlier stretch is first.
+    let mut heads: BinaryHeap<Reverse<(&[u8], usize)>> =
+        stretches.iter().enumerate().filter_map(|(i, s)| Some(Reverse((first(s)?, i)))).collect();
+    while let Some(Reverse((_, i))) = heads.pop() {
+        let stretch = &stretches[i];
+        let bound = heads.peek().map(|Reverse((key, _))| *key);
+        let (mut range, mut row) = at[i];
+        let mut taken = false;
+        while let Some(rows) = stretch.ranges.get(range) {
+            let end = match bound {
+                // One row at least: its key is the lowest there is.
+                Some(bound) => {
+                    (row + usize::from(!taken)).max(before(row..rows.end, |row| key(stretch, row) < bound))
+                }
+                None => rows.end,
+            };
+            if end > row {
+                list.push(stretch.segment, row..end);
+                taken = true;
+            }
+            if end < rows.end {
+                row = end;
+                heads.push(Reverse((key(stretch, row), i)));
+                break;
+            }
+            range += 1;
+            row = stretch.ranges.get(range).map_or(0, |rows| rows.start);
+        }
+        at[i] = (range, row);
+    }
+}
+
+/// The end of those first rows for which `holds`, found in steps that double: as many looks as the logarithm of their number.
+fn before(rows: Range<usize>, holds: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut step) = (rows.start, 1);
+    while low < rows.end && holds((low + step - 1).min(rows.end - 1)) {
+        low = (low + step).min(rows.end);
+        step *= 2;
+    }
+    let (mut low, mut high) = (low, (low + step - 1).min(rows.end));
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if holds(middle) { low = middle + 1 } else { high = middle }
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::before;
+
+    #[test]
+    fn the_end_of_the_first_rows_is_that_of_a_search_one_by_one() {
+        for start in [0usize, 3] {
+            for end in start..40 {
+                for bound in 0..45 {
+                    let expected = (start..end).find(|&row| row >= bound).unwrap_or(end);
+                    assert_eq!(
+                        before(start..end, |row| row < bound),
+                        expected,
+                        "{start}..{end} below {bound}"
+                    );
+                }
+            }
+        }
+    }
+}
