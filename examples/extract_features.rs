@@ -148,10 +148,10 @@ fn encode_images(
     let archive = cli.archive.clone().unwrap_or_else(demo::archive_path);
     // The demo's archive is everybody's.
     let _turn = if cli.archive.is_none() { Some(demo::take_turn()?) } else { None };
-    let report = rscir::ingest_with(images, encoder, &archive, &options, &mut |f| failures.add(&f))
+    let ingested = rscir::ingest_with(images, encoder, &archive, &options, &mut |f| failures.add(&f))
         .map_err(with_advice)
         .with_context(|| format!("ingest into {}", archive.display()))?;
-    let stored = DiskArchive::open(&archive)?;
+    let (stored, report) = (ingested.archive, ingested.report);
     note!(
         "{}: {} rows; {} encoded, {} unchanged, {} failed",
         text::shown(archive.display()),
@@ -163,6 +163,12 @@ fn encode_images(
     common::notes::say_odd(&report);
     common::notes::say_gone(&report);
     common::notes::say_roots(&stored);
+    if let Err(error) = ingested.compaction {
+        note!(
+            "not compacted, all rows are safe: {}; `compact` does it once there is room",
+            text::shown(&error)
+        );
+    }
     if report.stopped {
         anyhow::bail!("stopped: run the same command again to go on");
     }

@@ -212,11 +212,11 @@ fn backbone(
     options.stop = Some(stop);
 
     let path = cli.archives.join(format!("{}.rscir", published.backbone.to_lowercase()));
-    let report = rscir::ingest_with(images, &encoder, &path, &options, &mut |failure| {
+    let ingested = rscir::ingest_with(images, &encoder, &path, &options, &mut |failure| {
         bars.suspend(|| note!("failed: {}", text::shown(&failure)));
     })?;
+    let (report, archive) = (ingested.report, ingested.archive);
     anyhow::ensure!(!report.stopped, "stopped: run the same command again to go on");
-    let archive = DiskArchive::open(&path)?;
     note!(
         "{}: {} rows; {} encoded, {} unchanged, {} failed",
         text::shown(path.display()),

@@ -86,10 +86,16 @@ fn files(archive: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
+/// The files of an archive once it is compacted.
+fn compacted_files(archive: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    finish(example("compact").arg("--archive").arg(archive)).ends_with(0);
+    files(archive)
+}
+
 /// Panics with the names of the files that differ, rather than their bytes.
 #[track_caller]
 fn assert_identical(got: &Path, expected: &BTreeMap<PathBuf, Vec<u8>>) {
-    let got = files(got);
+    let got = compacted_files(got);
     let differing: Vec<_> =
         got.keys().chain(expected.keys()).filter(|name| got.get(*name) != expected.get(*name)).collect();
     assert!(differing.is_empty(), "these files differ from an uninterrupted ingest's: {differing:?}");
@@ -247,7 +253,7 @@ fn killed_ingests_end_as_if_never_killed(n: usize, kills: usize) {
     let began = Instant::now();
     bed.run(&whole).ends_with(0).says(&format!("{n} rows; {n} encoded"));
     let duration = began.elapsed();
-    let expected = files(&whole);
+    let expected = compacted_files(&whole);
 
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
     let (mut killed, mut archives, mut within) = (0, 0, 0);
@@ -322,7 +328,28 @@ fn an_interrupt_ends_within_two_seconds_and_keeps_finished_batches() {
     bed.run(&archive).ends_with(0).says(&format!("{} encoded, {kept} unchanged", 1000 - kept));
     let whole = bed.path("whole.rscir");
     bed.run(&whole).ends_with(0);
-    assert_identical(&archive, &files(&whole));
+    assert_identical(&archive, &compacted_files(&whole));
+}
+
+#[test]
+fn a_new_tile_between_others_is_a_commit_and_rows_are_in_order_all_the_same() {
+    let bed = Bed::new(200);
+    let archive = bed.path("a.rscir");
+    bed.run(&archive).ends_with(0);
+    let before = files(&archive);
+    fs::copy(repository("tests/data/ingest/palette.png"), bed.image("000007-new.png")).unwrap();
+    bed.run(&archive).ends_with(0).says("201 rows; 1 encoded, 200 unchanged");
+    let after = files(&archive);
+    let rewritten: Vec<_> = before.keys().filter(|name| after.get(*name) != before.get(*name)).collect();
+    assert_eq!(rewritten, [Path::new("manifest.json")]);
+    let stored = DiskArchive::open(&archive).unwrap();
+    assert!((1..stored.len()).all(|row| stored.key(row - 1) < stored.key(row)));
+    assert_eq!(stored.key(7), "000007-new.png");
+
+    // As if it had been there from the beginning.
+    let whole = bed.path("whole.rscir");
+    bed.run(&whole).ends_with(0);
+    assert_identical(&archive, &compacted_files(&whole));
 }
 
 #[test]

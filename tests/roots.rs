@@ -55,6 +55,7 @@ impl Bed {
         let mut options = IngestOptions::default();
         change(&mut options);
         rscir::ingest_with(images, encoder(), self.path("a.rscir"), &options, &mut |_| {})
+            .map(|ingested| ingested.report)
     }
 
     fn keys(&self) -> Vec<String> {

@@ -100,11 +100,12 @@ fn complete(images: &ImageList, encoder: &ClipEncoder, path: &Path) -> anyhow::R
     options.progress = &bars;
     // The repository may be a copy of the one that the archive was made from.
     options.replace = true;
-    let report = rscir::ingest_with(images, encoder, path, &options, &mut |failure| {
+    let ingested = rscir::ingest_with(images, encoder, path, &options, &mut |failure| {
         bars.suspend(|| note!("failed: {}", shown(&failure)));
     })?;
-    anyhow::ensure!(report.failed == 0, "{} of the demo's images cannot be read", report.failed);
-    Ok(DiskArchive::open(path)?)
+    let failed = ingested.report.failed;
+    anyhow::ensure!(failed == 0, "{failed} of the demo's images cannot be read");
+    Ok(ingested.archive)
 }
 
 /// True if there is an archive of this encoder that can be gone on with. Waits for whoever writes it without taking turns.

@@ -235,7 +235,7 @@ impl ArchiveWriter {
         }
         let mut manifest = self.manifest.clone();
         manifest.roots = roots;
-        self.publish(manifest, Vec::new())
+        self.publish(manifest, Vec::new(), &[])
     }
 
     /// The keys of all rows, in no order that means anything.

@@ -2,10 +2,15 @@ use std::path::{Path, PathBuf};
 
 use rscir_core::{Archive, ComposedQuery, ImageEncoder, Method, Precision};
 use rscir_encoders::{Failure, ImageList, IngestOptions, IngestReport};
-use rscir_index::{ArchiveWriter, DiskArchive, Hit};
+use rscir_index::{ArchiveWriter, Compaction, DiskArchive, Hit, RowOrder};
 
 use crate::roots::Roots;
 use crate::{Error, Result};
+
+/// Rows that the compaction at the end of an ingest may rewrite for each image that was encoded. Rewriting a row takes some
+/// hundredths of a millisecond and encoding an image milliseconds at the least, so the compaction takes a small part of the
+/// ingest's time, and one new tile in a large archive rewrites nothing.
+const REWRITTEN_PER_IMAGE: usize = 16;
 
 /// What [`ingest`] leaves: the archive, and how it went.
 pub struct Ingested {
@@ -13,20 +18,24 @@ pub struct Ingested {
     pub archive: DiskArchive,
     /// How many images were encoded, unchanged, failed.
     pub report: IngestReport,
-    /// The images that have no row, with path and reason.
+    /// The images that have no row, with path and reason; empty where they were handed to a function of the caller's.
     pub failures: Vec<Failure>,
+    /// What became of the compaction at the end: postponed after few new rows, or refused by the disk. Neither takes
+    /// anything from the archive, which is read in the same order without it.
+    pub compaction: Result<Compaction>,
 }
 
 /// Encodes every image below `folder` into the archive `archive`, which is made if it is not there.
 ///
-/// Keys are paths relative to the folder, rows are in their order. Called again, it encodes what is new or changed and
-/// goes on where it was cut off, be it by SIGKILL; the archive is then the same to the byte as if it had not been. Files
-/// are decoded as the encoder was told to ([`ClipEncoderBuilder::decode`](rscir_encoders::ClipEncoderBuilder::decode));
-/// those that cannot be read or decoded are listed in the result. For progress, limits and other options see
-/// [`ingest_with`].
+/// Keys are paths relative to the folder, rows are read in their order. Called again, it encodes what is new or changed and
+/// goes on where it was cut off, be it by SIGKILL; once [compacted](ArchiveWriter::compact), the archive is then the same to
+/// the byte as if it had not been. Files are decoded as the encoder was told to
+/// ([`ClipEncoderBuilder::decode`](rscir_encoders::ClipEncoderBuilder::decode)); those that cannot be read or decoded are
+/// listed in the result. For progress, limits and other options see [`ingest_with`].
 ///
 /// # Errors
-/// If the folder cannot be listed, rows of files in another folder would be replaced, the archive was made by another encoder or is in use by another writer, or the
+/// If the folder cannot be listed, rows of files in another folder would be replaced, the archive was made by another
+/// encoder, is damaged or in use by another writer, or the
 /// encoder or the disk fails.
 pub fn ingest(
     folder: impl AsRef<Path>,
@@ -35,10 +44,10 @@ pub fn ingest(
 ) -> Result<Ingested> {
     let images = ImageList::collect(folder.as_ref())?;
     let mut failures = Vec::new();
-    let report = ingest_with(&images, encoder, &archive, &IngestOptions::default(), &mut |failure| {
+    let ingested = ingest_with(&images, encoder, &archive, &IngestOptions::default(), &mut |failure| {
         failures.push(failure);
     })?;
-    Ok(Ingested { archive: DiskArchive::open(archive)?, report, failures })
+    Ok(Ingested { failures, ..ingested })
 }
 
 /// [`ingest`] of a list of images, with options; each failure is handed to `on_failure`.
@@ -46,6 +55,8 @@ pub fn ingest(
 /// The archive remembers the folders that its rows are from. Rows of another folder are replaced only if the options say so;
 /// new ones are taken from anywhere. A folder that was moved, its files unchanged, is the same folder. Rows whose file is in
 /// none of these folders any more are [told of](IngestReport::gone), and taken out if the options say so.
+///
+/// Where the list is sorted, the archive's rows are read in the order of their keys from then on.
 ///
 /// # Errors
 /// As [`ingest`], and if more images fail than the options allow.
@@ -55,20 +66,30 @@ pub fn ingest_with(
     archive: impl AsRef<Path>,
     options: &IngestOptions<'_>,
     on_failure: &mut dyn FnMut(Failure),
-) -> Result<IngestReport> {
+) -> Result<Ingested> {
     let mut writer = ArchiveWriter::open_or_create(&archive, encoder.spec().clone(), Precision::F32)?;
+    if images.keys().is_sorted() {
+        writer.set_order(RowOrder::Key)?;
+    }
     let roots = Roots::of(images, &writer);
     let mut from_roots = options.clone();
     from_roots.roots = &roots.known;
     let mut report =
         rscir_encoders::ingest(images, encoder, &mut roots.sink(&mut writer), &from_roots, on_failure)?;
     roots.finish(images, &mut writer, &mut report, options.prune)?;
-    // Rows in the order of the list, in as few files as hold them: the archive is the same to the byte however often the
-    // ingest was cut off. After a stop the next run does it.
-    if !report.stopped {
-        if images.keys().is_sorted() { writer.compact_sorted()? } else { writer.compact()? }
+    let compaction = compact(&mut writer, &report)?;
+    drop(writer);
+    Ok(Ingested { archive: DiskArchive::open(archive)?, report, failures: Vec::new(), compaction })
+}
+
+/// Compacts if that is worth it. What the disk refuses (it may be full) leaves the archive as it is and ends no job whose
+/// rows are safe; what is wrong with the archive does.
+fn compact(writer: &mut ArchiveWriter, report: &IngestReport) -> Result<Result<Compaction>> {
+    let most = if report.stopped { 0 } else { report.encoded.saturating_mul(REWRITTEN_PER_IMAGE) };
+    match writer.compact_up_to(most) {
+        Err(error @ rscir_index::Error::Io { .. }) => Ok(Err(error.into())),
+        other => Ok(Ok(other?)),
     }
-    Ok(report)
 }
 
 /// The `k` best rows for a composed query, best first.
