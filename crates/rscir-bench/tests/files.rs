@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use rscir_bench::report::{self, RunDescription};
 use rscir_bench::{
     Bootstrap, Convention, DatasetReport, DomainConversion, Error, Evaluation, Figures, Finding, Icir,
-    Interval, IntervalRow, Intervals, LevirCc, OwnQueries, PatternCom, Protocol, Result, Rounding, Run,
-    Table, TableRow, XviewCir, check_report, write_report,
+    Interval, IntervalRow, Intervals, LevirCc, OwnQueries, Page, PatternCom, Protocol, QuerySet, Result,
+    Rounding, Run, Table, TableRow, XviewCir, check_report, write_records, write_report,
 };
 use rscir_core::{Embeddings, EncoderSpec};
 use rscir_index::MemoryArchive;
@@ -341,4 +341,32 @@ fn no_name_is_obeyed_where_it_is_shown() {
     // Ordinary names stay as they are.
     let text = report::metrics_csv(&self::table("=color, Gr\u{fc}n", "image", 25.0)).unwrap();
     assert!(text.contains("\"=color, Gr\u{fc}n\""), "{text}");
+}
+
+#[test]
+fn results_and_pages_take_the_place_of_old_ones_and_of_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let archive = archive(&["a.jpg"]);
+    let (queries, evaluation) = (QuerySet::default(), Evaluation { methods: vec![], groups: vec![] });
+    let results = |path: &Path| write_records(path, &archive, &queries, &evaluation, Convention::Standard);
+    let page = |path: &Path| Page::new("title", &archive, &queries, &evaluation)?.write(path);
+    for (write, begins) in
+        [(&results as &dyn Fn(&Path) -> Result<()>, ""), (&page as &dyn Fn(&Path) -> Result<()>, "<!DOCTYPE")]
+    {
+        fs::write(&path, "old").unwrap();
+        write(&path).unwrap();
+        let new = fs::read_to_string(&path).unwrap();
+        assert!(new != "old" && new.starts_with(begins));
+        assert_eq!(names(folder.path()), ["file"]);
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(write(&path).unwrap_err().to_string().contains("this is a folder"));
+        fs::remove_dir(&path).unwrap();
+        #[cfg(unix)]
+        for device in ["/dev/full", "/dev/stdout"] {
+            let error = write(Path::new(device)).unwrap_err().to_string();
+            assert!(error.contains("this is a device"), "{error}");
+        }
+    }
 }
