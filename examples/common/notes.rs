@@ -28,11 +28,11 @@ pub fn unread(images: &ImageList) -> Option<String> {
     let kind = |(kind, count): (&String, &usize)| format!("{count} .{kind}");
     let list: Vec<String> = kinds.iter().map(kind).collect();
     (!list.is_empty()).then(|| {
-        let count: usize = kinds.values().sum();
-        format!(
-            "{count} files are images of kinds that are not read: {}; convert them to TIFF or PNG",
-            list.join(", ")
-        )
+        let what = match kinds.values().sum::<usize>() {
+            1 => "1 file is an image of a kind that is not read".to_owned(),
+            count => format!("{count} files are images of kinds that are not read"),
+        };
+        format!("{what}: {}; convert to TIFF or PNG", list.join(", "))
     })
 }
 

@@ -74,7 +74,8 @@ pub struct EncoderSpec {
     pub preprocessing: String,
     /// Which tokenizer, and a hash of its vocabulary.
     pub tokenizer: String,
-    /// SHA-256 of the weights file, lowercase hexadecimal.
+    /// SHA-256 of the weights file, lowercase hexadecimal; where another of several state dicts in it was taken than by
+    /// default, its key follows after a colon.
     pub weights_sha256: String,
     /// Width of the vectors.
     pub dim: usize,

@@ -3,10 +3,13 @@
 use std::env;
 use std::path::PathBuf;
 
-use rscir_core::Progress;
+use rscir_core::{Progress, files};
 
 use crate::registry::HubFile;
 use crate::{Error, Result};
+
+/// Bytes that the file of a branch may have: it names a commit in 40 digits.
+const LONGEST_REFERENCE: u64 = 1024;
 
 /// The file on this machine; fetched, where that is allowed and the file is not there yet.
 pub(crate) fn locate(file: &HubFile, progress: &dyn Progress) -> Result<PathBuf> {
@@ -47,7 +50,7 @@ fn folder(file: &HubFile) -> String {
 /// The file in a cache: `refs` names the commit of a branch, `snapshots` has a folder for each commit.
 fn cached(cache: &std::path::Path, file: &HubFile) -> Option<PathBuf> {
     let repository = cache.join(folder(file));
-    let reference = std::fs::read_to_string(repository.join("refs").join(file.revision)).ok();
+    let reference = files::read_text(repository.join("refs").join(file.revision), LONGEST_REFERENCE).ok();
     let commit = reference.as_deref().map_or(file.revision, str::trim);
     let path = repository.join("snapshots").join(commit).join(file.file);
     path.is_file().then_some(path)

@@ -5,7 +5,7 @@ use std::path::Path;
 use rscir_core::{EmbeddingSink, Embeddings, Fingerprint, ImageEncoder, SinkRow};
 use rscir_encoders::{
     ClipEncoder, DecodeOptions, Error, ImageList, ImageProblem, IngestOptions, IngestReport, Remedy, Stage,
-    decode, decode_with_oddities, ingest,
+    Stretch, decode, decode_with_oddities, ingest,
 };
 
 /// The type of a file's samples: bits, and the number of SampleFormat.
@@ -333,6 +333,14 @@ fn a_pipe_is_waited_for_by_no_reader() {
         refused(Tokenizer::from_file(path, 77).map(|_| ()).unwrap_err());
         refused(ClipEncoder::from_files(&weights, path).build().map(|_| ()).unwrap_err());
     }
+}
+
+#[test]
+fn an_encoder_refuses_a_stretch_without_extent_before_it_loads_anything() {
+    let mut options = DecodeOptions::default();
+    options.stretch = Stretch::Percentile(98.0, 2.0);
+    let error = ClipEncoder::from_folder("nowhere").decode(options).build().map(|_| ()).unwrap_err();
+    assert!(matches!(&error, Error::ConfigValue { key, .. } if key == "stretch"), "{error}");
 }
 
 struct Sink(usize);

@@ -179,6 +179,13 @@ fn prefixes_that_all_names_share_are_taken_off_and_others_are_named() {
         let checkpoint = matrices(folder.path(), &prefixed(prefix));
         assert_eq!(checkpoint.names().collect::<Vec<_>>(), sorted, "{prefix}");
     }
+    // A scale that a trainer keeps outside of the wrapper does not hide it, and two tensors never become one.
+    let names = [&prefixed("model.")[..], &["logit_scale".to_owned()]].concat();
+    let checkpoint = matrices(folder.path(), &names);
+    assert!(checkpoint.contains("visual.proj") && checkpoint.contains("logit_scale"));
+    let names =
+        [&prefixed("model.")[..], &["logit_scale".to_owned(), "model.logit_scale".to_owned()]].concat();
+    assert!(matrices(folder.path(), &names).contains("model.visual.proj"));
     // A head of somebody's own beside the model: not loaded, and the prefix is named.
     let names = [&prefixed("student.clip.")[..], &["head.weight".to_owned()]].concat();
     let checkpoint = matrices(folder.path(), &names);

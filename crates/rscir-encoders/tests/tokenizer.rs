@@ -246,3 +246,132 @@ fn a_hundred_megabytes_of_text_take_a_moment() {
     assert!(std::error::Error::source(&error).unwrap().to_string().contains("at most 1048576 are read"));
     assert!(begin.elapsed().as_secs() < 60, "{:?}", begin.elapsed());
 }
+
+/// Tokenizers of every model, whose parts are of every kind.
+fn of_every_kind() -> Vec<serde_json::Value> {
+    use serde_json::json;
+    let bpe = json!({"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2, "<unk>": 3}, "merges": [["a", "b"]], "unk_token": "<unk>",
+        "byte_fallback": false, "fuse_unk": true, "ignore_merges": false, "end_of_word_suffix": ""});
+    let models = [
+        bpe.clone(),
+        json!({"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0], ["\u{2581}a", -1.5], ["b", -2.0], ["a", -3.0]], "byte_fallback": false}),
+        json!({"type": "WordPiece", "unk_token": "<unk>", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
+            "vocab": {"<unk>": 0, "a": 1, "##b": 2}}),
+        json!({"type": "WordLevel", "unk_token": "<unk>", "vocab": {"<unk>": 0, "a": 1}}),
+    ];
+    let normalizers = json!({"type": "Sequence", "normalizers": [
+        {"type": "NFKC"}, {"type": "Lowercase"}, {"type": "Strip", "strip_left": true, "strip_right": false}, {"type": "StripAccents"},
+        {"type": "Replace", "pattern": {"Regex": "\\s+"}, "content": " "}, {"type": "Prepend", "prepend": "a"}, {"type": "Nmt"},
+        {"type": "Precompiled", "precompiled_charsmap": "ALQCAACEAAAAAACAAQAAgMz8AgC4BQAAhyIAgMzkAgC4PQAAeyIAgMzsAgC4BQAA"},
+        {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true},
+    ]});
+    let splitters = json!({"type": "Sequence", "pretokenizers": [
+        {"type": "Metaspace", "replacement": "\u{2581}", "prepend_scheme": "always", "split": true}, {"type": "Digits", "individual_digits": true},
+        {"type": "Punctuation", "behavior": "Isolated"}, {"type": "Whitespace"}, {"type": "BertPreTokenizer"},
+        {"type": "Split", "pattern": {"String": "b"}, "behavior": "MergedWithPrevious", "invert": false},
+        {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true}, {"type": "UnicodeScripts"},
+        {"type": "FixedLength", "length": 3}, {"type": "CharDelimiterSplit", "delimiter": "x"},
+    ]});
+    let frames = [
+        json!({"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {"<s>": {"id": "<s>", "ids": [5], "tokens": ["<s>"]}}}),
+        json!({"type": "BertProcessing", "sep": ["</s>", 6], "cls": ["<s>", 5]}),
+        json!({"type": "Sequence", "processors": [{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false, "use_regex": true}]}),
+    ];
+    let token = |id: u32, content: &str| json!({"id": id, "content": content, "single_word": false, "lstrip": true, "rstrip": true, "normalized": true, "special": true});
+    let mut all = Vec::new();
+    for model in models {
+        for frame in &frames {
+            let mut file = json!({"version": "1.0", "truncation": {"direction": "Right", "max_length": 9, "strategy": "LongestFirst", "stride": 0},
+                "padding": {"strategy": "BatchLongest", "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0, "pad_type_id": 0, "pad_token": "a"},
+                "added_tokens": [token(5, "<s>"), token(6, "</s>")], "post_processor": frame, "decoder": null, "model": model});
+            // Parts as they are, and one by one, so that one that is refused does not hide the others.
+            for part in std::iter::once(&normalizers).chain(normalizers["normalizers"].as_array().unwrap()) {
+                file["normalizer"] = part.clone();
+                file["pre_tokenizer"] = serde_json::Value::Null;
+                all.push(file.clone());
+            }
+            file["normalizer"] = serde_json::Value::Null;
+            for part in std::iter::once(&splitters).chain(splitters["pretokenizers"].as_array().unwrap()) {
+                file["pre_tokenizer"] = part.clone();
+                all.push(file.clone());
+            }
+        }
+    }
+    all
+}
+
+/// Puts `hostile` where value number `at` of a document is.
+fn replace(value: &mut serde_json::Value, at: &mut usize, hostile: &serde_json::Value) -> bool {
+    if *at == 0 {
+        *value = hostile.clone();
+        return true;
+    }
+    *at -= 1;
+    match value {
+        serde_json::Value::Array(list) => list.iter_mut().any(|value| replace(value, at, hostile)),
+        serde_json::Value::Object(map) => map.values_mut().any(|value| replace(value, at, hostile)),
+        _ => false,
+    }
+}
+
+#[test]
+fn damaged_files_are_refused_or_give_ids() {
+    use serde_json::json;
+    let hostile = [
+        json!(null),
+        json!(-1),
+        json!(0),
+        json!(7),
+        json!(4_294_967_295_u64),
+        json!(u64::MAX),
+        json!(1e300),
+        json!(""),
+        json!("a"),
+        json!("\u{0}"),
+        json!("\u{1f602}"),
+        json!([]),
+        json!({}),
+        json!([[]]),
+        json!(true),
+        json!("x".repeat(300)),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    let texts = ["", "ab a b", "\u{3a3}\u{301} x1 <s>  </s>", &"ab ".repeat(200), &"b".repeat(3000)];
+    let mut state = 7_u64;
+    let mut below = |limit: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % limit
+    };
+    // A panic of the other crate's is caught; what it prints would fill the log.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let files = of_every_kind();
+    let (mut read, mut refused) = (0, 0);
+    let mut panics = Vec::new();
+    for round in 0..6_000 {
+        let mut file = files[round % files.len()].clone();
+        if round >= files.len() {
+            replace(&mut file, &mut (1 + below(70)), &hostile[below(hostile.len())]);
+        }
+        std::fs::write(&path, file.to_string()).unwrap();
+        let begin = std::time::Instant::now();
+        let outcome = std::panic::catch_unwind(|| match Tokenizer::from_file(&path, 16) {
+            Ok(tokenizer) => texts.iter().filter(|text| tokenizer.encode(text).is_ok()).count() > 0,
+            Err(_) => false,
+        });
+        match outcome {
+            Ok(true) => read += 1,
+            Ok(false) => refused += 1,
+            Err(_) => panics.push(file.to_string()),
+        }
+        if begin.elapsed().as_secs() >= 5 {
+            panics.push(format!("slow: {file}"));
+        }
+    }
+    std::panic::set_hook(hook);
+    assert!(panics.is_empty(), "{panics:#?}");
+    assert!(read > 1000 && refused > 1000, "{read} read, {refused} refused");
+}

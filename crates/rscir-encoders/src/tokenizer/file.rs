@@ -1,6 +1,7 @@
 //! A tokenizer that a `tokenizer.json` describes.
 
 use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -33,7 +34,7 @@ impl FileTokenizer {
     pub(super) fn new(path: &Path, bytes: &[u8], context: usize, cleaning: Option<Cleaning>) -> Result<Self> {
         let unusable = |source| Error::Tokenizer { path: path.into(), source };
         let text_limits = limits::check(bytes).map_err(unusable)?;
-        let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(unusable)?;
+        let mut tokenizer = guarded(|| tokenizers::Tokenizer::from_bytes(bytes)).map_err(unusable)?;
         let padding = match tokenizer.get_padding() {
             Some(padding) => Some(padding.pad_id),
             None => configured_padding(path, &tokenizer)?,
@@ -68,7 +69,7 @@ impl FileTokenizer {
         let mut words = self.context;
         loop {
             let (part, is_whole) = self.beginning(text, words).map_err(failed)?;
-            let encoding = self.tokenizer.encode(&*part, framed).map_err(failed)?;
+            let encoding = guarded(|| self.tokenizer.encode(&*part, framed)).map_err(failed)?;
             let ids = encoding.get_ids();
             if is_whole || ids.len() >= self.context {
                 return Ok(ids.to_vec());
@@ -120,6 +121,15 @@ impl FileTokenizer {
     pub(super) fn vocabulary(&self) -> usize {
         self.vocabulary
     }
+}
+
+/// Calls the tokenizers crate, which takes some of what a file says for granted: a panic is an error of the file.
+fn guarded<T>(work: impl FnOnce() -> tokenizers::Result<T>) -> tokenizers::Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message");
+        Err(format!("its parts do not fit each other: {text}").into())
+    })
 }
 
 /// The id of `pad_token` in the `tokenizer_config.json` beside the tokenizer, if there is one.

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use sha2::{Digest, Sha256};
 
 use super::dtype::Dtype;
+use super::loader::is_inert;
 use super::mapped::{MappedFile, hexadecimal};
 use super::{legacy, rename, safetensors, sharded, torch, zip};
 use crate::error::{Error, Result};
@@ -216,6 +217,23 @@ impl Contents {
     }
 }
 
+/// The tensors under names without a prefix, if all names that matter have it; nothing if one does not, or two would become
+/// the same.
+fn without_prefix(tensors: &BTreeMap<String, Tensor>, prefix: &str) -> Option<BTreeMap<String, Tensor>> {
+    let unwrapped = |name: &str| name.strip_prefix(prefix).filter(|rest| !rest.is_empty()).map(str::to_owned);
+    let mut renamed = BTreeMap::new();
+    let mut wrapped = false;
+    for (name, tensor) in tensors {
+        let new = unwrapped(name);
+        wrapped |= new.is_some();
+        let new = new.or_else(|| is_inert(name).then(|| name.clone()))?;
+        if renamed.insert(new, tensor.clone()).is_some() {
+            return None;
+        }
+    }
+    wrapped.then_some(renamed)
+}
+
 impl Checkpoint {
     /// Opens a checkpoint, its format told by its content.
     ///
@@ -260,12 +278,8 @@ impl Checkpoint {
 
     fn new(path: &Path, files: Vec<MappedFile>, contents: Contents) -> Self {
         let Contents { format, storages, mut tensors, state } = contents;
-        while let Some(prefix) = WRAPPERS.into_iter().find(|prefix| {
-            !tensors.is_empty()
-                && tensors.keys().all(|name| name.len() > prefix.len() && name.starts_with(prefix))
-        }) {
-            tensors =
-                tensors.into_iter().map(|(name, tensor)| (name[prefix.len()..].to_owned(), tensor)).collect();
+        while let Some(unwrapped) = WRAPPERS.iter().find_map(|prefix| without_prefix(&tensors, prefix)) {
+            tensors = unwrapped;
         }
         Self { path: path.to_owned(), format, files, storages, tensors, state, sha256: OnceLock::new() }
     }

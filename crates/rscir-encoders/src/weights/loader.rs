@@ -21,6 +21,11 @@ const INERT: [&str; 9] = [
     "num_batches_tracked",
 ];
 
+/// Whether inference does not need the tensor of this name.
+pub(super) fn is_inert(name: &str) -> bool {
+    INERT.contains(&name.rsplit('.').next().unwrap_or(name))
+}
+
 /// A tensor that does not fit.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -252,8 +257,7 @@ impl<'c> Loader<'c> {
     /// [`Error::Weights`] with every problem that was noted, and every tensor that nobody asked for.
     pub fn finish(mut self) -> Result<()> {
         for name in self.checkpoint.names() {
-            let inert = INERT.contains(&name.rsplit('.').next().unwrap_or(name));
-            if !inert && !self.taken.contains(name) {
+            if !is_inert(name) && !self.taken.contains(name) {
                 let shape = self.checkpoint.shape(name).unwrap_or_default().to_vec();
                 self.problems.push(TensorProblem::Unexpected { name: name.into(), shape });
             }
