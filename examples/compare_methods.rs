@@ -73,9 +73,8 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         .collect::<Result<_, _>>()?;
     let labels = PatternCom::read(&dataset)?;
     let images = dataset_images(&dataset)?;
+    labels.queries(&check::stand_in(&images)?, Mode::Clean)?;
     let encoder = Arc::new(cli.model.load()?);
-    let (archive, failed) = cli.model.encode(&encoder, &images, &bars)?;
-
     let subjects = words("generic_subjects.csv", &encoder)?;
     let resources = Resources {
         vocabulary: Some(subjects.clone()),
@@ -96,6 +95,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             methods.push(Box::new(weicom));
         }
     }
+    let (archive, failed) = cli.model.encode(&encoder, &images, &bars)?;
     let (queries, _) = labels.queries(&archive, Mode::Clean)?;
     let texts: Vec<&str> = queries.texts.iter().map(String::as_str).collect();
     let texts = encoder.encode_texts(&texts)?;

@@ -89,13 +89,18 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     cli.page.as_deref().map_or(Ok(()), check::file_in_new_folder)?;
     check::folder(cli.output.as_deref())?;
     let images = if cli.features.is_none() { Some(dataset_images(&dataset)?) } else { None };
+    let features = cli.features.as_ref().map(rscir::open).transpose()?;
     let texts = cli.text_features.as_ref().map(Features::read).transpose()?;
-    if let (Some(images), Some(texts)) = (&images, &texts) {
-        check_texts(&labels, images, mode, texts).with_context(|| cannot_use(cli.text_features.as_ref()))?;
+    if let Some(images) = &images {
+        let checked = check_queries(&labels, images, mode, texts.as_ref());
+        match &cli.text_features {
+            Some(_) => checked.with_context(|| cannot_use(cli.text_features.as_ref()))?,
+            None => checked?,
+        }
     }
     let encoder = if images.is_some() || texts.is_none() { Some(cli.model.load()?) } else { None };
 
-    let (archive, failed) = archive(cli, images.as_ref(), encoder.as_ref(), &bars)?;
+    let (archive, failed) = archive(cli, features, images.as_ref(), encoder.as_ref(), &bars)?;
     let (queries, findings) = labels.queries(&*archive, mode)?;
     let vectors = vectors(cli, &queries, &*archive, texts.as_ref(), encoder.as_ref())?;
 
@@ -177,19 +182,15 @@ fn in_mode(weicom: WeiCom, mode: ModeArg) -> WeiCom {
     }
 }
 
-/// Checks, before images are encoded, that every text that will be asked with has features.
-fn check_texts(labels: &PatternCom, images: &ImageList, mode: Mode, texts: &Features) -> anyhow::Result<()> {
-    // Which texts are asked with depends on the keys of the archive alone: one of them, with any vectors, will do.
-    let mut keys: Vec<String> = Vec::new();
-    let mut seen = HashSet::new();
-    for (index, key) in images.keys().iter().enumerate() {
-        if seen.insert(key) && images.path(index).is_file() {
-            keys.push(key.clone());
-        }
-    }
-    let rows = Embeddings::normalize(1, vec![1.0; keys.len()])?;
-    let stand_in = MemoryArchive::new(EncoderSpec::unknown(1), keys, rows)?;
-    let (queries, _) = labels.queries(&stand_in, mode)?;
+/// Checks, before images are encoded, that there are queries and that every text that they ask with has features.
+fn check_queries(
+    labels: &PatternCom,
+    images: &ImageList,
+    mode: Mode,
+    texts: Option<&Features>,
+) -> anyhow::Result<()> {
+    let (queries, _) = labels.queries(&check::stand_in(images)?, mode)?;
+    let Some(texts) = texts else { return Ok(()) };
     let known: HashSet<&String> = texts.keys.iter().collect();
     for (index, text) in queries.texts.iter().enumerate() {
         if !known.contains(text) {
@@ -209,14 +210,14 @@ fn cannot_use(path: Option<&PathBuf>) -> String {
 /// The archive: features that were given, or the dataset's images encoded now. Also how many images failed.
 fn archive(
     cli: &Cli,
+    features: Option<Box<dyn Archive>>,
     images: Option<&ImageList>,
     encoder: Option<&ClipEncoder>,
     bars: &Bars,
 ) -> anyhow::Result<(Box<dyn Archive>, usize)> {
-    if let Some(path) = &cli.features {
-        let archive = rscir::open(path)?;
+    if let Some(archive) = features {
         if let Some(encoder) = encoder {
-            archive.spec().check(encoder.spec()).with_context(|| cannot_use(Some(path)))?;
+            archive.spec().check(encoder.spec()).with_context(|| cannot_use(cli.features.as_ref()))?;
         }
         return Ok((archive, 0));
     }

@@ -53,6 +53,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     check::file(Some(&cli.output))?;
     check::input(Some(&dataset.join(&cli.image)))?;
     let images = dataset_images(&dataset)?;
+    relevant(cli, &check::stand_in(&images)?, &dataset)?;
     let encoder = cli.model.load()?;
     let bars = Bars::default();
     let (archive, failed) = cli.model.encode(&encoder, &images, &bars)?;

@@ -124,7 +124,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     anyhow::ensure!(lacking.is_empty(), "this is missing:\n{}", lacking.join("\n"));
     let dataset = cli.dataset.as_deref().context("the dataset is given")?;
     let images = dataset_images(dataset)?;
-    PatternCom::read(dataset)?;
+    PatternCom::read(dataset)?.queries(&check::stand_in(&images)?, Mode::Strict)?;
     check::folder(Some(&cli.archives))?;
     let stop = common::stop_on_interrupt()?;
     let weights = [&cli.clip, &cli.remoteclip];

@@ -137,6 +137,10 @@ fn reports_and_pages_have_a_place_before_images_are_encoded() {
         let named = path.trim_end_matches("/page").trim_end_matches("/q.svg");
         assert!(run.out.is_empty() && run.err.contains(named), "{program}: {} {}", run.out, run.err);
     }
+    let run_of =
+        |options: &[&str]| run("query_picture", &[options, &["--output", at("q.svg").as_str()]].concat());
+    run_of(&["--attribute", "colour"]).ends_with(1).says("there is no attribute \"colour\"");
+    run_of(&["--text", "lava"]).ends_with(1).says("is not asked for \"lava\"");
     run("evaluate_patterncom", &["--methods", "image", "--sweep"]).ends_with(2).says("--methods");
 }
 

@@ -1,5 +1,6 @@
 //! What is checked before the work whose result would be lost.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -76,4 +77,18 @@ pub fn some_exist(images: &ImageList) -> anyhow::Result<()> {
 /// Checks that what is to be read is a file.
 pub fn input(path: Option<&Path>) -> anyhow::Result<()> {
     path.map_or(Ok(()), |path| Ok(open_regular(path).map(drop)?))
+}
+
+/// An archive with the keys that images will have, and vectors that mean nothing: which queries there are depends on the
+/// keys alone, so that they can be looked at before anything is encoded.
+pub fn stand_in(images: &ImageList) -> anyhow::Result<MemoryArchive> {
+    let mut keys = Vec::new();
+    let mut seen = HashSet::new();
+    for (index, key) in images.keys().iter().enumerate() {
+        if seen.insert(key) && images.path(index).is_file() {
+            keys.push(key.clone());
+        }
+    }
+    let rows = Embeddings::normalize(1, vec![1.0; keys.len()])?;
+    Ok(MemoryArchive::new(EncoderSpec::unknown(1), keys, rows)?)
 }
