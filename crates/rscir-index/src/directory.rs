@@ -172,6 +172,11 @@ impl Directory {
         Segment::open(bytes, &path, entry, precision, dim)
     }
 
+    /// Closes the folder of segments, for whoever has opened them all.
+    pub(crate) fn let_go(&self) {
+        self.storage.let_go();
+    }
+
     /// What lies in the folder, given the paths of the segments that a manifest names.
     pub(crate) fn contents(&self, named: &HashSet<PathBuf>) -> Result<Contents> {
         let mut contents = Contents::default();

@@ -68,7 +68,10 @@ impl DiskArchive {
         loop {
             let manifest = Manifest::from_bytes(&bytes, &directory.manifest_path())?;
             match open_segments(&directory, &manifest, access) {
-                Ok(segments) => return Self::new(directory, manifest, segments),
+                Ok(segments) => {
+                    directory.let_go();
+                    return Self::new(directory, manifest, segments);
+                }
                 Err(error @ Error::MissingSegment { .. }) => {
                     // A writer may have compacted, and removed the files, since the manifest was read.
                     let now = directory.manifest_bytes()?;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Deref;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapOptions};
 
 use super::Pages;
 
@@ -24,26 +24,33 @@ impl Bytes {
     /// # Errors
     /// What the file system says; [`io::ErrorKind::UnexpectedEof`] if the file shrinks meanwhile.
     pub fn read(file: &mut File) -> io::Result<Self> {
-        let len = usize::try_from(file.metadata()?.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let len = file.metadata()?.len();
+        Self::read_len(file, len)
+    }
+
+    /// Reads `len` bytes of a file into memory.
+    pub(super) fn read_len(file: &mut File, len: u64) -> io::Result<Self> {
+        let len = usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?;
         let mut pages = Pages::zeroed(len);
         file.read_exact(&mut pages)?;
         Ok(Self(Inner::Owned(pages)))
     }
 
-    /// Maps a file that nobody changes.
+    /// Maps a file of `len` bytes that nobody changes.
     ///
     /// # Errors
     /// What the operating system says.
     #[allow(unsafe_code)]
-    pub(super) fn map(file: &File) -> io::Result<Self> {
-        if file.metadata()?.len() == 0 {
+    pub(super) fn map(file: &File, len: u64) -> io::Result<Self> {
+        if len == 0 {
             return Ok(Self::from(&[][..])); // Some systems refuse to map nothing.
         }
+        let len = usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?;
         // SAFETY: the bytes must not change while they are mapped. Files of an archive are written under a temporary
         // name, renamed once they are whole, and never opened for writing again: they are replaced or removed by name,
         // which leaves a mapped file as it is. A foreign program that writes into a segment breaks this as it would
         // break any mapped file; docs/format.md says so. `Bytes::read` is the way without a mapping.
-        let map = unsafe { Mmap::map(file)? };
+        let map = unsafe { MmapOptions::new().len(len).map(file)? };
         Ok(Self(Inner::Mapped(map)))
     }
 
@@ -95,7 +102,7 @@ mod tests {
             file.write_all(&content).unwrap();
             file.rewind().unwrap();
             assert_eq!(*Bytes::read(&mut file).unwrap(), *content);
-            let mapped = Bytes::map(&file).unwrap();
+            let mapped = Bytes::map(&file, len as u64).unwrap();
             assert_eq!(*mapped, *content);
             mapped.release();
             assert_eq!(*mapped, *content);

@@ -13,6 +13,11 @@ pub(super) struct Folder {
 }
 
 impl Folder {
+    /// The folder that a path leads to at each use, through links too.
+    pub(super) fn at(path: &Path) -> Self {
+        Self { path: path.into() }
+    }
+
     /// Opens the folder that a path leads to, through links too.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let here = if path.as_os_str().is_empty() { Path::new(".") } else { path };
@@ -34,10 +39,12 @@ impl Folder {
         File::create_new(self.path.join(name))
     }
 
-    /// Opens a file for reading.
-    pub(super) fn read(&self, name: &OsStr) -> io::Result<File> {
+    /// Opens a file for reading, and gives its length.
+    pub(super) fn read(&self, name: &OsStr) -> io::Result<(File, u64)> {
         self.check_kind(name, FileKind::File)?;
-        File::open(self.path.join(name))
+        let file = File::open(self.path.join(name))?;
+        let len = file.metadata()?.len();
+        Ok((file, len))
     }
 
     /// Opens a file that is there to be locked, created if need be.
@@ -81,11 +88,11 @@ impl Folder {
     }
 
     /// True if `name` means this very file, as far as its length and the time of its creation tell.
-    pub(super) fn holds(&self, name: &OsStr, file: &File) -> io::Result<bool> {
+    pub(super) fn holds(&self, name: &OsStr, FileIdentity(held): &FileIdentity) -> io::Result<bool> {
         match fs::symlink_metadata(self.path.join(name)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
             named => {
-                let (named, held) = (named?, file.metadata()?);
+                let named = named?;
                 let same = named.len() == held.len() && named.created().ok() == held.created().ok();
                 Ok(named.is_file() && same)
             }
@@ -99,5 +106,14 @@ impl Folder {
             metadata => FileKind::from(metadata?.file_type()),
         };
         if found == expected { Ok(()) } else { Err(WrongKind { path, expected, found }.into()) }
+    }
+}
+
+/// Which file it is, as far as can be told.
+pub(super) struct FileIdentity(fs::Metadata);
+
+impl FileIdentity {
+    pub(super) fn of(file: &File) -> io::Result<Self> {
+        Ok(Self(file.metadata()?))
     }
 }

@@ -1,19 +1,21 @@
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
 
 use super::{FileKind, WrongKind};
 
-/// An open folder. What is done in it is done there, whatever becomes of its path meanwhile, and no link in it is
-/// followed.
+/// A folder, in which no link is followed. If it is open, what is done in it is done there, whatever becomes of its path
+/// meanwhile.
 #[derive(Debug)]
 pub(super) struct Folder {
-    handle: File,
-    /// The path by which it was opened, for errors.
+    handle: Option<File>,
     path: PathBuf,
 }
 
@@ -21,34 +23,64 @@ pub(super) struct Folder {
 const GUARDED: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
 impl Folder {
+    /// The folder that a path leads to at each use, through links too.
+    pub(super) fn at(path: &Path) -> Self {
+        Self { handle: None, path: path.into() }
+    }
+
     /// Opens the folder that a path leads to, through links too.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let here = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = rustix::fs::open(here, flags, Mode::empty())?;
-        Ok(Self { handle: handle.into(), path: path.into() })
+        Ok(Self { handle: Some(handle.into()), path: path.into() })
+    }
+
+    /// This folder, open.
+    fn opened(&self) -> io::Result<File> {
+        match &self.handle {
+            Some(handle) => handle.try_clone(),
+            None => Self::open(&self.path)?.handle.ok_or_else(|| io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// Where a call starts from to reach `name`, and what it is called there.
+    fn reach<'a>(&'a self, name: &'a OsStr) -> (BorrowedFd<'a>, Cow<'a, Path>) {
+        match &self.handle {
+            Some(handle) => (handle.as_fd(), Path::new(name).into()),
+            None => (CWD, self.path.join(name).into()),
+        }
     }
 
     /// Opens the folder `name` in this one.
     pub(super) fn folder(&self, name: &OsStr) -> io::Result<Self> {
         let handle = self.open_at(name, OFlags::RDONLY | OFlags::DIRECTORY, FileKind::Folder)?;
-        Ok(Self { handle, path: self.path.join(name) })
+        Ok(Self { handle: Some(handle), path: self.path.join(name) })
     }
 
     /// Creates a file; there must be nothing of that name.
     pub(super) fn create_new(&self, name: &OsStr) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | GUARDED;
-        Ok(rustix::fs::openat(&self.handle, name, flags, new_file())?.into())
+        let (from, path) = self.reach(name);
+        Ok(rustix::fs::openat(from, &*path, flags, new_file())?.into())
     }
 
-    /// Opens a file for reading.
-    pub(super) fn read(&self, name: &OsStr) -> io::Result<File> {
-        self.open_at(name, OFlags::RDONLY, FileKind::File)
+    /// Opens a file for reading, and gives its length.
+    pub(super) fn read(&self, name: &OsStr) -> io::Result<(File, u64)> {
+        let file = self.open_at(name, OFlags::RDONLY, FileKind::File)?;
+        // What was opened decides.
+        let metadata = file.metadata()?;
+        self.check(name, FileKind::File, metadata.file_type().into())?;
+        Ok((file, metadata.len()))
     }
 
     /// Opens a file that is there to be locked, created if need be.
     pub(super) fn open_or_create(&self, name: &OsStr) -> io::Result<File> {
-        self.open_at(name, OFlags::WRONLY | OFlags::CREATE, FileKind::File)
+        // Looked at before: to open a device for writing may do something to it.
+        self.check_kind(name, FileKind::File)?;
+        let file = self.open_at(name, OFlags::WRONLY | OFlags::CREATE, FileKind::File)?;
+        self.check(name, FileKind::File, file.metadata()?.file_type().into())?;
+        Ok(file)
     }
 
     /// Gives a file another name. What has that name must be a file too.
@@ -56,32 +88,35 @@ impl Folder {
         for name in [from, to] {
             self.check_kind(name, FileKind::File)?;
         }
-        Ok(rustix::fs::renameat(&self.handle, from, &self.handle, to)?)
+        let ((folder, from), (_, to)) = (self.reach(from), self.reach(to));
+        Ok(rustix::fs::renameat(folder, &*from, folder, &*to)?)
     }
 
     /// Removes a file.
     pub(super) fn remove(&self, name: &OsStr) -> io::Result<()> {
         self.check_kind(name, FileKind::File)?;
-        Ok(rustix::fs::unlinkat(&self.handle, name, AtFlags::empty())?)
+        let (folder, path) = self.reach(name);
+        Ok(rustix::fs::unlinkat(folder, &*path, AtFlags::empty())?)
     }
 
     /// Creates a folder, unless it is there.
     pub(super) fn create_folder(&self, name: &OsStr) -> io::Result<()> {
-        match rustix::fs::mkdirat(&self.handle, name, Mode::RWXU | Mode::RWXG | Mode::RWXO) {
-            Err(rustix::io::Errno::EXIST) => self.check_kind(name, FileKind::Folder),
+        let (folder, path) = self.reach(name);
+        match rustix::fs::mkdirat(folder, &*path, Mode::RWXU | Mode::RWXG | Mode::RWXO) {
+            Err(Errno::EXIST) => self.check_kind(name, FileKind::Folder),
             other => Ok(other?),
         }
     }
 
     /// Makes the names in it durable.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.handle.sync_all()
+        self.opened()?.sync_all()
     }
 
     /// What lies in it, in any order.
     pub(super) fn list(&self) -> io::Result<Vec<(OsString, FileKind)>> {
         let mut entries = Vec::new();
-        for entry in Dir::read_from(&self.handle)? {
+        for entry in Dir::read_from(self.opened()?)? {
             let entry = entry?;
             let name = OsStr::from_bytes(entry.file_name().to_bytes());
             if name != "." && name != ".." {
@@ -98,21 +133,21 @@ impl Folder {
     }
 
     /// True if `name` means this very file.
-    pub(super) fn holds(&self, name: &OsStr, file: &File) -> io::Result<bool> {
-        match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(rustix::io::Errno::NOENT) => Ok(false),
-            stat => {
-                let (named, held) = (stat?, rustix::fs::fstat(file)?);
-                Ok((named.st_dev, named.st_ino) == (held.st_dev, held.st_ino))
-            }
-        }
+    pub(super) fn holds(&self, name: &OsStr, file: &FileIdentity) -> io::Result<bool> {
+        let FileIdentity(held) = file;
+        Ok(self.stat(name)?.is_some_and(|named| (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino)))
     }
 
     /// What `name` is; `None` if there is nothing.
     fn kind(&self, name: &OsStr) -> io::Result<Option<FileKind>> {
-        match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(rustix::io::Errno::NOENT) => Ok(None),
-            stat => Ok(Some(kind_of(FileType::from_raw_mode(stat?.st_mode)))),
+        Ok(self.stat(name)?.map(|stat| kind_of(FileType::from_raw_mode(stat.st_mode))))
+    }
+
+    fn stat(&self, name: &OsStr) -> io::Result<Option<Stat>> {
+        let (folder, path) = self.reach(name);
+        match rustix::fs::statat(folder, &*path, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => Ok(None),
+            stat => Ok(Some(stat?)),
         }
     }
 
@@ -130,18 +165,12 @@ impl Folder {
         Err(WrongKind { path: self.path.join(name), expected, found }.into())
     }
 
-    /// Opens what must be of one kind. Looks before, since opening a device may do something to it, and again at what
-    /// was opened, which alone is sure.
+    /// Opens what `name` is, unless it is a link. An error says what is there if it is of another kind.
     fn open_at(&self, name: &OsStr, flags: OFlags, expected: FileKind) -> io::Result<File> {
-        self.check_kind(name, expected)?;
-        match rustix::fs::openat(&self.handle, name, flags | GUARDED, new_file()) {
-            Ok(handle) => {
-                let file = File::from(handle);
-                self.check(name, expected, file.metadata()?.file_type().into())?;
-                Ok(file)
-            }
+        let (folder, path) = self.reach(name);
+        match rustix::fs::openat(folder, &*path, flags | GUARDED, new_file()) {
+            Ok(handle) => Ok(handle.into()),
             Err(error) => {
-                // Exchanged since it was looked at: a link where NOFOLLOW met it, a pipe without another end.
                 self.check_kind(name, expected)?;
                 Err(error.into())
             }
@@ -149,6 +178,14 @@ impl Folder {
     }
 }
 
+/// Which file it is, whatever its names.
+pub(super) struct FileIdentity(Stat);
+
+impl FileIdentity {
+    pub(super) fn of(file: &File) -> io::Result<Self> {
+        Ok(Self(rustix::fs::fstat(file)?))
+    }
+}
 /// What the process' mask leaves of it, as with any file that a program creates.
 fn new_file() -> Mode {
     Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::WGRP | Mode::ROTH | Mode::WOTH

@@ -39,6 +39,9 @@ pub trait Storage: Debug + Send + Sync {
         None
     }
 
+    /// Closes what is kept open from one operation to the next; a further one opens it again.
+    fn let_go(&self) {}
+
     /// Creates an empty file.
     ///
     /// # Errors

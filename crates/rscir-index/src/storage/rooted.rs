@@ -2,9 +2,9 @@ use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::folder::Folder;
+use super::folder::{FileIdentity, Folder};
 use super::{Bytes, Entry, HeldLock, LockGuard, Storage, StorageFile};
 
 /// The file system, from a folder on: below it no link is followed, and what is no regular file is neither read nor
@@ -16,28 +16,42 @@ pub(super) struct Rooted {
     /// The folder; without it every path is followed up to its last name.
     root: Option<PathBuf>,
     locked: OnceLock<Arc<Folder>>,
+    /// The folder below the root that was used last: the next file is often in it, too.
+    last: Mutex<Option<(PathBuf, Arc<Folder>)>>,
 }
 
 impl Rooted {
     pub(super) fn new(root: &Path) -> Self {
-        Self { root: Some(root.into()), locked: OnceLock::new() }
+        Self { root: Some(root.into()), ..Self::default() }
     }
 
     /// The folder `dir`.
     fn folder(&self, dir: &Path) -> io::Result<Arc<Folder>> {
-        match self.root.as_deref().and_then(|root| Some((root, dir.strip_prefix(root).ok()?))) {
-            Some((root, inside)) => {
-                let root = match self.locked.get() {
-                    Some(folder) => Arc::clone(folder),
-                    None => Arc::new(Folder::open(root)?),
-                };
-                inside.components().try_fold(root, |folder, part| match part {
-                    Component::Normal(name) => folder.folder(name).map(Arc::new),
-                    _ => Err(io::ErrorKind::InvalidInput.into()),
-                })
-            }
-            None => Folder::open(dir).map(Arc::new),
+        let Some((root, below)) =
+            self.root.as_deref().and_then(|root| Some((root, dir.strip_prefix(root).ok()?)))
+        else {
+            return Ok(Arc::new(Folder::at(dir)));
+        };
+        let root = self.locked.get().map_or_else(|| Arc::new(Folder::at(root)), Arc::clone);
+        if below.as_os_str().is_empty() {
+            return Ok(root);
         }
+        let mut last = self.last();
+        if let Some((path, folder)) = &*last
+            && path == below
+        {
+            return Ok(Arc::clone(folder));
+        }
+        let folder = below.components().try_fold(root, |folder, part| match part {
+            Component::Normal(name) => folder.folder(name).map(Arc::new),
+            _ => Err(io::ErrorKind::InvalidInput.into()),
+        })?;
+        *last = Some((below.into(), Arc::clone(&folder)));
+        Ok(folder)
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<(PathBuf, Arc<Folder>)>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The folder that `path` is in, and its name there.
@@ -64,16 +78,17 @@ impl Storage for Rooted {
 
     fn read(&self, path: &Path, limit: u64) -> io::Result<Bytes> {
         let (folder, name) = self.place(path)?;
-        let mut file = folder.read(name)?;
-        if file.metadata()?.len() > limit {
+        let (mut file, len) = folder.read(name)?;
+        if len > limit {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        Bytes::read(&mut file)
+        Bytes::read_len(&mut file, len)
     }
 
     fn map(&self, path: &Path) -> io::Result<Bytes> {
         let (folder, name) = self.place(path)?;
-        Bytes::map(&folder.read(name)?)
+        let (file, len) = folder.read(name)?;
+        Bytes::map(&file, len)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -110,38 +125,45 @@ impl Storage for Rooted {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<LockGuard>> {
-        let (folder, name) = self.place(path)?;
+        let (mut folder, name) = self.place(path)?;
+        let is_in_root = self.root.is_some() && self.root.as_deref() == path.parent();
+        if is_in_root && self.locked.get().is_none() {
+            folder = Arc::new(Folder::open(path.parent().unwrap_or(Path::new("")))?);
+        }
         let file = folder.open_or_create(name)?;
         match file.try_lock() {
             Ok(()) => {
-                if self.root.as_deref() == path.parent() {
-                    // Set already if this storage had the lock before: the file was then looked up in that folder.
-                    let _ = self.locked.set(folder);
+                if is_in_root && self.locked.set(folder).is_ok() {
+                    // From here on everything is reached from that folder.
+                    self.let_go();
                 }
-                let root = self.root.clone();
-                Ok(Some(Box::new(FileLock { root, path: path.into(), file })))
+                let (identity, path) = (FileIdentity::of(&file)?, path.into());
+                Ok(Some(Box::new(FileLock { path, identity, _file: file })))
             }
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(e)) => Err(e),
         }
     }
+
+    fn let_go(&self) {
+        *self.last() = None;
+    }
 }
 
 /// A locked file.
 struct FileLock {
-    root: Option<PathBuf>,
     path: PathBuf,
-    file: File,
+    identity: FileIdentity,
+    _file: File,
 }
 
 impl HeldLock for FileLock {
     fn is_held(&self) -> io::Result<bool> {
-        // From the path, as another writer would come: the folder may have been exchanged as a whole.
-        let afresh = Rooted { root: self.root.clone(), locked: OnceLock::new() };
-        match afresh.place(&self.path) {
-            Ok((folder, name)) => folder.holds(name, &self.file),
+        // By its path, as another writer would come: the folder may have been exchanged as a whole.
+        let name = self.path.file_name().unwrap_or_default();
+        match Folder::at(self.path.parent().unwrap_or(Path::new(""))).holds(name, &self.identity) {
             Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
-            Err(e) => Err(e),
+            held => held,
         }
     }
 }
