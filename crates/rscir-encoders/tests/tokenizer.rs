@@ -239,6 +239,8 @@ fn a_hundred_megabytes_of_text_take_a_moment() {
         let (short, long) = (unit.repeat((4 << 20) / unit.len()), unit.repeat((100 << 20) / unit.len()));
         assert_eq!(clip.encode(&short).unwrap(), clip.encode(&long).unwrap(), "{unit}");
     }
+    let lines = "ab\n".repeat(35 << 20);
+    assert_eq!(file.encode(&lines).unwrap(), file.encode(&lines[..3000]).unwrap());
     let long = "ab ".repeat(35 << 20);
     assert_eq!(file.encode(&long).unwrap(), file.encode(&long[..3000]).unwrap());
     // A word of a file's tokenizer is not cut, as no proof holds for its model.

@@ -92,11 +92,12 @@ impl<'t> Iterator for Repaired<'t> {
         if self.rest.is_empty() {
             return None;
         }
-        // No character has less than a byte, so what is beyond needs no look.
-        let line = self.rest.find('\n').map_or(self.rest.len(), |end| end + 1);
+        // No character has more than four bytes, so what is beyond needs no look.
+        let near = &self.rest.as_bytes()[..self.rest.len().min(4 * MAX_PIECE)];
+        let line = near.iter().position(|byte| *byte == b'\n').map_or(near.len(), |end| end + 1);
         let end = match line {
             ..=MAX_PIECE => line,
-            _ => self.rest[..line].char_indices().nth(MAX_PIECE).map_or(line, |(end, _)| end),
+            _ => self.rest.char_indices().nth(MAX_PIECE).map_or(line, |(end, _)| end.min(line)),
         };
         let (piece, rest) = self.rest.split_at(end);
         self.rest = rest;
@@ -206,7 +207,15 @@ mod tests {
         assert_eq!(lengths("ab\n\nc"), [3, 1, 1]);
         assert_eq!(lengths(&"\u{e9}".repeat(MAX_PIECE + 2)), [MAX_PIECE, 2]);
         assert_eq!(lengths(&format!("{}\nb", "a".repeat(MAX_PIECE - 1))), [MAX_PIECE, 1]);
+        assert_eq!(lengths(&format!("{}\nb", "\u{1f602}".repeat(MAX_PIECE + 1))), [MAX_PIECE, 2, 1]);
         assert_eq!(repaired(&"ab &lt; <b>\n&lt;".repeat(2)), "ab &lt; <b>\n&lt;".repeat(2));
+        // What ftfy 6.3.1 gives: a misread letter that the cut goes through stays misread.
+        for (before, repaired_end) in
+            [(MAX_PIECE - 1, "a\u{c3}\u{a9} \u{e9}"), (MAX_PIECE - 2, "a\u{e9} \u{e9}")]
+        {
+            let text = format!("{}\u{c3}\u{a9} \u{c3}\u{a9}", "a".repeat(before));
+            assert!(repaired(&text).ends_with(repaired_end), "{before}");
+        }
     }
 
     // The examples of ftfy's documentation.

@@ -10,7 +10,7 @@ use tokenizers::{PostProcessor, TruncationParams};
 
 use super::Cleaning;
 use super::clean::Repaired;
-use super::limits::{self, TextLimits};
+use super::limits::{self, Splits, TextLimits};
 use crate::{Error, Result, reading};
 
 /// Bytes that a `tokenizer.json` may have; Gemma's, of 256,000 tokens, has 34 million.
@@ -80,14 +80,15 @@ impl FileTokenizer {
 
     /// The first words of a text, cleaned, if words are split independently of each other, and whether they are the whole.
     fn beginning<'t>(&self, text: &'t str, words: usize) -> tokenizers::Result<(Cow<'t, str>, bool)> {
-        let TextLimits { splits_at_blanks, most_bytes } = self.text_limits;
-        let words = if splits_at_blanks { words } else { usize::MAX };
+        let TextLimits { splits, most_bytes } = self.text_limits;
         let (part, is_whole) = match self.cleaning {
             None => {
-                let end = after_words(text, words);
+                let end = after_words(text, words, splits);
                 (Cow::Borrowed(&text[..end]), end == text.len())
             }
             Some(cleaning) => {
+                // Cleaning makes blanks of all white space.
+                let splits = if splits == Splits::Nowhere { splits } else { Splits::WhiteSpace };
                 let mut repaired = String::new();
                 let mut pieces = Repaired::new(text);
                 let mut end = 0;
@@ -95,14 +96,14 @@ impl FileTokenizer {
                 while end == repaired.len() && repaired.len() <= most_bytes {
                     let Some(piece) = pieces.next() else { break };
                     repaired.push_str(&piece);
-                    end = after_words(&repaired, words);
+                    end = after_words(&repaired, words, splits);
                 }
                 let is_whole = end == repaired.len() && pieces.next().is_none();
                 (Cow::Owned(cleaning.finish(&repaired[..end])), is_whole)
             }
         };
         if part.len() > most_bytes {
-            let unit = if splits_at_blanks { "words" } else { "part" };
+            let unit = if splits == Splits::Nowhere { "part" } else { "words" };
             return Err(format!(
                 "the first {unit} of a text have {} bytes, and at most {most_bytes} are read: this tokenizer's time could \
                  grow without bound",
@@ -146,12 +147,12 @@ fn configured_padding(path: &Path, tokenizer: &tokenizers::Tokenizer) -> Result<
     Ok(token.and_then(|token| tokenizer.token_to_id(token)))
 }
 
-/// Where the first `words` words of a text end: before the blank behind them, or at the end of the text.
-fn after_words(text: &str, words: usize) -> usize {
+/// Where the first `words` words of a text end: before the white space behind them, or at the end of the text.
+fn after_words(text: &str, words: usize, splits: Splits) -> usize {
     let mut found = 0;
     let mut in_word = false;
     for (at, c) in text.char_indices() {
-        if in_word && c == ' ' {
+        if in_word && splits.before(c) {
             found += 1;
             if found == words {
                 return at;
@@ -167,17 +168,62 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_end_before_a_blank() {
-        for (text, words, end) in [
-            ("a b c", 1, 1),
-            ("a b c", 2, 3),
-            ("a b c", 3, 5),
-            ("  a\n b", 1, 6),
-            ("a\nb  c d", 1, 3),
-            ("", 1, 0),
-            ("   ", 1, 3),
+    fn words_end_before_what_the_tokenizer_splits_at() {
+        use Splits::*;
+        for (text, words, splits, end) in [
+            ("a b c", 1, Blanks, 1),
+            ("a b c", 2, Blanks, 3),
+            ("a b c", 3, Blanks, 5),
+            ("  a\n b", 1, Blanks, 6),
+            ("  a\n b", 1, WhiteSpace, 3),
+            ("a\nb  c d", 1, Blanks, 3),
+            ("a\nb  c d", 2, WhiteSpace, 3),
+            ("a b c", 1, Nowhere, 5),
+            ("", 1, Blanks, 0),
+            ("   ", 1, WhiteSpace, 3),
         ] {
-            assert_eq!(after_words(text, words), end, "{text:?} {words}");
+            assert_eq!(after_words(text, words, splits), end, "{text:?} {words} {splits:?}");
+        }
+    }
+
+    /// Cleaning in parts, and of the words that are read alone, is cleaning of the whole.
+    #[test]
+    fn the_beginning_of_a_cleaned_text_has_the_ids_of_the_whole() {
+        const PIECES: [&str; 16] = [
+            "harbor",
+            "ab",
+            "&amp;",
+            "&amp;lt;",
+            "&#x20;",
+            "\u{3a3}",
+            "\u{3a3}.",
+            "_",
+            "?!",
+            "sch\u{c3}\u{b6}n",
+            "\u{fb02}",
+            "\n",
+            " ",
+            "\u{a0}",
+            "\u{3000}",
+            "\r\n",
+        ];
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/encoders/hf_siglip/tokenizer.json");
+        let bytes = std::fs::read(&path).unwrap();
+        let mut state = 3_u64;
+        for cleaning in [Cleaning::Canonicalize, Cleaning::Whitespace, Cleaning::Lower] {
+            let file = FileTokenizer::new(&path, &bytes, 16, Some(cleaning)).unwrap();
+            assert_eq!(file.text_limits.splits, Splits::WhiteSpace);
+            for round in 0..300 {
+                let mut text = String::new();
+                for _ in 0..round {
+                    state =
+                        state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    text += PIECES[(state >> 33) as usize % PIECES.len()];
+                }
+                let whole = cleaning.finish(&Repaired::new(&text).collect::<String>());
+                let expected = file.tokenizer.encode(whole, true).unwrap();
+                assert_eq!(file.encode(&text).unwrap(), expected.get_ids(), "{text:?}");
+            }
         }
     }
 }

@@ -45,11 +45,33 @@ const KNOWN_LOOKING_AHEAD: [&str; 3] = [
 /// Patterns of normalizers, which make one blank of several.
 const BLANKS: [&str; 3] = [r"\s+", " {2,}", r"\s{2,}"];
 
+/// Before which characters a tokenizer always ends a part of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Splits {
+    /// None that are known.
+    Nowhere,
+    /// The blank, U+0020.
+    Blanks,
+    /// White space of every kind.
+    WhiteSpace,
+}
+
+impl Splits {
+    /// Whether the text can be cut before this character.
+    pub(super) fn before(self, c: char) -> bool {
+        match self {
+            Self::Nowhere => false,
+            Self::Blanks => c == ' ',
+            Self::WhiteSpace => c.is_whitespace(),
+        }
+    }
+}
+
 /// How much of a text a tokenizer is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TextLimits {
-    /// Whether the ids of a text that is cut before a blank are the first of the whole text's.
-    pub(super) splits_at_blanks: bool,
+    /// Where a text can be cut so that its ids are the first of the whole text's.
+    pub(super) splits: Splits,
     /// The most bytes.
     pub(super) most_bytes: usize,
 }
@@ -108,8 +130,9 @@ pub(super) fn check(bytes: &[u8]) -> Outcome<TextLimits> {
     let splits = walk.splitter(&file.pre_tokenizer, 0)?;
     walk.processor(&file.post_processor, 0)?;
     let has_blank = |token: &Added| token.content.contains(char::is_whitespace);
+    let is_cut = walk.homomorphic && !file.added_tokens.iter().any(has_blank);
     Ok(TextLimits {
-        splits_at_blanks: splits && walk.homomorphic && !file.added_tokens.iter().any(has_blank),
+        splits: if is_cut { splits } else { Splits::Nowhere },
         most_bytes: if walk.known_patterns { MOST_TEXT } else { MOST_TEXT_OF_PATTERNS },
     })
 }
@@ -237,9 +260,10 @@ impl Walk {
         Ok(())
     }
 
-    /// Whether white space always ends a part of the text.
-    fn splitter(&mut self, value: &Value, depth: usize) -> Outcome<bool> {
-        let Some((kind, keys)) = self.part(value, depth)? else { return Ok(false) };
+    /// What always ends a part of the text.
+    fn splitter(&mut self, value: &Value, depth: usize) -> Outcome<Splits> {
+        let Some((kind, keys)) = self.part(value, depth)? else { return Ok(Splits::Nowhere) };
+        let white_space_if = |splits| if splits { Splits::WhiteSpace } else { Splits::Nowhere };
         let flag = |name: &str| keys.get(name).and_then(Value::as_bool);
         Ok(match kind {
             "Sequence" => {
@@ -249,26 +273,28 @@ impl Walk {
                     let splits = self.splitter(part, depth + 1)?;
                     first.get_or_insert(splits);
                 }
-                first.unwrap_or(false)
+                first.unwrap_or(Splits::Nowhere)
             }
-            "WhitespaceSplit" | "Whitespace" | "BertPreTokenizer" => true,
-            "Metaspace" => flag("split") != Some(false),
-            "ByteLevel" => flag("use_regex") != Some(false),
+            "WhitespaceSplit" | "Whitespace" | "BertPreTokenizer" => Splits::WhiteSpace,
+            "Metaspace" if flag("split") != Some(false) => Splits::Blanks,
+            "ByteLevel" => white_space_if(flag("use_regex") != Some(false)),
             "Split" => {
                 let (pattern, is_regex) = pattern(keys)?;
                 if is_regex {
                     self.check_pattern(pattern)?;
                 }
                 let keeps_words = keys.get("behavior").and_then(Value::as_str) == Some("Removed");
-                is_regex
-                    && [CLIP_WORDS, CLIP_SPECIAL_WORDS].contains(&pattern)
-                    && keeps_words
-                    && flag("invert") == Some(true)
+                white_space_if(
+                    is_regex
+                        && [CLIP_WORDS, CLIP_SPECIAL_WORDS].contains(&pattern)
+                        && keeps_words
+                        && flag("invert") == Some(true),
+                )
             }
             "FixedLength" if keys.get("length").and_then(Value::as_u64).unwrap_or(0) == 0 => {
                 return Err("it splits a text into parts of no length".into());
             }
-            _ => false,
+            _ => Splits::Nowhere,
         })
     }
 
