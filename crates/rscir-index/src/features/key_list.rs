@@ -81,7 +81,7 @@ impl KeyList {
     }
 
     /// True if the list knows the checksum of its array.
-    pub(super) fn has_digest(&self) -> bool {
+    pub(crate) fn has_digest(&self) -> bool {
         matches!(self.origin, Origin::Array { .. })
     }
 

@@ -10,6 +10,7 @@ mod safetensors;
 
 use std::path::Path;
 
+pub(crate) use npy::NpyReader;
 use rscir_core::{Archive, Embeddings, EncoderSpec, files};
 
 use crate::{Column, Columns, Error, MemoryArchive, Result};
@@ -82,7 +83,7 @@ pub struct Features {
 const LABEL: &str = "label";
 
 /// Rows that were read, of unit length.
-fn normalized(dim: usize, values: Vec<f32>) -> Result<Embeddings> {
+pub(crate) fn normalized(dim: usize, values: Vec<f32>) -> Result<Embeddings> {
     if dim == 0 { Err(Error::NoColumns) } else { Ok(Embeddings::normalize(dim, values)?) }
 }
 
@@ -219,7 +220,7 @@ impl Features {
     }
 
     /// The columns, with one of the labels if there are labels and no column of that name.
-    fn labelled_columns(&self) -> Result<Columns> {
+    pub(crate) fn labelled_columns(&self) -> Result<Columns> {
         match &self.labels {
             Some(labels) if self.columns.get(LABEL).is_none() => {
                 let mut columns = self.columns.clone();

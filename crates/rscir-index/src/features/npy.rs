@@ -52,6 +52,47 @@ pub(crate) struct NpyReader<'a> {
 }
 
 impl<'a> NpyReader<'a> {
+    /// True for a path that is known as an array's.
+    pub(crate) fn is_npy(path: &Path) -> bool {
+        path.extension().is_some_and(|extension| extension == EXTENSION)
+    }
+
+    /// The keys of the rows.
+    pub(crate) fn keys(&self) -> &[String] {
+        &self.list.keys
+    }
+
+    /// `Ok` if there are rows, with one key each.
+    pub(crate) fn check_rows(&self) -> Result<()> {
+        let (rows, got) = (self.rows, self.list.keys.len());
+        match rows {
+            0 => Err(Error::NoRows),
+            _ if rows == got => Ok(()),
+            _ => Err(Error::RowCount { what: self.list.kind.name(), rows, got }),
+        }
+    }
+
+    /// Takes the keys out, for who outlives the reader.
+    pub(crate) fn take_keys(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.list.keys)
+    }
+
+    /// Reads the rest of the file for its checksum alone.
+    ///
+    /// # Errors
+    /// As [`NpyReader::finish`].
+    pub(crate) fn check(mut self) -> Result<()> {
+        /// Bytes read at once.
+        const CHUNK: u64 = 1 << 20;
+        let mut left = (self.rows as u64).saturating_mul(self.dim as u64).saturating_mul(self.element.size());
+        while left > 0 {
+            let chunk = left.min(CHUNK);
+            self.input.bytes(chunk)?;
+            left -= chunk;
+        }
+        self.finish().map(|_| ())
+    }
+
     /// Reads the header and the list. The file has as many bytes as its header says, or this is an error.
     pub(crate) fn open(path: &'a Path) -> Result<Self> {
         let mut input = Input::hashed(path)?;
