@@ -180,9 +180,12 @@ fn encode_images(
 
 /// Adds to an error what this program can be told to do about it.
 fn with_advice(error: rscir::Error) -> anyhow::Error {
-    let is_other_root = matches!(error, rscir::Error::Encoders(rscir::encoders::Error::OtherRoot { .. }));
-    let error = anyhow::Error::new(error);
-    if is_other_root { error.context("nothing was encoded; --replace replaces the rows") } else { error }
+    match error {
+        rscir::Error::Encoders(other @ rscir::encoders::Error::OtherRoot { .. }) => {
+            anyhow::anyhow!("{other}. Nothing was encoded; --replace replaces the rows")
+        }
+        other => other.into(),
+    }
 }
 
 /// The images, and their labels where the dataset has them.
@@ -239,6 +242,7 @@ fn export(
         keys.push(key.clone());
         kept_labels.extend(labels.as_ref().map(|labels| labels[i].clone()));
     }
+    anyhow::ensure!(!keys.is_empty(), "{}: not written, none of the images has a row", path.display());
     let mut features = Features::new(keys, Embeddings::normalize(archive.dim(), values)?)?;
     features.labels = labels.is_some().then_some(kept_labels);
     features.spec = archive.spec().clone();

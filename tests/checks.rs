@@ -70,6 +70,13 @@ fn outputs_that_cannot_be_written_are_told_of_before_the_first_image() {
         assert_nothing_was_encoded(&run);
         assert!(!bed.path("a.rscir").exists(), "{options:?} made an archive first");
     }
+    // Where nothing can be encoded nothing is written, and that is said.
+    fs::create_dir(bed.path("broken")).unwrap();
+    fs::rename(bed.path("images/broken.jpg"), bed.path("broken/broken.jpg")).unwrap();
+    let mut command = example("extract_features");
+    command.arg("--images").arg(bed.path("broken")).arg("--export").arg(bed.path("g.npy"));
+    finish(&mut command).ends_with(1).says("g.npy: not written, none of the images has a row");
+    fs::rename(bed.path("broken/broken.jpg"), bed.path("images/broken.jpg")).unwrap();
     // The same images with outputs that can be: the broken one is reported.
     bed.extract(&[("--archive", "a.rscir"), ("--export", "f.npy")]).ends_with(3).says("failed: ");
 }

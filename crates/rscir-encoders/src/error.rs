@@ -309,8 +309,8 @@ pub enum Error {
     Pixels(Box<crate::ImageProblem>),
     /// Images would replace rows that are of files in another folder.
     #[error(
-        "{rows} rows, such as that of {key:?}, are of files in {root}, and other files in {given} would replace them: ingest \
-         these into an archive of their own, or allow the ingest to replace rows",
+        "{given} has other files for {rows} rows of files in {root}, such as {key:?}: ingest it into an archive of its own, or \
+         allow the ingest to replace rows",
         root = root.display(),
         given = given.display()
     )]
