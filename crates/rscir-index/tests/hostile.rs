@@ -8,6 +8,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use common::tampering::{Snapshot, make, put};
 use common::{DIM, Model, Step, advance, content, open_or_create, take};
@@ -223,6 +225,42 @@ fn a_writer_whose_lock_is_gone_publishes_nothing_more() {
         writer(&bed.archive).unwrap();
         assert!(verify(&bed.archive).unwrap().unnamed.is_empty(), "{name}");
     }
+}
+
+#[test]
+fn a_folder_that_is_exchanged_for_a_link_at_any_moment_leads_no_writer_astray() {
+    let bed = Bed::new();
+    let (segments, aside) = (bed.archive.join("segments"), bed.archive.with_file_name("aside"));
+    let before = Snapshot::of(&bed.victim);
+    let done = AtomicBool::new(false);
+    let (mut acknowledged, mut refused) = (Vec::new(), 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                fs::rename(&segments, &aside).unwrap();
+                symlink(&bed.victim, &segments).unwrap();
+                std::thread::yield_now();
+                fs::remove_file(&segments).unwrap();
+                fs::rename(&aside, &segments).unwrap();
+                std::thread::sleep(Duration::from_micros(500));
+            }
+        });
+        for row in 100..200 {
+            let step = Step::Commit(vec![row], 1);
+            let committed =
+                writer(&bed.archive).map_err(rscir_core::Error::from).and_then(|mut w| take(&mut w, &step));
+            match committed {
+                Ok(()) => acknowledged.push(row),
+                Err(_) => refused += 1,
+            }
+        }
+        done.store(true, Ordering::SeqCst);
+    });
+    assert_eq!(Snapshot::of(&bed.victim), before, "nothing is written, renamed or removed behind a link");
+    let rows: Vec<usize> =
+        content(&DiskArchive::open(&bed.archive).unwrap()).iter().map(|&(row, _)| row).collect();
+    assert!(acknowledged.iter().all(|row| rows.contains(row)), "{refused} refused");
+    assert!(verify(&bed.archive).unwrap().is_sound());
 }
 
 #[test]

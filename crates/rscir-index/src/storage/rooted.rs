@@ -185,3 +185,24 @@ impl StorageFile for WrittenFile {
         self.0.sync_all()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_kept_open_between_files_and_closed_when_asked() {
+        let parent = tempfile::tempdir().unwrap();
+        let storage = Rooted::new(parent.path());
+        let folder = parent.path().join("folder");
+        storage.create_dir(&folder).unwrap();
+        storage.create_new(&folder.join("a")).unwrap().write_all(b"a").unwrap();
+        let (first, _) = storage.place(&folder.join("a")).unwrap();
+        let (second, _) = storage.place(&folder.join("b")).unwrap();
+        assert!(Arc::ptr_eq(&first, &second));
+        storage.let_go();
+        drop(second);
+        assert_eq!(Arc::strong_count(&first), 1, "nobody else has it open");
+        assert_eq!(*storage.map(&folder.join("a")).unwrap(), *b"a");
+    }
+}

@@ -39,7 +39,7 @@ pub(crate) fn make(path: &Path) {
 }
 
 /// The kinds of things that [`put`] knows.
-pub(crate) const KINDS: [&str; 12] = [
+pub(crate) const KINDS: [&str; 13] = [
     "link to a file",
     "link to a folder",
     "link to the folder around it",
@@ -48,6 +48,7 @@ pub(crate) const KINDS: [&str; 12] = [
     "link to itself",
     "link to an endless device",
     "link to a full device",
+    "device",
     "pipe",
     "socket",
     "folder",
@@ -78,6 +79,13 @@ pub(crate) fn put(kind: &str, path: &Path, victim: &Path) {
         "link to itself" => symlink(path.file_name().unwrap(), path).unwrap(),
         "link to an endless device" => symlink("/dev/zero", path).unwrap(),
         "link to a full device" => symlink("/dev/full", path).unwrap(),
+        "device" => {
+            // Only the system's owner may make one; others link to it.
+            let made = Command::new("mknod").arg(path).args(["c", "1", "5"]).output();
+            if !made.is_ok_and(|output| output.status.success()) {
+                symlink("/dev/zero", path).unwrap();
+            }
+        }
         "pipe" => {
             assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
             assert!(fs::symlink_metadata(path).unwrap().file_type().is_fifo());
