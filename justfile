@@ -18,6 +18,10 @@ demo:
 bench:
     cargo bench
 
+# Runs a fuzz target for some minutes: just fuzz pickle
+fuzz target seconds="600":
+    cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run {{target}} -- -max_total_time={{seconds}}
+
 # Compiles the examples with the feature `cuda`, with NVIDIA's compiler from PyPI: no toolkit, no GPU needed.
 cuda-build:
     scripts/cuda-build
