@@ -13,7 +13,8 @@ use rscir_core::{
     Result, RgbView, SinkRow,
 };
 use rscir_encoders::{
-    ChangeDetection, DecodeOptions, Error, Failure, ImageList, IngestOptions, IngestReport, Stage, ingest,
+    ChangeDetection, DecodeOptions, Error, Failure, ImageList, IngestOptions, IngestReport, NotPruned, Stage,
+    ingest, real_folder,
 };
 use tempfile::TempDir;
 
@@ -272,6 +273,48 @@ fn a_later_ingest_encodes_what_is_new_or_changed() {
         let report = ingest(&listed, &encoder, &mut sink, &options, &mut |f| panic!("{f}")).unwrap();
         assert_eq!(report.unchanged, 1, "a listed file that is gone keeps its row");
     }
+}
+
+#[test]
+fn rows_of_another_folder_are_replaced_on_request_alone() {
+    let (first, second) = (folder(3, &[]), folder(2, &[]));
+    fs::write(second.path().join("new.bmp"), bitmap([9, 9, 9])).unwrap();
+    let (encoder, mut sink) = (Fake::new(), Sink::default());
+    run(first.path(), &encoder, &mut sink, &options(8, 2)).0.unwrap();
+    let later = SystemTime::now() + Duration::from_secs(9);
+    for i in 0..2 {
+        let file = fs::File::options().write(true).open(second.path().join(name(i))).unwrap();
+        file.set_modified(later).unwrap();
+    }
+    let before = encoder.batches();
+    let roots = [real_folder(first.path())];
+    let mut options = options(8, 2);
+    options.roots = &roots;
+    match run(second.path(), &encoder, &mut sink, &options).0.unwrap_err() {
+        Error::OtherRoot { key, root, given, rows } => {
+            assert_eq!((key, rows), (name(0), 2));
+            assert_eq!((root, given), (roots[0].clone(), real_folder(second.path())));
+        }
+        error => panic!("{error}"),
+    }
+    assert_eq!(encoder.batches(), before, "nothing was encoded");
+    options.replace = true;
+    assert_eq!(run(second.path(), &encoder, &mut sink, &options).0.unwrap().encoded, 3);
+}
+
+#[test]
+fn files_that_are_gone_are_told_of_and_a_sink_that_cannot_prune_says_so() {
+    let folder = folder(3, &[]);
+    let (encoder, mut sink) = (Fake::new(), Sink::default());
+    run(folder.path(), &encoder, &mut sink, &options(8, 2)).0.unwrap();
+    fs::remove_file(folder.path().join(name(1))).unwrap();
+    let images = ImageList::new(folder.path(), (0..4).map(name).collect());
+    let mut options = options(8, 2);
+    options.prune = true;
+    let report = ingest(&images, &encoder, &mut sink, &options, &mut |_| {}).unwrap();
+    // The fourth never had a row: that it is not there is a failure.
+    assert_eq!((report.gone, report.failed, report.pruned), (vec![name(1)], 1, 0));
+    assert_eq!(report.not_pruned, Some(NotPruned::NoOperation));
 }
 
 #[test]

@@ -84,8 +84,8 @@ pub struct IngestOptions<'a> {
     pub roots: &'a [PathBuf],
     /// Replace rows that are from other folders, too.
     pub replace: bool,
-    /// Take out rows whose file is gone. A sink has no operation for it: `ingest_with` of the crate `rscir` does it once all
-    /// images are done.
+    /// Take out rows whose file is gone. A sink has no operation for it, and [`IngestReport::not_pruned`] says so;
+    /// `ingest_with` of the crate `rscir` does it once all images are done.
     pub prune: bool,
     /// Hears of every image done.
     pub progress: &'a dyn Progress,
@@ -147,6 +147,8 @@ pub enum NotPruned {
     NoRoot(PathBuf),
     /// The ingest was stopped before the end.
     Stopped,
+    /// The sink has no operation for it.
+    NoOperation,
 }
 
 impl fmt::Display for NotPruned {
@@ -158,6 +160,7 @@ impl fmt::Display for NotPruned {
                 write!(f, "{}, which rows are from as well, is not there", root.display())
             }
             Self::Stopped => f.write_str("the ingest was stopped"),
+            Self::NoOperation => f.write_str("rows cannot be taken out of what they are written to"),
         }
     }
 }
@@ -213,7 +216,8 @@ pub fn ingest(
         None => expected.parse()?,
     };
     decode.check()?;
-    let mut report = IngestReport::default();
+    let not_pruned = options.prune.then_some(NotPruned::NoOperation);
+    let mut report = IngestReport { not_pruned, ..IngestReport::default() };
     for failure in images.unlisted() {
         report.fail(failure.clone(), options, on_failure)?;
     }
