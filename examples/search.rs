@@ -66,16 +66,14 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     };
     archive.spec().check(encoder.spec()).context("the model is not the archive's")?;
     let query = encoder.query(cli.image.as_deref(), cli.text.as_deref())?;
-    let selection = cli.filter.as_ref().map(|filter| filter.select(&*archive)).transpose()?;
-    let selected = |row: usize| selection.as_ref().is_none_or(|rows| rows.contains(row));
-    let options = SearchOptions::top(cli.top).filter(&selected);
+    let mut options = SearchOptions::top(cli.top);
+    options.matching = cli.filter.as_ref();
     let hits = search_with(&*archive, &*method(cli)?, &query, &options)?;
     if hits.is_empty() {
         note!("{}", nothing_found(cli, &*archive));
     }
     if cli.json {
-        let hits: Vec<_> =
-            hits.iter().enumerate().map(|(i, hit)| to_json(i + 1, hit, &query, &*archive)).collect();
+        let hits: Vec<_> = hits.iter().enumerate().map(|(i, hit)| to_json(i + 1, hit, &*archive)).collect();
         out::json(&json!(hits));
     } else {
         for (i, hit) in hits.iter().enumerate() {
@@ -105,10 +103,7 @@ fn nothing_found(cli: &Cli, archive: &dyn Archive) -> String {
     }
 }
 
-fn to_json(rank: usize, hit: &Hit, query: &ComposedQuery, archive: &dyn Archive) -> serde_json::Value {
-    let vector = archive.vector(hit.row);
-    let cosine =
-        |part: &[f32]| -> f64 { part.iter().zip(&*vector).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum() };
+fn to_json(rank: usize, hit: &Hit, archive: &dyn Archive) -> serde_json::Value {
     let columns: serde_json::Map<_, _> = archive
         .columns()
         .into_iter()
@@ -120,8 +115,12 @@ fn to_json(rank: usize, hit: &Hit, query: &ComposedQuery, archive: &dyn Archive)
         "key": hit.key,
         "score": hit.score,
         "similarities": {
-            "image": query.image().map(|image| cosine(image)),
-            "text": query.text().map(|text| cosine(text)),
+            "image": hit.image.map(|part| part.similarity),
+            "text": hit.text.map(|part| part.similarity),
+        },
+        "normalized": {
+            "image": hit.image.and_then(|part| part.normalized),
+            "text": hit.text.and_then(|part| part.normalized),
         },
         "columns": columns,
     })

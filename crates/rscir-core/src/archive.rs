@@ -1,11 +1,13 @@
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::columns::{ColumnType, ColumnValues, Value};
 use crate::{Embeddings, EncoderSpec, Moments, Queries, Result};
 
 /// A searchable set of unit vectors with keys. A *row* is a position in it, from 0.
 ///
-/// Rows and keys of one value never change: an archive is a snapshot.
+/// Rows and keys of one value never change: an archive is a snapshot. References, `Box` and `Arc` of an archive are
+/// archives.
 pub trait Archive: Send + Sync {
     /// The encoder of the vectors.
     fn spec(&self) -> &EncoderSpec;
@@ -62,6 +64,63 @@ pub trait Archive: Send + Sync {
         self.len() == 0
     }
 }
+
+/// Makes a pointer to an archive an archive.
+macro_rules! archive_through {
+    ($($pointer:ty),+) => {$(
+        impl<A: Archive + ?Sized> Archive for $pointer {
+            fn spec(&self) -> &EncoderSpec {
+                (**self).spec()
+            }
+
+            fn len(&self) -> usize {
+                (**self).len()
+            }
+
+            fn key(&self, row: usize) -> &str {
+                (**self).key(row)
+            }
+
+            fn find(&self, key: &str) -> Option<usize> {
+                (**self).find(key)
+            }
+
+            fn vector(&self, row: usize) -> Cow<'_, [f32]> {
+                (**self).vector(row)
+            }
+
+            fn similarities(&self, queries: Queries<'_>, scores: &mut [f32]) -> Result<()> {
+                (**self).similarities(queries, scores)
+            }
+
+            fn moments(&self) -> &Moments {
+                (**self).moments()
+            }
+
+            fn columns(&self) -> Vec<(&str, ColumnType)> {
+                (**self).columns()
+            }
+
+            fn column(&self, name: &str) -> Option<ColumnValues<'_>> {
+                (**self).column(name)
+            }
+
+            fn value(&self, name: &str, row: usize) -> Option<Value<'_>> {
+                (**self).value(name, row)
+            }
+
+            fn dim(&self) -> usize {
+                (**self).dim()
+            }
+
+            fn is_empty(&self) -> bool {
+                (**self).is_empty()
+            }
+        }
+    )+};
+}
+
+archive_through!(&A, Box<A>, Arc<A>);
 
 /// Identifies the content a row was encoded from, so that a changed file is encoded again.
 ///

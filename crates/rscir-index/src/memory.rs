@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::OnceLock;
 
 use rscir_core::{
@@ -30,6 +31,15 @@ pub struct MemoryArchive {
     rows: Embeddings,
     columns: Columns,
     moments: OnceLock<Moments>,
+}
+
+impl fmt::Debug for MemoryArchive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryArchive")
+            .field("rows", &self.keys.len())
+            .field("dim", &self.spec.dim)
+            .finish_non_exhaustive()
+    }
 }
 
 impl MemoryArchive {
@@ -139,6 +149,15 @@ pub struct MemorySink {
     fingerprints: Vec<Fingerprint>,
     /// `[len, dim]`.
     rows: Vec<f32>,
+}
+
+impl fmt::Debug for MemorySink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemorySink")
+            .field("rows", &self.fingerprints.len())
+            .field("dim", &self.spec.dim)
+            .finish_non_exhaustive()
+    }
 }
 
 impl MemorySink {

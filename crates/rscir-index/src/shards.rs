@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::OnceLock;
 
 use rscir_core::{Archive, ColumnType, ColumnValues, EncoderSpec, Moments, Queries, Value};
@@ -33,6 +34,16 @@ pub struct ShardedArchive {
     index: KeyIndex,
     schema: Schema,
     moments: OnceLock<Moments>,
+}
+
+impl fmt::Debug for ShardedArchive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShardedArchive")
+            .field("shards", &self.shards.len())
+            .field("rows", &self.starts[self.shards.len()])
+            .field("dim", &self.spec.dim)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ShardedArchive {

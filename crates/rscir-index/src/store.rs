@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -28,6 +29,7 @@ use crate::{Error, Result};
 /// Only [`verify`](crate::verify) reads every byte.
 pub struct DiskArchive {
     directory: Directory,
+    access: Access,
     manifest: Manifest,
     segments: Vec<Segment>,
     runs: Vec<Run>,
@@ -35,6 +37,17 @@ pub struct DiskArchive {
     schema: Schema,
     index: OnceLock<KeyIndex>,
     moments: OnceLock<Moments>,
+}
+
+impl fmt::Debug for DiskArchive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DiskArchive")
+            .field("path", &self.path())
+            .field("rows", &self.len)
+            .field("dim", &self.manifest.spec.dim)
+            .field("precision", &self.manifest.precision)
+            .finish_non_exhaustive()
+    }
 }
 
 impl DiskArchive {
@@ -63,6 +76,30 @@ impl DiskArchive {
         Self::open_directory(Directory::new(Arc::new(FileStorage), dir.as_ref()), Access::Read)
     }
 
+    /// Opens the archive as it is now, if a writer has changed it since this snapshot was taken.
+    ///
+    /// This value stays what it is: a server puts the new one in its place and lets searches under way end on the old.
+    ///
+    /// # Errors
+    /// As [`DiskArchive::open`].
+    pub fn newer(&self) -> Result<Option<Self>> {
+        let bytes = self.directory.manifest_bytes()?;
+        let manifest = Manifest::from_bytes(&bytes, &self.directory.manifest_path())?;
+        if manifest == self.manifest {
+            return Ok(None);
+        }
+        Self::open_directory(self.directory.clone(), self.access).map(Some)
+    }
+
+    /// Takes what a writer has changed since the snapshot was taken, and returns true if that is anything.
+    ///
+    /// # Errors
+    /// As [`DiskArchive::open`]; the snapshot stays what it is then.
+    pub fn refresh(&mut self) -> Result<bool> {
+        let newer = self.newer()?;
+        Ok(newer.map(|newer| *self = newer).is_some())
+    }
+
     fn open_directory(directory: Directory, access: Access) -> Result<Self> {
         let mut bytes = directory.manifest_bytes()?;
         loop {
@@ -70,7 +107,7 @@ impl DiskArchive {
             match open_segments(&directory, &manifest, access) {
                 Ok(segments) => {
                     directory.let_go();
-                    return Self::new(directory, manifest, segments);
+                    return Self::new(directory, manifest, segments, access);
                 }
                 Err(error @ Error::MissingSegment { .. }) => {
                     // A writer may have compacted, and removed the files, since the manifest was read.
@@ -85,13 +122,13 @@ impl DiskArchive {
         }
     }
 
-    fn new(directory: Directory, manifest: Manifest, segments: Vec<Segment>) -> Result<Self> {
+    fn new(directory: Directory, manifest: Manifest, segments: Vec<Segment>, access: Access) -> Result<Self> {
         let schema = Schema::of(segments.iter().flat_map(Segment::columns))
             .map_err(|error| error.in_file(&directory.manifest_path()))?;
         let runs = runs(&manifest, &segments);
         let len = runs.last().map_or(0, |run| run.first_row + run.rows.len());
         let (index, moments) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { directory, manifest, segments, runs, len, schema, index, moments })
+        Ok(Self { directory, access, manifest, segments, runs, len, schema, index, moments })
     }
 
     /// The folder it lies in.

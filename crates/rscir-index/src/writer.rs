@@ -75,7 +75,7 @@ fn key_at(segments: &[NumberedSegment], place: Place) -> &[u8] {
 }
 
 /// The position of a place's segment.
-fn segment_at(segments: &[NumberedSegment], place: Place) -> usize {
+pub(crate) fn segment_at(segments: &[NumberedSegment], place: Place) -> usize {
     segments.partition_point(|s| s.number < place.segment)
 }
 
@@ -291,83 +291,34 @@ impl ArchiveWriter {
         self.publish(manifest, Vec::new(), &[])
     }
 
-    /// [`commit`](EmbeddingSink::commit) with columns: row `i` of `columns` is that of `rows[i]`.
-    ///
-    /// Batches need not have the same columns; a row has no value in those it came without. A column in which no row
-    /// has a value is not kept.
-    ///
-    /// # Errors
-    /// As there, and [`Error::ColumnLength`]; [`Error::ColumnType`] if the archive has a column of that name and of
-    /// another type (until a compaction also if its rows are all deleted); [`Error::TooManyColumns`].
-    pub fn commit_with_columns(
-        &mut self,
-        rows: &[SinkRow<'_>],
-        embeddings: &Embeddings,
-        columns: &Columns,
-    ) -> Result<()> {
-        self.append(rows, embeddings, columns)
-    }
-
-    /// Gives the rows under `keys` other columns, in place of all that they have, and tells how many were changed; row
-    /// `i` of `columns` is that of `keys[i]`. A key without a row is passed over, and so is a row that has these values.
-    ///
-    /// A row that is changed moves to the end, with its vector and its fingerprint.
-    ///
-    /// # Errors
-    /// As [`ArchiveWriter::commit_with_columns`], and [`Error::Damaged`] as [`ArchiveWriter::compact`].
-    pub fn set_columns(&mut self, keys: &[&str], columns: &Columns) -> Result<usize> {
-        self.check_health()?;
-        columns.check_rows(keys.len())?;
-        check_distinct(keys.iter().copied())?;
-        self.check_types(columns)?;
-        self.merge_small_segments(keys.len())?;
-        let changed: Vec<(usize, usize, usize)> = keys
-            .iter()
-            .enumerate()
-            .filter_map(|(i, &key)| {
-                let place = self.find(key)?.place;
-                let (segment, row) = (segment_at(&self.segments, place), place.row as usize);
-                let stored = RowValues::Stored(&self.segments[segment].segment, row);
-                (stored.all() != RowValues::Given(columns, i).all()).then_some((i, segment, row))
-            })
-            .collect();
-        if changed.is_empty() {
-            return Ok(0);
-        }
-        self.check_copied(changed.iter().map(|&(_, segment, _)| segment))?;
-        let written = self.write_segments(changed.len(), &|at| {
-            let (i, segment, row) = changed[at];
-            Row { values: RowValues::Given(columns, i), ..self.segments[segment].segment.row(row) }
-        });
-        let written = self.note_doubt(written)?;
-        let mut manifest = self.manifest.clone();
-        let changed_keys: Vec<&str> = changed.iter().map(|&(i, ..)| keys[i]).collect();
-        let places = self.places(&changed_keys);
-        self.mark_deleted(&mut manifest, &places);
-        self.publish(manifest, written, &[])?;
-        Ok(changed.len())
-    }
-
     /// Names and types of the columns, sorted by name.
     ///
     /// # Errors
     /// [`Error::ColumnType`] if two segments disagree: a foreign hand made them.
-    fn schema(&self) -> Result<Schema> {
+    pub(crate) fn schema(&self) -> Result<Schema> {
         Schema::of(self.segments.iter().flat_map(|s| s.segment.columns()))
     }
 
     /// `Ok` if the archive can take such columns.
-    fn check_types(&self, columns: &Columns) -> Result<()> {
+    pub(crate) fn check_types(&self, columns: &Columns) -> Result<()> {
         self.schema()?.add(columns.types())
     }
 
-    fn append(&mut self, rows: &[SinkRow<'_>], embeddings: &Embeddings, columns: &Columns) -> Result<()> {
+    /// Commits rows: with these columns, or each with those that the row under its key has.
+    pub(crate) fn append(
+        &mut self,
+        rows: &[SinkRow<'_>],
+        embeddings: &Embeddings,
+        columns: Option<&Columns>,
+    ) -> Result<()> {
         self.check_health()?;
         CoreError::check_length("described rows (one per embedding)", embeddings.len(), rows.len())?;
         CoreError::check_length("width of the embeddings", self.spec().dim, embeddings.dim())?;
         check_distinct(rows.iter().map(|row| row.key))?;
-        columns.check_rows(rows.len())?;
-        self.check_types(columns)?;
+        if let Some(columns) = columns {
+            columns.check_rows(rows.len())?;
+            self.check_types(columns)?;
+        }
         if rows.is_empty() {
             return Ok(());
         }
@@ -375,11 +326,18 @@ impl ArchiveWriter {
 
         let dim = self.spec().dim;
         let encoded = encode(self.precision(), dim, embeddings.as_slice())?;
+        let none = Columns::default();
+        let kept = if columns.is_none() { self.valued_rows(rows)? } else { HashMap::new() };
+        let values = |i| match (columns, kept.get(&i)) {
+            (Some(columns), _) => RowValues::Given(columns, i),
+            (None, Some(&(segment, row))) => RowValues::Stored(&self.segments[segment].segment, row),
+            (None, None) => RowValues::Given(&none, i),
+        };
         let written = self.write_segments(rows.len(), &|i| Row {
             key: rows[i].key,
             fingerprint: rows[i].fingerprint,
             vector: encoded.stored().slice(dim, i..i + 1),
-            values: RowValues::Given(columns, i),
+            values: values(i),
         });
         let written = self.note_doubt(written)?;
         let mut manifest = self.manifest.clone();
@@ -389,7 +347,7 @@ impl ArchiveWriter {
         self.publish(manifest, written, &[])
     }
 
-    fn find(&self, key: &str) -> Option<FoundPlace> {
+    pub(crate) fn find(&self, key: &str) -> Option<FoundPlace> {
         self.find_hashed(self.index.hash(key.as_bytes()), key)
     }
 
@@ -398,7 +356,7 @@ impl ArchiveWriter {
     }
 
     /// Where the rows under `keys` are, sorted, each once.
-    fn places(&self, keys: &[&str]) -> Vec<FoundPlace> {
+    pub(crate) fn places(&self, keys: &[&str]) -> Vec<FoundPlace> {
         let found = keys.par_chunks(KEYS_AT_ONCE).flat_map_iter(|keys| {
             let hashes: Vec<u64> = keys.iter().map(|key| self.index.hash(key.as_bytes())).collect();
             keys.iter().zip(hashes).filter_map(|(key, hash)| self.find_hashed(hash, key))
@@ -410,7 +368,7 @@ impl ArchiveWriter {
     }
 
     /// Marks rows, sorted by place, as deleted in a copy of the manifest, and returns their number.
-    fn mark_deleted(&self, manifest: &mut Manifest, places: &[FoundPlace]) -> usize {
+    pub(crate) fn mark_deleted(&self, manifest: &mut Manifest, places: &[FoundPlace]) -> usize {
         let of_segments = places.chunk_by(|a, b| a.place.segment == b.place.segment);
         of_segments
             .map(|places| {
@@ -573,7 +531,7 @@ impl ArchiveWriter {
 }
 
 /// A batch has each key once: two rows of one key have no order that a reader could know.
-fn check_distinct<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> Result<()> {
+pub(crate) fn check_distinct<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> Result<()> {
     let mut first_rows = HashMap::with_capacity(keys.len());
     for (second, key) in keys.enumerate() {
         if let Some(first) = first_rows.insert(key, second) {
@@ -589,8 +547,8 @@ impl EmbeddingSink for ArchiveWriter {
         Some(self.segments[segment_at(&self.segments, place)].segment.fingerprint(place.row as usize))
     }
 
-    /// Durable once it has returned. A row that is replaced moves to the end, and its columns are gone as its vector is.
+    /// Durable once it has returned. A row that is replaced moves to the end of the order of commits, and keeps its columns.
     fn commit(&mut self, rows: &[SinkRow<'_>], embeddings: &Embeddings) -> rscir_core::Result<()> {
-        Ok(self.append(rows, embeddings, &Columns::default())?)
+        Ok(self.append(rows, embeddings, None)?)
     }
 }

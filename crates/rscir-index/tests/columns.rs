@@ -50,15 +50,62 @@ fn columns_are_those_of_the_rows_after_replacing_deleting_and_compacting() {
 }
 
 #[test]
-fn a_commit_without_columns_takes_them_from_the_row() {
+fn a_row_that_is_encoded_again_keeps_its_columns() {
     let storage = FaultyStorage::new();
     let mut writer = writer(&storage);
     take(&mut writer, &Step::Commit(vec![1, 2], 2)).unwrap();
-    let row = SinkRow { key: &key(1), fingerprint: Fingerprint::default() };
-    writer.commit(&[row], &unit_rows(1, DIM, 1)).unwrap();
+    let keys = [key(1), key(9)];
+    let rows = keys.each_ref().map(|key| SinkRow { key, fingerprint: Fingerprint::default() });
+    writer.commit(&rows, &unit_rows(2, DIM, 1)).unwrap();
     let archive = archive(&storage);
+    assert_eq!((archive.len(), archive.key(1), archive.key(2)), (3, keys[0].as_str(), keys[1].as_str()));
+    assert_eq!(archive.vector(1), unit_rows(2, DIM, 1).row(0), "its vector is the new one");
+    let expected = columns(&[(1, 2)]);
+    for (name, _) in archive.columns() {
+        assert_eq!(archive.value(name, 1), expected.value(name, 0), "column {name}");
+        assert_eq!(archive.value(name, 2), None, "a new row has none");
+    }
     assert_eq!(archive.value("date", 0), Some(Value::Date(Date::from_days(12))));
-    assert!(archive.columns().iter().all(|(name, _)| archive.value(name, 1).is_none()));
+}
+
+#[test]
+fn columns_that_are_updated_leave_the_others() {
+    let storage = FaultyStorage::new();
+    let mut writer = writer(&storage);
+    take(&mut writer, &Step::Commit((0..6).collect(), 2)).unwrap();
+    let update = Columns::new(3)
+        .with("cloud", vec![Some(0.5), None, Some(0.25)])
+        .and_then(|c| c.with("bool", vec![None, Some(true), Some(false)]))
+        .unwrap();
+    let keys = [key(2), key(4), key(77)];
+    let keys = keys.each_ref().map(String::as_str);
+    assert_eq!(writer.update_columns(&keys, &update).unwrap(), 2);
+    assert_eq!(writer.update_columns(&keys, &update).unwrap(), 0, "they are what they are");
+    let archive = archive(&storage);
+    let before = columns(&[(2, 2), (4, 2)]);
+    for (i, key) in keys[..2].iter().enumerate() {
+        let row = archive.find(key).unwrap();
+        assert_eq!(archive.value("cloud", row), update.value("cloud", i));
+        assert_eq!(archive.value("bool", row), update.value("bool", i));
+        for name in ["int", "float", "bbox", "date"] {
+            assert_eq!(archive.value(name, row), before.value(name, i), "column {name}");
+        }
+    }
+    assert_eq!(archive.value("cloud", archive.find(&key(0)).unwrap()), None);
+}
+
+#[test]
+fn a_reader_takes_what_was_written_since() {
+    let storage = FaultyStorage::new();
+    let mut writer = writer(&storage);
+    take(&mut writer, &Step::Commit(vec![1], 2)).unwrap();
+    let mut reader = archive(&storage);
+    assert!(!reader.refresh().unwrap() && reader.newer().unwrap().is_none());
+    take(&mut writer, &Step::Commit(vec![2], 2)).unwrap();
+    writer.compact().unwrap();
+    assert_eq!((reader.len(), reader.newer().unwrap().map(|newer| newer.len())), (1, Some(2)));
+    assert!(reader.refresh().unwrap());
+    assert_eq!((reader.len(), reader.refresh().unwrap()), (2, false));
 }
 
 #[test]

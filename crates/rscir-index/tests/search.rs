@@ -3,13 +3,18 @@
 
 mod oracle;
 
+use std::sync::Arc;
+
 use oracle::{Case, Composition, archive, cases, query};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use rscir_core::testing::{unit_rows, unit_vector};
 use rscir_core::{Archive, ComposedQuery, EncoderSpec, Error as CoreError, Method, top_k};
-use rscir_index::{Error, Hit, SearchOptions, Statistics, search, search_batch, search_with};
+use rscir_index::{
+    Columns, Error, Filter, Hit, Int8Index, MemoryArchive, SearchOptions, Statistics, search, search_batch,
+    search_with,
+};
 use rscir_weicom::{Dbsf, ImageOnly, Normalization, Product, Rrf, Slerp, Sum, WeiCom};
 
 fn pools() -> Vec<ThreadPool> {
@@ -24,8 +29,15 @@ fn by_the_method(archive: &dyn Archive, method: &dyn Method, query: &ComposedQue
         row: s.row,
         key: archive.key(s.row).into(),
         score: method.present(s.score),
+        image: None,
+        text: None,
     };
     top_k(&scores, k).iter().map(hit).collect()
+}
+
+/// Hits without what the parts of the query contribute.
+fn without_parts(hits: Vec<Hit>) -> Vec<Hit> {
+    hits.into_iter().map(|hit| Hit { image: None, text: None, ..hit }).collect()
 }
 
 fn rankings_are_the_oracles(cases_to_run: u32) {
@@ -36,6 +48,7 @@ fn rankings_are_the_oracles(cases_to_run: u32) {
         let expected = by_the_method(&archive, &*method, &query, case.k);
         for pool in &pools {
             let hits = pool.install(|| search(&archive, &*method, &query, case.k)).unwrap();
+            let hits = without_parts(hits);
             prop_assert_eq!(&hits, &expected, "{} threads", pool.current_num_threads());
         }
         case.check(&expected, 2e-6)?;
@@ -67,7 +80,8 @@ fn many_rows_are_ranked_in_parts_without_a_trace() {
         for k in [1, 100, n, n + 1] {
             let expected = by_the_method(&archive, method, &query, k);
             for pool in pools() {
-                assert_eq!(pool.install(|| search(&archive, method, &query, k)).unwrap(), expected);
+                let hits = pool.install(|| search(&archive, method, &query, k)).unwrap();
+                assert_eq!(without_parts(hits), expected);
             }
         }
     }
@@ -81,7 +95,7 @@ fn every_other_method_is_ranked_by_its_own_scores() {
     let methods: [&dyn Method; 5] =
         [&Product { raw: true }, &min_max, &Rrf::default(), &Dbsf, &Slerp::default()];
     for method in methods {
-        let hits = search(&archive, method, &query, 20).unwrap();
+        let hits = without_parts(search(&archive, method, &query, 20).unwrap());
         assert_eq!(hits, by_the_method(&archive, method, &query, 20), "{}", method.label());
     }
 }
@@ -101,7 +115,8 @@ proptest! {
         let mut expected = by_the_method(&archive, &*method, &query, archive.len());
         expected.retain(|hit| filter(hit.row) && hit.row != own);
         expected.truncate(case.k);
-        prop_assert_eq!(search_with(&archive, &*method, &query, &options).unwrap(), expected);
+        let hits = search_with(&archive, &*method, &query, &options).unwrap();
+        prop_assert_eq!(without_parts(hits), expected);
     }
 
     #[test]
@@ -118,6 +133,70 @@ proptest! {
             prop_assert_eq!(&batch.unwrap(), &alone);
         }
     }
+}
+
+#[test]
+fn a_hit_says_what_each_part_contributes() {
+    let archive = archive(unit_rows(400, 12, 1));
+    let (image, text) = (unit_vector(12, 2), unit_vector(12, 3));
+    let query = query(&image, &text);
+    let dots = |part: &[f32]| -> Vec<f32> {
+        (0..400).map(|row| archive.vector(row).iter().zip(part).map(|(a, b)| a * b).sum()).collect()
+    };
+    let (images, texts) = (dots(&image), dots(&text));
+    // The normal CDF of the z-score, from the density.
+    let cdf = |list: &[f32], similarity: f32| {
+        let z = rscir_core::ScoreStatistics::of(list).z_score(similarity);
+        1.0 - f64::from(normal_tail(z as f32))
+    };
+    let hits = search(&archive, &WeiCom::new(0.3).unwrap(), &query, 20).unwrap();
+    for hit in &hits {
+        let (by_image, by_text) = (hit.image.unwrap(), hit.text.unwrap());
+        assert!((by_image.similarity - images[hit.row]).abs() < 1e-6);
+        assert!((by_text.similarity - texts[hit.row]).abs() < 1e-6);
+        let (p, q) = (by_image.normalized.unwrap(), by_text.normalized.unwrap());
+        assert!((f64::from(p) - cdf(&images, images[hit.row])).abs() < 1e-5);
+        assert!((f64::from(q) - cdf(&texts, texts[hit.row])).abs() < 1e-5);
+        assert!((hit.score - (0.7 * p + 0.3 * q)).abs() < 1e-6, "the score is their mixture");
+    }
+    // A part that the method does not read has a similarity all the same, and none that the query lacks.
+    let hit = &search(&archive, &ImageOnly, &query, 1).unwrap()[0];
+    assert_eq!((hit.image.unwrap().normalized.is_some(), hit.text.unwrap().normalized), (true, None));
+    let image_alone = ComposedQuery::new(archive.spec().clone()).with_image(image).unwrap();
+    assert_eq!(search(&archive, &ImageOnly, &image_alone, 1).unwrap()[0].text, None);
+    assert!(search(&archive, &Rrf::default(), &query, 1).unwrap()[0].image.unwrap().normalized.is_none());
+}
+
+/// The normal tail, by integration of the density in f64.
+fn normal_tail(z: f32) -> f32 {
+    let density = |x: f64| (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    let (from, steps) = (f64::from(z), 40_000);
+    let step = (from.abs() + 10.0 - from) / f64::from(steps);
+    let inner: f64 = (1..steps).map(|i| density(from + f64::from(i) * step)).sum();
+    ((inner + 0.5 * density(from)) * step) as f32
+}
+
+#[test]
+fn columns_choose_what_may_answer_beside_any_function() {
+    let columns = Columns::new(100).with("n", (0..100i64).collect::<Vec<_>>()).unwrap();
+    let keys = (0..100).map(|row| row.to_string()).collect();
+    let spec = EncoderSpec::unknown(4);
+    let archive =
+        MemoryArchive::new(spec, keys, unit_rows(100, 4, 1)).unwrap().with_columns(columns).unwrap();
+    let query = query(&unit_vector(4, 2), &unit_vector(4, 3));
+    let (low, even) = (Filter::lt("n", 30i64), |row: usize| row.is_multiple_of(2));
+    let mut expected = search(&archive, &Sum, &query, 100).unwrap();
+    expected.retain(|hit| hit.row < 30 && even(hit.row));
+    let options = SearchOptions::top(100).matching(&low).filter(&even);
+    assert_eq!(search_with(&archive, &Sum, &query, &options).unwrap(), expected);
+    assert_eq!(search_with(&archive, &Rrf::default(), &query, &options).unwrap().len(), 15);
+    let options = SearchOptions::top(20).matching(&low).filter(&even).statistics(Statistics::Moments);
+    let index = Int8Index::new(Arc::new(archive)).unwrap();
+    let expected = search_with(index.archive(), &Sum, &query, &options).unwrap();
+    assert_eq!(index.search(&Sum, &query, &options).unwrap(), expected);
+    let missing = Filter::lt("cloud", 0.5);
+    let options = SearchOptions::top(3).matching(&missing);
+    assert!(index.search(&Sum, &query, &options).unwrap_err().to_string().contains("cloud"));
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub use rscir_core::{Precision, Progress};
 pub use rscir_encoders as encoders;
 pub use rscir_encoders::models;
 pub use rscir_index as index;
-pub use rscir_index::Hit;
+pub use rscir_index::{Hit, import_vectors};
 pub use rscir_weicom as weicom;
 pub use verbs::{Ingested, ingest, ingest_with, open, search};
 
@@ -42,11 +42,15 @@ pub use verbs::{Ingested, ingest, ingest_with, open, search};
 pub mod prelude {
     pub use rscir_bench::{EvaluateOptions, Mode, PatternCom, QueryVectors, Rounding, Table, evaluate};
     pub use rscir_core::{
-        Archive, ComposedQuery, Embeddings, EncoderSpec, ImageEncoder, Method, Precision, Progress,
-        TextEncoder,
+        Archive, ComposedQuery, EmbeddingSink, Embeddings, EncoderSpec, Fingerprint, ImageEncoder, Method,
+        Precision, Progress, SinkRow, TextEncoder, UnitVector,
     };
     pub use rscir_encoders::{ClipEncoder, Device, ImageList, IngestOptions};
-    pub use rscir_index::{ArchiveWriter, DiskArchive, Features, MemoryArchive, SearchOptions};
+    pub use rscir_index::{
+        ArchiveWriter, Columns, DiskArchive, Features, Filter, Hit, ImportOptions, Int8Index, MemoryArchive,
+        RowOrder, SearchOptions, Searcher, ShardedArchive, import_vectors, repair, search_batch, search_with,
+        verify,
+    };
     pub use rscir_weicom::{ImageOnly, MethodSpec, Resources, Sum, TextOnly, WeiCom};
 }
 

@@ -13,6 +13,7 @@ use crate::{Error, Result};
 const REWRITTEN_PER_IMAGE: usize = 16;
 
 /// What [`ingest`] leaves: the archive, and how it went.
+#[derive(Debug)]
 pub struct Ingested {
     /// The archive, open for searching.
     pub archive: DiskArchive,

@@ -3,7 +3,7 @@ pub(crate) mod stored;
 
 pub(crate) use schema::Schema;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rscir_core::{Archive, ColumnType, ColumnValues, Date, Value};
 
@@ -266,6 +266,8 @@ pub(crate) enum RowValues<'a> {
     Given(&'a Columns, usize),
     /// A row of a segment.
     Stored(&'a crate::segment::Segment, usize),
+    /// The columns that were handed in, and the others of a row of a segment.
+    Updated(&'a Columns, usize, &'a crate::segment::Segment, usize),
 }
 
 impl<'a> RowValues<'a> {
@@ -273,6 +275,8 @@ impl<'a> RowValues<'a> {
         match self {
             Self::Given(columns, row) => columns.value(name, row),
             Self::Stored(segment, row) => segment.value(name, row),
+            Self::Updated(columns, row, ..) if columns.get(name).is_some() => columns.value(name, row),
+            Self::Updated(_, _, segment, row) => segment.value(name, row),
         }
     }
 
@@ -281,6 +285,10 @@ impl<'a> RowValues<'a> {
         let names: Vec<&str> = match self {
             Self::Given(columns, _) => columns.types().map(|(name, _)| name).collect(),
             Self::Stored(segment, _) => segment.columns().map(|(name, _)| name).collect(),
+            Self::Updated(columns, _, segment, _) => {
+                let names = columns.types().chain(segment.columns()).map(|(name, _)| name);
+                names.collect::<BTreeSet<_>>().into_iter().collect()
+            }
         };
         names.into_iter().filter_map(|name| Some((name, self.get(name)?))).collect()
     }

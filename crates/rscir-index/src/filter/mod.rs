@@ -26,16 +26,15 @@ use crate::{Error, Result};
 /// let keys = vec!["a".into(), "b".into(), "c".into()];
 /// let archive = MemoryArchive::new(spec.clone(), keys, rows)?.with_columns(columns)?;
 ///
-/// let clear_sea = Filter::eq("label", "sea").and(Filter::lt("cloud", 0.5)).select(&archive)?;
-/// let in_clear_sea = |row| clear_sea.contains(row);
+/// let clear_sea = Filter::eq("label", "sea").and(Filter::lt("cloud", 0.5));
 /// let query = ComposedQuery::new(spec)
 ///     .with_image(UnitVector::normalize(vec![1.0, 0.1])?)?
 ///     .with_text(UnitVector::normalize(vec![0.1, 1.0])?)?;
-/// let options = SearchOptions::top(3).filter(&in_clear_sea);
+/// let options = SearchOptions::top(3).matching(&clear_sea);
 /// let hits = search_with(&archive, &WeiCom::default(), &query, &options)?;
 /// assert_eq!((hits.len(), hits[0].key.as_str()), (1, "a"));
 ///
-/// assert_eq!(Filter::parse("label = sea and cloud < 0.5")?.select(&archive)?, clear_sea);
+/// assert_eq!(Filter::parse("label = sea and cloud < 0.5")?, clear_sea);
 /// # Ok::<(), rscir_index::Error>(())
 /// ```
 ///

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -7,7 +8,7 @@ use rscir_core::{Archive, ComposedQuery, Fusion, Method, Scored, TopK};
 use rscir_kernels::{CodedQuery, CodedRows};
 
 use super::codes::RowCodes;
-use crate::search::{Buffers, ByPart, Candidates, Parts, Scorer, hits};
+use crate::search::{Allowed, Buffers, ByPart, Candidates, Parts, Scorer, hits};
 use crate::{Hit, Result, SearchOptions, Statistics, search_batch};
 
 /// Upper ends that one task computes before it looks at them: they fit a second-level cache.
@@ -73,19 +74,36 @@ const SCARCITY: usize = 64;
 /// A pointwise fusion never falls as a similarity rises, and neither does its rounding, so the score of the bounds is
 /// no less than the row's, and that of the best bounds of a few rows no less than any of theirs. A row for which it is
 /// below the `k`th best score found so far cannot be in the answer. The true score of any other is computed at once.
-pub struct Int8Index<'a> {
-    archive: &'a dyn Archive,
+pub struct Int8Index<A> {
+    archive: A,
     rows: RowCodes,
 }
 
-impl<'a> Int8Index<'a> {
+impl<A: Archive> fmt::Debug for Int8Index<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Int8Index").field("rows", &self.archive.len()).finish_non_exhaustive()
+    }
+}
+
+impl<A: Archive> Int8Index<A> {
     /// Copies the rows of an archive. Asks for its [moments](Archive::moments), which an archive in memory computes
     /// then.
     ///
     /// # Errors
     /// [`rscir_core::Error::Parameter`] if the rows are wider than 131,071 values.
-    pub fn new(archive: &'a dyn Archive) -> Result<Self> {
-        Ok(Self { archive, rows: RowCodes::of(archive)? })
+    pub fn new(archive: A) -> Result<Self> {
+        let rows = RowCodes::of(&archive)?;
+        Ok(Self { archive, rows })
+    }
+
+    /// The archive that it answers for.
+    pub fn archive(&self) -> &A {
+        &self.archive
+    }
+
+    /// True if an answer of `k` rows is found by bounds, and not by a scan.
+    pub(crate) fn pays(&self, k: usize) -> bool {
+        k > 0 && k <= (self.archive.len() / SCARCITY).max(SCARCITY)
     }
 
     /// The best rows for one query: the answer of [`search_with`](crate::search_with) with
@@ -116,16 +134,20 @@ impl<'a> Int8Index<'a> {
         options: &SearchOptions<'_>,
     ) -> Result<Vec<Vec<Hit>>> {
         let Some(fusion) = method.as_fusion().filter(|fusion| fusion.is_pointwise()) else {
-            return search_batch(self.archive, method, queries, options);
+            return search_batch(&self.archive, method, queries, options);
         };
-        if options.k == 0 || options.k > (self.archive.len() / SCARCITY).max(SCARCITY) {
-            return search_batch(self.archive, method, queries, &options.statistics(Statistics::Moments));
+        if !self.pays(options.k) {
+            return search_batch(&self.archive, method, queries, &options.statistics(Statistics::Moments));
         }
+        let allowed = options.allowed(&self.archive)?;
         let mut answers = Vec::with_capacity(queries.len());
         for queries in queries.chunks(PASS) {
-            let asked = queries.par_iter().map(|query| Asked::new(self.archive, fusion, query, options));
-            let best = self.best(&asked.collect::<Result<Vec<_>>>()?, options.k);
-            answers.extend(best.iter().map(|ranking| hits(self.archive, method, ranking)));
+            let asked = queries.par_iter().map(|query| Asked::new(&self.archive, fusion, query, &allowed));
+            let asked = asked.collect::<Result<Vec<_>>>()?;
+            let best = self.best(&asked, options.k);
+            answers.extend(best.iter().zip(queries).zip(&asked).map(|((ranking, query), asked)| {
+                hits(&self.archive, method, query, ranking, Some(&asked.scorer))
+            }));
         }
         Ok(answers)
     }
@@ -209,12 +231,12 @@ impl<'a> Asked<'a> {
         archive: &dyn Archive,
         fusion: &'a dyn Fusion,
         query: &ComposedQuery,
-        options: &SearchOptions<'a>,
+        allowed: &'a Allowed<'a>,
     ) -> Result<Self> {
         let parts = Parts::of(fusion);
         let vectors = parts.vectors(archive, query)?;
         let scorer = Scorer::from_moments(fusion, archive, parts.of_query(0, &vectors, archive.dim()))?;
-        Ok(Self { parts, vectors, scorer, candidates: options.candidates(archive, query) })
+        Ok(Self { parts, vectors, scorer, candidates: allowed.candidates(archive, query) })
     }
 }
 

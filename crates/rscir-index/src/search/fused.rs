@@ -1,10 +1,11 @@
 use rayon::prelude::*;
-use rscir_core::{Archive, ComposedQuery, Fusion, Queries, ScoreStatistics, Scored, TopK};
+use rscir_core::{Archive, ComposedQuery, Fusion, Method, Queries, ScoreStatistics, Scored, TopK};
 
-use super::options::{Candidates, SearchOptions, Statistics};
-use crate::Result;
+use super::hits;
+use super::options::{Allowed, Candidates, SearchOptions, Statistics};
+use crate::{Hit, Result};
 
-/// ByPart that are held at once, `[lists, rows]`: 256 MB, 33 composed queries on a million rows. Below 16 or so
+/// Similarities that are held at once, `[lists, rows]`: 256 MB, 33 composed queries on a million rows. Below 16 or so
 /// queries a pass is as long as reading the archive takes, above it as the products take, so more gains little.
 const LIST_VALUES: usize = 256 * 1024 * 1024 / 4;
 
@@ -14,29 +15,31 @@ const RANGE: usize = 16 * 1024;
 /// Rows that are normalised, combined and compared at once: three such blocks fit a first-level cache.
 const BLOCK: usize = 1024;
 
-/// The rankings of all queries under a pointwise fusion.
+/// The answers to all queries under a pointwise fusion, which is the method's.
 pub(super) fn rank(
     archive: &dyn Archive,
-    fusion: &dyn Fusion,
+    method: (&dyn Method, &dyn Fusion),
     queries: &[ComposedQuery],
     options: &SearchOptions<'_>,
-) -> Result<Vec<Vec<Scored>>> {
-    rank_in_passes(archive, fusion, queries, options, LIST_VALUES)
+    allowed: &Allowed<'_>,
+) -> Result<Vec<Vec<Hit>>> {
+    rank_in_passes(archive, method, queries, options, allowed, LIST_VALUES)
 }
 
 /// [`rank`], holding `list_values` similarities at once, or those of one query.
 fn rank_in_passes(
     archive: &dyn Archive,
-    fusion: &dyn Fusion,
+    (method, fusion): (&dyn Method, &dyn Fusion),
     queries: &[ComposedQuery],
     options: &SearchOptions<'_>,
+    allowed: &Allowed<'_>,
     list_values: usize,
-) -> Result<Vec<Vec<Scored>>> {
+) -> Result<Vec<Vec<Hit>>> {
     let parts = Parts::of(fusion);
     let per_query = archive.len().saturating_mul(parts.count()).max(1);
     let per_pass = (list_values / per_query).clamp(1, queries.len().max(1));
     let mut lists = vec![0.0; per_pass * parts.count() * archive.len()];
-    let mut rankings = Vec::with_capacity(queries.len());
+    let mut answers = Vec::with_capacity(queries.len());
     for queries in queries.chunks(per_pass) {
         let vectors =
             queries.iter().map(|query| parts.vectors(archive, query)).collect::<Result<Vec<_>>>()?;
@@ -50,12 +53,13 @@ fn rank_in_passes(
                 Statistics::Scan => Scorer::scanned(fusion, similarities),
                 Statistics::Moments => Scorer::from_moments(fusion, archive, vectors)?,
             };
-            let candidates = options.candidates(archive, query);
-            Ok(rank_lists(&scorer, similarities, &candidates, options.k))
+            let candidates = allowed.candidates(archive, query);
+            let ranking = rank_lists(&scorer, similarities, &candidates, options.k);
+            Ok(hits(archive, method, query, &ranking, Some(&scorer)))
         });
-        rankings.extend(ranked.collect::<Result<Vec<_>>>()?);
+        answers.extend(ranked.collect::<Result<Vec<_>>>()?);
     }
-    Ok(rankings)
+    Ok(answers)
 }
 
 /// Ranks the rows by their similarities, on all cores.
@@ -188,6 +192,22 @@ impl<'a> Scorer<'a> {
         Ok(Self { fusion, image: image?, text: text? })
     }
 
+    /// The normalized values of the similarities to one row, of those parts that the fusion reads and the query has.
+    pub(crate) fn normalized(
+        &self,
+        [image, text]: [Option<f32>; 2],
+        buffers: &mut Buffers,
+    ) -> [Option<f32>; 2] {
+        let modality = self.fusion.modality();
+        let mut value = |similarity: Option<f32>, reads: bool, statistics: &ScoreStatistics| {
+            let similarity = similarity.filter(|_| reads)?;
+            buffers.image.resize(1, 0.0);
+            self.fusion.normalize(&[similarity], statistics, &mut buffers.image);
+            Some(buffers.image[0])
+        };
+        [value(image, modality.reads_image(), &self.image), value(text, modality.reads_text(), &self.text)]
+    }
+
     /// One score per row. As the fusion is pointwise, rows may be scored in any parts.
     pub(crate) fn score(&self, similarities: ByPart<'_>, buffers: &mut Buffers, scores: &mut [f32]) {
         let ByPart { image, text } = similarities;
@@ -217,7 +237,10 @@ mod tests {
         };
         let queries: Vec<_> = (10..17).map(query).collect();
         let (fusion, options) = (rscir_weicom::WeiCom::default(), SearchOptions::top(5));
-        let rank = |values| rank_in_passes(&archive, &fusion, &queries, &options, values).unwrap();
+        let allowed = options.allowed(&archive).unwrap();
+        let rank = |values| {
+            rank_in_passes(&archive, (&fusion, &fusion), &queries, &options, &allowed, values).unwrap()
+        };
         for values in [0, 79, 80, 160, 170, 559, 560] {
             assert_eq!(rank(values), rank(usize::MAX), "{values} similarities at once");
         }

@@ -1,13 +1,13 @@
 mod fused;
 mod options;
 
-pub use options::{Hit, RowFilter, SearchOptions, Statistics};
+pub use options::{Hit, PartScore, RowFilter, SearchOptions, Statistics};
 
-use rscir_core::{Archive, ComposedQuery, Method, Scored, TopK};
+use rscir_core::{Archive, ComposedQuery, Method, Scored, TopK, UnitVector};
 
 use fused::best_of;
 pub(crate) use fused::{Buffers, ByPart, Parts, Scorer};
-pub(crate) use options::Candidates;
+pub(crate) use options::{Allowed, Candidates};
 
 use crate::Result;
 
@@ -60,11 +60,13 @@ pub fn search_batch(
     queries: &[ComposedQuery],
     options: &SearchOptions<'_>,
 ) -> Result<Vec<Vec<Hit>>> {
-    let rankings = match method.as_fusion() {
-        Some(fusion) if fusion.is_pointwise() => fused::rank(archive, fusion, queries, options)?,
-        _ => queries.iter().map(|query| score_all(archive, method, query, options)).collect::<Result<_>>()?,
-    };
-    Ok(rankings.into_iter().map(|ranking| hits(archive, method, &ranking)).collect())
+    let allowed = options.allowed(archive)?;
+    match method.as_fusion() {
+        Some(fusion) if fusion.is_pointwise() => {
+            fused::rank(archive, (method, fusion), queries, options, &allowed)
+        }
+        _ => queries.iter().map(|query| score_all(archive, method, query, options, &allowed)).collect(),
+    }
 }
 
 /// Ranks with the method's own scores of all rows.
@@ -73,20 +75,47 @@ fn score_all(
     method: &dyn Method,
     query: &ComposedQuery,
     options: &SearchOptions<'_>,
-) -> Result<Vec<Scored>> {
+    allowed: &Allowed<'_>,
+) -> Result<Vec<Hit>> {
     let mut scores = vec![0.0; archive.len()];
     method.score(query, archive, &mut scores)?;
     let mut top = TopK::new(options.k);
-    best_of(0, &scores, &options.candidates(archive, query), &mut top);
-    Ok(top.into_ranking())
+    best_of(0, &scores, &allowed.candidates(archive, query), &mut top);
+    Ok(hits(archive, method, query, &top.into_ranking(), None))
 }
 
-/// A ranking with keys, its scores as the method presents them.
-pub(crate) fn hits(archive: &dyn Archive, method: &dyn Method, ranking: &[Scored]) -> Vec<Hit> {
-    let hit = |scored: &Scored| Hit {
-        row: scored.row,
-        key: archive.key(scored.row).into(),
-        score: method.present(scored.score),
+/// A ranking with keys, its scores as the method presents them, and what each part of the query contributes: with `scorer`,
+/// normalized too.
+pub(crate) fn hits(
+    archive: &dyn Archive,
+    method: &dyn Method,
+    query: &ComposedQuery,
+    ranking: &[Scored],
+    scorer: Option<&Scorer<'_>>,
+) -> Vec<Hit> {
+    let mut buffers = Buffers::default();
+    let hit = |scored: &Scored| {
+        let stored = archive.vector(scored.row);
+        // A method of one's own may take queries of another width.
+        let similarity = |part: Option<&UnitVector>| {
+            part.filter(|part| part.len() == stored.len()).map(|part| rscir_kernels::dot(part, &stored))
+        };
+        let (image, text) = (similarity(query.image()), similarity(query.text()));
+        let [image_value, text_value] =
+            scorer.map_or([None; 2], |scorer| scorer.normalized([image, text], &mut buffers));
+        let part = |similarity: Option<f32>, normalized: Option<f32>| {
+            similarity.map(|similarity| PartScore {
+                similarity,
+                normalized: normalized.map(|value| method.present(value)),
+            })
+        };
+        Hit {
+            row: scored.row,
+            key: archive.key(scored.row).into(),
+            score: method.present(scored.score),
+            image: part(image, image_value),
+            text: part(text, text_value),
+        }
     };
     ranking.iter().map(hit).collect()
 }

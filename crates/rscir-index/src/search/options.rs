@@ -1,9 +1,13 @@
 use std::fmt;
 
 use rscir_core::{Archive, ComposedQuery};
+use serde::Serialize;
+
+use crate::Result;
+use crate::filter::{Filter, Selection};
 
 /// One row of an answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Hit {
     /// Row of the archive.
     pub row: usize,
@@ -12,6 +16,21 @@ pub struct Hit {
     /// Its score as [`Method::present`](rscir_core::Method::present) gives it, higher is better. Hits are ordered by
     /// the score before that, so presented scores may tie where the rows do not.
     pub score: f32,
+    /// What the query's image contributes; `None` if the query has none.
+    pub image: Option<PartScore>,
+    /// What the query's text contributes; `None` if the query has none.
+    pub text: Option<PartScore>,
+}
+
+/// What one part of a query contributes to a hit.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PartScore {
+    /// Dot product of the part's vector with the row's: the cosine of their angle.
+    pub similarity: f32,
+    /// The similarity as the method's fusion normalizes it over the archive, as
+    /// [`Method::present`](rscir_core::Method::present) gives it: under WeiCom the normal CDF of its z-score. `None` if the
+    /// method does not read the part, or is no fusion of two lists.
+    pub normalized: Option<f32>,
 }
 
 /// Says of a row, by its number, whether it may be in an answer.
@@ -33,8 +52,11 @@ pub enum Statistics {
 /// ```
 /// use rscir_index::SearchOptions;
 ///
+/// use rscir_index::Filter;
+///
+/// let clear = Filter::lt("cloud", 0.2);
 /// let even_rows = |row| row % 2 == 0;
-/// let options = SearchOptions::top(10).filter(&even_rows).without_query();
+/// let options = SearchOptions::top(10).matching(&clear).filter(&even_rows).without_query();
 /// assert_eq!(options.k, 10);
 /// ```
 #[derive(Clone, Copy)]
@@ -44,6 +66,8 @@ pub struct SearchOptions<'a> {
     pub k: usize,
     /// Rows that may be in the answer; all without it. May be called from any thread.
     pub filter: Option<&'a RowFilter<'a>>,
+    /// What the columns of a row must hold for it to be in the answer; anything without it. Beside `filter`, both must hold.
+    pub matching: Option<&'a Filter>,
     /// Leave out the row under the query's [`image_key`](ComposedQuery::image_key).
     pub exclude_query: bool,
     /// Where statistics come from.
@@ -53,13 +77,19 @@ pub struct SearchOptions<'a> {
 impl<'a> SearchOptions<'a> {
     /// The `k` best of all rows.
     pub fn top(k: usize) -> Self {
-        Self { k, filter: None, exclude_query: false, statistics: Statistics::Scan }
+        Self { k, filter: None, matching: None, exclude_query: false, statistics: Statistics::Scan }
     }
 
     /// With only those rows in the answer of which `filter` holds. Scores stay what they are.
     #[must_use]
     pub fn filter(self, filter: &'a RowFilter<'a>) -> Self {
         Self { filter: Some(filter), ..self }
+    }
+
+    /// With only those rows in the answer whose columns hold what `filter` says. Scores stay what they are.
+    #[must_use]
+    pub fn matching(self, filter: &'a Filter) -> Self {
+        Self { matching: Some(filter), ..self }
     }
 
     /// Without the query image itself, if it lies in the archive.
@@ -74,10 +104,28 @@ impl<'a> SearchOptions<'a> {
         Self { statistics, ..self }
     }
 
+    /// The rows that may answer any query.
+    ///
+    /// # Errors
+    /// As [`Filter::select`].
+    pub(crate) fn allowed(&self, archive: &dyn Archive) -> Result<Allowed<'a>> {
+        let selection = self.matching.map(|filter| filter.select(archive)).transpose()?;
+        Ok(Allowed { filter: self.filter, selection, exclude_query: self.exclude_query })
+    }
+}
+
+/// The rows that may be in an answer.
+pub(crate) struct Allowed<'a> {
+    filter: Option<&'a RowFilter<'a>>,
+    selection: Option<Selection>,
+    exclude_query: bool,
+}
+
+impl Allowed<'_> {
     /// The rows that may answer `query`.
-    pub(crate) fn candidates(&self, archive: &dyn Archive, query: &ComposedQuery) -> Candidates<'a> {
+    pub(crate) fn candidates(&self, archive: &dyn Archive, query: &ComposedQuery) -> Candidates<'_> {
         let own_row = || query.image_key().and_then(|key| archive.find(key));
-        Candidates { filter: self.filter, excluded: if self.exclude_query { own_row() } else { None } }
+        Candidates { allowed: self, excluded: if self.exclude_query { own_row() } else { None } }
     }
 }
 
@@ -86,6 +134,7 @@ impl fmt::Debug for SearchOptions<'_> {
         f.debug_struct("SearchOptions")
             .field("k", &self.k)
             .field("filtered", &self.filter.is_some())
+            .field("matching", &self.matching)
             .field("exclude_query", &self.exclude_query)
             .field("statistics", &self.statistics)
             .finish()
@@ -94,12 +143,14 @@ impl fmt::Debug for SearchOptions<'_> {
 
 /// The rows that may be in the answer to one query.
 pub(crate) struct Candidates<'a> {
-    filter: Option<&'a RowFilter<'a>>,
+    allowed: &'a Allowed<'a>,
     excluded: Option<usize>,
 }
 
 impl Candidates<'_> {
     pub(crate) fn contain(&self, row: usize) -> bool {
-        self.excluded != Some(row) && self.filter.is_none_or(|filter| filter(row))
+        self.excluded != Some(row)
+            && self.allowed.filter.is_none_or(|filter| filter(row))
+            && self.allowed.selection.as_ref().is_none_or(|rows| rows.contains(row))
     }
 }
