@@ -1,5 +1,6 @@
 //! What an ingest saw and did not refuse, with what to type where it was not meant.
 
+use rscir::checkpoint;
 use rscir::core::printable;
 use rscir::encoders::{Error, ImageList, IngestReport, Noticed};
 use rscir::prelude::*;
@@ -75,7 +76,7 @@ pub fn say_weights(encoder: &ClipEncoder) {
 
 /// Adds what to type where several state dicts leave a choice.
 pub fn with_state_dict_option(error: Error) -> anyhow::Error {
-    let is_choice = matches!(error, Error::StateDict { .. });
+    let is_choice = matches!(error, Error::Checkpoint(checkpoint::Error::StateDict { .. }));
     let error = anyhow::Error::from(error);
     if is_choice { error.context("choose with --state-dict KEY") } else { error }
 }

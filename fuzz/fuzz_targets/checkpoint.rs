@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use rscir_encoders::Checkpoint;
+use rscir_checkpoint::Checkpoint;
 
 /// Elements of all tensors that one input may have read: views may share their storage, and a model takes each once.
 const MOST_ELEMENTS: usize = 1 << 20;

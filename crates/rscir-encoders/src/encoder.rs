@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use rscir_checkpoint::{Checkpoint, Resized};
 use rscir_core::{
     ComposedQuery, Embeddings, EncoderSpec, ImageEncoder, InjectedPrompt, PixelBatch, Precision, Progress,
     RgbView, Silent, TextEncoder,
@@ -15,7 +16,6 @@ use crate::clip::read::ModelFile;
 use crate::clip::towers::{Prompt, Towers};
 use crate::device::{Device, Found};
 use crate::registry::{HubFile, Model};
-use crate::weights::{Checkpoint, Resized};
 use crate::{DecodeOptions, Error, Preprocessing, Preprocessor, Result, Tokenizer, decode, hub, reading};
 
 /// A dual encoder of the CLIP family: images and texts into one space.
@@ -376,8 +376,11 @@ impl ClipEncoderBuilder {
             let (tokenizer, tower) = (tokenizer.vocabulary(), config.text.vocabulary);
             return Err(Error::Vocabulary { tokenizer, tower });
         }
-        let checkpoint =
-            Checkpoint::open_chosen(&parts.weights, self.state_dict.as_deref())?.open_clip_names();
+        let checkpoint = match &self.state_dict {
+            Some(key) => Checkpoint::open_state_dict(&parts.weights, key)?,
+            None => Checkpoint::open(&parts.weights)?,
+        }
+        .open_clip_names();
         let normalization = Normalization::new(parts.preprocessing.mean, parts.preprocessing.std);
         let preprocessor = Preprocessor::new(parts.preprocessing)?;
         let kernels = match self.own_kernels {

@@ -85,7 +85,7 @@ fn check(file: &HubFile, path: &std::path::Path) -> Result<()> {
     let name = content.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let is_hash = name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
     let Some(expected) = file.sha256.or(is_hash.then_some(name)) else { return Ok(()) };
-    let got = crate::weights::MappedFile::open(&content)?.sha256();
+    let got = rscir_checkpoint::file_sha256(&content)?;
     if got == expected {
         return Ok(());
     }

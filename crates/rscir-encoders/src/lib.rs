@@ -36,7 +36,6 @@ mod reading;
 mod registry;
 mod templates;
 mod tokenizer;
-mod weights;
 
 pub use clip::config::ClipConfig;
 pub use clip::dofa::Wavelengths;
@@ -52,6 +51,7 @@ pub use pipeline::{
 };
 pub use preprocess::{Interpolation, Preprocessing, Preprocessor, ResizeMode};
 pub use registry::{HubFile, Model, models};
+pub use rscir_checkpoint as checkpoint;
+pub use rscir_checkpoint::{Checkpoint, Dtype, Format, Loader, Resized, TensorProblem};
 pub use templates::{AERIAL_SCENES, SATELLITE_IMAGE, encode_with_templates};
 pub use tokenizer::Tokenizer;
-pub use weights::{Checkpoint, Dtype, Format, Loader, Resized, TensorProblem};

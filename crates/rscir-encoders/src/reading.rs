@@ -1,6 +1,5 @@
 //! Files that a user or a list names: regular ones of bounded size, by their handle.
 
-use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -19,11 +18,6 @@ pub(crate) fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> 
         Err(FileError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
         read => Ok(Some(read?)),
     }
-}
-
-/// A regular file, open, and its length.
-pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
-    files::open_regular(path).map_err(Error::from)
 }
 
 impl From<FileError> for Error {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rscir_checkpoint::Error as CheckpointError;
 use rscir_core::{Embeddings, ImageEncoder, InjectedPrompt, PixelBatch, Precision, TextEncoder, testing};
 use rscir_encoders::{
     ClipEncoder, ClipEncoderBuilder, Device, Error, SATELLITE_IMAGE, TensorProblem, Tokenizer, Wavelengths,
@@ -312,7 +313,7 @@ fn a_generator_that_does_not_fit_is_named() {
             .device(Device::Cpu)
             .build();
         match built.map(|_| ()) {
-            Err(Error::Weights { problems, .. }) => problems,
+            Err(Error::Checkpoint(CheckpointError::Weights { problems, .. })) => problems,
             other => panic!("{left_out}: {other:?}"),
         }
     };
@@ -460,7 +461,7 @@ fn a_registry_model_takes_local_weights_and_refuses_others() {
         ClipEncoder::from_registry(name).unwrap().weights(&weights).device(Device::Cpu).build().map(|_| ())
     };
     // The weights are of a smaller model: everything that does not fit is named at once.
-    let Err(Error::Weights { problems, .. }) = build("clip-vit-b-32") else {
+    let Err(Error::Checkpoint(CheckpointError::Weights { problems, .. })) = build("clip-vit-b-32") else {
         panic!("other weights are refused")
     };
     let missing = problems.iter().filter(|p| matches!(p, TensorProblem::Missing { .. })).count();

@@ -7,7 +7,9 @@ use std::time::Duration;
 use rscir_encoders::{DecodeOptions, Error, RgbImage, Stretch, decode};
 
 mod damage;
+#[path = "../../rscir-checkpoint/tests/measured/mod.rs"]
 mod measured;
+#[path = "../../rscir-checkpoint/tests/random/mod.rs"]
 mod random;
 
 use damage::{crafted, damage};

@@ -8,9 +8,12 @@ pub enum Error {
     /// A value or a shape, or an implementor of a trait.
     #[error(transparent)]
     Core(#[from] rscir_core::Error),
-    /// A model, a checkpoint or an image.
+    /// A model or an image.
     #[error(transparent)]
-    Encoders(#[from] rscir_encoders::Error),
+    Encoders(rscir_encoders::Error),
+    /// A checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] rscir_checkpoint::Error),
     /// An archive or a feature file.
     #[error(transparent)]
     Index(#[from] rscir_index::Error),
@@ -20,4 +23,14 @@ pub enum Error {
     /// A benchmark.
     #[error(transparent)]
     Bench(#[from] rscir_bench::Error),
+}
+
+impl From<rscir_encoders::Error> for Error {
+    /// Takes an error that is another crate's for that crate's.
+    fn from(error: rscir_encoders::Error) -> Self {
+        match error {
+            rscir_encoders::Error::Checkpoint(error) => Self::Checkpoint(error),
+            error => Self::Encoders(error),
+        }
+    }
 }

@@ -29,6 +29,7 @@ mod verbs;
 
 pub use error::{Error, Result};
 pub use rscir_bench as bench;
+pub use rscir_checkpoint as checkpoint;
 pub use rscir_core as core;
 pub use rscir_core::{Precision, Progress};
 pub use rscir_encoders as encoders;

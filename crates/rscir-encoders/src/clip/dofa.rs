@@ -14,8 +14,8 @@ use rscir_core::Precision;
 use super::config::{Activation, VitConfig, refuse};
 use super::load::{Compute, Weights};
 use super::nn::{Buffer, LayerNorm, Linear, self_attention};
-use crate::weights::Checkpoint;
 use crate::{Error, Result};
+use rscir_checkpoint::Checkpoint;
 
 /// The wavelengths that an image's three channels stand for, for a model that asks for them.
 ///

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use candle_core::{DType, Device, Tensor};
+use rscir_checkpoint::Loader;
 use rscir_core::Precision;
 
 use super::cuda::Kernels;
 use super::nn::{LayerNorm, Linear};
 use crate::Result;
-use crate::weights::Loader;
 
 /// Where and in which number format towers compute.
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! Both towers of a model, fed from bytes and ids in batches that fit the device.
 
 use candle_core::{DType, Tensor};
+use rscir_checkpoint::{Checkpoint, Loader, Resized};
 use rscir_core::PixelBatch;
 
 use super::config::{ClipConfig, StackConfig, VisionConfig};
@@ -10,7 +11,6 @@ use super::resnet::ModifiedResNet;
 use super::text::{Injection, TextTransformer};
 use super::vision::VisionTransformer;
 use crate::Result;
-use crate::weights::{Checkpoint, Loader, Resized};
 
 /// Images that a CPU encodes at a time: enough rows for its matrix products, few enough that the values between two of
 /// them stay in its caches.
@@ -51,7 +51,7 @@ impl Towers {
         normalization: Normalization,
         compute: Compute,
     ) -> Result<Self> {
-        let mut loader = Loader::new(checkpoint, &compute.device);
+        let mut loader = Loader::new(checkpoint);
         let mut weights = Weights { loader: &mut loader, compute: compute.clone() };
         let vision = match &config.vision {
             VisionConfig::Vit(vit) => {

@@ -2,7 +2,7 @@
 
 use rscir_pickle::{Entries, Value};
 
-use super::torch::is_tensor;
+use crate::rebuild::is_tensor;
 
 /// Keys under which training scripts keep the state dict.
 const NESTED: [&str; 3] = ["state_dict", "model_state_dict", "model"];
@@ -12,19 +12,19 @@ const AVERAGED: [&str; 6] =
     ["ema", "ema_state_dict", "state_dict_ema", "model_ema", "ema_model", "model_ema_state_dict"];
 
 /// How deep such keys may lie in each other.
-const DEEPEST: usize = 4;
+const MAX_DEPTH: usize = 4;
 
 /// Dicts under such keys that are looked into; a small file can let them lie in each other without end.
-const MOST_LOOKS: usize = 64;
+const MAX_LOOKS: usize = 64;
 
 /// The state dicts of a file, by their places: keys with points between them, none for the whole.
-pub(super) struct StateDicts<'p> {
+pub(crate) struct StateDicts<'p> {
     found: Vec<(String, Entries<'p>)>,
 }
 
 /// Why no state dict can be taken.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum NoChoice {
+pub(crate) enum NoChoice {
     /// There is none.
     None,
     /// Several are alike, or none has the name that was asked for.
@@ -34,20 +34,20 @@ pub(super) enum NoChoice {
 impl<'p> StateDicts<'p> {
     /// Finds them: the dicts under known keys that hold tensors, or else the whole. A tensor beside such a key is a step, a
     /// loss or a generator's state.
-    pub(super) fn of(root: Value<'p>) -> Self {
+    pub(crate) fn of(root: Value<'p>) -> Self {
         let mut found = Vec::new();
         look(root, "", 0, &mut 0, &mut found);
         Self { found }
     }
 
     /// Places of all.
-    pub(super) fn places(&self) -> Vec<String> {
+    pub(crate) fn places(&self) -> Vec<String> {
         self.found.iter().map(|(place, _)| place.clone()).collect()
     }
 
     /// The one that is asked for, by its place or one of the keys in it; the only one whose weights are not averaged, or the
     /// only one, if none is asked for.
-    pub(super) fn choose(&self, wanted: Option<&str>) -> Result<(&str, Entries<'p>), NoChoice> {
+    pub(crate) fn choose(&self, wanted: Option<&str>) -> Result<(&str, Entries<'p>), NoChoice> {
         if self.found.is_empty() {
             return Err(NoChoice::None);
         }
@@ -78,7 +78,7 @@ fn look<'p>(
 ) -> bool {
     let Some(entries) = value.as_entries() else { return false };
     *looks += 1;
-    if depth > DEEPEST || *looks > MOST_LOOKS {
+    if depth > MAX_DEPTH || *looks > MAX_LOOKS {
         return false;
     }
     let before = found.len();

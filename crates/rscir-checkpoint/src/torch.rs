@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use rscir_pickle::{Global, Items, Kind, Pickle, Reader, Value, numpy};
+use rscir_pickle::{Pickle, Reader, Value, numpy};
 
-use super::checkpoint::{
-    ChosenState, Contents, Format, LONGEST_NAME, MOST_DIMENSIONS, MOST_TENSORS, Storage, Tensor, View,
-};
-use super::dtype::Dtype;
-use super::mapped::MappedFile;
-use super::state_dict::{NoChoice, StateDicts};
-use super::zip;
 use crate::error::{Error, Result};
+use crate::format::Format;
+use crate::mapped::MappedFile;
+use crate::rebuild::{Call, rebuild_args};
+use crate::state_dict::{NoChoice, StateDicts};
+use crate::tensors::{ChosenState, Contents, MAX_NAME_BYTES, MAX_TENSORS, Storage, Tensor, View};
+use crate::zip;
 
 /// Globals that tensors are made of, and inert ones that checkpoints carry beside them. None is ever called.
 const GLOBALS: &[&str] = &[
@@ -59,13 +58,13 @@ const GLOBALS: &[&str] = &[
 ];
 
 /// How deep the modules of a TorchScript archive may lie in each other; those of a CLIP are six deep.
-const DEEPEST_MODULE: usize = 64;
+const MAX_MODULE_DEPTH: usize = 64;
 
 /// Bytes of memory that a checkpoint's pickle may take, as counted: fifty times what one of a large CLIP takes.
 const PICKLE_MEMORY: usize = 32 << 20;
 
 /// Reads the pickle at the beginning of `bytes`.
-pub(super) fn unpickle<'b>(file: &MappedFile, bytes: &'b [u8], part: &'static str) -> Result<Pickle<'b>> {
+pub(crate) fn unpickle<'b>(file: &MappedFile, bytes: &'b [u8], part: &'static str) -> Result<Pickle<'b>> {
     Reader::new()
         .allow(GLOBALS)
         .allow(numpy::GLOBALS)
@@ -75,7 +74,7 @@ pub(super) fn unpickle<'b>(file: &MappedFile, bytes: &'b [u8], part: &'static st
 }
 
 /// Reads a zip archive of `torch.save` or `torch.jit.save`.
-pub(super) fn read_zip(file: &MappedFile, wanted: Option<&str>) -> Result<Contents> {
+pub(crate) fn read_zip(file: &MappedFile, wanted: Option<&str>) -> Result<Contents> {
     let wrong = |problem| Error::Torch { path: file.path().to_owned(), problem };
     let archive = zip::Archive::read(file)?;
     // All records lie in one folder, named after the file that was saved.
@@ -120,7 +119,7 @@ pub(super) fn read_zip(file: &MappedFile, wanted: Option<&str>) -> Result<Conten
 
 /// All tensors of the state dict (the one that is wanted, if there are several) or TorchScript module in a pickle, and which
 /// state dicts there are. `storage` gives the index and the length in bytes of the storage of a key.
-pub(super) fn collect(
+pub(crate) fn collect(
     file: &MappedFile,
     pickle: &Pickle<'_>,
     wanted: Option<&str>,
@@ -131,10 +130,10 @@ pub(super) fn collect(
     let mut insert = |name: &str, value: Value<'_>| {
         let Some(args) = rebuild_args(value) else { return Ok(()) };
         let layout = |problem| {
-            let tensor = name.chars().take(LONGEST_NAME).collect();
+            let tensor = name.chars().take(MAX_NAME_BYTES).collect();
             Error::TensorLayout { path: file.path().to_owned(), tensor, problem }
         };
-        if name.len() > LONGEST_NAME || tensors.len() >= MOST_TENSORS {
+        if name.len() > MAX_NAME_BYTES || tensors.len() >= MAX_TENSORS {
             return Err(layout("has too long a name, or there are too many tensors"));
         }
         let call = Call::of(args).map_err(layout)?;
@@ -164,9 +163,9 @@ pub(super) fn collect(
                 let Some(name) = name.as_str() else { continue };
                 // Modules may be shared, so that a small file can describe a tree without end.
                 attributes += 1;
-                if attributes > MOST_TENSORS
-                    || depth > DEEPEST_MODULE
-                    || prefix.len() + name.len() > LONGEST_NAME
+                if attributes > MAX_TENSORS
+                    || depth > MAX_MODULE_DEPTH
+                    || prefix.len() + name.len() > MAX_NAME_BYTES
                 {
                     return Err(wrong("its modules are too many, nested too deeply, or have too long names"));
                 }
@@ -204,91 +203,6 @@ pub(super) fn collect(
     Ok((state, tensors))
 }
 
-/// Whether a value is a tensor or a parameter.
-pub(super) fn is_tensor(value: Value<'_>) -> bool {
-    rebuild_args(value).is_some()
-}
-
 fn is_module(value: Value<'_>) -> bool {
     value.as_object().is_some_and(|object| object.name().module.starts_with("__torch__"))
-}
-
-/// The arguments of `_rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, backward_hooks)`.
-struct Call<'p> {
-    dtype: Dtype,
-    key: &'p str,
-    /// Elements that the storage should have.
-    declared: usize,
-    offset: usize,
-    shape: Vec<usize>,
-    strides: Vec<usize>,
-}
-
-impl<'p> Call<'p> {
-    fn of(args: Items<'p>) -> std::result::Result<Self, &'static str> {
-        let arg = |index| args.get(index).ok_or("is made with too few arguments");
-        let (dtype, key, declared) = storage_id(arg(0)?)?;
-        let offset = arg(1)?.as_usize().ok_or("has a negative or malformed offset")?;
-        let shape = sizes(arg(2)?).ok_or("has a negative or malformed shape")?;
-        let strides = sizes(arg(3)?).ok_or("has negative or malformed strides")?;
-        Ok(Self { dtype, key, declared, offset, shape, strides })
-    }
-}
-
-/// The arguments of the call that makes a tensor or parameter; nothing if the value is neither. Attributes that either may
-/// carry are left out.
-fn rebuild_args(value: Value<'_>) -> Option<Items<'_>> {
-    let mut object = value.as_object()?;
-    let is_rebuild = |name: Global<'_>| {
-        name.is("torch._utils", "_rebuild_tensor_v2") || name.is("torch._utils", "_rebuild_tensor")
-    };
-    // `(data, requires_grad, hooks)`, and the attributes.
-    let name = object.name();
-    if name.is("torch._utils", "_rebuild_parameter")
-        || name.is("torch._utils", "_rebuild_parameter_with_state")
-    {
-        object = object.args().get(0)?.as_object()?;
-    }
-    // `(function, type, its arguments, attributes)`: a tensor that carries some.
-    if object.name().is("torch._tensor", "_rebuild_from_type_v2") {
-        let args = object.args();
-        return is_rebuild(args.get(0)?.as_global()?).then(|| args.get(2)?.as_items()).flatten();
-    }
-    is_rebuild(object.name()).then(|| object.args())
-}
-
-/// The persistent id of a storage: `("storage", type, key, location, elements)`, in the legacy format also the view of
-/// another storage that it is, which no writer has set since PyTorch 0.4.
-pub(super) fn storage_id<'p>(value: Value<'p>) -> std::result::Result<(Dtype, &'p str, usize), &'static str> {
-    const MALFORMED: &str = "has a malformed storage";
-    let Kind::Persistent(id) = value.kind() else { return Err(MALFORMED) };
-    let id = id.as_items().ok_or(MALFORMED)?;
-    let field = |index| id.get(index).ok_or(MALFORMED);
-    if field(0)?.as_str() != Some("storage")
-        || !id.get(5).is_none_or(|view| matches!(view.kind(), Kind::None))
-    {
-        return Err(MALFORMED);
-    }
-    let class = field(1)?.as_global().filter(|class| class.module == "torch").ok_or(MALFORMED)?;
-    let dtype = match class.name {
-        "DoubleStorage" => Dtype::F64,
-        "FloatStorage" => Dtype::F32,
-        "HalfStorage" => Dtype::F16,
-        "BFloat16Storage" => Dtype::Bf16,
-        "LongStorage" => Dtype::I64,
-        "IntStorage" => Dtype::I32,
-        "ShortStorage" => Dtype::I16,
-        "CharStorage" => Dtype::I8,
-        "ByteStorage" => Dtype::U8,
-        "BoolStorage" => Dtype::Bool,
-        _ => return Err("has a storage of unknown type"),
-    };
-    let key = field(2)?.as_str().ok_or(MALFORMED)?;
-    let elements = field(4)?.as_usize().ok_or("has a storage of malformed size")?;
-    Ok((dtype, key, elements))
-}
-
-fn sizes(value: Value<'_>) -> Option<Vec<usize>> {
-    let sizes = value.as_items().filter(|sizes| sizes.len() <= MOST_DIMENSIONS)?;
-    sizes.iter().map(Value::as_usize).collect()
 }

@@ -4,29 +4,29 @@ use std::sync::OnceLock;
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype as Stored;
 
-use super::checkpoint::{
-    ChosenState, Contents, Format, LONGEST_NAME, MOST_DIMENSIONS, MOST_TENSORS, Storage, Tensor, View,
-    c_strides,
-};
-use super::dtype::Dtype;
-use super::mapped::MappedFile;
+use crate::dtype::Dtype;
 use crate::error::{Error, Result};
+use crate::format::Format;
+use crate::mapped::MappedFile;
+use crate::tensors::{
+    ChosenState, Contents, MAX_DIMENSIONS, MAX_NAME_BYTES, MAX_TENSORS, Storage, Tensor, View, c_strides,
+};
 
 /// Bytes that a header may have. That of the largest CLIP has about a hundred thousand; parsing may take fifty times the
 /// memory of a header, and the format itself would allow a hundred million.
-const LONGEST_HEADER: u64 = 4 << 20;
+const MAX_HEADER_BYTES: u64 = 4 << 20;
 
 /// Bytes before the header: its length.
 const PREFIX: usize = 8;
 
 /// Reads the header of a safetensors file; the format's own reader checks that tensors neither overlap nor leave the file.
-pub(super) fn read(file: &MappedFile) -> Result<Contents> {
+pub(crate) fn read(file: &MappedFile) -> Result<Contents> {
     let path = || file.path().to_owned();
     let bytes = file.bytes();
     if let Some(length) = bytes.first_chunk().map(|&length| u64::from_le_bytes(length))
-        && length > LONGEST_HEADER
+        && length > MAX_HEADER_BYTES
     {
-        return Err(Error::HeaderTooLong { path: path(), length, limit: LONGEST_HEADER });
+        return Err(Error::HeaderTooLong { path: path(), length, limit: MAX_HEADER_BYTES });
     }
     let (length, header) =
         SafeTensors::read_metadata(bytes).map_err(|source| Error::Safetensors { path: path(), source })?;
@@ -36,7 +36,7 @@ pub(super) fn read(file: &MappedFile) -> Result<Contents> {
     let mut tensors = BTreeMap::new();
     for (name, info) in header.tensors() {
         let layout = |problem| Error::TensorLayout { path: path(), tensor: name.clone(), problem };
-        if name.len() > LONGEST_NAME || storages.len() >= MOST_TENSORS || info.shape.len() > MOST_DIMENSIONS {
+        if name.len() > MAX_NAME_BYTES || storages.len() >= MAX_TENSORS || info.shape.len() > MAX_DIMENSIONS {
             return Err(layout("has too long a name or shape, or there are too many tensors"));
         }
         let dtype = dtype(info.dtype).ok_or_else(|| Error::TensorDtype {

@@ -1,10 +1,8 @@
-//! Which tensors of a file are the model's: state dicts among other things, prefixes, other sizes.
+//! Which tensors of a file are the model's: state dicts among other things, and prefixes.
 
 use std::path::{Path, PathBuf};
 
-use candle_core::Device;
-use rscir_core::{Embeddings, ImageEncoder, RgbView, TextEncoder};
-use rscir_encoders::{Checkpoint, ClipEncoder, Error, Loader, TensorProblem};
+use rscir_checkpoint::{Checkpoint, Error, Loader, TensorProblem};
 
 /// What `torch.save` writes: a pickle and one storage of four floats for each of the numbers in it.
 fn saved(folder: &Path, pickle: &str, storages: usize) -> PathBuf {
@@ -189,8 +187,8 @@ fn prefixes_that_all_names_share_are_taken_off_and_others_are_named() {
     // A head of somebody's own beside the model: not loaded, and the prefix is named.
     let names = [&prefixed("student.clip.")[..], &["head.weight".to_owned()]].concat();
     let checkpoint = matrices(folder.path(), &names);
-    let mut loader = Loader::new(&checkpoint, &Device::Cpu);
-    loader.tensor("visual.proj", (2, 2)).unwrap();
+    let mut loader = Loader::new(&checkpoint);
+    loader.values("visual.proj", &[2, 2]).unwrap();
     let error = loader.finish().unwrap_err();
     assert!(
         matches!(&error, Error::Weights { prefix: Some(prefix), .. } if prefix == "student.clip."),
@@ -204,9 +202,9 @@ fn ten_names_of_a_misfit_are_told_of_both_sides() {
     let folder = tempfile::tempdir().unwrap();
     let names: Vec<String> = (0..30).map(|number| format!("theirs.{number:02}")).collect();
     let checkpoint = matrices(folder.path(), &names);
-    let mut loader = Loader::new(&checkpoint, &Device::Cpu);
+    let mut loader = Loader::new(&checkpoint);
     for number in 0..50 {
-        loader.tensor(&format!("ours.{number:02}"), (2, 2)).unwrap();
+        loader.values(&format!("ours.{number:02}"), &[2, 2]).unwrap();
     }
     let error = loader.finish().unwrap_err();
     let Error::Weights { problems, .. } = &error else { panic!("{error}") };
@@ -219,68 +217,12 @@ fn ten_names_of_a_misfit_are_told_of_both_sides() {
     assert!(message.ends_with("in all: 50 missing, 30 unexpected"), "{message}");
 }
 
-fn model() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/encoders/vit_gelu")
-}
-
-/// The model with another image size and context length in its configuration.
-fn of_size(folder: &Path, image: Option<u64>, context: Option<u64>) -> Result<ClipEncoder, Error> {
-    let config = std::fs::read(model().join("open_clip_config.json")).unwrap();
-    let mut config: serde_json::Value = serde_json::from_slice(&config).unwrap();
-    let tower = |config: &mut serde_json::Value, tower: &str, key: &str, value: Option<u64>| {
-        if let Some(value) = value {
-            let root = if config.get("model_cfg").is_some() { &mut config["model_cfg"] } else { config };
-            root[tower][key] = value.into();
-        }
-    };
-    tower(&mut config, "vision_cfg", "image_size", image);
-    tower(&mut config, "text_cfg", "context_length", context);
-    let path = folder.join("open_clip_config.json");
-    std::fs::write(&path, config.to_string()).unwrap();
-    ClipEncoder::from_files(model().join("open_clip_model.safetensors"), path).build()
-}
-
 #[test]
-fn another_size_resizes_the_positions_and_says_so() {
-    let folder = tempfile::tempdir().unwrap();
-    let plain = of_size(folder.path(), None, None).unwrap();
-    assert!(plain.resized().is_empty());
-    let size = plain.config().image_size() as u64;
-    let context = plain.tokenizer().context() as u64;
-    let larger = of_size(folder.path(), Some(2 * size), Some(2 * context)).unwrap();
-    let names: Vec<&str> = larger.resized().iter().map(|table| table.name.as_str()).collect();
-    assert_eq!(names, ["visual.positional_embedding", "positional_embedding"]);
-    for table in larger.resized() {
-        assert!(table.to[0] > table.from[0] && table.to[1] == table.from[1], "{table:?}");
-    }
-    assert_ne!(plain.spec().architecture, larger.spec().architecture);
-    let gray = vec![90; 64 * 64 * 3];
-    let image = larger.encode_image(RgbView::new(64, 64, &gray).unwrap()).unwrap();
-    let texts: Embeddings = larger.encode_texts(&["a harbor"]).unwrap();
-    assert!(image.vector(0).iter().chain(texts.vector(0).iter()).all(|value| value.is_finite()));
-}
-
-#[test]
-fn a_size_that_no_checkpoint_of_this_kind_has_is_a_misfit() {
-    let folder = tempfile::tempdir().unwrap();
-    let context = of_size(folder.path(), None, None).unwrap().tokenizer().context() as u64;
-    let error = of_size(folder.path(), None, Some(65 * context)).map(|_| ()).unwrap_err();
-    let Error::Weights { problems, .. } = &error else { panic!("{error}") };
-    assert!(
-        matches!(&problems[..], [TensorProblem::Shape { name, .. }] if name == "positional_embedding"),
-        "{error}"
-    );
-}
-
-#[test]
-fn the_state_dict_that_is_not_the_default_is_part_of_the_spec() {
+fn the_state_dict_that_is_not_the_default_is_part_of_the_identity() {
     let folder = tempfile::tempdir().unwrap();
     let root = dict(&[("ema", state(0)), ("state_dict", state(1))]);
     let path = saved(folder.path(), &pickle(&root), 2);
     let hash = Checkpoint::open(&path).unwrap().sha256().to_owned();
-    let error =
-        ClipEncoder::from_files(&path, model().join("open_clip_config.json")).state_dict("none").build();
-    assert!(matches!(error.map(|_| ()), Err(Error::StateDict { .. })));
     assert_eq!(Checkpoint::open(&path).unwrap().identity(), hash);
     assert_eq!(Checkpoint::open_state_dict(&path, "state_dict").unwrap().identity(), hash);
     assert_eq!(Checkpoint::open_state_dict(&path, "ema").unwrap().identity(), format!("{hash}:ema"));

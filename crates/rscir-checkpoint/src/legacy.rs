@@ -4,19 +4,21 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use super::checkpoint::{Contents, Format, Storage};
-use super::dtype::Dtype;
-use super::mapped::MappedFile;
-use super::torch;
+use crate::dtype::Dtype;
 use crate::error::{Error, Result};
+use crate::format::Format;
+use crate::mapped::MappedFile;
+use crate::rebuild::storage_id;
+use crate::tensors::{Contents, Storage};
+use crate::torch;
 
 /// The pickle of `0x1950a86a20f9469cfc6c`, `MAGIC_NUMBER` in torch/serialization.py.
-pub(super) const MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+pub(crate) const MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
 
 /// `PROTOCOL_VERSION` in torch/serialization.py.
 const VERSION: i64 = 1001;
 
-pub(super) fn read(file: &MappedFile, wanted: Option<&str>) -> Result<Contents> {
+pub(crate) fn read(file: &MappedFile, wanted: Option<&str>) -> Result<Contents> {
     let wrong = |problem| Error::Torch { path: file.path().to_owned(), problem };
     let bytes = file.bytes();
     let mut position = MAGIC.len();
@@ -41,8 +43,7 @@ pub(super) fn read(file: &MappedFile, wanted: Option<&str>) -> Result<Contents> 
     // What the objects say about each storage; several tensors may share one.
     let mut declared: BTreeMap<&str, (Dtype, usize)> = BTreeMap::new();
     for id in objects.persistent_ids() {
-        let (dtype, key, elements) =
-            torch::storage_id(id).map_err(|_| wrong("it has a malformed storage"))?;
+        let (dtype, key, elements) = storage_id(id).map_err(|_| wrong("it has a malformed storage"))?;
         if *declared.entry(key).or_insert((dtype, elements)) != (dtype, elements) {
             return Err(wrong("it describes one storage in two ways"));
         }

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use super::mapped::MappedFile;
 use crate::error::{Error, Result};
+use crate::mapped::MappedFile;
 
 /// What a local header, and so a zip archive, begins with (4.3.7).
-pub(super) const LOCAL: [u8; 4] = *b"PK\x03\x04";
+pub(crate) const LOCAL: [u8; 4] = *b"PK\x03\x04";
 const CENTRAL: [u8; 4] = *b"PK\x01\x02"; // 4.3.12
 const ZIP64_END: [u8; 4] = *b"PK\x06\x06"; // 4.3.14
 const ZIP64_LOCATOR: [u8; 4] = *b"PK\x06\x07"; // 4.3.15
@@ -19,7 +19,7 @@ const CENTRAL_LENGTH: usize = 46;
 const ZIP64_LOCATOR_LENGTH: usize = 20;
 const END_LENGTH: usize = 22;
 /// The comment after the end record has a length of 16 bits (4.4.12).
-const LONGEST_COMMENT: usize = 0xffff;
+const MAX_COMMENT_BYTES: usize = 0xffff;
 
 /// A value of all ones stands in the zip64 extra field instead (4.5.3).
 const IN_ZIP64_FIELD: u32 = u32::MAX;
@@ -30,20 +30,20 @@ const ENCRYPTED: u16 = 1;
 
 /// One file in the archive.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// Where its bytes begin in the archive.
-    pub(super) start: usize,
+    pub(crate) start: usize,
     /// How many there are.
-    pub(super) length: usize,
+    pub(crate) length: usize,
     /// The recorded CRC-32. torch records zero when it is told not to compute it (`set_crc32_options`).
-    pub(super) crc: Option<u32>,
+    pub(crate) crc: Option<u32>,
     /// Neither compressed nor encrypted.
     stored: bool,
 }
 
 /// The entries of an archive by name.
 #[derive(Debug)]
-pub(super) struct Archive<'f> {
+pub(crate) struct Archive<'f> {
     file: &'f MappedFile,
     entries: BTreeMap<&'f str, Entry>,
 }
@@ -52,7 +52,7 @@ impl<'f> Archive<'f> {
     /// Reads the central directory and checks that every entry lies in the file. Names that occur twice, names that lead
     /// out of a folder, and entries that overlap are refused: no two readers need agree on what the first mean, and the
     /// last would let a small file stand for much work.
-    pub(super) fn read(file: &'f MappedFile) -> Result<Self> {
+    pub(crate) fn read(file: &'f MappedFile) -> Result<Self> {
         let bytes = file.bytes();
         let damaged = |problem| Error::Zip { path: file.path().to_owned(), problem };
         let (count, start, end) = directory(bytes).map_err(damaged)?;
@@ -83,12 +83,12 @@ impl<'f> Archive<'f> {
     }
 
     /// Names in alphabetical order.
-    pub(super) fn names(&self) -> impl Iterator<Item = &'f str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'f str> {
         self.entries.keys().copied()
     }
 
     /// An entry that is stored as it is.
-    pub(super) fn stored(&self, name: &str) -> Result<Entry> {
+    pub(crate) fn stored(&self, name: &str) -> Result<Entry> {
         let refused =
             |problem| Error::ZipEntry { path: self.file.path().to_owned(), entry: name.into(), problem };
         match self.entries.get(name) {
@@ -99,7 +99,7 @@ impl<'f> Archive<'f> {
     }
 
     /// The content of a stored entry, its checksum compared.
-    pub(super) fn content(&self, name: &str) -> Result<&'f [u8]> {
+    pub(crate) fn content(&self, name: &str) -> Result<&'f [u8]> {
         let entry = self.stored(name)?;
         let content = self.file.bytes().get(entry.start..entry.start + entry.length).unwrap_or_default();
         if let Some(crc) = entry.crc {
@@ -110,7 +110,7 @@ impl<'f> Archive<'f> {
 }
 
 /// Compares a content with its recorded checksum.
-pub(super) fn check(file: &MappedFile, name: &str, expected: u32, content: &[u8]) -> Result<()> {
+pub(crate) fn check(file: &MappedFile, name: &str, expected: u32, content: &[u8]) -> Result<()> {
     let got = crc32fast::hash(content);
     if got != expected {
         return Err(Error::Checksum { path: file.path().to_owned(), entry: name.into(), expected, got });
@@ -137,7 +137,7 @@ fn size_at(bytes: &[u8], at: usize) -> Option<usize> {
 fn directory(bytes: &[u8]) -> std::result::Result<(usize, usize, usize), Problem> {
     const TRUNCATED: Problem = "it has no end record, so it is truncated";
     let last = bytes.len().checked_sub(END_LENGTH).ok_or(TRUNCATED)?;
-    let first = last.saturating_sub(LONGEST_COMMENT);
+    let first = last.saturating_sub(MAX_COMMENT_BYTES);
     let end = (first..=last)
         .rev()
         .find(|&at| bytes[at..].starts_with(&END) && u16_at(bytes, at + 20) == u16::try_from(last - at).ok())

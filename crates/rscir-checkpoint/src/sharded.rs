@@ -3,9 +3,11 @@ use std::path::{Component, Path};
 
 use serde::Deserialize;
 
-use super::checkpoint::{Contents, Format, MOST_TENSORS};
-use super::mapped::MappedFile;
+use crate::detect;
 use crate::error::{Error, Result};
+use crate::format::Format;
+use crate::mapped::MappedFile;
+use crate::tensors::{Contents, MAX_TENSORS};
 
 /// The part of a `*.index.json` that matters: which file has which tensor.
 #[derive(Deserialize)]
@@ -14,18 +16,18 @@ struct Index {
 }
 
 /// Shards that a checkpoint may have. The largest published models have under two hundred.
-const MOST_SHARDS: usize = 1024;
+const MAX_SHARDS: usize = 1024;
 
 /// Bytes that an index may have, for the reasons that hold for a safetensors header.
-const LONGEST_INDEX: u64 = 4 << 20;
+const MAX_INDEX_BYTES: u64 = 4 << 20;
 
 /// Reads an index and the shards beside it, of whatever format. Every tensor must be where the index says, and
 /// the shards may hold no other.
-pub(super) fn read(index_file: &MappedFile) -> Result<(Vec<MappedFile>, Contents)> {
+pub(crate) fn read(index_file: &MappedFile) -> Result<(Vec<MappedFile>, Contents)> {
     let path = index_file.path();
     let length = index_file.bytes().len() as u64;
-    if length > LONGEST_INDEX {
-        return Err(Error::HeaderTooLong { path: path.to_owned(), length, limit: LONGEST_INDEX });
+    if length > MAX_INDEX_BYTES {
+        return Err(Error::HeaderTooLong { path: path.to_owned(), length, limit: MAX_INDEX_BYTES });
     }
     let index: Index = serde_json::from_slice(index_file.bytes())
         .map_err(|source| Error::ShardIndex { path: path.to_owned(), source })?;
@@ -49,11 +51,11 @@ pub(super) fn read(index_file: &MappedFile) -> Result<(Vec<MappedFile>, Contents
         if !matches!(Path::new(shard).components().collect::<Vec<_>>()[..], [Component::Normal(_)]) {
             return Err(wrong(first, "shards must lie beside the index"));
         }
-        if files.len() >= MOST_SHARDS || all.tensors.len() >= MOST_TENSORS {
+        if files.len() >= MAX_SHARDS || all.tensors.len() >= MAX_TENSORS {
             return Err(wrong(first, "there are too many shards or tensors"));
         }
         let file = MappedFile::open(&folder.join(shard))?;
-        let Contents { storages, mut tensors, .. } = Contents::of(&file, None)?;
+        let Contents { storages, mut tensors, .. } = detect::read(&file, None)?;
         let base = all.storages.len();
         all.storages.extend(storages.into_iter().map(|storage| storage.of_file(files.len())));
         for name in names {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::checkpoint::Tensor;
+use crate::tensors::Tensor;
 
 /// Prefixes of the two towers in Hugging Face's `CLIPModel`, and in open_clip.
 const TOWERS: [(&str, &str); 2] = [("text_model.", ""), ("vision_model.", "visual.")];
@@ -49,7 +49,7 @@ const CUSTOM_TEXT: &str = "text.";
 
 /// Renames what has a name of another implementation. Where two tensors would get the same name, as in a file that has
 /// names of both kinds, all stay as they are and the loader tells of them.
-pub(super) fn to_open_clip(tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+pub(crate) fn to_open_clip(tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
     let hugging_face = TOWERS.iter().any(|(prefix, _)| tensors.keys().any(|name| name.starts_with(prefix)));
     let custom_text = tensors.contains_key("text.positional_embedding");
     let renamed = if hugging_face {

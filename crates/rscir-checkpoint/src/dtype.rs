@@ -41,7 +41,7 @@ impl Dtype {
 
     /// Appends elements, stored little-endian, as 32-bit floats: exactly for every type but f64 and integers beyond 24
     /// bits, which are rounded. Bytes that do not fill an element are left.
-    pub(super) fn widen(self, bytes: &[u8], values: &mut Vec<f32>) {
+    pub(crate) fn widen(self, bytes: &[u8], values: &mut Vec<f32>) {
         fn each<const N: usize>(bytes: &[u8], values: &mut Vec<f32>, widen: impl Fn([u8; N]) -> f32) {
             values.extend(bytes.as_chunks().0.iter().map(|&element| widen(element)));
         }

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rscir_encoders::{Checkpoint, Error};
+use rscir_checkpoint::{Checkpoint, Error};
 
 mod hostile;
 mod measured;

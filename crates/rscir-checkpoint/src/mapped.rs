@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
+use rscir_core::files::open_regular;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::reading;
 
 /// A file of weights, mapped into memory.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(crate) struct MappedFile {
 impl MappedFile {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let fail = |source| Error::Io { path: path.to_owned(), source };
-        let (file, _) = reading::open(path)?;
+        let (file, _) = open_regular(path)?;
         // SAFETY: the bytes are only ever read as bytes or as numbers for which every bit pattern is valid, so a file that
         // is overwritten meanwhile gives wrong weights and no undefined value. A file that is truncated meanwhile ends
         // the process (SIGBUS); weights are written once, under a temporary name.
@@ -26,17 +26,17 @@ impl MappedFile {
         Ok(Self { path: path.to_owned(), map })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.map
     }
 
     /// Gives the pages that were read back to the system, which counts them as this process's memory. Whatever is read
     /// again comes from the system's cache, or the file.
-    pub(super) fn release(&self) {
+    pub(crate) fn release(&self) {
         // SAFETY: the map is of a file and never written to, so its pages can be had again with the same bytes.
         #[cfg(unix)]
         let _ = unsafe { self.map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
@@ -55,8 +55,16 @@ impl MappedFile {
     }
 }
 
+/// Returns the SHA-256 of a file in hexadecimal, read without holding it in memory.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::File`] if it cannot be read.
+pub fn file_sha256(path: impl AsRef<Path>) -> Result<String> {
+    Ok(MappedFile::open(path.as_ref())?.sha256())
+}
+
 /// Bytes in lower-case hexadecimal.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

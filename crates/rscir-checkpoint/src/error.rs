@@ -1,0 +1,216 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rscir_core::files::FileError;
+
+use crate::dtype::Dtype;
+use crate::problem::TensorProblem;
+
+/// What is wrong with a checkpoint, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file cannot be opened or read.
+    #[error("cannot read {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+
+    /// What is read is no regular file, or too large a one.
+    #[error(transparent)]
+    File(rscir_core::files::FileError),
+
+    /// A file whose content is no checkpoint of a known format.
+    #[error("{} is not a checkpoint: {found}; expected safetensors, a PyTorch .pt or .bin file, or a safetensors index", path.display())]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+        /// What the first bytes look like.
+        found: &'static str,
+    },
+    /// A safetensors file whose header is damaged, too large, or does not fit the file.
+    #[error("{} is a damaged safetensors file; download or export it again", path.display())]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// What the format's own reader says.
+        source: safetensors::SafeTensorError,
+    },
+    /// A safetensors header, or an index of shards, longer than any real one.
+    #[error("{} declares a header of {length} bytes; at most {limit} are read", path.display())]
+    HeaderTooLong {
+        /// The file.
+        path: PathBuf,
+        /// The declared length.
+        length: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The index of a sharded checkpoint that is not JSON of the expected form.
+    #[error("{} is no index of a sharded checkpoint", path.display())]
+    ShardIndex {
+        /// The index.
+        path: PathBuf,
+        /// What the JSON reader says.
+        source: serde_json::Error,
+    },
+    /// An index that does not fit its shards.
+    #[error("{}: tensor `{tensor}` should be in {shard:?}: {problem}", path.display())]
+    Shard {
+        /// The index.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The shard that the index names.
+        shard: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// A zip archive whose directory is damaged.
+    #[error("{} is a damaged zip archive: {problem}; download or save it again", path.display())]
+    Zip {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// An entry of a zip archive that is damaged, missing or refused.
+    #[error("{}: entry {entry:?} {problem}", path.display())]
+    ZipEntry {
+        /// The archive.
+        path: PathBuf,
+        /// The entry's name.
+        entry: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// An entry of a zip archive whose content does not have the checksum recorded for it.
+    #[error("{}: entry {entry:?} is damaged: its CRC-32 is {got:08x}, recorded is {expected:08x}", path.display())]
+    Checksum {
+        /// The archive.
+        path: PathBuf,
+        /// The entry's name.
+        entry: String,
+        /// The recorded checksum.
+        expected: u32,
+        /// The checksum of the content.
+        got: u32,
+    },
+    /// A pickle inside a checkpoint that is damaged or asks for what is not allowed.
+    #[error("{}: {part} cannot be read", path.display())]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+        /// Which pickle in the file.
+        part: &'static str,
+        /// What is wrong with it.
+        source: rscir_pickle::Error,
+    },
+    /// A PyTorch file whose pickles have an unexpected form.
+    #[error("{}: {problem}", path.display())]
+    Torch {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// A file that holds several state dicts of which none is the obvious one, or not the one that was asked for.
+    #[error("{}", no_state_dict(path, wanted.as_deref(), found))]
+    StateDict {
+        /// The file.
+        path: PathBuf,
+        /// The key that was asked for.
+        wanted: Option<String>,
+        /// The keys of all state dicts; none where the file is one itself.
+        found: Vec<String>,
+    },
+    /// A tensor of a checkpoint whose description is malformed or does not fit the file.
+    #[error("{}: tensor `{tensor}` {problem}", path.display())]
+    TensorLayout {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// A tensor of an element type that is not read.
+    #[error("{}: tensor `{tensor}` has element type {dtype}; read are f64, f32, f16, bf16, integers and bool", path.display())]
+    TensorDtype {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The type's name in the file.
+        dtype: String,
+    },
+    /// A tensor that a checkpoint does not have.
+    #[error("{} has no tensor `{tensor}`", path.display())]
+    NoTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+    },
+    /// A tensor of another shape than expected.
+    #[error("{}: tensor `{tensor}` ({dtype}) has shape {got:?}, expected {expected:?}", path.display())]
+    TensorShape {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Its element type.
+        dtype: Dtype,
+        /// The shape that the model needs.
+        expected: Vec<usize>,
+        /// The shape in the file.
+        got: Vec<usize>,
+    },
+    /// A checkpoint that does not fit the architecture: every problem at once.
+    #[error("{} does not fit the architecture, nothing was loaded; is the configuration the one of this file?{}{}", path.display(), prefixed(prefix.as_deref()), TensorProblem::lines(problems))]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// All missing, unexpected, misshapen and non-finite tensors.
+        problems: Vec<TensorProblem>,
+        /// What most of the unexpected names have before names of a model.
+        prefix: Option<String>,
+    },
+}
+
+impl From<FileError> for Error {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Io { path, source, .. } => Self::Io { path, source },
+            error => Self::File(error),
+        }
+    }
+}
+
+fn no_state_dict(path: &Path, wanted: Option<&str>, found: &[String]) -> String {
+    let path = path.display();
+    let list = || found.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+    match (wanted, found) {
+        (Some(wanted), [] | [_]) if found.iter().all(String::is_empty) => {
+            format!("{path} has no state dict `{wanted}`: it is one itself")
+        }
+        (Some(wanted), _) => {
+            format!("{path} has no state dict `{wanted}`, or several of this name; it has {}", list())
+        }
+        (None, _) => format!("{path} holds several state dicts, one of which must be chosen: {}", list()),
+    }
+}
+
+fn prefixed(prefix: Option<&str>) -> String {
+    prefix.map_or(String::new(), |prefix| {
+        format!(
+            " Names in the file begin with `{prefix}`, and others do not: save the model's own state dict."
+        )
+    })
+}
+
+/// [`std::result::Result`] with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,20 @@
+//! Tensors that checkpoints carry and no model takes.
+
+/// Tensors that checkpoints carry and inference does not need, by the last parts of their names: masks and positions
+/// that are computed, sizes that OpenAI's archives store, counters of batch normalisation, SigLIP's and CLIP's scales.
+const INERT: [&str; 9] = [
+    "logit_scale",
+    "logit_bias",
+    "attn_mask",
+    "positional_ids",
+    "position_ids",
+    "input_resolution",
+    "context_length",
+    "vocab_size",
+    "num_batches_tracked",
+];
+
+/// Whether inference does not need the tensor of this name.
+pub(crate) fn is_inert(name: &str) -> bool {
+    INERT.contains(&name.rsplit('.').next().unwrap_or(name))
+}
