@@ -48,6 +48,6 @@ pub use method::{Composition, Fusion, Method, Modality, score_composition, score
 pub use moments::{Moments, ScoreStatistics};
 pub use printable::{is_unprintable, printable};
 pub use progress::{Progress, Silent};
-pub use query::ComposedQuery;
+pub use query::{ComposedQuery, QueryBuilder, QueryPart};
 pub use ranking::{Scored, TopK, top_k};
 pub use spec::{EncoderSpec, Precision, SpecMismatch};
