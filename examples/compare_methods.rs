@@ -71,9 +71,9 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         .flat_map(|list| MethodSpec::split_list(list))
         .map(str::parse)
         .collect::<Result<_, _>>()?;
-    let labels = PatternCom::read(&dataset)?;
+    let benchmark = PatternCom::read(&dataset)?;
     let images = dataset_images(&dataset)?;
-    labels.queries(&check::stand_in(&images)?, Mode::Clean)?;
+    benchmark.queries(&check::stand_in(&images)?)?;
     let encoder = Arc::new(cli.model.load()?);
     let subjects = words("generic_subjects.csv", &encoder)?;
     let resources = Resources {
@@ -96,13 +96,11 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         }
     }
     let (archive, failed) = cli.model.encode(&encoder, &images, &bars)?;
-    let (queries, _) = labels.queries(&archive, Mode::Clean)?;
-    let texts: Vec<&str> = queries.texts.iter().map(String::as_str).collect();
-    let texts = encoder.encode_texts(&texts)?;
-    let vectors = QueryVectors { images: QueryVectors::images_of(&queries, &archive)?, texts };
+    let (queries, _) = benchmark.queries(&archive)?;
+    let vectors = QueryVectors::encode(&queries, &*encoder, &archive)?;
     let methods: Vec<&dyn Method> = methods.iter().map(|method| &**method).collect();
     let options = EvaluateOptions { top: TOP, progress: &bars, ..EvaluateOptions::default() };
-    let evaluation = evaluate(&archive, &queries, &vectors, &methods, options)?;
+    let evaluation = benchmark.evaluate(&archive, &queries, &vectors, &methods, options)?;
     let intervals = Intervals::of(&evaluation, Convention::Standard, Bootstrap::default())?;
     let mut printed = intervals.clone();
     printed.rows.truncate(in_table);

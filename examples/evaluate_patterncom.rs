@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use common::bars::Bars;
 use common::model::{ModelArgs, dataset_images};
 use common::out::{note, say};
@@ -16,7 +17,6 @@ use rscir::bench::report::{RunDescription, findings_text, write_report};
 use rscir::bench::{Bootstrap, Convention, Intervals, Page, QueryGroup, QuerySet};
 use rscir::encoders::ClipEncoder;
 use rscir::prelude::*;
-use rscir::weicom::Normalization;
 
 /// Evaluate composition methods on PatternCom.
 ///
@@ -46,9 +46,9 @@ struct Cli {
     /// Lambdas 0.0, 0.1, ... 1.0
     #[arg(long, conflicts_with = "lambdas")]
     sweep: bool,
-    /// clean: what the protocol means. strict: the numbers of the reference's program
-    #[arg(long, value_enum, default_value = "clean")]
-    mode: ModeArg,
+    /// clean or corrected: what the protocol means. strict or reference: the numbers of the reference's program
+    #[arg(long, value_parser = mode(), default_value = "clean")]
+    mode: Mode,
     /// Leave the query image out of its ranking
     #[arg(long)]
     exclude_query: bool,
@@ -60,19 +60,10 @@ struct Cli {
     page: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ModeArg {
-    Clean,
-    Strict,
-}
-
-impl From<ModeArg> for Mode {
-    fn from(mode: ModeArg) -> Self {
-        match mode {
-            ModeArg::Clean => Self::Clean,
-            ModeArg::Strict => Self::Strict,
-        }
-    }
+/// Reads a mode by either of its names, and lists them where it is another.
+fn mode() -> impl clap::builder::TypedValueParser<Value = Mode> {
+    PossibleValuesParser::new(["clean", "strict", "corrected", "reference"])
+        .try_map(|name| name.parse::<Mode>())
 }
 
 fn main() -> ExitCode {
@@ -83,16 +74,15 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     cli.model.check()?;
     let bars = Bars::default();
     let dataset = cli.dataset.clone().unwrap_or_else(|| demo::path("benchmark"));
-    let mode = Mode::from(cli.mode);
     let methods = methods(cli)?;
-    let labels = PatternCom::read(&dataset)?;
+    let benchmark = PatternCom::read(&dataset)?.mode(cli.mode);
     cli.page.as_deref().map_or(Ok(()), check::file_in_new_folder)?;
     check::folder(cli.output.as_deref())?;
     let images = if cli.features.is_none() { Some(dataset_images(&dataset)?) } else { None };
     let features = cli.features.as_ref().map(rscir::open).transpose()?;
     let texts = cli.text_features.as_ref().map(Features::read).transpose()?;
     if let Some(images) = &images {
-        let checked = check_queries(&labels, images, mode, texts.as_ref());
+        let checked = check_queries(&benchmark, images, texts.as_ref());
         match &cli.text_features {
             Some(_) => checked.with_context(|| cannot_use(cli.text_features.as_ref()))?,
             None => checked?,
@@ -101,18 +91,17 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let encoder = if images.is_some() || texts.is_none() { Some(cli.model.load()?) } else { None };
 
     let (archive, failed) = archive(cli, features, images.as_ref(), encoder.as_ref(), &bars)?;
-    let (queries, findings) = labels.queries(&*archive, mode)?;
+    let (queries, findings) = benchmark.queries(&*archive)?;
     let vectors = vectors(cli, &queries, &*archive, texts.as_ref(), encoder.as_ref())?;
 
     let top = if cli.page.is_some() { 10 } else { 0 };
     let options = EvaluateOptions { exclude_query: cli.exclude_query, top, progress: &bars };
     let built: Vec<&dyn Method> = methods.iter().map(|method| &**method).collect();
-    let evaluation = evaluate(&*archive, &queries, &vectors, &built, options)?;
-    let rounding = if mode == Mode::Strict { Rounding::PerQuery } else { Rounding::None };
-    let table = Table::of(&evaluation, rounding);
+    let evaluation = benchmark.evaluate(&*archive, &queries, &vectors, &built, options)?;
+    let table = benchmark.table(&evaluation);
 
     say!("{}", table.to_markdown());
-    say!("{} queries on {} images, mode {}", queries.len(), archive.len(), mode.as_str());
+    say!("{} queries on {} images, mode {}", queries.len(), archive.len(), cli.mode);
     if cli.dataset.is_none() {
         say!("{}", demo::NOTE);
     }
@@ -162,34 +151,18 @@ fn methods(cli: &Cli) -> anyhow::Result<Vec<Box<dyn Method>>> {
     for name in names {
         if name == "weicom" {
             for lambda in &lambdas {
-                methods.push(Box::new(in_mode(WeiCom::new(*lambda)?, cli.mode)));
+                methods.push(Box::new(WeiCom::new(*lambda)?));
             }
             continue;
         }
-        methods.push(match name.parse::<MethodSpec>()? {
-            MethodSpec::WeiCom(weicom) => Box::new(in_mode(weicom, cli.mode)),
-            other => other.build(&Resources::default())?,
-        });
+        methods.push(name.parse::<MethodSpec>()?.build(&Resources::default())?);
     }
     Ok(methods)
 }
 
-/// WeiCom, rounded as the reference's program rounds it in the mode that has its numbers.
-fn in_mode(weicom: WeiCom, mode: ModeArg) -> WeiCom {
-    match (mode, weicom.normalization()) {
-        (ModeArg::Strict, Normalization::Cdf) => weicom.with_normalization(Normalization::ReferenceCdf),
-        _ => weicom,
-    }
-}
-
 /// Checks, before images are encoded, that there are queries and that every text that they ask with has features.
-fn check_queries(
-    labels: &PatternCom,
-    images: &ImageList,
-    mode: Mode,
-    texts: Option<&Features>,
-) -> anyhow::Result<()> {
-    let (queries, _) = labels.queries(&check::stand_in(images)?, mode)?;
+fn check_queries(benchmark: &PatternCom, images: &ImageList, texts: Option<&Features>) -> anyhow::Result<()> {
+    let (queries, _) = benchmark.queries(&check::stand_in(images)?)?;
     let Some(texts) = texts else { return Ok(()) };
     let known: HashSet<&String> = texts.keys.iter().collect();
     for (index, text) in queries.texts.iter().enumerate() {
@@ -241,9 +214,7 @@ fn vectors(
         return vectors.with_context(context);
     }
     let encoder = encoder.context("without --text-features a model encodes the texts")?;
-    let texts: Vec<&str> = queries.texts.iter().map(String::as_str).collect();
-    let embeddings = encoder.encode_texts(&texts)?;
-    Ok(QueryVectors { images: QueryVectors::images_of(queries, archive)?, texts: embeddings })
+    Ok(QueryVectors::encode(queries, encoder, archive)?)
 }
 
 /// What stands for the model in file names when the features do not say: `clip` of `patternnet_clip.pkl`.
@@ -257,7 +228,7 @@ fn options_json(cli: &Cli, table: &Table) -> serde_json::Value {
     let path = |path: &Option<PathBuf>| path.as_ref().map(|p| p.to_string_lossy().into_owned());
     serde_json::json!({
         "methods": table.rows.iter().map(|row| row.method.clone()).collect::<Vec<_>>(),
-        "mode": Mode::from(cli.mode).as_str(),
+        "mode": cli.mode.as_str(),
         "exclude_query": cli.exclude_query,
         "dataset": path(&cli.dataset),
         "features": path(&cli.features),

@@ -83,7 +83,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
 
 /// The rows that the benchmark counts as relevant to the query.
 fn relevant(cli: &Cli, archive: &dyn Archive, dataset: &Path) -> anyhow::Result<Vec<usize>> {
-    let (queries, _) = PatternCom::read(dataset)?.queries(archive, Mode::Clean)?;
+    let (queries, _) = PatternCom::read(dataset)?.queries(archive)?;
     let group = queries.groups.iter().find(|group| group.name == cli.attribute);
     let group = group.with_context(|| format!("there is no attribute {:?}", cli.attribute))?;
     let asked = group

@@ -15,7 +15,6 @@ use common::out::{note, say};
 use common::{Outcome, check, text};
 use rscir::bench::ATTRIBUTES;
 use rscir::prelude::*;
-use rscir::weicom::Normalization;
 
 /// Extract, evaluate and compare with the published table of PatternCom.
 ///
@@ -108,9 +107,7 @@ impl Baseline {
             Self::Text => Box::new(TextOnly),
             Self::Image => Box::new(ImageOnly),
             Self::Sum => Box::new(Sum),
-            Self::WeiCom(lambda) => {
-                Box::new(WeiCom::new(lambda)?.with_normalization(Normalization::ReferenceCdf))
-            }
+            Self::WeiCom(lambda) => Box::new(WeiCom::new(lambda)?),
         })
     }
 }
@@ -124,7 +121,8 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     anyhow::ensure!(lacking.is_empty(), "this is missing:\n{}", lacking.join("\n"));
     let dataset = cli.dataset.as_deref().context("the dataset is given")?;
     let images = dataset_images(dataset)?;
-    PatternCom::read(dataset)?.queries(&check::stand_in(&images)?, Mode::Strict)?;
+    let benchmark = PatternCom::read(dataset)?.mode(Mode::Reference);
+    benchmark.queries(&check::stand_in(&images)?)?;
     check::folder(Some(&cli.archives))?;
     let stop = common::stop_on_interrupt()?;
     let weights = [&cli.clip, &cli.remoteclip];
@@ -134,7 +132,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             note!("{}: no weights given, its rows are left out", published.backbone);
             continue;
         };
-        let backbone = backbone(cli, published, weights, dataset, &images, stop)?;
+        let backbone = backbone(cli, published, weights, &benchmark, &images, stop)?;
         say!("{}", backbone.markdown);
         failed += backbone.failed;
         met += backbone.met;
@@ -196,7 +194,7 @@ fn backbone(
     cli: &Cli,
     published: &Published,
     weights: &Path,
-    dataset: &Path,
+    benchmark: &PatternCom,
     images: &ImageList,
     stop: &'static AtomicBool,
 ) -> anyhow::Result<Backbone> {
@@ -235,13 +233,11 @@ fn backbone(
     let methods: Vec<Box<dyn Method>> =
         published.rows.iter().map(|(baseline, _)| baseline.method()).collect::<anyhow::Result<_>>()?;
     let methods: Vec<&dyn Method> = methods.iter().map(|method| &**method).collect();
-    let (queries, _) = PatternCom::read(dataset)?.queries(&archive, Mode::Strict)?;
-    let texts: Vec<&str> = queries.texts.iter().map(String::as_str).collect();
-    let texts = encoder.encode_texts(&texts)?;
-    let vectors = QueryVectors { images: QueryVectors::images_of(&queries, &archive)?, texts };
+    let (queries, _) = benchmark.queries(&archive)?;
+    let vectors = QueryVectors::encode(&queries, &encoder, &archive)?;
     let options = EvaluateOptions { progress: &bars, ..EvaluateOptions::default() };
-    let evaluation = evaluate(&archive, &queries, &vectors, &methods, options)?;
-    let table = Table::of(&evaluation, Rounding::PerQuery);
+    let evaluation = benchmark.evaluate(&archive, &queries, &vectors, &methods, options)?;
+    let table = benchmark.table(&evaluation);
     let (markdown, met) = compare(published, &table)?;
     Ok(Backbone { markdown, met, failed: report.failed })
 }

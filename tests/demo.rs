@@ -58,11 +58,9 @@ fn archive(encoder: &ClipEncoder, batch: usize) -> MemoryArchive {
 }
 
 fn evaluation(encoder: &ClipEncoder, archive: &dyn Archive, methods: &[&dyn Method]) -> Evaluation {
-    let labels = PatternCom::read(repository("data/demo/benchmark")).unwrap();
-    let (queries, _) = labels.queries(archive, Mode::Strict).unwrap();
-    let texts: Vec<&str> = queries.texts.iter().map(String::as_str).collect();
-    let texts = encoder.encode_texts(&texts).unwrap();
-    let vectors = QueryVectors { images: QueryVectors::images_of(&queries, archive).unwrap(), texts };
+    let benchmark = PatternCom::read(repository("data/demo/benchmark")).unwrap().mode(Mode::Reference);
+    let (queries, _) = benchmark.queries(archive).unwrap();
+    let vectors = QueryVectors::encode(&queries, encoder, archive).unwrap();
     evaluate(archive, &queries, &vectors, methods, EvaluateOptions::default()).unwrap()
 }
 

@@ -5,7 +5,7 @@
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use rscir_bench::{DomainConversion, Error, Icir, OwnQueries, PatternCom, Protocol, Result, XviewCir};
+use rscir_bench::{CustomQueries, DomainConversion, Error, Icir, PatternCom, Protocol, Result, XviewCir};
 use rscir_core::{Archive, EncoderSpec, testing};
 use rscir_index::MemoryArchive;
 
@@ -29,7 +29,7 @@ fn read(kind: u8, folder: &std::path::Path, text: &[u8]) -> Result<Box<dyn Proto
         1 => Box::new(XviewCir::read(path)?),
         2 => Box::new(DomainConversion::read(path)?),
         3 => Box::new(Icir::read(&path, &path)?),
-        _ => Box::new(OwnQueries::read(path)?),
+        _ => Box::new(CustomQueries::read(path)?),
     })
 }
 
@@ -40,9 +40,9 @@ fuzz_target!(|bytes: &[u8]| {
     let lines = 1 + text.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count() as u64;
     match read(kind % 5, &folder, text) {
         Ok(protocol) => {
-            if let Ok((queries, findings)) = protocol.queries(archive()) {
+            if let Ok((queries, report)) = protocol.queries(archive()) {
                 assert!(queries.relevant.iter().flatten().all(|row| *row < archive().len()));
-                assert!(findings.iter().all(|finding| finding.line >= 1 && finding.line <= lines));
+                assert!(report.missing.iter().chain(&report.unanswered).all(|finding| finding.line >= 1 && finding.line <= lines));
             }
         }
         Err(Error::Line { line, problem, .. }) => {

@@ -37,8 +37,8 @@ pub enum Error {
     },
     /// Two archive rows have one base name, so a csv row could mean either.
     #[error(
-        "{first} and {second} have one base name, and the csv files name images by it: rename one, or use the strict mode, where \
-         the last one counts"
+        "{first} and {second} have one base name, and the csv files name images by it: rename one, or evaluate in the reference's \
+         mode (strict), where the last one counts"
     )]
     AmbiguousName {
         /// Key of the first row.
@@ -117,7 +117,9 @@ pub enum Error {
         known: String,
     },
     /// There is nothing to evaluate.
-    #[error("there are no queries: none of the archive's images is in the benchmark's csv files")]
+    #[error(
+        "there are no queries: the archive lacks the images that the benchmark's files ask with, or those that would answer"
+    )]
     NoQueries,
 }
 

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use rscir_core::{Archive, Embeddings, Method, Progress, Scored, Silent};
+use rscir_core::{Archive, Embeddings, Method, Progress, Scored, Silent, TextEncoder};
 
 use crate::engine::{Engine, Job};
 use crate::subset::Subset;
@@ -45,6 +45,17 @@ impl QueryVectors {
             images: Self::images_of(queries, archive)?,
             texts: Embeddings::normalize(features.dim(), values)?,
         })
+    }
+
+    /// Takes the images' vectors from `images`, the archive that holds them, and encodes the texts.
+    ///
+    /// # Errors
+    /// [`Error::MissingImage`] for an image that the archive does not hold; [`rscir_core::Error::Spec`] if archive and encoder
+    /// do not fit; the encoder's.
+    pub fn encode(queries: &QuerySet, encoder: &dyn TextEncoder, images: &dyn Archive) -> Result<Self> {
+        images.spec().check(encoder.spec()).map_err(rscir_core::Error::from)?;
+        let texts: Vec<&str> = queries.texts.iter().map(String::as_str).collect();
+        Ok(Self { images: Self::images_of(queries, images)?, texts: encoder.encode_texts(&texts)? })
     }
 
     /// The vectors of the query images, from the archive that holds them.

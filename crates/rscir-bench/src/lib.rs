@@ -31,7 +31,7 @@
 //! ```
 //!
 //! It does not encode: vectors come from an archive and from text features. `docs/protocol.md` of the repository says
-//! what the benchmark asks, and how the clean and the strict mode differ.
+//! what the benchmark asks, and how the two modes of [`Mode`] differ.
 
 mod counting;
 mod engine;
@@ -53,8 +53,8 @@ pub use evaluate::{EvaluateOptions, QueryVectors, evaluate};
 pub use outcome::{CUTOFFS, Evaluation, GroupOutcome, QueryOutcome};
 pub use page::{Page, TileData, TileSource};
 pub use protocol::{
-    ATTRIBUTES, Attribute, DatasetReport, DomainConversion, Finding, Icir, LabelRow, LevirCc, Mode,
-    OwnQueries, PatternCom, Protocol, Tile, XviewCir, XviewText,
+    ATTRIBUTES, Attribute, CustomQueries, DatasetReport, DomainConversion, Finding, Icir, LabelRow, LevirCc,
+    Mode, PatternCom, Protocol, Tile, XviewCir, XviewText,
 };
 pub use queries::{Query, QueryGroup, QuerySet};
 pub use records::{QueryRecord, Run, TopRecord, read_records, write_records};

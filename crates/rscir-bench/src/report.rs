@@ -164,12 +164,14 @@ pub fn summary_json(table: &Table, run: &RunDescription) -> Value {
             "missing": report.missing.len(),
             "duplicates": report.duplicates.len(),
             "without_queries": report.without_queries.len(),
+            "unanswered": report.unanswered.len(),
             "headers": report.headers.len(),
             "ambiguous_names": report.ambiguous.len(),
         },
         "missing": findings(&report.missing),
         "duplicates": findings(&report.duplicates),
         "without_queries": findings(&report.without_queries),
+        "unanswered": findings(&report.unanswered),
         "results": methods,
     })
 }
@@ -206,6 +208,7 @@ pub fn findings_text(report: &DatasetReport) -> String {
     list("rows whose image the archive lacks", &report.missing);
     list("rows whose image an earlier row names", &report.duplicates);
     list("rows without a query, their category has no other value", &report.without_queries);
+    list("queries left out, the archive lacks every image that would answer", &report.unanswered);
     for header in &report.headers {
         out += &format!("header skipped: {}:{}\n", printable(&header.file), header.line);
     }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use rscir_bench::{DatasetReport, Mode, PatternCom, QuerySet, Result};
+use rscir_bench::{DatasetReport, PatternCom, Protocol, QuerySet, Result};
 use rscir_core::{Embeddings, EncoderSpec};
 use rscir_index::MemoryArchive;
 
@@ -34,7 +34,7 @@ fn ask(folder: &Path, csv: &[u8]) -> (Result<usize>, Option<Result<(QuerySet, Da
         Err(error) => (Err(error), None),
         Ok(labels) => {
             let rows = labels.attributes.iter().map(|a| a.rows.len()).sum();
-            (Ok(rows), Some(labels.queries(&archive, Mode::Clean)))
+            (Ok(rows), Some(labels.queries(&archive)))
         }
     }
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use rscir_bench::report::{self, RunDescription};
 use rscir_bench::{
-    Bootstrap, Convention, DatasetReport, DomainConversion, Error, Evaluation, Figures, Finding, Icir,
-    Interval, IntervalRow, Intervals, LevirCc, OwnQueries, Page, PatternCom, Protocol, QuerySet, Result,
+    Bootstrap, Convention, CustomQueries, DatasetReport, DomainConversion, Error, Evaluation, Figures,
+    Finding, Icir, Interval, IntervalRow, Intervals, LevirCc, Page, PatternCom, Protocol, QuerySet, Result,
     Rounding, Run, Table, TableRow, XviewCir, check_report, write_records, write_report,
 };
 use rscir_core::{Embeddings, EncoderSpec};
@@ -45,7 +45,7 @@ fn readers(folder: &Path) -> Vec<(&'static str, PathBuf, Read)> {
         ("xView2", list.clone(), own(|path| XviewCir::read(path).map(|_| ()))),
         ("domain conversion", list.clone(), own(|path| DomainConversion::read(path).map(|_| ()))),
         ("i-CIR", list.clone(), own(|path| Icir::read(path, path).map(|_| ()))),
-        ("own queries", list.clone(), own(|path| OwnQueries::read(path).map(|_| ()))),
+        ("own queries", list.clone(), own(|path| CustomQueries::read(path).map(|_| ()))),
         ("LEVIR-CC", list.clone(), own(|path| LevirCc::read(path).map(|_| ()))),
         ("results", list.clone(), own(|path| Run::read(path).map(|_| ()))),
     ]
@@ -109,7 +109,7 @@ fn a_quote_that_is_not_closed_is_refused_by_the_line_it_opens_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("list");
     fs::write(&path, [b"a.jpg,red,b.jpg\n\"".to_vec(), b"x\n".repeat(4 << 20)].concat()).unwrap();
-    match OwnQueries::read(&path).unwrap_err() {
+    match CustomQueries::read(&path).unwrap_err() {
         Error::Line { line: 2, problem, .. } => assert!(problem.contains("quote is not closed"), "{problem}"),
         other => panic!("{other}"),
     }
@@ -188,7 +188,7 @@ fn no_list_gives_a_byte_order_mark_to_a_name() {
         // Excel quotes what it exports.
         (
             Box::new(
-                OwnQueries::read(write("own.csv", "\"image\",text,relevant\na.jpg,red,b.jpg\n")).unwrap(),
+                CustomQueries::read(write("own.csv", "\"image\",text,relevant\na.jpg,red,b.jpg\n")).unwrap(),
             ),
             ["a.jpg", "b.jpg"],
         ),
@@ -198,7 +198,7 @@ fn no_list_gives_a_byte_order_mark_to_a_name() {
         ),
     ];
     for (protocol, keys) in protocols {
-        let (queries, missing) = protocol.queries(&archive(&keys)).unwrap();
+        let (queries, DatasetReport { missing, .. }) = protocol.queries(&archive(&keys)).unwrap();
         assert!(missing.is_empty(), "{}: {missing:?}", protocol.name());
         assert_eq!(queries.images[0], keys[0], "{}", protocol.name());
     }

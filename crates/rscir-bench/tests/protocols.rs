@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use rscir_bench::{
-    Convention, DomainConversion, Error, EvaluateOptions, Icir, LevirCc, OwnQueries, Protocol, QueryVectors,
-    Rounding, Table, XviewCir, XviewText, evaluate,
+    Convention, CustomQueries, DatasetReport, DomainConversion, Error, EvaluateOptions, Icir, LevirCc, Mode,
+    PatternCom, Protocol, QueryVectors, Table, XviewCir, XviewText,
 };
 use rscir_core::{Archive, Embeddings, EncoderSpec};
 use rscir_index::MemoryArchive;
-use rscir_weicom::{ImageOnly, TextOnly};
+use rscir_weicom::{ImageOnly, Normalization, TextOnly, WeiCom};
 
 fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
     let path = folder.join(name);
@@ -30,8 +30,8 @@ fn table(protocol: &dyn Protocol, archive: &dyn Archive, exclude_query: bool) ->
     let texts = Embeddings::normalize(2, [0.0, 1.0].repeat(queries.texts.len())).unwrap();
     let vectors = QueryVectors { images: QueryVectors::images_of(&queries, archive).unwrap(), texts };
     let options = EvaluateOptions { exclude_query, ..EvaluateOptions::default() };
-    let outcome = evaluate(archive, &queries, &vectors, &[&ImageOnly, &TextOnly], options).unwrap();
-    Table::by(&outcome, Rounding::None, protocol.convention()).with_cutoffs(protocol.cutoffs())
+    let outcome = protocol.evaluate(archive, &queries, &vectors, &[&ImageOnly, &TextOnly], options).unwrap();
+    protocol.table(&outcome)
 }
 
 const XVIEW: &str = "image,query_default,query_alt1,query_alt2,target\n\
@@ -51,7 +51,7 @@ fn xview_ranks_one_target_by_event_under_either_ending() {
         ("test/images/palu-tsunami_02_post_disaster.png", 51.0),
         ("test/images/x-fire_01_pre_disaster.tif", 80.0),
     ]);
-    let (queries, missing) = protocol.queries(&archive).unwrap();
+    let (queries, DatasetReport { missing, .. }) = protocol.queries(&archive).unwrap();
     assert_eq!(queries.len(), 2);
     assert_eq!((missing.len(), missing[0].line), (1, 4));
     assert_eq!(missing[0].name, "test/images/x-fire_01_post_disaster.tif");
@@ -102,7 +102,7 @@ fn levir_asks_with_every_sentence_of_a_changed_pair() {
         ("images/test/B/1.png", 20.0),
         ("images/test/A/2.png", 90.0),
     ]);
-    let (queries, missing) = protocol.queries(&archive).unwrap();
+    let (queries, DatasetReport { missing, .. }) = protocol.queries(&archive).unwrap();
     assert_eq!(queries.texts, ["a road is built", "houses appear ."]);
     assert_eq!((queries.len(), queries.relevant, missing), (2, vec![vec![2]], vec![]));
     let table = table(&protocol, &archive, true);
@@ -116,7 +116,7 @@ fn levir_asks_with_every_sentence_of_a_changed_pair() {
         .replace("2.png", "1.png")
         .replace("\"changeflag\": 0", "\"changeflag\": 1");
     let protocol = LevirCc::read(write(folder.path(), "l.json", &json.replace('\n', " "))).unwrap();
-    let (queries, missing) = protocol.queries(&archive).unwrap();
+    let (queries, DatasetReport { missing, .. }) = protocol.queries(&archive).unwrap();
     let missing: Vec<_> = missing.iter().map(|finding| (finding.line, finding.name.as_str())).collect();
     let (a, b) = ((1, "images/test/A/9.png"), (1, "images/test/B/9.png"));
     assert_eq!((queries.len(), missing), (1, vec![a, b, a, b]));
@@ -183,7 +183,7 @@ fn domain_conversion_asks_for_the_class_in_every_other_domain() {
         "a photo.jpg photo cat\nb.jpg sketch cat\nc.jpg sketch dog\nd.jpg sketch cat\n\nz.jpg sketch dog\n";
     let protocol = DomainConversion::read(write(folder.path(), "list.txt", list)).unwrap();
     let archive = archive(&[("a photo.jpg", 0.0), ("b.jpg", 10.0), ("c.jpg", 20.0), ("d.jpg", 30.0)]);
-    let (queries, missing) = protocol.queries(&archive).unwrap();
+    let (queries, DatasetReport { missing, .. }) = protocol.queries(&archive).unwrap();
     assert_eq!((missing.len(), missing[0].line), (1, 6));
     // The dog has no photo to be asked for.
     assert_eq!(
@@ -218,7 +218,7 @@ fn icir_asks_within_an_instances_gallery() {
         ("n2.jpg", 40.0),
         ("o2.jpg", 5.0),
     ]);
-    let (set, missing) = protocol.queries(&archive).unwrap();
+    let (set, DatasetReport { missing, .. }) = protocol.queries(&archive).unwrap();
     assert!(missing.is_empty());
     assert_eq!(set.groups[0].gallery, Some(vec![2, 3, 4]));
     assert_eq!(set.groups[1].gallery, Some(vec![5, 6]));
@@ -236,9 +236,9 @@ fn icir_asks_within_an_instances_gallery() {
 fn own_queries_name_their_relevant_images() {
     let folder = tempfile::tempdir().unwrap();
     let text = "image,text,relevant\na.jpg,denser,b.jpg|c.jpg\na.jpg,\"sparse, dry\",d.jpg; e.jpg\n";
-    let protocol = OwnQueries::read(write(folder.path(), "own.csv", text)).unwrap();
+    let protocol = CustomQueries::read(write(folder.path(), "own.csv", text)).unwrap();
     let archive = archive(&[("a.jpg", 0.0), ("b.jpg", 10.0), ("c.jpg", 20.0), ("d.jpg", 30.0)]);
-    let (queries, missing) = protocol.queries(&archive).unwrap();
+    let (queries, DatasetReport { missing, .. }) = protocol.queries(&archive).unwrap();
     assert_eq!(queries.relevant, [vec![1, 2], vec![3]]);
     assert_eq!(queries.texts, ["denser", "sparse, dry"]);
     assert_eq!((missing.len(), missing[0].name.as_str(), missing[0].line), (1, "e.jpg", 3));
@@ -246,11 +246,58 @@ fn own_queries_name_their_relevant_images() {
     assert!((table.rows[0].average.map - 100.0 * (1.0 + 1.0 / 3.0) / 2.0).abs() < 1e-9);
 
     for (text, says) in [("a.jpg,x\n", "got 2"), ("a.jpg,x,b|\n", "empty"), ("a.jpg,,b\n", "text is empty")] {
-        match OwnQueries::read(write(folder.path(), "bad.csv", text)) {
+        match CustomQueries::read(write(folder.path(), "bad.csv", text)) {
             Err(Error::Line { line: 1, problem, .. }) => assert!(problem.contains(says), "{problem}"),
             other => panic!("{text}: {other:?}"),
         }
     }
+}
+
+#[test]
+fn a_query_whose_answers_are_all_missing_is_counted_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "a.jpg,denser,b.jpg\na.jpg,gone,x.jpg;y.jpg\nz.jpg,gone,x.jpg\n";
+    let protocol = CustomQueries::read(write(folder.path(), "own.csv", text)).unwrap();
+    let archive = archive(&[("a.jpg", 0.0), ("b.jpg", 10.0)]);
+    let (queries, report) = protocol.queries(&archive).unwrap();
+    assert_eq!((queries.len(), queries.texts.as_slice()), (1, &["denser".to_string()][..]));
+    let unanswered: Vec<_> = report.unanswered.iter().map(|f| (f.line, f.name.as_str())).collect();
+    assert_eq!(unanswered, [(2, "a.jpg")], "a query without its image is missing, not unanswered");
+    assert_eq!(report.missing.len(), 4);
+    // Nothing answers it, so it takes no part in the mean.
+    assert_eq!(table(&protocol, &archive, true).rows[0].average.map, 100.0);
+    assert!(rscir_bench::report::findings_text(&report).contains("1 queries left out"));
+
+    let alone = CustomQueries::read(write(folder.path(), "own.csv", "a.jpg,gone,x.jpg\n")).unwrap();
+    assert!(matches!(alone.queries(&archive), Err(Error::NoQueries)));
+}
+
+#[test]
+fn the_reference_mode_computes_ties_whatever_weicom_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("PatternCom")).unwrap();
+    write(folder.path(), "PatternCom/color.csv", "x1.jpg,color,red\nx2.jpg,color,blue\n");
+    // x1 at 0 degrees, x3 nearer to it than x2, and 240 tiles far away: the three are 8 deviations above the mean.
+    let others: Vec<String> = (0..240).map(|i| format!("y{i}.jpg")).collect();
+    let mut rows = vec![("x2.jpg", 2.0), ("x3.jpg", 1.0), ("x1.jpg", 0.0)];
+    rows.extend(others.iter().zip(0u8..).map(|(key, i)| (key.as_str(), 90.0 + f32::from(i % 10) / 10.0)));
+    let archive = archive(&rows);
+    let ap = |mode, weicom: WeiCom| {
+        let benchmark = PatternCom::read(&folder).unwrap().mode(mode);
+        let (queries, _) = benchmark.queries(&archive).unwrap();
+        let texts = Embeddings::normalize(2, [0.0, 1.0].repeat(queries.texts.len())).unwrap();
+        let vectors = QueryVectors { images: QueryVectors::images_of(&queries, &archive).unwrap(), texts };
+        let options = EvaluateOptions::default();
+        let outcome = benchmark.evaluate(&archive, &queries, &vectors, &[&weicom], options).unwrap();
+        outcome.groups[0].queries[0][0].average_precision
+    };
+    let image = WeiCom::new(0.0).unwrap();
+    // x1 asks for x2, which stands behind x1 and x3, unless all three have the CDF 1 and x2 is the first row.
+    assert_eq!(ap(Mode::Corrected, image), 1.0 / 3.0);
+    assert_eq!(ap(Mode::Reference, image), 1.0);
+    assert_eq!(ap(Mode::Reference, image.with_normalization(Normalization::ReferenceCdf)), 1.0);
+    // What the reference does not have is computed as it is.
+    assert_eq!(ap(Mode::Reference, image.with_normalization(Normalization::ZScore)), 1.0 / 3.0);
 }
 
 #[test]
@@ -270,7 +317,7 @@ fn the_published_list_of_xview_is_read_whole() {
         .flatten()
         .collect();
     let rows: Vec<(&str, f32)> = (0u8..).cycle().map(f32::from).zip(keys).map(|(i, key)| (key, i)).collect();
-    let (queries, missing) = protocol.queries(&archive(&rows)).unwrap();
+    let (queries, DatasetReport { missing, .. }) = protocol.queries(&archive(&rows)).unwrap();
     assert_eq!((queries.len(), queries.groups.len(), missing.len()), (291, 10, 0));
     assert!(queries.relevant.iter().all(|rows| rows.len() == 1));
 

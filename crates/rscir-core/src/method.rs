@@ -24,6 +24,12 @@ pub trait Method: Send + Sync {
         score
     }
 
+    /// Returns this method as its authors' program computes it, where that program rounds so that figures differ: for
+    /// reproducing published figures alone. `None` if there is no such difference.
+    fn reference(&self) -> Option<Box<dyn Method>> {
+        None
+    }
+
     /// This method as a fusion of similarity lists, if it is one.
     fn as_fusion(&self) -> Option<&dyn Fusion> {
         None

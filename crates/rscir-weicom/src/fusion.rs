@@ -1,6 +1,7 @@
 /// Implements `Method` for a type that implements `Fusion`: scoring is the core's, the label is given.
 macro_rules! fusion_method {
-    ($type:ty, |$this:ident| $label:expr $(, present: |$me:ident, $score:ident| $present:expr)?) => {
+    ($type:ty, |$this:ident| $label:expr $(, present: |$me:ident, $score:ident| $present:expr)?
+     $(, reference: |$it:ident| $reference:expr)?) => {
         impl rscir_core::Method for $type {
             fn label(&self) -> String {
                 let $this = self;
@@ -19,6 +20,11 @@ macro_rules! fusion_method {
             $(fn present(&self, $score: f32) -> f32 {
                 let $me = self;
                 $present
+            })?
+
+            $(fn reference(&self) -> Option<Box<dyn rscir_core::Method>> {
+                let $it = self;
+                $reference
             })?
 
             fn as_fusion(&self) -> Option<&dyn rscir_core::Fusion> {

@@ -83,7 +83,9 @@ fusion_method!(
         Normalization::Cdf | Normalization::ReferenceCdf => format!("weicom(lambda={:?})", m.lambda),
         other => format!("weicom(lambda={:?},norm={other})", m.lambda),
     },
-    present: |m, score| if m.effective() == Normalization::Cdf { 1.0 + score } else { score }
+    present: |m, score| if m.effective() == Normalization::Cdf { 1.0 + score } else { score },
+    reference: |m| (m.normalization == Normalization::Cdf)
+        .then(|| Box::new(m.with_normalization(Normalization::ReferenceCdf)) as Box<dyn rscir_core::Method>)
 );
 
 impl Fusion for WeiCom {

@@ -41,7 +41,9 @@ pub use verbs::{Ingested, ingest, ingest_with, open, search};
 
 /// What most programs use.
 pub mod prelude {
-    pub use rscir_bench::{EvaluateOptions, Mode, PatternCom, QueryVectors, Rounding, Table, evaluate};
+    pub use rscir_bench::{
+        EvaluateOptions, Mode, PatternCom, Protocol, QueryVectors, Rounding, Table, evaluate,
+    };
     pub use rscir_core::{
         Archive, ComposedQuery, EmbeddingSink, Embeddings, EncoderSpec, Fingerprint, ImageEncoder, Method,
         Precision, Progress, SinkRow, TextEncoder, UnitVector,

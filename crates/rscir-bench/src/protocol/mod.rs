@@ -2,56 +2,102 @@
 
 mod classes;
 mod csv_file;
+mod custom;
+mod domain;
+mod findings;
+mod icir;
+mod levir_cc;
 mod lines;
-mod lists;
-mod paired;
+mod mode;
+mod pairs;
 mod patterncom;
 mod set_builder;
+mod xview2;
 
-use rscir_core::Archive;
+use rscir_core::{Archive, Method};
 
 pub(crate) use classes::class_of;
 pub(crate) use lines::shortened;
 pub(crate) use patterncom::base_name;
 
-pub use lists::{DomainConversion, Icir, OwnQueries};
-pub use paired::{LevirCc, XviewCir, XviewText};
-pub use patterncom::{ATTRIBUTES, Attribute, DatasetReport, Finding, LabelRow, Mode, PatternCom, Tile};
+pub use custom::CustomQueries;
+pub use domain::DomainConversion;
+pub use findings::{DatasetReport, Finding};
+pub use icir::Icir;
+pub use levir_cc::LevirCc;
+pub use mode::Mode;
+pub use patterncom::{ATTRIBUTES, Attribute, LabelRow, PatternCom, Tile};
+pub use xview2::{XviewCir, XviewText};
 
-use crate::{Convention, PATTERNCOM_CUTOFFS, QuerySet, Result};
+use crate::{
+    Convention, EvaluateOptions, Evaluation, PATTERNCOM_CUTOFFS, QuerySet, QueryVectors, Result, Rounding,
+    Table,
+};
 
-/// A benchmark whose files were read: what it asks of an archive.
+/// A benchmark whose files were read: what it asks of an archive, and how its figures are computed.
 ///
-/// Each has a `read` of its own, since each has other files.
+/// Each benchmark has a `read` of its own, since each has other files. [`queries`](Self::queries),
+/// [`evaluate`](Self::evaluate) and [`table`](Self::table) of one protocol belong together: they give its figures, whatever
+/// methods are evaluated.
 pub trait Protocol {
-    /// Its name in reports.
+    /// Returns the name of the benchmark in reports.
     fn name(&self) -> &'static str;
 
-    /// Its queries on an archive whose keys are the images' paths, and the rows of its files whose images the archive lacks.
+    /// Makes the queries on an archive whose keys are the images' paths, and reports what the benchmark's files hold
+    /// unexpectedly.
     ///
     /// # Errors
     /// [`Error::NoQueries`](crate::Error::NoQueries) if none is left, and the protocol's own.
-    fn queries(&self, archive: &dyn Archive) -> Result<(QuerySet, Vec<Finding>)>;
+    fn queries(&self, archive: &dyn Archive) -> Result<(QuerySet, DatasetReport)>;
 
-    /// What it means by its figures.
+    /// Returns what the benchmark means by its figures.
     fn convention(&self) -> Convention {
         Convention::Standard
     }
 
-    /// The ranks at which it reports precision and recall.
+    /// Returns the ranks at which the benchmark reports precision and recall.
     fn cutoffs(&self) -> &'static [usize] {
         &PATTERNCOM_CUTOFFS
     }
-}
 
-/// In the clean mode; [`PatternCom::queries`] has the strict one, and the whole report.
-impl Protocol for PatternCom {
-    fn name(&self) -> &'static str {
-        "PatternCom"
+    /// Returns where the benchmark rounds its figures.
+    fn rounding(&self) -> Rounding {
+        Rounding::None
     }
 
-    fn queries(&self, archive: &dyn Archive) -> Result<(QuerySet, Vec<Finding>)> {
-        let (queries, report) = PatternCom::queries(self, archive, Mode::Clean)?;
-        Ok((queries, report.missing))
+    /// Returns `true` if each method is computed as its authors' program computes it ([`Method::reference`]).
+    fn follows_reference(&self) -> bool {
+        false
+    }
+
+    /// Evaluates methods on the protocol's queries, as [`evaluate`](crate::evaluate) does; each method that the reference's
+    /// program computes otherwise is replaced if the protocol [follows the reference](Self::follows_reference).
+    ///
+    /// # Errors
+    /// As [`evaluate`](crate::evaluate).
+    fn evaluate(
+        &self,
+        archive: &dyn Archive,
+        queries: &QuerySet,
+        vectors: &QueryVectors,
+        methods: &[&dyn Method],
+        options: EvaluateOptions<'_>,
+    ) -> Result<Evaluation> {
+        if !self.follows_reference() {
+            return crate::evaluate(archive, queries, vectors, methods, options);
+        }
+        let replaced: Vec<Option<Box<dyn Method>>> =
+            methods.iter().map(|method| method.reference()).collect();
+        let methods: Vec<&dyn Method> = methods
+            .iter()
+            .zip(&replaced)
+            .map(|(method, other)| other.as_deref().unwrap_or(*method))
+            .collect();
+        crate::evaluate(archive, queries, vectors, &methods, options)
+    }
+
+    /// Makes the table of an evaluation, by the benchmark's convention, rounding and cutoffs.
+    fn table(&self, evaluation: &Evaluation) -> Table {
+        Table::by(evaluation, self.rounding(), self.convention()).with_cutoffs(self.cutoffs())
     }
 }

@@ -6,31 +6,12 @@ use rscir_core::Archive;
 use super::classes::{category, class_of, merged};
 use super::csv_file::read_csv;
 use super::lines::{field_problem, read_lines, shortened};
+use super::{DatasetReport, Finding, Mode, Protocol};
 use crate::queries::Interner;
-use crate::{Error, Query, QueryGroup, QuerySet, Result};
+use crate::{Error, Query, QueryGroup, QuerySet, Result, Rounding};
 
 /// The attributes of PatternCom, in the order of the published tables.
 pub const ATTRIBUTES: [&str; 6] = ["color", "context", "density", "existence", "quantity", "shape"];
-
-/// How the data's flaws are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Mode {
-    /// What the protocol means; what does not fit is reported.
-    #[default]
-    Clean,
-    /// The numbers of the reference's program, its flaws included.
-    Strict,
-}
-
-impl Mode {
-    /// `clean` or `strict`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Clean => "clean",
-            Self::Strict => "strict",
-        }
-    }
-}
 
 /// One row of an attribute's csv file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,43 +48,27 @@ pub struct Tile {
     pub label: String,
 }
 
-/// The label files of PatternCom.
+/// PatternCom: its label files, and the [`Mode`] in which they are evaluated.
+///
+/// ```no_run
+/// # fn main() -> rscir_bench::Result<()> {
+/// use rscir_bench::{Mode, PatternCom};
+///
+/// let benchmark = PatternCom::read("PatternNet")?.mode(Mode::Reference);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PatternCom {
     /// The attributes whose files are there, in the order of [`ATTRIBUTES`].
     pub attributes: Vec<Attribute>,
-}
-
-/// A row of a benchmark's file that something is reported of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Name of the file.
-    pub file: String,
-    /// Line in it, from 1; for JSON, which may be one line, the entry of its list, from 1.
-    pub line: u64,
-    /// Name of the image: its base name in PatternCom, elsewhere its key.
-    pub name: String,
-    /// The row's value.
-    pub value: String,
-}
-
-/// What the label files hold that the protocol does not expect.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct DatasetReport {
-    /// Rows whose tile the archive lacks.
-    pub missing: Vec<Finding>,
-    /// Rows whose tile an earlier row of the same file names.
-    pub duplicates: Vec<Finding>,
-    /// Rows that ask nothing, since their category has no other value.
-    pub without_queries: Vec<Finding>,
-    /// Headers that were skipped.
-    pub headers: Vec<Finding>,
-    /// Base names that several archive rows have; only the strict mode goes on then.
-    pub ambiguous: Vec<String>,
+    /// What decides queries, relevance, rounding and the computation of WeiCom.
+    pub mode: Mode,
 }
 
 impl PatternCom {
-    /// Reads `<folder>/PatternCom/<attribute>.csv` for every attribute whose file is there.
+    /// Reads `<folder>/PatternCom/<attribute>.csv` for every attribute whose file is there. The mode is [`Mode::Corrected`].
     ///
     /// # Errors
     /// [`Error::NoAttributes`] if none is; [`Error::Io`]; [`Error::Line`] for a row without three columns.
@@ -121,7 +86,7 @@ impl PatternCom {
             let expected = ATTRIBUTES.map(|name| format!("{name}.csv")).join(", ");
             return Err(Error::NoAttributes { path: folder, expected });
         }
-        Ok(Self { attributes })
+        Ok(Self { attributes, mode: Mode::default() })
     }
 
     /// Reads `<folder>/patternnet.csv`: the archive's images in order.
@@ -149,24 +114,45 @@ impl PatternCom {
             .collect()
     }
 
-    /// The queries on an archive whose keys are the images' paths, and what was met on the way.
-    ///
+    /// Sets the mode. Default: [`Mode::Corrected`].
+    #[must_use]
+    pub fn mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
+    }
+}
+
+impl Protocol for PatternCom {
+    fn name(&self) -> &'static str {
+        "PatternCom"
+    }
+
     /// # Errors
-    /// [`Error::AmbiguousName`] in the clean mode; [`Error::NoQueries`].
-    pub fn queries(&self, archive: &dyn Archive, mode: Mode) -> Result<(QuerySet, DatasetReport)> {
+    /// [`Error::AmbiguousName`] in [`Mode::Corrected`]; [`Error::NoQueries`].
+    fn queries(&self, archive: &dyn Archive) -> Result<(QuerySet, DatasetReport)> {
         let mut report = DatasetReport::default();
-        let names = Names::of(archive, mode, &mut report)?;
+        let names = Names::of(archive, self.mode, &mut report)?;
         let mut builder = Builder::new(archive);
         for attribute in &self.attributes {
             attribute.report(&names, &mut report);
-            let queries = match mode {
-                Mode::Clean => attribute.clean_queries(&names, &mut builder, &mut report),
-                Mode::Strict => attribute.strict_queries(&names, &mut builder),
+            let queries = match self.mode {
+                Mode::Corrected => attribute.corrected_queries(&names, &mut builder, &mut report),
+                Mode::Reference => attribute.reference_queries(&names, &mut builder),
             };
             builder.groups.push(QueryGroup { name: attribute.name.clone(), queries, gallery: None });
         }
         let queries = builder.finish();
         if queries.is_empty() { Err(Error::NoQueries) } else { Ok((queries, report)) }
+    }
+
+    fn rounding(&self) -> Rounding {
+        match self.mode {
+            Mode::Corrected => Rounding::None,
+            Mode::Reference => Rounding::PerQuery,
+        }
+    }
+
+    fn follows_reference(&self) -> bool {
+        self.mode == Mode::Reference
     }
 }
 
@@ -182,7 +168,7 @@ impl<'a> Names<'a> {
             let name = base_name(archive.key(row));
             let rows = rows.entry(name).or_default();
             if let Some(&first) = rows.first() {
-                if mode == Mode::Clean {
+                if mode == Mode::Corrected {
                     let (first, second) = (archive.key(first).into(), archive.key(row).into());
                     return Err(Error::AmbiguousName { first, second });
                 }
@@ -340,7 +326,7 @@ impl Attribute {
     }
 
     /// An image may have several values; it is asked for the values of its category that it does not have.
-    fn clean_queries(
+    fn corrected_queries(
         &self,
         names: &Names<'_>,
         builder: &mut Builder<'_>,
@@ -381,7 +367,7 @@ impl Attribute {
     /// As the reference's program pairs them: tiles that the archive lacks drop out of the list of positions alone, so
     /// after one every tile asks with the class and the texts of an earlier row; the last row of a tile decides its
     /// value.
-    fn strict_queries(&self, names: &Names<'_>, builder: &mut Builder<'_>) -> Vec<Query> {
+    fn reference_queries(&self, names: &Names<'_>, builder: &mut Builder<'_>) -> Vec<Query> {
         let values = self.values(self.rows.iter());
         let last: HashMap<&str, &LabelRow> = self.rows.iter().map(|row| (row.name.as_str(), row)).collect();
         let mut relevance = Relevance::new();

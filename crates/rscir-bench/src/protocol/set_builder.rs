@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rscir_core::Archive;
 
-use super::Finding;
+use super::{DatasetReport, Finding};
 use crate::queries::Interner;
 use crate::{Error, Query, QueryGroup, QuerySet, Result};
 
@@ -16,7 +16,7 @@ pub(super) struct SetBuilder<'a> {
     relevant: Interner<Vec<usize>>,
     names: Vec<String>,
     groups: HashMap<String, QueryGroup>,
-    pub(super) missing: Vec<Finding>,
+    pub(super) report: DatasetReport,
 }
 
 impl<'a> SetBuilder<'a> {
@@ -28,7 +28,7 @@ impl<'a> SetBuilder<'a> {
             relevant: Interner::new(),
             names: Vec::new(),
             groups: HashMap::new(),
-            missing: Vec::new(),
+            report: DatasetReport::default(),
         }
     }
 
@@ -37,7 +37,7 @@ impl<'a> SetBuilder<'a> {
         let row = self.archive.find(key).or_else(|| self.archive.find(&other_ending(key)?));
         if row.is_none() {
             let finding = Finding { file: file.into(), line, name: key.into(), value: value.into() };
-            self.missing.push(finding);
+            self.report.missing.push(finding);
         }
         row
     }
@@ -64,8 +64,8 @@ impl<'a> SetBuilder<'a> {
         })
     }
 
-    /// The set, its groups in the order of first use, and the rows whose images the archive lacks.
-    pub(super) fn finish(mut self) -> Result<(QuerySet, Vec<Finding>)> {
+    /// Returns the set, its groups in the order of first use, and what was met.
+    pub(super) fn finish(mut self) -> Result<(QuerySet, DatasetReport)> {
         let groups = self.names.iter().filter_map(|name| self.groups.remove(name));
         let groups = groups.filter(|group| !group.queries.is_empty()).collect();
         let queries = QuerySet {
@@ -74,7 +74,7 @@ impl<'a> SetBuilder<'a> {
             relevant: self.relevant.into_values(),
             groups,
         };
-        if queries.is_empty() { Err(Error::NoQueries) } else { Ok((queries, self.missing)) }
+        if queries.is_empty() { Err(Error::NoQueries) } else { Ok((queries, self.report)) }
     }
 }
 
