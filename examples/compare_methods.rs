@@ -61,7 +61,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     cli.model.check()?;
     let bars = Bars::default();
-    let dataset = cli.dataset.clone().unwrap_or_else(|| demo::path("benchmark"));
+    let dataset = cli.dataset.clone().map_or_else(|| demo::path("benchmark"), Ok)?;
     let default_page = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/compare_methods.html");
     let page_path = cli.page.as_deref().unwrap_or(&default_page);
     check::file_in_new_folder(page_path)?;
@@ -121,7 +121,7 @@ const LONGEST_LIST: u64 = 16 << 20;
 
 /// A list of words of BASIC's corpora, encoded. Their first row is the column's name.
 fn words(file: &str, encoder: &ClipEncoder) -> anyhow::Result<Arc<Vocabulary>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/basic_corpora").join(file);
+    let path = demo::data()?.join("basic_corpora").join(file);
     let text = read_text(&path, LONGEST_LIST)?;
     let words = text.lines().skip(1).map(|line| line.trim_matches('"').to_string()).collect();
     Ok(Arc::new(Vocabulary::encode(words, encoder)?))

@@ -73,7 +73,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     cli.model.check()?;
     let bars = Bars::default();
-    let dataset = cli.dataset.clone().unwrap_or_else(|| demo::path("benchmark"));
+    let dataset = cli.dataset.clone().map_or_else(|| demo::path("benchmark"), Ok)?;
     let methods = methods(cli)?;
     let benchmark = PatternCom::read(&dataset)?.mode(cli.mode);
     cli.page.as_deref().map_or(Ok(()), check::file_in_new_folder)?;

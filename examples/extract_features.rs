@@ -200,7 +200,7 @@ fn list(cli: &Cli) -> anyhow::Result<(ImageList, Option<Vec<String>>)> {
         );
         return Ok((images, None));
     }
-    let folder = cli.dataset.clone().unwrap_or_else(|| demo::path("benchmark"));
+    let folder = cli.dataset.clone().map_or_else(|| demo::path("benchmark"), Ok)?;
     let tiles = PatternCom::read_tiles(&folder)?;
     let (keys, labels) = tiles.into_iter().map(|tile| (tile.path, tile.label)).unzip();
     let images = ImageList::new(folder, keys);

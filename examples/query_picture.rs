@@ -49,7 +49,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     cli.model.check()?;
-    let dataset = demo::path("benchmark");
+    let dataset = demo::path("benchmark")?;
     check::file(Some(&cli.output))?;
     check::input(Some(&dataset.join(&cli.image)))?;
     let images = dataset_images(&dataset)?;

@@ -22,8 +22,24 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const LATENCY: Duration = Duration::from_millis(50);
 
 /// A file or folder of the demo.
-pub fn path(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data/demo").join(path)
+pub fn path(path: &str) -> anyhow::Result<PathBuf> {
+    Ok(data()?.join("demo").join(path))
+}
+
+/// The repository's folder `data`: in the repository that the program is built from, or where `RSCIR_DATA` says. Packages
+/// come without it.
+pub fn data() -> anyhow::Result<PathBuf> {
+    let built_from = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data");
+    let folder = std::env::var_os("RSCIR_DATA").map_or_else(built_from, PathBuf::from);
+    anyhow::ensure!(
+        folder.join("demo").is_dir(),
+        "the demo is not in {}: it comes with the repository, not with the package. Run the program in a clone (git \
+         clone {}), or let RSCIR_DATA name the clone's folder `data`; --help lists the options that name a model and \
+         images of your own",
+        folder.display(),
+        env!("CARGO_PKG_REPOSITORY")
+    );
+    Ok(folder)
 }
 
 /// Where the demo's archive is kept between runs.
@@ -33,8 +49,9 @@ pub fn archive_path() -> PathBuf {
 
 /// The demo's tiles, in their order.
 pub fn images() -> anyhow::Result<ImageList> {
-    let keys = PatternCom::read_tiles(path("benchmark"))?.into_iter().map(|tile| tile.path).collect();
-    Ok(ImageList::new(path("benchmark"), keys))
+    let folder = path("benchmark")?;
+    let keys = PatternCom::read_tiles(&folder)?.into_iter().map(|tile| tile.path).collect();
+    Ok(ImageList::new(folder, keys))
 }
 
 /// The demo's archive with a row for every tile: the one that is there, or completed, or made anew if another model made it

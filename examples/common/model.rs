@@ -75,7 +75,7 @@ impl ModelArgs {
                 "--checkpoint {} needs --config FILE or --model NAME: a state dict does not record its architecture",
                 weights.display()
             ),
-            (None, None, _) => ClipEncoder::from_folder(demo::path("model")).name("demo"),
+            (None, None, _) => ClipEncoder::from_folder(demo::path("model")?).name("demo"),
         })
     }
 

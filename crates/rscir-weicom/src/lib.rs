@@ -1,26 +1,4 @@
-//! WeiCom and other training-free composition methods behind one trait.
-//!
-//! The main type is [`WeiCom`]; every method implements [`rscir_core::Method`] and can be chosen by value or by a
-//! string ([`MethodSpec`]).
-//!
-//! ```
-//! use rscir_core::{Fusion, Method, ScoreStatistics, top_k};
-//! use rscir_weicom::WeiCom;
-//!
-//! // Similarities of three tiles to the query image and to the query text.
-//! let (image, text) = ([0.9, 0.7, 0.1], [0.20, 0.26, 0.21]);
-//! let weicom = WeiCom::new(0.5)?;
-//! let (mut i, mut t, mut scores) = ([0.0; 3], [0.0; 3], [0.0; 3]);
-//! weicom.normalize(&image, &ScoreStatistics::of(&image), &mut i);
-//! weicom.normalize(&text, &ScoreStatistics::of(&text), &mut t);
-//! weicom.combine(&i, &t, &mut scores);
-//! assert_eq!(top_k(&scores, 1)[0].row, 1);
-//! assert!((weicom.present(scores[1]) - 0.749).abs() < 0.001);
-//! # Ok::<(), rscir_weicom::Error>(())
-//! ```
-//!
-//! With an archive, call [`Method::score`](rscir_core::Method::score). It does not encode or store anything, and it
-//! does not search: `rscir-index` does, and uses that [fusions](rscir_core::Fusion) are monotone.
+#![doc = include_str!("../README.md")]
 
 mod baseline;
 mod basic;
