@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rscir_core::{Archive, ComposedQuery, Method};
 
-use crate::quantised::Int8Index;
+use crate::int8::Int8Index;
 use crate::search::search_batch;
 use crate::{Hit, Result, SearchOptions, Statistics};
 

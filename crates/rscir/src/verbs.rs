@@ -69,15 +69,15 @@ pub fn ingest_with(
     on_failure: &mut dyn FnMut(Failure),
 ) -> Result<Ingested> {
     let mut writer = ArchiveWriter::open_or_create(&archive, encoder.spec().clone(), Precision::F32)?;
-    if images.keys().is_sorted() {
-        writer.set_order(RowOrder::Key)?;
-    }
     let roots = Roots::of(images, &writer);
     let mut from_roots = options.clone();
     from_roots.roots = &roots.known;
     let mut report =
         rscir_encoders::ingest(images, encoder, &mut roots.sink(&mut writer), &from_roots, on_failure)?;
     roots.finish(images, &mut writer, &mut report, options.prune)?;
+    if images.keys().is_sorted() {
+        writer.set_order(RowOrder::Key)?;
+    }
     let compaction = compact(&mut writer, &report)?;
     drop(writer);
     Ok(Ingested { archive: DiskArchive::open(archive)?, report, failures: Vec::new(), compaction })

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::manifest::{Manifest, RowOrder};
-use crate::segment::Segment;
+use crate::disk::manifest::{Manifest, RowOrder};
+use crate::disk::segment::Segment;
 
 /// Consecutive rows of a segment, none of them deleted, that are consecutive rows of the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]

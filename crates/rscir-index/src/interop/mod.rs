@@ -1,3 +1,4 @@
+mod import;
 mod input;
 mod key_list;
 mod npy;
@@ -10,7 +11,7 @@ mod safetensors;
 
 use std::path::Path;
 
-pub(crate) use npy::NpyReader;
+pub use import::{ImportOptions, Imported, LeftOut, LeftOutReason, import_vectors};
 use rscir_core::{Archive, Embeddings, EncoderSpec, files};
 
 use crate::{Column, Columns, Error, MemoryArchive, Result};
@@ -83,7 +84,7 @@ pub struct Features {
 const LABEL: &str = "label";
 
 /// Rows that were read, of unit length.
-pub(crate) fn normalized(dim: usize, values: Vec<f32>) -> Result<Embeddings> {
+fn normalized(dim: usize, values: Vec<f32>) -> Result<Embeddings> {
     if dim == 0 { Err(Error::NoColumns) } else { Ok(Embeddings::normalize(dim, values)?) }
 }
 
@@ -220,7 +221,7 @@ impl Features {
     }
 
     /// The columns, with one of the labels if there are labels and no column of that name.
-    pub(crate) fn labelled_columns(&self) -> Result<Columns> {
+    fn labelled_columns(&self) -> Result<Columns> {
         match &self.labels {
             Some(labels) if self.columns.get(LABEL).is_none() => {
                 let mut columns = self.columns.clone();

@@ -2,10 +2,10 @@ use std::collections::HashMap;
 
 use rscir_core::{Embeddings, SinkRow};
 
+use crate::Columns;
 use crate::Result;
-use crate::columns::{Columns, RowValues};
-use crate::segment::{Row, Segment};
-use crate::writer::{ArchiveWriter, check_distinct, segment_at};
+use crate::disk::segment::{Row, RowValues, Segment};
+use crate::disk::writer::{ArchiveWriter, check_distinct, segment_at};
 
 impl ArchiveWriter {
     /// [`commit`](EmbeddingSink::commit) with columns: row `i` of `columns` is that of `rows[i]`.

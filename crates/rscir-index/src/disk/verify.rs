@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::columns::Schema;
 use crate::digest::Digest;
-use crate::directory::{Access, Contents, Directory};
-use crate::manifest::{Manifest, SegmentEntry};
+use crate::disk::directory::{Access, Contents, Directory};
+use crate::disk::manifest::{Manifest, SegmentEntry};
 use crate::storage::{Entry, FileKind, FileStorage, LockGuard, Storage};
 use crate::{Error, Result};
 

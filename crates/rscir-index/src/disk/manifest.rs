@@ -4,7 +4,7 @@ use rscir_core::{EncoderSpec, Precision};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::row_set::RowSet;
+use crate::disk::row_set::RowSet;
 use crate::rows::value_size;
 use crate::{Error, Result};
 

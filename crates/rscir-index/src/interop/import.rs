@@ -8,8 +8,9 @@ use rayon::prelude::*;
 use rscir_core::{EmbeddingSink, Embeddings, EncoderSpec, Fingerprint, Precision, Progress, Silent, SinkRow};
 use sha2::{Digest, Sha256};
 
-use crate::features::{Features, NpyReader, normalized};
-use crate::segment::SEGMENT_ROWS;
+use super::npy::NpyReader;
+use super::{Features, normalized};
+use crate::disk::SEGMENT_ROWS;
 use crate::{ArchiveWriter, Columns, Error, Result};
 
 /// How vectors are imported.

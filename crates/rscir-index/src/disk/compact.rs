@@ -1,9 +1,9 @@
 use rayon::prelude::*;
 
 use crate::Result;
-use crate::manifest::{RowOrder, SegmentEntry};
-use crate::segment::SEGMENT_ROWS;
-use crate::writer::ArchiveWriter;
+use crate::disk::manifest::{RowOrder, SegmentEntry};
+use crate::disk::segment::SEGMENT_ROWS;
+use crate::disk::writer::ArchiveWriter;
 
 /// That many segments of similar size are merged into one, so that an archive has few of them and each row is rewritten
 /// `log16(65536 / batch)` times at most.

@@ -8,15 +8,15 @@ use rscir_core::{
     EmbeddingSink, Embeddings, EncoderSpec, Error as CoreError, Fingerprint, Precision, SinkRow,
 };
 
-use crate::columns::{Columns, RowValues, Schema};
-use crate::directory::{Access, Directory};
-use crate::key_table::{FoundPlace, KeyTable, Place};
-use crate::manifest::{Manifest, RowOrder, SegmentEntry};
-use crate::row_set::RowSet;
+use crate::columns::{Columns, Schema};
+use crate::disk::archive::open_segments;
+use crate::disk::directory::{Access, Directory};
+use crate::disk::key_table::{FoundPlace, KeyTable, Place};
+use crate::disk::manifest::{Manifest, RowOrder, SegmentEntry};
+use crate::disk::row_set::RowSet;
+use crate::disk::segment::{self, Row, RowValues, SEGMENT_ROWS, Segment};
 use crate::rows::encode;
-use crate::segment::{self, Row, SEGMENT_ROWS, Segment};
 use crate::storage::{FileStorage, LockGuard, Storage};
-use crate::store::open_segments;
 use crate::{Error, Result};
 
 /// Bytes of segments without a row left that are compared with their checksums before they are dropped: hashing them takes

@@ -5,7 +5,7 @@ use rscir_core::{ColumnType, Date, Value};
 use safetensors::tensor::Dtype;
 
 use super::RowValues;
-use crate::segment::Tensors;
+use crate::disk::segment::Tensors;
 use crate::{Error, Result};
 
 /// Before type and name of a column: the tensor of its values.

@@ -9,14 +9,14 @@ use rscir_core::{
 };
 
 use crate::columns::Schema;
-use crate::directory::{Access, Directory};
+use crate::disk::directory::{Access, Directory};
+use crate::disk::manifest::{Manifest, RowOrder};
+use crate::disk::runs::{Run, runs};
+use crate::disk::segment::Segment;
 use crate::key_index::KeyIndex;
-use crate::manifest::{Manifest, RowOrder};
 use crate::moments::{add, moments_of, without};
 use crate::product::similarities;
 use crate::rows::{RowBlock, StoredRows};
-use crate::runs::{Run, runs};
-use crate::segment::Segment;
 use crate::storage::{FileStorage, Storage};
 use crate::{Error, Result};
 

@@ -1,3 +1,6 @@
+mod stored;
+mod values;
+
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::Path;
@@ -6,10 +9,11 @@ use rscir_core::{ColumnType, Fingerprint, Moments, Precision, Value};
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 
-use crate::columns::RowValues;
-use crate::columns::stored::{self, ColumnTensor, StoredColumn};
+use stored::{ColumnTensor, StoredColumn};
+pub(crate) use values::RowValues;
+
 use crate::digest::{Digest, HashingWriter};
-use crate::manifest::SegmentEntry;
+use crate::disk::manifest::SegmentEntry;
 use crate::moments::moments_of;
 use crate::rows::{StoredRows, value_size};
 use crate::storage::Bytes;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use rscir_core::Precision;
 
 use crate::digest::{Digest, HashingWriter};
-use crate::manifest::{Manifest, SegmentEntry};
-use crate::segment::Segment;
+use crate::disk::manifest::{Manifest, SegmentEntry};
+use crate::disk::names;
+use crate::disk::segment::Segment;
 use crate::storage::{Bytes, Entry, FileKind, LockGuard, Storage};
-use crate::{Error, IoAction, Result, names};
+use crate::{Error, IoAction, Result};
 
 /// Bytes gathered before they are handed to the medium.
 const BUFFER: usize = 1 << 20;

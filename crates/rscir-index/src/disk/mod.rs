@@ -1,0 +1,22 @@
+//! The archive on disk: docs/format.md.
+
+mod archive;
+mod change_columns;
+mod compact;
+mod directory;
+mod key_table;
+mod manifest;
+mod names;
+mod row_set;
+mod runs;
+mod segment;
+mod verify;
+mod writer;
+
+pub use archive::DiskArchive;
+pub use compact::Compaction;
+pub use manifest::RowOrder;
+pub use verify::{Damage, Misplaced, Repair, Verification, repair, repair_with, verify, verify_with};
+pub use writer::ArchiveWriter;
+
+pub(crate) use segment::SEGMENT_ROWS;
