@@ -11,7 +11,7 @@ use common::bars::Bars;
 use common::model::{ModelArgs, dataset_images};
 use common::out::say;
 use common::{Outcome, check, demo};
-use rscir::bench::{Bootstrap, Convention, Intervals, Page};
+use rscir::bench::{Bootstrap, Convention, HtmlReport, Intervals};
 use rscir::core::files::read_text;
 use rscir::prelude::*;
 use rscir::weicom::Vocabulary;
@@ -106,7 +106,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     printed.rows.truncate(in_table);
     say!("{}", printed.to_markdown());
 
-    let mut page = Page::new("Training-free methods compared", &archive, &queries, &evaluation)?
+    let mut page = HtmlReport::new("Training-free methods compared", &archive, &queries, &evaluation)?
         .with_intervals(&intervals)?;
     if cli.dataset.is_none() {
         say!("{}", demo::NOTE);

@@ -14,7 +14,7 @@ use common::model::{ModelArgs, dataset_images};
 use common::out::{note, say};
 use common::{Outcome, check, demo, text, usage};
 use rscir::bench::report::{RunDescription, findings_text, write_report};
-use rscir::bench::{Bootstrap, Convention, Intervals, Page, QueryGroup, QuerySet};
+use rscir::bench::{Bootstrap, Convention, HtmlReport, Intervals, QueryGroup, QuerySet};
 use rscir::encoders::ClipEncoder;
 use rscir::prelude::*;
 
@@ -112,7 +112,8 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     if let Some(path) = &cli.page {
         let name = dataset.file_name().unwrap_or_default().to_string_lossy();
         let intervals = Intervals::of(&evaluation, Convention::Standard, Bootstrap::default())?;
-        let mut page = Page::new(&name, &*archive, &queries, &evaluation)?.with_intervals(&intervals)?;
+        let mut page =
+            HtmlReport::new(&name, &*archive, &queries, &evaluation)?.with_intervals(&intervals)?;
         if cli.dataset.is_none() {
             page = page.with_note(demo::NOTE);
         }
@@ -227,7 +228,7 @@ fn model_name(cli: &Cli) -> String {
 fn options_json(cli: &Cli, table: &Table) -> serde_json::Value {
     let path = |path: &Option<PathBuf>| path.as_ref().map(|p| p.to_string_lossy().into_owned());
     serde_json::json!({
-        "methods": table.rows.iter().map(|row| row.method.clone()).collect::<Vec<_>>(),
+        "methods": table.rows.iter().map(|row| row.method.label.clone()).collect::<Vec<_>>(),
         "mode": cli.mode.as_str(),
         "exclude_query": cli.exclude_query,
         "dataset": path(&cli.dataset),

@@ -116,9 +116,9 @@ fn the_table_is_the_references() {
     let table = Table::of(&evaluation(&encoder, &archive, &methods), Rounding::PerQuery);
     let mut figures = 0;
     for row in &table.rows {
-        let name = match row.method.strip_prefix("weicom(lambda=") {
-            Some(lambda) => format!("weicom{}", lambda.trim_end_matches(')')),
-            None => row.method.clone(),
+        let name = match row.method.number("lambda") {
+            Some(lambda) => format!("weicom{lambda:?}"),
+            None => row.method.label.clone(),
         };
         let golden = &results[&name];
         for (group, ours) in

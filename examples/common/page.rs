@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rscir::bench::{Page, TileData};
+use rscir::bench::{HtmlReport, TileData};
 use rscir::core::files::read_bounded;
 
 use super::out::note;
@@ -12,7 +12,7 @@ use super::text::shown;
 const LARGEST_TILE: u64 = 256 << 10;
 
 /// Writes `page` to `path`, with the tiles of `dataset`, whose files the archive's keys name.
-pub fn write(page: Page<'_>, dataset: &Path, path: &Path) -> anyhow::Result<()> {
+pub fn write(page: HtmlReport<'_>, dataset: &Path, path: &Path) -> anyhow::Result<()> {
     let tiles = |key: &str| read_bounded(dataset.join(key), LARGEST_TILE).ok().and_then(TileData::sniff);
     page.with_tiles(&tiles).write(path)?;
     note!("written: {}", shown(path.display()));

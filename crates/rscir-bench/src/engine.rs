@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 use rscir_core::{
-    Archive, ComposedQuery, Composition, Embeddings, Fusion, Method, Queries, ScoreStatistics, TopK,
+    Archive, ComposedQuery, Composition, Embeddings, Fusion, Kind, Method, NormalizationKey, Queries,
+    ScoreStatistics, TopK,
 };
 
-use crate::counting::{Counter, Scores};
+use crate::ranks::{Counter, Scores};
 use crate::{Error, EvaluateOptions, Query, QueryOutcome, QuerySet, QueryVectors, Result};
 
 /// Similarities of query images, or of composed queries, that are held at once, in values: 48 MB. Blocks must be large enough
@@ -19,9 +20,9 @@ const IMAGE_VALUES: usize = 12 << 20;
 const IMAGES_TOGETHER: usize = 128;
 
 /// Query images in a block at least, so that several threads have work.
-const LEAST_IMAGES: usize = 8;
+const MIN_IMAGES: usize = 8;
 
-/// Normalised lists of texts that are held at once, in values: 256 MB.
+/// Normalized lists of texts that are held at once, in values: 256 MB.
 const TEXT_VALUES: usize = 64 << 20;
 
 /// One pass: the queries of some groups over one archive.
@@ -29,10 +30,21 @@ pub(crate) struct Engine<'a> {
     archive: &'a dyn Archive,
     queries: &'a QuerySet,
     vectors: &'a QueryVectors,
-    methods: &'a [&'a dyn Method],
+    plans: Vec<Plan<'a>>,
     options: EvaluateOptions<'a>,
-    /// The distinct normalisations of the fusions among the methods, each by one fusion that has it.
+    /// The distinct normalizations of the fusions among the methods, each by one fusion that has it.
     normalizations: Vec<&'a dyn Fusion>,
+}
+
+/// How a method is evaluated.
+#[derive(Clone, Copy)]
+enum Plan<'a> {
+    /// By the lists of a normalization, an index into those of the engine.
+    Fusion(&'a dyn Fusion, usize),
+    /// By its vector.
+    Composition(&'a dyn Composition),
+    /// By its own scores.
+    Scorer(&'a dyn Method),
 }
 
 /// A query to evaluate, and where its outcomes go.
@@ -45,7 +57,7 @@ pub(crate) struct Job<'a> {
     pub(crate) place: usize,
 }
 
-/// Normalised lists of consecutive texts: `[normalizations][texts, rows]`.
+/// Normalized lists of consecutive texts: `[normalizations][texts, rows]`.
 struct TextLists {
     rows: usize,
     values: Vec<Vec<f32>>,
@@ -60,7 +72,7 @@ impl TextLists {
 /// Room of one thread.
 #[derive(Default)]
 struct Scratch {
-    /// The query image's list under each normalisation.
+    /// The query image's list under each normalization.
     lists: Vec<Vec<f32>>,
     scores: Vec<f32>,
     gathered: [Vec<f32>; 2],
@@ -94,12 +106,22 @@ impl<'a> Engine<'a> {
         options: EvaluateOptions<'a>,
     ) -> Self {
         let mut normalizations: Vec<&dyn Fusion> = Vec::new();
-        for fusion in methods.iter().filter_map(|m| m.as_fusion()) {
-            if normalizations.iter().all(|known| known.normalization() != fusion.normalization()) {
-                normalizations.push(fusion);
+        let mut keys: Vec<NormalizationKey> = Vec::new();
+        let plans = methods.iter().map(|method| match method.kind() {
+            Kind::Fusion(fusion) => {
+                let key = fusion.normalization();
+                let lists = keys.iter().position(|known| *known == key).unwrap_or_else(|| {
+                    keys.push(key);
+                    normalizations.push(fusion);
+                    keys.len() - 1
+                });
+                Plan::Fusion(fusion, lists)
             }
-        }
-        Self { archive, queries, vectors, methods, options, normalizations }
+            Kind::Composition(composition) => Plan::Composition(composition),
+            Kind::Scorer => Plan::Scorer(*method),
+        });
+        let plans = plans.collect();
+        Self { archive, queries, vectors, plans, options, normalizations }
     }
 
     /// Evaluates `jobs`, and hands each on with its outcomes, one per method.
@@ -112,7 +134,7 @@ impl<'a> Engine<'a> {
         let lists = self.normalizations.len().max(1);
         let texts_at_once = (TEXT_VALUES / rows.max(1) / lists).max(1);
         let images_at_once = match IMAGE_VALUES / rows.max(1) {
-            few @ ..IMAGES_TOGETHER => few.max(LEAST_IMAGES),
+            few @ ..IMAGES_TOGETHER => few.max(MIN_IMAGES),
             many => many - many % IMAGES_TOGETHER,
         };
 
@@ -137,8 +159,8 @@ impl<'a> Engine<'a> {
                     .collect::<Result<_>>()?;
                 let jobs: Vec<Job<'_>> = block.iter().copied().flatten().copied().collect();
                 let mut outcomes: Vec<Vec<QueryOutcome>> = by_image.into_iter().flatten().collect();
-                for (place, method) in self.methods.iter().enumerate() {
-                    let Some(composition) = method.as_composition() else { continue };
+                for (place, plan) in self.plans.iter().enumerate() {
+                    let Plan::Composition(composition) = *plan else { continue };
                     let mut rest = &mut outcomes[..];
                     for jobs in jobs.chunks(images_at_once) {
                         let composed = self.composed(composition, jobs, &mut similarities)?;
@@ -257,26 +279,24 @@ impl<'a> Engine<'a> {
         let own = self.own(job.query);
         scratch.ranking.take(job.relevant, own);
         let mut query = None;
-        let mut outcomes = Vec::with_capacity(self.methods.len());
-        for method in self.methods.iter().filter(|method| method.as_composition().is_none()) {
-            let outcome = match method.as_fusion() {
-                Some(fusion) => {
-                    let known = |n: &&dyn Fusion| n.normalization() == fusion.normalization();
-                    // Every fusion's normalisation is among them.
-                    let n = self.normalizations.iter().position(known).unwrap_or_default();
+        let mut outcomes = Vec::with_capacity(self.plans.len());
+        for plan in &self.plans {
+            let outcome = match *plan {
+                Plan::Composition(_) => continue,
+                Plan::Fusion(fusion, n) => {
                     let Scratch { lists, gathered, .. } = scratch;
                     let (image, text) = (&lists[n], texts.list(n, job.query.text - first_text));
                     let mut scores = FusedScores { fusion, image, text, gathered };
-                    self.outcome(*method, &mut scores, own, &mut scratch.ranking)
+                    self.outcome(fusion, &mut scores, own, &mut scratch.ranking)
                 }
-                None => {
+                Plan::Scorer(method) => {
                     let query = match &query {
                         Some(query) => query,
                         None => query.insert(self.composed_query(job.query)?),
                     };
                     scratch.scores.resize(self.archive.len(), 0.0);
                     method.score(query, self.archive, &mut scratch.scores)?;
-                    self.outcome(*method, &mut scratch.scores.as_slice(), own, &mut scratch.ranking)
+                    self.outcome(method, &mut scratch.scores.as_slice(), own, &mut scratch.ranking)
                 }
             };
             outcomes.push(outcome?);
@@ -327,8 +347,8 @@ fn statistics(scores: &[f32]) -> ScoreStatistics {
     if scores.len() < 2 {
         return ScoreStatistics::of(scores);
     }
-    let (mean, deviation) = rscir_kernels::mean_and_deviation(scores);
-    ScoreStatistics { count: scores.len(), mean, deviation }
+    let (mean, std_dev) = rscir_kernels::mean_and_std_dev(scores);
+    ScoreStatistics { count: scores.len(), mean, std_dev }
 }
 
 /// The scores of a fusion, combined when they are looked at.
@@ -368,7 +388,7 @@ mod tests {
         fn statistics_are_those_of_the_core(scores in prop::collection::vec(-1.0f32..1.0, 0..700)) {
             let (ours, core) = (statistics(&scores), ScoreStatistics::of(&scores));
             prop_assert_eq!(ours.mean.to_bits(), core.mean.to_bits());
-            prop_assert_eq!((ours.count, ours.deviation.to_bits()), (core.count, core.deviation.to_bits()));
+            prop_assert_eq!((ours.count, ours.std_dev.to_bits()), (core.count, core.std_dev.to_bits()));
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::subset::Subset;
 use crate::{Error, Evaluation, GroupOutcome, QueryGroup, QueryOutcome, QuerySet, Result};
 
 /// Ranks are counted in 31 bits.
-const MOST_ROWS: usize = 1 << 31;
+const MAX_ROWS: usize = 1 << 31;
 
 /// The vectors of a query set.
 #[derive(Debug, Clone)]
@@ -91,8 +91,8 @@ impl Default for EvaluateOptions<'_> {
 
 /// Evaluates `methods` on `queries`.
 ///
-/// Similarities of a block of query images are one matrix product, those of the texts another; normalised lists are shared
-/// by all fusions that normalise alike, so a sweep over lambda costs little more than one. Queries that a method composes
+/// Similarities of a block of query images are one matrix product, those of the texts another; normalized lists are shared
+/// by all fusions that normalize alike, so a sweep over lambda costs little more than one. Queries that a method composes
 /// into one vector are products of hundreds as well. Ranks of the relevant images are
 /// counted, not sorted for. Ties rank by row. Nothing depends on the number of threads.
 ///
@@ -116,7 +116,7 @@ pub fn evaluate(
     for vectors in [&vectors.images, &vectors.texts] {
         CoreError::check_length("width of the query vectors", archive.dim(), vectors.dim())?;
     }
-    if archive.len() >= MOST_ROWS {
+    if archive.len() >= MAX_ROWS {
         let (name, value, expected) = ("rows of the archive", archive.len().to_string(), "below 2^31");
         return Err(CoreError::Parameter { name, value, expected }.into());
     }
@@ -144,7 +144,7 @@ pub fn evaluate(
         }
     }
     options.progress.end();
-    Ok(Evaluation { methods: methods.iter().map(|m| m.label()).collect(), groups })
+    Ok(Evaluation { methods: methods.iter().map(|m| m.info()).collect(), groups })
 }
 
 /// The queries of a group, with their relevant rows out of `relevant`.

@@ -1,14 +1,13 @@
 #![doc = include_str!("../README.md")]
 
-mod counting;
 mod engine;
 mod error;
 mod evaluate;
 pub mod metrics;
 mod outcome;
-mod page;
 mod protocol;
 mod queries;
+mod ranks;
 mod records;
 pub mod report;
 mod statistics;
@@ -18,14 +17,13 @@ mod table;
 pub use error::{Error, Result};
 pub use evaluate::{EvaluateOptions, QueryVectors, evaluate};
 pub use outcome::{CUTOFFS, Evaluation, GroupOutcome, QueryOutcome};
-pub use page::{Page, TileData, TileSource};
 pub use protocol::{
     ATTRIBUTES, Attribute, CustomQueries, DatasetReport, DomainConversion, Finding, Icir, LabelRow, LevirCc,
     Mode, PatternCom, Protocol, Tile, XviewCir, XviewText,
 };
 pub use queries::{Query, QueryGroup, QuerySet};
 pub use records::{QueryRecord, Run, TopRecord, read_records, write_records};
-pub use report::{RunDescription, check_report, write_report};
+pub use report::{HtmlReport, RunDescription, TileData, TileSource, check_report, write_report};
 pub use statistics::{
     Bootstrap, Difference, InstanceFigures, Interval, IntervalRow, Intervals, QueryNames, Sample, tile_class,
 };

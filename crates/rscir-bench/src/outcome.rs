@@ -1,4 +1,4 @@
-use rscir_core::Scored;
+use rscir_core::{MethodInfo, Scored};
 
 use crate::metrics;
 
@@ -36,8 +36,8 @@ impl QueryOutcome {
 /// Outcomes of all queries under all methods.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
-    /// Labels of the methods, in the order they were given.
-    pub methods: Vec<String>,
+    /// The methods, in the order they were given.
+    pub methods: Vec<MethodInfo>,
     /// One per [`QuerySet::groups`](crate::QuerySet::groups).
     pub groups: Vec<GroupOutcome>,
 }

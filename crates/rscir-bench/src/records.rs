@@ -11,7 +11,7 @@ use crate::protocol::shortened;
 use crate::{Convention, Error, Evaluation, QuerySet, Result, Sample};
 
 /// Bytes of a line at most: room for thousands of top rows, and none for a file that is no list of lines.
-const LONGEST_LINE: u64 = 1 << 24;
+const MAX_LINE_BYTES: u64 = 1 << 24;
 
 /// What one query came to under one method: a line of the file.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -84,7 +84,7 @@ pub fn write_records(
                         attribute: group.name.clone(),
                         image: names.image.into(),
                         value: names.text.into(),
-                        method: method.clone(),
+                        method: method.label.clone(),
                         ap: convention.average_precision(outcome),
                         relevant: outcome.relevant,
                         top: top.collect(),
@@ -132,7 +132,7 @@ impl Lines {
     fn record(&mut self) -> Result<Option<(u64, QueryRecord)>> {
         loop {
             self.bytes.clear();
-            let mut limited = (&mut self.file).take(LONGEST_LINE + 1);
+            let mut limited = (&mut self.file).take(MAX_LINE_BYTES + 1);
             let read = limited.read_until(b'\n', &mut self.bytes).map_err(|source| Error::Io {
                 action: "read",
                 path: self.path.clone(),
@@ -142,8 +142,10 @@ impl Lines {
                 return Ok(None);
             }
             self.line += 1;
-            if read as u64 > LONGEST_LINE {
-                return Err(self.bad(format!("has more than {LONGEST_LINE} bytes: write one record a line")));
+            if read as u64 > MAX_LINE_BYTES {
+                return Err(
+                    self.bad(format!("has more than {MAX_LINE_BYTES} bytes: write one record a line"))
+                );
             }
             let line = self.bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&self.bytes);
             if line.trim_ascii().is_empty() {

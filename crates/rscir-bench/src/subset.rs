@@ -8,7 +8,7 @@ use crate::Result;
 
 /// Some rows of an archive as an archive of their own, held in memory: the gallery of a group of queries.
 ///
-/// Methods see nothing else, so the statistics that WeiCom normalises by are the gallery's.
+/// Methods see nothing else, so the statistics that WeiCom normalizes by are the gallery's.
 pub(crate) struct Subset<'a> {
     archive: &'a dyn Archive,
     rows: &'a [usize],

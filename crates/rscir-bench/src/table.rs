@@ -1,6 +1,7 @@
+use rscir_core::MethodInfo;
+
 use crate::metrics::{percent_rounded, round2};
 use crate::outcome::{CUTOFFS, Evaluation, QueryOutcome};
-use crate::report::markdown_cell;
 
 /// Where percentages are rounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -112,8 +113,8 @@ pub const PATTERNCOM_CUTOFFS: [usize; 4] = [5, 10, 15, 20];
 /// The figures of one method.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableRow {
-    /// Label of the method.
-    pub method: String,
+    /// The method.
+    pub method: MethodInfo,
     /// One per group.
     pub figures: Vec<Figures>,
     /// Unweighted mean over the groups that have queries.
@@ -154,21 +155,5 @@ impl Table {
     pub(crate) fn shown<'a, T: Copy>(&'a self, figures: &'a [T]) -> impl Iterator<Item = (usize, T)> + 'a {
         let of = |k: &usize| CUTOFFS.iter().position(|known| known == k).and_then(|i| figures.get(i));
         self.cutoffs.iter().filter_map(move |k| of(k).map(|figure| (*k, *figure)))
-    }
-
-    /// mAP of methods by groups, as a Markdown table.
-    pub fn to_markdown(&self) -> String {
-        let names: Vec<String> = self.groups.iter().map(|name| markdown_cell(name)).collect();
-        let mut out = format!("| mAP (%) | {} | Avg |\n|---|", names.join(" | "));
-        out += &"---:|".repeat(self.groups.len() + 1);
-        out.push('\n');
-        for row in &self.rows {
-            out += &format!("| {} |", markdown_cell(&row.method));
-            for figures in row.figures.iter().chain([&row.average]) {
-                out += &format!(" {:.2} |", figures.map);
-            }
-            out.push('\n');
-        }
-        out
     }
 }

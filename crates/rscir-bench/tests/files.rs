@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use rscir_bench::report::{self, RunDescription};
 use rscir_bench::{
     Bootstrap, Convention, CustomQueries, DatasetReport, DomainConversion, Error, Evaluation, Figures,
-    Finding, Icir, Interval, IntervalRow, Intervals, LevirCc, Page, PatternCom, Protocol, QuerySet, Result,
-    Rounding, Run, Table, TableRow, XviewCir, check_report, write_records, write_report,
+    Finding, HtmlReport, Icir, Interval, IntervalRow, Intervals, LevirCc, PatternCom, Protocol, QuerySet,
+    Result, Rounding, Run, Table, TableRow, XviewCir, check_report, write_records, write_report,
 };
-use rscir_core::{Embeddings, EncoderSpec};
+use rscir_core::{Embeddings, EncoderSpec, Method};
 use rscir_index::MemoryArchive;
+use rscir_weicom::WeiCom;
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
@@ -288,6 +289,7 @@ fn a_report_of_two_runs_is_seen() {
 fn a_method_that_was_asked_for_twice_has_its_rows_in_one_file() {
     let folder = tempfile::tempdir().unwrap();
     let mut table = table("color", "weicom(lambda=0.5)", 25.0);
+    table.rows[0].method = WeiCom::new(0.5).unwrap().info();
     table.rows.push(table.rows[0].clone());
     let files = write_report(&folder, &table, &run("a")).unwrap();
     let reference = files.iter().find(|file| file.to_string_lossy().contains("lambda0.5")).unwrap();
@@ -350,7 +352,7 @@ fn results_and_pages_take_the_place_of_old_ones_and_of_nothing_else() {
     let archive = archive(&["a.jpg"]);
     let (queries, evaluation) = (QuerySet::default(), Evaluation { methods: vec![], groups: vec![] });
     let results = |path: &Path| write_records(path, &archive, &queries, &evaluation, Convention::Standard);
-    let page = |path: &Path| Page::new("title", &archive, &queries, &evaluation)?.write(path);
+    let page = |path: &Path| HtmlReport::new("title", &archive, &queries, &evaluation)?.write(path);
     for (write, begins) in
         [(&results as &dyn Fn(&Path) -> Result<()>, ""), (&page as &dyn Fn(&Path) -> Result<()>, "<!DOCTYPE")]
     {

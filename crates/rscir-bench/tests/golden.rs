@@ -53,7 +53,7 @@ fn check(name: &str, lambdas: &[f64]) -> (usize, f64) {
             let rows: Vec<_> = table
                 .rows
                 .iter()
-                .filter(|r| report::reference_lambda(&r.method).is_none_or(|l| l == format!("{lambda:?}")))
+                .filter(|r| report::reference_lambda(&r.method).is_none_or(|l| l == *lambda))
                 .map(|r| (report::reference_name(&r.method).unwrap(), &r.figures[g]))
                 .collect();
             let ours = report::reference_csv(&rows).unwrap();

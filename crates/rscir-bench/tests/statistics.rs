@@ -108,7 +108,8 @@ fn records_come_back_as_they_were_written() {
     assert!((third.top[1].score - 0.96).abs() < 1e-6);
 
     let run = Run::read(&path).unwrap();
-    assert_eq!(run.methods, evaluation.methods);
+    let labels: Vec<String> = evaluation.methods.iter().map(|method| method.label.clone()).collect();
+    assert_eq!(run.methods, labels);
     let (image, sum) = run.paired("image", &run, "sum").unwrap();
     for (method, read) in [(0, image), (2, sum)] {
         assert_eq!(read, Sample::of(&evaluation, method, Convention::Standard).unwrap());

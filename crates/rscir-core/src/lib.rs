@@ -13,6 +13,7 @@ mod progress;
 mod query;
 mod ranking;
 mod spec;
+mod statistics;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -21,10 +22,14 @@ pub use columns::{ColumnType, ColumnValues, Date, Value};
 pub use embeddings::{Embeddings, Queries, UnitVector};
 pub use encoder::{ImageEncoder, InjectedPrompt, PixelBatch, RgbView, TextEncoder};
 pub use error::{Error, Result};
-pub use method::{Composition, Fusion, Method, Modality, score_composition, score_fusion};
-pub use moments::{Moments, ScoreStatistics};
+pub use method::{
+    Composition, Fusion, Kind, Method, MethodInfo, Modality, NormalizationKey, ParameterValue, fuse_lists,
+    score_composition, score_fusion,
+};
+pub use moments::Moments;
 pub use printable::{is_unprintable, printable};
 pub use progress::{Progress, Silent};
 pub use query::{ComposedQuery, QueryBuilder, QueryPart};
 pub use ranking::{Scored, TopK, top_k};
 pub use spec::{EncoderSpec, Precision, SpecMismatch};
+pub use statistics::ScoreStatistics;

@@ -1,55 +1,8 @@
 use std::ops::Range;
 
-use crate::{Error, Result};
+use crate::{Error, Result, ScoreStatistics};
 
-/// Count, mean and standard deviation (with `n - 1`) of a list of scores.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct ScoreStatistics {
-    /// How many scores.
-    pub count: usize,
-    /// Their mean.
-    pub mean: f64,
-    /// Their standard deviation, with `n - 1`; 0 for fewer than two scores.
-    pub deviation: f64,
-}
-
-impl ScoreStatistics {
-    /// Of a list, by two passes in `f64`. The order of summation is fixed, so the result is always the same.
-    pub fn of(scores: &[f32]) -> Self {
-        let count = scores.len();
-        if count == 0 {
-            return Self::default();
-        }
-        let mean = lane_sum(scores, |s| s) / count as f64;
-        let squares = lane_sum(scores, |s| (s - mean) * (s - mean));
-        let deviation = if count < 2 { 0.0 } else { (squares / (count - 1) as f64).sqrt() };
-        Self { count, mean, deviation }
-    }
-
-    /// The z-score of one score: 0 where all scores are equal.
-    pub fn z_score(&self, score: f32) -> f64 {
-        if self.deviation > 0.0 { (f64::from(score) - self.mean) / self.deviation } else { 0.0 }
-    }
-}
-
-/// Sums in independent lanes, so that the compiler may use vectors without changing the order: the order of
-/// `rscir_kernels::mean_and_deviation`, which gives the same bits.
-fn lane_sum(scores: &[f32], term: impl Fn(f64) -> f64) -> f64 {
-    const LANES: usize = 64;
-    let mut lanes = [0.0f64; LANES];
-    let (chunks, rest) = scores.as_chunks::<LANES>();
-    for chunk in chunks {
-        for i in 0..LANES {
-            lanes[i] += term(f64::from(chunk[i]));
-        }
-    }
-    for (lane, &s) in lanes.iter_mut().zip(rest) {
-        *lane += term(f64::from(s));
-    }
-    lanes.iter().sum()
-}
-
-/// The dot product, in eight lanes, for the same reason as in [`lane_sum`].
+/// The dot product, in eight lanes, so that the compiler may use vectors without changing the order.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut lanes = [0.0f64; 8];
     let ((a, a_tail), (b, b_tail)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
@@ -212,9 +165,9 @@ impl Moments {
         let above = |i: usize, row: &[f64]| 2.0 * dot(&row[i + 1..], &wide[i + 1..]);
         let quadratic: f64 = rows.map(|(i, row)| wide[i] * (row[i] * wide[i] + above(i, row))).sum();
         // Rounding may leave a tiny negative number where all similarities are equal.
-        let deviation =
+        let std_dev =
             if self.count < 2 { 0.0 } else { (quadratic.max(0.0) / (self.count - 1) as f64).sqrt() };
-        Ok(ScoreStatistics { count: self.count as usize, mean, deviation })
+        Ok(ScoreStatistics { count: self.count as usize, mean, std_dev })
     }
 }
 
@@ -228,21 +181,6 @@ mod tests {
 
     fn dots(rows: &[f32], q: &[f32]) -> Vec<f32> {
         rows.chunks_exact(q.len()).map(|r| r.iter().zip(q).map(|(a, b)| a * b).sum()).collect()
-    }
-
-    #[test]
-    fn equal_scores_have_no_deviation_and_z_zero() {
-        let s = ScoreStatistics::of(&[0.25; 7]);
-        assert_eq!((s.mean, s.deviation, s.z_score(0.25)), (0.25, 0.0, 0.0));
-        assert_eq!(ScoreStatistics::of(&[]), ScoreStatistics::default());
-        assert_eq!(ScoreStatistics::of(&[3.0]).deviation, 0.0);
-    }
-
-    #[test]
-    fn statistics_use_n_minus_one() {
-        let s = ScoreStatistics::of(&[1.0, 2.0, 3.0, 4.0]);
-        assert_eq!(s.mean, 2.5);
-        assert!((s.deviation - (5.0f64 / 3.0).sqrt()).abs() < 1e-12);
     }
 
     proptest! {
@@ -261,7 +199,7 @@ mod tests {
                 let s = m.statistics(&query).unwrap();
                 prop_assert_eq!(s.count, 40);
                 prop_assert!((s.mean - scan.mean).abs() < 1e-6);
-                prop_assert!((s.deviation - scan.deviation).abs() < 1e-6 * scan.deviation.max(1e-1));
+                prop_assert!((s.std_dev - scan.std_dev).abs() < 1e-6 * scan.std_dev.max(1e-1));
             }
         }
     }

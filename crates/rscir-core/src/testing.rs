@@ -70,7 +70,10 @@ pub fn archive(archive: &dyn Archive, keys: &[&str], rows: &Embeddings, toleranc
         let without = archive.moments().statistics(queries.row(0)).expect("statistics of a fitting query");
         let slack = 1e-6 + f64::from(tolerance);
         assert!((scan.mean - without.mean).abs() <= slack, "moments give the scan's mean");
-        assert!((scan.deviation - without.deviation).abs() <= slack, "moments give the scan's deviation");
+        assert!(
+            (scan.std_dev - without.std_dev).abs() <= slack,
+            "moments give the scan's standard deviation"
+        );
     }
 }
 
@@ -78,6 +81,7 @@ pub fn archive(archive: &dyn Archive, keys: &[&str], rows: &Embeddings, toleranc
 pub fn method(method: &dyn Method, archive: &dyn Archive) {
     let label = method.label();
     assert!(!label.is_empty() && !label.contains(['\n', '"']), "a label fits a table's cell");
+    assert_eq!(method.info().label, label, "one label");
     let vectors = unit_rows(2, archive.dim(), 11);
     let query = ComposedQuery::new(archive.spec().clone())
         .with_image(vectors.vector(0))
@@ -94,7 +98,7 @@ pub fn method(method: &dyn Method, archive: &dyn Archive) {
     assert_eq!(scores, again, "scoring is deterministic");
     assert!(method.score(&query, archive, &mut vec![0.0; n + 1]).is_err(), "a wrong buffer is an error");
 
-    if let Some(composition) = method.as_composition() {
+    if let Some(composition) = method.kind().composition() {
         let vector = composition.compose(&query, archive).expect("a whole query is composed");
         let vector = Queries::new(archive.dim(), &vector).expect("a vector as wide as the archive's");
         let mut similarities = vec![0.0; n];
@@ -102,27 +106,28 @@ pub fn method(method: &dyn Method, archive: &dyn Archive) {
         method.score(&query, archive, &mut scores).expect("a whole query is scored");
         assert_eq!(scores, similarities, "a composition scores by its vector");
     }
-    if let Some(fusion) = method.as_fusion() {
+    if let Some(fusion) = method.kind().fusion() {
         let bare = ComposedQuery::new(archive.spec().clone());
         let missing = method.score(&bare, archive, &mut scores);
         assert!(
             matches!(missing, Err(Error::MissingPart { .. })),
             "a fusion names the part that a query lacks"
         );
-        if fusion.is_pointwise() {
+        assert_eq!(fusion.normalization(), fusion.normalization(), "a normalization has one key");
+        if fusion.is_monotone() {
             let rising: Vec<f32> = (0..64).map(|i| i as f32 / 32.0 - 1.0).collect();
             let statistics = ScoreStatistics::of(&rising);
             let mut whole = vec![0.0; 64];
             fusion.normalize(&rising, &statistics, &mut whole);
-            assert!(whole.windows(2).all(|w| w[0] <= w[1]), "a pointwise normalisation never falls");
+            assert!(whole.windows(2).all(|w| w[0] <= w[1]), "a monotone normalization never falls");
             let mut part = vec![0.0; 7];
             fusion.normalize(&rising[20..27], &statistics, &mut part);
-            assert_eq!(part, whole[20..27], "a pointwise normalisation may be called on parts");
+            assert_eq!(part, whole[20..27], "a monotone normalization may be called on parts");
             let constant = [whole[31]; 64];
             let mut combined = vec![0.0; 64];
             for (image, text) in [(&whole[..], &constant[..]), (&constant[..], &whole[..])] {
                 fusion.combine(image, text, &mut combined);
-                assert!(combined.windows(2).all(|w| w[0] <= w[1]), "a pointwise combination never falls");
+                assert!(combined.windows(2).all(|w| w[0] <= w[1]), "a monotone combination never falls");
             }
         }
         if fusion.modality() != Modality::Both {

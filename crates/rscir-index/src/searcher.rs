@@ -132,7 +132,7 @@ impl<A: Archive> Searcher<A> {
         options: &SearchOptions<'_>,
     ) -> Result<(Vec<Vec<Hit>>, SearchPath)> {
         let options = options.statistics(Statistics::Moments);
-        if method.as_fusion().is_none_or(|fusion| !fusion.is_pointwise()) {
+        if method.kind().fusion().is_none_or(|fusion| !fusion.is_monotone()) {
             return Ok((search_batch(&self.archive, method, queries, &options)?, SearchPath::Scores));
         }
         if self.asked.fetch_add(queries.len(), Ordering::Relaxed) >= QUERIES_BEFORE

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use rscir_core::testing::{unit_rows, unit_vector};
-use rscir_core::{Archive, ComposedQuery, EncoderSpec, Error as CoreError, Method, top_k};
+use rscir_core::{Archive, ComposedQuery, EncoderSpec, Error as CoreError, Method, MethodInfo, top_k};
 use rscir_index::{
     Columns, Error, Filter, Hit, Int8Index, MemoryArchive, SearchOptions, Statistics, search, search_batch,
     search_with,
@@ -28,7 +28,7 @@ fn by_the_method(archive: &dyn Archive, method: &dyn Method, query: &ComposedQue
     let hit = |s: &rscir_core::Scored| Hit {
         row: s.row,
         key: archive.key(s.row).into(),
-        score: method.present(s.score),
+        score: method.display_score(s.score),
         image: None,
         text: None,
     };
@@ -211,8 +211,8 @@ fn a_key_that_is_not_in_the_archive_excludes_nothing() {
 struct HalfBlind;
 
 impl Method for HalfBlind {
-    fn label(&self) -> String {
-        "half blind".into()
+    fn info(&self) -> MethodInfo {
+        MethodInfo::new("half blind")
     }
 
     fn score(&self, _: &ComposedQuery, _: &dyn Archive, scores: &mut [f32]) -> rscir_core::Result<()> {

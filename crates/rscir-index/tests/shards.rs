@@ -75,7 +75,7 @@ fn merged_moments_give_the_scans_statistics() {
         let vector = unit_vector(dim, seed);
         let (a, b) =
             (one.moments().statistics(&vector).unwrap(), many.moments().statistics(&vector).unwrap());
-        assert!((a.mean - b.mean).abs() < 1e-12 && (a.deviation - b.deviation).abs() < 1e-12);
+        assert!((a.mean - b.mean).abs() < 1e-12 && (a.std_dev - b.std_dev).abs() < 1e-12);
     }
     let options = SearchOptions::top(20).statistics(Statistics::Moments);
     let index = Int8Index::new(&many).unwrap();

@@ -22,7 +22,7 @@ pub use coded::{CodedQuery, CodedRows};
 pub use isa::Isa;
 pub use matmul::{Element, dot, dot2, matmul_nt};
 pub use norm::layer_norm;
-pub use normal::{mean_and_deviation, survival, survival_of_scores};
+pub use normal::{mean_and_std_dev, survival, survival_of_scores};
 pub use packed::{Epilogue, Finish, PackedBf16, PackedI8, PackedMatrix};
 pub use scatter::add_scatter;
 pub use scores::{BinSet, Binning, count_above, weighted_sum};

@@ -31,7 +31,7 @@ pub fn survival_of_scores(scores: &[f32], mean: f64, deviation: f64, out: &mut [
 /// The mean and the standard deviation (with `n - 1`) of `x`, in f64 and in two passes.
 ///
 /// (NaN, NaN) for an empty slice, a deviation of NaN for a single element.
-pub fn mean_and_deviation(x: &[f32]) -> (f64, f64) {
+pub fn mean_and_std_dev(x: &[f32]) -> (f64, f64) {
     if x.is_empty() {
         return (f64::NAN, f64::NAN);
     }

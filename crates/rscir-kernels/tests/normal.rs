@@ -3,7 +3,7 @@
 mod common;
 
 use common::{numbers, on_every_isa};
-use rscir_kernels::{mean_and_deviation, survival, survival_of_scores};
+use rscir_kernels::{mean_and_std_dev, survival, survival_of_scores};
 
 fn tails(z: &[f32]) -> Vec<f32> {
     let mut out = vec![f32::NAN; z.len()];
@@ -84,7 +84,7 @@ fn is_the_same_on_every_isa() {
             || {
                 let mut out = vec![0.0; n];
                 survival_of_scores(&scores, 0.1, 0.2, &mut out);
-                (out, mean_and_deviation(&scores))
+                (out, mean_and_std_dev(&scores))
             },
             |isa, (out, moments), (portable, portable_moments)| {
                 for (out, portable) in out.iter().zip(portable) {
@@ -113,16 +113,16 @@ fn the_ends_of_f32_have_their_limits() {
 
 #[test]
 fn moments_are_those_of_the_definition() {
-    assert!(mean_and_deviation(&[]).0.is_nan() && mean_and_deviation(&[]).1.is_nan());
-    assert_eq!(mean_and_deviation(&[3.0]).0, 3.0);
-    assert!(mean_and_deviation(&[3.0]).1.is_nan());
-    assert_eq!(mean_and_deviation(&[1.0, 2.0, 3.0, 4.0]), (2.5, (5.0_f64 / 3.0).sqrt()));
+    assert!(mean_and_std_dev(&[]).0.is_nan() && mean_and_std_dev(&[]).1.is_nan());
+    assert_eq!(mean_and_std_dev(&[3.0]).0, 3.0);
+    assert!(mean_and_std_dev(&[3.0]).1.is_nan());
+    assert_eq!(mean_and_std_dev(&[1.0, 2.0, 3.0, 4.0]), (2.5, (5.0_f64 / 3.0).sqrt()));
     // A large offset, which a sum of squares would drown in.
     let offset: Vec<f32> = numbers(10_007, 5).iter().map(|x| 1000.0 + x / 16.0).collect();
     let n = offset.len() as f64;
     let mean = offset.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
     let deviation = (offset.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
-    let got = mean_and_deviation(&offset);
+    let got = mean_and_std_dev(&offset);
     assert!((got.0 / mean - 1.0).abs() < 1e-14 && (got.1 / deviation - 1.0).abs() < 1e-12, "{got:?}");
 }
 

@@ -1,6 +1,4 @@
-use std::borrow::Cow;
-
-use rscir_core::{Fusion, Modality, ScoreStatistics};
+use rscir_core::{Fusion, MethodInfo, Modality, NormalizationKey, ScoreStatistics};
 
 use crate::Normalization;
 use crate::fusion::fusion_method;
@@ -27,16 +25,19 @@ pub struct Product {
     pub raw: bool,
 }
 
-fusion_method!(ImageOnly, |_m| "image".into());
-fusion_method!(TextOnly, |_m| "text".into());
-fusion_method!(Sum, |_m| "sum".into());
-fusion_method!(Product, |m| if m.raw { "product(raw)".into() } else { "product".into() });
+fusion_method!(ImageOnly, |_m| MethodInfo::new("image"));
+fusion_method!(TextOnly, |_m| MethodInfo::new("text"));
+fusion_method!(Sum, |_m| MethodInfo::new("sum"));
+fusion_method!(Product, |m| {
+    let label = if m.raw { "product(raw)" } else { "product" };
+    MethodInfo::new("product").parameter("raw", m.raw).labeled(label)
+});
 
 /// The parts of `Fusion` that all methods on raw similarities share.
 macro_rules! on_raw_similarities {
     () => {
-        fn normalization(&self) -> Cow<'static, str> {
-            Normalization::None.as_str().into()
+        fn normalization(&self) -> NormalizationKey {
+            Normalization::None.key()
         }
 
         fn normalize(&self, similarities: &[f32], statistics: &ScoreStatistics, normalized: &mut [f32]) {
@@ -52,7 +53,7 @@ impl Fusion for ImageOnly {
         Modality::Image
     }
 
-    fn is_pointwise(&self) -> bool {
+    fn is_monotone(&self) -> bool {
         true
     }
 
@@ -68,7 +69,7 @@ impl Fusion for TextOnly {
         Modality::Text
     }
 
-    fn is_pointwise(&self) -> bool {
+    fn is_monotone(&self) -> bool {
         true
     }
 
@@ -84,7 +85,7 @@ impl Fusion for Sum {
         Modality::Both
     }
 
-    fn is_pointwise(&self) -> bool {
+    fn is_monotone(&self) -> bool {
         true
     }
 
@@ -102,7 +103,7 @@ impl Fusion for Product {
         Modality::Both
     }
 
-    fn is_pointwise(&self) -> bool {
+    fn is_monotone(&self) -> bool {
         // Unclamped, the product falls where one side is negative and the other rises.
         !self.raw
     }

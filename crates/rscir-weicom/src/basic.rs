@@ -1,12 +1,12 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rscir_core::{
-    Archive, ComposedQuery, Embeddings, Error as CoreError, Method, Queries, Result as CoreResult,
-    TextEncoder, top_k,
+    Archive, ComposedQuery, Embeddings, Error as CoreError, Method, MethodInfo, ParameterValue, Queries,
+    Result as CoreResult, TextEncoder, top_k,
 };
 
 use crate::projection::Projection;
-use crate::vocabulary::PromptMemory;
+use crate::prompts::PromptMemory;
 use crate::{Error, Result, Vocabulary};
 
 /// The stages of BASIC and their constants; the default is the authors' (METHOD_PRESETS and calculate_rankings of
@@ -16,12 +16,12 @@ pub struct BasicConfig {
     /// Write the text into this many subjects' contexts, before and after; `None`: the text alone.
     pub context: Option<usize>,
     /// Subtract the mean image feature from images and the mean subject from texts.
-    pub centring: bool,
+    pub centering: bool,
     /// Project the query image on what subjects vary in and styles do not; the share of the styles (their `aa`).
     pub projection: Option<f64>,
     /// Directions the projection keeps, at most.
     pub components: usize,
-    /// Expand the query image by this many neighbours.
+    /// Expand the query image by this many neighbors.
     pub expansion: Option<usize>,
     /// Shift and scale by the least similarity within a reference set, where one is given.
     pub normalization: bool,
@@ -33,7 +33,7 @@ impl Default for BasicConfig {
     fn default() -> Self {
         Self {
             context: Some(100),
-            centring: true,
+            centering: true,
             projection: Some(0.2),
             components: 250,
             expansion: Some(25),
@@ -43,7 +43,7 @@ impl Default for BasicConfig {
     }
 }
 
-/// Weight of a neighbour in the expanded query is `exp(0.1 value)` (calculate_rankings of billpsomas/icir).
+/// Weight of a neighbor in the expanded query is `exp(0.1 value)` (calculate_rankings of billpsomas/icir).
 const EXPANSION_SHARPNESS: f64 = 0.1;
 
 /// What BASIC looks at beside the archive.
@@ -52,16 +52,16 @@ pub struct BasicResources {
     pub subjects: Arc<Vocabulary>,
     /// Words for how images look (their generic_styles).
     pub styles: Arc<Vocabulary>,
-    /// Mean image feature `[dim]` to centre by, LAION-1M's for CLIP in the paper; `None`: the archive's own mean.
+    /// Mean image feature `[dim]` to center by, LAION-1M's for CLIP in the paper; `None`: the archive's own mean.
     pub image_mean: Option<Vec<f32>>,
-    /// Image and text features whose least similarities normalise (in the paper: of generated images); `None`: the
+    /// Image and text features whose least similarities normalize (in the paper: of generated images); `None`: the
     /// similarities stay as they are.
     pub reference_set: Option<(Embeddings, Embeddings)>,
     /// Encodes the text's contexts; `None` needs `context` switched off.
     pub encoder: Option<Arc<dyn TextEncoder>>,
 }
 
-/// BASIC (Psomas et al., *Instance-Level Composed Image Retrieval*, arXiv 2510.25387): centre, project, expand, normalise, and
+/// BASIC (Psomas et al., *Instance-Level Composed Image Retrieval*, arXiv 2510.25387): center, project, expand, normalize, and
 /// multiply with a penalty for one-sided matches.
 pub struct Basic {
     config: BasicConfig,
@@ -113,7 +113,8 @@ impl Basic {
         if !(config.harris.is_finite() && config.harris >= 0.0) {
             return bad("harris", config.harris.to_string(), "a number from 0");
         }
-        let subject_mean = if config.centring { mean(resources.subjects.features()) } else { vec![0.0; dim] };
+        let subject_mean =
+            if config.centering { mean(resources.subjects.features()) } else { vec![0.0; dim] };
         let prompts = resources.encoder.clone().map(PromptMemory::new);
         Ok(Self {
             config,
@@ -130,16 +131,16 @@ impl Basic {
         &self.config
     }
 
-    /// The mean that images are centred by.
+    /// The mean that images are centered by.
     fn image_mean(&self, archive: &dyn Archive) -> Vec<f64> {
-        match (&self.resources.image_mean, self.config.centring) {
+        match (&self.resources.image_mean, self.config.centering) {
             (_, false) => vec![0.0; archive.dim()],
             (Some(mean), true) => mean.iter().map(|&v| f64::from(v)).collect(),
             (None, true) => archive.moments().mean().to_vec(),
         }
     }
 
-    /// The text feature, in the contexts of the subjects if that stage is on, centred.
+    /// The text feature, in the contexts of the subjects if that stage is on, centered.
     fn text_feature(&self, query: &ComposedQuery, label: &str) -> CoreResult<Vec<f64>> {
         let mut feature: Vec<f64> = match (self.config.context, &self.prompts) {
             (Some(subjects), Some(prompts)) => {
@@ -177,8 +178,8 @@ impl Basic {
         projection.apply(vector)
     }
 
-    /// Dot products of the centred archive with `vector`: `(X - mean) v = X v - mean . v`.
-    fn centred_similarities(
+    /// Dot products of the centered archive with `vector`: `(X - mean) v = X v - mean . v`.
+    fn centered_similarities(
         archive: &dyn Archive,
         mean: &[f64],
         vector: &[f64],
@@ -191,7 +192,7 @@ impl Basic {
         Ok(())
     }
 
-    /// The projected query image, moved towards its neighbours if that stage is on. `scratch` is as long as the archive.
+    /// The projected query image, moved towards its neighbors if that stage is on. `scratch` is as long as the archive.
     fn image_feature(
         &self,
         image: &[f32],
@@ -199,18 +200,18 @@ impl Basic {
         mean: &[f64],
         scratch: &mut [f32],
     ) -> CoreResult<Vec<f64>> {
-        let centred: Vec<f64> = image.iter().zip(mean).map(|(&i, m)| f64::from(i) - m).collect();
-        let projected = self.project(&centred);
-        let Some(neighbours) = self.config.expansion else { return Ok(projected) };
-        Self::centred_similarities(archive, mean, &projected, scratch)?;
+        let centered: Vec<f64> = image.iter().zip(mean).map(|(&i, m)| f64::from(i) - m).collect();
+        let projected = self.project(&centered);
+        let Some(neighbors) = self.config.expansion else { return Ok(projected) };
+        Self::centered_similarities(archive, mean, &projected, scratch)?;
         // The query itself takes part with value 1.
         let own = EXPANSION_SHARPNESS.exp();
         let mut total = own;
-        let mut expanded: Vec<f64> = centred.iter().map(|c| c * own).collect();
-        for neighbour in top_k(scratch, neighbours) {
-            let weight = (EXPANSION_SHARPNESS * f64::from(neighbour.score)).exp();
+        let mut expanded: Vec<f64> = centered.iter().map(|c| c * own).collect();
+        for neighbor in top_k(scratch, neighbors) {
+            let weight = (EXPANSION_SHARPNESS * f64::from(neighbor.score)).exp();
             total += weight;
-            for ((e, &x), m) in expanded.iter_mut().zip(archive.vector(neighbour.row).iter()).zip(mean) {
+            for ((e, &x), m) in expanded.iter_mut().zip(archive.vector(neighbor.row).iter()).zip(mean) {
                 *e += weight * (f64::from(x) - m);
             }
         }
@@ -218,7 +219,7 @@ impl Basic {
         Ok(self.project(&expanded))
     }
 
-    /// The least similarities of the reference set, centred by `mean`; remembered for the last mean.
+    /// The least similarities of the reference set, centered by `mean`; remembered for the last mean.
     fn least(&self, mean: &[f64]) -> Option<Least> {
         let (images, texts) = self.resources.reference_set.as_ref().filter(|_| self.config.normalization)?;
         let mut known = self.least.lock().unwrap_or_else(PoisonError::into_inner);
@@ -227,8 +228,8 @@ impl Basic {
         {
             return Some(*least);
         }
-        let images = centred_rows(images, mean);
-        let texts = centred_rows(texts, &self.subject_mean);
+        let images = centered_rows(images, mean);
+        let texts = centered_rows(texts, &self.subject_mean);
         let least = Least {
             image: least_product(&images, &images, mean.len()),
             text: least_product(&texts, &images, mean.len()),
@@ -239,7 +240,7 @@ impl Basic {
 }
 
 /// Rows less a vector.
-fn centred_rows(rows: &Embeddings, mean: &[f64]) -> Vec<f32> {
+fn centered_rows(rows: &Embeddings, mean: &[f64]) -> Vec<f32> {
     rows.rows().flat_map(|row| row.iter().zip(mean).map(|(&x, m)| (f64::from(x) - m) as f32)).collect()
 }
 
@@ -269,15 +270,15 @@ fn mean(rows: &Embeddings) -> Vec<f64> {
 }
 
 impl Method for Basic {
-    fn label(&self) -> String {
+    fn info(&self) -> MethodInfo {
         let (c, paper) = (&self.config, BasicConfig::default());
         let mut changed = Vec::new();
         let switch = |name: &str, on: bool| format!("{name}={}", if on { "on" } else { "off" });
         if c.context != paper.context {
             changed.push(c.context.map_or("context=off".into(), |n| format!("context={n}")));
         }
-        if c.centring != paper.centring {
-            changed.push(switch("centring", c.centring));
+        if c.centering != paper.centering {
+            changed.push(switch("centring", c.centering));
         }
         if c.projection != paper.projection {
             changed.push(c.projection.map_or("projection=off".into(), |aa| format!("aa={aa}")));
@@ -294,7 +295,16 @@ impl Method for Basic {
         if c.harris != paper.harris {
             changed.push(format!("harris={}", c.harris));
         }
-        if changed.is_empty() { "basic".into() } else { format!("basic({})", changed.join(",")) }
+        let off = |stage: Option<usize>| stage.map_or(ParameterValue::Switch(false), ParameterValue::Count);
+        let info = MethodInfo::new("basic")
+            .parameter("context", off(c.context))
+            .parameter("centering", c.centering)
+            .parameter("aa", c.projection.map_or(ParameterValue::Switch(false), ParameterValue::Number))
+            .parameter("components", c.components)
+            .parameter("qe", off(c.expansion))
+            .parameter("norm", c.normalization)
+            .parameter("harris", c.harris);
+        if changed.is_empty() { info } else { info.labeled(format!("basic({})", changed.join(","))) }
     }
 
     fn score(&self, query: &ComposedQuery, archive: &dyn Archive, scores: &mut [f32]) -> CoreResult<()> {
@@ -307,8 +317,8 @@ impl Method for Basic {
         let text = self.text_feature(query, &label)?;
         let image = self.image_feature(image, archive, &mean, scores)?;
         let mut text_scores = vec![0.0; scores.len()];
-        Self::centred_similarities(archive, &mean, &text, &mut text_scores)?;
-        Self::centred_similarities(archive, &mean, &image, scores)?;
+        Self::centered_similarities(archive, &mean, &text, &mut text_scores)?;
+        Self::centered_similarities(archive, &mean, &image, scores)?;
         let least = self.least(&mean);
         for (score, &text) in scores.iter_mut().zip(&text_scores) {
             let (mut i, mut t) = (f64::from(*score), f64::from(text));

@@ -2,11 +2,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rscir_core::{
-    Archive, ComposedQuery, Composition, Error as CoreError, Method, Result as CoreResult, TextEncoder,
-    score_composition,
+    Archive, ComposedQuery, Composition, Error as CoreError, Kind, Method, MethodInfo, Result as CoreResult,
+    TextEncoder, score_composition,
 };
 
-use crate::vocabulary::PromptMemory;
+use crate::prompts::PromptMemory;
 
 /// Composition by captions made elsewhere: a captioner and a language model describe the wanted image, and the
 /// description is the query (CIReVL: Karthik et al., *Vision-by-Language for Training-Free Compositional Image Retrieval*,
@@ -24,16 +24,16 @@ impl ExternalCaptions {
 }
 
 impl Method for ExternalCaptions {
-    fn label(&self) -> String {
-        "captions".into()
+    fn info(&self) -> MethodInfo {
+        MethodInfo::new("captions")
     }
 
     fn score(&self, query: &ComposedQuery, archive: &dyn Archive, scores: &mut [f32]) -> CoreResult<()> {
         score_composition(self, query, archive, scores)
     }
 
-    fn as_composition(&self) -> Option<&dyn Composition> {
-        Some(self)
+    fn kind(&self) -> Kind<'_> {
+        Kind::Composition(self)
     }
 }
 

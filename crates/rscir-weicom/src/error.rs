@@ -1,7 +1,7 @@
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong when a method is chosen.
+/// What can go wrong when a method is chosen or made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -45,5 +45,15 @@ pub enum Error {
         value: String,
         /// What is allowed.
         expected: &'static str,
+    },
+    /// Two archives do not hold the same images.
+    #[error(
+        "the archive for {part} lacks {key:?}, which the other has: encode the same images with both encoders"
+    )]
+    DifferentKeys {
+        /// The first key that is in one of them alone.
+        key: String,
+        /// The archive that lacks it: `images` or `texts`.
+        part: &'static str,
     },
 }

@@ -1,33 +1,34 @@
 use std::sync::Arc;
 
 use rscir_core::{
-    Archive, ComposedQuery, Composition, Method, Result as CoreResult, TextEncoder, score_composition, top_k,
+    Archive, ComposedQuery, Composition, Kind, Method, MethodInfo, Result as CoreResult, TextEncoder,
+    score_composition, top_k,
 };
 
-use crate::vocabulary::PromptMemory;
+use crate::prompts::PromptMemory;
 use crate::{Error, Result, Vocabulary};
 
 /// The constants of FreeDom; the default is the authors' (run_retrieval.py of NikosEfth/freedom).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FreeDomConfig {
     /// Images that vote: the nearest of the archive (their kappa).
-    pub neighbours: usize,
+    pub neighbors: usize,
     /// Words each image votes for (their ni).
     pub words_per_image: usize,
     /// Words that enter the query (their mu).
     pub words: usize,
-    /// The query image votes too where its nearest neighbour is less similar than this, as it then is not in the
+    /// The query image votes too where its nearest neighbor is less similar than this, as it then is not in the
     /// archive itself.
     pub same_image: f32,
 }
 
 impl Default for FreeDomConfig {
     fn default() -> Self {
-        Self { neighbours: 20, words_per_image: 7, words: 7, same_image: 0.98 }
+        Self { neighbors: 20, words_per_image: 7, words: 7, same_image: 0.98 }
     }
 }
 
-/// FreeDom: the image is turned into words by its neighbours' votes, and the words are composed with the text
+/// FreeDom: the image is turned into words by its neighbors' votes, and the words are composed with the text
 /// (Efthymiadis et al., *Composed Image Retrieval for Training-Free Domain Conversion*, WACV 2025).
 ///
 /// The query vector is the sum, over the words with most votes, of `votes / most votes` times the text feature of
@@ -61,7 +62,7 @@ impl FreeDom {
             Err(Error::BadParameter { method: "freedom", parameter, value: value.to_string(), expected })
         };
         for (parameter, value) in [
-            ("neighbours", config.neighbours),
+            ("neighbors", config.neighbors),
             ("words_per_image", config.words_per_image),
             ("words", config.words),
         ] {
@@ -98,20 +99,25 @@ impl FreeDom {
 }
 
 impl Method for FreeDom {
-    fn label(&self) -> String {
-        if self.config == FreeDomConfig::default() {
-            return "freedom".into();
-        }
+    fn info(&self) -> MethodInfo {
         let c = &self.config;
-        format!("freedom(kappa={},ni={},mu={})", c.neighbours, c.words_per_image, c.words)
+        let info = MethodInfo::new("freedom")
+            .parameter("kappa", c.neighbors)
+            .parameter("ni", c.words_per_image)
+            .parameter("mu", c.words)
+            .parameter("same_image", f64::from(c.same_image));
+        if self.config == FreeDomConfig::default() {
+            return info;
+        }
+        info.labeled(format!("freedom(kappa={},ni={},mu={})", c.neighbors, c.words_per_image, c.words))
     }
 
     fn score(&self, query: &ComposedQuery, archive: &dyn Archive, scores: &mut [f32]) -> CoreResult<()> {
         score_composition(self, query, archive, scores)
     }
 
-    fn as_composition(&self) -> Option<&dyn Composition> {
-        Some(self)
+    fn kind(&self) -> Kind<'_> {
+        Kind::Composition(self)
     }
 }
 
@@ -124,13 +130,13 @@ impl Composition for FreeDom {
         let words = query.require_words(&label)?;
         let mut similarities = vec![0.0; archive.len()];
         archive.similarities(image.queries(), &mut similarities)?;
-        let nearest = top_k(&similarities, self.config.neighbours);
+        let nearest = top_k(&similarities, self.config.neighbors);
         let mut voters: Vec<Vec<f32>> = Vec::with_capacity(nearest.len() + 1);
         if nearest.first().is_none_or(|best| best.score < self.config.same_image) {
             voters.push(image.to_vec());
         }
         voters.extend(nearest.iter().map(|n| archive.vector(n.row).into_owned()));
-        voters.truncate(self.config.neighbours);
+        voters.truncate(self.config.neighbors);
 
         let votes = self.vote(&voters)?;
         let prompts: Vec<String> =

@@ -1,11 +1,11 @@
-/// Implements `Method` for a type that implements `Fusion`: scoring is the core's, the label is given.
+/// Implements `Method` for a type that implements `Fusion`: scoring is the core's, what it is is given.
 macro_rules! fusion_method {
-    ($type:ty, |$this:ident| $label:expr $(, present: |$me:ident, $score:ident| $present:expr)?
+    ($type:ty, |$this:ident| $info:expr $(, display_score: |$me:ident, $score:ident| $display:expr)?
      $(, reference: |$it:ident| $reference:expr)?) => {
         impl rscir_core::Method for $type {
-            fn label(&self) -> String {
+            fn info(&self) -> rscir_core::MethodInfo {
                 let $this = self;
-                $label
+                $info
             }
 
             fn score(
@@ -17,9 +17,9 @@ macro_rules! fusion_method {
                 rscir_core::score_fusion(self, query, archive, scores)
             }
 
-            $(fn present(&self, $score: f32) -> f32 {
+            $(fn display_score(&self, $score: f32) -> f32 {
                 let $me = self;
-                $present
+                $display
             })?
 
             $(fn reference(&self) -> Option<Box<dyn rscir_core::Method>> {
@@ -27,8 +27,8 @@ macro_rules! fusion_method {
                 $reference
             })?
 
-            fn as_fusion(&self) -> Option<&dyn rscir_core::Fusion> {
-                Some(self)
+            fn kind(&self) -> rscir_core::Kind<'_> {
+                rscir_core::Kind::Fusion(self)
             }
         }
     };

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use rscir_core::ScoreStatistics;
+use rscir_core::{NormalizationKey, ScoreStatistics};
 
 /// How a similarity list is made comparable with another before the two are mixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -35,28 +35,42 @@ impl Normalization {
         }
     }
 
-    /// The normalisation of this name.
+    /// Returns the key of this normalization, for fusions that hand their lists to it: all that do share lists.
+    pub fn key(self) -> NormalizationKey {
+        // Private, so that no other crate can make one of these keys.
+        struct Shared;
+        let place = match self {
+            Self::Cdf => 0.0,
+            Self::ReferenceCdf => 1.0,
+            Self::ZScore => 2.0,
+            Self::MinMax => 3.0,
+            Self::None => 4.0,
+        };
+        NormalizationKey::of::<Shared>().with(place)
+    }
+
+    /// The normalization of this name.
     pub fn from_name(name: &str) -> Option<Self> {
         let all = [Self::Cdf, Self::ReferenceCdf, Self::ZScore, Self::MinMax, Self::None];
         all.into_iter().find(|n| n.as_str() == name)
     }
 
-    /// True if a value depends on its own similarity and the statistics alone.
-    pub fn is_pointwise(self) -> bool {
+    /// Returns `true` if a value depends on its own similarity and the statistics alone, and never falls as it rises.
+    pub fn is_monotone(self) -> bool {
         self != Self::MinMax
     }
 
-    /// Normalises `similarities` into `normalized`, of equal length. Standard deviation 0 gives z-score 0.
+    /// Normalizes `similarities` into `normalized`, of equal length. Standard deviation 0 gives z-score 0.
     ///
-    /// `statistics` are those of the whole list; a list normalised by [`Normalization::MinMax`] must be whole.
+    /// `statistics` are those of the whole list; a list normalized by [`Normalization::MinMax`] must be whole.
     pub fn apply(self, similarities: &[f32], statistics: &ScoreStatistics, normalized: &mut [f32]) {
         match self {
-            Self::Cdf if statistics.deviation > 0.0 => {
+            Self::Cdf if statistics.std_dev > 0.0 => {
                 survival(similarities, statistics, normalized);
                 normalized.iter_mut().for_each(|q| *q = -*q);
             }
             Self::Cdf => normalized.fill(-0.5),
-            Self::ReferenceCdf if statistics.deviation > 0.0 => {
+            Self::ReferenceCdf if statistics.std_dev > 0.0 => {
                 survival(similarities, statistics, normalized);
                 for v in normalized {
                     let erf = (1.0 - 2.0 * f64::from(*v)) as f32;
@@ -85,7 +99,7 @@ impl Normalization {
 
 /// `Q(z)` of each similarity.
 fn survival(similarities: &[f32], statistics: &ScoreStatistics, out: &mut [f32]) {
-    rscir_kernels::survival_of_scores(similarities, statistics.mean, statistics.deviation, out);
+    rscir_kernels::survival_of_scores(similarities, statistics.mean, statistics.std_dev, out);
 }
 
 impl fmt::Display for Normalization {
@@ -106,7 +120,7 @@ mod tests {
 
     #[test]
     fn known_values() {
-        // z = -1, 0, 1 exactly: mean 0.5, deviation (n - 1) 0.25.
+        // z = -1, 0, 1 exactly: mean 0.5, standard deviation (n - 1) 0.25.
         let s = [0.25, 0.5, 0.75];
         assert_eq!(normalized(Normalization::ZScore, &s), [-1.0, 0.0, 1.0]);
         assert_eq!(normalized(Normalization::MinMax, &s), [0.0, 0.5, 1.0]);

@@ -12,7 +12,7 @@ pub(crate) struct Projection {
 
 impl Projection {
     /// On the eigenvectors of the largest positive eigenvalues, at most `components`, of
-    /// `(1 - share) A'A / (nA - 1) - share B'B / (nB - 1) + 1e-5`, A and B the centred subjects and styles.
+    /// `(1 - share) A'A / (nA - 1) - share B'B / (nB - 1) + 1e-5`, A and B the centered subjects and styles.
     pub(crate) fn contrastive(
         subjects: &Embeddings,
         styles: &Embeddings,
@@ -22,8 +22,8 @@ impl Projection {
     ) -> Self {
         let dim = mean.len();
         let scatter = |rows: &Embeddings| {
-            let centred = DMatrix::from_fn(rows.len(), dim, |r, c| f64::from(rows.row(r)[c]) - mean[c]);
-            centred.tr_mul(&centred) / (rows.len().max(2) - 1) as f64
+            let centered = DMatrix::from_fn(rows.len(), dim, |r, c| f64::from(rows.row(r)[c]) - mean[c]);
+            centered.tr_mul(&centered) / (rows.len().max(2) - 1) as f64
         };
         let contrast = (scatter(subjects) * (1.0 - share) - scatter(styles) * share).add_scalar(OFFSET);
         let eigen = contrast.symmetric_eigen();

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use rscir_core::{
-    Archive, ComposedQuery, Composition, Error as CoreError, InjectedPrompt, Method, Result as CoreResult,
-    TextEncoder, score_composition,
+    Archive, ComposedQuery, Composition, Error as CoreError, InjectedPrompt, Kind, Method, MethodInfo,
+    Result as CoreResult, TextEncoder, score_composition,
 };
 
 use crate::{Error, Result};
@@ -29,7 +29,7 @@ pub struct Layer {
     pub activation: Activation,
 }
 
-/// A small map from an image feature (not normalised) to one token embedding.
+/// A small map from an image feature (not normalized) to one token embedding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PseudoWordMap {
     inputs: usize,
@@ -132,16 +132,16 @@ impl PseudoWord {
 }
 
 impl Method for PseudoWord {
-    fn label(&self) -> String {
-        self.name.into()
+    fn info(&self) -> MethodInfo {
+        MethodInfo::new(self.name)
     }
 
     fn score(&self, query: &ComposedQuery, archive: &dyn Archive, scores: &mut [f32]) -> CoreResult<()> {
         score_composition(self, query, archive, scores)
     }
 
-    fn as_composition(&self) -> Option<&dyn Composition> {
-        Some(self)
+    fn kind(&self) -> Kind<'_> {
+        Kind::Composition(self)
     }
 }
 

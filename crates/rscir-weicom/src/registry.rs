@@ -213,7 +213,7 @@ fn weicom(mut parameters: Parameters<'_>) -> Result<WeiCom> {
 fn freedom(mut parameters: Parameters<'_>) -> Result<FreeDomConfig> {
     let mut config = FreeDomConfig::default();
     for (name, field) in
-        [("kappa", &mut config.neighbours), ("ni", &mut config.words_per_image), ("mu", &mut config.words)]
+        [("kappa", &mut config.neighbors), ("ni", &mut config.words_per_image), ("mu", &mut config.words)]
     {
         if let Some(count) = parameters.count(name)? {
             *field = count;
@@ -231,7 +231,7 @@ fn basic(mut parameters: Parameters<'_>) -> Result<BasicConfig> {
     };
     let config = BasicConfig {
         context: parameters.count_or_off("context")?.unwrap_or(paper.context),
-        centring: parameters.switch("centring")?.unwrap_or(paper.centring),
+        centering: centering(&mut parameters)?.unwrap_or(paper.centering),
         projection,
         components: parameters.count("components")?.unwrap_or(paper.components),
         expansion: parameters.count_or_off("qe")?.unwrap_or(paper.expansion),
@@ -240,6 +240,11 @@ fn basic(mut parameters: Parameters<'_>) -> Result<BasicConfig> {
     };
     parameters.finish()?;
     Ok(config)
+}
+
+/// The switch `centring`, which labels have written so since 0.1, or `centering`.
+fn centering(parameters: &mut Parameters<'_>) -> Result<Option<bool>> {
+    Ok(parameters.switch("centring")?.or(parameters.switch("centering")?))
 }
 
 fn normalization(parameters: &mut Parameters<'_>) -> Result<Option<Normalization>> {
@@ -373,7 +378,7 @@ mod tests {
                     context: None,
                     projection: None,
                     normalization: false,
-                    centring: false,
+                    centering: false,
                     ..paper
                 },
             ),
@@ -384,7 +389,7 @@ mod tests {
         assert!("basic:qe=some".parse::<MethodSpec>().is_err());
         assert_eq!(
             "freedom:kappa=5,mu=4".parse::<MethodSpec>().unwrap(),
-            MethodSpec::FreeDom(FreeDomConfig { neighbours: 5, words: 4, ..FreeDomConfig::default() })
+            MethodSpec::FreeDom(FreeDomConfig { neighbors: 5, words: 4, ..FreeDomConfig::default() })
         );
     }
 }

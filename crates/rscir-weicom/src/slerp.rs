@@ -1,6 +1,6 @@
 use rscir_core::{
-    Archive, ComposedQuery, Composition, Error as CoreError, Method, Result as CoreResult, UnitVector,
-    score_composition,
+    Archive, ComposedQuery, Composition, Error as CoreError, Kind, Method, MethodInfo, Result as CoreResult,
+    UnitVector, score_composition,
 };
 
 use crate::{Error, Result};
@@ -60,16 +60,17 @@ impl Default for Slerp {
 }
 
 impl Method for Slerp {
-    fn label(&self) -> String {
-        format!("slerp(alpha={:?})", self.alpha)
+    fn info(&self) -> MethodInfo {
+        let label = format!("slerp(alpha={:?})", self.alpha);
+        MethodInfo::new("slerp").parameter("alpha", self.alpha).labeled(label)
     }
 
     fn score(&self, query: &ComposedQuery, archive: &dyn Archive, scores: &mut [f32]) -> CoreResult<()> {
         score_composition(self, query, archive, scores)
     }
 
-    fn as_composition(&self) -> Option<&dyn Composition> {
-        Some(self)
+    fn kind(&self) -> Kind<'_> {
+        Kind::Composition(self)
     }
 }
 

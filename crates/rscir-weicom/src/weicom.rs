@@ -1,18 +1,16 @@
-use std::borrow::Cow;
-
-use rscir_core::{Fusion, Modality, ScoreStatistics};
+use rscir_core::{Fusion, MethodInfo, Modality, NormalizationKey, ScoreStatistics};
 
 use crate::fusion::fusion_method;
 use crate::{Error, Normalization, Result};
 
-/// WeiCom: weighted composition of normalised similarities (Psomas et al., *Composed Image Retrieval for Remote
+/// WeiCom: weighted composition of normalized similarities (Psomas et al., *Composed Image Retrieval for Remote
 /// Sensing*, arXiv 2405.15587, equation 1).
 ///
-/// Each similarity list becomes the normal CDF of its z-scores over the archive, `c(s) = Phi((s - mean) / deviation)`,
+/// Each similarity list becomes the normal CDF of its z-scores over the archive, `c(s) = Phi((s - mean) / std_dev)`,
 /// and the score is `(1 - lambda) c(s_image) + lambda c(s_text)`. It trains nothing and needs no second pass.
 ///
 /// [`Method::score`](rscir_core::Method::score) writes `score - 1`, which keeps the order of the best matches in `f32`
-/// (see [`Normalization::Cdf`]); [`Method::present`](rscir_core::Method::present) adds the 1. At lambda 0 and 1 the
+/// (see [`Normalization::Cdf`]); [`Method::display_score`](rscir_core::Method::display_score) adds the 1. At lambda 0 and 1 the
 /// ranking is that of one similarity, and so is the score: no rounding of the CDF can make ties.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WeiCom {
@@ -43,7 +41,7 @@ impl WeiCom {
         }
     }
 
-    /// With another normalisation than the CDF.
+    /// Sets the normalization. Default: [`Normalization::Cdf`].
     #[must_use]
     pub fn with_normalization(self, normalization: Normalization) -> Self {
         Self { normalization, ..self }
@@ -54,12 +52,12 @@ impl WeiCom {
         self.lambda
     }
 
-    /// How the similarity lists are normalised.
+    /// How the similarity lists are normalized.
     pub fn normalization(&self) -> Normalization {
         self.normalization
     }
 
-    /// The normalisation that is computed: none where one list alone decides the ranking, unless the reference's ties are
+    /// The normalization that is computed: none where one list alone decides the ranking, unless the reference's ties are
     /// wanted.
     fn effective(&self) -> Normalization {
         match (Fusion::modality(self), self.normalization) {
@@ -79,11 +77,15 @@ impl Default for WeiCom {
 
 fusion_method!(
     WeiCom,
-    |m| match m.normalization {
-        Normalization::Cdf | Normalization::ReferenceCdf => format!("weicom(lambda={:?})", m.lambda),
-        other => format!("weicom(lambda={:?},norm={other})", m.lambda),
+    |m| {
+        let label = match m.normalization {
+            Normalization::Cdf | Normalization::ReferenceCdf => format!("weicom(lambda={:?})", m.lambda),
+            other => format!("weicom(lambda={:?},norm={other})", m.lambda),
+        };
+        let info = MethodInfo::new("weicom").parameter("lambda", m.lambda);
+        info.parameter("normalization", m.normalization.as_str()).labeled(label)
     },
-    present: |m, score| if m.effective() == Normalization::Cdf { 1.0 + score } else { score },
+    display_score: |m, score| if m.effective() == Normalization::Cdf { 1.0 + score } else { score },
     reference: |m| (m.normalization == Normalization::Cdf)
         .then(|| Box::new(m.with_normalization(Normalization::ReferenceCdf)) as Box<dyn rscir_core::Method>)
 );
@@ -97,12 +99,12 @@ impl Fusion for WeiCom {
         }
     }
 
-    fn normalization(&self) -> Cow<'static, str> {
-        self.effective().as_str().into()
+    fn normalization(&self) -> NormalizationKey {
+        self.effective().key()
     }
 
-    fn is_pointwise(&self) -> bool {
-        self.effective().is_pointwise()
+    fn is_monotone(&self) -> bool {
+        self.effective().is_monotone()
     }
 
     fn normalize(&self, similarities: &[f32], statistics: &ScoreStatistics, normalized: &mut [f32]) {

@@ -86,7 +86,7 @@ impl Golden {
             method.score(&query, &archive, &mut scores).unwrap();
             let tolerance = 1e-5 * golden.iter().fold(0.0f32, |m, s| m.max(s.abs()));
             for (row, (&got, &want)) in scores.iter().zip(golden).enumerate() {
-                let got = method.present(got);
+                let got = method.display_score(got);
                 assert!(
                     (got - want).abs() <= tolerance,
                     "{name}: query {q}, row {row}: {got}, golden {want}"
@@ -163,7 +163,7 @@ fn basic_whole_and_with_each_stage_changed() {
     let golden = Golden::read();
     golden.check("basic", &golden.basic(|_, _| {}));
     golden.check("basic_archive_mean", &golden.basic(|_, r| r.image_mean = None));
-    golden.check("basic_no_centring", &golden.basic(|c, _| c.centring = false));
+    golden.check("basic_no_centring", &golden.basic(|c, _| c.centering = false));
     golden.check("basic_no_projection", &golden.basic(|c, _| c.projection = None));
     golden.check("basic_no_expansion", &golden.basic(|c, _| c.expansion = None));
     golden.check("basic_no_norm", &golden.basic(|c, _| c.normalization = false));
@@ -185,7 +185,7 @@ fn freedom() {
     let golden = Golden::read();
     let vocabulary = golden.vocabulary("words", "vocabulary");
     golden.check("freedom", &FreeDom::new(vocabulary.clone(), golden.encoder()).unwrap());
-    let small = FreeDomConfig { neighbours: 5, words_per_image: 3, words: 4, ..FreeDomConfig::default() };
+    let small = FreeDomConfig { neighbors: 5, words_per_image: 3, words: 4, ..FreeDomConfig::default() };
     golden.check("freedom_small", &FreeDom::with_config(small, vocabulary, golden.encoder()).unwrap());
 }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Bytes, Take};
 use std::path::Path;
 
-use super::lines::{LONGEST_LINE, MOST_LINES, not_text, open_list, utf8};
+use super::lines::{MAX_LINE_BYTES, MAX_LINES, not_text, open_list, utf8};
 use crate::{Error, Result};
 
 /// A record of a csv file and the line it begins on.
@@ -107,12 +107,12 @@ impl<'a, R: BufRead> CsvRecords<'a, R> {
                 continue;
             }
             length += 1;
-            if length > LONGEST_LINE {
+            if length > MAX_LINE_BYTES {
                 let (line, what) = match at {
                     At::Quoted => (opened, "a quote is not closed within"),
                     _ => (line, "the line has more than"),
                 };
-                return Err(self.bad(line, format!("{what} {LONGEST_LINE} bytes: write one row a line")));
+                return Err(self.bad(line, format!("{what} {MAX_LINE_BYTES} bytes: write one row a line")));
             }
             if byte == 0 {
                 // UTF-16 without its mark is UTF-8 with a NUL in every other place.
@@ -147,8 +147,8 @@ impl<'a, R: BufRead> CsvRecords<'a, R> {
         }
         building.end(self.path, self.line)?;
         self.records += 1;
-        if self.records > MOST_LINES {
-            let problem = format!("there are more than {MOST_LINES} rows: split the list");
+        if self.records > MAX_LINES {
+            let problem = format!("there are more than {MAX_LINES} rows: split the list");
             return Err(self.bad(building.record.line, problem));
         }
         Ok(Some(building.record))
@@ -228,17 +228,17 @@ mod tests {
 
     #[test]
     fn a_file_has_so_many_records_at_most() {
-        let most = MOST_LINES as usize;
+        let most = MAX_LINES as usize;
         assert_eq!(read_in_memory(&b"\n".repeat(most + 1)).unwrap().len(), 0);
         let error = count(&b"a\n".repeat(most + 1)).unwrap_err();
-        assert!(matches!(error, Error::Line { line, .. } if line == MOST_LINES + 1), "{error}");
+        assert!(matches!(error, Error::Line { line, .. } if line == MAX_LINES + 1), "{error}");
         assert_eq!(count(&b"a\n".repeat(most)).unwrap(), most);
     }
 
     #[test]
     fn a_larger_file_is_not_begun() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        file.as_file().set_len(super::super::lines::LARGEST_FILE + 1).unwrap();
+        file.as_file().set_len(super::super::lines::MAX_FILE_BYTES + 1).unwrap();
         assert!(matches!(read_csv(file.path()), Err(Error::File(_))));
     }
 }

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use rscir_core::{Archive, files};
 
-use super::lines::{LARGEST_FILE, field_problem, file_name, shortened};
+use super::lines::{MAX_FILE_BYTES, field_problem, file_name, shortened};
 use super::pairs::{Pair, pair_queries};
 use super::{DatasetReport, Protocol};
 use crate::{Error, QuerySet, Result};
@@ -76,7 +76,7 @@ impl LevirCc {
     /// [`Error::Io`]; [`Error::Line`] for what is not JSON of its schema.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let text = files::read_text(path, LARGEST_FILE)?;
+        let text = files::read_text(path, MAX_FILE_BYTES)?;
         let file: LevirFile = serde_json::from_str(&text).map_err(|error| {
             let error_text = shortened(&error.to_string());
             let problem =

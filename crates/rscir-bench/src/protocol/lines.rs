@@ -9,14 +9,14 @@ use rscir_core::files::{self, FileError};
 use crate::{Error, Result};
 
 /// Bytes of a file at most: the largest list there is, i-CIR's gallery of 750,000 images, has a third of it.
-pub(super) const LARGEST_FILE: u64 = 256 << 20;
+pub(super) const MAX_FILE_BYTES: u64 = 256 << 20;
 
 /// Bytes of a line, or of a csv record, at most: room for the keys of a hundred thousand relevant images.
-pub(super) const LONGEST_LINE: u64 = 4 << 20;
+pub(super) const MAX_LINE_BYTES: u64 = 4 << 20;
 
 /// Lines or records of a file at most: five times those of i-CIR's gallery. Rows of three letters would otherwise take
 /// thirty times the memory that their file takes on the disk.
-pub(super) const MOST_LINES: u64 = 4_000_000;
+pub(super) const MAX_LINES: u64 = 4_000_000;
 
 /// The lines of a file that are not empty, with their numbers from 1, without byte order marks. Ends after the first error.
 pub(super) struct TextLines<'a> {
@@ -29,10 +29,10 @@ pub(super) struct TextLines<'a> {
 /// Opens a list that is not larger than lists are, and reads no more than that if it grows.
 pub(super) fn open_list(path: &Path) -> Result<BufReader<Take<File>>> {
     let (file, bytes) = files::open_regular(path)?;
-    if bytes > LARGEST_FILE {
-        return Err(FileError::TooLarge { path: path.into(), bytes, limit: LARGEST_FILE }.into());
+    if bytes > MAX_FILE_BYTES {
+        return Err(FileError::TooLarge { path: path.into(), bytes, limit: MAX_FILE_BYTES }.into());
     }
-    Ok(BufReader::new(file.take(LARGEST_FILE)))
+    Ok(BufReader::new(file.take(MAX_FILE_BYTES)))
 }
 
 /// Reads a text line by line.
@@ -46,7 +46,7 @@ impl TextLines<'_> {
     fn line(&mut self) -> Result<Option<(u64, String)>> {
         loop {
             let mut bytes = Vec::new();
-            let mut limited = (&mut self.file).take(LONGEST_LINE + 1);
+            let mut limited = (&mut self.file).take(MAX_LINE_BYTES + 1);
             let failed = |source| Error::Io { action: "read", path: self.path.into(), source };
             let read = limited.read_until(b'\n', &mut bytes).map_err(failed)? as u64;
             if read == 0 {
@@ -54,11 +54,11 @@ impl TextLines<'_> {
             }
             self.line += 1;
             let bad = |problem| Err(Error::Line { path: self.path.into(), line: self.line, problem });
-            if read > LONGEST_LINE {
-                return bad(format!("the line has more than {LONGEST_LINE} bytes: write one row a line"));
+            if read > MAX_LINE_BYTES {
+                return bad(format!("the line has more than {MAX_LINE_BYTES} bytes: write one row a line"));
             }
-            if self.line > MOST_LINES {
-                return bad(format!("there are more than {MOST_LINES} lines: split the list"));
+            if self.line > MAX_LINES {
+                return bad(format!("there are more than {MAX_LINES} lines: split the list"));
             }
             let text = utf8(self.path, self.line, bytes)?;
             if text.contains('\0') {
@@ -100,14 +100,14 @@ pub(super) fn not_text(path: &Path, line: u64, problem: &str) -> Error {
 }
 
 /// Bytes of a field that a person may have meant; names of files have at most 255 bytes.
-const LONGEST_FIELD: usize = 4096;
+const MAX_FIELD_BYTES: usize = 4096;
 
 /// What is wrong with a field that names or describes something, if anything is.
 pub(super) fn field_problem(what: &str, field: &str) -> Option<String> {
     let problem = if field.trim().is_empty() {
         "is empty: fill it in, or delete the line"
-    } else if field.len() > LONGEST_FIELD {
-        return Some(format!("the {what} has {} characters: more than {LONGEST_FIELD}", field.len()));
+    } else if field.len() > MAX_FIELD_BYTES {
+        return Some(format!("the {what} has {} characters: more than {MAX_FIELD_BYTES}", field.len()));
     } else if field.contains(['\n', '\r']) {
         "holds a line break: write it on one line, or close a quote"
     } else if field.trim() != field {

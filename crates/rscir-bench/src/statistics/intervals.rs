@@ -1,6 +1,8 @@
+use rscir_core::MethodInfo;
+
 use super::bootstrap::{Bootstrap, Interval};
 use super::sample::Sample;
-use crate::report::{csv_cell, csv_failed, into_text, markdown_cell};
+use crate::report::text::{csv_cell, csv_failed, into_text, markdown_cell};
 use crate::{Convention, Evaluation, Result};
 
 /// Mean average precisions of methods by groups, in percent, with their confidence intervals.
@@ -19,8 +21,8 @@ pub struct Intervals {
 /// The intervals of one method.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IntervalRow {
-    /// Label of the method.
-    pub method: String,
+    /// The method.
+    pub method: MethodInfo,
     /// One per group.
     pub groups: Vec<Interval>,
     /// Of the unweighted mean over the groups that have queries.
@@ -56,7 +58,7 @@ impl Intervals {
         out += &"---:|".repeat(self.groups.len() + 1);
         out.push('\n');
         for row in &self.rows {
-            out += &format!("| {} |", markdown_cell(&row.method));
+            out += &format!("| {} |", markdown_cell(&row.method.label));
             for Interval { estimate, low, high } in row.groups.iter().chain([&row.average]) {
                 out += &format!(" {estimate:.2} [{low:.2}, {high:.2}] |");
             }
@@ -78,7 +80,7 @@ impl Intervals {
             for ((name, queries), interval) in groups.chain([(("avg", &all), &row.average)]) {
                 let [map, low, high] =
                     [interval.estimate, interval.low, interval.high].map(|value| format!("{value:.4}"));
-                let (method, name) = (csv_cell(&row.method), csv_cell(name));
+                let (method, name) = (csv_cell(&row.method.label), csv_cell(name));
                 let record = [&method, &name, &queries.to_string(), &map, &low, &high];
                 writer.write_record(record).map_err(csv_failed)?;
             }

@@ -71,7 +71,7 @@ const SCARCITY: usize = 64;
 /// the arithmetic that evaluates it. Subtracting the mean matters: vectors of one encoder share a few large
 /// coordinates, which would set the scale for all others.
 ///
-/// A pointwise fusion never falls as a similarity rises, and neither does its rounding, so the score of the bounds is
+/// A monotone fusion never falls as a similarity rises, and neither does its rounding, so the score of the bounds is
 /// no less than the row's, and that of the best bounds of a few rows no less than any of theirs. A row for which it is
 /// below the `k`th best score found so far cannot be in the answer. The true score of any other is computed at once.
 pub struct Int8Index<A> {
@@ -109,7 +109,7 @@ impl<A: Archive> Int8Index<A> {
     /// The best rows for one query: the answer of [`search_with`](crate::search_with) with
     /// [`Statistics::Moments`](crate::Statistics::Moments), to the bit.
     ///
-    /// A method that is no pointwise fusion is left to that function.
+    /// A method that is no monotone fusion is left to that function.
     ///
     /// # Errors
     /// As [`Method::score`].
@@ -133,7 +133,7 @@ impl<A: Archive> Int8Index<A> {
         queries: &[ComposedQuery],
         options: &SearchOptions<'_>,
     ) -> Result<Vec<Vec<Hit>>> {
-        let Some(fusion) = method.as_fusion().filter(|fusion| fusion.is_pointwise()) else {
+        let Some(fusion) = method.kind().fusion().filter(|fusion| fusion.is_monotone()) else {
             return search_batch(&self.archive, method, queries, options);
         };
         if !self.pays(options.k) {

@@ -15,7 +15,7 @@ const RANGE: usize = 16 * 1024;
 /// Rows that are normalised, combined and compared at once: three such blocks fit a first-level cache.
 const BLOCK: usize = 1024;
 
-/// The answers to all queries under a pointwise fusion, which is the method's.
+/// The answers to all queries under a monotone fusion, which is the method's.
 pub(super) fn rank(
     archive: &dyn Archive,
     method: (&dyn Method, &dyn Fusion),
@@ -156,7 +156,7 @@ impl<'a> ByPart<'a> {
     }
 }
 
-/// A pointwise fusion with the statistics of one query: it turns the similarities of any rows into scores.
+/// A monotone fusion with the statistics of one query: it turns the similarities of any rows into scores.
 pub(crate) struct Scorer<'a> {
     fusion: &'a dyn Fusion,
     image: ScoreStatistics,
@@ -208,7 +208,7 @@ impl<'a> Scorer<'a> {
         [value(image, modality.reads_image(), &self.image), value(text, modality.reads_text(), &self.text)]
     }
 
-    /// One score per row. As the fusion is pointwise, rows may be scored in any parts.
+    /// One score per row. As the fusion is monotone, rows may be scored in any parts.
     pub(crate) fn score(&self, similarities: ByPart<'_>, buffers: &mut Buffers, scores: &mut [f32]) {
         let ByPart { image, text } = similarities;
         buffers.image.resize(image.len(), 0.0);

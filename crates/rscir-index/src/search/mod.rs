@@ -13,7 +13,7 @@ use crate::Result;
 
 /// The `k` best rows for one query, best first: exact, under any method.
 ///
-/// A pointwise fusion (image, text, sum, product, WeiCom) reads the archive once for both parts of the query: the
+/// A monotone fusion (image, text, sum, product, WeiCom) reads the archive once for both parts of the query: the
 /// similarities are one matrix product, their statistics are taken from the lists, and normalising, combining and
 /// keeping the best happens range by range on all cores. The scores are those of [`Method::score`] to the bit. Other
 /// methods score all rows themselves.
@@ -61,8 +61,8 @@ pub fn search_batch(
     options: &SearchOptions<'_>,
 ) -> Result<Vec<Vec<Hit>>> {
     let allowed = options.allowed(archive)?;
-    match method.as_fusion() {
-        Some(fusion) if fusion.is_pointwise() => {
+    match method.kind().fusion() {
+        Some(fusion) if fusion.is_monotone() => {
             fused::rank(archive, (method, fusion), queries, options, &allowed)
         }
         _ => queries.iter().map(|query| score_all(archive, method, query, options, &allowed)).collect(),
@@ -106,13 +106,13 @@ pub(crate) fn hits(
         let part = |similarity: Option<f32>, normalized: Option<f32>| {
             similarity.map(|similarity| PartScore {
                 similarity,
-                normalized: normalized.map(|value| method.present(value)),
+                normalized: normalized.map(|value| method.display_score(value)),
             })
         };
         Hit {
             row: scored.row,
             key: archive.key(scored.row).into(),
-            score: method.present(scored.score),
+            score: method.display_score(scored.score),
             image: part(image, image_value),
             text: part(text, text_value),
         }

@@ -6,7 +6,7 @@ use rscir_core::{ComposedQuery, Embeddings, EncoderSpec, Method, UnitVector};
 use rscir_index::{Hit, MemoryArchive};
 use rscir_weicom::{ImageOnly, Product, Sum, TextOnly, WeiCom};
 
-/// The pointwise fusions that the oracle knows.
+/// The monotone fusions that the oracle knows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Composition {
     Image,

@@ -1,6 +1,8 @@
 //! The tables of a page.
 
-use super::Page;
+use rscir_core::MethodInfo;
+
+use super::HtmlReport;
 use super::html::Html;
 use crate::report::reference_lambda;
 use crate::{Bootstrap, Convention, Figures, Interval, Rounding, Table, TableRow};
@@ -11,20 +13,20 @@ const LAMBDA: f64 = 0.5;
 
 /// The method that stands for the composition unless the caller says: the WeiCom whose lambda is nearest the paper's; without
 /// one the first method that is not the image or the text alone.
-pub(super) fn default_composition(methods: &[String]) -> usize {
-    let distance = |label: &String| Some((reference_lambda(label)?.parse::<f64>().ok()? - LAMBDA).abs());
-    let weicoms = methods.iter().enumerate().filter_map(|(m, label)| distance(label).map(|d| (m, d)));
+pub(super) fn default_composition(methods: &[MethodInfo]) -> usize {
+    let distance = |method: &MethodInfo| Some((reference_lambda(method)? - LAMBDA).abs());
+    let weicoms = methods.iter().enumerate().filter_map(|(m, method)| distance(method).map(|d| (m, d)));
     let nearest = weicoms.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(m, _)| m);
-    nearest.or_else(|| methods.iter().position(|label| label != "image" && label != "text")).unwrap_or(0)
+    let composes = |method: &MethodInfo| method.family != "image" && method.family != "text";
+    nearest.or_else(|| methods.iter().position(composes)).unwrap_or(0)
 }
 
-impl Page<'_> {
+impl HtmlReport<'_> {
     /// The methods that make the curve: WeiCom by lambda, ascending. Empty if there are fewer than two.
     pub(super) fn sweep(&self) -> Vec<(f64, usize)> {
-        let lambda = |label: &String| reference_lambda(label)?.parse::<f64>().ok();
         let methods = self.evaluation.methods.iter().enumerate();
         let mut sweep: Vec<(f64, usize)> =
-            methods.filter_map(|(m, label)| lambda(label).map(|lambda| (lambda, m))).collect();
+            methods.filter_map(|(m, method)| reference_lambda(method).map(|lambda| (lambda, m))).collect();
         sweep.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         if sweep.len() < 2 { Vec::new() } else { sweep }
     }
@@ -69,7 +71,7 @@ impl Page<'_> {
         }
         html.raw("</tr></thead>\n<tbody>\n");
         for (m, row) in rows {
-            html.raw("<tr><th scope=\"row\">").text(&row.method).raw("</th>");
+            html.raw("<tr><th scope=\"row\">").text(&row.method.label).raw("</th>");
             for (column, best) in best.iter().enumerate() {
                 let map = figures(row, column).map;
                 let figure = format!("{map:.2}");
@@ -97,7 +99,7 @@ impl Page<'_> {
 
     /// How often the composition beats both of its parts: where it does not, a query may ask for one part alone.
     fn write_shortcuts(&self, html: &mut Html) {
-        let (Some(image), Some(text)) = (self.method("image"), self.method("text")) else { return };
+        let (Some(image), Some(text)) = (self.family("image"), self.family("text")) else { return };
         if [image, text].contains(&self.composition) {
             return;
         }

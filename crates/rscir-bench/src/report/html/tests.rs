@@ -48,8 +48,8 @@ impl Run {
         self.evaluation(&methods, 3)
     }
 
-    fn page<'a>(&'a self, evaluation: &'a Evaluation) -> Page<'a> {
-        Page::new(ATTACK, &self.archive, &self.queries, evaluation).unwrap().with_note(ATTACK)
+    fn page<'a>(&'a self, evaluation: &'a Evaluation) -> HtmlReport<'a> {
+        HtmlReport::new(ATTACK, &self.archive, &self.queries, evaluation).unwrap().with_note(ATTACK)
     }
 }
 
@@ -234,14 +234,14 @@ fn an_evaluation_of_something_else_is_refused() {
     let evaluation = run.sweep();
     let mut fewer = run.queries.clone();
     fewer.groups[0].queries.pop();
-    assert!(Page::new("", &run.archive, &fewer, &evaluation).is_err());
+    assert!(HtmlReport::new("", &run.archive, &fewer, &evaluation).is_err());
     let mut beyond = evaluation.clone();
     beyond.groups[0].queries[0][0].top[0].row = 4;
-    let error = Page::new("", &run.archive, &run.queries, &beyond).err().unwrap();
+    let error = HtmlReport::new("", &run.archive, &run.queries, &beyond).err().unwrap();
     assert!(matches!(error, Error::BadIndex { index: 4, len: 4, .. }));
     let mut ragged = evaluation;
     ragged.groups[0].queries[0].pop();
-    assert!(Page::new("", &run.archive, &run.queries, &ragged).is_err());
+    assert!(HtmlReport::new("", &run.archive, &run.queries, &ragged).is_err());
 }
 
 #[test]

@@ -31,7 +31,7 @@ const EXAMPLES: usize = 1;
 /// side by side, hits marked.
 ///
 /// It shows the rows that were kept ([`EvaluateOptions::top`](crate::EvaluateOptions::top)); without any it is tables alone. The
-/// composition is the WeiCom whose lambda is nearest the paper's 0.5, or what [`Page::with_composition`] chooses. Two or more WeiComs that differ in lambda
+/// composition is the WeiCom whose lambda is nearest the paper's 0.5, or what [`HtmlReport::with_composition`] chooses. Two or more WeiComs that differ in lambda
 /// alone make the curve. Of more than 14 groups the first 14 have curves and queries. The same evaluation gives the same bytes.
 ///
 /// ```
@@ -39,7 +39,7 @@ const EXAMPLES: usize = 1;
 /// # use rscir_core::{Embeddings, EncoderSpec};
 /// # use rscir_index::MemoryArchive;
 /// # use rscir_weicom::{ImageOnly, TextOnly, WeiCom};
-/// use rscir_bench::{Page, TileData};
+/// use rscir_bench::{HtmlReport, TileData};
 ///
 /// # let rows = Embeddings::normalize(2, vec![1.0, 0.0, 0.8, 0.6, 0.0, 1.0])?;
 /// # let keys = ["a.jpg", "b.jpg", "c.jpg"].map(String::from);
@@ -60,11 +60,11 @@ const EXAMPLES: usize = 1;
 /// let options = EvaluateOptions { top: 10, ..EvaluateOptions::default() };
 /// let outcome = evaluate(&archive, &queries, &vectors, &[&ImageOnly, &TextOnly, &weicom], options)?;
 /// let tiles = |key: &str| TileData::sniff(std::fs::read(key).ok()?);
-/// let html = Page::new("Density", &archive, &queries, &outcome)?.with_tiles(&tiles).to_html();
+/// let html = HtmlReport::new("Density", &archive, &queries, &outcome)?.with_tiles(&tiles).to_html();
 /// assert!(html.starts_with("<!DOCTYPE html>"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Page<'a> {
+pub struct HtmlReport<'a> {
     title: &'a str,
     note: Option<&'a str>,
     archive: &'a dyn Archive,
@@ -78,7 +78,7 @@ pub struct Page<'a> {
     composition: usize,
 }
 
-impl<'a> Page<'a> {
+impl<'a> HtmlReport<'a> {
     /// A page about `evaluation`, which is of `queries` on `archive`.
     ///
     /// # Errors
@@ -236,12 +236,17 @@ impl<'a> Page<'a> {
 
     /// Index of the method with this label.
     fn method(&self, label: &str) -> Option<usize> {
-        self.evaluation.methods.iter().position(|method| method == label)
+        self.evaluation.methods.iter().position(|method| method.label == label)
+    }
+
+    /// Index of the first method of a family.
+    fn family(&self, family: &str) -> Option<usize> {
+        self.evaluation.methods.iter().position(|method| method.family == family)
     }
 
     /// Label of the composition; empty only without methods.
     fn composition_label(&self) -> &str {
-        self.evaluation.methods.get(self.composition).map_or("", String::as_str)
+        self.evaluation.methods.get(self.composition).map_or("", |method| &method.label)
     }
 }
 

@@ -6,7 +6,7 @@ use rscir_core::Scored;
 
 use super::html::Html;
 use super::tiles::Tiles;
-use super::{GROUPS, Page};
+use super::{GROUPS, HtmlReport};
 use crate::{Query, QueryOutcome};
 
 /// A query on the page.
@@ -16,7 +16,7 @@ struct Example<'a> {
     outcomes: &'a [QueryOutcome],
 }
 
-impl Page<'_> {
+impl HtmlReport<'_> {
     pub(super) fn write_queries(&self, html: &mut Html, tiles: &mut Tiles<'_>) {
         let ranked = |outcomes: &Vec<Vec<QueryOutcome>>| outcomes.iter().flatten().any(|o| !o.top.is_empty());
         if self.examples == 0 || !self.evaluation.groups.iter().any(|group| ranked(&group.queries)) {
@@ -57,7 +57,7 @@ impl Page<'_> {
         let ap = |e: &Example<'_>, m: Option<usize>| {
             m.and_then(|m| e.outcomes.get(m)).map_or(0.0, |outcome| outcome.average_precision)
         };
-        let (image, text) = (self.method("image"), self.method("text"));
+        let (image, text) = (self.family("image"), self.family("text"));
         let composed = |e: &Example<'_>| ap(e, Some(self.composition));
         let gain = |e: &Example<'_>| composed(e) - ap(e, image).max(ap(e, text));
         // Stable: what is equal stays in the order of the queries.
@@ -87,10 +87,10 @@ impl Page<'_> {
             "</code>{} relevant</p></div>\n<div class=\"rankings\">\n",
             count(relevant.len(), "tile")
         ));
-        let methods = [self.method("image"), self.method("text"), Some(self.composition)];
+        let methods = [self.family("image"), self.family("text"), Some(self.composition)];
         let mut seen = Vec::new();
         for m in methods.into_iter().flatten() {
-            let (Some(label), Some(outcome)) = (self.evaluation.methods.get(m), example.outcomes.get(m))
+            let (Some(method), Some(outcome)) = (self.evaluation.methods.get(m), example.outcomes.get(m))
             else {
                 continue;
             };
@@ -100,7 +100,7 @@ impl Page<'_> {
             seen.push(m);
             let hits =
                 outcome.top.iter().filter(|scored| relevant.binary_search(&scored.row).is_ok()).count();
-            html.raw("<section><h4>").text(label);
+            html.raw("<section><h4>").text(&method.label);
             html.raw(&format!(
                 " <span>AP {:.1} %, {hits} of the first {} relevant</span></h4>\n<ol>",
                 100.0 * outcome.average_precision,

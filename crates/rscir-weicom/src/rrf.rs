@@ -1,49 +1,7 @@
-use std::borrow::Cow;
-
-use rscir_core::{Fusion, Modality, ScoreStatistics, Scored};
+use rscir_core::{Fusion, MethodInfo, Modality, NormalizationKey, ScoreStatistics, Scored};
 
 use crate::fusion::fusion_method;
-use crate::{Error, Normalization, Result};
-
-/// The lesser of the two normalised scores: a tile must match both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Min {
-    /// How the lists are made comparable; the CDF by default, as in WeiCom.
-    pub normalization: Normalization,
-}
-
-fusion_method!(
-    Min,
-    |m| match m.normalization {
-        Normalization::Cdf => "min".into(),
-        other => format!("min(norm={other})"),
-    },
-    present: |m, score| if m.normalization == Normalization::Cdf { 1.0 + score } else { score }
-);
-
-impl Fusion for Min {
-    fn modality(&self) -> Modality {
-        Modality::Both
-    }
-
-    fn normalization(&self) -> Cow<'static, str> {
-        self.normalization.as_str().into()
-    }
-
-    fn is_pointwise(&self) -> bool {
-        self.normalization.is_pointwise()
-    }
-
-    fn normalize(&self, similarities: &[f32], statistics: &ScoreStatistics, normalized: &mut [f32]) {
-        self.normalization.apply(similarities, statistics, normalized);
-    }
-
-    fn combine(&self, image: &[f32], text: &[f32], scores: &mut [f32]) {
-        for ((score, &i), &t) in scores.iter_mut().zip(image).zip(text) {
-            *score = i.min(t);
-        }
-    }
-}
+use crate::{Error, Result};
 
 /// Reciprocal rank fusion: the sum over both lists of `weight / (k + rank)`, ranks from 1 (Cormack, Clarke and
 /// Buettcher, *Reciprocal rank fusion outperforms Condorcet and individual rank learning methods*, SIGIR 2009).
@@ -83,11 +41,14 @@ impl Default for Rrf {
 
 fusion_method!(Rrf, |m| {
     let [image, text] = m.weights;
-    if image == text {
+    let label = if image == text {
         format!("rrf(k={})", m.k)
     } else {
         format!("rrf(k={},image={image},text={text})", m.k)
-    }
+    };
+    let numbers = [("k", m.k), ("image", image), ("text", text)];
+    let info = MethodInfo::new("rrf").labeled(label);
+    numbers.into_iter().fold(info, |info, (name, value)| info.parameter(name, f64::from(value)))
 });
 
 impl Fusion for Rrf {
@@ -95,11 +56,11 @@ impl Fusion for Rrf {
         Modality::Both
     }
 
-    fn normalization(&self) -> Cow<'static, str> {
-        format!("reciprocal rank(k={})", self.k).into()
+    fn normalization(&self) -> NormalizationKey {
+        NormalizationKey::of::<Self>().with(f64::from(self.k))
     }
 
-    fn is_pointwise(&self) -> bool {
+    fn is_monotone(&self) -> bool {
         false
     }
 
@@ -114,40 +75,6 @@ impl Fusion for Rrf {
 
     fn combine(&self, image: &[f32], text: &[f32], scores: &mut [f32]) {
         rscir_kernels::weighted_sum(image, text, self.weights, scores);
-    }
-}
-
-/// Distribution-based score fusion: each list maps `mean - 3 deviation .. mean + 3 deviation` to 0..1, unclamped, and the
-/// two are added; a list without spread gives 0.5 (M. Mazzeschi, *Distribution-Based Score Fusion*, 2023).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Dbsf;
-
-fusion_method!(Dbsf, |_m| "dbsf".into());
-
-impl Fusion for Dbsf {
-    fn modality(&self) -> Modality {
-        Modality::Both
-    }
-
-    fn normalization(&self) -> Cow<'static, str> {
-        "dbsf".into()
-    }
-
-    fn is_pointwise(&self) -> bool {
-        true
-    }
-
-    fn normalize(&self, similarities: &[f32], statistics: &ScoreStatistics, normalized: &mut [f32]) {
-        for (v, &s) in normalized.iter_mut().zip(similarities) {
-            // (s - (mean - 3 deviation)) / (6 deviation) = z / 6 + 1/2, and z is 0 without spread.
-            *v = (statistics.z_score(s) / 6.0 + 0.5) as f32;
-        }
-    }
-
-    fn combine(&self, image: &[f32], text: &[f32], scores: &mut [f32]) {
-        for ((score, i), t) in scores.iter_mut().zip(image).zip(text) {
-            *score = i + t;
-        }
     }
 }
 
@@ -169,17 +96,5 @@ mod tests {
         }
         assert!(Rrf::new(0.0, 1.0, 1.0).is_err());
         assert!(Rrf::new(60.0, -1.0, 1.0).is_err());
-    }
-
-    #[test]
-    fn dbsf_maps_three_deviations_to_the_unit_interval() {
-        let statistics = ScoreStatistics { count: 9, mean: 0.2, deviation: 0.1 };
-        let mut out = [0.0; 3];
-        Dbsf.normalize(&[-0.1, 0.2, 0.5], &statistics, &mut out);
-        for (got, want) in out.iter().zip([0.0, 0.5, 1.0]) {
-            assert!((got - want).abs() < 1e-6);
-        }
-        Dbsf.normalize(&[0.2; 3], &ScoreStatistics { deviation: 0.0, ..statistics }, &mut out);
-        assert_eq!(out, [0.5; 3]);
     }
 }

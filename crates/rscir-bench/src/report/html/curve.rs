@@ -1,17 +1,17 @@
 //! The curve of mean average precision over lambda, one line per group.
 
 use super::html::Html;
-use super::{GROUPS, Page};
+use super::{GROUPS, HtmlReport};
 use crate::{Rounding, Table};
 
 /// The plot's frame within the picture, in its units: left, top, right, bottom.
 const FRAME: [f64; 4] = [60.0, 12.0, 700.0, 340.0];
 /// Size of the picture.
 const SIZE: [f64; 2] = [720.0, 396.0];
-/// Lines of other colour; the next ones begin again, dashed. Colours stand in the style sheet.
-const COLOURS: usize = 7;
+/// Lines of other color; the next ones begin again, dashed. Colors stand in the style sheet.
+const COLORS: usize = 7;
 
-impl Page<'_> {
+impl HtmlReport<'_> {
     pub(super) fn write_curve(&self, html: &mut Html) {
         let sweep = self.sweep();
         if sweep.is_empty() {
@@ -55,8 +55,8 @@ fn class(i: usize, of: usize) -> String {
     if i + 1 == of {
         return "line mean".into();
     }
-    let dashed = if i / COLOURS % 2 == 1 { " dashed" } else { "" };
-    format!("line c{}{dashed}", i % COLOURS)
+    let dashed = if i / COLORS % 2 == 1 { " dashed" } else { "" };
+    format!("line c{}{dashed}", i % COLORS)
 }
 
 /// The best point; of equals the first.
@@ -130,7 +130,7 @@ fn write_plot(html: &mut Html, lines: &[(&str, Vec<(f64, f64)>)]) {
     html.raw("</svg>\n");
 }
 
-/// The mark of line `i`: its form tells lines apart without their colour.
+/// The mark of line `i`: its form tells lines apart without their color.
 fn mark(html: &mut Html, i: usize, x: f64, y: f64, size: f64) {
     let s = size;
     let path = match i % 5 {

@@ -120,7 +120,7 @@ proptest! {
             (Product::default(), Rrf::default(), Dbsf, Min::default(), Slerp::default());
         let mut methods: Vec<&dyn Method> = vec![&ImageOnly, &TextOnly, &Sum, &slerp, &product, &rrf, &dbsf, &min];
         methods.extend(weicoms.iter().map(|m| m as &dyn Method));
-        prop_assert!(methods[3].as_composition().is_some(), "one method that makes a vector of the query");
+        prop_assert!(methods[3].kind().composition().is_some(), "one method that makes a vector of the query");
 
         let options = EvaluateOptions { exclude_query, ..EvaluateOptions::default() };
         let run = || evaluate(&archive, &queries, &vectors, &methods, options).unwrap();

@@ -1,0 +1,124 @@
+use std::fmt;
+
+use rscir_core::{
+    Archive, ComposedQuery, Error as CoreError, Fusion, Modality, Queries, Result as CoreResult, fuse_lists,
+};
+
+use crate::{Error, Result};
+
+/// Two archives of the same images by two encoders: images are asked for in the one, texts in the other.
+///
+/// A fusion normalizes each similarity list by itself, so the two may come from encoders that share nothing: images by a
+/// model that knows textures, texts by one that knows words. Rows are matched by key; scores are in the order of the
+/// images' archive.
+///
+/// ```
+/// use rscir_core::{ComposedQuery, Embeddings, EncoderSpec, UnitVector, top_k};
+/// use rscir_index::MemoryArchive;
+/// use rscir_weicom::{TwoArchives, WeiCom};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let keys = |keys: [&str; 3]| keys.map(String::from).to_vec();
+/// let rows = Embeddings::normalize(2, vec![1.0, 0.0, 0.8, 0.6, 0.0, 1.0])?;
+/// let by_image = MemoryArchive::new(EncoderSpec::unknown(2), keys(["a", "b", "c"]), rows)?;
+/// let rows = Embeddings::normalize(3, vec![0.0, 1.0, 0.0, 0.0, 0.9, 0.1, 1.0, 0.0, 0.0])?;
+/// let by_text = MemoryArchive::new(EncoderSpec::unknown(3), keys(["c", "b", "a"]), rows)?;
+///
+/// let both = TwoArchives::new(&by_image, &by_text)?;
+/// let image = ComposedQuery::new(EncoderSpec::unknown(2)).with_image(UnitVector::normalize(vec![1.0, 0.1])?)?;
+/// let text = ComposedQuery::new(EncoderSpec::unknown(3)).with_text(UnitVector::normalize(vec![0.0, 1.0, 0.0])?)?;
+/// let scores = both.score(&WeiCom::new(0.5)?, &image, &text)?;
+/// assert_eq!(both.key(top_k(&scores, 1)[0].row), "b");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct TwoArchives<'a> {
+    images: &'a dyn Archive,
+    texts: &'a dyn Archive,
+    /// For each row of `images`, the row of `texts` with its key.
+    rows: Vec<usize>,
+}
+
+impl<'a> TwoArchives<'a> {
+    /// Matches the rows of the archive that images are asked for in with those of the one that texts are asked for in.
+    ///
+    /// # Errors
+    /// [`Error::DifferentKeys`] if one has a key that the other lacks.
+    pub fn new(images: &'a dyn Archive, texts: &'a dyn Archive) -> Result<Self> {
+        let lacking = |key: &str, part| Error::DifferentKeys { key: key.into(), part };
+        let row_of = |row: usize| {
+            let key = images.key(row);
+            texts.find(key).ok_or_else(|| lacking(key, "texts"))
+        };
+        let rows = (0..images.len()).map(row_of).collect::<Result<Vec<_>>>()?;
+        if texts.len() != images.len() {
+            let alone = (0..texts.len()).map(|row| texts.key(row)).find(|key| images.find(key).is_none());
+            return Err(lacking(alone.unwrap_or_default(), "images"));
+        }
+        Ok(Self { images, texts, rows })
+    }
+
+    /// Returns the number of rows.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Returns `true` without rows.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Returns the key of a row.
+    ///
+    /// # Panics
+    /// If `row` is not below [`TwoArchives::len`], as a slice does.
+    pub fn key(&self, row: usize) -> &str {
+        self.images.key(row)
+    }
+
+    /// Scores every row by a fusion: similarities to the image of the query `image`, which the images' encoder made, and to
+    /// the text of the query `text`, which the texts' encoder made.
+    ///
+    /// # Errors
+    /// [`CoreError::MissingPart`] if a query lacks its part; [`CoreError::Spec`] if a query and its archive come from
+    /// different encoders; the archives'.
+    pub fn score(
+        &self,
+        fusion: &dyn Fusion,
+        image: &ComposedQuery,
+        text: &ComposedQuery,
+    ) -> CoreResult<Vec<f32>> {
+        let label = fusion.label();
+        let modality = fusion.modality();
+        let (mut images, mut texts) = (Vec::new(), Vec::new());
+        if modality != Modality::Text {
+            self.images.spec().check(image.spec())?;
+            images = similarities(self.images, image.require_image(&label)?)?;
+        }
+        if modality != Modality::Image {
+            self.texts.spec().check(text.spec())?;
+            let list = similarities(self.texts, text.require_text(&label)?)?;
+            texts = self.rows.iter().map(|&row| list.get(row).copied().unwrap_or_default()).collect();
+        }
+        let mut scores = vec![0.0; self.len()];
+        fuse_lists(fusion, &images, &texts, &mut scores)?;
+        Ok(scores)
+    }
+}
+
+fn similarities(archive: &dyn Archive, vector: &[f32]) -> Result<Vec<f32>, CoreError> {
+    let mut list = vec![0.0; archive.len()];
+    archive.similarities(Queries::new(archive.dim(), vector)?, &mut list)?;
+    Ok(list)
+}
+
+impl fmt::Debug for TwoArchives<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TwoArchives")
+            .field("rows", &self.len())
+            .field("images", self.images.spec())
+            .field("texts", self.texts.spec())
+            .finish()
+    }
+}
