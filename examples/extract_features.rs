@@ -181,7 +181,7 @@ fn encode_images(
 /// Adds to an error what this program can be told to do about it.
 fn with_advice(error: rscir::Error) -> anyhow::Error {
     match error {
-        rscir::Error::Encoders(other @ rscir::encoders::Error::OtherRoot { .. }) => {
+        rscir::Error::Images(other @ rscir::images::Error::OtherRoot { .. }) => {
             anyhow::anyhow!("{other}. Nothing was encoded; --replace replaces the rows")
         }
         other => other.into(),
@@ -262,7 +262,7 @@ fn export_from_memory(
     let path =
         cli.export.as_deref().context("say where the features go: --archive DIR.rscir, or --export FILE")?;
     let mut sink = rscir::index::MemorySink::new(encoder.spec().clone());
-    let report = rscir::encoders::ingest(images, encoder, &mut sink, options, &mut |f| failures.add(&f))?;
+    let report = rscir::images::ingest(images, encoder, &mut sink, options, &mut |f| failures.add(&f))?;
     anyhow::ensure!(!report.stopped, "stopped: without --archive nothing is kept");
     common::notes::say_odd(&report);
     export(&sink.into_archive()?, images, labels, path)?;

@@ -52,7 +52,7 @@ fn archive(encoder: &ClipEncoder, batch: usize) -> MemoryArchive {
     options.batch = batch;
     let images = ImageList::new(folder, keys);
     let report =
-        rscir::encoders::ingest(&images, encoder, &mut sink, &options, &mut |f| panic!("{f}")).unwrap();
+        rscir::images::ingest(&images, encoder, &mut sink, &options, &mut |f| panic!("{f}")).unwrap();
     assert_eq!(report.encoded, 630);
     sink.into_archive().unwrap()
 }

@@ -1,7 +1,8 @@
 //! What to type about an error: the libraries speak of files and values, a program knows its options.
 
 use rscir::bench;
-use rscir::encoders::{Error as EncoderError, Remedy};
+use rscir::encoders::Error as EncoderError;
+use rscir::images::{Error as ImagesError, Remedy};
 use rscir::index::Error as IndexError;
 
 /// Advice on an error, if there is any.
@@ -11,14 +12,19 @@ pub fn of(error: &anyhow::Error) -> Option<String> {
             return of_library(error);
         }
         let encoder = cause.downcast_ref::<EncoderError>().and_then(of_encoder);
+        let images = || cause.downcast_ref::<ImagesError>().and_then(of_images);
         let index = || cause.downcast_ref::<IndexError>().and_then(of_index);
-        encoder.or_else(|| cause.downcast_ref::<bench::Error>().and_then(of_bench)).or_else(index)
+        encoder
+            .or_else(images)
+            .or_else(|| cause.downcast_ref::<bench::Error>().and_then(of_bench))
+            .or_else(index)
     })
 }
 
 fn of_library(error: &rscir::Error) -> Option<String> {
     match error {
         rscir::Error::Encoders(error) => of_encoder(error),
+        rscir::Error::Images(error) => of_images(error),
         rscir::Error::Bench(error) => of_bench(error),
         rscir::Error::Index(error) => of_index(error),
         _ => None,
@@ -46,13 +52,20 @@ pub fn of_remedy(remedy: Remedy) -> Option<String> {
 
 fn of_encoder(error: &EncoderError) -> Option<String> {
     Some(match error {
-        EncoderError::Image { source, .. } => return of_encoder(source),
-        EncoderError::Pixels(problem) => return problem.remedy().and_then(of_remedy),
+        EncoderError::Images(error) => return of_images(error),
         EncoderError::NotDownloaded { .. } | EncoderError::NotPublished { .. } => {
             "give the weights' file: --checkpoint FILE".into()
         }
         _ => return None,
     })
+}
+
+fn of_images(error: &ImagesError) -> Option<String> {
+    match error {
+        ImagesError::Image { source, .. } => of_images(source),
+        ImagesError::Pixels(problem) => problem.remedy().and_then(of_remedy),
+        _ => None,
+    }
 }
 
 fn of_bench(error: &bench::Error) -> Option<String> {

@@ -111,7 +111,7 @@ impl ModelArgs {
         options.batch = self.batch.into();
         options.progress = bars;
         let mut sink = MemorySink::new(encoder.spec().clone());
-        let report = rscir::encoders::ingest(images, encoder, &mut sink, &options, &mut |failure| {
+        let report = rscir::images::ingest(images, encoder, &mut sink, &options, &mut |failure| {
             bars.suspend(|| note!("failed: {}", shown(&failure)));
         })?;
         if report.failed > 0 && sink.is_empty() {

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rscir_encoders::{DecodeOptions, Stretch, decode};
+use rscir_images::{DecodeOptions, Stretch, decode};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut options = DecodeOptions::default();

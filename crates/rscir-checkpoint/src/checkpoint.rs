@@ -174,8 +174,8 @@ impl Checkpoint {
                 path: self.path.clone(),
                 tensor: name.into(),
                 dtype: tensor.dtype,
-                expected: shape.to_vec(),
-                got: tensor.shape.clone(),
+                expected: shape.into(),
+                got: tensor.shape.clone().into(),
             });
         }
         if let ([view], Dtype::F32) = (&tensor.parts[..], tensor.dtype)

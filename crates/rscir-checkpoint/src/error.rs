@@ -165,9 +165,9 @@ pub enum Error {
         /// Its element type.
         dtype: Dtype,
         /// The shape that the model needs.
-        expected: Vec<usize>,
+        expected: Box<[usize]>,
         /// The shape in the file.
-        got: Vec<usize>,
+        got: Box<[usize]>,
     },
     /// A checkpoint that does not fit the architecture: every problem at once.
     #[error("{} does not fit the architecture, nothing was loaded; is the configuration the one of this file?{}{}", path.display(), prefixed(prefix.as_deref()), TensorProblem::lines(problems))]

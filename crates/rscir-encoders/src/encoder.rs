@@ -6,6 +6,7 @@ use rscir_core::{
     ComposedQuery, Embeddings, EncoderSpec, ImageEncoder, InjectedPrompt, PixelBatch, Precision, Progress,
     RgbView, Silent, TextEncoder,
 };
+use rscir_images::decode_file;
 
 use crate::clip::config::{ClipConfig, TokenizerConfig, VisionConfig, refuse};
 use crate::clip::cuda::Kernels;
@@ -16,7 +17,7 @@ use crate::clip::read::ModelFile;
 use crate::clip::towers::{Prompt, Towers};
 use crate::device::{Device, Found};
 use crate::registry::{HubFile, Model};
-use crate::{DecodeOptions, Error, Preprocessing, Preprocessor, Result, Tokenizer, decode, hub, reading};
+use crate::{DecodeOptions, Error, Preprocessing, Preprocessor, Result, Tokenizer, hub};
 
 /// A dual encoder of the CLIP family: images and texts into one space.
 ///
@@ -107,8 +108,8 @@ impl ClipEncoder {
     /// A composed query: the image in this file, and the text.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::File`] if the image cannot be read: a pipe or a device is not. [`Error::Image`] with the
-    /// path if it cannot be decoded.
+    /// [`Error::Io`] or [`Error::File`] if the image cannot be read: a pipe or a device is not. [`Error::Images`] with
+    /// the path if it cannot be decoded.
     pub fn compose(&self, image: impl AsRef<Path>, text: &str) -> Result<ComposedQuery> {
         self.query(Some(image.as_ref()), Some(text))
     }
@@ -131,9 +132,7 @@ impl ClipEncoder {
     }
 
     fn encode_file(&self, path: &Path) -> Result<Embeddings> {
-        let bytes = reading::read(path, self.decode.max_bytes)?;
-        let image = decode(&bytes, &self.decode)
-            .map_err(|source| Error::Image { path: path.into(), source: Box::new(source) })?;
+        let image = decode_file(path, &self.decode)?;
         Ok(self.encode_image(RgbView::new(image.width, image.height, &image.data)?)?)
     }
 

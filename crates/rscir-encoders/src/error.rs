@@ -130,52 +130,9 @@ pub enum Error {
         expected: &'static str,
     },
 
-    /// The image in a file cannot be decoded.
-    #[error("cannot decode {path}", path = path.display())]
-    Image {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: Box<Error>,
-    },
-    /// An ingest decodes otherwise than its encoder's spec records.
-    #[error(
-        "the encoder's spec has the decoding {expected:?}, the ingest's options are {got:?}: both must be the same"
-    )]
-    Decoding {
-        /// What the options of the ingest come to.
-        got: String,
-        /// What the encoder's spec says.
-        expected: String,
-    },
-    /// An image cannot be decoded.
+    /// An image cannot be decoded, or images cannot be ingested.
     #[error(transparent)]
-    Pixels(Box<crate::ImageProblem>),
-    /// Images would replace rows that are of files in another folder.
-    #[error(
-        "{given} has other files for {rows} rows of files in {root}, such as {key:?}: ingest it into an archive of its own, or \
-         allow the ingest to replace rows",
-        root = root.display(),
-        given = given.display()
-    )]
-    OtherRoot {
-        /// The key of the first of these rows, in the order of the list.
-        key: String,
-        /// The folder that its file is in.
-        root: PathBuf,
-        /// The folder that is ingested.
-        given: PathBuf,
-        /// How many rows would be replaced.
-        rows: usize,
-    },
-    /// More images failed than the ingest was told to bear.
-    #[error(
-        "more than {limit} images failed, and the ingest gave up: what was committed stays; look at the reported failures"
-    )]
-    TooManyFailures {
-        /// How many may fail.
-        limit: usize,
-    },
+    Images(rscir_images::Error),
     /// Vectors that are none, such as those of a damaged model.
     #[error(transparent)]
     Core(#[from] rscir_core::Error),
@@ -186,3 +143,17 @@ pub enum Error {
 
 /// [`std::result::Result`] with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<rscir_images::Error> for Error {
+    /// Takes what this crate has a variant for as that, so that a file is told of in one way whoever reads it.
+    fn from(error: rscir_images::Error) -> Self {
+        use rscir_images::Error as Images;
+        match error {
+            Images::Io { path, source } => Self::Io { path, source },
+            Images::File(error) => Self::File(error),
+            Images::ConfigValue { key, got, expected } => Self::ConfigValue { key, got, expected },
+            Images::Core(error) => Self::Core(error),
+            error => Self::Images(error),
+        }
+    }
+}

@@ -5,9 +5,6 @@ mod device;
 mod encoder;
 mod error;
 mod hub;
-mod images;
-mod pipeline;
-mod preprocess;
 mod reading;
 mod registry;
 mod templates;
@@ -18,16 +15,15 @@ pub use clip::dofa::Wavelengths;
 pub use device::Device;
 pub use encoder::{ClipEncoder, ClipEncoderBuilder};
 pub use error::{Error, Result};
-pub use images::{
-    DecodeOptions, ImageProblem, Oddities, Remedy, RgbImage, Stretch, decode, decode_with_oddities,
-};
-pub use pipeline::{
-    ChangeDetection, Failure, IMAGE_EXTENSIONS, ImageList, IngestOptions, IngestReport, LeftOut, NotPruned,
-    Noticed, OddImages, Stage, ingest, real_folder,
-};
-pub use preprocess::{Interpolation, Preprocessing, Preprocessor, ResizeMode};
 pub use registry::{HubFile, Model, models};
 pub use rscir_checkpoint as checkpoint;
 pub use rscir_checkpoint::{Checkpoint, Dtype, Format, Loader, Resized, TensorProblem};
+pub use rscir_images as images;
+pub use rscir_images::{
+    ChangeDetection, DecodeOptions, Failure, IMAGE_EXTENSIONS, ImageList, ImageProblem, IngestOptions,
+    IngestReport, Interpolation, LeftOut, NotPruned, Noticed, OddImages, Oddities, Preprocessing,
+    Preprocessor, Remedy, ResizeMode, RgbImage, Stage, Stretch, decode, decode_with_oddities, ingest,
+    real_folder,
+};
 pub use templates::{AERIAL_SCENES, SATELLITE_IMAGE, encode_with_templates};
 pub use tokenizer::Tokenizer;

@@ -5,9 +5,9 @@ use crate::clip::config::{
     VisionConfig, VitConfig, VitNames, VitPool,
 };
 use crate::clip::dofa::Wavelengths;
-use crate::preprocess::Preprocessing;
 use crate::tokenizer::Cleaning;
 use crate::{Error, Result};
+use rscir_images::Preprocessing;
 
 /// A model that can be had by name: everything that decides its vectors but the weights themselves.
 #[derive(Debug, Clone, Copy)]

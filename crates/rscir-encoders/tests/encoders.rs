@@ -137,16 +137,16 @@ fn vectors_equal_the_reference() {
 }
 
 /// The full-size golden models, which are not in the repository:
-/// `RSCIR_GOLDEN_DIR=... cargo test --release -p rscir-encoders --test encoders -- --ignored`
+/// `RSCIR_GOLDEN=... cargo test --release -p rscir-encoders --test encoders -- --ignored`
 #[test]
-#[ignore = "needs RSCIR_GOLDEN_DIR"]
+#[ignore = "needs RSCIR_GOLDEN"]
 fn vectors_equal_the_reference_on_the_originals() {
     #[derive(serde::Deserialize)]
     struct Index {
         texts: Vec<String>,
         token_ids: Vec<Vec<u32>>,
     }
-    let folder = PathBuf::from(std::env::var_os("RSCIR_GOLDEN_DIR").unwrap()).join("encoders");
+    let folder = PathBuf::from(std::env::var_os("RSCIR_GOLDEN").unwrap()).join("encoders");
     let index: Index = serde_json::from_slice(&fs::read(folder.join("index.json")).unwrap()).unwrap();
     let tokenizer = Tokenizer::clip(77).unwrap();
     for (text, expected) in index.texts.iter().zip(&index.token_ids) {

@@ -7,10 +7,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// A value or a shape, or an implementor of a trait.
     #[error(transparent)]
-    Core(#[from] rscir_core::Error),
-    /// A model or an image.
+    Core(rscir_core::Error),
+    /// A model.
     #[error(transparent)]
     Encoders(rscir_encoders::Error),
+    /// An image, or an ingest.
+    #[error(transparent)]
+    Images(rscir_images::Error),
     /// A checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] rscir_checkpoint::Error),
@@ -30,7 +33,34 @@ impl From<rscir_encoders::Error> for Error {
     fn from(error: rscir_encoders::Error) -> Self {
         match error {
             rscir_encoders::Error::Checkpoint(error) => Self::Checkpoint(error),
+            rscir_encoders::Error::Images(error) => error.into(),
+            rscir_encoders::Error::Core(error) => error.into(),
             error => Self::Encoders(error),
+        }
+    }
+}
+
+impl From<rscir_images::Error> for Error {
+    /// Takes an error that another crate of ours handed through a trait for that crate's.
+    fn from(error: rscir_images::Error) -> Self {
+        match error {
+            rscir_images::Error::Core(error) => error.into(),
+            error => Self::Images(error),
+        }
+    }
+}
+
+impl From<rscir_core::Error> for Error {
+    /// Takes an error that a sink or an encoder of ours handed through a trait for its crate's: a full disk is the index's.
+    fn from(error: rscir_core::Error) -> Self {
+        let rscir_core::Error::Source { during, source } = error else { return Self::Core(error) };
+        let source = match source.downcast::<rscir_index::Error>() {
+            Ok(error) => return Self::Index(*error),
+            Err(source) => source,
+        };
+        match source.downcast::<rscir_encoders::Error>() {
+            Ok(error) => (*error).into(),
+            Err(source) => Self::Core(rscir_core::Error::Source { during, source }),
         }
     }
 }

@@ -11,6 +11,7 @@ pub use rscir_core as core;
 pub use rscir_core::{Precision, Progress};
 pub use rscir_encoders as encoders;
 pub use rscir_encoders::models;
+pub use rscir_images as images;
 pub use rscir_index as index;
 pub use rscir_index::{Hit, import_vectors};
 pub use rscir_weicom as weicom;
@@ -25,7 +26,8 @@ pub mod prelude {
         Archive, ComposedQuery, EmbeddingSink, Embeddings, EncoderSpec, Fingerprint, ImageEncoder, Method,
         Precision, Progress, SinkRow, TextEncoder, UnitVector,
     };
-    pub use rscir_encoders::{ClipEncoder, Device, ImageList, IngestOptions};
+    pub use rscir_encoders::{ClipEncoder, Device};
+    pub use rscir_images::{ImageList, IngestOptions};
     pub use rscir_index::{
         ArchiveWriter, Columns, DiskArchive, Features, Filter, Hit, ImportOptions, Int8Index, MemoryArchive,
         RowOrder, SearchOptions, Searcher, ShardedArchive, import_vectors, repair, search_batch, search_with,

@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use rscir_core::{EmbeddingSink, Embeddings, Fingerprint, SinkRow};
-use rscir_encoders::{ImageList, IngestReport, NotPruned, real_folder};
+use rscir_images::{ImageList, IngestReport, NotPruned, real_folder};
 use rscir_index::ArchiveWriter;
 
 use crate::Result;

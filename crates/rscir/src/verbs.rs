@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use rscir_core::{Archive, ComposedQuery, ImageEncoder, Method, Precision};
-use rscir_encoders::{Failure, ImageList, IngestOptions, IngestReport};
+use rscir_images::{Failure, ImageList, IngestOptions, IngestReport};
 use rscir_index::{ArchiveWriter, Compaction, DiskArchive, Hit, RowOrder};
 
 use crate::roots::Roots;
@@ -73,7 +73,7 @@ pub fn ingest_with(
     let mut from_roots = options.clone();
     from_roots.roots = &roots.known;
     let mut report =
-        rscir_encoders::ingest(images, encoder, &mut roots.sink(&mut writer), &from_roots, on_failure)?;
+        rscir_images::ingest(images, encoder, &mut roots.sink(&mut writer), &from_roots, on_failure)?;
     roots.finish(images, &mut writer, &mut report, options.prune)?;
     if images.keys().is_sorted() {
         writer.set_order(RowOrder::Key)?;

@@ -8,10 +8,10 @@ use crate::{Error, Result};
 /// a line can be parsed.
 ///
 /// ```
-/// # use rscir_encoders::{DecodeOptions, Stretch};
+/// # use rscir_images::{DecodeOptions, Stretch};
 /// let options: DecodeOptions = "bands=[3, 2, 1] stretch=percentile(2, 98)".parse()?;
 /// assert_eq!((options.bands, options.stretch), (Some([3, 2, 1]), Stretch::Percentile(2.0, 98.0)));
-/// # Ok::<(), rscir_encoders::Error>(())
+/// # Ok::<(), rscir_images::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-use crate::images::Oddities;
+use crate::decode::Oddities;
 
 /// Keys that a [`Noticed`] keeps: enough to look at some of the images.
 const MOST_FIRST: usize = 3;

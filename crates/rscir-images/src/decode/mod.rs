@@ -6,6 +6,7 @@
 //! 16-bit colour keeps its high byte and 16-bit gray is clipped at 255. Of an animation or a file of several images the
 //! first counts.
 
+mod file;
 mod header;
 mod oddities;
 mod options;
@@ -23,6 +24,7 @@ use ::image::metadata::Orientation;
 use ::image::{ColorType, ImageDecoder, Limits};
 
 use crate::Result;
+pub use file::decode_file;
 use header::Format;
 pub use oddities::Oddities;
 pub use options::{DecodeOptions, Stretch};

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use rscir_core::RgbView;
-use rscir_encoders::{Interpolation, Preprocessing, Preprocessor, ResizeMode};
+use rscir_images::{Interpolation, Preprocessing, Preprocessor, ResizeMode};
 use sha2::{Digest, Sha256};
 
 /// The noise of tests/python/preprocess_data.py.

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rscir_encoders::{DecodeOptions, Error, RgbImage, Stretch, decode};
+use rscir_images::{DecodeOptions, Error, RgbImage, Stretch, decode};
 
 mod damage;
 #[path = "../../rscir-checkpoint/tests/measured/mod.rs"]

@@ -1,7 +1,7 @@
 //! The first directory of a TIFF or BigTIFF file (TIFF 6.0, section 2).
 
 use super::damaged;
-use crate::images::ImageProblem;
+use crate::decode::ImageProblem;
 
 /// Tags that are read (TIFF 6.0, part 1 and 2).
 pub(super) mod tag {

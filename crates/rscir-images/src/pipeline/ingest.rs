@@ -13,7 +13,7 @@ use rscir_core::{EmbeddingSink, Fingerprint, ImageEncoder, PixelBatch, Progress,
 
 use super::window::Window;
 use super::{ChangeDetection, ImageList, OddImages, roots};
-use crate::images::{DecodeOptions, Oddities, Remedy, decode_with_oddities};
+use crate::decode::{DecodeOptions, Oddities, Remedy, decode_with_oddities};
 use crate::{Error, Result};
 
 /// Where an image failed.

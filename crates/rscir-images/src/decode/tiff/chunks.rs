@@ -7,8 +7,8 @@ use half::f16;
 use super::compression::Compression;
 use super::directory::{Directory, tag};
 use super::{damaged, unsupported};
-use crate::images::ImageProblem;
-use crate::images::raster::{Samples, unpack};
+use crate::decode::ImageProblem;
+use crate::decode::raster::{Samples, unpack};
 
 /// Offset and length of a strip or tile that GDAL left out of the file.
 const SPARSE: (u64, u64) = (0, 0);

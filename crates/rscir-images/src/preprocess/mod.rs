@@ -24,7 +24,7 @@ type Known = ((usize, usize), Arc<Plan>);
 ///
 /// ```
 /// use rscir_core::RgbView;
-/// use rscir_encoders::{Preprocessing, Preprocessor};
+/// use rscir_images::{Preprocessing, Preprocessor};
 ///
 /// let preprocessor = Preprocessor::new(Preprocessing::openai(224))?;
 /// let tile = vec![90; 256 * 256 * 3];

@@ -8,8 +8,8 @@ use weezl::{BitOrder, LzwStatus, decode::Decoder as LzwDecoder};
 
 use super::directory::{Directory, tag};
 use super::{damaged, photometric, unsupported};
-use crate::images::ImageProblem;
-use crate::images::png::DEFLATE_RATIO;
+use crate::decode::ImageProblem;
+use crate::decode::png::DEFLATE_RATIO;
 
 /// How a file's samples are compressed (TIFF 6.0, sections 3, 9, 13, 22, and Adobe's technical notes for 8 and 7).
 #[derive(Debug, Clone, PartialEq)]

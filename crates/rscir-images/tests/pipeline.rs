@@ -12,7 +12,7 @@ use rscir_core::{
     EmbeddingSink, Embeddings, EncoderSpec, Error as CoreError, Fingerprint, ImageEncoder, PixelBatch,
     Result, RgbView, SinkRow,
 };
-use rscir_encoders::{
+use rscir_images::{
     ChangeDetection, DecodeOptions, Error, Failure, ImageList, IngestOptions, IngestReport, NotPruned, Stage,
     ingest, real_folder,
 };
@@ -149,7 +149,7 @@ fn run(
     encoder: &Fake,
     sink: &mut Sink<'_>,
     options: &IngestOptions<'_>,
-) -> (rscir_encoders::Result<IngestReport>, Vec<Failure>) {
+) -> (rscir_images::Result<IngestReport>, Vec<Failure>) {
     let mut failures = Vec::new();
     let images = ImageList::collect(folder).unwrap();
     let result = ingest(&images, encoder, sink, options, &mut |failure| failures.push(failure));

@@ -1,0 +1,118 @@
+//! How files become images is the encoder's: its spec says it, an ingest and a query do it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rscir_core::{EmbeddingSink, Embeddings, Fingerprint, SinkRow};
+use rscir_encoders::{ClipEncoder, DecodeOptions, Error, ImageList, IngestOptions, Stretch, ingest};
+use rscir_images::Error as ImagesError;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../rscir-images/tests/data/images")
+}
+
+/// Takes nothing.
+struct NoSink;
+
+/// Keeps the rows by their keys.
+#[derive(Default)]
+struct Rows(BTreeMap<String, Vec<f32>>);
+
+impl EmbeddingSink for Rows {
+    fn fingerprint(&self, _: &str) -> Option<Fingerprint> {
+        None
+    }
+
+    fn commit(&mut self, keys: &[SinkRow<'_>], rows: &Embeddings) -> rscir_core::Result<()> {
+        let keys = keys.iter().map(|row| row.key.to_owned());
+        self.0.extend(keys.zip(rows.rows().map(<[f32]>::to_vec)));
+        Ok(())
+    }
+}
+
+impl EmbeddingSink for NoSink {
+    fn fingerprint(&self, _: &str) -> Option<Fingerprint> {
+        None
+    }
+
+    fn commit(&mut self, _: &[SinkRow<'_>], _: &Embeddings) -> rscir_core::Result<()> {
+        panic!("a row was committed")
+    }
+}
+
+#[test]
+fn what_decides_the_pixels_is_part_of_the_spec() {
+    let mut options = DecodeOptions::default();
+    options.max_pixels = 7;
+    assert_eq!(options.to_string(), "");
+    options = DecodeOptions::default();
+    options.bands = Some([3, 2, 1]);
+    options.stretch = Stretch::Percentile(2.0, 98.5);
+    options.apply_orientation = true;
+    assert_eq!(options.to_string(), "bands=[3, 2, 1] stretch=percentile(2, 98.5) orientation=exif");
+
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/encoders/vit_gelu");
+    let plain = ClipEncoder::from_folder(&model).build().unwrap();
+    let other = ClipEncoder::from_folder(&model).decode(options.clone()).build().unwrap();
+    assert_eq!(plain.spec().check(other.spec()).unwrap_err().field, "decoding");
+
+    let images = ImageList::collect(folder().join("kinds")).unwrap();
+    let mut ingested = IngestOptions::default();
+    ingested.decode = Some(DecodeOptions::default());
+    let refused = ingest(&images, &other, &mut NoSink, &ingested, &mut |_| {});
+    assert!(
+        matches!(refused, Err(ImagesError::Decoding { expected, .. }) if expected == options.to_string())
+    );
+
+    // A query is decoded as its encoder says: with bands that the image does not have, not at all.
+    assert!(plain.compose(folder().join("kinds/rgb8.png"), "sand").is_ok());
+    let error = other.compose(folder().join("kinds/rgb8.png"), "sand").unwrap_err();
+    assert!(std::error::Error::source(&error).is_some_and(|cause| cause.to_string().starts_with("band 3")));
+}
+
+#[test]
+fn an_ingest_decodes_as_its_encoder_says() {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/encoders/vit_gelu");
+    let images = ImageList::new(folder(), vec!["kinds/rgb8_six_bands.tif".into()]);
+    let file = folder().join("kinds/rgb8_six_bands.tif");
+    let mut seen = Vec::new();
+    for line in ["", "bands=[5, 4, 3] stretch=minmax"] {
+        let decode: DecodeOptions = line.parse().unwrap();
+        let encoder = ClipEncoder::from_folder(&model).decode(decode).build().unwrap();
+        let mut rows = Rows::default();
+        ingest(&images, &encoder, &mut rows, &IngestOptions::default(), &mut |f| panic!("{f}")).unwrap();
+        let query = encoder.compose(&file, "sand").unwrap();
+        let row = rows.0.remove("kinds/rgb8_six_bands.tif").unwrap();
+        assert!(row.iter().zip(query.image().unwrap().iter()).all(|(a, b)| (a - b).abs() < 1e-5));
+        seen.push(row);
+    }
+    assert!(seen[0].iter().zip(&seen[1]).any(|(a, b)| (a - b).abs() > 1e-3));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_waited_for_by_no_reader() {
+    use rscir_encoders::{Checkpoint, Tokenizer};
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/encoders/vit_gelu");
+    let weights = model.join("open_clip_model.safetensors");
+    let encoder = ClipEncoder::from_folder(model).build().unwrap();
+    let refused = |error: Error| assert!(matches!(&error, Error::File(_)), "{error}");
+    for path in [&pipe, Path::new("/dev/zero")] {
+        refused(encoder.compose(path, "sand").map(|_| ()).unwrap_err());
+        let error = Checkpoint::open(path).map(|_| ()).unwrap_err();
+        assert!(matches!(&error, rscir_checkpoint::Error::File(_)), "{error}");
+        refused(Tokenizer::from_file(path, 77).map(|_| ()).unwrap_err());
+        refused(ClipEncoder::from_files(&weights, path).build().map(|_| ()).unwrap_err());
+    }
+}
+
+#[test]
+fn an_encoder_refuses_a_stretch_without_extent_before_it_loads_anything() {
+    let mut options = DecodeOptions::default();
+    options.stretch = Stretch::Percentile(98.0, 2.0);
+    let error = ClipEncoder::from_folder("nowhere").decode(options).build().map(|_| ()).unwrap_err();
+    assert!(matches!(&error, Error::ConfigValue { key, .. } if key == "stretch"), "{error}");
+}

@@ -1,0 +1,17 @@
+use std::path::Path;
+
+use rscir_core::files::read_bounded;
+
+use super::{DecodeOptions, RgbImage, decode};
+use crate::{Error, Result};
+
+/// Decodes the image in a regular file within the limits, as an ingest does.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::File`] if the file cannot be read: a pipe or a device is not. [`Error::Image`] with the path
+/// if it cannot be decoded.
+pub fn decode_file(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<RgbImage> {
+    let path = path.as_ref();
+    let bytes = read_bounded(path, options.max_bytes)?;
+    decode(&bytes, options).map_err(|source| Error::Image { path: path.into(), source: Box::new(source) })
+}

@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+mod decode;
+mod error;
+mod pipeline;
+mod preprocess;
+
+pub use decode::{
+    DecodeOptions, ImageProblem, Oddities, Remedy, RgbImage, Stretch, decode, decode_file,
+    decode_with_oddities,
+};
+pub use error::{Error, Result};
+pub use pipeline::{
+    ChangeDetection, Failure, IMAGE_EXTENSIONS, ImageList, IngestOptions, IngestReport, LeftOut, NotPruned,
+    Noticed, OddImages, Stage, ingest, real_folder,
+};
+pub use preprocess::{Interpolation, Preprocessing, Preprocessor, ResizeMode};
