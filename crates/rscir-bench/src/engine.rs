@@ -59,13 +59,16 @@ pub(crate) struct Job<'a> {
 
 /// Normalized lists of consecutive texts: `[normalizations][texts, rows]`.
 struct TextLists {
+    /// The first of the texts.
+    first: usize,
     rows: usize,
     values: Vec<Vec<f32>>,
 }
 
 impl TextLists {
+    /// The list of `text`, one of these.
     fn list(&self, normalization: usize, text: usize) -> &[f32] {
-        &self.values[normalization][text * self.rows..][..self.rows]
+        &self.values[normalization][(text - self.first) * self.rows..][..self.rows]
     }
 }
 
@@ -143,7 +146,7 @@ impl<'a> Engine<'a> {
         for jobs in jobs.chunk_by_mut(|a, b| a.query.text / texts_at_once == b.query.text / texts_at_once) {
             let (Some(first), Some(last)) = (jobs.first(), jobs.last()) else { continue };
             let texts = first.query.text..last.query.text + 1;
-            let text_lists = self.text_lists(texts.clone())?;
+            let text_lists = self.text_lists(texts)?;
             jobs.sort_by_key(|job| (job.query.image, job.group, job.place));
             let by_image: Vec<&[Job<'_>]> = jobs.chunk_by(|a, b| a.query.image == b.query.image).collect();
             for block in by_image.chunks(images_at_once) {
@@ -154,7 +157,7 @@ impl<'a> Engine<'a> {
                     .par_iter()
                     .enumerate()
                     .map_init(Scratch::default, |scratch, (i, jobs)| {
-                        self.image(jobs, list(i), &text_lists, texts.start, scratch)
+                        self.image(jobs, list(i), &text_lists, scratch)
                     })
                     .collect::<Result<_>>()?;
                 let jobs: Vec<Job<'_>> = block.iter().copied().flatten().copied().collect();
@@ -203,6 +206,7 @@ impl<'a> Engine<'a> {
     fn text_lists(&self, texts: Range<usize>) -> Result<TextLists> {
         let rows = self.archive.len();
         let mut similarities = Vec::new();
+        let first = texts.start;
         let texts: Vec<usize> = texts.collect();
         self.similarities(&self.vectors.texts, &texts, &mut similarities)?;
         let mut values: Vec<Vec<f32>> =
@@ -214,7 +218,7 @@ impl<'a> Engine<'a> {
                 .zip(lists)
                 .for_each(|(out, list)| fusion.normalize(list, &ScoreStatistics::of(list), out));
         }
-        Ok(TextLists { rows, values })
+        Ok(TextLists { first, rows, values })
     }
 
     /// All queries of one image. `similarities` are the image's.
@@ -223,7 +227,6 @@ impl<'a> Engine<'a> {
         jobs: &[Job<'_>],
         similarities: &[f32],
         texts: &TextLists,
-        first_text: usize,
         scratch: &mut Scratch,
     ) -> Result<Vec<Vec<QueryOutcome>>> {
         scratch.lists.resize_with(self.normalizations.len(), Vec::new);
@@ -232,7 +235,7 @@ impl<'a> Engine<'a> {
             list.resize(similarities.len(), 0.0);
             fusion.normalize(similarities, &statistics, list);
         }
-        jobs.iter().map(|job| self.query(job, texts, first_text, scratch)).collect()
+        jobs.iter().map(|job| self.query(job, texts, scratch)).collect()
     }
 
     /// Some queries under a method that makes one vector of each: one product for all.
@@ -269,13 +272,7 @@ impl<'a> Engine<'a> {
     }
 
     /// One query under all methods but compositions.
-    fn query(
-        &self,
-        job: &Job<'_>,
-        texts: &TextLists,
-        first_text: usize,
-        scratch: &mut Scratch,
-    ) -> Result<Vec<QueryOutcome>> {
+    fn query(&self, job: &Job<'_>, texts: &TextLists, scratch: &mut Scratch) -> Result<Vec<QueryOutcome>> {
         let own = self.own(job.query);
         scratch.ranking.take(job.relevant, own);
         let mut query = None;
@@ -285,7 +282,7 @@ impl<'a> Engine<'a> {
                 Plan::Composition(_) => continue,
                 Plan::Fusion(fusion, n) => {
                     let Scratch { lists, gathered, .. } = scratch;
-                    let (image, text) = (&lists[n], texts.list(n, job.query.text - first_text));
+                    let (image, text) = (&lists[n], texts.list(n, job.query.text));
                     let mut scores = FusedScores { fusion, image, text, gathered };
                     self.outcome(fusion, &mut scores, own, &mut scratch.ranking)
                 }

@@ -80,6 +80,16 @@ impl Figures {
         }
     }
 
+    /// Returns the mean precision at `k`, if `k` is one of [`CUTOFFS`].
+    pub fn precision_at(&self, k: usize) -> Option<f64> {
+        at_cutoff(&self.precision, k)
+    }
+
+    /// Returns the mean recall at `k`, if `k` is one of [`CUTOFFS`].
+    pub fn recall_at(&self, k: usize) -> Option<f64> {
+        at_cutoff(&self.recall, k)
+    }
+
     /// Unweighted mean of several figures; queries are added.
     pub fn average(figures: &[Self]) -> Self {
         let mean = |value: &dyn Fn(&Self) -> f64| {
@@ -92,6 +102,11 @@ impl Figures {
             recall: std::array::from_fn(|i| mean(&|f| f.recall[i])),
         }
     }
+}
+
+/// The figure at `k` of figures at [`CUTOFFS`].
+fn at_cutoff<T: Copy>(figures: &[T], k: usize) -> Option<T> {
+    CUTOFFS.iter().position(|known| *known == k).and_then(|i| figures.get(i)).copied()
 }
 
 /// The figures of an evaluation: methods by groups, and the average over groups.
@@ -151,9 +166,8 @@ impl Table {
         Self { cutoffs, ..self }
     }
 
-    /// Picks, of figures at [`CUTOFFS`], those that reports show.
+    /// Picks, of figures at [`CUTOFFS`], those that reports show, each with its cutoff.
     pub(crate) fn shown<'a, T: Copy>(&'a self, figures: &'a [T]) -> impl Iterator<Item = (usize, T)> + 'a {
-        let of = |k: &usize| CUTOFFS.iter().position(|known| known == k).and_then(|i| figures.get(i));
-        self.cutoffs.iter().filter_map(move |k| of(k).map(|figure| (*k, *figure)))
+        self.cutoffs.iter().filter_map(move |k| at_cutoff(figures, *k).map(|figure| (*k, figure)))
     }
 }

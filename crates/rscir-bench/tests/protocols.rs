@@ -61,6 +61,8 @@ fn xview_ranks_one_target_by_event_under_either_ending() {
     assert_eq!(table.cutoffs, [1, 5, 10]);
     let image = &table.rows[0].figures[0];
     assert_eq!((image.map, image.recall[0], image.recall[1]), (75.0, 50.0, 100.0));
+    assert_eq!((image.recall_at(1), image.recall_at(5), image.recall_at(2)), (Some(50.0), Some(100.0), None));
+    assert_eq!((image.precision_at(1), image.precision_at(5)), (Some(50.0), Some(20.0)));
 
     for (text, words) in [(XviewText::First, "a"), (XviewText::Second, "b")] {
         protocol.text = text;
@@ -305,6 +307,8 @@ fn the_published_list_of_xview_is_read_whole() {
     // The file lies at the root of the repository; the published crate has none.
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/xview2_cir.csv");
     if !path.is_file() {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ARCHITECTURE.md");
+        assert!(!repository.is_file(), "the repository lacks {}", path.display());
         return;
     }
     let protocol = XviewCir::read(&path).unwrap();

@@ -1,6 +1,6 @@
 //! The curve of mean average precision over lambda, one line per group.
 
-use super::html::Html;
+use super::markup::Html;
 use super::{GROUPS, HtmlReport};
 use crate::{Rounding, Table};
 

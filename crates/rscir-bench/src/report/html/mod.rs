@@ -1,7 +1,7 @@
 //! One self-contained HTML page about an evaluation.
 
 mod curve;
-mod html;
+mod markup;
 mod queries;
 mod tables;
 mod tiles;
@@ -11,7 +11,7 @@ use std::path::Path;
 use rscir_core::{Archive, files};
 
 use crate::{Error, Evaluation, Intervals, QuerySet, Result};
-use html::Html;
+use markup::Html;
 use tiles::Tiles;
 pub use tiles::{TileData, TileSource};
 

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use rscir_core::Scored;
 
-use super::html::Html;
+use super::markup::Html;
 use super::tiles::Tiles;
 use super::{GROUPS, HtmlReport};
 use crate::{Query, QueryOutcome};

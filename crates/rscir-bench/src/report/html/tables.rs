@@ -3,7 +3,7 @@
 use rscir_core::MethodInfo;
 
 use super::HtmlReport;
-use super::html::Html;
+use super::markup::Html;
 use crate::report::reference_lambda;
 use crate::{Bootstrap, Convention, Figures, Interval, Rounding, Table, TableRow};
 

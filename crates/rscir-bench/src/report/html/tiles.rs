@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rscir_core::Archive;
 
-use super::html::Html;
+use super::markup::Html;
 
 /// Where a page gets its pictures.
 ///
