@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::columns::{ColumnType, ColumnValues, Value};
-use crate::{Embeddings, EncoderSpec, Moments, Queries, Result};
+use crate::{Embeddings, EncoderSpec, Moments, Queries, Result, UnitVector};
 
 /// A searchable set of unit vectors with keys. A *row* is a position in it, from 0.
 ///
@@ -59,6 +59,17 @@ pub trait Archive: Send + Sync {
         self.spec().dim
     }
 
+    /// The keys of all rows, in order.
+    fn keys(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        Box::new((0..self.len()).map(|row| self.key(row)))
+    }
+
+    /// The vector under `key`, to ask with; `None` without such a row. A row that is stored in less than `f32` is
+    /// normalized again.
+    fn unit_vector(&self, key: &str) -> Option<UnitVector> {
+        UnitVector::normalize(self.vector(self.find(key)?).into_owned()).ok()
+    }
+
     /// True without rows.
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -111,6 +122,14 @@ macro_rules! archive_through {
 
             fn dim(&self) -> usize {
                 (**self).dim()
+            }
+
+            fn keys(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+                (**self).keys()
+            }
+
+            fn unit_vector(&self, key: &str) -> Option<UnitVector> {
+                (**self).unit_vector(key)
             }
 
             fn is_empty(&self) -> bool {

@@ -38,6 +38,25 @@ pub fn archive(archive: &dyn Archive, keys: &[&str], rows: &Embeddings, toleranc
         }
     }
     assert_eq!(archive.find("\u{1}no such key"), None, "find gives nothing for an absent key");
+    assert!(archive.keys().eq(keys.iter().copied()), "keys gives the keys in order");
+    if let Some(key) = keys.first() {
+        let vector = archive.unit_vector(key).expect("a row has a vector to ask with");
+        close(&vector, rows.row(0), tolerance, "unit_vector is the row");
+    }
+    assert!(archive.unit_vector("\u{1}no such key").is_none(), "an absent key has no vector");
+    for (name, column_type) in archive.columns() {
+        let values: Vec<_> = archive.column(name).expect("a column that is listed is there").collect();
+        assert_eq!(values.len(), keys.len(), "column {name} has a value or none for each row");
+        for (row, value) in values.into_iter().enumerate() {
+            assert_eq!(archive.value(name, row), value, "value agrees with column {name}");
+            assert!(
+                value.is_none_or(|value| value.column_type() == column_type),
+                "column {name} holds values of its type"
+            );
+        }
+    }
+    assert!(archive.column("\u{1}no such column").is_none(), "an absent column gives nothing");
+    assert!(archive.columns().is_sorted_by(|a, b| a.0 < b.0), "columns are sorted by name, each once");
 
     let n = keys.len();
     let queries = unit_rows(5, rows.dim(), 7);

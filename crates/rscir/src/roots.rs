@@ -151,6 +151,6 @@ impl EmbeddingSink for RememberingSink<'_> {
             let roots = self.writer.roots().iter().cloned().chain([own]).collect();
             self.writer.set_roots(roots)?;
         }
-        self.writer.commit(rows, embeddings)
+        Ok(self.writer.commit(rows, embeddings)?)
     }
 }

@@ -84,14 +84,13 @@ impl<E: ImageEncoder + TextEncoder + ?Sized> QueryBuilder<'_, E> {
     /// Adds a tile of an archive as an image. The first one can be left out of the answer.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if the archive has no such key, and as [`UnitVector::normalize`].
+    /// [`Error::Parameter`] if the archive has no such key.
     pub fn tile(mut self, archive: &dyn Archive, key: &str) -> Result<Self> {
-        let row = archive.find(key).ok_or_else(|| Error::Parameter {
+        let vector = archive.unit_vector(key).ok_or_else(|| Error::Parameter {
             name: "key of a tile",
             value: format!("{key:?}"),
             expected: "in the archive",
         })?;
-        let vector = UnitVector::normalize(archive.vector(row).into_owned())?;
         self.image_key.get_or_insert_with(|| key.into());
         Ok(self.image_vector(vector))
     }

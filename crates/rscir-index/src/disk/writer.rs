@@ -541,13 +541,26 @@ pub(crate) fn check_distinct<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -
     Ok(())
 }
 
+impl ArchiveWriter {
+    /// Commits a batch: `rows[i]` is described by row `i` of `embeddings`. Durable once it has returned.
+    ///
+    /// A row that is replaced moves to the end of the order of commits, and keeps its columns.
+    ///
+    /// # Errors
+    /// [`rscir_core::Error::Length`] if the counts or the width do not fit, [`Error::DuplicateKey`], [`Error::Io`],
+    /// [`Error::Poisoned`].
+    pub fn commit(&mut self, rows: &[SinkRow<'_>], embeddings: &Embeddings) -> Result<()> {
+        self.append(rows, embeddings, None)
+    }
+}
+
 impl EmbeddingSink for ArchiveWriter {
     fn fingerprint(&self, key: &str) -> Option<Fingerprint> {
         let place = self.find(key)?.place;
         Some(self.segments[segment_at(&self.segments, place)].segment.fingerprint(place.row as usize))
     }
 
-    /// Durable once it has returned. A row that is replaced moves to the end of the order of commits, and keeps its columns.
+    /// As [`ArchiveWriter::commit`].
     fn commit(&mut self, rows: &[SinkRow<'_>], embeddings: &Embeddings) -> rscir_core::Result<()> {
         Ok(self.append(rows, embeddings, None)?)
     }

@@ -232,13 +232,13 @@ fn commit_new(writer: &mut ArchiveWriter, rows: &[SinkRow<'_>], embeddings: Embe
         rows.par_iter().map(|row| writer.fingerprint(row.key) != Some(row.fingerprint)).collect();
     let new = is_new.iter().filter(|&&is_new| is_new).count();
     if new == rows.len() && new > 0 {
-        writer.commit(rows, &embeddings).map_err(Error::from)?;
+        writer.commit(rows, &embeddings)?;
     } else if new > 0 {
         let rows: Vec<_> = rows.iter().zip(&is_new).filter_map(|(&row, &new)| new.then_some(row)).collect();
         let values =
             embeddings.rows().zip(&is_new).filter(|(_, new)| **new).flat_map(|(row, _)| row).copied();
         let embeddings = Embeddings::normalize(embeddings.dim(), values.collect())?;
-        writer.commit(&rows, &embeddings).map_err(Error::from)?;
+        writer.commit(&rows, &embeddings)?;
     }
     Ok(new)
 }
