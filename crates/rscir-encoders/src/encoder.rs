@@ -17,7 +17,7 @@ use crate::clip::read::ModelFile;
 use crate::clip::towers::{Prompt, Towers};
 use crate::device::{Device, Found};
 use crate::registry::{HubFile, Model};
-use crate::{DecodeOptions, Error, Preprocessing, Preprocessor, Result, Tokenizer, hub};
+use crate::{DecodeOptions, Error, Hub, Preprocessing, Preprocessor, Result, Tokenizer};
 
 /// A dual encoder of the CLIP family: images and texts into one space.
 ///
@@ -410,7 +410,7 @@ impl ClipEncoderBuilder {
                 let published = model.hub.as_ref();
                 let weights = match (weights, published) {
                     (Some(path), _) => path.clone(),
-                    (None, Some(file)) => hub::locate(file, &*self.progress)?,
+                    (None, Some(file)) => Hub::from_env().locate(file, &*self.progress)?,
                     (None, None) => return Err(Error::NotPublished { model: model.name }),
                 };
                 let tokenizer = match (&self.tokenizer, model.config.text.tokenizer, published) {
@@ -418,7 +418,7 @@ impl ClipEncoderBuilder {
                     (None, TokenizerConfig::File(_), Some(file)) => {
                         let beside = |name| {
                             let beside = HubFile { file: name, sha256: None, ..*file };
-                            hub::locate(&beside, &*self.progress)
+                            Hub::from_env().locate(&beside, &*self.progress)
                         };
                         // It has the padding, and lies beside the tokenizer in the cache, too.
                         beside("tokenizer_config.json")?;

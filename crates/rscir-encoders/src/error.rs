@@ -81,14 +81,14 @@ pub enum Error {
         /// The hash of the content.
         got: String,
     },
-    /// A download that failed.
-    #[cfg(feature = "hub")]
+    /// A published file that the hub does not give.
     #[error("cannot download {file}")]
     Download {
         /// Repository, file and revision on the hub.
         file: String,
-        /// What the client says.
-        source: Box<hf_hub::api::sync::ApiError>,
+        /// Why not.
+        #[source]
+        problem: crate::DownloadProblem,
     },
     /// A model whose tokenizer is not built in, without one.
     #[error(

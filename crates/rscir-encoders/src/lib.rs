@@ -15,6 +15,7 @@ pub use clip::dofa::Wavelengths;
 pub use device::Device;
 pub use encoder::{ClipEncoder, ClipEncoderBuilder};
 pub use error::{Error, Result};
+pub use hub::{DownloadProblem, Hub};
 pub use registry::{HubFile, Model, models};
 pub use rscir_checkpoint as checkpoint;
 pub use rscir_checkpoint::{Checkpoint, Dtype, Format, Loader, Resized, TensorProblem};
