@@ -5,8 +5,8 @@ mod common;
 use std::path::PathBuf;
 
 use common::{Run, example, finish, repository};
+use rscir::core::Fingerprint;
 use rscir::core::SinkRow;
-use rscir::core::{EmbeddingSink, Fingerprint};
 use rscir::index::Columns;
 use rscir::prelude::*;
 use serde_json::Value;

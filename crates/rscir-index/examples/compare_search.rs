@@ -16,9 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rayon::prelude::*;
-use rscir_core::{
-    Archive, ComposedQuery, EmbeddingSink, Embeddings, EncoderSpec, Fingerprint, Precision, SinkRow,
-};
+use rscir_core::{Archive, ComposedQuery, Embeddings, EncoderSpec, Fingerprint, Precision, SinkRow};
 use rscir_index::{
     ArchiveWriter, DiskArchive, Features, Hit, Int8Index, SearchOptions, StoredRows, search_batch,
     search_with,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use common::{DIM, Step, columns, content, key, open_or_create, take};
 use rscir_core::testing::unit_rows;
-use rscir_core::{Archive, ColumnType, Date, EmbeddingSink, EncoderSpec, Fingerprint, SinkRow, Value};
+use rscir_core::{Archive, ColumnType, Date, EncoderSpec, Fingerprint, SinkRow, Value};
 use rscir_index::testing::FaultyStorage;
 use rscir_index::{
     ArchiveWriter, Column, Columns, DiskArchive, Error, Filter, MemoryArchive, ShardedArchive,

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use rscir_core::testing::unit_rows;
-use rscir_core::{Archive, EmbeddingSink, Embeddings, EncoderSpec, Fingerprint, Precision, SinkRow};
+use rscir_core::{Archive, Embeddings, EncoderSpec, Fingerprint, Precision, SinkRow};
 use rscir_index::{ArchiveWriter, DiskArchive};
 
 const ROWS: usize = 1_000_000;

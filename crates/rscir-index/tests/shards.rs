@@ -1,9 +1,7 @@
 //! Several archives searched as one answer as a single archive with the same rows does.
 
 use rscir_core::testing::{self, unit_rows, unit_vector};
-use rscir_core::{
-    Archive, ComposedQuery, EmbeddingSink, Embeddings, EncoderSpec, Fingerprint, Method, Precision, SinkRow,
-};
+use rscir_core::{Archive, ComposedQuery, Embeddings, EncoderSpec, Fingerprint, Method, Precision, SinkRow};
 use rscir_index::{
     ArchiveWriter, DiskArchive, Int8Index, MemoryArchive, SearchOptions, ShardedArchive, Statistics, search,
     search_batch, search_with,
