@@ -12,6 +12,10 @@ lint:
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
 
+# Licences, bans, sources and, with a network, advisories.
+deny:
+    cargo deny check
+
 demo:
     cargo run --release --example evaluate_patterncom
 
