@@ -237,7 +237,7 @@ fn options_json(cli: &Cli, table: &Table) -> serde_json::Value {
         "model": cli.model.model,
         "checkpoint": path(&cli.model.checkpoint),
         "config": path(&cli.model.config),
-        "device": cli.model.device.to_string(),
+        "device": cli.model.device().to_string(),
         "precision": cli.model.precision.to_string(),
         "batch": cli.model.batch,
     })

@@ -41,8 +41,8 @@ struct Cli {
     /// open_clip's JSON configuration of the weights, if they are no ViT-L/14: to try the steps on other data
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to compute: cpu, cuda, cuda:1 or auto
-    #[arg(long, default_value = "cpu")]
+    /// Where to compute: cpu, cuda, cuda:1 or auto, a GPU if there is one
+    #[arg(long, default_value = "auto")]
     device: Device,
     /// Images encoded at once
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]

@@ -28,9 +28,9 @@ pub struct ModelArgs {
     /// Which state dict of --checkpoint, where it holds several: ema, or its place such as model.ema
     #[arg(long, value_name = "KEY", requires = "checkpoint")]
     pub state_dict: Option<String>,
-    /// Where to compute: cpu, cuda, cuda:1 or auto
-    #[arg(long, default_value = "cpu")]
-    pub device: Device,
+    /// Where to compute: cpu, cuda, cuda:1 or auto, a GPU if there is one [default: auto]
+    #[arg(long)]
+    pub device: Option<Device>,
     /// Number format to compute in
     #[arg(long, default_value = "f32")]
     pub precision: Precision,
@@ -79,10 +79,15 @@ impl ModelArgs {
         })
     }
 
+    /// Where to compute.
+    pub fn device(&self) -> Device {
+        self.device.unwrap_or(Device::Auto)
+    }
+
     /// Loads the encoder.
     pub fn load(&self) -> anyhow::Result<ClipEncoder> {
         let builder = self.builder()?;
-        let builder = builder.device(self.device).precision(self.precision).decode(self.decode.clone());
+        let builder = builder.device(self.device()).precision(self.precision).decode(self.decode.clone());
         let builder = match self.wavelengths {
             Some(wavelengths) => builder.wavelengths(wavelengths),
             None => builder,
@@ -94,7 +99,9 @@ impl ModelArgs {
         let encoder =
             builder.build().map_err(notes::with_state_dict_option).context("cannot load the model")?;
         notes::say_weights(&encoder);
-        if let Some(reason) = encoder.device_fallback() {
+        // A build that cannot use a GPU says so to who asks for one.
+        let looks_for_gpu = self.device.is_some() || cfg!(feature = "cuda");
+        if let Some(reason) = encoder.device_fallback().filter(|_| looks_for_gpu) {
             note!("computing on the CPU: {}", shown(reason));
         }
         Ok(encoder)
