@@ -10,7 +10,7 @@ use clap::Parser;
 use common::bars::Bars;
 use common::model::{ModelArgs, dataset_images};
 use common::out::say;
-use common::{Outcome, check, demo};
+use common::{Outcome, check, demo, notes};
 use rscir::bench::{Bootstrap, Convention, HtmlReport, Intervals};
 use rscir::core::files::read_text;
 use rscir::prelude::*;
@@ -20,7 +20,7 @@ use rscir::weicom::Vocabulary;
 ///
 /// The numbers of the demo are not PatternCom's.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 done but some images failed.")]
 struct Cli {
     /// Folder with images, patternnet.csv and PatternCom/*.csv [default: the demo's]
     #[arg(long, value_name = "DIR")]
@@ -96,7 +96,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         }
     }
     let (archive, failed) = cli.model.encode(&encoder, &images, &bars)?;
-    let (queries, _) = benchmark.queries(&archive)?;
+    let (queries, findings) = benchmark.queries(&archive)?;
     let vectors = QueryVectors::encode(&queries, &*encoder, &archive)?;
     let methods: Vec<&dyn Method> = methods.iter().map(|method| &**method).collect();
     let options = EvaluateOptions { top: TOP, progress: &bars, ..EvaluateOptions::default() };
@@ -105,6 +105,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let mut printed = intervals.clone();
     printed.rows.truncate(in_table);
     say!("{}", printed.to_markdown());
+    notes::say_findings(&findings);
 
     let mut page = HtmlReport::new("Training-free methods compared", &archive, &queries, &evaluation)?
         .with_intervals(&intervals)?;

@@ -12,8 +12,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use common::bars::Bars;
 use common::model::{ModelArgs, dataset_images};
 use common::out::{note, say};
-use common::{Outcome, check, demo, text, usage};
-use rscir::bench::report::{RunDescription, findings_text, write_report};
+use common::{Outcome, check, demo, notes, text, usage};
+use rscir::bench::report::{RunDescription, write_report};
 use rscir::bench::{Bootstrap, Convention, HtmlReport, Intervals, QueryGroup, QuerySet};
 use rscir::encoders::ClipEncoder;
 use rscir::prelude::*;
@@ -77,7 +77,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let methods = methods(cli)?;
     let benchmark = PatternCom::read(&dataset)?.mode(cli.mode);
     cli.page.as_deref().map_or(Ok(()), check::file_in_new_folder)?;
-    check::folder(cli.output.as_deref())?;
+    check::report(cli.output.as_deref())?;
     let images = if cli.features.is_none() { Some(dataset_images(&dataset)?) } else { None };
     let features = cli.features.as_ref().map(rscir::open).transpose()?;
     let texts = cli.text_features.as_ref().map(Features::read).transpose()?;
@@ -105,10 +105,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     if cli.dataset.is_none() {
         say!("{}", demo::NOTE);
     }
-    let found = findings_text(&findings);
-    if !found.is_empty() {
-        note!("{}", found.trim_end());
-    }
+    notes::say_findings(&findings);
     if let Some(path) = &cli.page {
         let name = dataset.file_name().unwrap_or_default().to_string_lossy();
         let intervals = Intervals::of(&evaluation, Convention::Standard, Bootstrap::default())?;

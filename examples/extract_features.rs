@@ -13,7 +13,7 @@ use common::bars::Bars;
 use common::model::ModelArgs;
 use common::out::note;
 use common::{Outcome, check, demo, text};
-use rscir::core::files::read_text;
+use rscir::core::files::{self, read_text};
 use rscir::encoders::{ChangeDetection, ClipEncoder, Failure};
 use rscir::index::KeyKind;
 use rscir::prelude::*;
@@ -280,18 +280,20 @@ struct FailureLog<'a> {
 
 impl<'a> FailureLog<'a> {
     fn open(path: Option<&Path>, bars: &'a Bars) -> anyhow::Result<Self> {
-        let open =
-            |path: &Path| File::create(path).with_context(|| format!("cannot write {}", path.display()));
+        // An old list, or a link in its place, is replaced and not written into.
+        let open = |path: &Path| -> anyhow::Result<File> {
+            files::replace(path, |_| Ok(()))?;
+            File::options()
+                .append(true)
+                .open(path)
+                .with_context(|| format!("cannot write {}", path.display()))
+        };
         Ok(Self { bars, count: 0, file: path.map(open).transpose()?, unwritten: None })
     }
 
     fn add(&mut self, failure: &Failure) {
         self.count += 1;
-        let remedy = failure
-            .remedy
-            .and_then(common::advice::of_remedy)
-            .map_or(String::new(), |remedy| format!("; {remedy}"));
-        self.bars.suspend(|| note!("failed: {}{remedy}", text::shown(failure)));
+        common::notes::say_failed(self.bars, failure);
         if let Some(file) = &mut self.file {
             let line = serde_json::json!({
                 "key": failure.key,

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use common::bars::Bars;
 use common::out::note;
-use common::{Outcome, text};
+use common::{Outcome, check, text};
 use rscir::index::{ImportOptions, LeftOutReason, import_vectors};
 use rscir::prelude::*;
 
@@ -38,6 +38,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
+    check::archive(&cli.archive)?;
     let bars = Bars::default();
     let mut options = ImportOptions::default().progress(&bars).stop(common::stop_on_interrupt()?);
     options.precision = cli.precision;

@@ -19,7 +19,7 @@ use rscir::prelude::*;
 
 /// Draw what the image alone, the text alone and both find in the demo, hits framed.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 done but some images failed.")]
 struct Cli {
     /// The query tile, by its path in the demo's benchmark
     #[arg(long, default_value = "images/runway/runway04.jpg")]
@@ -34,8 +34,8 @@ struct Cli {
     #[arg(long, default_value = "0.5", value_parser = common::lambda)]
     lambda: f64,
     /// Tiles a row
-    #[arg(long, default_value_t = 6)]
-    top: usize,
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u8).range(1..))]
+    top: u8,
     #[command(flatten)]
     model: ModelArgs,
     /// Where the picture goes
@@ -65,13 +65,14 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         (format!("“{}” alone", cli.text), Box::new(TextOnly)),
         (format!("WeiCom, \u{3bb} = {}", cli.lambda), Box::new(WeiCom::new(cli.lambda)?)),
     ];
-    let mut picture = Picture::new(cli.top, rows.len());
+    let top = usize::from(cli.top);
+    let mut picture = Picture::new(top, rows.len());
     picture.query(&dataset.join(&cli.image), &cli.text)?;
     for (line, (title, method)) in rows.iter().enumerate() {
         picture.title(line, title);
         // The query tile itself is in the archive; showing it again would say nothing.
-        let hits = rscir::search(&archive, &**method, &query, cli.top + 1)?;
-        let others = hits.iter().filter(|hit| hit.key != cli.image).take(cli.top);
+        let hits = rscir::search(&archive, &**method, &query, top + 1)?;
+        let others = hits.iter().filter(|hit| hit.key != cli.image).take(top);
         for (column, hit) in others.enumerate() {
             picture.tile(line, column, &dataset.join(&hit.key), relevant.contains(&hit.row))?;
         }

@@ -12,7 +12,7 @@ use clap::Parser;
 use common::bars::Bars;
 use common::model::dataset_images;
 use common::out::{note, say};
-use common::{Outcome, check, text};
+use common::{Outcome, check, notes, text};
 use rscir::bench::ATTRIBUTES;
 use rscir::prelude::*;
 
@@ -211,7 +211,7 @@ fn backbone(
 
     let path = cli.archives.join(format!("{}.rscir", published.backbone.to_lowercase()));
     let ingested = rscir::ingest_with(images, &encoder, &path, &options, &mut |failure| {
-        bars.suspend(|| note!("failed: {}", text::shown(&failure)));
+        notes::say_failed(&bars, &failure);
     })?;
     let (report, archive) = (ingested.report, ingested.archive);
     anyhow::ensure!(!report.stopped, "stopped: run the same command again to go on");
@@ -223,6 +223,8 @@ fn backbone(
         report.unchanged,
         report.failed
     );
+    notes::say_odd(&report);
+    notes::say_gone(&report);
     if archive.len() != PATTERNNET_TILES {
         say!(
             "{} images, where PatternNet has {PATTERNNET_TILES}: these figures cannot be compared with published ones.\n",
@@ -233,7 +235,8 @@ fn backbone(
     let methods: Vec<Box<dyn Method>> =
         published.rows.iter().map(|(baseline, _)| baseline.method()).collect::<anyhow::Result<_>>()?;
     let methods: Vec<&dyn Method> = methods.iter().map(|method| &**method).collect();
-    let (queries, _) = benchmark.queries(&archive)?;
+    let (queries, findings) = benchmark.queries(&archive)?;
+    notes::say_findings(&findings);
     let vectors = QueryVectors::encode(&queries, &encoder, &archive)?;
     let options = EvaluateOptions { progress: &bars, ..EvaluateOptions::default() };
     let evaluation = benchmark.evaluate(&archive, &queries, &vectors, &methods, options)?;

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{ArgGroup, Parser};
 use common::model::ModelArgs;
 use common::out::{self, note, say};
-use common::{Outcome, check, demo, text};
+use common::{Outcome, check, demo, notes, text, usage};
 use rscir::core::Value;
 use rscir::index::{Filter, Hit, search_with};
 use rscir::prelude::*;
@@ -21,6 +21,7 @@ use serde_json::json;
 /// archive is made on the first run.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage.")]
+#[command(group(ArgGroup::new("query").args(["image", "text"]).required(true).multiple(true)))]
 struct Cli {
     /// The archive, or a feature file [default: the demo's, in target/demo.rscir]
     #[arg(long, value_name = "DIR.rscir")]
@@ -28,10 +29,10 @@ struct Cli {
     #[command(flatten)]
     model: ModelArgs,
     /// The query image
-    #[arg(long, value_name = "FILE", required_unless_present = "text")]
+    #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
     /// How the wanted images differ from it; without an image, what they show
-    #[arg(long)]
+    #[arg(long, value_parser = usage::query_text)]
     text: Option<String>,
     /// Weight of the text beside the image: 0 asks with the image alone, 1 with the text alone
     #[arg(long, default_value = "0.5", value_parser = common::lambda, requires_all = ["image", "text"])]
@@ -66,6 +67,9 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     };
     archive.spec().check(encoder.spec()).context("the model is not the archive's")?;
     let query = encoder.query(cli.image.as_deref(), cli.text.as_deref())?;
+    if let Some(path) = &cli.image {
+        notes::say_odd_query(path, &encoder);
+    }
     let mut options = SearchOptions::top(cli.top);
     options.matching = cli.filter.as_ref();
     let hits = search_with(&*archive, &*method(cli)?, &query, &options)?;

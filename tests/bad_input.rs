@@ -259,3 +259,16 @@ fn unknown_names_say_what_there_is() {
         .says("known methods: image, text, sum");
     run("extract_features", &["--model", "clip-vit-l-13"]).ends_with(1).says("clip-vit-l-14");
 }
+
+#[test]
+fn a_feature_file_with_a_key_twice_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("twice.safetensors");
+    let rows = Embeddings::normalize(2, vec![1.0; 4]).unwrap();
+    Features::new(vec!["a.jpg".into(), "b.jpg".into()], rows).unwrap().write(&path).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(5).position(|window| window == b"b.jpg").expect("keys stand in the header");
+    fs::write(&path, [&bytes[..at], b"a.jpg", &bytes[at + 5..]].concat()).unwrap();
+    let error = rscir::open(&path).map(drop).unwrap_err().to_string();
+    assert!(error.contains("twice.safetensors") && error.contains("\"a.jpg\""), "{error}");
+}

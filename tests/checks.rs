@@ -8,6 +8,12 @@ use std::path::{Path, PathBuf};
 use common::{Run, example, finish, repository, run};
 use rscir::prelude::*;
 
+/// A PNG of two pixels of 16 bits, 1000 and 2000, which are both white where values above 255 are cut off.
+const GRAY_16: &[u8] =
+    b"\x89PNG\x0d\x0a\x1a\x0a\x00\x00\x00\x0dIHDR\x00\x00\x00\x02\x00\x00\x00\x01\x10\x00\x00\x00\x00\
+    \x81\xd9\xfc\x15\x00\x00\x00\x0dIDATx\x9cc`~\xc1~\x01\x00\x03\xa7\x01\xc3\xff\x96\xbb\xba\x00\
+    \x00\x00\x00IEND\xaeB`\x82";
+
 /// A folder with images and room for outputs.
 struct Bed {
     folder: tempfile::TempDir,
@@ -144,11 +150,52 @@ fn reports_and_pages_have_a_place_before_images_are_encoded() {
         let named = path.trim_end_matches("/page").trim_end_matches("/q.svg");
         assert!(run.out.is_empty() && run.err.contains(named), "{program}: {} {}", run.out, run.err);
     }
+    // Each file of the report, not the folder alone.
+    for part in ["metrics.csv", "rows.tex", "summary.json", "summary.md"] {
+        fs::create_dir_all(bed.path("report").join(part)).unwrap();
+        let run = run("evaluate_patterncom", &["--output", at("report").as_str()]).ends_with(1).says(part);
+        assert!(run.out.is_empty(), "{part}: {}", run.out);
+        fs::remove_dir(bed.path("report").join(part)).unwrap();
+    }
     let run_of =
         |options: &[&str]| run("query_picture", &[options, &["--output", at("q.svg").as_str()]].concat());
     run_of(&["--attribute", "colour"]).ends_with(1).says("there is no attribute \"colour\"");
+    run_of(&["--top", "0"]).ends_with(2).says("--top");
+    run_of(&["--top", "18446744073709551615"]).ends_with(2).says("--top");
     run_of(&["--text", "lava"]).ends_with(1).says("is not asked for \"lava\"");
     run("evaluate_patterncom", &["--methods", "image", "--sweep"]).ends_with(2).says("--methods");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_list_of_failures_takes_the_place_of_a_link_and_leaves_what_it_leads_to() {
+    let bed = Bed::new();
+    fs::write(bed.path("images/broken.jpg"), "no image").unwrap();
+    fs::write(bed.path("precious"), "precious").unwrap();
+    std::os::unix::fs::symlink(bed.path("precious"), bed.path("list.jsonl")).unwrap();
+    bed.extract(&[("--archive", "a.rscir"), ("--failures", "list.jsonl")]).ends_with(3);
+    assert_eq!(fs::read_to_string(bed.path("precious")).unwrap(), "precious");
+    assert!(fs::read_to_string(bed.path("list.jsonl")).unwrap().contains("broken.jpg"));
+}
+
+#[test]
+fn an_evaluation_says_which_images_were_odd_and_what_decodes_those_that_failed() {
+    let bed = Bed::new();
+    fs::write(bed.path("images/a2.jpg"), GRAY_16).unwrap();
+    fs::write(bed.path("patternnet.csv"), "images/a1.jpg 0 harbor\nimages/a2.jpg 0 harbor\n").unwrap();
+    fs::create_dir(bed.path("PatternCom")).unwrap();
+    fs::write(bed.path("PatternCom/color.csv"), "a1.jpg,color,red\na2.jpg,color,blue\n").unwrap();
+    for options in [&["evaluate_patterncom"][..], &["compare_methods", "--methods", "image", "--page"]] {
+        let mut command = example(options[0]);
+        command.args(&options[1..]);
+        if options.len() > 1 {
+            command.arg(bed.path("page.html"));
+        }
+        finish(command.arg("--dataset").arg(bed.folder.path()))
+            .ends_with(0)
+            .says("1 images are all one color after decoding (images/a2.jpg)")
+            .says("--decode \"stretch=percentile(2, 98)\"");
+    }
 }
 
 #[test]

@@ -151,3 +151,13 @@ fn names_within_an_archive_do_not_reach_the_terminal_raw() {
     assert!(found.out.contains(r"\u{1b}[31mlink"), "{}", found.out);
     assert!(!found.out.contains('\u{1b}') && !found.err.contains('\u{1b}'));
 }
+
+#[test]
+fn what_is_said_of_a_damaged_manifest_can_be_done() {
+    let bed = Bed::new();
+    fs::write(bed.path("tiles.rscir/manifest.json"), "{}").unwrap();
+    for program in ["verify", "repair"] {
+        let run = bed.program(program, &[]).ends_with(1).says("manifest.json").says("restore it from a copy");
+        assert!(!run.err.contains("repair"), "no repair gets by without it: {}", run.err);
+    }
+}

@@ -226,3 +226,30 @@ fn a_folder_that_is_away_loses_no_rows() {
     let report = bed.ingest("here", |options| options.prune = true).unwrap();
     assert_eq!((report.pruned, report.not_pruned), (0, Some(NotPruned::NothingThere)));
 }
+
+#[test]
+#[cfg(unix)]
+fn a_link_that_leads_nowhere_loses_no_rows() {
+    let bed = Bed::new();
+    bed.image("disk/a.jpg", 0);
+    bed.image("disk/b.jpg", 1);
+    bed.image("tiles/c.jpg", 2);
+    std::os::unix::fs::symlink(bed.path("disk"), bed.path("tiles/linked")).unwrap();
+    bed.ingest("tiles", |_| {}).unwrap();
+    let all = ["c.jpg", "linked/a.jpg", "linked/b.jpg"];
+    assert_eq!(bed.keys(), all);
+
+    fs::rename(bed.path("disk"), bed.path("away")).unwrap();
+    let report = bed.ingest("tiles", |options| options.prune = true).unwrap();
+    assert!(
+        matches!(&report.not_pruned, Some(NotPruned::BrokenLink(link)) if link.ends_with("tiles/linked")),
+        "{report:?}"
+    );
+    assert_eq!((report.pruned, bed.keys().as_slice()), (0, all.map(String::from).as_slice()));
+
+    // What is gone behind a link that leads somewhere is gone.
+    fs::rename(bed.path("away"), bed.path("disk")).unwrap();
+    remove(&bed.path("disk/a.jpg"));
+    assert_eq!(bed.ingest("tiles", |options| options.prune = true).unwrap().pruned, 1);
+    assert_eq!(bed.keys(), ["c.jpg", "linked/b.jpg"]);
+}

@@ -87,7 +87,10 @@ fn an_image_a_text_or_both_are_asked_with() {
     assert_eq!(keys(&bed.json(&["--image", image, "--text", "sand", "--lambda", "0"])), keys(&by_image));
     assert_eq!(keys(&bed.json(&["--image", image, "--text", "sand", "--lambda", "1"])), keys(&by_text));
 
-    bed.search(&[]).ends_with(2).says("--image");
+    bed.search(&[]).ends_with(2).says("<--image <FILE>|--text <TEXT>>");
+    for blank in ["", " \t"] {
+        bed.search(&["--text", blank]).ends_with(2).says("the text is blank");
+    }
     bed.search(&["--text", "sand", "--lambda", "0.3"]).ends_with(2).says("--image");
     bed.search(&["--image", "no/such.jpg", "--text", "sand"]).ends_with(1).says("no/such.jpg");
 }

@@ -152,3 +152,47 @@ fn a_full_device_is_an_error() {
         assert_eq!(output.status.code(), Some(1));
     }
 }
+
+/// What a program is asked for that prints.
+const PRINTING: [(&str, &[&str]); 12] = [
+    ("compact", &["--help"]),
+    ("compare_methods", &["--help"]),
+    ("custom_method", &[]),
+    ("encode_speed", &["--help"]),
+    ("evaluate_patterncom", &["--help"]),
+    ("extract_features", &["--help"]),
+    ("import_vectors", &["--help"]),
+    ("query_picture", &["--help"]),
+    ("repair", &["--help"]),
+    ("reproduce", &["--help"]),
+    ("search", &["--version"]),
+    ("verify", &["--help"]),
+];
+
+#[test]
+fn every_program_ends_quietly_when_nobody_reads() {
+    for (program, arguments) in PRINTING {
+        let mut command = example(program);
+        let mut child =
+            command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*error), (Some(0), ""), "{program}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn every_program_says_that_a_device_is_full() {
+    for (program, arguments) in PRINTING {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = example(program).args(arguments).stdout(full).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            error.starts_with("error: cannot write to standard output: No space left"),
+            "{program}: {error}"
+        );
+        assert_eq!(output.status.code(), Some(1), "{program}");
+    }
+}

@@ -82,6 +82,8 @@ fn of_bench(error: &bench::Error) -> Option<String> {
 
 fn of_index(error: &IndexError) -> Option<String> {
     match error {
+        // No repair gets by without the manifest, and the error says what does.
+        IndexError::Damaged { path } if path.ends_with("manifest.json") => None,
         IndexError::Damaged { .. }
         | IndexError::MissingSegment { .. }
         | IndexError::SegmentRows { .. }

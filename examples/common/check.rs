@@ -60,6 +60,16 @@ pub fn distinct(outputs: &[Option<&PathBuf>]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Checks that an evaluation's report can be written into a folder, which is made if it is not there.
+pub fn report(path: Option<&Path>) -> anyhow::Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    folder(Some(path))?;
+    REPORT.iter().try_for_each(|name| file(Some(&path.join(name))))
+}
+
+/// The files that every report has.
+const REPORT: [&str; 4] = ["metrics.csv", "summary.md", "summary.json", "rows.tex"];
+
 /// Checks that a list of images has a file: without any it is the list of another folder.
 pub fn some_exist(images: &ImageList) -> anyhow::Result<()> {
     let mut paths = (0..images.len()).map(|index| images.path(index));

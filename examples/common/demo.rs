@@ -8,8 +8,8 @@ use anyhow::Context;
 use rscir::prelude::*;
 
 use super::bars::Bars;
+use super::notes;
 use super::out::note;
-use super::text::shown;
 
 /// What every report on the demo says.
 pub const NOTE: &str =
@@ -118,7 +118,7 @@ fn complete(images: &ImageList, encoder: &ClipEncoder, path: &Path) -> anyhow::R
     // The repository may be a copy of the one that the archive was made from.
     options.replace = true;
     let ingested = rscir::ingest_with(images, encoder, path, &options, &mut |failure| {
-        bars.suspend(|| note!("failed: {}", shown(&failure)));
+        notes::say_failed(&bars, &failure);
     })?;
     let failed = ingested.report.failed;
     anyhow::ensure!(failed == 0, "{failed} of the demo's images cannot be read");

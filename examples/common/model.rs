@@ -119,8 +119,9 @@ impl ModelArgs {
         options.progress = bars;
         let mut sink = MemorySink::new(encoder.spec().clone());
         let report = rscir::images::ingest(images, encoder, &mut sink, &options, &mut |failure| {
-            bars.suspend(|| note!("failed: {}", shown(&failure)));
+            notes::say_failed(bars, &failure);
         })?;
+        notes::say_odd(&report);
         if report.failed > 0 && sink.is_empty() {
             anyhow::bail!("none of the {} images could be encoded", report.failed);
         }

@@ -1,10 +1,17 @@
 //! What an ingest saw and did not refuse, with what to type where it was not meant.
 
+use std::path::Path;
+
+use rscir::bench::DatasetReport;
+use rscir::bench::report::findings_text;
 use rscir::checkpoint;
+use rscir::core::files::read_bounded;
 use rscir::core::printable;
-use rscir::encoders::{Error, ImageList, IngestReport, Noticed};
+use rscir::encoders::{Error, Failure, ImageList, IngestReport, Noticed, decode_with_oddities};
 use rscir::prelude::*;
 
+use super::advice;
+use super::bars::Bars;
 use super::out::note;
 use super::text::shown;
 
@@ -37,6 +44,13 @@ pub fn unread(images: &ImageList) -> Option<String> {
     })
 }
 
+/// Says that an image failed, and what can be typed so that it is decoded.
+pub fn say_failed(bars: &Bars, failure: &Failure) {
+    let remedy =
+        failure.remedy.and_then(advice::of_remedy).map_or(String::new(), |remedy| format!("; {remedy}"));
+    bars.suspend(|| note!("failed: {}{remedy}", shown(failure)));
+}
+
 /// Says which images may have needed a stretch.
 pub fn say_odd(report: &IngestReport) {
     let odd = &report.odd;
@@ -44,15 +58,39 @@ pub fn say_odd(report: &IngestReport) {
     say_noticed(&odd.narrow_range, "use less than a sixteenth of their values' range");
 }
 
+/// Says that the image of a query may have needed a stretch: it was encoded and can be read.
+pub fn say_odd_query(path: &Path, encoder: &ClipEncoder) {
+    let options = encoder.decode_options();
+    let Ok(bytes) = read_bounded(path, options.max_bytes) else { return };
+    let Ok((_, odd)) = decode_with_oddities(&bytes, options) else { return };
+    let what = match (odd.one_color, odd.narrow_range) {
+        (true, _) => "is all one color after decoding",
+        (_, true) => "uses less than a sixteenth of its values' range",
+        _ => return,
+    };
+    note!("the query image {what}: {STRETCH}");
+}
+
+/// What to type where values were lost in decoding.
+const STRETCH: &str = "for values beyond a byte, type --decode \"stretch=percentile(2, 98)\"";
+
 fn say_noticed(noticed: &Noticed, what: &str) {
     if noticed.count > 0 {
         let first: Vec<_> = noticed.first.iter().map(|key| printable(key)).collect();
         note!(
-            "{} images {what} ({}{}): for values beyond a byte, type --decode \"stretch=percentile(2, 98)\"",
+            "{} images {what} ({}{}): {STRETCH}",
             noticed.count,
             first.join(", "),
             if noticed.count > first.len() { ", ..." } else { "" }
         );
+    }
+}
+
+/// Says what a benchmark's files have that is not evaluated as it stands there.
+pub fn say_findings(findings: &DatasetReport) {
+    let found = findings_text(findings);
+    if !found.is_empty() {
+        note!("{}", found.trim_end());
     }
 }
 

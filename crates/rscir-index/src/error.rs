@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rscir_core::files::{FileAction, FileError};
 use rscir_core::{ColumnType, Precision};
 
+use crate::disk::MANIFEST;
 use crate::storage::{FileKind, WrongKind};
 
 /// The result of everything in this crate that can fail.
@@ -359,7 +360,7 @@ pub enum Error {
         supported: u32,
     },
     /// A file of an archive is not what it was when it was written.
-    #[error("{}: damaged, its SHA-256 is not what was recorded; {REMEDY}", path.display())]
+    #[error("{}: damaged, its SHA-256 is not what was recorded; {}", path.display(), remedy(path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -444,6 +445,15 @@ pub enum Error {
 
 /// What to do about a damaged archive.
 const REMEDY: &str = "verify the archive to see all damage, then restore it from a copy or repair it";
+
+/// What to do about a damaged file of an archive: no repair gets by without the manifest.
+fn remedy(path: &Path) -> &'static str {
+    if path.file_name().is_some_and(|name| name == MANIFEST) {
+        "without it nothing is known of the rows: restore it from a copy, or make the archive anew"
+    } else {
+        REMEDY
+    }
+}
 
 /// What was asked of the medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -56,7 +56,7 @@ impl Roots {
         if prune {
             report.not_pruned = match absent {
                 Some(root) => Some(NotPruned::NoRoot(root.clone())),
-                None => why_unsure(images),
+                None => why_unsure(images).or_else(|| self.broken_link(&others, &report.gone)),
             };
             if report.not_pruned.is_none() {
                 let keys: Vec<&str> = report.gone.iter().map(String::as_str).collect();
@@ -64,6 +64,21 @@ impl Roots {
             }
         }
         Ok(())
+    }
+
+    /// The first link in the way to a file that is gone, if there is one: a disk that is away leaves it behind.
+    fn broken_link(&self, others: &[PathBuf], gone: &[String]) -> Option<NotPruned> {
+        let roots = || others.iter().chain([&self.own]);
+        // Tiles of one folder share the way to them.
+        let mut known = HashSet::new();
+        gone.iter().flat_map(|key| roots().map(move |root| (root, key))).find_map(|(root, key)| {
+            let path = root.join(key);
+            let way = path.ancestors().take_while(|place| *place != root);
+            let link = way
+                .filter(|place| known.insert(place.to_path_buf()))
+                .find(|place| place.is_symlink() && !place.exists())?;
+            Some(NotPruned::BrokenLink(link.into()))
+        })
     }
 
     /// Forgets folders that no row can be from any more.

@@ -4,8 +4,8 @@ use rscir_core::{Archive, ComposedQuery, ImageEncoder, Method, Precision};
 use rscir_images::{Failure, ImageList, IngestOptions, IngestReport};
 use rscir_index::{ArchiveWriter, Compaction, DiskArchive, Hit, RowOrder};
 
+use crate::Result;
 use crate::roots::Roots;
-use crate::{Error, Result};
 
 /// Rows that the compaction at the end of an ingest may rewrite for each image that was encoded. Rewriting a row takes some
 /// hundredths of a millisecond and encoding an image milliseconds at the least, so the compaction takes a small part of the
@@ -115,6 +115,6 @@ pub fn open(path: impl AsRef<Path>) -> Result<Box<dyn Archive>> {
     if path.is_dir() {
         return Ok(Box::new(DiskArchive::open(path)?));
     }
-    let features = rscir_index::Features::read(&path)?;
-    Ok(Box::new(features.into_archive().map_err(Error::Index)?))
+    let archive = rscir_index::Features::read(&path)?.into_archive();
+    Ok(Box::new(archive.map_err(|problem| rscir_index::Error::File { path, problem: Box::new(problem) })?))
 }

@@ -143,6 +143,8 @@ pub enum NotPruned {
     Unlisted,
     /// The list is empty, or its folder is not there: more likely a disk is missing than every file.
     NothingThere,
+    /// A link in the way to a file leads nowhere: what it led to may only be away.
+    BrokenLink(PathBuf),
     /// Another folder that rows are from is not there, so it is not known what it holds.
     NoRoot(PathBuf),
     /// The ingest was stopped before the end.
@@ -156,6 +158,7 @@ impl fmt::Display for NotPruned {
         match self {
             Self::Unlisted => f.write_str("a part of the folder could not be listed"),
             Self::NothingThere => f.write_str("no file of the list is there"),
+            Self::BrokenLink(link) => write!(f, "{} is a link that leads nowhere", link.display()),
             Self::NoRoot(root) => {
                 write!(f, "{}, which rows are from as well, is not there", root.display())
             }

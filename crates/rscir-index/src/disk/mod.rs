@@ -19,4 +19,5 @@ pub use manifest::RowOrder;
 pub use verify::{Damage, Misplaced, Repair, Verification, repair, repair_with, verify, verify_with};
 pub use writer::ArchiveWriter;
 
+pub(crate) use names::MANIFEST;
 pub(crate) use segment::SEGMENT_ROWS;
