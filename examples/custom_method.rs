@@ -1,26 +1,12 @@
 //! A method of your own: a name, and how the two similarities of a tile make its score.
 
-mod common;
+#![allow(clippy::print_stdout, reason = "a program speaks to its user")]
 
-use std::process::ExitCode;
-
-use clap::Parser;
-use common::Outcome;
-use common::out::say;
 use rscir::core::testing;
 use rscir::prelude::*;
 use rscir::weicom::pointwise;
 
-/// Rank made-up tiles by a method that is none of the library's, and print the best three.
-#[derive(Parser)]
-#[command(version)]
-struct Cli {}
-
-fn main() -> ExitCode {
-    common::main(run)
-}
-
-fn run(_: &Cli) -> anyhow::Result<Outcome> {
+fn main() -> anyhow::Result<()> {
     // The harmonic mean of both similarities, moved from -1..1 to 0..1: high only where both are. It never falls as one of
     // them rises, and says so: an exact search then need not look at every row.
     let harmonic = pointwise("harmonic", |image, text| {
@@ -39,7 +25,7 @@ fn run(_: &Cli) -> anyhow::Result<Outcome> {
         .with_image(testing::unit_vector(64, 2))?
         .with_text(testing::unit_vector(64, 3))?;
     for hit in rscir::search(&archive, &harmonic, &query, 3)? {
-        say!("{:.4} {}", hit.score, hit.key);
+        println!("{:.4} {}", hit.score, hit.key);
     }
-    Ok(Outcome::Done)
+    Ok(())
 }

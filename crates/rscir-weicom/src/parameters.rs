@@ -82,6 +82,10 @@ impl<'a> Parameters<'a> {
     pub(crate) fn finish(self) -> Result<()> {
         match self.left.first() {
             None => Ok(()),
+            Some((Some(name), value)) if self.known.contains(name) => {
+                let known = self.known.iter().find(|known| *known == name).copied().unwrap_or_default();
+                Err(self.bad(known, value, "given once"))
+            }
             Some((name, value)) => Err(Error::UnknownParameter {
                 method: self.method,
                 parameter: name.unwrap_or(value).to_string(),

@@ -346,6 +346,7 @@ mod tests {
                  basic; parameters follow a colon or stand in parentheses: rrf:k=60 or rrf(k=60)",
             ),
             ("image:0.5", "method image has no parameter \"0.5\"; it has: none"),
+            ("weicom(lambda=0.5,lambda=0.6)", "method weicom: lambda is \"0.6\", but must be given once"),
             ("weicom:0.5,mu=1", "method weicom has no parameter \"mu\"; it has: lambda, norm"),
             (
                 "weicom:1.5",

@@ -70,8 +70,12 @@ impl FromStr for DecodeOptions {
     fn from_str(line: &str) -> Result<Self> {
         let mut options = Self::default();
         // A space stands within a list after a comma alone.
-        for option in line.replace(", ", ",").split_whitespace() {
+        let joined = line.replace(", ", ",");
+        let mut seen = Vec::new();
+        for option in joined.split_whitespace() {
+            let name = option.split_once('=').map_or(option, |(name, _)| name);
             let read = match option.split_once('=') {
+                _ if seen.contains(&name) => None,
                 Some(("bands", list)) => numbers(list).map(|bands| options.bands = Some(bands)),
                 Some(("stretch", stretch)) => read_stretch(stretch).map(|stretch| options.stretch = stretch),
                 Some(("orientation", "exif")) => {
@@ -80,11 +84,12 @@ impl FromStr for DecodeOptions {
                 }
                 _ => None,
             };
+            seen.push(name);
             read.ok_or_else(|| Error::ConfigValue {
                 key: "decoding".into(),
                 got: format!("{line:?}"),
-                expected: "like bands=[3, 2, 1] stretch=percentile(2, 98) orientation=exif, any or all of them; a stretch \
-                           may also be minmax or range([0, 0, 0], [255, 255, 255])",
+                expected: "like bands=[3, 2, 1] stretch=percentile(2, 98) orientation=exif, any or all of them, once; a \
+                           stretch may also be minmax or range([0, 0, 0], [255, 255, 255])",
             })?;
         }
         options.check()?;
@@ -226,6 +231,7 @@ mod tests {
             "stretch=percentile(2)",
             "stretch",
             "orientation=6",
+            "stretch=minmax stretch=percentile(2, 98)",
         ] {
             let error = line.parse::<DecodeOptions>().unwrap_err().to_string();
             assert!(error.starts_with(&format!("decoding is {line:?}, but must be like bands")), "{error}");
