@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use rscir::bench::Evaluation;
 use rscir::core::{PixelBatch, RgbView};
-use rscir::encoders::{DecodeOptions, decode};
+use rscir::encoders::{DecodeLimits, Decoding, decode};
 use rscir::index::MemorySink;
 use rscir::prelude::*;
 use rscir::weicom::Normalization;
@@ -70,7 +70,7 @@ fn pixels_and_image_vectors_are_golden() {
     for image in golden()["images"].as_array().unwrap() {
         let path = image["path"].as_str().unwrap();
         let bytes = std::fs::read(repository("data/demo/benchmark").join(path)).unwrap();
-        let decoded = decode(&bytes, &DecodeOptions::default()).unwrap();
+        let decoded = decode(&bytes, &Decoding::default(), &DecodeLimits::default()).unwrap();
         let size = encoder.input_size();
         let mut pixels = vec![0; size * size * 3];
         let view = RgbView::new(decoded.width, decoded.height, &decoded.data).unwrap();

@@ -143,7 +143,7 @@ fn bands_are_counted_from_one() {
     let (run, archive) = extract("bands=[3, 2, 1]", "a.rscir");
     run.ends_with(0);
     // The spec of an archive counts from 0, as it always has.
-    assert_eq!(DiskArchive::open(archive).unwrap().spec().decoding, "bands=[2, 1, 0]");
+    assert_eq!(DiskArchive::open(archive).unwrap().spec().decoding.to_string(), "bands=[2, 1, 0]");
     extract("bands=[2, 1, 0]", "b.rscir").0.ends_with(2).says("bands are counted from 1");
     extract("bands=[4, 1, 1]", "c.rscir")
         .0

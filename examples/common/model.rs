@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use rscir::encoders::{ClipEncoderBuilder, DecodeOptions, Wavelengths};
+use rscir::core::Decoding;
+use rscir::encoders::{ClipEncoderBuilder, Wavelengths};
 use rscir::index::MemorySink;
 use rscir::prelude::*;
 
@@ -43,7 +44,7 @@ pub struct ModelArgs {
         value_name = "OPTIONS",
         value_parser = super::decode::options
     )]
-    pub decode: DecodeOptions,
+    pub decode: Decoding,
     /// Wavelengths of the three bands in micrometres, for DOFA-CLIP: 0.842,0.665,0.56; those of red, green and blue
     /// without
     #[arg(long, value_name = "THREE")]
@@ -87,7 +88,7 @@ impl ModelArgs {
     /// Loads the encoder.
     pub fn load(&self) -> anyhow::Result<ClipEncoder> {
         let builder = self.builder()?;
-        let builder = builder.device(self.device()).precision(self.precision).decode(self.decode.clone());
+        let builder = builder.device(self.device()).precision(self.precision).decoding(self.decode.clone());
         let builder = match self.wavelengths {
             Some(wavelengths) => builder.wavelengths(wavelengths),
             None => builder,

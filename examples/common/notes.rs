@@ -60,9 +60,9 @@ pub fn say_odd(report: &IngestReport) {
 
 /// Says that the image of a query may have needed a stretch: it was encoded and can be read.
 pub fn say_odd_query(path: &Path, encoder: &ClipEncoder) {
-    let options = encoder.decode_options();
-    let Ok(bytes) = read_bounded(path, options.max_bytes) else { return };
-    let Ok((_, odd)) = decode_with_oddities(&bytes, options) else { return };
+    let (decoding, limits) = (encoder.decoding(), encoder.limits());
+    let Ok(bytes) = read_bounded(path, limits.max_bytes) else { return };
+    let Ok((_, odd)) = decode_with_oddities(&bytes, decoding, limits) else { return };
     let what = match (odd.one_color, odd.narrow_range) {
         (true, _) => "is all one color after decoding",
         (_, true) => "uses less than a sixteenth of its values' range",

@@ -3,20 +3,17 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rscir_images::{DecodeOptions, Stretch, decode};
+use rscir_core::{Decoding, Orientation, Stretch};
+use rscir_images::{DecodeLimits, decode};
 
 fuzz_target!(|bytes: &[u8]| {
-    let mut options = DecodeOptions::default();
     // Small enough for many runs a second.
-    options.max_pixels = 1 << 20;
-    for round in 0..2 {
-        if let Ok(image) = decode(bytes, &options) {
+    let limits = DecodeLimits::default().max_pixels(1 << 20);
+    let stretched =
+        Decoding::default().bands([1, 0, 0]).stretch(Stretch::Percentile(2.0, 98.0)).orientation(Orientation::Exif);
+    for decoding in [Decoding::default(), stretched] {
+        if let Ok(image) = decode(bytes, &decoding, &limits) {
             assert_eq!(image.data.len(), image.width * image.height * 3);
-        }
-        if round == 0 {
-            options.bands = Some([1, 0, 0]);
-            options.stretch = Stretch::Percentile(2.0, 98.0);
-            options.apply_orientation = true;
         }
     }
 });

@@ -2,6 +2,7 @@
 
 mod archive;
 mod columns;
+mod decoding;
 mod embeddings;
 mod encoder;
 mod error;
@@ -14,11 +15,13 @@ mod query;
 mod ranking;
 mod spec;
 mod statistics;
+mod stretch;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 pub use archive::{Archive, EmbeddingSink, Fingerprint, SinkRow};
 pub use columns::{ColumnType, ColumnValues, Date, Value};
+pub use decoding::{Decoding, Orientation};
 pub use embeddings::{Embeddings, Queries, UnitVector};
 pub use encoder::{ImageEncoder, InjectedPrompt, PixelBatch, RgbView, TextEncoder};
 pub use error::{Error, Result};
@@ -33,3 +36,4 @@ pub use query::{ComposedQuery, QueryBuilder, QueryPart};
 pub use ranking::{Scored, TopK, top_k};
 pub use spec::{EncoderSpec, Precision, SpecMismatch};
 pub use statistics::ScoreStatistics;
+pub use stretch::Stretch;

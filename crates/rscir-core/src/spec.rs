@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Error;
+use crate::{Decoding, Error};
 
 /// Number format in which an encoder computes or an archive stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -66,10 +66,10 @@ pub struct EncoderSpec {
     /// Wavelengths of the images' channels, as one line, for a model that asks for them; empty in archives of others.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "String::is_empty"))]
     pub wavelengths: String,
-    /// How a file becomes a decoded image where that is not as Pillow's `open` and `convert("RGB")` do it: the bands, the
-    /// stretch, the EXIF orientation, as one line. Empty means Pillow's way, as in archives from before this field.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "String::is_empty"))]
-    pub decoding: String,
+    /// How a file becomes a decoded image: the bands, the stretch, the orientation. Archives have it as one line, and none
+    /// where it is Pillow's way.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Decoding::is_pillow"))]
+    pub decoding: Decoding,
     /// How a decoded image becomes the tower's input, as one line.
     pub preprocessing: String,
     /// Which tokenizer, and a hash of its vocabulary.
@@ -91,7 +91,7 @@ impl EncoderSpec {
             architecture: String::new(),
             activation: String::new(),
             wavelengths: String::new(),
-            decoding: String::new(),
+            decoding: Decoding::default(),
             preprocessing: String::new(),
             tokenizer: String::new(),
             weights_sha256: String::new(),
@@ -102,7 +102,7 @@ impl EncoderSpec {
 
     /// True if nothing but the width of the vectors is known.
     pub fn is_unknown(&self) -> bool {
-        self.decoding.is_empty() && self.fields().iter().all(|(_, value)| value.is_empty())
+        self.decoding.is_pillow() && self.fields().iter().all(|(_, value)| value.is_empty())
     }
 
     /// `Ok` if vectors of `query` may be compared with vectors of `self` (the archive's).
@@ -125,7 +125,7 @@ impl EncoderSpec {
             return Ok(());
         }
         if self.decoding != query.decoding {
-            return differs("decoding", &self.decoding, &query.decoding);
+            return differs("decoding", &self.decoding.to_string(), &query.decoding.to_string());
         }
         if self.precision != query.precision {
             return differs("precision", self.precision.as_str(), query.precision.as_str());
@@ -184,7 +184,7 @@ mod tests {
         let half = EncoderSpec { precision: Precision::Bf16, ..clip() };
         assert_eq!(clip().check(&half).unwrap_err().field, "precision");
         // Empty is Pillow's way here, and not unknown.
-        let infrared = EncoderSpec { decoding: "bands=[3, 2, 1]".into(), ..clip() };
+        let infrared = EncoderSpec { decoding: Decoding::default().bands([3, 2, 1]), ..clip() };
         assert_eq!(clip().check(&infrared).unwrap_err().field, "decoding");
         assert_eq!(infrared.check(&clip()).unwrap_err().field, "decoding");
         assert!(infrared.check(&infrared).is_ok() && infrared.check(&EncoderSpec::unknown(4)).is_ok());
@@ -204,5 +204,25 @@ mod tests {
             assert_eq!(p.to_string().parse::<Precision>().unwrap(), p);
         }
         assert!("f64".parse::<Precision>().is_err());
+    }
+
+    /// Archives of format 1 have this form.
+    #[cfg(feature = "serde")]
+    #[test]
+    fn json_has_the_decoding_as_one_line_and_none_where_it_is_pillows() {
+        let plain = serde_json::to_value(clip()).unwrap();
+        assert!(plain.get("decoding").is_none());
+        assert_eq!(serde_json::from_value::<EncoderSpec>(plain.clone()).unwrap(), clip());
+        for (line, read) in [
+            ("bands=[3, 2, 1] stretch=percentile(2, 98.5)", true),
+            ("stretch=range([0.0, 0.0, 0.0], [3000.0, 3000.0, 3000.0]) orientation=exif", true),
+            ("in another program's words", false),
+        ] {
+            let mut json = plain.clone();
+            json["decoding"] = line.into();
+            let spec: EncoderSpec = serde_json::from_value(json.clone()).unwrap();
+            assert_eq!(spec.decoding.check().is_ok(), read, "{line}");
+            assert_eq!(serde_json::to_value(spec).unwrap(), json, "{line}");
+        }
     }
 }

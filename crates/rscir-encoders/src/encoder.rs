@@ -17,7 +17,7 @@ use crate::clip::read::ModelFile;
 use crate::clip::towers::{Prompt, Towers};
 use crate::device::{Device, Found};
 use crate::registry::{HubFile, Model};
-use crate::{DecodeOptions, Error, Hub, Preprocessing, Preprocessor, Result, Tokenizer};
+use crate::{DecodeLimits, Decoding, Error, Hub, Preprocessing, Preprocessor, Result, Tokenizer};
 
 /// A dual encoder of the CLIP family: images and texts into one space.
 ///
@@ -39,7 +39,8 @@ pub struct ClipEncoder {
     tokenizer: Tokenizer,
     device: Found,
     precision: Precision,
-    decode: DecodeOptions,
+    decoding: Decoding,
+    limits: DecodeLimits,
     spec: OnceLock<EncoderSpec>,
 }
 
@@ -100,9 +101,14 @@ impl ClipEncoder {
         self.preprocessor.preprocessing()
     }
 
-    /// How files become images.
-    pub fn decode_options(&self) -> &DecodeOptions {
-        &self.decode
+    /// Returns how files become images.
+    pub fn decoding(&self) -> &Decoding {
+        &self.decoding
+    }
+
+    /// Returns what an image of a query may take.
+    pub fn limits(&self) -> &DecodeLimits {
+        &self.limits
     }
 
     /// A composed query: the image in this file, and the text.
@@ -132,7 +138,7 @@ impl ClipEncoder {
     }
 
     fn encode_file(&self, path: &Path) -> Result<Embeddings> {
-        let image = decode_file(path, &self.decode)?;
+        let image = decode_file(path, &self.decoding, &self.limits)?;
         Ok(self.encode_image(RgbView::new(image.width, image.height, &image.data)?)?)
     }
 
@@ -144,7 +150,7 @@ impl ClipEncoder {
             architecture: self.config.to_string(),
             activation: self.config.activation(),
             wavelengths: self.config.wavelengths().map(|w| w.to_string()).unwrap_or_default(),
-            decoding: self.decode.to_string(),
+            decoding: self.decoding.clone(),
             preprocessing: self.preprocessor.preprocessing().to_string(),
             tokenizer: self.tokenizer.identity().into(),
             weights_sha256: self.checkpoint.identity(),
@@ -225,7 +231,8 @@ pub struct ClipEncoderBuilder {
     tokenizer: Option<PathBuf>,
     device: Device,
     precision: Precision,
-    decode: DecodeOptions,
+    decoding: Decoding,
+    limits: DecodeLimits,
     wavelengths: Option<Wavelengths>,
     state_dict: Option<String>,
     own_kernels: bool,
@@ -255,7 +262,8 @@ impl ClipEncoderBuilder {
             tokenizer: None,
             device: Device::default(),
             precision: Precision::default(),
-            decode: DecodeOptions::default(),
+            decoding: Decoding::default(),
+            limits: DecodeLimits::default(),
             wavelengths: None,
             state_dict: None,
             own_kernels: true,
@@ -302,17 +310,24 @@ impl ClipEncoderBuilder {
         self
     }
 
-    /// Decodes files so; as Pillow unless said. What decides the pixels is part of the spec: an archive and its queries need
-    /// the same, and an ingest does as the spec says.
+    /// Sets how files are decoded. Default: as Pillow. It is part of the spec: an archive and its queries need the same, and
+    /// an ingest decodes as the spec says.
     #[must_use]
-    pub fn decode(mut self, options: DecodeOptions) -> Self {
-        self.decode = options;
+    pub fn decoding(mut self, decoding: Decoding) -> Self {
+        self.decoding = decoding;
+        self
+    }
+
+    /// Sets what an image of a query may take. Default: [`DecodeLimits::default`].
+    #[must_use]
+    pub fn limits(mut self, limits: DecodeLimits) -> Self {
+        self.limits = limits;
         self
     }
 
     /// The wavelengths of the three channels, for a model that asks for them (DOFA-CLIP); [`Wavelengths::RGB`] unless said.
     ///
-    /// An image has three channels: of a file with more bands, [`DecodeOptions::bands`] chooses them. The wavelengths are
+    /// An image has three channels: of a file with more bands, [`Decoding::bands`] chooses them. The wavelengths are
     /// part of the spec.
     #[must_use]
     pub fn wavelengths(mut self, wavelengths: Wavelengths) -> Self {
@@ -355,7 +370,12 @@ impl ClipEncoderBuilder {
     /// # Errors
     /// Whatever is missing or does not fit, with its path: see the variants of [`Error`].
     pub fn build(self) -> Result<ClipEncoder> {
-        self.decode.check()?;
+        self.decoding.check().map_err(|error| match error {
+            rscir_core::Error::Parameter { name, value, expected } => {
+                Error::ConfigValue { key: name.into(), got: value, expected }
+            }
+            error => error.into(),
+        })?;
         let device = self.device.find()?;
         let offered = match device.device {
             Device::Cuda(_) => matches!(self.precision, Precision::F32 | Precision::Bf16 | Precision::F16),
@@ -397,7 +417,8 @@ impl ClipEncoderBuilder {
             tokenizer,
             device,
             precision: self.precision,
-            decode: self.decode,
+            decoding: self.decoding,
+            limits: self.limits,
             spec: OnceLock::new(),
         })
     }

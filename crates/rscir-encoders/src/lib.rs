@@ -21,10 +21,10 @@ pub use rscir_checkpoint as checkpoint;
 pub use rscir_checkpoint::{Checkpoint, Dtype, Format, Loader, Resized, TensorProblem};
 pub use rscir_images as images;
 pub use rscir_images::{
-    ChangeDetection, DecodeOptions, Failure, IMAGE_EXTENSIONS, ImageList, ImageProblem, IngestOptions,
-    IngestReport, Interpolation, LeftOut, NotPruned, Noticed, OddImages, Oddities, Preprocessing,
-    Preprocessor, Remedy, ResizeMode, RgbImage, Stage, Stretch, decode, decode_with_oddities, ingest,
-    real_folder,
+    ChangeDetection, DecodeLimits, Decoding, Failure, IMAGE_EXTENSIONS, ImageList, ImageProblem,
+    IngestOptions, IngestReport, Interpolation, LeftOut, NotPruned, Noticed, OddImages, Oddities,
+    Orientation, Preprocessing, Preprocessor, Remedy, ResizeMode, RgbImage, Stage, Stretch, decode,
+    decode_with_oddities, ingest, real_folder,
 };
 pub use templates::{AERIAL_SCENES, SATELLITE_IMAGE, encode_with_templates};
 pub use tokenizer::Tokenizer;

@@ -3,16 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rscir_core::{EmbeddingSink, Embeddings, Fingerprint, SinkRow};
-use rscir_encoders::{ClipEncoder, DecodeOptions, Error, ImageList, IngestOptions, Stretch, ingest};
-use rscir_images::Error as ImagesError;
+use rscir_core::{Decoding, EmbeddingSink, Embeddings, Fingerprint, SinkRow};
+use rscir_encoders::{ClipEncoder, Error, ImageList, IngestOptions, Orientation, Stretch, ingest};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../rscir-images/tests/data/images")
 }
-
-/// Takes nothing.
-struct NoSink;
 
 /// Keeps the rows by their keys.
 #[derive(Default)]
@@ -30,39 +26,21 @@ impl EmbeddingSink for Rows {
     }
 }
 
-impl EmbeddingSink for NoSink {
-    fn fingerprint(&self, _: &str) -> Option<Fingerprint> {
-        None
-    }
-
-    fn commit(&mut self, _: &[SinkRow<'_>], _: &Embeddings) -> rscir_core::Result<()> {
-        panic!("a row was committed")
-    }
-}
-
 #[test]
 fn what_decides_the_pixels_is_part_of_the_spec() {
-    let mut options = DecodeOptions::default();
-    options.max_pixels = 7;
-    assert_eq!(options.to_string(), "");
-    options = DecodeOptions::default();
-    options.bands = Some([3, 2, 1]);
-    options.stretch = Stretch::Percentile(2.0, 98.5);
-    options.apply_orientation = true;
-    assert_eq!(options.to_string(), "bands=[3, 2, 1] stretch=percentile(2, 98.5) orientation=exif");
+    assert_eq!(Decoding::default().to_string(), "");
+    let decoding = Decoding::default()
+        .bands([3, 2, 1])
+        .stretch(Stretch::Percentile(2.0, 98.5))
+        .orientation(Orientation::Exif);
+    assert_eq!(decoding.to_string(), "bands=[3, 2, 1] stretch=percentile(2, 98.5) orientation=exif");
 
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/encoders/vit_gelu");
     let plain = ClipEncoder::from_folder(&model).build().unwrap();
-    let other = ClipEncoder::from_folder(&model).decode(options.clone()).build().unwrap();
+    let other = ClipEncoder::from_folder(&model).decoding(decoding.clone()).build().unwrap();
     assert_eq!(plain.spec().check(other.spec()).unwrap_err().field, "decoding");
 
-    let images = ImageList::collect(folder().join("kinds")).unwrap();
-    let mut ingested = IngestOptions::default();
-    ingested.decode = Some(DecodeOptions::default());
-    let refused = ingest(&images, &other, &mut NoSink, &ingested, &mut |_| {});
-    assert!(
-        matches!(refused, Err(ImagesError::Decoding { expected, .. }) if expected == options.to_string())
-    );
+    assert_eq!(other.spec().decoding, decoding);
 
     // A query is decoded as its encoder says: with bands that the image does not have, not at all.
     assert!(plain.compose(folder().join("kinds/rgb8.png"), "sand").is_ok());
@@ -77,8 +55,8 @@ fn an_ingest_decodes_as_its_encoder_says() {
     let file = folder().join("kinds/rgb8_six_bands.tif");
     let mut seen = Vec::new();
     for line in ["", "bands=[5, 4, 3] stretch=minmax"] {
-        let decode: DecodeOptions = line.parse().unwrap();
-        let encoder = ClipEncoder::from_folder(&model).decode(decode).build().unwrap();
+        let decoding: Decoding = line.parse().unwrap();
+        let encoder = ClipEncoder::from_folder(&model).decoding(decoding).build().unwrap();
         let mut rows = Rows::default();
         ingest(&images, &encoder, &mut rows, &IngestOptions::default(), &mut |f| panic!("{f}")).unwrap();
         let query = encoder.compose(&file, "sand").unwrap();
@@ -111,8 +89,7 @@ fn a_pipe_is_waited_for_by_no_reader() {
 
 #[test]
 fn an_encoder_refuses_a_stretch_without_extent_before_it_loads_anything() {
-    let mut options = DecodeOptions::default();
-    options.stretch = Stretch::Percentile(98.0, 2.0);
-    let error = ClipEncoder::from_folder("nowhere").decode(options).build().map(|_| ()).unwrap_err();
+    let decoding = Decoding::default().stretch(Stretch::Percentile(98.0, 2.0));
+    let error = ClipEncoder::from_folder("nowhere").decoding(decoding).build().map(|_| ()).unwrap_err();
     assert!(matches!(&error, Error::ConfigValue { key, .. } if key == "stretch"), "{error}");
 }

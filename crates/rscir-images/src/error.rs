@@ -36,16 +36,6 @@ pub enum Error {
         /// Why not.
         source: Box<Error>,
     },
-    /// An ingest decodes otherwise than its encoder's spec records.
-    #[error(
-        "the encoder's spec has the decoding {expected:?}, the ingest's options are {got:?}: both must be the same"
-    )]
-    Decoding {
-        /// What the options of the ingest come to.
-        got: String,
-        /// What the encoder's spec says.
-        expected: String,
-    },
     /// An image cannot be decoded.
     #[error(transparent)]
     Pixels(Box<crate::ImageProblem>),

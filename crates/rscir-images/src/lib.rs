@@ -6,8 +6,7 @@ mod pipeline;
 mod preprocess;
 
 pub use decode::{
-    DecodeOptions, ImageProblem, Oddities, Remedy, RgbImage, Stretch, decode, decode_file,
-    decode_with_oddities,
+    DecodeLimits, ImageProblem, Oddities, Remedy, RgbImage, decode, decode_file, decode_with_oddities,
 };
 pub use error::{Error, Result};
 pub use pipeline::{
@@ -15,3 +14,4 @@ pub use pipeline::{
     Noticed, OddImages, Stage, ingest, real_folder,
 };
 pub use preprocess::{Interpolation, Preprocessing, Preprocessor, ResizeMode};
+pub use rscir_core::{Decoding, Orientation, Stretch};

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rscir_images::{DecodeOptions, Error, RgbImage, Stretch, decode};
+use rscir_core::{Decoding, Orientation, Stretch};
+use rscir_images::{DecodeLimits, Error, RgbImage, decode};
 
 mod damage;
 #[path = "../../rscir-checkpoint/tests/measured/mod.rs"]
@@ -29,8 +30,8 @@ fn read(file: &str) -> Vec<u8> {
 }
 
 /// Decodes within the limits of memory and time.
-fn attempt(case: &str, bytes: &[u8], options: &DecodeOptions) -> (Result<RgbImage, Error>, Duration) {
-    let (result, peak, time) = measured(|| decode(bytes, options));
+fn attempt(case: &str, bytes: &[u8], decoding: &Decoding) -> (Result<RgbImage, Error>, Duration) {
+    let (result, peak, time) = measured(|| decode(bytes, decoding, &DecodeLimits::default()));
     let size = bytes.len();
     assert!(peak <= size + SPARE_MEMORY, "{case}: {peak} bytes of memory for a file of {size}");
     assert!(time < LONGEST, "{case}: {time:?}");
@@ -43,10 +44,8 @@ fn attempt(case: &str, bytes: &[u8], options: &DecodeOptions) -> (Result<RgbImag
 /// One test for all, so that nothing else allocates meanwhile.
 #[test]
 fn hostile_images_are_errors_or_images() {
-    let plain = DecodeOptions::default();
-    let mut stretched = plain.clone();
-    stretched.stretch = Stretch::Percentile(2.0, 98.0);
-    stretched.apply_orientation = true;
+    let plain = Decoding::default();
+    let stretched = plain.clone().stretch(Stretch::Percentile(2.0, 98.0)).orientation(Orientation::Exif);
 
     let crafted = crafted();
     assert!(crafted.len() >= 30, "{} cases", crafted.len());

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use rscir_core::RgbView;
-use rscir_images::{DecodeOptions, Error, Preprocessing, Preprocessor, RgbImage, Stretch, decode};
+use rscir_core::{Decoding, Orientation, RgbView, Stretch};
+use rscir_images::{DecodeLimits, Error, Preprocessing, Preprocessor, Result, RgbImage};
 use sha2::{Digest, Sha256};
 
 fn folder() -> PathBuf {
@@ -15,11 +15,16 @@ fn read(file: &str) -> Vec<u8> {
 }
 
 fn decoded(file: &str) -> RgbImage {
-    decode(&read(file), &DecodeOptions::default()).unwrap_or_else(|error| panic!("{file}: {error}"))
+    decode(&read(file), &Decoding::default()).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
 fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Decodes within the default's limits.
+fn decode(bytes: &[u8], decoding: &Decoding) -> Result<RgbImage> {
+    rscir_images::decode(bytes, decoding, &DecodeLimits::default())
 }
 
 /// The rows of a table made by a script in tests/python.
@@ -68,8 +73,8 @@ fn the_name_does_not_matter_and_neither_do_later_pages() {
 
 #[test]
 fn orientation_is_applied_on_request_only() {
-    let mut turn = DecodeOptions::default();
-    turn.apply_orientation = true;
+    let mut turn = Decoding::default();
+    turn.orientation = Orientation::Exif;
     let upright = decoded("kinds/turned1.jpg");
     let pixel = |image: &RgbImage, x: usize, y: usize| -> Vec<u8> {
         image.data[(y * image.width + x) * 3..][..3].to_vec()
@@ -77,7 +82,7 @@ fn orientation_is_applied_on_request_only() {
     let (w, h) = (upright.width, upright.height);
     for orientation in 1..=8 {
         let bytes = read(&format!("kinds/turned{orientation}.jpg"));
-        assert_eq!(decode(&bytes, &DecodeOptions::default()).unwrap(), upright);
+        assert_eq!(decode(&bytes, &Decoding::default()).unwrap(), upright);
         let turned = decode(&bytes, &turn).unwrap();
         // Where the stored pixel (2, 3) is shown: EXIF 2.3, tag 0x0112.
         let (x, y) = (2, 3);
@@ -101,7 +106,7 @@ fn orientation_is_applied_on_request_only() {
 
 #[test]
 fn bands_are_chosen_and_stretched() {
-    let mut options = DecodeOptions::default();
+    let mut options = Decoding::default();
     let bytes = read("kinds/rgb8_six_bands.tif");
     options.bands = Some([2, 1, 0]);
     let swapped = decode(&bytes, &options).unwrap();
@@ -113,8 +118,8 @@ fn bands_are_chosen_and_stretched() {
 
     // 16-bit gray from 0 to 699: all but the darkest is white in Pillow.
     let bytes = read("kinds/gray16.tif");
-    let mut options = DecodeOptions::default();
-    let red = |options: &DecodeOptions| -> Vec<u8> {
+    let mut options = Decoding::default();
+    let red = |options: &Decoding| -> Vec<u8> {
         decode(&bytes, options).unwrap().data.iter().step_by(3).copied().collect()
     };
     let clipped = red(&options);
@@ -134,18 +139,19 @@ fn bands_are_chosen_and_stretched() {
 
 #[test]
 fn what_is_wrong_is_said() {
-    let says = |bytes: &[u8]| decode(bytes, &DecodeOptions::default()).unwrap_err().to_string();
+    let says = |bytes: &[u8]| decode(bytes, &Decoding::default()).unwrap_err().to_string();
     assert_eq!(says(b""), "the file is empty");
     assert_eq!(
         says(b"<!DOCTYPE html>\n<p>Not found"),
         "not an image of a known format: it begins with \"<!DOCTYPE html>\\n\"; read are JPEG, PNG, TIFF, WebP, BMP"
     );
-    let mut small = DecodeOptions::default();
-    small.max_pixels = 400;
-    let error = decode(&read("kinds/rgb8.tif"), &small).unwrap_err().to_string();
+    let within = |file: &str, limits: DecodeLimits| {
+        rscir_images::decode(&read(file), &Decoding::default(), &limits).unwrap_err().to_string()
+    };
+    let small = DecodeLimits::default().max_pixels(400);
+    let error = within("kinds/rgb8.tif", small);
     assert_eq!(error, "23 x 19 pixels are more than the limit of 400");
-    small.max_bytes = 100;
-    let error = decode(&read("kinds/rgb8.png"), &small).unwrap_err().to_string();
+    let error = within("kinds/rgb8.png", small.max_bytes(100));
     assert!(error.ends_with("bytes are more than the limit of 100"), "{error}");
     for file in
         ["kinds/rgb8.png", "kinds/rgb8_lzw.tif", "kinds/lossless.webp", "kinds/rgb24.bmp", "kinds/420.jpg"]

@@ -13,7 +13,7 @@ use rscir_core::{
     Result, RgbView, SinkRow,
 };
 use rscir_images::{
-    ChangeDetection, DecodeOptions, Error, Failure, ImageList, IngestOptions, IngestReport, NotPruned, Stage,
+    ChangeDetection, DecodeLimits, Error, Failure, ImageList, IngestOptions, IngestReport, NotPruned, Stage,
     ingest, real_folder,
 };
 use tempfile::TempDir;
@@ -464,14 +464,23 @@ fn a_key_listed_twice_is_encoded_once() {
 }
 
 #[test]
+fn a_decoding_in_another_programs_words_is_refused_before_any_work() {
+    let folder = folder(2, &[]);
+    let mut encoder = Fake::new();
+    encoder.spec.decoding = "gamma=2.2".to_owned().into();
+    let mut sink = Sink::default();
+    let (result, failures) = run(folder.path(), &encoder, &mut sink, &options(8, 2));
+    assert!(matches!(result, Err(Error::ConfigValue { key, .. }) if key == "decoding"));
+    assert_eq!((failures.len(), sink.commits, encoder.batches().len()), (0, 0, 0));
+}
+
+#[test]
 fn files_above_the_limit_are_not_read() {
     let folder = folder(2, &[]);
     let file = fs::File::create(folder.path().join("large.bmp")).unwrap();
     file.set_len(1 << 40).unwrap();
     let mut options = options(8, 2);
-    let mut decode = DecodeOptions::default();
-    decode.max_bytes = 1000;
-    options.decode = Some(decode);
+    options.limits = DecodeLimits::default().max_bytes(1000);
     for changes in [ChangeDetection::SizeAndTime, ChangeDetection::Content] {
         options.changes = changes;
         let (report, failures) = run(folder.path(), &Fake::new(), &mut Sink::default(), &options);

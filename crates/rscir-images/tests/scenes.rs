@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use rscir_core::{
-    EmbeddingSink, Embeddings, EncoderSpec, Fingerprint, ImageEncoder, PixelBatch, RgbView, SinkRow,
+    Decoding, EmbeddingSink, Embeddings, EncoderSpec, Fingerprint, ImageEncoder, PixelBatch, RgbView, SinkRow,
 };
 use rscir_images::{
-    DecodeOptions, Error, ImageList, ImageProblem, IngestOptions, IngestReport, Preprocessing, Preprocessor,
+    DecodeLimits, Error, ImageList, ImageProblem, IngestOptions, IngestReport, Preprocessing, Preprocessor,
     Remedy, Stage, decode, decode_with_oddities, ingest,
 };
 
@@ -103,7 +103,7 @@ impl Tiff<'_> {
     }
 
     fn decoded(&self, options: &str) -> Vec<u8> {
-        decode(&self.bytes(), &options.parse().unwrap()).unwrap().data
+        decode(&self.bytes(), &options.parse().unwrap(), &DecodeLimits::default()).unwrap().data
     }
 
     /// The red bytes.
@@ -113,7 +113,8 @@ impl Tiff<'_> {
 
     /// Whether it is of one color, and of a narrow range.
     fn odd(&self, options: &str) -> (bool, bool) {
-        let (_, odd) = decode_with_oddities(&self.bytes(), &options.parse().unwrap()).unwrap();
+        let (_, odd) =
+            decode_with_oddities(&self.bytes(), &options.parse().unwrap(), &DecodeLimits::default()).unwrap();
         (odd.one_color, odd.narrow_range)
     }
 }
@@ -216,7 +217,8 @@ fn sides_of_a_signed_type_are_read_and_negative_ones_refused() {
     let tiff = Tiff { kind: U8, values: &values, sides: SLONG, ..Tiff::default() };
     assert_eq!(tiff.red(""), [1, 2, 3, 4]);
     let tiff = Tiff { width: -2_i32 as u32, kind: U8, values: &values, sides: SLONG, ..Tiff::default() };
-    let error = decode(&tiff.bytes(), &DecodeOptions::default()).unwrap_err().to_string();
+    let error =
+        decode(&tiff.bytes(), &Decoding::default(), &DecodeLimits::default()).unwrap_err().to_string();
     assert_eq!(error, "TIFF: tag 256 has a negative value");
 }
 
@@ -227,7 +229,8 @@ fn an_uncompressed_strip_of_length_zero_is_as_long_as_its_rows() {
     assert_eq!(Tiff { kind: U8, values: &values, place, ..Tiff::default() }.red(""), [1, 2, 3, 4]);
     let error = decode(
         &Tiff { kind: U8, values: &values[..3], place, ..Tiff::default() }.bytes(),
-        &DecodeOptions::default(),
+        &Decoding::default(),
+        &DecodeLimits::default(),
     );
     assert!(error.unwrap_err().to_string().contains("beyond the end of the file"));
 }
@@ -245,16 +248,16 @@ fn what_a_sparse_file_leaves_out_is_no_data_or_zero() {
 fn a_png_without_its_last_chunk_is_whole_and_one_without_pixels_is_not() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/images/kinds/rgb8.png");
     let whole = std::fs::read(file).unwrap();
-    let options = DecodeOptions::default();
-    assert_eq!(decode(&whole[..whole.len() - 12], &options).unwrap(), decode(&whole, &options).unwrap());
-    assert!(decode(&whole[..whole.len() - 40], &options).is_err());
+    let decode = |bytes: &[u8]| decode(bytes, &Decoding::default(), &DecodeLimits::default());
+    assert_eq!(decode(&whole[..whole.len() - 12]).unwrap(), decode(&whole).unwrap());
+    assert!(decode(&whole[..whole.len() - 40]).is_err());
 }
 
 #[test]
 fn bands_without_a_meaning_are_refused_with_what_can_be_chosen() {
     let values = [1.0; 12];
     let tiff = Tiff { bands: 3, values: &values, ..Tiff::default() };
-    let error = decode(&tiff.bytes(), &DecodeOptions::default()).unwrap_err();
+    let error = decode(&tiff.bytes(), &Decoding::default(), &DecodeLimits::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
         "3 bands of 16 bits and no color interpretation: three of them must be chosen as red, green and blue, and a \
@@ -263,7 +266,10 @@ fn bands_without_a_meaning_are_refused_with_what_can_be_chosen() {
     let Error::Pixels(problem) = error else { panic!("{error}") };
     assert!(matches!(*problem, ImageProblem::NeedsBands { bands: 3, bits: 16 }));
     assert_eq!(problem.remedy(), Some(Remedy::Bands { bands: 3, bits: 16 }));
-    assert!(decode(&tiff.bytes(), &"bands=[0, 1, 2] stretch=minmax".parse().unwrap()).is_ok());
+    assert!(
+        decode(&tiff.bytes(), &"bands=[0, 1, 2] stretch=minmax".parse().unwrap(), &DecodeLimits::default())
+            .is_ok()
+    );
 }
 
 #[test]
@@ -353,7 +359,7 @@ impl EmbeddingSink for Sink {
 }
 
 fn ingested(folder: &Path, decode: &str) -> (IngestReport, Vec<(String, Stage, Option<Remedy>)>) {
-    let encoder = Plain(EncoderSpec { decoding: decode.into(), ..EncoderSpec::unknown(3) });
+    let encoder = Plain(EncoderSpec { decoding: decode.parse().unwrap(), ..EncoderSpec::unknown(3) });
     let images = ImageList::collect(folder).unwrap();
     let mut failed = Vec::new();
     let mut sink = Sink(0);

@@ -27,7 +27,7 @@ fn spec() -> EncoderSpec {
         architecture: "ViT".into(),
         activation: "quick_gelu".into(),
         wavelengths: String::new(),
-        decoding: String::new(),
+        decoding: Default::default(),
         preprocessing: "bicubic".into(),
         tokenizer: "clip".into(),
         weights_sha256: "00ff".into(),

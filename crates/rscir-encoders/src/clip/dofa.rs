@@ -19,7 +19,7 @@ use rscir_checkpoint::Checkpoint;
 
 /// The wavelengths that an image's three channels stand for, for a model that asks for them.
 ///
-/// With [`DecodeOptions::bands`](crate::DecodeOptions::bands), any three bands of a file are encoded as what they are:
+/// With [`Decoding::bands`](rscir_core::Decoding::bands), any three bands of a file are encoded as what they are:
 ///
 /// ```
 /// # use rscir_encoders::Wavelengths;

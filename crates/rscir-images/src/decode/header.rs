@@ -1,6 +1,7 @@
 //! What the first bytes of a file tell, and checks before anything is allocated.
 
-use super::{DecodeOptions, ImageProblem, Stretch};
+use super::{ImageProblem, Settings};
+use rscir_core::Stretch;
 
 /// Bytes of pixels that any file may have: a header does no harm below.
 const FREE_BYTES: u64 = 1 << 20;
@@ -57,8 +58,8 @@ impl Format {
 }
 
 /// Width times height, within the limit.
-pub(super) fn check_pixels(width: u32, height: u32, options: &DecodeOptions) -> Result<u64, ImageProblem> {
-    let limit = options.max_pixels;
+pub(super) fn check_pixels(width: u32, height: u32, options: Settings<'_>) -> Result<u64, ImageProblem> {
+    let limit = options.limits.max_pixels;
     match u64::from(width) * u64::from(height) {
         pixels if pixels > limit => Err(ImageProblem::TooManyPixels { width, height, limit }),
         pixels => Ok(pixels),
@@ -85,13 +86,13 @@ pub(super) fn check_memory(
     pixels: u64,
     decoding: u64,
     length: usize,
-    options: &DecodeOptions,
+    options: Settings<'_>,
 ) -> Result<(), ImageProblem> {
     // Three bytes of RGB and one of a palette's indices; percentiles sort a band.
-    let each = if matches!(options.stretch, Stretch::Percentile(..)) { 8 } else { 4 };
+    let each = if matches!(options.decoding.stretch, Stretch::Percentile(..)) { 8 } else { 4 };
     let needed = pixels.saturating_mul(each).saturating_add(decoding);
-    if needed > (length as u64).saturating_mul(options.max_expansion).max(FREE_MEMORY) {
-        let limit = options.max_expansion;
+    if needed > (length as u64).saturating_mul(options.limits.max_expansion).max(FREE_MEMORY) {
+        let limit = options.limits.max_expansion;
         return Err(ImageProblem::Bomb { format: format.name(), needed, length, limit });
     }
     Ok(())

@@ -8,8 +8,8 @@
 
 mod file;
 mod header;
+mod limits;
 mod oddities;
-mod options;
 mod png;
 mod problem;
 mod raster;
@@ -20,14 +20,15 @@ mod turbo;
 use std::io::Cursor;
 
 use ::image::codecs::{bmp::BmpDecoder, webp::WebPDecoder};
-use ::image::metadata::Orientation;
+use ::image::metadata::Orientation as Turn;
 use ::image::{ColorType, ImageDecoder, Limits};
+use rscir_core::{Decoding, Orientation};
 
-use crate::Result;
+use crate::{Error, Result};
 pub use file::decode_file;
 use header::Format;
+pub use limits::DecodeLimits;
 pub use oddities::Oddities;
-pub use options::{DecodeOptions, Stretch};
 pub use problem::{ImageProblem, Remedy};
 use raster::{Color, Raster, Samples};
 
@@ -50,26 +51,50 @@ pub struct RgbImage {
 /// # Errors
 /// [`Error::Pixels`](crate::Error::Pixels) with an [`ImageProblem`]; the caller knows the path.
 /// [`Error::ConfigValue`](crate::Error::ConfigValue) for a stretch without extent.
-pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage> {
-    options.check()?;
-    Ok(decode_raster(bytes, options)?.0)
+pub fn decode(bytes: &[u8], decoding: &Decoding, limits: &DecodeLimits) -> Result<RgbImage> {
+    check(decoding)?;
+    Ok(decode_raster(bytes, Settings { decoding, limits })?.0)
 }
 
 /// Decodes an image as [`decode`] does, and returns what is odd about it beside the pixels.
 ///
 /// # Errors
 /// As [`decode`].
-pub fn decode_with_oddities(bytes: &[u8], options: &DecodeOptions) -> Result<(RgbImage, Oddities)> {
-    options.check()?;
-    let (image, narrow_range) = decode_raster(bytes, options)?;
+pub fn decode_with_oddities(
+    bytes: &[u8],
+    decoding: &Decoding,
+    limits: &DecodeLimits,
+) -> Result<(RgbImage, Oddities)> {
+    check(decoding)?;
+    let (image, narrow_range) = decode_raster(bytes, Settings { decoding, limits })?;
     let oddities = Oddities { one_color: image.is_one_color(), narrow_range };
     Ok((image, oddities))
 }
 
+/// What decides the pixels, and whether there are any.
+#[derive(Clone, Copy)]
+struct Settings<'a> {
+    decoding: &'a Decoding,
+    limits: &'a DecodeLimits,
+}
+
+/// Refuses a stretch without extent, and what another program recorded, as settings.
+pub(crate) fn check(decoding: &Decoding) -> Result<()> {
+    decoding.check().map_err(|error| match error {
+        rscir_core::Error::Parameter { name, value, expected } => {
+            Error::ConfigValue { key: name.into(), got: value, expected }
+        }
+        error => error.into(),
+    })
+}
+
 /// The image, and whether its values use a small part of their type's range.
-fn decode_raster(bytes: &[u8], options: &DecodeOptions) -> Result<(RgbImage, bool), ImageProblem> {
-    if bytes.len() as u64 > options.max_bytes {
-        return Err(ImageProblem::TooManyBytes { bytes: bytes.len() as u64, limit: options.max_bytes });
+fn decode_raster(bytes: &[u8], options: Settings<'_>) -> Result<(RgbImage, bool), ImageProblem> {
+    if bytes.len() as u64 > options.limits.max_bytes {
+        return Err(ImageProblem::TooManyBytes {
+            bytes: bytes.len() as u64,
+            limit: options.limits.max_bytes,
+        });
     }
     let format = Format::of(bytes)?;
     let raster = match format {
@@ -80,14 +105,14 @@ fn decode_raster(bytes: &[u8], options: &DecodeOptions) -> Result<(RgbImage, boo
         Format::Bmp => bmp(bytes, options),
     }?;
     let orientation = raster.orientation;
-    let narrow_range = raster.is_narrow(options);
-    let image = raster.into_rgb(options)?;
+    let narrow_range = raster.is_narrow(options.decoding);
+    let image = raster.into_rgb(options.decoding)?;
     // Pillow's `open` leaves EXIF alone, but turns a TIFF as its own tag says when it is read.
-    let turn = options.apply_orientation || format == Format::Tiff;
+    let turn = options.decoding.orientation == Orientation::Exif || format == Format::Tiff;
     Ok((if turn { oriented(image, orientation) } else { image }, narrow_range))
 }
 
-fn jpeg(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, ImageProblem> {
+fn jpeg(bytes: &[u8], options: Settings<'_>) -> Result<Raster, ImageProblem> {
     let header = rscir_jpeg::read_header(bytes)?;
     let pixels = header::check_pixels(header.width, header.height, options)?;
     // Files of several scans keep their coefficients, of 16 bits.
@@ -100,21 +125,23 @@ fn jpeg(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, ImageProblem> {
     let data = None;
     let data = match data {
         Some(data) => data,
-        None => rscir_jpeg::decode(bytes, &rscir_jpeg::Limits { max_pixels: options.max_pixels })?.data,
+        None => {
+            rscir_jpeg::decode(bytes, &rscir_jpeg::Limits { max_pixels: options.limits.max_pixels })?.data
+        }
     };
-    let orientation = rscir_jpeg::exif_orientation(bytes).and_then(Orientation::from_exif);
+    let orientation = rscir_jpeg::exif_orientation(bytes).and_then(Turn::from_exif);
     Ok(Raster::new(width, height, Color::Rgb, 3, Samples::U8(data)).oriented(orientation))
 }
 
-fn webp(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, ImageProblem> {
+fn webp(bytes: &[u8], options: Settings<'_>) -> Result<Raster, ImageProblem> {
     let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(|e| Format::WebP.damaged(e))?;
     let exif = decoder.exif_metadata().ok().flatten();
-    let orientation = exif.and_then(|exif| Orientation::from_exif_chunk(&exif));
+    let orientation = exif.and_then(|exif| Turn::from_exif_chunk(&exif));
     // A picture of one colour takes no bits a pixel in the lossless form: its length tells nothing.
     Ok(eight_bit(decoder, Format::WebP, options, bytes.len(), None)?.oriented(orientation))
 }
 
-fn bmp(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, ImageProblem> {
+fn bmp(bytes: &[u8], options: Settings<'_>) -> Result<Raster, ImageProblem> {
     let decoder = BmpDecoder::new(Cursor::new(bytes)).map_err(|e| Format::Bmp.damaged(e))?;
     // At best two bytes of run-length coding stand for 255 pixels of one byte, three here.
     eight_bit(decoder, Format::Bmp, options, bytes.len(), Some(383))
@@ -125,7 +152,7 @@ fn bmp(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, ImageProblem> {
 fn eight_bit(
     mut decoder: impl ImageDecoder,
     format: Format,
-    options: &DecodeOptions,
+    options: Settings<'_>,
     length: usize,
     most: Option<u64>,
 ) -> Result<Raster, ImageProblem> {
@@ -144,7 +171,7 @@ fn eight_bit(
     };
     let mut limits = Limits::default();
     // The decoder's own buffers, beside the pixels that are handed to it.
-    limits.max_alloc = Some(options.max_pixels.saturating_mul(8));
+    limits.max_alloc = Some(options.limits.max_pixels.saturating_mul(8));
     decoder.set_limits(limits).map_err(|e| format.damaged(e))?;
     let mut data = vec![0; header::size(total)?];
     decoder.read_image(&mut data).map_err(|e| format.damaged(e))?;
@@ -152,19 +179,19 @@ fn eight_bit(
 }
 
 /// The image turned and mirrored as its EXIF orientation says.
-fn oriented(image: RgbImage, orientation: Option<Orientation>) -> RgbImage {
-    let Some(orientation) = orientation.filter(|o| *o != Orientation::NoTransforms) else { return image };
+fn oriented(image: RgbImage, orientation: Option<Turn>) -> RgbImage {
+    let Some(orientation) = orientation.filter(|o| *o != Turn::NoTransforms) else { return image };
     let (w, h) = (image.width, image.height);
     // Where the pixel that is shown at (x, y) is stored.
     let stored = |x: usize, y: usize| match orientation {
-        Orientation::NoTransforms => (x, y),
-        Orientation::FlipHorizontal => (w - 1 - x, y),
-        Orientation::Rotate180 => (w - 1 - x, h - 1 - y),
-        Orientation::FlipVertical => (x, h - 1 - y),
-        Orientation::Rotate90FlipH => (y, x),
-        Orientation::Rotate90 => (y, h - 1 - x),
-        Orientation::Rotate270FlipH => (w - 1 - y, h - 1 - x),
-        Orientation::Rotate270 => (w - 1 - y, x),
+        Turn::NoTransforms => (x, y),
+        Turn::FlipHorizontal => (w - 1 - x, y),
+        Turn::Rotate180 => (w - 1 - x, h - 1 - y),
+        Turn::FlipVertical => (x, h - 1 - y),
+        Turn::Rotate90FlipH => (y, x),
+        Turn::Rotate90 => (y, h - 1 - x),
+        Turn::Rotate270FlipH => (w - 1 - y, h - 1 - x),
+        Turn::Rotate270 => (w - 1 - y, x),
     };
     let (width, height) = if orientation.to_exif() > 4 { (h, w) } else { (w, h) };
     let mut data = Vec::with_capacity(image.data.len());

@@ -1,7 +1,8 @@
 //! What decodes without an error and may all the same not be what was meant.
 
+use super::RgbImage;
 use super::raster::{Color, Raster, Samples};
-use super::{DecodeOptions, RgbImage, Stretch};
+use rscir_core::{Decoding, Stretch};
 
 /// The part of a type's range that values must span not to be taken for lost: a sixteenth leaves sixteen levels of the 256
 /// that a byte has.
@@ -35,11 +36,11 @@ impl RgbImage {
 impl Raster {
     /// Whether the values that are to become pixels span a small part of their type's range: see
     /// [`Oddities::narrow_range`].
-    pub(super) fn is_narrow(&self, options: &DecodeOptions) -> bool {
-        if self.depth.bits <= 8 || options.stretch != Stretch::None {
+    pub(super) fn is_narrow(&self, decoding: &Decoding) -> bool {
+        if self.depth.bits <= 8 || decoding.stretch != Stretch::None {
             return false;
         }
-        let channels: &[usize] = match (&options.bands, &self.color) {
+        let channels: &[usize] = match (&decoding.bands, &self.color) {
             (Some(bands), _) => bands,
             (None, Color::Gray | Color::GrayAlpha | Color::Palette(_)) => &[0],
             (None, Color::Bands) => return false,
@@ -60,7 +61,7 @@ impl Raster {
         }
         // Other colors of 16 bits keep their high byte.
         let is_cut =
-            self.color == Color::Gray && options.bands.is_none() || matches!(self.samples, Samples::F32(_));
+            self.color == Color::Gray && decoding.bands.is_none() || matches!(self.samples, Samples::F32(_));
         let fits = is_cut && low >= 0.0 && f64::from(high) < BYTES;
         !fits && span < f64::from(self.depth.bits).exp2() * LEAST_PART
     }

@@ -7,7 +7,7 @@ use ::png::{ColorType, Decoder, Transformations};
 
 use super::header::{self, Format};
 use super::raster::{Color, Raster, Samples, unpack};
-use super::{DecodeOptions, ImageProblem};
+use super::{ImageProblem, Settings};
 
 /// The most bytes that a byte of a deflate stream stands for: 258 for two bits (RFC 1951, section 3.2.5).
 pub(super) const DEFLATE_RATIO: u64 = 1032;
@@ -16,7 +16,7 @@ pub(super) const DEFLATE_RATIO: u64 = 1032;
 const END: &[u8] = b"\0\0\0\0IEND\xaeB\x60\x82";
 
 /// Reads an image, also one whose last chunk is missing and whose pixels are all there, as Pillow does.
-pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, ImageProblem> {
+pub(super) fn decode(bytes: &[u8], options: Settings<'_>) -> Result<Raster, ImageProblem> {
     match decode_ended(bytes, options) {
         Err(ImageProblem::Damaged { .. }) if !bytes.windows(4).any(|name| name == b"IEND") => {
             decode_ended(&[bytes, END].concat(), options)
@@ -25,7 +25,7 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, Im
     }
 }
 
-fn decode_ended(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, ImageProblem> {
+fn decode_ended(bytes: &[u8], options: Settings<'_>) -> Result<Raster, ImageProblem> {
     let damaged = |error: ::png::DecodingError| Format::Png.damaged(error);
     let mut decoder = Decoder::new(Cursor::new(bytes));
     // Texts and colour profiles may be compressed, too; Pillow's convert uses neither.

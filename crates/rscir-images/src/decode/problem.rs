@@ -103,7 +103,7 @@ pub enum ImageProblem {
 #[non_exhaustive]
 pub enum Remedy {
     /// Three of the file's bands and, where they have more than 8 bits, a stretch:
-    /// [`DecodeOptions::bands`](crate::DecodeOptions::bands), [`DecodeOptions::stretch`](crate::DecodeOptions::stretch).
+    /// [`Decoding::bands`](rscir_core::Decoding::bands), [`Decoding::stretch`](rscir_core::Decoding::stretch).
     Bands {
         /// How many there are.
         bands: usize,
@@ -116,7 +116,7 @@ pub enum Remedy {
         bands: usize,
     },
     /// A higher limit of memory, if the file is trusted:
-    /// [`DecodeOptions::max_expansion`](crate::DecodeOptions::max_expansion).
+    /// [`DecodeLimits::max_expansion`](crate::DecodeLimits::max_expansion).
     MaxExpansion,
 }
 

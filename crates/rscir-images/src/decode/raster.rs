@@ -2,7 +2,8 @@
 
 use ::image::metadata::Orientation;
 
-use super::{DecodeOptions, ImageProblem, RgbImage, Stretch};
+use super::{ImageProblem, RgbImage};
+use rscir_core::{Decoding, Stretch};
 
 /// A decoded image in the file's own colours and depth.
 pub(super) struct Raster {
@@ -106,12 +107,12 @@ impl Raster {
         pixel * self.channels + channel
     }
 
-    pub(super) fn into_rgb(self, options: &DecodeOptions) -> Result<RgbImage, ImageProblem> {
+    pub(super) fn into_rgb(self, decoding: &Decoding) -> Result<RgbImage, ImageProblem> {
         let (width, height) = (self.width, self.height);
-        let data = if options.bands.is_none() && options.stretch == Stretch::None {
+        let data = if decoding.bands.is_none() && decoding.stretch == Stretch::None {
             self.into_bytes()?
         } else {
-            self.into_plain()?.selected(options)?
+            self.into_plain()?.selected(decoding)?
         };
         Ok(RgbImage { width, height, data })
     }
@@ -160,8 +161,8 @@ impl Raster {
     }
 
     /// Chosen bands, stretched.
-    fn selected(&self, options: &DecodeOptions) -> Result<Vec<u8>, ImageProblem> {
-        let bands = match (options.bands, &self.color) {
+    fn selected(&self, decoding: &Decoding) -> Result<Vec<u8>, ImageProblem> {
+        let bands = match (decoding.bands, &self.color) {
             (Some(bands), _) => bands,
             (None, Color::Gray | Color::GrayAlpha) => [0; 3],
             (None, Color::Bands) => return Err(self.needs_bands()),
@@ -170,10 +171,10 @@ impl Raster {
         if let Some(band) = bands.into_iter().find(|band| *band >= self.channels) {
             return Err(ImageProblem::NoBand { band, bands: self.channels });
         }
-        if options.stretch == Stretch::None {
+        if decoding.stretch == Stretch::None {
             return Ok(self.each(|pixel| bands.map(|band| self.samples.high_byte(self.index(pixel, band)))));
         }
-        let lines = [0, 1, 2].map(|at| self.line(bands[at], at, options.stretch));
+        let lines = [0, 1, 2].map(|at| self.line(bands[at], at, decoding.stretch));
         Ok(self.each(|pixel| {
             std::array::from_fn(|at| {
                 let (offset, scale) = lines[at];

@@ -13,7 +13,7 @@ use rscir_core::{EmbeddingSink, Fingerprint, ImageEncoder, PixelBatch, Progress,
 
 use super::window::Window;
 use super::{ChangeDetection, ImageList, OddImages, roots};
-use crate::decode::{DecodeOptions, Oddities, Remedy, decode_with_oddities};
+use crate::decode::{self, DecodeLimits, Oddities, Remedy, decode_with_oddities};
 use crate::{Error, Result};
 
 /// Where an image failed.
@@ -67,9 +67,8 @@ impl fmt::Display for Failure {
 pub struct IngestOptions<'a> {
     /// Images encoded and committed at once; 32 unless said.
     pub batch: usize,
-    /// How files are decoded: as the encoder's spec says unless said, and if said, for other limits, then to the same
-    /// pixels.
-    pub decode: Option<DecodeOptions>,
+    /// What an image may take. What decides its pixels is in the encoder's spec. Default: [`DecodeLimits::default`].
+    pub limits: DecodeLimits,
     /// How a changed file is seen.
     pub changes: ChangeDetection,
     /// Give up once more images than this have failed.
@@ -95,7 +94,7 @@ impl Default for IngestOptions<'_> {
     fn default() -> Self {
         Self {
             batch: 32,
-            decode: None,
+            limits: DecodeLimits::default(),
             changes: ChangeDetection::default(),
             max_failures: None,
             threads: None,
@@ -200,9 +199,9 @@ const STOP_LATENCY: Duration = Duration::from_millis(50);
 /// the number of threads, and on the batch size within the encoder's tolerance.
 ///
 /// # Errors
-/// [`Error::Decoding`] if the options decode otherwise than the encoder's spec says, [`Error::ConfigValue`] if the spec says
-/// what [`DecodeOptions`] cannot do or the stretch has no extent, [`Error::OtherRoot`], all before anything is done; errors of
-/// the encoder's device and of the sink; [`Error::TooManyFailures`]. What was committed before stays.
+/// [`Error::ConfigValue`] if the encoder's spec records a decoding in another program's words or a stretch without extent,
+/// [`Error::OtherRoot`], both before anything is done; errors of the encoder's device and of the sink;
+/// [`Error::TooManyFailures`]. What was committed before stays.
 pub fn ingest(
     images: &ImageList,
     encoder: &dyn ImageEncoder,
@@ -210,21 +209,14 @@ pub fn ingest(
     options: &IngestOptions<'_>,
     on_failure: &mut dyn FnMut(Failure),
 ) -> Result<IngestReport> {
-    let expected = &encoder.spec().decoding;
-    let decode = match &options.decode {
-        Some(decode) if decode.to_string() != *expected => {
-            return Err(Error::Decoding { got: decode.to_string(), expected: expected.clone() });
-        }
-        Some(decode) => decode.clone(),
-        None => expected.parse()?,
-    };
-    decode.check()?;
+    let decoding = &encoder.spec().decoding;
+    decode::check(decoding)?;
     let not_pruned = options.prune.then_some(NotPruned::NoOperation);
     let mut report = IngestReport { not_pruned, ..IngestReport::default() };
     for failure in images.unlisted() {
         report.fail(failure.clone(), options, on_failure)?;
     }
-    let (todo, gone) = changed(images, sink, options, decode.max_bytes);
+    let (todo, gone) = changed(images, sink, options, options.limits.max_bytes);
     if options.is_stopped() {
         report.stopped = true;
         return Ok(report);
@@ -242,10 +234,10 @@ pub fn ingest(
     let outcome = std::thread::scope(|scope| {
         let _closing = window.close_at_end();
         for _ in 0..threads {
-            let (sender, window, todo, decode) = (sender.clone(), &window, &todo, &decode);
+            let (sender, window, todo) = (sender.clone(), &window, &todo);
             scope.spawn(move || {
                 while let Some(position) = window.next(todo.len()) {
-                    let prepared = prepare(images, todo[position], encoder, decode, options.changes);
+                    let prepared = prepare(images, todo[position], encoder, &options.limits, options.changes);
                     if sender.send((position, prepared)).is_err() {
                         return;
                     }
@@ -339,12 +331,13 @@ fn prepare(
     images: &ImageList,
     index: usize,
     encoder: &dyn ImageEncoder,
-    options: &DecodeOptions,
+    limits: &DecodeLimits,
     changes: ChangeDetection,
 ) -> Result<Prepared, Refused> {
     let path = images.path(index);
-    let (bytes, fingerprint) = attempt(Stage::Read, || read(&path, options.max_bytes, changes))?;
-    let (decoded, oddities) = attempt(Stage::Decode, || decode_with_oddities(&bytes, options))?;
+    let (bytes, fingerprint) = attempt(Stage::Read, || read(&path, limits.max_bytes, changes))?;
+    let (decoded, oddities) =
+        attempt(Stage::Decode, || decode_with_oddities(&bytes, &encoder.spec().decoding, limits))?;
     drop(bytes);
     let size = encoder.input_size();
     let mut pixels = vec![0; size * size * 3];

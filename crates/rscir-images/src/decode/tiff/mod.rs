@@ -9,7 +9,7 @@ use ::image::metadata::Orientation;
 
 use super::header::{self, Format};
 use super::raster::{Color, Depth, Raster};
-use super::{DecodeOptions, ImageProblem};
+use super::{ImageProblem, Settings};
 use chunks::{Layout, Shown};
 use compression::Compression;
 use directory::{Directory, tag};
@@ -37,7 +37,7 @@ fn unsupported(kind: impl Into<String>) -> ImageProblem {
     Format::Tiff.unsupported(kind.into())
 }
 
-pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, ImageProblem> {
+pub(super) fn decode(bytes: &[u8], options: Settings<'_>) -> Result<Raster, ImageProblem> {
     let directory = Directory::first(bytes)?;
     let side = |tag| -> Result<u32, ImageProblem> {
         match u32::try_from(directory.value(tag, 0)?) {
@@ -52,7 +52,7 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raster, Im
     let layout = Layout::of(&directory, width as usize, height as usize, compression)?;
 
     let needed = layout.bytes();
-    let limit = options.max_pixels.saturating_mul(BYTES_A_PIXEL);
+    let limit = options.limits.max_pixels.saturating_mul(BYTES_A_PIXEL);
     if needed > limit {
         return Err(ImageProblem::TooManyBytes { bytes: needed, limit });
     }
