@@ -194,6 +194,10 @@ impl Checkpoint {
     }
 
     /// Appends a view's elements in C order.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "there is one index and one stride for each axis of the shape"
+    )]
     fn gather(&self, view: &View, dtype: Dtype, values: &mut Vec<f32>) -> Result<()> {
         if view.is_contiguous() {
             dtype.widen(self.run(view, view.offset, view.count(), dtype)?, values);
@@ -217,6 +221,10 @@ impl Checkpoint {
     }
 
     /// The bytes of `count` elements of a view's storage from element `offset` on.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "views name storages, and storages files, that their reader has listed"
+    )]
     fn run(&self, view: &View, offset: usize, count: usize, dtype: Dtype) -> Result<&[u8]> {
         let storage = &self.storages[view.storage];
         let file = &self.files[storage.file];

@@ -1,5 +1,5 @@
 #![doc = include_str!("../README.md")]
-#![deny(clippy::unwrap_used)]
+#![deny(clippy::indexing_slicing, clippy::unwrap_used)]
 
 mod checkpoint;
 mod detect;

@@ -65,6 +65,10 @@ impl TensorProblem {
     }
 
     /// Ten problems at most, one to a line, of every kind some, and how many there are of each.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "kinds are below their number, and places are those of the list itself"
+    )]
     pub(crate) fn lines(problems: &[Self]) -> String {
         const MOST: usize = 10;
         let mut counts = [0; Self::KINDS.len()];

@@ -121,6 +121,7 @@ impl View {
 }
 
 /// Strides of a tensor in C order. Sizes whose product overflows give strides that [`View::new`] refuses with the shape.
+#[expect(clippy::indexing_slicing, reason = "axes are below the number of sizes")]
 pub(crate) fn c_strides(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1usize; shape.len()];
     for axis in (1..shape.len()).rev() {

@@ -133,6 +133,11 @@ fn size_at(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(value).ok()
 }
 
+/// True if the bytes at a place are a record's.
+fn starts_at(bytes: &[u8], at: usize, signature: &[u8]) -> bool {
+    bytes.get(at..).is_some_and(|rest| rest.starts_with(signature))
+}
+
 /// The number of entries, and where the central directory begins and ends.
 fn directory(bytes: &[u8]) -> std::result::Result<(usize, usize, usize), Problem> {
     const TRUNCATED: Problem = "it has no end record, so it is truncated";
@@ -140,11 +145,11 @@ fn directory(bytes: &[u8]) -> std::result::Result<(usize, usize, usize), Problem
     let first = last.saturating_sub(MAX_COMMENT_BYTES);
     let end = (first..=last)
         .rev()
-        .find(|&at| bytes[at..].starts_with(&END) && u16_at(bytes, at + 20) == u16::try_from(last - at).ok())
+        .find(|&at| starts_at(bytes, at, &END) && u16_at(bytes, at + 20) == u16::try_from(last - at).ok())
         .ok_or(TRUNCATED)?;
 
     // A zip64 archive has a locator directly before the end record. PyTorch writes one always.
-    let locator = end.checked_sub(ZIP64_LOCATOR_LENGTH).filter(|&at| bytes[at..].starts_with(&ZIP64_LOCATOR));
+    let locator = end.checked_sub(ZIP64_LOCATOR_LENGTH).filter(|&at| starts_at(bytes, at, &ZIP64_LOCATOR));
     let (count, length, start, limit) = match locator {
         Some(locator) => {
             let at = size_at(bytes, locator + 8).ok_or("its zip64 locator is damaged")?;
@@ -228,7 +233,7 @@ fn zip64_field(mut extra: &[u8]) -> &[u8] {
         let end = 4 + usize::from(length);
         match extra.get(4..end) {
             Some(content) if id == ZIP64_FIELD => return content,
-            Some(_) => extra = &extra[end..],
+            Some(_) => extra = extra.get(end..).unwrap_or_default(),
             None => break,
         }
     }

@@ -1,5 +1,7 @@
 //! The bits of one entropy-coded segment.
 
+#![deny(clippy::indexing_slicing)]
+
 /// Why no more bytes can be loaded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {

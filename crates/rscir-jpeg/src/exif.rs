@@ -1,5 +1,7 @@
 //! The orientation that a camera noted.
 
+#![deny(clippy::indexing_slicing)]
+
 use crate::markers::{Stream, marker};
 
 /// Tag of the orientation, a SHORT of 1 to 8 (Exif 2.3, table 4).

@@ -1,5 +1,7 @@
 //! Huffman tables: how the file defines them and how they are looked up.
 
+#![deny(clippy::indexing_slicing)]
+
 use crate::bits::Bits;
 
 /// Bits that one look-up decides; longer codes are searched.
@@ -80,6 +82,10 @@ pub(crate) struct HuffmanTable {
 
 impl HuffmanTable {
     /// Derives the codes (ITU-T T.81, annex C.2). Fails with the reason if the counts describe no prefix code.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "lengths are below 17, codes of a length below 2^length, and there are 256 symbols at most"
+    )]
     pub(crate) fn new(spec: &TableSpec) -> Result<Self, &'static str> {
         let mut table = Self {
             lookup: [Entry::LONG; 1 << LOOKAHEAD],
@@ -118,6 +124,10 @@ impl HuffmanTable {
 
     /// The entry for the next bits, of which at least 17 must be loaded.
     #[inline(always)]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the table has an entry for any bits of the look-up's length"
+    )]
     pub(crate) fn find(&self, bits: &Bits) -> Entry {
         let entry = self.lookup[bits.peek(LOOKAHEAD) as usize];
         if entry.0 == Entry::LONG.0 { self.search(bits.peek(16)) } else { entry }
@@ -126,6 +136,7 @@ impl HuffmanTable {
     /// Finds a code longer than the look-up. Bits that are no code count as 17 bits that mean symbol zero
     /// (libjpeg-turbo, jdhuff.c, `jpeg_huff_decode`).
     #[cold]
+    #[expect(clippy::indexing_slicing, reason = "lengths are below 17, and the symbol's index is masked")]
     fn search(&self, pattern: u32) -> Entry {
         for length in LOOKAHEAD + 1..=16 {
             let code = (pattern >> (16 - length)) as i32;
@@ -140,6 +151,7 @@ impl HuffmanTable {
 
 /// The tables of T.81, annex K.3.3, which decoders assume where a sequential file brings none (Motion JPEG frames):
 /// luminance DC and AC, then chrominance DC and AC.
+#[expect(clippy::indexing_slicing, reason = "no standard table has more than 256 symbols")]
 pub(crate) fn standard_tables() -> [(TableSpec, TableSpec); 2] {
     let spec = |counts: [u8; 16], given: &[u8]| {
         let mut symbols = [0; 256];

@@ -1,5 +1,7 @@
 //! The segments of a file: tables, frame header, scan headers.
 
+#![deny(clippy::indexing_slicing)]
+
 use crate::bits::End;
 use crate::error::{Error, Refused};
 use crate::frame::{ColorSpace, Frame, Header, Scan};
@@ -42,6 +44,10 @@ pub(crate) mod marker {
 /// a power of two, so that a masked index needs no check.
 pub(crate) const ZIGZAG: [u8; 128] = zigzag();
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "it is computed when the crate is compiled, where an index beyond the end is an error"
+)]
 const fn zigzag() -> [u8; 128] {
     let mut order = [63; 128];
     let (mut row, mut col, mut k) = (0usize, 0usize, 0);
@@ -173,6 +179,10 @@ impl<'a> Markers<'a> {
     }
 
     /// Defines the tables 0 and 1 that the file left out (libjpeg-turbo, jstdhuff.c).
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "there are two standard tables of each kind, and places for four"
+    )]
     pub(crate) fn assume_standard_tables(&mut self) {
         let missing = |tables: &[Option<TableSpec>; 4]| tables[..2].iter().any(Option::is_none);
         if missing(&self.dc) || missing(&self.ac) {
@@ -265,8 +275,8 @@ impl<'a> Markers<'a> {
                 }
                 APP14 => {
                     let contents = self.stream.segment()?;
-                    if contents.starts_with(b"Adobe") && contents.len() >= 12 {
-                        self.adobe = Some(contents[11]);
+                    if let Some(&transform) = contents.get(11).filter(|_| contents.starts_with(b"Adobe")) {
+                        self.adobe = Some(transform);
                     }
                 }
                 APP1..=APP15 | COM | DNL | DAC => {
@@ -285,21 +295,24 @@ impl<'a> Markers<'a> {
         let mut rest = self.stream.segment()?;
         while let Some((&[slot, ref counts @ ..], after)) = rest.split_first_chunk::<17>() {
             let total = counts.iter().map(|&n| usize::from(n)).sum();
-            if total > 256 || total > after.len() {
-                return Err(bad("it has more codes than symbols"));
-            }
             let mut symbols = [0; 256];
-            symbols[..total].copy_from_slice(&after[..total]);
+            let (Some(known), Some((given, after))) =
+                (symbols.get_mut(..total), after.split_at_checked(total))
+            else {
+                return Err(bad("it has more codes than symbols"));
+            };
+            known.copy_from_slice(given);
             let tables = if slot & 0x10 == 0 { &mut self.dc } else { &mut self.ac };
             let table = tables
                 .get_mut(usize::from(slot & !0x10))
                 .ok_or_else(|| bad("its table number is not 0 to 3"))?;
             *table = Some(TableSpec { counts: *counts, symbols });
-            rest = &after[total..];
+            rest = after;
         }
         if rest.is_empty() { Ok(()) } else { Err(bad("its length does not fit its tables")) }
     }
 
+    #[expect(clippy::indexing_slicing, reason = "the first 64 places of the zigzag are below 64")]
     fn quantisation_tables(&mut self) -> Result<(), Error> {
         let offset = self.stream.pos() + 2;
         let bad = |reason| Error::Segment { segment: "DQT", offset, reason };

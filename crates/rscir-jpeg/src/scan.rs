@@ -1,5 +1,7 @@
 //! The walk over the MCUs of one scan, with restart markers and the recovery from damage.
 
+#![deny(clippy::indexing_slicing)]
+
 use crate::bits::{Bits, End, Source};
 use crate::error::Error;
 use crate::frame::{Frame, Scan};
@@ -120,6 +122,7 @@ impl<'a, F: FnMut(&mut Entropy<'a>, Place)> BlockSink<'a> for F {
 }
 
 /// Goes through the blocks of a scan in the order of the file (T.81, A.2). Blocks whose data is missing are left out.
+#[expect(clippy::indexing_slicing, reason = "a scan has components, and each was looked up in the frame")]
 pub(crate) fn walk<'a>(
     bytes: &'a [u8],
     frame: &Frame,
@@ -205,7 +208,7 @@ impl Tables {
                 .and_then(Option::as_ref)
                 .ok_or_else(|| bad("it is not defined"))?;
             let codes = spec.counts.iter().map(|&n| usize::from(n)).sum::<usize>().min(256);
-            if kind == Kind::Dc && spec.symbols[..codes].iter().any(|&size| size > 15) {
+            if kind == Kind::Dc && spec.symbols.iter().take(codes).any(|&size| size > 15) {
                 return Err(bad("a size is more than 15 bits"));
             }
             *slot = tables.len();
@@ -217,6 +220,7 @@ impl Tables {
 
     /// The table of a component of the scan.
     #[inline(always)]
+    #[expect(clippy::indexing_slicing, reason = "each component of the scan was given the place of a table")]
     pub(crate) fn of(&self, component: usize) -> &HuffmanTable {
         &self.tables[self.of_component[component]]
     }

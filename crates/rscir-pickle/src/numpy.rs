@@ -231,6 +231,10 @@ fn bytes_of<'p>(value: Value<'p>) -> Result<Cow<'p, [u8]>> {
 }
 
 /// The elements of a Fortran-ordered array in C order.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "each index stays below its axis, and the caller has as many elements as the shape says"
+)]
 fn c_order(shape: &[usize], elements: &[f32]) -> Vec<f32> {
     let strides: Vec<usize> = shape
         .iter()

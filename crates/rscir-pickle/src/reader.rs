@@ -87,7 +87,7 @@ impl<'a> Reader<'a> {
                 rule.len() == module.len() + 1 + name.len()
                     && rule.starts_with(module)
                     && rule.ends_with(name)
-                    && rule.as_bytes()[module.len()] == b'.'
+                    && rule.as_bytes().get(module.len()) == Some(&b'.')
             }
         })
     }
@@ -443,6 +443,7 @@ impl<'i> Machine<'_, 'i> {
         above.last().copied().ok_or_else(|| self.underflow())
     }
 
+    #[expect(clippy::indexing_slicing, reason = "ids are made by this machine, of nodes that it has stored")]
     fn top_node(&mut self) -> Result<&mut Node<'i>> {
         let id = self.top()?;
         Ok(&mut self.nodes[id as usize])
@@ -528,6 +529,7 @@ impl<'i> Machine<'_, 'i> {
 
     // --- globals and objects
 
+    #[expect(clippy::indexing_slicing, reason = "ids are made by this machine, of nodes that it has stored")]
     fn string(&self, id: Id) -> Result<Cow<'i, str>> {
         match &self.nodes[id as usize] {
             Node::Str(text) => Ok(text.clone()),
@@ -543,6 +545,7 @@ impl<'i> Machine<'_, 'i> {
         self.make(Node::Global(Box::new(GlobalNode { module, name })))
     }
 
+    #[expect(clippy::indexing_slicing, reason = "ids are made by this machine, of nodes that it has stored")]
     fn object(&mut self, callable: Id, args: Id) -> Result<()> {
         for (id, expected) in [(callable, "global"), (args, "tuple")] {
             let got = self.nodes[id as usize].type_name();

@@ -145,7 +145,10 @@ pub enum Kind<'p> {
 }
 
 impl<'p> Value<'p> {
-    // Ids are made by the reader alone, which hands out only those of nodes it has stored.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "ids are made by the reader alone, which hands out only those of nodes it has stored"
+    )]
     fn node(self) -> &'p Node<'p> {
         &self.nodes[self.id as usize]
     }

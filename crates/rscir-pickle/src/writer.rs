@@ -137,6 +137,7 @@ impl sealed::Encode for usize {
     }
 }
 
+#[expect(clippy::indexing_slicing, reason = "a part is a block at most, which the buffer holds")]
 impl sealed::Encode for ArrayF32<'_> {
     fn encode(&self, out: &mut dyn Write) -> io::Result<()> {
         // As ndarray.__reduce__ does: _reconstruct(ndarray, (0,), b"b"), then the state. numpy 2 keeps the module name
