@@ -8,14 +8,15 @@ use rscir_core::{
 };
 use rscir_images::decode_file;
 
-use crate::clip::config::{ClipConfig, TokenizerConfig, VisionConfig, refuse};
+use crate::clip::compute::Compute;
+use crate::clip::config::{ClipConfig, TokenizerConfig, VisionConfig};
 use crate::clip::cuda::Kernels;
-use crate::clip::dofa::Wavelengths;
-use crate::clip::load::Compute;
 use crate::clip::pixels::Normalization;
 use crate::clip::read::ModelFile;
 use crate::clip::towers::{Prompt, Towers};
+use crate::clip::wavelengths::Wavelengths;
 use crate::device::{Device, Found};
+use crate::error::refuse;
 use crate::registry::{HubFile, Model};
 use crate::{DecodeLimits, Decoding, Error, Hub, Preprocessing, Preprocessor, Result, Tokenizer};
 

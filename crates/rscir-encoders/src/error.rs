@@ -141,6 +141,11 @@ pub enum Error {
     Candle(#[from] candle_core::Error),
 }
 
+/// Refuses a value of a configuration.
+pub(crate) fn refuse<T>(key: &str, got: impl std::fmt::Display, expected: &'static str) -> Result<T> {
+    Err(Error::ConfigValue { key: key.into(), got: got.to_string(), expected })
+}
+
 /// [`std::result::Result`] with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

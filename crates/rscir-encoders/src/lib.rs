@@ -12,7 +12,7 @@ mod templates;
 mod tokenizer;
 
 pub use clip::config::ClipConfig;
-pub use clip::dofa::Wavelengths;
+pub use clip::wavelengths::Wavelengths;
 pub use device::Device;
 pub use encoder::{ClipEncoder, ClipEncoderBuilder};
 pub use error::{Error, Result};

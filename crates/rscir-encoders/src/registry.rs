@@ -4,7 +4,7 @@ use crate::clip::config::{
     Activation, ClipConfig, EPSILON, ResNetConfig, StackConfig, TextConfig, TextPool, TokenizerConfig,
     VisionConfig, VitConfig, VitNames, VitPool,
 };
-use crate::clip::dofa::Wavelengths;
+use crate::clip::wavelengths::Wavelengths;
 use crate::tokenizer::Cleaning;
 use crate::{Error, Result};
 use rscir_images::Preprocessing;

@@ -4,8 +4,9 @@ use std::sync::{Mutex, PoisonError};
 
 use candle_core::Tensor;
 
+use super::compute::Compute;
 use super::config::{Activation, StackConfig};
-use super::load::{Compute, Weights};
+use super::load::Weights;
 use super::nn::{Buffer, LayerNorm, Linear, self_attention};
 use crate::Result;
 

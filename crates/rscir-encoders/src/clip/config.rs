@@ -2,9 +2,10 @@
 
 use std::fmt::{self, Write as _};
 
-use super::dofa::Wavelengths;
+use super::wavelengths::Wavelengths;
+use crate::Result;
+use crate::error::refuse;
 use crate::tokenizer::Cleaning;
-use crate::{Error, Result};
 
 /// Shape of a dual encoder: everything that decides its tensors and what is computed with them.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -246,10 +247,6 @@ fn divides(key: &str, divisor: usize, value: usize) -> Result<()> {
         return Ok(());
     }
     refuse(key, divisor, "a divisor of the width")
-}
-
-pub(crate) fn refuse<T>(key: &str, got: impl fmt::Display, expected: &'static str) -> Result<T> {
-    Err(Error::ConfigValue { key: key.into(), got: got.to_string(), expected })
 }
 
 /// One line that names every size: `EncoderSpec`'s `architecture`.

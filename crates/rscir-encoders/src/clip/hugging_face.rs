@@ -5,10 +5,11 @@ use serde_json::Value;
 
 use super::config::{
     Activation, ClipConfig, StackConfig, TextConfig, TextPool, TokenizerConfig, VisionConfig, VitConfig,
-    VitNames, VitPool, refuse,
+    VitNames, VitPool,
 };
 use super::open_clip::OneOrTwo;
-use super::read::PreprocessingFile;
+use super::preprocessing::PreprocessingFile;
+use crate::error::refuse;
 use crate::tokenizer::Cleaning;
 use crate::{Interpolation, ResizeMode, Result};
 

@@ -1,6 +1,7 @@
 //! The towers of CLIP and its relatives, each defined once over the operations of `nn`.
 
 mod block;
+pub(crate) mod compute;
 pub(crate) mod config;
 pub(crate) mod cuda;
 pub(crate) mod dofa;
@@ -12,8 +13,10 @@ mod open_clip;
 pub(crate) mod pixels;
 mod pool;
 mod positions;
+mod preprocessing;
 pub(crate) mod read;
 mod resnet;
 mod text;
 pub(crate) mod towers;
 mod vision;
+pub(crate) mod wavelengths;

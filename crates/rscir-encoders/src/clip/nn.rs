@@ -5,10 +5,10 @@ use std::borrow::Cow;
 
 use candle_core::{D, Tensor};
 
+use super::compute::Compute;
 use super::config::Activation;
 use super::cuda::Kernels;
 use super::kernels::{self, Packed};
-use super::load::Compute;
 use crate::Result;
 
 /// A matrix product with constant weights: `y = x W^T + b`.

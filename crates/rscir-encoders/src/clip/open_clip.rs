@@ -7,10 +7,11 @@ use serde_json::{Map, Value};
 
 use super::config::{
     Activation, ClipConfig, EPSILON, ResNetConfig, StackConfig, TextConfig, TextPool, TokenizerConfig,
-    VisionConfig, VitConfig, VitNames, VitPool, refuse,
+    VisionConfig, VitConfig, VitNames, VitPool,
 };
-use super::dofa::Wavelengths;
+use super::wavelengths::Wavelengths;
 use crate::Result;
+use crate::error::refuse;
 use crate::tokenizer::Cleaning;
 
 /// Keys that are not listed here.

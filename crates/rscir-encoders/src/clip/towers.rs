@@ -4,8 +4,9 @@ use candle_core::{DType, Tensor};
 use rscir_checkpoint::{Checkpoint, Loader, Resized};
 use rscir_core::PixelBatch;
 
+use super::compute::Compute;
 use super::config::{ClipConfig, StackConfig, VisionConfig};
-use super::load::{Compute, Weights};
+use super::load::Weights;
 use super::pixels::{Normalization, Windows};
 use super::resnet::ModifiedResNet;
 use super::text::{Injection, TextTransformer};

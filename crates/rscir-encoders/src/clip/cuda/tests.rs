@@ -5,8 +5,8 @@ use candle_core::{D, DType, Device, Tensor};
 use rscir_core::{PixelBatch, Precision};
 
 use super::Kernels;
+use crate::clip::compute::Compute;
 use crate::clip::config::Activation;
-use crate::clip::load::Compute;
 use crate::clip::nn::{Buffer, LayerNorm, Linear, self_attention};
 use crate::clip::pixels::{Normalization, Windows};
 
