@@ -87,10 +87,9 @@ fn relevant(cli: &Cli, archive: &dyn Archive, dataset: &Path) -> anyhow::Result<
     let (queries, _) = PatternCom::read(dataset)?.queries(archive)?;
     let group = queries.groups.iter().find(|group| group.name == cli.attribute);
     let group = group.with_context(|| format!("there is no attribute {:?}", cli.attribute))?;
-    let asked = group
-        .queries
-        .iter()
-        .find(|query| queries.images[query.image] == cli.image && queries.texts[query.text] == cli.text);
+    let asked = group.queries.iter().find(|query| {
+        queries.images[query.image].key() == cli.image && queries.texts[query.text] == cli.text
+    });
     let asked =
         asked.with_context(|| format!("{} is not asked for {:?} in {}", cli.image, cli.text, group.name))?;
     Ok(queries.relevant[asked.relevant].clone())

@@ -31,7 +31,7 @@ fn queries() -> QuerySet {
         groups[image % 6].queries.push(query);
     }
     QuerySet {
-        images: (0..IMAGES).map(|i| format!("{i}.jpg")).collect(),
+        images: (0..IMAGES).map(|i| format!("{i}.jpg").into()).collect(),
         texts: (0..TEXTS).map(|t| format!("text {t}")).collect(),
         relevant,
         groups,

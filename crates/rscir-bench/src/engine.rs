@@ -267,8 +267,8 @@ impl<'a> Engine<'a> {
 
     /// The row of the query image, if it is left out.
     fn own(&self, query: Query) -> Option<usize> {
-        let key = &self.queries.images[query.image];
-        if self.options.exclude_query { self.archive.find(key) } else { None }
+        let image = &self.queries.images[query.image];
+        if self.options.exclude_query { image.row_in(self.archive) } else { None }
     }
 
     /// One query under all methods but compositions.
@@ -335,7 +335,7 @@ impl<'a> Engine<'a> {
             .with_image(self.vectors.images.vector(query.image))?
             .with_text(self.vectors.texts.vector(query.text))?
             .with_words(&self.queries.texts[query.text])
-            .with_image_key(&self.queries.images[query.image]))
+            .with_image_key(self.queries.images[query.image].key()))
     }
 }
 

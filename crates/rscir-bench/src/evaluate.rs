@@ -64,8 +64,9 @@ impl QueryVectors {
     /// [`Error::MissingImage`] for an image that it does not hold.
     pub fn images_of(queries: &QuerySet, archive: &dyn Archive) -> Result<Embeddings> {
         let mut values = Vec::with_capacity(queries.images.len() * archive.dim());
-        for key in &queries.images {
-            let row = archive.find(key).ok_or_else(|| Error::MissingImage { key: key.clone() })?;
+        for image in &queries.images {
+            let missing = || Error::MissingImage { key: image.key().into() };
+            let row = image.row_in(archive).ok_or_else(missing)?;
             values.extend_from_slice(&archive.vector(row));
         }
         Ok(Embeddings::normalize(archive.dim(), values)?)

@@ -8,6 +8,7 @@ pub mod metrics;
 mod outcome;
 mod protocol;
 mod queries;
+mod query_image;
 mod ranks;
 mod records;
 pub mod report;
@@ -23,6 +24,7 @@ pub use protocol::{
     Mode, PatternCom, Protocol, Tile, XviewCir, XviewText,
 };
 pub use queries::{Query, QueryGroup, QuerySet};
+pub use query_image::QueryImage;
 pub use records::{QueryRecord, Run, TopRecord, read_records, write_records};
 pub use report::{HtmlReport, RunDescription, TileData, TileSource, check_report, write_report};
 pub use statistics::{

@@ -1,4 +1,4 @@
-use crate::{Error, QueryNames, Result};
+use crate::{Error, QueryImage, QueryNames, Result};
 
 /// Composed queries with their relevant archive rows, whatever benchmark they come from.
 ///
@@ -6,8 +6,8 @@ use crate::{Error, QueryNames, Result};
 /// images, 40 texts and some hundred relevant sets.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct QuerySet {
-    /// Distinct query images: keys in the archive.
-    pub images: Vec<String>,
+    /// Distinct query images.
+    pub images: Vec<QueryImage>,
     /// Distinct query texts.
     pub texts: Vec<String>,
     /// Distinct sets of relevant archive rows, each ascending.
@@ -55,7 +55,7 @@ impl QuerySet {
         let bad = |what, index, len| Error::BadIndex { group: group.name.clone(), what, index, len };
         Ok(QueryNames {
             group: &group.name,
-            image: self.images.get(query.image).ok_or_else(|| bad("image", query.image, images))?,
+            image: self.images.get(query.image).ok_or_else(|| bad("image", query.image, images))?.key(),
             text: self.texts.get(query.text).ok_or_else(|| bad("text", query.text, texts))?,
         })
     }

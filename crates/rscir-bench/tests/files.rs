@@ -201,7 +201,7 @@ fn no_list_gives_a_byte_order_mark_to_a_name() {
     for (protocol, keys) in protocols {
         let (queries, DatasetReport { missing, .. }) = protocol.queries(&archive(&keys)).unwrap();
         assert!(missing.is_empty(), "{}: {missing:?}", protocol.name());
-        assert_eq!(queries.images[0], keys[0], "{}", protocol.name());
+        assert_eq!(queries.images[0].key(), keys[0], "{}", protocol.name());
     }
     let record = r#"{"query":"q/0","attribute":"q","image":"a","value":"v","method":"m","ap":0.5,"relevant":1,"top":[]}"#;
     assert_eq!(Run::read(write("results.jsonl", record)).unwrap().methods, ["m"]);

@@ -64,7 +64,7 @@ fn figures(methods: &[&dyn Method]) -> Vec<(String, Vec<f64>)> {
     let archive = MemoryArchive::new(EncoderSpec::unknown(DIM), keys, unit_rows(ROWS, DIM, 1)).unwrap();
     let asked = (0..12).map(|i| Query { image: i, text: i % 3, relevant: i % 4 }).collect();
     let queries = QuerySet {
-        images: (0..12).map(|i| format!("{i}.jpg")).collect(),
+        images: (0..12).map(|i| format!("{i}.jpg").into()).collect(),
         texts: (0..3).map(|t| format!("text {t}")).collect(),
         relevant: (0..4).map(|set| (set..ROWS).step_by(7).collect()).collect(),
         groups: vec![QueryGroup { name: "all".into(), queries: asked, gallery: None }],

@@ -61,7 +61,7 @@ fn cases() -> impl Strategy<Value = (Embeddings, QuerySet, Embeddings)> {
             });
         }
         let queries = QuerySet {
-            images: images.iter().map(|row| format!("{row}.jpg")).collect(),
+            images: images.iter().map(|row| format!("{row}.jpg").into()).collect(),
             texts: (0..texts.len()).map(|t| format!("text {t}")).collect(),
             relevant: relevant
                 .into_iter()
@@ -137,7 +137,7 @@ proptest! {
                 let composed = ComposedQuery::new(archive.spec().clone())
                     .with_image(vectors.images.vector(query.image)).unwrap()
                     .with_text(vectors.texts.vector(query.text)).unwrap();
-                let own = archive.find(&queries.images[query.image]).filter(|_| exclude_query);
+                let own = archive.find(queries.images[query.image].key()).filter(|_| exclude_query);
                 let relevant: Vec<usize> = queries.relevant[query.relevant]
                     .iter().copied().filter(|row| Some(*row) != own).collect();
                 for (m, (method, outcome)) in methods.iter().zip(outcomes).enumerate() {

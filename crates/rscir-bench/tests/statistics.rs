@@ -68,7 +68,7 @@ fn evaluated(methods: &[&dyn Method]) -> (MemoryArchive, QuerySet, Evaluation) {
     let query = |image, text, relevant| Query { image, text, relevant };
     let group = |name: &str, queries| QueryGroup { name: name.into(), queries, gallery: None };
     let queries = QuerySet {
-        images: keys[..3].to_vec(),
+        images: keys[..3].iter().map(|key| key.as_str().into()).collect(),
         texts: ["dense", "gr\u{fc}n \"pale\""].map(String::from).into(),
         relevant: vec![vec![1], vec![2, 3]],
         groups: vec![

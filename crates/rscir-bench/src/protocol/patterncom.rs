@@ -8,7 +8,7 @@ use super::csv_file::read_csv;
 use super::lines::{field_problem, read_lines, shortened};
 use super::{DatasetReport, Finding, Mode, Protocol};
 use crate::queries::Interner;
-use crate::{Error, Query, QueryGroup, QuerySet, Result, Rounding};
+use crate::{Error, Query, QueryGroup, QueryImage, QuerySet, Result, Rounding};
 
 /// The attributes of PatternCom, in the order of the published tables.
 pub const ATTRIBUTES: [&str; 6] = ["color", "context", "density", "existence", "quantity", "shape"];
@@ -212,9 +212,9 @@ impl<'a> Builder<'a> {
     }
 
     fn finish(self) -> QuerySet {
-        let images = self.images.into_values().into_iter().map(|row| self.archive.key(row).into());
+        let images = self.images.into_values().into_iter();
         QuerySet {
-            images: images.collect(),
+            images: images.map(|row| QueryImage::in_row(self.archive, row)).collect(),
             texts: self.texts.into_values(),
             relevant: self.relevant.into_values(),
             groups: self.groups,

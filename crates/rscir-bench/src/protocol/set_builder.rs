@@ -6,12 +6,12 @@ use rscir_core::Archive;
 
 use super::{DatasetReport, Finding};
 use crate::queries::Interner;
-use crate::{Error, Query, QueryGroup, QuerySet, Result};
+use crate::{Error, Query, QueryGroup, QueryImage, QuerySet, Result};
 
 /// Collects queries by group, each image, text and relevant set once.
 pub(super) struct SetBuilder<'a> {
     archive: &'a dyn Archive,
-    images: Interner<String>,
+    images: Interner<usize>,
     texts: Interner<String>,
     relevant: Interner<Vec<usize>>,
     names: Vec<String>,
@@ -45,7 +45,7 @@ impl<'a> SetBuilder<'a> {
     /// Adds a query of the image in row `image`. `relevant` need not be in order.
     pub(super) fn add(&mut self, group: &str, image: usize, text: &str, relevant: BTreeSet<usize>) {
         let query = Query {
-            image: self.images.index(self.archive.key(image).into()),
+            image: self.images.index(image),
             text: self.texts.index(text.into()),
             relevant: self.relevant.index(relevant.into_iter().collect()),
         };
@@ -68,8 +68,9 @@ impl<'a> SetBuilder<'a> {
     pub(super) fn finish(mut self) -> Result<(QuerySet, DatasetReport)> {
         let groups = self.names.iter().filter_map(|name| self.groups.remove(name));
         let groups = groups.filter(|group| !group.queries.is_empty()).collect();
+        let images = self.images.into_values().into_iter();
         let queries = QuerySet {
-            images: self.images.into_values(),
+            images: images.map(|row| QueryImage::in_row(self.archive, row)).collect(),
             texts: self.texts.into_values(),
             relevant: self.relevant.into_values(),
             groups,

@@ -69,9 +69,10 @@ impl HtmlReport<'_> {
 
     fn write_query(&self, html: &mut Html, tiles: &mut Tiles<'_>, rank: &str, example: &Example<'_>) {
         let Query { image, text, relevant } = example.query;
-        let (key, text) = (&self.queries.images[image], &self.queries.texts[text]);
+        let (image, text) = (&self.queries.images[image], &self.queries.texts[text]);
+        let key = image.key();
         let relevant = &self.queries.relevant[relevant];
-        let own_row = self.archive.find(key);
+        let own_row = image.row_in(self.archive);
         html.raw("<article>\n<h3>")
             .text(example.group)
             .raw(", ")

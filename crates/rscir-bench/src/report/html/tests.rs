@@ -26,7 +26,7 @@ impl Run {
         let query = |image, relevant| Query { image, text: 0, relevant };
         let group = |name: &str, queries| QueryGroup { name: name.into(), queries, gallery: None };
         let queries = QuerySet {
-            images: vec!["a.jpg".into(), format!("{ATTACK}/b.jpg")],
+            images: vec!["a.jpg".into(), format!("{ATTACK}/b.jpg").into()],
             texts: vec![ATTACK.into()],
             relevant: vec![vec![2], vec![1, 3]],
             groups: vec![group(ATTACK, vec![query(0, 0), query(1, 1)]), group("empty", Vec::new())],
