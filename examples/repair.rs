@@ -29,15 +29,19 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
-    let repair = rscir::index::repair(&cli.archive)?;
-    let found = repair.verification();
+    // Saying what would be dropped takes no lock: an archive can be looked at that cannot be written, or is being written.
+    let repair = if cli.write { Some(rscir::index::repair(&cli.archive)?) } else { None };
+    let found = match &repair {
+        Some(repair) => repair.verification(),
+        None => &rscir::index::verify(&cli.archive)?,
+    };
     let name = text::shown(cli.archive.display());
     for place in damage::places(found) {
         say!("{place}");
     }
     let rows: usize = found.damage.iter().map(|damage| damage.rows).sum();
     let (files, kept, misplaced) = (found.damage.len(), found.sound_rows, found.misplaced.len());
-    if cli.write {
+    if let Some(repair) = repair {
         repair.drop_damaged()?;
         say!("{name}: dropped {rows} rows of {files} files, kept {kept} rows");
     } else if files > 0 {

@@ -119,6 +119,10 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let lacking = lacking(cli);
     anyhow::ensure!(lacking.is_empty(), "this is missing:\n{}", lacking.join("\n"));
+    // The second backbone's comes after hours of the first.
+    for file in [&cli.clip, &cli.remoteclip, &cli.config] {
+        check::input(file.as_deref())?;
+    }
     let dataset = cli.dataset.as_deref().context("the dataset is given")?;
     let images = dataset_images(dataset)?;
     let benchmark = PatternCom::read(dataset)?.mode(Mode::Reference);

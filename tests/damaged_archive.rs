@@ -161,3 +161,15 @@ fn what_is_said_of_a_damaged_manifest_can_be_done() {
         assert!(!run.err.contains("repair"), "no repair gets by without it: {}", run.err);
     }
 }
+
+#[test]
+fn a_repair_says_what_it_would_drop_of_an_archive_that_is_being_written() {
+    let bed = Bed::new();
+    bed.damage();
+    let writer = ArchiveWriter::open(bed.path("tiles.rscir")).unwrap();
+    let planned = bed.program("repair", &[]).ends_with(0);
+    assert!(planned.out.contains("would drop 3 rows of 1 files"), "{}", planned.out);
+    bed.program("repair", &["--write"]).ends_with(1).says("another writer has this archive open");
+    drop(writer);
+    bed.program("repair", &["--write"]).ends_with(0);
+}

@@ -62,3 +62,16 @@ fn the_steps_run_on_the_demo_and_again_from_the_archive() {
     let again = run().says("0 encoded, 630 unchanged, 0 failed");
     assert_eq!(again.out, first.out);
 }
+
+#[test]
+fn weights_that_are_no_file_are_told_of_before_the_first_backbone_is_computed() {
+    let folder = tempfile::tempdir().unwrap();
+    let archives = folder.path().join("archives");
+    let model = repository("data/demo/model");
+    let mut command = common::example("reproduce");
+    command.arg("--dataset").arg(repository("data/demo/benchmark")).arg("--archives").arg(&archives);
+    command.arg("--clip").arg(model.join("open_clip_model.safetensors"));
+    command.arg("--config").arg(model.join("open_clip_config.json")).arg("--remoteclip").arg(folder.path());
+    common::finish(&mut command).ends_with(1).says("this is a folder");
+    assert!(!archives.exists(), "nothing was begun");
+}
