@@ -253,3 +253,33 @@ fn a_link_that_leads_nowhere_loses_no_rows() {
     assert_eq!(bed.ingest("tiles", |options| options.prune = true).unwrap().pruned, 1);
     assert_eq!(bed.keys(), ["c.jpg", "linked/b.jpg"]);
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_folder_whose_name_is_not_utf_8_is_its_own() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let bed = Bed::new();
+    bed.image("tiles/a.jpg", 0);
+    bed.image("tiles/b.jpg", 1);
+    let folders = [&b"t\xff"[..], b"t\xfe"].map(|name| bed.folder.path().join(OsStr::from_bytes(name)));
+    fs::rename(bed.path("tiles"), &folders[0]).unwrap();
+    let ingest = |folder: &Path, prune: bool| {
+        let images = ImageList::collect(folder).unwrap();
+        bed.ingest_list(&images, |options| options.prune = prune)
+    };
+    ingest(&folders[0], false).unwrap();
+    // Its files are changed, and taken away.
+    bed.image("other/a.jpg", 2);
+    fs::copy(bed.path("other/a.jpg"), folders[0].join("a.jpg")).unwrap();
+    remove(&folders[0].join("b.jpg"));
+    let report = ingest(&folders[0], true).unwrap();
+    assert_eq!((report.encoded, report.pruned), (1, 1));
+    assert_eq!(bed.keys(), ["a.jpg"]);
+
+    // And another is another, though both look alike.
+    bed.image("third/a.jpg", 3);
+    fs::rename(bed.path("third"), &folders[1]).unwrap();
+    ingest(&folders[1], false).unwrap_err();
+}

@@ -16,7 +16,11 @@ pub(crate) struct Roots {
 
 impl Roots {
     pub(crate) fn of(images: &ImageList, writer: &ArchiveWriter) -> Self {
-        Self { known: writer.roots().iter().map(PathBuf::from).collect(), own: real_folder(images.root()) }
+        let own = real_folder(images.root());
+        let name = shown(&own);
+        // A name that is not UTF-8 is kept in another form, which leads nowhere.
+        let path = |root: &String| if *root == name { own.clone() } else { PathBuf::from(root) };
+        Self { known: writer.roots().iter().map(path).collect(), own }
     }
 
     /// The writer, which remembers the folder before the first row from it is there.
@@ -39,8 +43,9 @@ impl Roots {
         }
         let listed = Listed::of(images);
         self.settle(&listed, writer, report)?;
+        let own = shown(&self.own);
         let others: Vec<PathBuf> =
-            writer.roots().iter().map(PathBuf::from).filter(|root| *root != self.own).collect();
+            writer.roots().iter().filter(|root| **root != own).map(PathBuf::from).collect();
         let absent = others.iter().find(|root| !root.is_dir());
         if absent.is_some() {
             // What is in a folder on a disk that is away is not known to be gone.
@@ -116,9 +121,14 @@ fn why_unsure(images: &ImageList) -> Option<NotPruned> {
     }
 }
 
-/// A folder as the archive keeps it.
+/// A folder as the archive keeps it: its path, bytes that are not UTF-8 as `\xff`.
 fn shown(root: &Path) -> String {
-    root.to_string_lossy().into_owned()
+    let mut name = String::new();
+    for chunk in root.as_os_str().as_encoded_bytes().utf8_chunks() {
+        name += chunk.valid();
+        chunk.invalid().iter().for_each(|byte| name += &format!("\\x{byte:02x}"));
+    }
+    name
 }
 
 /// True if there is no such file, rather than one out of reach.
