@@ -2,9 +2,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
+use hf_hub::CacheRepo;
 use rscir_core::{Progress, files};
 
 use super::client::{Client, Published};
+use super::folder;
 use super::problem::DownloadProblem;
 use crate::registry::HubFile;
 use crate::{Error, Result};
@@ -15,16 +17,16 @@ const BLOCK: usize = 64 << 10;
 /// Fetches a file into the folder of its repository in the cache, and returns its path there.
 pub(super) fn fetch(
     client: &Client<'_>,
-    repository: &Path,
+    repository: &CacheRepo,
     file: &HubFile,
     progress: &dyn Progress,
 ) -> Result<PathBuf> {
     let failed = |problem| Error::Download { file: file.to_string(), problem };
     let published = client.look_up(file).map_err(failed)?;
-    let content = repository.join("blobs").join(&published.content);
-    let path = repository.join("snapshots").join(&published.commit).join(file.file);
-    for folder in [&content, &path].into_iter().filter_map(|path| path.parent()) {
-        fs::create_dir_all(folder).map_err(at(folder))?;
+    let content = folder(repository).join("blobs").join(&published.content);
+    let path = repository.pointer_path(&published.commit).join(file.file);
+    for parent in [&content, &path].into_iter().filter_map(|path| path.parent()) {
+        fs::create_dir_all(parent).map_err(at(parent))?;
     }
     // Held until this function returns, however it does.
     let _turn = take_turn(&content)?;
@@ -39,9 +41,10 @@ pub(super) fn fetch(
     }
     link(&content, &path, file).map_err(at(&path))?;
     if published.commit != file.revision {
-        let reference = repository.join("refs").join(file.revision);
-        let folder = reference.parent().unwrap_or(repository);
-        fs::create_dir_all(folder).map_err(at(folder))?;
+        let reference = folder(repository).join("refs").join(file.revision);
+        // A revision may have a slash.
+        let parent = reference.parent().unwrap_or(&reference);
+        fs::create_dir_all(parent).map_err(at(parent))?;
         files::replace(&reference, |out| out.write_all(published.commit.as_bytes()))?;
     }
     Ok(path)

@@ -10,6 +10,7 @@ use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 use rscir_core::{Progress, files};
 
 pub use problem::DownloadProblem;
@@ -142,7 +143,7 @@ impl fmt::Debug for Hub {
 }
 
 fn missing(file: &HubFile, reason: &'static str, cache: &Path) -> Error {
-    let cache = repository(cache, file).join("snapshots").join(file.revision).join(file.file);
+    let cache = repository(cache, file).pointer_path(file.revision).join(file.file);
     Error::NotDownloaded { file: file.to_string(), reason, cache }
 }
 
@@ -163,17 +164,25 @@ fn is_yes(value: &str) -> bool {
     matches!(value.to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE")
 }
 
-/// The folder of a file's repository in a cache.
-fn repository(cache: &Path, file: &HubFile) -> PathBuf {
-    cache.join(format!("models--{}", file.repository.replace('/', "--")))
+/// A file's repository in a cache.
+fn repository(cache: &Path, file: &HubFile) -> CacheRepo {
+    let (id, revision) = (file.repository.to_owned(), file.revision.to_owned());
+    Cache::new(cache.into()).repo(Repo::with_revision(id, RepoType::Model, revision))
+}
+
+/// The folder of a repository, above its `snapshots`.
+fn folder(repository: &CacheRepo) -> PathBuf {
+    let commit = repository.pointer_path("commit");
+    commit.parent().and_then(Path::parent).unwrap_or(&commit).into()
 }
 
 /// The file in a cache: `refs` names the commit of a branch, `snapshots` has a folder for each commit.
 fn cached(cache: &Path, file: &HubFile) -> Option<PathBuf> {
     let repository = repository(cache, file);
-    let reference = files::read_text(repository.join("refs").join(file.revision), MAX_REFERENCE_BYTES).ok();
+    let reference = folder(&repository).join("refs").join(file.revision);
+    let reference = files::read_text(reference, MAX_REFERENCE_BYTES).ok();
     let commit = reference.as_deref().map_or(file.revision, str::trim);
-    let path = repository.join("snapshots").join(commit).join(file.file);
+    let path = repository.pointer_path(commit).join(file.file);
     path.is_file().then_some(path)
 }
 
