@@ -88,7 +88,7 @@ impl Iterator for TextLines<'_> {
 /// Bytes that must be UTF-8 and begin on line `line`.
 pub(super) fn utf8(path: &Path, line: u64, bytes: Vec<u8>) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| {
-        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
         let line = line + before.iter().filter(|byte| **byte == b'\n').count() as u64;
         not_text(path, line, "not UTF-8")
     })

@@ -1,5 +1,7 @@
 //! What benchmarks ask: files in, queries out.
 
+#![deny(clippy::indexing_slicing)]
+
 mod classes;
 mod csv_file;
 mod custom;

@@ -326,6 +326,7 @@ impl Attribute {
     }
 
     /// An image may have several values; it is asked for the values of its category that it does not have.
+    #[expect(clippy::indexing_slicing, reason = "both maps were made of the same rows")]
     fn corrected_queries(
         &self,
         names: &Names<'_>,
@@ -367,6 +368,7 @@ impl Attribute {
     /// As the reference's program pairs them: tiles that the archive lacks drop out of the list of positions alone, so
     /// after one every tile asks with the class and the texts of an earlier row; the last row of a tile decides its
     /// value.
+    #[expect(clippy::indexing_slicing, reason = "the map was made of the same rows")]
     fn reference_queries(&self, names: &Names<'_>, builder: &mut Builder<'_>) -> Vec<Query> {
         let values = self.values(self.rows.iter());
         let last: HashMap<&str, &LabelRow> = self.rows.iter().map(|row| (row.name.as_str(), row)).collect();

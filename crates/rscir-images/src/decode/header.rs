@@ -32,7 +32,7 @@ impl Format {
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Ok(Self::WebP),
             [b'B', b'M', ..] => Ok(Self::Bmp),
             _ => {
-                let beginning = bytes[..bytes.len().min(SHOWN_BYTES)].escape_ascii().to_string();
+                let beginning = bytes.get(..SHOWN_BYTES).unwrap_or(bytes).escape_ascii().to_string();
                 Err(ImageProblem::UnknownFormat { beginning })
             }
         }

@@ -6,6 +6,8 @@
 //! 16-bit colour keeps its high byte and 16-bit gray is clipped at 255. Of an animation or a file of several images the
 //! first counts.
 
+#![deny(clippy::indexing_slicing)]
+
 mod file;
 mod header;
 mod limits;
@@ -179,6 +181,10 @@ fn eight_bit(
 }
 
 /// The image turned and mirrored as its EXIF orientation says.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a turned place is within the image, whose data are three bytes a pixel"
+)]
 fn oriented(image: RgbImage, orientation: Option<Turn>) -> RgbImage {
     let Some(orientation) = orientation.filter(|o| *o != Turn::NoTransforms) else { return image };
     let (w, h) = (image.width, image.height);

@@ -29,7 +29,12 @@ impl RgbImage {
     /// Whether there are several pixels, all of one color. Ends at the first that differs.
     pub(super) fn is_one_color(&self) -> bool {
         // Every pixel equals the one before it; slices are compared as memory.
-        self.data.len() > 3 && self.data[3..] == self.data[..self.data.len() - 3]
+        let (Some(others), Some(before)) =
+            (self.data.get(3..), self.data.get(..self.data.len().saturating_sub(3)))
+        else {
+            return false;
+        };
+        !others.is_empty() && others == before
     }
 }
 

@@ -50,6 +50,10 @@ pub(super) enum Samples {
     F32(Vec<f32>),
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "places are computed from the width, height and channels that the samples were read by"
+)]
 impl Samples {
     /// The type that the file has, where it is the one that is kept.
     fn depth(&self) -> Depth {
@@ -118,6 +122,7 @@ impl Raster {
     }
 
     /// The conversion of Pillow's `convert("RGB")`.
+    #[expect(clippy::indexing_slicing, reason = "a palette has a color for each byte")]
     fn into_bytes(self) -> Result<Vec<u8>, ImageProblem> {
         let high = |pixel, channel| self.samples.high_byte(self.index(pixel, channel));
         let rgb = |pixel| [0, 1, 2].map(|channel| high(pixel, channel));
@@ -161,6 +166,7 @@ impl Raster {
     }
 
     /// Chosen bands, stretched.
+    #[expect(clippy::indexing_slicing, reason = "there are three bands and three lines")]
     fn selected(&self, decoding: &Decoding) -> Result<Vec<u8>, ImageProblem> {
         let bands = match (decoding.bands, &self.color) {
             (Some(bands), _) => bands,
@@ -199,6 +205,7 @@ impl Raster {
     }
 
     /// Offset and scale that bring a band's values to bytes; a band without extent becomes 0.
+    #[expect(clippy::indexing_slicing, reason = "a stretch is of three bands")]
     fn line(&self, band: usize, at: usize, stretch: Stretch) -> (f32, f32) {
         let values = || self.measured(band);
         let (low, high) = match stretch {
@@ -227,6 +234,7 @@ fn percentile(values: &mut [f32], percent: f32) -> f32 {
 
 /// Samples of fewer than 8 bits, packed from the high bits down in rows of `stride` bytes, one to a byte; `scale`: spread
 /// over 0 to 255.
+#[expect(clippy::indexing_slicing, reason = "a row has the bytes that its width takes")]
 pub(super) fn unpack(packed: &[u8], stride: usize, width: usize, bits: u8, scale: bool) -> Vec<u8> {
     let most = (1_u16 << bits) - 1;
     let factor = if scale { (255 / most) as u8 } else { 1 };

@@ -1,3 +1,5 @@
+#![deny(clippy::indexing_slicing)]
+
 use std::path::Path;
 
 use rscir_core::{EncoderSpec, Precision};

@@ -1,3 +1,5 @@
+#![deny(clippy::indexing_slicing)]
+
 use std::str::FromStr;
 
 use rscir_core::Date;

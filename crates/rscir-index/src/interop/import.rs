@@ -182,6 +182,7 @@ fn open(archive: &Path, spec: EncoderSpec, options: &ImportOptions<'_>) -> Resul
 }
 
 /// Reads a block while the one before it is written.
+#[expect(clippy::indexing_slicing, reason = "there is a key for each row of the array")]
 fn import_blocks(
     mut array: NpyReader<'_>,
     file: &Path,
@@ -256,13 +257,13 @@ fn read_block(array: &mut NpyReader<'_>, start: usize) -> Result<Block> {
         .collect();
     if !left_out.is_empty() {
         let mut kept = 0;
-        for i in (0..count).filter(|&i| reasons[i].is_none()) {
+        for (i, _) in reasons.iter().enumerate().filter(|(_, reason)| reason.is_none()) {
             values.copy_within(i * dim..(i + 1) * dim, kept * dim);
             kept += 1;
         }
         values.truncate(kept * dim);
     }
-    let rows = (0..count).filter(|&i| reasons[i].is_none()).map(|i| start + i).collect();
+    let rows = (start..).zip(&reasons).filter(|(_, reason)| reason.is_none()).map(|(row, _)| row).collect();
     Ok(Block { rows, embeddings: normalized(dim, values)?, left_out })
 }
 
@@ -303,6 +304,7 @@ fn import_whole(
 }
 
 /// Tells a file by its size and time of change.
+#[expect(clippy::indexing_slicing, reason = "a SHA-256 has 32 bytes")]
 fn fingerprint_of(file: &Path) -> Result<Fingerprint> {
     let metadata = std::fs::metadata(file).map_err(Error::io(crate::IoAction::Read, file))?;
     // A time before 1970, or none, counts as 1970: the size still tells most changes.

@@ -71,6 +71,7 @@ impl<'a> Input<'a> {
     }
 
     /// The next `count` numbers, as `f32`.
+    #[expect(clippy::indexing_slicing, reason = "a part is a chunk at most")]
     pub(super) fn values(&mut self, count: u64, element: Element, order: ByteOrder) -> Result<Vec<f32>> {
         /// Bytes converted at once: within a first-level cache.
         const CHUNK: u64 = 16 * 1024;

@@ -1,3 +1,5 @@
+#![deny(clippy::indexing_slicing)]
+
 mod import;
 mod input;
 mod key_list;

@@ -17,6 +17,10 @@ pub(super) const EXTENSION: &str = "npy";
 /// First bytes of every file (NEP 1, "A Simple File Format for NumPy Arrays").
 const MAGIC: [u8; 6] = *b"\x93NUMPY";
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a row is below the number of rows, of which there are dim times as many values"
+)]
 pub(super) fn read(path: &Path) -> Result<Features> {
     let mut array = NpyReader::open(path)?;
     let (rows, dim) = (array.rows, array.dim);

@@ -235,6 +235,10 @@ impl Layout {
 
     /// Reads every strip or tile and puts its rows into place; `convert` makes samples of a row's bytes, and those that are
     /// not in the file are `missing`.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "columns and rows are limited to the image, for whose samples there is room"
+    )]
     fn assemble<T: Copy + Default>(
         &self,
         directory: &Directory<'_>,
@@ -310,6 +314,10 @@ impl Layout {
     }
 
     /// Makes a row's values of its differences.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "every place is at least a step from the row's beginning and before its end"
+    )]
     fn undo_prediction(&self, row: &mut [u8], samples: usize, little: bool) {
         let bytes = self.bits / 8;
         let step = samples * bytes;

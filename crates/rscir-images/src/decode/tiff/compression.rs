@@ -83,7 +83,7 @@ impl Compression {
             return Err(damaged(format!("a strip or tile has {} bytes where {length} belong", out.len())));
         }
         match &mut out {
-            Cow::Borrowed(bytes) => *bytes = &bytes[..length],
+            Cow::Borrowed(bytes) => *bytes = bytes.get(..length).unwrap_or_default(),
             Cow::Owned(bytes) => bytes.truncate(length),
         }
         Ok(out)
@@ -95,8 +95,8 @@ fn lzw(mut raw: &[u8], length: usize) -> Result<Vec<u8>, ImageProblem> {
     let mut out = vec![0; length];
     let mut filled = 0;
     while filled < length {
-        let step = decoder.decode_bytes(raw, &mut out[filled..]);
-        raw = &raw[step.consumed_in..];
+        let step = decoder.decode_bytes(raw, out.get_mut(filled..).unwrap_or_default());
+        raw = raw.get(step.consumed_in..).unwrap_or_default();
         filled += step.consumed_out;
         match step.status.map_err(damaged)? {
             LzwStatus::Ok => {}
