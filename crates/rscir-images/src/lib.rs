@@ -3,16 +3,16 @@
 
 mod decode;
 mod error;
+mod memory;
 mod pipeline;
 mod preprocess;
 
-pub use decode::{
-    DecodeLimits, ImageProblem, Oddities, Remedy, RgbImage, decode, decode_file, decode_with_oddities,
-};
+pub use decode::{DecodeLimits, ImageProblem, Oddities, Remedy, decode, decode_file, decode_with_oddities};
 pub use error::{Error, Result};
+pub use memory::MemoryImages;
 pub use pipeline::{
     ChangeDetection, Failure, IMAGE_EXTENSIONS, ImageList, IngestOptions, IngestReport, LeftOut, NotPruned,
-    Noticed, OddImages, Stage, ingest, real_folder,
+    Noticed, OddImages, Stage, ingest, ingest_source, real_folder,
 };
 pub use preprocess::{Interpolation, Preprocessing, Preprocessor, ResizeMode};
-pub use rscir_core::{Decoding, Orientation, Stretch};
+pub use rscir_core::{Decoding, Orientation, RgbImage, Stretch};

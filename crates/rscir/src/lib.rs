@@ -28,7 +28,7 @@ pub mod prelude {
         Precision, Progress, SinkRow, TextEncoder, UnitVector,
     };
     pub use rscir_encoders::{ClipEncoder, Device};
-    pub use rscir_images::{ImageList, IngestOptions};
+    pub use rscir_images::{ImageList, IngestOptions, MemoryImages};
     pub use rscir_index::{
         ArchiveWriter, Columns, DiskArchive, Features, Filter, Hit, ImportOptions, Int8Index, MemoryArchive,
         RowOrder, SearchOptions, Searcher, ShardedArchive, import_vectors, repair, search_batch, search_with,

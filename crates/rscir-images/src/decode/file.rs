@@ -3,8 +3,9 @@ use std::path::Path;
 use rscir_core::Decoding;
 use rscir_core::files::read_bounded;
 
-use super::{DecodeLimits, RgbImage, decode};
+use super::{DecodeLimits, decode};
 use crate::{Error, Result};
+use rscir_core::RgbImage;
 
 /// Decodes the image in a regular file within the limits, as an ingest does.
 ///

@@ -24,7 +24,7 @@ use std::io::Cursor;
 use ::image::codecs::{bmp::BmpDecoder, webp::WebPDecoder};
 use ::image::metadata::Orientation as Turn;
 use ::image::{ColorType, ImageDecoder, Limits};
-use rscir_core::{Decoding, Orientation};
+use rscir_core::{Decoding, Orientation, RgbImage};
 
 use crate::{Error, Result};
 pub use file::decode_file;
@@ -33,17 +33,6 @@ pub use limits::DecodeLimits;
 pub use oddities::Oddities;
 pub use problem::{ImageProblem, Remedy};
 use raster::{Color, Raster, Samples};
-
-/// A decoded image: 8-bit RGB, interleaved, rows from the top.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RgbImage {
-    /// Pixels in a row.
-    pub width: usize,
-    /// Number of rows.
-    pub height: usize,
-    /// `[height, width, 3]` bytes.
-    pub data: Vec<u8>,
-}
 
 /// Decodes an image of any known format.
 ///
@@ -69,7 +58,7 @@ pub fn decode_with_oddities(
 ) -> Result<(RgbImage, Oddities)> {
     check(decoding)?;
     let (image, narrow_range) = decode_raster(bytes, Settings { decoding, limits })?;
-    let oddities = Oddities { one_color: image.is_one_color(), narrow_range };
+    let oddities = Oddities { one_color: oddities::is_one_color(&image), narrow_range };
     Ok((image, oddities))
 }
 

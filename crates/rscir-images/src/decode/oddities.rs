@@ -1,7 +1,7 @@
 //! What decodes without an error and may all the same not be what was meant.
 
-use super::RgbImage;
 use super::raster::{Color, Raster, Samples};
+use rscir_core::RgbImage;
 use rscir_core::{Decoding, Stretch};
 
 /// The part of a type's range that values must span not to be taken for lost: a sixteenth leaves sixteen levels of the 256
@@ -25,17 +25,15 @@ pub struct Oddities {
     pub narrow_range: bool,
 }
 
-impl RgbImage {
-    /// Whether there are several pixels, all of one color. Ends at the first that differs.
-    pub(super) fn is_one_color(&self) -> bool {
-        // Every pixel equals the one before it; slices are compared as memory.
-        let (Some(others), Some(before)) =
-            (self.data.get(3..), self.data.get(..self.data.len().saturating_sub(3)))
-        else {
-            return false;
-        };
-        !others.is_empty() && others == before
-    }
+/// Tells whether there are several pixels, all of one color. Ends at the first that differs.
+pub(super) fn is_one_color(image: &RgbImage) -> bool {
+    // Every pixel equals the one before it; slices are compared as memory.
+    let (Some(others), Some(before)) =
+        (image.data.get(3..), image.data.get(..image.data.len().saturating_sub(3)))
+    else {
+        return false;
+    };
+    !others.is_empty() && others == before
 }
 
 impl Raster {

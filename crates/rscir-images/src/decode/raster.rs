@@ -2,7 +2,8 @@
 
 use ::image::metadata::Orientation;
 
-use super::{ImageProblem, RgbImage};
+use super::ImageProblem;
+use rscir_core::RgbImage;
 use rscir_core::{Decoding, Stretch};
 
 /// A decoded image in the file's own colours and depth.

@@ -1,19 +1,21 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::io::{self, Read};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use rayon::prelude::*;
-use rscir_core::files::{FileError, open_regular};
-use rscir_core::{EmbeddingSink, Fingerprint, ImageEncoder, PixelBatch, Progress, RgbView, Silent, SinkRow};
+use rscir_core::{
+    EmbeddingSink, Fingerprint, ImageEncoder, ImageSource, PixelBatch, Progress, Silent, SinkRow,
+};
 
+use super::files::Files;
+use super::items::{Items, Look, Prepared, Refused};
+use super::source::Source;
 use super::window::Window;
 use super::{ChangeDetection, ImageList, OddImages, roots};
-use crate::decode::{self, DecodeLimits, Oddities, Remedy, decode_with_oddities};
+use crate::decode::{self, DecodeLimits, Remedy};
 use crate::{Error, Result};
 
 /// Where an image failed.
@@ -216,13 +218,50 @@ pub fn ingest(
     for failure in images.unlisted() {
         report.fail(failure.clone(), options, on_failure)?;
     }
-    let (todo, gone) = changed(images, sink, options, options.limits.max_bytes);
+    let files = Files { images, decoding, limits: options.limits, changes: options.changes };
+    let check = |todo: &[usize], sink: &dyn EmbeddingSink| roots::check(images, todo, sink, options);
+    run(&files, encoder, sink, options, on_failure, &check, report)
+}
+
+/// Encodes what a source has into a sink, in its order: decoded images in memory
+/// ([`MemoryImages`](crate::MemoryImages)), or a source of your own.
+///
+/// All that is said of [`ingest`] holds, but for what is about files: limits, the rule for changes, folders and what is odd
+/// are the source's affair.
+///
+/// # Errors
+/// Errors of the encoder's device and of the sink; [`Error::TooManyFailures`]. What was committed before stays.
+pub fn ingest_source(
+    images: &dyn ImageSource,
+    encoder: &dyn ImageEncoder,
+    sink: &mut dyn EmbeddingSink,
+    options: &IngestOptions<'_>,
+    on_failure: &mut dyn FnMut(Failure),
+) -> Result<IngestReport> {
+    let not_pruned = options.prune.then_some(NotPruned::NoOperation);
+    let report = IngestReport { not_pruned, ..IngestReport::default() };
+    run(&Source(images), encoder, sink, options, on_failure, &|_, _| Ok(()), report)
+}
+
+/// Refuses an ingest before anything is encoded, by the items that are left to do.
+type Check<'a> = &'a dyn Fn(&[usize], &dyn EmbeddingSink) -> Result<()>;
+
+fn run(
+    images: &dyn Items,
+    encoder: &dyn ImageEncoder,
+    sink: &mut dyn EmbeddingSink,
+    options: &IngestOptions<'_>,
+    on_failure: &mut dyn FnMut(Failure),
+    check: Check<'_>,
+    mut report: IngestReport,
+) -> Result<IngestReport> {
+    let (todo, gone) = changed(images, sink, options);
     if options.is_stopped() {
         report.stopped = true;
         return Ok(report);
     }
-    roots::check(images, &todo, sink, options)?;
-    report.gone = gone.into_iter().map(|index| images.keys()[index].clone()).collect();
+    check(&todo, sink)?;
+    report.gone = gone.into_iter().map(|index| images.key(index).into_owned()).collect();
     report.unchanged = images.len() - todo.len();
     options.progress.begin("encoding", Some(todo.len() as u64));
     let batch = options.batch.clamp(1, todo.len().max(1));
@@ -237,7 +276,7 @@ pub fn ingest(
             let (sender, window, todo) = (sender.clone(), &window, &todo);
             scope.spawn(move || {
                 while let Some(position) = window.next(todo.len()) {
-                    let prepared = prepare(images, todo[position], encoder, &options.limits, options.changes);
+                    let prepared = images.prepare(todo[position], encoder);
                     if sender.send((position, prepared)).is_err() {
                         return;
                     }
@@ -256,18 +295,15 @@ pub fn ingest(
 /// Indices of the images that have no row, or an outdated one, and of those with a row whose file is gone, as far as it came
 /// before a stop.
 fn changed(
-    images: &ImageList,
+    images: &dyn Items,
     sink: &dyn EmbeddingSink,
     options: &IngestOptions<'_>,
-    max_bytes: u64,
 ) -> (Vec<usize>, Vec<usize>) {
     let mut seen = HashSet::with_capacity(images.len());
-    let known: Vec<(usize, Option<Fingerprint>)> = images
-        .keys()
-        .iter()
-        .enumerate()
-        .filter(|(_, key)| seen.insert(key.as_str()))
-        .map(|(index, key)| (index, sink.fingerprint(key)))
+    let known: Vec<(usize, Option<Fingerprint>)> = (0..images.len())
+        .map(|index| (index, images.key(index)))
+        .filter(|(_, key)| seen.insert(key.clone()))
+        .map(|(index, key)| (index, sink.fingerprint(&key)))
         .collect();
     let with_rows = known.iter().filter(|(_, fingerprint)| fingerprint.is_some()).count();
     options.progress.begin("looking for changes", Some(with_rows as u64));
@@ -276,22 +312,9 @@ fn changed(
         if options.is_stopped() {
             return (index, Look::Same);
         }
-        let path = images.path(index);
-        let is_changed = match path.metadata() {
-            Ok(metadata) if options.changes == ChangeDetection::SizeAndTime => {
-                options.changes.fingerprint(&metadata, &[]) != known
-            }
-            // What cannot be read any more is reported when it is to be encoded.
-            Ok(_) => read(&path, max_bytes, options.changes).map_or(true, |(_, current)| current != known),
-            Err(error) if is_absent(&error) => {
-                options.progress.advance(1);
-                return (index, Look::Gone);
-            }
-            // A file that cannot be looked at keeps its row.
-            Err(_) => false,
-        };
+        let look = images.look(index, known);
         options.progress.advance(1);
-        (index, if is_changed { Look::Changed } else { Look::Same })
+        (index, look)
     };
     let looks: Vec<(usize, Look)> = known.par_iter().map(look).collect();
     options.progress.end();
@@ -299,121 +322,9 @@ fn changed(
     (of(Look::Changed), of(Look::Gone))
 }
 
-/// What became of an image since its row was encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Look {
-    Same,
-    /// It changed, or has no row.
-    Changed,
-    Gone,
-}
-
-/// True if a file is not there, rather than out of reach.
-fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-/// An image ready for the device.
-struct Prepared {
-    pixels: Vec<u8>,
-    fingerprint: Fingerprint,
-    oddities: Oddities,
-}
-
-/// Why an image was not prepared.
-struct Refused {
-    stage: Stage,
-    reason: String,
-    remedy: Option<Remedy>,
-}
-
-fn prepare(
-    images: &ImageList,
-    index: usize,
-    encoder: &dyn ImageEncoder,
-    limits: &DecodeLimits,
-    changes: ChangeDetection,
-) -> Result<Prepared, Refused> {
-    let path = images.path(index);
-    let (bytes, fingerprint) = attempt(Stage::Read, || read(&path, limits.max_bytes, changes))?;
-    let (decoded, oddities) =
-        attempt(Stage::Decode, || decode_with_oddities(&bytes, &encoder.spec().decoding, limits))?;
-    drop(bytes);
-    let size = encoder.input_size();
-    let mut pixels = vec![0; size * size * 3];
-    attempt(Stage::Prepare, || {
-        encoder.prepare(RgbView::new(decoded.width, decoded.height, &decoded.data)?, &mut pixels)
-    })?;
-    Ok(Prepared { pixels, fingerprint, oddities })
-}
-
-/// Does one stage of an image. Decoders and encoders may be of other people's making: a panic in one costs its image, not
-/// the job.
-fn attempt<T, E: std::error::Error + 'static>(
-    stage: Stage,
-    work: impl FnOnce() -> Result<T, E>,
-) -> Result<T, Refused> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(done) => done.map_err(|error| Refused { stage, reason: reason(&error), remedy: remedy(&error) }),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message");
-            let reason = format!("panicked, which is a defect worth reporting: {text}");
-            Err(Refused { stage, reason, remedy: None })
-        }
-    }
-}
-
-/// What can be chosen to mend an error, if it is about an image.
-fn remedy(error: &(dyn std::error::Error + 'static)) -> Option<Remedy> {
-    match error.downcast_ref::<Error>()? {
-        Error::Pixels(problem) => problem.remedy(),
-        _ => None,
-    }
-}
-
-/// An error with its causes, each said once.
-fn reason(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    for cause in std::iter::successors(error.source(), |cause| cause.source()) {
-        let cause = cause.to_string();
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    text
-}
-
-/// The file's content, with the fingerprint it had before it was read.
-fn read(path: &Path, limit: u64, changes: ChangeDetection) -> io::Result<(Vec<u8>, Fingerprint)> {
-    // A pipe would be waited for, a device read without end.
-    let (file, length) = open_regular(path).map_err(without_path)?;
-    let metadata = file.metadata()?;
-    let mut bytes = Vec::new();
-    if length <= limit {
-        // A file may grow meanwhile.
-        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-    }
-    let size = metadata.len().max(bytes.len() as u64);
-    if size > limit {
-        return Err(io::Error::other(format!("{size} bytes, more than the limit of {limit}")));
-    }
-    let fingerprint = changes.fingerprint(&metadata, &bytes);
-    Ok((bytes, fingerprint))
-}
-
-/// What is wrong with a file whose path a [`Failure`] has already.
-fn without_path(error: FileError) -> io::Error {
-    match error {
-        FileError::Io { source, .. } => source,
-        FileError::NotRegular { kind, .. } => io::Error::other(format!("this is {kind}, not a regular file")),
-        error => io::Error::other(error),
-    }
-}
-
 /// The end of the pipeline that encodes and commits.
 struct Device<'a> {
-    images: &'a ImageList,
+    images: &'a dyn Items,
     todo: &'a [usize],
     encoder: &'a dyn ImageEncoder,
     sink: &'a mut dyn EmbeddingSink,
@@ -456,7 +367,7 @@ impl Device<'_> {
                 window.advance();
                 match prepared {
                     Ok(prepared) => {
-                        report.odd.add(&self.images.keys()[index], prepared.oddities);
+                        report.odd.add(&self.images.key(index), prepared.oddities);
                         self.rows.push((index, prepared.fingerprint));
                         self.pixels.extend_from_slice(&prepared.pixels);
                         if self.rows.len() == self.batch {
@@ -465,7 +376,7 @@ impl Device<'_> {
                     }
                     Err(Refused { stage, reason, remedy }) => {
                         options.progress.advance(1);
-                        let (key, path) = (self.images.keys()[index].clone(), self.images.path(index));
+                        let (key, path) = (self.images.key(index).into_owned(), self.images.path(index));
                         report.fail(Failure { key, path, stage, reason, remedy }, options, on_failure)?;
                     }
                 }
@@ -484,10 +395,11 @@ impl Device<'_> {
         }
         let pixels = PixelBatch::new(self.encoder.input_size(), &self.pixels)?;
         let embeddings = self.encoder.encode_pixels(pixels)?;
-        let rows: Vec<SinkRow<'_>> = self
-            .rows
+        let keys: Vec<_> = self.rows.iter().map(|&(index, _)| self.images.key(index)).collect();
+        let rows: Vec<SinkRow<'_>> = keys
             .iter()
-            .map(|&(index, fingerprint)| SinkRow { key: &self.images.keys()[index], fingerprint })
+            .zip(&self.rows)
+            .map(|(key, &(_, fingerprint))| SinkRow { key, fingerprint })
             .collect();
         self.sink.commit(&rows, &embeddings)?;
         report.encoded += rows.len();

@@ -1,14 +1,17 @@
 //! From image files to rows of a sink: read, decode and prepare on all cores, encode on the device, commit in order.
 
 mod collect;
+mod files;
 mod fingerprint;
 mod ingest;
+mod items;
 mod odd;
 mod roots;
+mod source;
 mod window;
 
 pub use collect::{IMAGE_EXTENSIONS, ImageList, LeftOut};
 pub use fingerprint::ChangeDetection;
-pub use ingest::{Failure, IngestOptions, IngestReport, NotPruned, Stage, ingest};
+pub use ingest::{Failure, IngestOptions, IngestReport, NotPruned, Stage, ingest, ingest_source};
 pub use odd::{Noticed, OddImages};
 pub use roots::real_folder;

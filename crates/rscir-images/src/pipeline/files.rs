@@ -1,0 +1,92 @@
+//! Files of a list, as items of an ingest.
+
+use std::borrow::Cow;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use rscir_core::files::{FileError, open_regular};
+use rscir_core::{Decoding, Fingerprint, ImageEncoder};
+
+use super::items::{Items, Look, Prepared, Refused, attempt, prepared};
+use super::{ChangeDetection, ImageList, Stage};
+use crate::decode::{DecodeLimits, decode_with_oddities};
+
+/// The files of a list, and how they are read.
+pub(super) struct Files<'a> {
+    pub(super) images: &'a ImageList,
+    pub(super) decoding: &'a Decoding,
+    pub(super) limits: DecodeLimits,
+    pub(super) changes: ChangeDetection,
+}
+
+impl Items for Files<'_> {
+    fn len(&self) -> usize {
+        self.images.len()
+    }
+
+    fn key(&self, item: usize) -> Cow<'_, str> {
+        self.images.keys()[item].as_str().into()
+    }
+
+    fn path(&self, item: usize) -> PathBuf {
+        self.images.path(item)
+    }
+
+    fn look(&self, item: usize, known: Fingerprint) -> Look {
+        let path = self.path(item);
+        let is_changed = match path.metadata() {
+            Ok(metadata) if self.changes == ChangeDetection::SizeAndTime => {
+                self.changes.fingerprint(&metadata, &[]) != known
+            }
+            // What cannot be read any more is reported when it is to be encoded.
+            Ok(_) => {
+                read(&path, self.limits.max_bytes, self.changes).map_or(true, |(_, current)| current != known)
+            }
+            Err(error) if is_absent(&error) => return Look::Gone,
+            // A file that cannot be looked at keeps its row.
+            Err(_) => false,
+        };
+        if is_changed { Look::Changed } else { Look::Same }
+    }
+
+    fn prepare(&self, item: usize, encoder: &dyn ImageEncoder) -> Result<Prepared, Refused> {
+        let path = self.path(item);
+        let (bytes, fingerprint) = attempt(Stage::Read, || read(&path, self.limits.max_bytes, self.changes))?;
+        let (decoded, oddities) =
+            attempt(Stage::Decode, || decode_with_oddities(&bytes, self.decoding, &self.limits))?;
+        drop(bytes);
+        Ok(Prepared { pixels: prepared(&decoded, encoder)?, fingerprint, oddities })
+    }
+}
+
+/// True if a file is not there, rather than out of reach.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// The file's content, with the fingerprint it had before it was read.
+fn read(path: &Path, limit: u64, changes: ChangeDetection) -> io::Result<(Vec<u8>, Fingerprint)> {
+    // A pipe would be waited for, a device read without end.
+    let (file, length) = open_regular(path).map_err(without_path)?;
+    let metadata = file.metadata()?;
+    let mut bytes = Vec::new();
+    if length <= limit {
+        // A file may grow meanwhile.
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    }
+    let size = metadata.len().max(bytes.len() as u64);
+    if size > limit {
+        return Err(io::Error::other(format!("{size} bytes, more than the limit of {limit}")));
+    }
+    let fingerprint = changes.fingerprint(&metadata, &bytes);
+    Ok((bytes, fingerprint))
+}
+
+/// What is wrong with a file whose path a [`Failure`] has already.
+fn without_path(error: FileError) -> io::Error {
+    match error {
+        FileError::Io { source, .. } => source,
+        FileError::NotRegular { kind, .. } => io::Error::other(format!("this is {kind}, not a regular file")),
+        error => io::Error::other(error),
+    }
+}

@@ -1,0 +1,42 @@
+//! What a source of decoded images has, as items of an ingest.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use rscir_core::{Fingerprint, ImageEncoder, ImageSource};
+
+use super::Stage;
+use super::items::{Items, Look, Prepared, Refused, attempt, prepared};
+use crate::decode::Oddities;
+
+/// The items of a source.
+pub(super) struct Source<'a>(pub(super) &'a dyn ImageSource);
+
+impl Items for Source<'_> {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn key(&self, item: usize) -> Cow<'_, str> {
+        self.0.key(item)
+    }
+
+    fn path(&self, item: usize) -> PathBuf {
+        self.key(item).into_owned().into()
+    }
+
+    fn look(&self, item: usize, known: Fingerprint) -> Look {
+        match self.0.fingerprint(item) {
+            Ok(current) if current != known => Look::Changed,
+            // What cannot be looked at keeps its row.
+            _ => Look::Same,
+        }
+    }
+
+    fn prepare(&self, item: usize, encoder: &dyn ImageEncoder) -> Result<Prepared, Refused> {
+        let (fingerprint, image) = attempt(Stage::Read, || {
+            Ok::<_, rscir_core::Error>((self.0.fingerprint(item)?, self.0.read(item)?))
+        })?;
+        Ok(Prepared { pixels: prepared(&image, encoder)?, fingerprint, oddities: Oddities::default() })
+    }
+}
