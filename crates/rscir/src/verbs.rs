@@ -31,7 +31,7 @@ pub struct Ingested {
 /// Keys are paths relative to the folder, rows are read in their order. Called again, it encodes what is new or changed and
 /// goes on where it was cut off, be it by SIGKILL; once [compacted](ArchiveWriter::compact), the archive is then the same to
 /// the byte as if it had not been. Files are decoded as the encoder was told to
-/// ([`ClipEncoderBuilder::decode`](rscir_encoders::ClipEncoderBuilder::decode)); those that cannot be read or decoded are
+/// ([`ClipEncoderBuilder::decoding`](rscir_encoders::ClipEncoderBuilder::decoding)); those that cannot be read or decoded are
 /// listed in the result. For progress, limits and other options see [`ingest_with`].
 ///
 /// # Errors
