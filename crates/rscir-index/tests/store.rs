@@ -208,6 +208,7 @@ fn a_folder_that_is_no_archive_is_left_alone() {
     std::fs::write(parent.path().join("thesis.tex"), "").unwrap();
     let refused = ArchiveWriter::create(parent.path(), EncoderSpec::unknown(DIM), Precision::F32);
     assert!(matches!(refused, Err(Error::Exists { found, .. }) if found == "thesis.tex"));
+    assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 1, "nothing is left beside it");
     create(&dir, Precision::F32);
     let again = ArchiveWriter::create(&dir, EncoderSpec::unknown(DIM), Precision::F32);
     assert!(matches!(again, Err(Error::Exists { found, .. }) if found == "an archive"));

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -13,6 +13,7 @@ use crate::disk::archive::open_segments;
 use crate::disk::directory::{Access, Directory};
 use crate::disk::key_table::{FoundPlace, KeyTable, Place};
 use crate::disk::manifest::{Manifest, RowOrder, SegmentEntry};
+use crate::disk::names::{MANIFEST, SEGMENTS};
 use crate::disk::row_set::RowSet;
 use crate::disk::segment::{self, Row, RowValues, SEGMENT_ROWS, Segment};
 use crate::rows::encode;
@@ -113,12 +114,23 @@ impl ArchiveWriter {
         let directory = Directory::new(storage, dir.as_ref());
         let manifest = Manifest::new(spec, precision);
         manifest.check(&directory.manifest_path())?;
+        let exists = |file: PathBuf| {
+            let is_archive = file == Path::new(MANIFEST);
+            let found = if is_archive { "an archive".into() } else { file.display().to_string() };
+            Error::Exists { path: dir.as_ref().into(), found }
+        };
+        // Before anything is made: a folder of somebody else's stays as it is. What an archive has may be another writer's
+        // work of this moment, of which the lock tells.
+        if let Ok(Some(file)) = directory.foreign_file()
+            && file != Path::new(MANIFEST)
+            && !file.starts_with(SEGMENTS)
+        {
+            return Err(exists(file));
+        }
         directory.create_dirs()?;
         let lock = directory.lock()?;
         if let Some(file) = directory.foreign_file()? {
-            let is_archive = file == Path::new("manifest.json");
-            let found = if is_archive { "an archive".into() } else { file.display().to_string() };
-            return Err(Error::Exists { path: dir.as_ref().into(), found });
+            return Err(exists(file));
         }
         directory.write_manifest(&manifest, &lock)?;
         Self::new(directory, manifest, lock)
