@@ -99,7 +99,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let (queries, findings) = benchmark.queries(&archive)?;
     let vectors = QueryVectors::encode(&queries, &*encoder, &archive)?;
     let methods: Vec<&dyn Method> = methods.iter().map(|method| &**method).collect();
-    let options = EvaluateOptions { top: TOP, progress: &bars, ..EvaluateOptions::default() };
+    let options = EvaluateOptions::default().top(TOP).progress(&bars);
     let evaluation = benchmark.evaluate(&archive, &queries, &vectors, &methods, options)?;
     let intervals = Intervals::of(&evaluation, Convention::Standard, Bootstrap::default())?;
     let mut printed = intervals.clone();
@@ -108,10 +108,10 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     notes::say_findings(&findings);
 
     let mut page = HtmlReport::new("Training-free methods compared", &archive, &queries, &evaluation)?
-        .with_intervals(&intervals)?;
+        .intervals(&intervals)?;
     if cli.dataset.is_none() {
         say!("{}", demo::NOTE);
-        page = page.with_note(demo::NOTE);
+        page = page.note(demo::NOTE);
     }
     common::page::write(page, &dataset, page_path)?;
     Ok(Outcome::from_failures(failed))

@@ -95,7 +95,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let vectors = vectors(cli, &queries, &*archive, texts.as_ref(), encoder.as_ref())?;
 
     let top = if cli.page.is_some() { 10 } else { 0 };
-    let options = EvaluateOptions { exclude_query: cli.exclude_query, top, progress: &bars };
+    let options = EvaluateOptions::default().exclude_query(cli.exclude_query).top(top).progress(&bars);
     let built: Vec<&dyn Method> = methods.iter().map(|method| &**method).collect();
     let evaluation = benchmark.evaluate(&*archive, &queries, &vectors, &built, options)?;
     let table = benchmark.table(&evaluation);
@@ -109,10 +109,9 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     if let Some(path) = &cli.page {
         let name = dataset.file_name().unwrap_or_default().to_string_lossy();
         let intervals = Intervals::of(&evaluation, Convention::Standard, Bootstrap::default())?;
-        let mut page =
-            HtmlReport::new(&name, &*archive, &queries, &evaluation)?.with_intervals(&intervals)?;
+        let mut page = HtmlReport::new(&name, &*archive, &queries, &evaluation)?.intervals(&intervals)?;
         if cli.dataset.is_none() {
-            page = page.with_note(demo::NOTE);
+            page = page.note(demo::NOTE);
         }
         common::page::write(page, &dataset, path)?;
     }

@@ -242,7 +242,7 @@ fn backbone(
     let (queries, findings) = benchmark.queries(&archive)?;
     notes::say_findings(&findings);
     let vectors = QueryVectors::encode(&queries, &encoder, &archive)?;
-    let options = EvaluateOptions { progress: &bars, ..EvaluateOptions::default() };
+    let options = EvaluateOptions::default().progress(&bars);
     let evaluation = benchmark.evaluate(&archive, &queries, &vectors, &methods, options)?;
     let table = benchmark.table(&evaluation);
     let (markdown, met) = compare(published, &table)?;

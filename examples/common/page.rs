@@ -14,7 +14,7 @@ const LARGEST_TILE: u64 = 256 << 10;
 /// Writes `page` to `path`, with the tiles of `dataset`, whose files the archive's keys name.
 pub fn write(page: HtmlReport<'_>, dataset: &Path, path: &Path) -> anyhow::Result<()> {
     let tiles = |key: &str| read_bounded(dataset.join(key), LARGEST_TILE).ok().and_then(TileData::sniff);
-    page.with_tiles(&tiles).write(path)?;
+    page.tiles(&tiles).write(path)?;
     note!("written: {}", shown(path.display()));
     Ok(())
 }

@@ -19,7 +19,7 @@ pub struct QueryVectors {
 }
 
 impl QueryVectors {
-    /// Images from the archive that holds them, texts from `features`, whose row `i` is that of `known_texts[i]`.
+    /// Takes the images' vectors from the archive that holds them and the texts' from `features`, whose row `i` is that of `known_texts[i]`.
     ///
     /// # Errors
     /// [`Error::MissingText`] for a text that is not among `known_texts`; [`rscir_core::Error::Length`] if the widths
@@ -58,7 +58,7 @@ impl QueryVectors {
         Ok(Self { images: Self::images_of(queries, images)?, texts: encoder.encode_texts(&texts)? })
     }
 
-    /// The vectors of the query images, from the archive that holds them.
+    /// Takes the vectors of the query images from the archive that holds them.
     ///
     /// # Errors
     /// [`Error::MissingImage`] for an image that it does not hold.
@@ -74,14 +74,49 @@ impl QueryVectors {
 }
 
 /// How queries are evaluated.
+///
+/// ```
+/// let options = rscir_bench::EvaluateOptions::default().exclude_query(true).top(10);
+/// assert_eq!((options.exclude_query, options.top), (true, 10));
+/// ```
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct EvaluateOptions<'a> {
     /// Leave the query image out of the ranking and out of the relevant images.
     pub exclude_query: bool,
     /// How many of the best rows are kept for each query and method, in [`QueryOutcome::top`].
     pub top: usize,
-    /// Hears of the queries done.
+    /// Receives how many queries are done.
     pub progress: &'a dyn Progress,
+}
+
+impl<'a> EvaluateOptions<'a> {
+    /// Sets whether the query image is left out of the ranking and out of the relevant images. Default: `false`.
+    #[must_use]
+    pub fn exclude_query(self, exclude_query: bool) -> Self {
+        Self { exclude_query, ..self }
+    }
+
+    /// Sets how many of the best rows are kept for each query and method. Default: 0.
+    #[must_use]
+    pub fn top(self, top: usize) -> Self {
+        Self { top, ..self }
+    }
+
+    /// Sets what receives the progress. Default: nothing does.
+    #[must_use]
+    pub fn progress(self, progress: &'a dyn Progress) -> Self {
+        Self { progress, ..self }
+    }
+}
+
+impl std::fmt::Debug for EvaluateOptions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EvaluateOptions")
+            .field("exclude_query", &self.exclude_query)
+            .field("top", &self.top)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for EvaluateOptions<'_> {

@@ -39,12 +39,12 @@ pub struct Query {
 }
 
 impl QuerySet {
-    /// Number of queries in all groups.
+    /// Returns the number of queries in all groups.
     pub fn len(&self) -> usize {
         self.groups.iter().map(|group| group.queries.len()).sum()
     }
 
-    /// True without queries.
+    /// Returns `true` without queries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -241,7 +241,7 @@ impl Run {
         Ok(run)
     }
 
-    /// The average precisions of `method` here and of `other_method` in `other`, query by query, in percent: what
+    /// Pairs the average precisions of `method` here with those of `other_method` in `other`, query by query, in percent: what
     /// [`Bootstrap::difference`](crate::Bootstrap::difference) takes.
     ///
     /// # Errors

@@ -19,13 +19,13 @@ pub enum Convention {
     /// Average precision as the mean of precisions at the relevant ranks; precision at k is `hits / k`.
     #[default]
     Standard,
-    /// Average precision by the trapezoid rule; precision at k is `hits / min(relevant, k)`. Of the domain-conversion and
-    /// i-CIR benchmarks.
+    /// Average precision by the trapezoid rule; precision at k is `hits / min(relevant, k)`. The
+    /// domain-conversion and i-CIR benchmarks have it.
     Trapezoid,
 }
 
 impl Convention {
-    /// A query's average precision.
+    /// Returns a query's average precision.
     pub fn average_precision(self, outcome: &QueryOutcome) -> f64 {
         match self {
             Self::Standard => outcome.average_precision,
@@ -57,7 +57,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Means over outcomes; all 0 without any.
+    /// Computes means over outcomes; all 0 without any.
     pub fn mean<'a>(
         outcomes: impl Iterator<Item = &'a QueryOutcome> + Clone,
         rounding: Rounding,
@@ -90,7 +90,7 @@ impl Figures {
         at_cutoff(&self.recall, k)
     }
 
-    /// Unweighted mean of several figures; queries are added.
+    /// Computes the unweighted mean of several figures; queries are added.
     pub fn average(figures: &[Self]) -> Self {
         let mean = |value: &dyn Fn(&Self) -> f64| {
             figures.iter().map(value).sum::<f64>() / figures.len().max(1) as f64
@@ -137,12 +137,12 @@ pub struct TableRow {
 }
 
 impl Table {
-    /// Of all outcomes, with PatternCom's cutoffs.
+    /// Makes the table of all outcomes, by the standard convention and with PatternCom's cutoffs.
     pub fn of(evaluation: &Evaluation, rounding: Rounding) -> Self {
         Self::by(evaluation, rounding, Convention::Standard)
     }
 
-    /// Of all outcomes, by a benchmark's convention.
+    /// Makes the table of all outcomes, by a benchmark's convention and with PatternCom's cutoffs.
     pub fn by(evaluation: &Evaluation, rounding: Rounding, convention: Convention) -> Self {
         let rows = evaluation.methods.iter().enumerate().map(|(m, method)| {
             let figures: Vec<Figures> = evaluation
@@ -159,9 +159,10 @@ impl Table {
         Self { groups, rows: rows.collect(), rounding, cutoffs: PATTERNCOM_CUTOFFS.into() }
     }
 
-    /// With other cutoffs in reports. Those that are not of [`CUTOFFS`] are not counted, and left out.
+    /// Sets the cutoffs that reports show. Default: PatternCom's. Those that are not of [`CUTOFFS`] are left out, since
+    /// nothing was counted there.
     #[must_use]
-    pub fn with_cutoffs(self, cutoffs: &[usize]) -> Self {
+    pub fn cutoffs(self, cutoffs: &[usize]) -> Self {
         let cutoffs = cutoffs.iter().copied().filter(|k| CUTOFFS.contains(k)).collect();
         Self { cutoffs, ..self }
     }

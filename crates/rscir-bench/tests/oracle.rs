@@ -122,11 +122,11 @@ proptest! {
         methods.extend(weicoms.iter().map(|m| m as &dyn Method));
         prop_assert!(methods[3].kind().composition().is_some(), "one method that makes a vector of the query");
 
-        let options = EvaluateOptions { exclude_query, ..EvaluateOptions::default() };
+        let options = EvaluateOptions::default().exclude_query(exclude_query);
         let run = || evaluate(&archive, &queries, &vectors, &methods, options).unwrap();
         let evaluation = in_threads(1, run);
         prop_assert_eq!(&evaluation, &in_threads(2, run));
-        let with_top = evaluate(&archive, &queries, &vectors, &methods, EvaluateOptions { top: 7, ..options }).unwrap();
+        let with_top = evaluate(&archive, &queries, &vectors, &methods, options.top(7)).unwrap();
 
         for (group, outcomes) in queries.groups.iter().zip(&evaluation.groups) {
             prop_assert_eq!(group.queries.len(), outcomes.queries.len());

@@ -29,7 +29,7 @@ fn table(protocol: &dyn Protocol, archive: &dyn Archive, exclude_query: bool) ->
     let (queries, _) = protocol.queries(archive).unwrap();
     let texts = Embeddings::normalize(2, [0.0, 1.0].repeat(queries.texts.len())).unwrap();
     let vectors = QueryVectors { images: QueryVectors::images_of(&queries, archive).unwrap(), texts };
-    let options = EvaluateOptions { exclude_query, ..EvaluateOptions::default() };
+    let options = EvaluateOptions::default().exclude_query(exclude_query);
     let outcome = protocol.evaluate(archive, &queries, &vectors, &[&ImageOnly, &TextOnly], options).unwrap();
     protocol.table(&outcome)
 }

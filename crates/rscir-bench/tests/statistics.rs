@@ -78,7 +78,7 @@ fn evaluated(methods: &[&dyn Method]) -> (MemoryArchive, QuerySet, Evaluation) {
     };
     let texts = Embeddings::normalize(2, vec![0.0, 1.0, 0.6, 0.8]).unwrap();
     let vectors = QueryVectors::from_archive(&queries, &archive, &queries.texts, &texts).unwrap();
-    let options = EvaluateOptions { top: 2, ..EvaluateOptions::default() };
+    let options = EvaluateOptions::default().top(2);
     let evaluation = evaluate(&archive, &queries, &vectors, methods, options).unwrap();
     (archive, queries, evaluation)
 }

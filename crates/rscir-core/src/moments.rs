@@ -29,12 +29,12 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Of no vectors of width `dim`.
+    /// Makes the moments of no vectors, of width `dim`.
     pub fn empty(dim: usize) -> Self {
         Self { count: 0, mean: vec![0.0; dim], scatter: vec![0.0; dim * dim] }
     }
 
-    /// From stored parts.
+    /// Makes moments of stored parts.
     ///
     /// # Errors
     /// [`Error::Length`] if `scatter` is not `[dim, dim]` for a mean of width `dim`.
@@ -43,7 +43,7 @@ impl Moments {
         Ok(Self { count, mean, scatter })
     }
 
-    /// Of a row-major matrix of vectors `[n, dim]`, by two passes.
+    /// Computes the moments of a row-major matrix of vectors `[n, dim]`, by two passes.
     ///
     /// # Errors
     /// [`Error::Length`] if `rows` is no whole number of rows.
@@ -54,8 +54,8 @@ impl Moments {
         }))
     }
 
-    /// Of the vectors `0..count`, by two passes over blocks of some dozens, for which no more memory is taken: `fill`
-    /// writes the vectors of a range, `[n, dim]`, and is asked for each twice.
+    /// Computes the moments of the vectors `0..count` in blocks of 64 rows; no other memory is taken. `fill` writes the
+    /// vectors of a range, `[n, dim]`, and is asked for each twice.
     pub fn of_blocks(dim: usize, count: usize, fill: impl Fn(Range<usize>, &mut [f32])) -> Self {
         let mut moments = Self::empty(dim);
         if count == 0 || dim == 0 {
@@ -74,19 +74,19 @@ impl Moments {
             }
         }
         moments.mean.iter_mut().for_each(|m| *m /= count as f64);
-        // Blocks of rows keep the centred values in cache while the scatter is walked once per block.
-        let mut centred = vec![0.0f64; rows.len()];
+        // Blocks of rows keep the centered values in cache while the scatter is walked once per block.
+        let mut centered = vec![0.0f64; rows.len()];
         for block in blocks() {
             let rows = &mut rows[..block.len() * dim];
-            let centred = &mut centred[..rows.len()];
+            let centered = &mut centered[..rows.len()];
             fill(block, rows);
-            for (c, x) in centred.chunks_exact_mut(dim).zip(rows.chunks_exact(dim)) {
+            for (c, x) in centered.chunks_exact_mut(dim).zip(rows.chunks_exact(dim)) {
                 for ((c, &x), m) in c.iter_mut().zip(x).zip(&moments.mean) {
                     *c = f64::from(x) - m;
                 }
             }
             for (i, out) in moments.scatter.chunks_exact_mut(dim).enumerate() {
-                for c in centred.chunks_exact(dim) {
+                for c in centered.chunks_exact(dim) {
                     let factor = c[i];
                     // Only the upper triangle; the lower is its mirror.
                     for (o, &v) in out[i..].iter_mut().zip(&c[i..]) {
@@ -132,27 +132,27 @@ impl Moments {
         Ok(())
     }
 
-    /// Number of vectors.
+    /// Returns the number of vectors.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Width of the vectors.
+    /// Returns the width of the vectors.
     pub fn dim(&self) -> usize {
         self.mean.len()
     }
 
-    /// Mean vector, `[dim]`.
+    /// Returns the mean vector, `[dim]`.
     pub fn mean(&self) -> &[f64] {
         &self.mean
     }
 
-    /// Scatter matrix, `[dim, dim]`, row-major.
+    /// Returns the scatter matrix, `[dim, dim]`, row-major.
     pub fn scatter(&self) -> &[f64] {
         &self.scatter
     }
 
-    /// Mean and standard deviation of the similarities of `query` to all vectors, without a scan.
+    /// Computes the mean and the standard deviation of the similarities of `query` to all vectors, without a scan.
     ///
     /// # Errors
     /// [`Error::Length`] if the width differs.
@@ -171,7 +171,7 @@ impl Moments {
     }
 }
 
-/// Rows whose centred values are held at once: at 768 wide, 64 rows of `f64` fill 393 kB, within a second-level cache.
+/// Rows whose centered values are held at once: at 768 wide, 64 rows of `f64` fill 393 kB, within a second-level cache.
 const BLOCK_ROWS: usize = 64;
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub struct Scored {
 }
 
 impl Scored {
-    /// The order of every ranking here: score down, then row up. Total: NaN ranks below all numbers, and the two
+    /// Compares in the order of every ranking here: score down, then row up. Total: NaN ranks below all numbers, and the two
     /// zeros are equal.
     pub fn rank_cmp(&self, other: &Self) -> Ordering {
         compare_scores(other.score, self.score).then(self.row.cmp(&other.row))
@@ -51,7 +51,7 @@ pub struct TopK {
 }
 
 impl TopK {
-    /// For the `k` best.
+    /// Makes a list for the `k` best.
     pub fn new(k: usize) -> Self {
         // Nothing is reserved: k may be "all", far above the number of rows.
         Self { k, heap: BinaryHeap::new() }
@@ -76,18 +76,18 @@ impl TopK {
         }
     }
 
-    /// The worst that is kept, once `k` rows are: nothing ranking behind it can enter.
+    /// Returns the worst that is kept, once `k` rows are: nothing ranking behind it can enter.
     pub fn threshold(&self) -> Option<Scored> {
         if self.heap.len() < self.k { None } else { self.heap.peek().map(|w| w.0) }
     }
 
-    /// The kept rows, best first.
+    /// Returns the kept rows, best first.
     pub fn into_ranking(self) -> Vec<Scored> {
         self.heap.into_sorted_vec().into_iter().map(|w| w.0).collect()
     }
 }
 
-/// The `k` best rows of a score list, best first: score down, row up.
+/// Returns the `k` best rows of a score list, best first: score down, row up.
 pub fn top_k(scores: &[f32], k: usize) -> Vec<Scored> {
     let mut top = TopK::new(k.min(scores.len()));
     for (row, &score) in scores.iter().enumerate() {

@@ -10,7 +10,7 @@ pub struct ScoreStatistics {
 }
 
 impl ScoreStatistics {
-    /// Of a list, by two passes in `f64`. The order of summation is fixed, so the result is always the same.
+    /// Computes the statistics of a list, by two passes in `f64`. The order of summation is fixed, so the result is always the same.
     pub fn of(scores: &[f32]) -> Self {
         let count = scores.len();
         if count == 0 {
@@ -22,7 +22,7 @@ impl ScoreStatistics {
         Self { count, mean, std_dev }
     }
 
-    /// The z-score of one score: 0 where all scores are equal.
+    /// Returns the z-score of one score: 0 where all scores are equal.
     pub fn z_score(&self, score: f32) -> f64 {
         if self.std_dev > 0.0 { (f64::from(score) - self.mean) / self.std_dev } else { 0.0 }
     }

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rscir_core::{
@@ -47,6 +48,7 @@ impl Default for BasicConfig {
 const EXPANSION_SHARPNESS: f64 = 0.1;
 
 /// What BASIC looks at beside the archive.
+#[derive(Clone)]
 pub struct BasicResources {
     /// Words for what is on images (their generic_subjects).
     pub subjects: Arc<Vocabulary>,
@@ -80,7 +82,7 @@ struct Least {
 }
 
 impl Basic {
-    /// With the stages of `config`.
+    /// Makes the method with the stages of `config`.
     ///
     /// # Errors
     /// [`Error::BadParameter`] if the resources are not all equally wide, a count is 0, or contexts are asked for
@@ -126,7 +128,7 @@ impl Basic {
         })
     }
 
-    /// The stages.
+    /// Returns the stages.
     pub fn config(&self) -> &BasicConfig {
         &self.config
     }
@@ -236,6 +238,27 @@ impl Basic {
         };
         *known = Some((mean.to_vec(), least));
         Some(least)
+    }
+}
+
+impl fmt::Debug for BasicResources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BasicResources")
+            .field("subjects", &self.subjects.len())
+            .field("styles", &self.styles.len())
+            .field("image_mean", &self.image_mean.is_some())
+            .field("reference_set", &self.reference_set.is_some())
+            .field("encoder", &self.encoder.as_ref().map(|encoder| encoder.spec()))
+            .finish()
+    }
+}
+
+impl fmt::Debug for Basic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Basic")
+            .field("config", &self.config)
+            .field("resources", &self.resources)
+            .finish_non_exhaustive()
     }
 }
 

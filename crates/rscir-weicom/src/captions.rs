@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use rscir_core::{
@@ -17,9 +18,15 @@ pub struct ExternalCaptions {
 }
 
 impl ExternalCaptions {
-    /// With one caption for each (key of the query image, words of the query).
+    /// Makes the method with one caption for each (key of the query image, words of the query).
     pub fn new(captions: HashMap<(String, String), String>, encoder: Arc<dyn TextEncoder>) -> Self {
         Self { captions, prompts: PromptMemory::new(encoder) }
+    }
+}
+
+impl fmt::Debug for ExternalCaptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExternalCaptions").field("captions", &self.captions.len()).finish_non_exhaustive()
     }
 }
 

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::Arc;
 
 use rscir_core::{
@@ -41,7 +42,7 @@ pub struct FreeDom {
 }
 
 impl FreeDom {
-    /// With the paper's constants.
+    /// Makes the method with the paper's constants.
     ///
     /// # Errors
     /// [`Error::BadParameter`] if the vocabulary's features are not as wide as the encoder's.
@@ -49,7 +50,7 @@ impl FreeDom {
         Self::with_config(FreeDomConfig::default(), vocabulary, encoder)
     }
 
-    /// With other constants.
+    /// Makes the method with other constants.
     ///
     /// # Errors
     /// [`Error::BadParameter`] if a count is 0 or the vocabulary's features are not as wide as the encoder's.
@@ -95,6 +96,15 @@ impl FreeDom {
         votes.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
         votes.truncate(self.config.words);
         Ok(votes)
+    }
+}
+
+impl fmt::Debug for FreeDom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FreeDom")
+            .field("config", &self.config)
+            .field("vocabulary", &self.vocabulary.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -24,7 +24,7 @@ pub enum Normalization {
 }
 
 impl Normalization {
-    /// `cdf`, `reference`, `zscore`, `minmax` or `none`.
+    /// Returns the name: `cdf`, `reference`, `zscore`, `minmax` or `none`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Cdf => "cdf",
@@ -49,7 +49,7 @@ impl Normalization {
         NormalizationKey::of::<Shared>().with(place)
     }
 
-    /// The normalization of this name.
+    /// Returns the normalization of this name.
     pub fn from_name(name: &str) -> Option<Self> {
         let all = [Self::Cdf, Self::ReferenceCdf, Self::ZScore, Self::MinMax, Self::None];
         all.into_iter().find(|n| n.as_str() == name)

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::Arc;
 
 use rscir_core::{
@@ -37,7 +38,7 @@ pub struct PseudoWordMap {
 }
 
 impl PseudoWordMap {
-    /// Of layers for image features of width `inputs`.
+    /// Makes a map of layers for image features of width `inputs`.
     ///
     /// # Errors
     /// [`Error::BadParameter`] if there is no layer or a shape does not follow from the one before.
@@ -66,12 +67,12 @@ impl PseudoWordMap {
         Ok(Self { inputs, layers })
     }
 
-    /// Width of the image features it takes.
+    /// Returns the width of the image features that the map takes.
     pub fn inputs(&self) -> usize {
         self.inputs
     }
 
-    /// The token embedding for one image feature.
+    /// Computes the token embedding for one image feature.
     ///
     /// # Errors
     /// [`CoreError::Length`] if the feature has another width.
@@ -115,19 +116,28 @@ pub struct PseudoWord {
 }
 
 impl PseudoWord {
-    /// Pic2Word's marker and prompt (composed_dataset.py and eval_utils.py of google-research/composed_image_retrieval).
+    /// Makes the method with Pic2Word's marker and prompt (composed_dataset.py and eval_utils.py of google-research/composed_image_retrieval).
     pub fn pic2word(map: PseudoWordMap, encoder: Arc<dyn TextEncoder>) -> Self {
         Self { name: "pic2word", marker: "*", template: "a photo of * , {text}", map, encoder }
     }
 
-    /// SEARLE's marker and prompt (miccunifi/SEARLE, validate.py).
+    /// Makes the method with SEARLE's marker and prompt (miccunifi/SEARLE, validate.py).
     pub fn searle(map: PseudoWordMap, encoder: Arc<dyn TextEncoder>) -> Self {
         Self { name: "searle", marker: "$", template: "a photo of $ that {text}", map, encoder }
     }
 
-    /// LinCIR's marker and prompt (navervision/lincir, validate.py).
+    /// Makes the method with LinCIR's marker and prompt (navervision/lincir, validate.py).
     pub fn lincir(map: PseudoWordMap, encoder: Arc<dyn TextEncoder>) -> Self {
         Self { name: "lincir", marker: "$", template: "a photo of $ that {text}", map, encoder }
+    }
+}
+
+impl fmt::Debug for PseudoWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PseudoWord")
+            .field("name", &self.name)
+            .field("template", &self.template)
+            .finish_non_exhaustive()
     }
 }
 

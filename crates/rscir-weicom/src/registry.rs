@@ -1,3 +1,4 @@
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -69,6 +70,20 @@ pub struct Resources {
     pub reference_set: Option<(Embeddings, Embeddings)>,
 }
 
+impl fmt::Debug for Resources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = |list: &Option<Arc<Vocabulary>>| list.as_ref().map(|list| list.len());
+        f.debug_struct("Resources")
+            .field("encoder", &self.encoder.as_ref().map(|encoder| encoder.spec()))
+            .field("vocabulary", &words(&self.vocabulary))
+            .field("subjects", &words(&self.subjects))
+            .field("styles", &words(&self.styles))
+            .field("image_mean", &self.image_mean.is_some())
+            .field("reference_set", &self.reference_set.is_some())
+            .finish()
+    }
+}
+
 impl MethodSpec {
     /// The names that can be parsed.
     pub const NAMES: [&'static str; 11] =
@@ -99,7 +114,7 @@ impl MethodSpec {
         methods
     }
 
-    /// The method itself.
+    /// Makes the method.
     ///
     /// # Errors
     /// [`Error::MissingResource`] if the method needs something that `resources` lacks; what the method's own

@@ -12,7 +12,7 @@ pub struct Rrf {
 }
 
 impl Rrf {
-    /// With the constant `k` and the weights of the image's and the text's list.
+    /// Makes the method with the constant `k` and the weights of the image's and the text's list.
     ///
     /// # Errors
     /// [`Error::BadParameter`] unless `k` is positive and the weights are finite and not negative.

@@ -17,7 +17,7 @@ pub struct Slerp {
 const NEARLY_PARALLEL: f64 = 0.9995;
 
 impl Slerp {
-    /// At the share `alpha` of the way from image to text.
+    /// Makes the method that goes the share `alpha` of the way from image to text.
     ///
     /// # Errors
     /// [`Error::BadParameter`] if `alpha` is not in 0..=1.
@@ -34,7 +34,7 @@ impl Slerp {
         }
     }
 
-    /// The interpolated unit vector.
+    /// Computes the interpolated unit vector.
     ///
     /// # Errors
     /// [`CoreError::Length`] if the widths differ; [`CoreError::ZeroRow`] if the two are opposite and `alpha` is 0.5.

@@ -8,7 +8,7 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// From words and their features `[words, dim]`.
+    /// Makes a vocabulary of words and their features `[words, dim]`.
     ///
     /// # Errors
     /// [`CoreError::Length`] if the counts differ or there is no word.
@@ -21,7 +21,7 @@ impl Vocabulary {
         Ok(Self { words, features })
     }
 
-    /// Encodes the words as they are.
+    /// Makes a vocabulary of words and encodes them as they are.
     ///
     /// # Errors
     /// The encoder's; [`CoreError::Length`] without words.
@@ -31,13 +31,13 @@ impl Vocabulary {
         Self::new(words, features)
     }
 
-    /// Number of words, at least 1.
+    /// Returns the number of words, at least 1.
     #[expect(clippy::len_without_is_empty, reason = "a vocabulary is never empty")]
     pub fn len(&self) -> usize {
         self.words.len()
     }
 
-    /// Word `index`.
+    /// Returns the word `index`.
     ///
     /// # Panics
     /// If `index` is not below [`Vocabulary::len`], as a slice does.
@@ -45,12 +45,12 @@ impl Vocabulary {
         &self.words[index]
     }
 
-    /// All words.
+    /// Returns all words.
     pub fn words(&self) -> &[String] {
         &self.words
     }
 
-    /// All features, `[len, dim]`.
+    /// Returns all features, `[len, dim]`.
     pub fn features(&self) -> &Embeddings {
         &self.features
     }

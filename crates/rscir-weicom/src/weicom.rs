@@ -24,7 +24,7 @@ impl WeiCom {
     /// The authors' lambda for RemoteCLIP features (README of the reference, table of results).
     pub const REMOTECLIP_LAMBDA: f64 = 0.6;
 
-    /// With weight `lambda` of the text: 0 ranks by the image alone, 1 by the text alone.
+    /// Makes the method with weight `lambda` of the text: 0 ranks by the image alone, 1 by the text alone.
     ///
     /// # Errors
     /// [`Error::BadParameter`] if `lambda` is not in 0..=1.
@@ -47,12 +47,12 @@ impl WeiCom {
         Self { normalization, ..self }
     }
 
-    /// Weight of the text.
+    /// Returns the weight of the text.
     pub fn lambda(&self) -> f64 {
         self.lambda
     }
 
-    /// How the similarity lists are normalized.
+    /// Returns how the similarity lists are normalized.
     pub fn normalization(&self) -> Normalization {
         self.normalization
     }

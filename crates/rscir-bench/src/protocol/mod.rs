@@ -100,6 +100,6 @@ pub trait Protocol {
 
     /// Makes the table of an evaluation, by the benchmark's convention, rounding and cutoffs.
     fn table(&self, evaluation: &Evaluation) -> Table {
-        Table::by(evaluation, self.rounding(), self.convention()).with_cutoffs(self.cutoffs())
+        Table::by(evaluation, self.rounding(), self.convention()).cutoffs(self.cutoffs())
     }
 }

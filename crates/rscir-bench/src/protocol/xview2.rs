@@ -75,12 +75,12 @@ impl XviewCir {
         Ok(Self { pairs, file: file_name(path), text: XviewText::Default })
     }
 
-    /// Number of queries in the file.
+    /// Returns the number of queries in the file.
     pub fn len(&self) -> usize {
         self.pairs.len()
     }
 
-    /// True without queries.
+    /// Returns `true` without queries.
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()
     }

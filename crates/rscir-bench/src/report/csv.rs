@@ -3,7 +3,7 @@
 use super::text::{csv_cell, csv_failed, into_text};
 use crate::{Result, Table};
 
-/// `metrics.csv`: method, attribute, queries and every figure in percent; a last attribute `avg` for each method.
+/// Writes `metrics.csv`: method, attribute, queries and every figure in percent; a last attribute `avg` for each method.
 pub fn metrics_csv(table: &Table) -> Result<String> {
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     let mut header: Vec<String> = ["method", "attribute", "queries", "mAP"].map(String::from).into();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::RunDescription;
 use crate::{Figures, Finding, Table};
 
-/// `summary.json`: everything that decides the figures, and the figures.
+/// Writes `summary.json`: everything that decides the figures, and the figures.
 pub fn summary_json(table: &Table, run: &RunDescription) -> Value {
     let findings = |list: &[Finding]| -> Vec<Value> {
         list.iter()

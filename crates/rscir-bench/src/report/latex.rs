@@ -4,7 +4,7 @@ use rscir_core::printable;
 
 use crate::Table;
 
-/// The rows of a LaTeX table of mAP, as the paper prints it: a head `Method & color & ... & Avg`, then one row a method, two
+/// Writes the rows of a LaTeX table of mAP, as the paper prints it: a head `Method & color & ... & Avg`, then one row a method, two
 /// decimals, each ending in `\\\\`. Names are escaped.
 pub fn latex_rows(table: &Table) -> String {
     let head = table.groups.iter().map(String::as_str).chain(["Avg"]).map(latex_text);

@@ -24,7 +24,7 @@ impl Table {
     }
 }
 
-/// `summary.md`: the table of mAP, and what the run was.
+/// Writes `summary.md`: the table of mAP, and what the run was.
 pub fn summary_markdown(table: &Table, run: &RunDescription) -> String {
     let queries: usize = table.rows.first().map_or(0, |row| row.average.queries);
     let known = |text: &str| printable(if text.is_empty() { "unknown" } else { text }).into_owned();
@@ -41,7 +41,7 @@ pub fn summary_markdown(table: &Table, run: &RunDescription) -> String {
     out
 }
 
-/// What was met in the dataset, a line each; empty if nothing was. Names are as [`printable`] writes them.
+/// Writes what was met in the dataset, a line each; empty if nothing was. Names are as [`printable`] writes them.
 pub fn findings_text(report: &DatasetReport) -> String {
     let mut out = String::new();
     let mut list = |what: &str, findings: &[Finding]| {

@@ -6,7 +6,7 @@ use super::text::{csv_failed, into_text};
 use crate::outcome::CUTOFFS;
 use crate::{Figures, PATTERNCOM_CUTOFFS, Result, Table};
 
-/// One of the reference's own files: a row per method, all figures of one attribute, two decimals as Python prints them.
+/// Writes one of the reference's own files: a row per method, all figures of one attribute, two decimals as Python prints them.
 /// `rows` are the reference's names of the methods with their figures.
 pub fn reference_csv(rows: &[(&str, &Figures)]) -> Result<String> {
     let mut writer = ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(Vec::new());
@@ -28,7 +28,7 @@ pub fn reference_csv(rows: &[(&str, &Figures)]) -> Result<String> {
     into_text(writer)
 }
 
-/// The name of a method in the reference's files, if the reference has the method. WeiCom of any lambda has one name; the
+/// Returns the name of a method in the reference's files, if the reference has the method. WeiCom of any lambda has one name; the
 /// lambda is in the file's.
 pub fn reference_name(method: &MethodInfo) -> Option<&'static str> {
     match method.family.as_ref() {
@@ -39,7 +39,7 @@ pub fn reference_name(method: &MethodInfo) -> Option<&'static str> {
     }
 }
 
-/// The lambda of a WeiCom with the normal CDF, the only one that the reference has.
+/// Returns the lambda of a WeiCom with the normal CDF, the only one that the reference has.
 pub fn reference_lambda(method: &MethodInfo) -> Option<f64> {
     let has_cdf = matches!(method.choice("normalization"), Some("cdf" | "reference"));
     if method.family == "weicom" && has_cdf { method.number("lambda") } else { None }

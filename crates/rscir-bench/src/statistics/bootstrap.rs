@@ -65,7 +65,7 @@ impl Default for Bootstrap {
 }
 
 impl Bootstrap {
-    /// The intervals of each group's mean, and of the average over groups. Groups without values have the interval 0, and
+    /// Computes the intervals of each group's mean, and of the average over groups. Groups without values have the interval 0, and
     /// are no part of the average.
     ///
     /// # Errors
@@ -90,7 +90,7 @@ impl Bootstrap {
         Ok((groups, average))
     }
 
-    /// The interval of the average over groups.
+    /// Computes the interval of the average over groups.
     ///
     /// # Errors
     /// As [`intervals`](Self::intervals).
@@ -98,7 +98,7 @@ impl Bootstrap {
         Ok(self.intervals(sample)?.1)
     }
 
-    /// The difference of the averages of two samples, whose queries are the same in the same order.
+    /// Computes the difference of the averages of two samples, whose queries are the same in the same order.
     ///
     /// # Errors
     /// As [`intervals`](Self::intervals); [`rscir_core::Error::Length`] if the samples differ in shape.
@@ -106,7 +106,7 @@ impl Bootstrap {
         Ok(self.differences(first, second)?.1)
     }
 
-    /// [`difference`](Self::difference) in each group, and of the averages.
+    /// Computes the [`difference`](Self::difference) in each group, and that of the averages.
     ///
     /// # Errors
     /// As [`difference`](Self::difference).

@@ -67,7 +67,7 @@ impl Intervals {
         out
     }
 
-    /// A row for each method and group: `method,attribute,queries,mAP,low,high`; a last attribute `avg` for each method.
+    /// Writes a row for each method and group: `method,attribute,queries,mAP,low,high`; a last attribute `avg` for each method.
     ///
     /// # Errors
     /// None that input could cause.

@@ -11,7 +11,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// The average precisions, in percent, of method `method` of an evaluation.
+    /// Takes the average precisions, in percent, of method `method` of an evaluation.
     ///
     /// # Errors
     /// [`Error::BadIndex`] without such a method.
@@ -33,7 +33,7 @@ impl Sample {
         Ok(Self { groups: evaluation.groups.iter().map(|group| group.name.clone()).collect(), values })
     }
 
-    /// The mean over the groups that have values of the mean of each, as the protocol averages. 0 without any.
+    /// Computes the mean over the groups that have values of the mean of each, as the protocol averages. 0 without any.
     pub fn mean(&self) -> f64 {
         let asked = self.values.iter().filter(|values| !values.is_empty());
         let (sum, groups) = asked.fold((0.0, 0), |(sum, groups), values| (sum + mean(values), groups + 1));
@@ -57,13 +57,13 @@ pub struct QueryNames<'a> {
     pub text: &'a str,
 }
 
-/// The class of a PatternNet tile: the file name of its key up to the first digit.
+/// Returns the class of a PatternNet tile: the file name of its key up to the first digit.
 pub fn tile_class(key: &str) -> &str {
     class_of(base_name(key))
 }
 
 impl Evaluation {
-    /// The same outcomes in other groups, in the order of first use: a [`Table`](crate::Table) of it has a column for each
+    /// Puts the same outcomes into other groups, in the order of first use: a [`Table`](crate::Table) of it has a column for each
     /// value or class, and the macro average over them.
     ///
     /// Values: `|q| format!("{}: {}", q.group, q.text)`; classes: `|q| tile_class(q.image).into()`.

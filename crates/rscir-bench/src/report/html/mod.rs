@@ -6,6 +6,7 @@ mod queries;
 mod tables;
 mod tiles;
 
+use std::fmt;
 use std::path::Path;
 
 use rscir_core::{Archive, files};
@@ -31,7 +32,7 @@ const EXAMPLES: usize = 1;
 /// side by side, hits marked.
 ///
 /// It shows the rows that were kept ([`EvaluateOptions::top`](crate::EvaluateOptions::top)); without any it is tables alone. The
-/// composition is the WeiCom whose lambda is nearest the paper's 0.5, or what [`HtmlReport::with_composition`] chooses. Two or more WeiComs that differ in lambda
+/// composition is the WeiCom whose lambda is nearest the paper's 0.5, or what [`HtmlReport::composition`] chooses. Two or more WeiComs that differ in lambda
 /// alone make the curve. Of more than 14 groups the first 14 have curves and queries. The same evaluation gives the same bytes.
 ///
 /// ```
@@ -57,10 +58,10 @@ const EXAMPLES: usize = 1;
 /// # let texts = Embeddings::normalize(2, vec![0.0, 1.0])?;
 /// # let vectors = QueryVectors::from_archive(&queries, &archive, &queries.texts, &texts)?;
 /// let weicom = WeiCom::default();
-/// let options = EvaluateOptions { top: 10, ..EvaluateOptions::default() };
+/// let options = EvaluateOptions::default().top(10);
 /// let outcome = evaluate(&archive, &queries, &vectors, &[&ImageOnly, &TextOnly, &weicom], options)?;
 /// let tiles = |key: &str| TileData::sniff(std::fs::read(key).ok()?);
-/// let html = HtmlReport::new("Density", &archive, &queries, &outcome)?.with_tiles(&tiles).to_html();
+/// let html = HtmlReport::new("Density", &archive, &queries, &outcome)?.tiles(&tiles).to_html();
 /// assert!(html.starts_with("<!DOCTYPE html>"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -78,8 +79,18 @@ pub struct HtmlReport<'a> {
     composition: usize,
 }
 
+impl fmt::Debug for HtmlReport<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HtmlReport")
+            .field("title", &self.title)
+            .field("queries", &self.queries.len())
+            .field("methods", &self.evaluation.methods)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<'a> HtmlReport<'a> {
-    /// A page about `evaluation`, which is of `queries` on `archive`.
+    /// Makes a page about `evaluation`, which is of `queries` on `archive`.
     ///
     /// # Errors
     /// [`rscir_core::Error::Length`] and [`Error::BadIndex`] if the evaluation is of other queries or another archive.
@@ -125,17 +136,17 @@ impl<'a> HtmlReport<'a> {
         })
     }
 
-    /// With a sentence below the title: what was measured, and what it may not be compared with.
+    /// Sets a sentence below the title: what was measured, and what it may not be compared with. Default: none.
     #[must_use]
-    pub fn with_note(self, note: &'a str) -> Self {
+    pub fn note(self, note: &'a str) -> Self {
         Self { note: Some(note), ..self }
     }
 
-    /// With confidence intervals of the same evaluation in its tables.
+    /// Sets confidence intervals of the same evaluation for the tables. Default: none.
     ///
     /// # Errors
     /// [`rscir_core::Error::Length`] if they are of other methods or groups.
-    pub fn with_intervals(self, intervals: &'a Intervals) -> Result<Self> {
+    pub fn intervals(self, intervals: &'a Intervals) -> Result<Self> {
         use rscir_core::Error as CoreError;
         let Evaluation { methods, groups } = self.evaluation;
         CoreError::check_length("methods of the intervals", methods.len(), intervals.rows.len())?;
@@ -145,29 +156,29 @@ impl<'a> HtmlReport<'a> {
         Ok(Self { intervals: Some(intervals), ..self })
     }
 
-    /// With pictures. Without, rankings are lists of keys.
+    /// Sets where pictures come from. Default: none, so that rankings are lists of keys.
     #[must_use]
-    pub fn with_tiles(self, tiles: &'a dyn TileSource) -> Self {
+    pub fn tiles(self, tiles: &'a dyn TileSource) -> Self {
         Self { tiles: Some(tiles), ..self }
     }
 
-    /// With at most so many bytes of image files in the page, 8 MiB unless told otherwise. Tiles beyond it show their key.
+    /// Sets how many bytes of image files the page has at most. Default: 8 MiB. Tiles beyond it show their key.
     #[must_use]
-    pub fn with_tile_bytes(self, bytes: usize) -> Self {
+    pub fn tile_bytes(self, bytes: usize) -> Self {
         Self { tile_bytes: bytes, ..self }
     }
 
-    /// With so many of the best and of the worst queries of each group, 1 unless told otherwise.
+    /// Sets how many of the best and of the worst queries of each group are shown. Default: 1.
     #[must_use]
-    pub fn with_examples(self, examples: usize) -> Self {
+    pub fn examples(self, examples: usize) -> Self {
         Self { examples, ..self }
     }
 
-    /// With the method of this label as the composition.
+    /// Sets the method that stands for the composition, by its label. Default: the WeiCom whose lambda is nearest 0.5.
     ///
     /// # Errors
     /// [`rscir_core::Error::Parameter`] if the evaluation has no such method.
-    pub fn with_composition(self, label: &str) -> Result<Self> {
+    pub fn composition(self, label: &str) -> Result<Self> {
         let composition = self.method(label).ok_or_else(|| rscir_core::Error::Parameter {
             name: "the page's composition",
             value: label.into(),
@@ -176,7 +187,7 @@ impl<'a> HtmlReport<'a> {
         Ok(Self { composition, ..self })
     }
 
-    /// The page.
+    /// Writes the page into a text.
     pub fn to_html(&self) -> String {
         let mut tiles = Tiles::new(self.archive, self.tiles, self.tile_bytes);
         let mut body = Html::default();

@@ -37,7 +37,7 @@ impl Run {
     }
 
     fn evaluation(&self, methods: &[&dyn Method], top: usize) -> Evaluation {
-        let options = EvaluateOptions { top, ..EvaluateOptions::default() };
+        let options = EvaluateOptions::default().top(top);
         evaluate(&self.archive, &self.queries, &self.vectors, methods, options).unwrap()
     }
 
@@ -49,7 +49,7 @@ impl Run {
     }
 
     fn page<'a>(&'a self, evaluation: &'a Evaluation) -> HtmlReport<'a> {
-        HtmlReport::new(ATTACK, &self.archive, &self.queries, evaluation).unwrap().with_note(ATTACK)
+        HtmlReport::new(ATTACK, &self.archive, &self.queries, evaluation).unwrap().note(ATTACK)
     }
 }
 
@@ -64,7 +64,7 @@ fn what_users_name_is_escaped() {
     let run = Run::new();
     let evaluation = run.sweep();
     for tiles in [&(|_: &str| jpeg(9)) as &dyn TileSource, &(|_: &str| None::<TileData>)] {
-        let html = run.page(&evaluation).with_tiles(tiles).to_html();
+        let html = run.page(&evaluation).tiles(tiles).to_html();
         assert!(!html.contains("<script") && !html.contains("<img") && !html.contains("onerror='"));
         // Title, heading and note; the group in the table, the curve and the queries; the text and the keys of tiles.
         let escaped = "&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x onerror=&#39;alert(2)&#39;&gt;&amp;";
@@ -79,7 +79,7 @@ fn no_character_is_obeyed_by_a_browser_or_a_terminal() {
     let run = Run::new();
     let evaluation = run.sweep();
     let page = run.page(&evaluation);
-    let page = page.with_note("a\u{1b}]0;x\u{7}\u{9b}2J\u{202e}gnp.b");
+    let page = page.note("a\u{1b}]0;x\u{7}\u{9b}2J\u{202e}gnp.b");
     let html = page.to_html();
     assert!(html.contains("a\u{fffd}]0;x"));
     assert!(html.contains(r"\u{202e}gnp.b"));
@@ -91,7 +91,7 @@ fn no_character_is_obeyed_by_a_browser_or_a_terminal() {
 fn every_element_is_closed_and_nothing_is_fetched() {
     let run = Run::new();
     let evaluation = run.sweep();
-    let html = run.page(&evaluation).with_tiles(&|_: &str| jpeg(9)).to_html();
+    let html = run.page(&evaluation).tiles(&|_: &str| jpeg(9)).to_html();
     assert!(!html.contains("http:") && !html.contains("https:") && !html.contains("url("));
     let mut open: Vec<&str> = Vec::new();
     for tag in html.split('<').skip(1).map(|rest| rest.split('>').next().unwrap_or_default()) {
@@ -114,7 +114,7 @@ fn a_tile_is_embedded_once_and_shown_where_it_ranks() {
         asked.borrow_mut().push(key.to_string());
         jpeg(9)
     };
-    let html = run.page(&evaluation).with_tiles(&tiles).to_html();
+    let html = run.page(&evaluation).tiles(&tiles).to_html();
     let mut distinct = asked.borrow().clone();
     distinct.sort();
     distinct.dedup();
@@ -125,14 +125,14 @@ fn a_tile_is_embedded_once_and_shown_where_it_ranks() {
     for used in html.split("<use href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
         assert!(html.contains(&format!("<image id=\"{used}\"")), "{used} is there");
     }
-    assert_eq!(html, run.page(&evaluation).with_tiles(&tiles).to_html(), "the same bytes");
+    assert_eq!(html, run.page(&evaluation).tiles(&tiles).to_html(), "the same bytes");
 }
 
 #[test]
 fn hits_are_marked_in_words_too() {
     let run = Run::new();
     let evaluation = run.evaluation(&[&ImageOnly, &TextOnly, &WeiCom::default()], 3);
-    let html = run.page(&evaluation).with_examples(1).to_html();
+    let html = run.page(&evaluation).examples(1).to_html();
     let relevant = html.matches(", relevant\"").count();
     assert_eq!(html.matches("<li class=\"hit\">").count(), relevant);
     let hits: usize = evaluation.groups[0]
@@ -152,7 +152,7 @@ fn the_page_stays_within_its_budget() {
     let run = Run::new();
     let evaluation = run.sweep();
     let tiles = |_: &str| jpeg(3000);
-    let page = |bytes| run.page(&evaluation).with_tiles(&tiles).with_tile_bytes(bytes).to_html();
+    let page = |bytes| run.page(&evaluation).tiles(&tiles).tile_bytes(bytes).to_html();
     assert_eq!(page(6000).matches("<image id=").count(), 2);
     assert_eq!(page(5999).matches("<image id=").count(), 1);
     assert_eq!(page(0).matches("<image id=").count(), 0);
@@ -180,7 +180,7 @@ fn intervals_stand_below_their_figures() {
     let evaluation = run.sweep();
     let bootstrap = Bootstrap { resamples: 50, ..Bootstrap::default() };
     let intervals = Intervals::of(&evaluation, Convention::Standard, bootstrap).unwrap();
-    let html = run.page(&evaluation).with_intervals(&intervals).unwrap().to_html();
+    let html = run.page(&evaluation).intervals(&intervals).unwrap().to_html();
     for Interval { estimate, low, high } in [intervals.rows[2].groups[0], intervals.rows[2].average] {
         let bounds = format!("<small>[{low:.1}, {high:.1}]</small>");
         let cell =
@@ -189,7 +189,7 @@ fn intervals_stand_below_their_figures() {
     }
     assert!(html.contains("its 95 % interval by 50 resamples"));
     let fewer = run.evaluation(&[&ImageOnly], 3);
-    let error = run.page(&fewer).with_intervals(&intervals).err().unwrap().to_string();
+    let error = run.page(&fewer).intervals(&intervals).err().unwrap().to_string();
     assert_eq!(error, "methods of the intervals: expected length 1, got 6");
 }
 
@@ -197,9 +197,9 @@ fn intervals_stand_below_their_figures() {
 fn the_composition_can_be_chosen() {
     let run = Run::new();
     let evaluation = run.sweep();
-    let html = run.page(&evaluation).with_composition("sum").unwrap().to_html();
+    let html = run.page(&evaluation).composition("sum").unwrap().to_html();
     assert!(html.contains("<h4>sum <span>"));
-    let error = run.page(&evaluation).with_composition("product").err().unwrap().to_string();
+    let error = run.page(&evaluation).composition("product").err().unwrap().to_string();
     assert_eq!(
         error,
         "the page's composition is product, but must be the label of one of the evaluated methods"

@@ -28,7 +28,7 @@ pub struct TileData {
 }
 
 impl TileData {
-    /// A JPEG, PNG, WebP, GIF or BMP by its first bytes; `None` for anything else.
+    /// Recognizes a JPEG, PNG, WebP, GIF or BMP by its first bytes; `None` for anything else.
     pub fn sniff(bytes: Vec<u8>) -> Option<Self> {
         let mime = match bytes.as_slice() {
             [0xff, 0xd8, 0xff, ..] => "image/jpeg",
