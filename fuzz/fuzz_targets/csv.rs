@@ -42,7 +42,13 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(protocol) => {
             if let Ok((queries, report)) = protocol.queries(archive()) {
                 assert!(queries.relevant.iter().flatten().all(|row| *row < archive().len()));
-                assert!(report.missing.iter().chain(&report.unanswered).all(|finding| finding.line >= 1 && finding.line <= lines));
+                assert!(
+                    report
+                        .missing
+                        .iter()
+                        .chain(&report.unanswered)
+                        .all(|finding| finding.line >= 1 && finding.line <= lines)
+                );
             }
         }
         Err(Error::Line { line, problem, .. }) => {
