@@ -8,14 +8,15 @@ use crate::disk::segment::{Row, RowValues, Segment};
 use crate::disk::writer::{ArchiveWriter, check_distinct, segment_at};
 
 impl ArchiveWriter {
-    /// [`commit`](EmbeddingSink::commit) with columns: row `i` of `columns` is that of `rows[i]`.
+    /// [`commit`](rscir_core::EmbeddingSink::commit) with columns: row `i` of `columns` is that of `rows[i]`.
     ///
     /// Batches need not have the same columns; a row has no value in those it came without. A column in which no row
     /// has a value is not kept.
     ///
     /// # Errors
-    /// As there, and [`Error::ColumnLength`]; [`Error::ColumnType`] if the archive has a column of that name and of
-    /// another type (until a compaction also if its rows are all deleted); [`Error::TooManyColumns`].
+    /// As there, and [`Error::ColumnLength`](crate::Error::ColumnLength);
+    /// [`Error::ColumnType`](crate::Error::ColumnType) if the archive has a column of that name and of another type (until a
+    /// compaction also if its rows are all deleted); [`Error::TooManyColumns`](crate::Error::TooManyColumns).
     pub fn commit_with_columns(
         &mut self,
         rows: &[SinkRow<'_>],
@@ -32,7 +33,8 @@ impl ArchiveWriter {
     /// columns and leave the others, see [`ArchiveWriter::update_columns`].
     ///
     /// # Errors
-    /// As [`ArchiveWriter::commit_with_columns`], and [`Error::Damaged`] as [`ArchiveWriter::compact`].
+    /// As [`ArchiveWriter::commit_with_columns`], and [`Error::Damaged`](crate::Error::Damaged) as
+    /// [`ArchiveWriter::compact`].
     pub fn set_columns(&mut self, keys: &[&str], columns: &Columns) -> Result<usize> {
         self.change_columns(keys, columns, |columns, i, _, _| RowValues::Given(columns, i))
     }

@@ -13,7 +13,7 @@ pub struct Hit {
     pub row: usize,
     /// Its key.
     pub key: String,
-    /// Its score as [`Method::present`](rscir_core::Method::present) gives it, higher is better. Hits are ordered by
+    /// Its score as [`Method::display_score`](rscir_core::Method::display_score) gives it, higher is better. Hits are ordered by
     /// the score before that, so presented scores may tie where the rows do not.
     pub score: f32,
     /// What the query's image contributes; `None` if the query has none.
@@ -28,7 +28,7 @@ pub struct PartScore {
     /// Dot product of the part's vector with the row's: the cosine of their angle.
     pub similarity: f32,
     /// The similarity as the method's fusion normalizes it over the archive, as
-    /// [`Method::present`](rscir_core::Method::present) gives it: under WeiCom the normal CDF of its z-score. `None` if the
+    /// [`Method::display_score`](rscir_core::Method::display_score) gives it: under WeiCom the normal CDF of its z-score. `None` if the
     /// method does not read the part, or is no fusion of two lists.
     pub normalized: Option<f32>,
 }
