@@ -138,7 +138,7 @@ impl Storage for Rooted {
                     self.let_go();
                 }
                 let (identity, path) = (FileIdentity::of(&file)?, path.into());
-                Ok(Some(Box::new(FileLock { path, identity, _file: file })))
+                Ok(Some(Box::new(FileLock { path, identity, file })))
             }
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(e)) => Err(e),
@@ -154,7 +154,15 @@ impl Storage for Rooted {
 struct FileLock {
     path: PathBuf,
     identity: FileIdentity,
-    _file: File,
+    file: File,
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // Closing the file would do, but for a child process that is being started at this moment: until it has become its
+        // program it has the file open, too. Where unlocking fails, closing is what is left.
+        let _ = self.file.unlock();
+    }
 }
 
 impl HeldLock for FileLock {
@@ -189,6 +197,19 @@ impl StorageFile for WrittenFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_is_let_go_while_a_child_process_still_has_its_file_open() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("lock");
+        let file = File::create_new(&path).unwrap();
+        file.try_lock().unwrap();
+        // As a process has it between being forked and becoming its program.
+        let inherited = file.try_clone().unwrap();
+        drop(FileLock { path: path.clone(), identity: FileIdentity::of(&file).unwrap(), file });
+        assert!(Rooted::new(parent.path()).lock(&path).unwrap().is_some());
+        drop(inherited);
+    }
 
     #[test]
     fn a_folder_is_kept_open_between_files_and_closed_when_asked() {
