@@ -70,8 +70,11 @@ enum Check {
     Content,
 }
 
-/// Bytes of a file of texts: ten million captions of ten words. Their vectors take 30 times as much.
+/// Bytes of a file of texts: a million captions of a thousand letters.
 const LONGEST_TEXTS: u64 = 1 << 30;
+
+/// Texts of a file: their vectors, which are held until they are written, take 3 GB at 768 wide.
+const MOST_TEXTS: usize = 1_000_000;
 
 fn main() -> ExitCode {
     common::main(run)
@@ -210,9 +213,16 @@ fn list(cli: &Cli) -> anyhow::Result<(ImageList, Option<Vec<String>>)> {
 
 /// The lines of a file of texts.
 fn read_texts(file: &Path) -> anyhow::Result<Vec<String>> {
-    let texts: Vec<String> = read_text(file, LONGEST_TEXTS)?.lines().map(String::from).collect();
-    anyhow::ensure!(!texts.is_empty(), "{} holds no text", file.display());
-    Ok(texts)
+    let content = read_text(file, LONGEST_TEXTS)?;
+    // Counted before each takes memory of its own.
+    let count = content.lines().count();
+    anyhow::ensure!(count > 0, "{} holds no text", file.display());
+    anyhow::ensure!(
+        count <= MOST_TEXTS,
+        "{} holds {count} texts, at most {MOST_TEXTS} are encoded at a time: split the file",
+        file.display()
+    );
+    Ok(content.lines().map(String::from).collect())
 }
 
 fn encode_texts(encoder: &ClipEncoder, texts: Vec<String>, export: &Path) -> anyhow::Result<()> {

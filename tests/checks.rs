@@ -209,3 +209,15 @@ fn a_model_that_cannot_be_is_told_of_first() {
         .ends_with(1)
         .says("--config FILE or --model NAME");
 }
+
+#[test]
+fn more_texts_than_are_encoded_at_a_time_are_counted_and_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let texts = folder.path().join("texts.txt");
+    fs::write(&texts, "a\n".repeat(1_000_001)).unwrap();
+    let mut command = example("extract_features");
+    command.arg("--texts").arg(&texts).arg("--export-texts").arg(folder.path().join("t.safetensors"));
+    let run = finish(&mut command).ends_with(1).says("holds 1000001 texts").says("split the file");
+    assert_nothing_was_encoded(&run);
+    assert!(!folder.path().join("t.safetensors").exists());
+}
