@@ -8,8 +8,8 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use rscir_core::testing::unit_rows;
 use rscir_core::{Archive, EncoderSpec, Fingerprint, Precision, SinkRow};
-use rscir_index::testing::FaultyStorage;
 use rscir_index::storage::Storage;
+use rscir_index::testing::FaultyStorage;
 use rscir_index::{ArchiveWriter, Columns, DiskArchive, Filter, verify_with};
 use sha2::{Digest, Sha256};
 
