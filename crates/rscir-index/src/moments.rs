@@ -7,9 +7,6 @@ use rscir_kernels::add_scatter;
 /// thread gains.
 const LEAF_ROWS: usize = 4096;
 
-/// Rows that are centered at a time: as many as the kernel multiplies at once.
-const BLOCK_ROWS: usize = 128;
-
 /// Moments of the rows `range` of width `dim`, on all cores; `fill` writes rows as `f32`, `[n, dim]`.
 ///
 /// Halves are merged in a fixed order, so the result does not depend on the number of threads.
@@ -29,50 +26,17 @@ where
     whole
 }
 
-/// Moments on the calling thread, by two passes over blocks: to the bit those of [`Moments::of_blocks`], with the scatter
-/// from a kernel.
+/// Moments on the calling thread: to the bit those of [`Moments::of_blocks`], with the scatter from a kernel.
 fn leaf<F>(dim: usize, range: Range<usize>, fill: &F) -> Moments
 where
     F: Fn(Range<usize>, &mut [f32]) + Sync,
 {
-    let count = range.len();
-    if count == 0 || dim == 0 {
-        return Moments::from_parts(count as u64, vec![0.0; dim], vec![0.0; dim * dim])
-            .unwrap_or_else(|_| Moments::empty(dim));
-    }
-    let blocks = || range.clone().step_by(BLOCK_ROWS).map(|start| start..range.end.min(start + BLOCK_ROWS));
-    let mut rows = vec![0.0f32; BLOCK_ROWS.min(count) * dim];
-    let mut mean = vec![0.0f64; dim];
-    for block in blocks() {
-        let rows = &mut rows[..block.len() * dim];
-        fill(block, rows);
-        for row in rows.chunks_exact(dim) {
-            for (m, &x) in mean.iter_mut().zip(row) {
-                *m += f64::from(x);
-            }
-        }
-    }
-    mean.iter_mut().for_each(|m| *m /= count as f64);
-    let mut scatter = vec![0.0f64; dim * dim];
-    let mut centered = vec![0.0f64; rows.len()];
-    for block in blocks() {
-        let rows = &mut rows[..block.len() * dim];
-        let centered = &mut centered[..rows.len()];
-        fill(block, rows);
-        for (c, x) in centered.chunks_exact_mut(dim).zip(rows.chunks_exact(dim)) {
-            for ((c, &x), m) in c.iter_mut().zip(x).zip(&mean) {
-                *c = f64::from(x) - m;
-            }
-        }
-        add_scatter(dim, centered, &mut scatter);
-    }
-    for i in 0..dim {
-        for j in 0..i {
-            scatter[i * dim + j] = scatter[j * dim + i];
-        }
-    }
-    // The lengths are right.
-    Moments::from_parts(count as u64, mean, scatter).unwrap_or_else(|_| Moments::empty(dim))
+    Moments::of_blocks_by(
+        dim,
+        range.len(),
+        |block, rows| fill(range.start + block.start..range.start + block.end, rows),
+        |centered, scatter| add_scatter(dim, centered, scatter),
+    )
 }
 
 /// Merges moments of one width.
