@@ -21,3 +21,4 @@ pub use writer::ArchiveWriter;
 
 pub(crate) use names::MANIFEST;
 pub(crate) use segment::SEGMENT_ROWS;
+pub(crate) use writer::check_distinct;

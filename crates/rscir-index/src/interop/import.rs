@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -10,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::npy::NpyReader;
 use super::{Features, normalized};
-use crate::disk::SEGMENT_ROWS;
+use crate::disk::{SEGMENT_ROWS, check_distinct};
 use crate::{ArchiveWriter, Columns, Error, Result};
 
 /// How vectors are imported.
@@ -157,7 +156,7 @@ pub fn import_vectors(
     if array.list.has_digest() {
         NpyReader::open(file).and_then(NpyReader::check).map_err(in_file)?;
     }
-    check_distinct(array.keys()).map_err(in_file)?;
+    check_distinct(array.keys().iter().map(String::as_str)).map_err(in_file)?;
     let spec = options.spec.clone().unwrap_or_else(|| EncoderSpec::unknown(array.dim));
     if spec.dim != array.dim {
         return Err(in_file(Error::Width { expected: spec.dim, got: array.dim }));
@@ -283,7 +282,7 @@ fn import_whole(
     options: &ImportOptions<'_>,
     fingerprint: Fingerprint,
 ) -> Result<Imported> {
-    check_distinct(&features.keys)?;
+    check_distinct(features.keys.iter().map(String::as_str))?;
     let columns = features.labelled_columns()?;
     let Features { spec, keys, embeddings, .. } = features;
     let mut writer = open(archive, options.spec.clone().unwrap_or(spec), options)?;
@@ -316,14 +315,4 @@ fn fingerprint_of(file: &Path) -> Result<Fingerprint> {
     let mut fingerprint = Fingerprint::default();
     fingerprint.0.copy_from_slice(&hash.finalize()[..16]);
     Ok(fingerprint)
-}
-
-fn check_distinct(keys: &[String]) -> Result<()> {
-    let mut first_rows = HashMap::with_capacity(keys.len());
-    for (second, key) in keys.iter().enumerate() {
-        if let Some(first) = first_rows.insert(key.as_str(), second) {
-            return Err(Error::DuplicateKey { key: key.clone(), first, second });
-        }
-    }
-    Ok(())
 }
