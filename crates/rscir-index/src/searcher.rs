@@ -1,6 +1,6 @@
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rscir_core::{Archive, ComposedQuery, Method};
 
@@ -98,11 +98,16 @@ impl<A: Archive> Searcher<A> {
     /// # Errors
     /// As [`Int8Index::new`].
     pub fn prepare(&self) -> Result<()> {
-        if self.archive.len() >= LEAST_ROWS && self.int8.get().is_none() {
-            let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-            if self.int8.get().is_none() {
-                let _ = self.int8.set(Int8Index::new(Arc::clone(&self.archive))?);
-            }
+        if self.archive.len() < LEAST_ROWS {
+            return Ok(());
+        }
+        self.make(&self.making.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes the 8-bit rows, if no thread has made them before this one's turn.
+    fn make(&self, _turn: &MutexGuard<'_, ()>) -> Result<()> {
+        if self.int8.get().is_none() {
+            let _ = self.int8.set(Int8Index::new(Arc::clone(&self.archive))?);
         }
         Ok(())
     }
@@ -138,12 +143,10 @@ impl<A: Archive> Searcher<A> {
         if self.asked.fetch_add(queries.len(), Ordering::Relaxed) >= QUERIES_BEFORE
             && self.archive.len() >= LEAST_ROWS
             && self.int8.get().is_none()
-            && let Ok(_making) = self.making.try_lock()
+            && let Ok(turn) = self.making.try_lock()
         {
             // Rows too wide for 8-bit products stay with scans.
-            if let Ok(index) = Int8Index::new(Arc::clone(&self.archive)) {
-                let _ = self.int8.set(index);
-            }
+            let _ = self.make(&turn);
         }
         match self.int8.get().filter(|index| index.pays(options.k)) {
             Some(index) => Ok((index.search_batch(method, queries, &options)?, SearchPath::Int8)),
