@@ -51,7 +51,9 @@ impl Roots {
             // What is in a folder on a disk that is away is not known to be gone.
             report.gone.clear();
         } else {
-            if images.is_whole_folder() || prune {
+            // A folder's keys are distinct: as many rows as files that have one means that there is no row beside them.
+            let all_listed = images.is_whole_folder() && report.encoded + report.unchanged == writer.len();
+            if !all_listed && (images.is_whole_folder() || prune) {
                 let beside = writer.keys().filter(|key| !listed.contains(key) && is_gone(&self.own, key));
                 report.gone.extend(beside.map(String::from));
             }

@@ -31,7 +31,7 @@ impl ArchiveWriter {
         self.compact_up_to(usize::MAX).map(|_| ())
     }
 
-    /// [`ArchiveWriter::compact`] if it rewrites `most` rows at the most; how many it would rewrite if those are more.
+    /// [`ArchiveWriter::compact`] if it rewrites `most` rows at the most; otherwise it says how many it would rewrite at the least.
     ///
     /// Searching needs no compaction: it makes an archive that was written in many small commits, or of which many rows were
     /// deleted, smaller and some percent faster. So it pays after much work, and not after a few rows.
@@ -44,25 +44,32 @@ impl ArchiveWriter {
 
     fn compact_in(&mut self, order: RowOrder, most: usize) -> Result<Compaction> {
         self.check_health()?;
+        let entries = &self.manifest.segments;
+        let full = entries.iter().take_while(|e| e.rows == SEGMENT_ROWS && e.deleted.is_empty()).count();
+        let rest = &entries[full..];
+        let is_compact = match rest {
+            [] => true,
+            [last] => last.rows <= SEGMENT_ROWS && last.deleted.is_empty(),
+            _ => false,
+        };
+        // Told without a look at the rows: this is asked after every ingest, be it of one tile.
+        let least: usize = rest.iter().map(SegmentEntry::live).sum();
+        if !is_compact && least > most {
+            return Ok(Compaction::Postponed { rows: least });
+        }
         let mut rows = self.live_rows(0);
         let key = |&(segment, row): &(usize, usize)| self.segments[segment].segment.key_bytes(row);
         let sorts = order == RowOrder::Key && !rows.is_sorted_by_key(key);
-        if sorts && rows.len() <= most {
-            rows.par_sort_unstable_by_key(key);
+        if !sorts && is_compact {
+            return Ok(Compaction::NotNeeded);
         }
-        let entries = &self.manifest.segments;
-        let full = |e: &SegmentEntry| !sorts && e.rows == SEGMENT_ROWS && e.deleted.is_empty();
-        let kept = entries.iter().take_while(|e| full(e)).count();
-        match &entries[kept..] {
-            [] => return Ok(Compaction::NotNeeded),
-            [last] if !sorts && last.rows <= SEGMENT_ROWS && last.deleted.is_empty() => {
-                return Ok(Compaction::NotNeeded);
-            }
-            _ => {}
-        }
-        let rewritten = rows.split_off(kept * SEGMENT_ROWS);
+        let kept = if sorts { 0 } else { full };
+        let mut rewritten = rows.split_off(kept * SEGMENT_ROWS);
         if rewritten.len() > most {
             return Ok(Compaction::Postponed { rows: rewritten.len() });
+        }
+        if sorts {
+            rewritten.par_sort_unstable_by_key(key);
         }
         self.rewrite(kept, rewritten)?;
         Ok(Compaction::Done)
@@ -128,7 +135,7 @@ pub enum Compaction {
     NotNeeded,
     /// It would rewrite so many rows, more than were allowed: nothing was done.
     Postponed {
-        /// Rows that it would rewrite.
+        /// Rows that it would rewrite, at the least.
         rows: usize,
     },
 }
