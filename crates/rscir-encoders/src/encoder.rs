@@ -293,14 +293,14 @@ impl ClipEncoderBuilder {
         self
     }
 
-    /// Computes there; [`Device::Auto`] unless said.
+    /// Sets the device. Default: [`Device::Auto`].
     #[must_use]
     pub fn device(mut self, device: Device) -> Self {
         self.device = device;
         self
     }
 
-    /// Computes in this number format; `f32` unless said. A CPU offers `f32`, `bf16` and `i8`, a GPU `f32`, `bf16` and
+    /// Sets the number format to compute in. Default: `f32`. A CPU offers `f32`, `bf16` and `i8`, a GPU `f32`, `bf16` and
     /// `f16`.
     ///
     /// On a CPU it is the format of the factors of matrix products, weights and activations (`i8`: a scale for each
@@ -326,7 +326,7 @@ impl ClipEncoderBuilder {
         self
     }
 
-    /// The wavelengths of the three channels, for a model that asks for them (DOFA-CLIP); [`Wavelengths::RGB`] unless said.
+    /// Sets the wavelengths of the three channels, for a model that asks for them (DOFA-CLIP). Default: [`Wavelengths::RGB`].
     ///
     /// An image has three channels: of a file with more bands, [`Decoding::bands`] chooses them. The wavelengths are
     /// part of the spec.
@@ -344,15 +344,15 @@ impl ClipEncoderBuilder {
         self
     }
 
-    /// Whether a GPU computes with this crate's own kernels where they fit, as it does unless said, or with the tensor
-    /// library's operations alone, which are slower and give the same but for rounding.
+    /// Sets whether a GPU computes with this crate's own kernels where they fit (default), or with the tensor library's
+    /// operations alone, which are slower and give the same but for rounding.
     #[must_use]
     pub fn own_kernels(mut self, own_kernels: bool) -> Self {
         self.own_kernels = own_kernels;
         self
     }
 
-    /// The name in the spec: the registry's, or that of the weights' folder unless said.
+    /// Sets the name in the spec. Default: the registry's, or that of the weights' folder.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());

@@ -67,7 +67,7 @@ impl fmt::Display for Failure {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct IngestOptions<'a> {
-    /// Images encoded and committed at once; 32 unless said.
+    /// Images encoded and committed at once. Default: 32.
     pub batch: usize,
     /// What an image may take. What decides its pixels is in the encoder's spec. Default: [`DecodeLimits::default`].
     pub limits: DecodeLimits,
@@ -75,7 +75,7 @@ pub struct IngestOptions<'a> {
     pub changes: ChangeDetection,
     /// Give up once more images than this have failed.
     pub max_failures: Option<usize>,
-    /// Threads that read, decode and prepare; those of rayon's current pool unless said.
+    /// Threads that read, decode and prepare. `None`: as many as rayon's current pool has.
     pub threads: Option<usize>,
     /// Stop when this becomes true, after the batch that is being encoded and the images that are being decoded: what is
     /// committed stays, the rest is left to the next ingest.
