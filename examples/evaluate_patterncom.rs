@@ -117,8 +117,8 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     }
     if let Some(folder) = &cli.output {
         let mut spec = archive.spec().clone();
-        if spec.model.is_empty() {
-            spec.model = model_name(cli);
+        if spec.model.is_none() {
+            spec.model = Some(model_name(cli));
         }
         let run = RunDescription {
             dataset: dataset.file_name().unwrap_or_default().to_string_lossy().into_owned(),

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use common::{repository, run};
+use rscir::core::Activation;
 use rscir::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -239,7 +240,7 @@ fn a_lambda_outside_its_range_is_a_usage_error() {
 fn an_archive_of_another_encoder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let archive = folder.path().join("a.rscir");
-    let other = EncoderSpec { activation: "quick_gelu".into(), ..EncoderSpec::unknown(256) };
+    let other = EncoderSpec { activation: Some(Activation::QuickGelu.into()), ..EncoderSpec::unknown(256) };
     drop(ArchiveWriter::create(&archive, other, Precision::F32).unwrap());
     run("search", &["--archive", text(&archive), "--image", text(&tile(TILES[0])), "--text", "dense"])
         .ends_with(1)

@@ -310,7 +310,7 @@ fn no_name_is_obeyed_where_it_is_shown() {
     let wild = "a\u{1b}]0;x\u{7}\u{9b}2J\r\n\u{202e}|b";
     let table = table(wild, wild, 25.0);
     let mut described = run(wild);
-    described.spec.model = wild.into();
+    described.spec.model = Some(wild.into());
     let finding = Finding { file: wild.into(), line: 1, name: wild.into(), value: wild.into() };
     described.findings = DatasetReport {
         missing: vec![finding.clone()],

@@ -148,6 +148,9 @@ pub trait TextEncoder: Send + Sync {
     /// prompt; [`Error::Length`] if the embedding has another width than the text tower.
     fn encode_injected(&self, prompts: &[InjectedPrompt<'_>]) -> Result<Embeddings> {
         let _ = prompts;
-        Err(Error::Unsupported { what: "an injected token embedding", by: self.spec().model.clone() })
+        Err(Error::Unsupported {
+            what: "an injected token embedding",
+            by: self.spec().model.clone().unwrap_or_else(|| "this encoder".into()),
+        })
     }
 }

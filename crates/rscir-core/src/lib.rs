@@ -37,6 +37,6 @@ pub use progress::{Progress, Silent};
 pub use query::{ComposedQuery, QueryBuilder, QueryPart};
 pub use ranking::{Scored, TopK, top_k};
 pub use source::{ImageSource, RgbImage};
-pub use spec::{EncoderSpec, Precision, SpecMismatch};
+pub use spec::{Activation, Activations, EncoderSpec, Precision, Recorded, SpecMismatch, Wavelengths};
 pub use statistics::ScoreStatistics;
 pub use stretch::Stretch;

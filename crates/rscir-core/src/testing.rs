@@ -4,8 +4,8 @@
 //! promise is broken.
 
 use crate::{
-    Archive, ComposedQuery, EmbeddingSink, Embeddings, Error, Fingerprint, ImageEncoder, Method, Modality,
-    PixelBatch, Queries, RgbView, ScoreStatistics, SinkRow, TextEncoder, UnitVector,
+    Archive, ComposedQuery, EmbeddingSink, Embeddings, EncoderSpec, Error, Fingerprint, ImageEncoder, Method,
+    Modality, PixelBatch, Queries, Recorded, RgbView, ScoreStatistics, SinkRow, TextEncoder, UnitVector,
 };
 
 /// `n` seeded unit vectors of width `dim`.
@@ -182,6 +182,7 @@ pub fn sink(sink: &mut dyn EmbeddingSink, dim: usize) {
 
 /// Checks an image encoder, up to `tolerance` between batch sizes.
 pub fn image_encoder(encoder: &dyn ImageEncoder, tolerance: f32) {
+    record(encoder.spec());
     let size = encoder.input_size();
     let noise = |width: usize, height: usize, seed: u64| -> Vec<u8> {
         unit_rows(1, width * height * 3, seed).row(0).iter().map(|v| (v.to_bits() >> 7) as u8).collect()
@@ -217,8 +218,21 @@ pub fn image_encoder(encoder: &dyn ImageEncoder, tolerance: f32) {
     );
 }
 
+/// What a record says is known must still be so when an archive was written and read, whose JSON has no empty texts.
+fn record(spec: &EncoderSpec) {
+    let texts = [&spec.model, &spec.architecture, &spec.preprocessing, &spec.tokenizer, &spec.weights_sha256];
+    let recorded = [
+        spec.activation.as_ref().map(Recorded::to_string),
+        spec.wavelengths.as_ref().map(Recorded::to_string),
+    ];
+    let known = texts.into_iter().flatten().chain(recorded.iter().flatten());
+    assert!(known.into_iter().all(|text| !text.is_empty()), "what is not known is `None`, not an empty text");
+    assert_eq!(spec.check(spec), Ok(()), "an encoder's vectors can be compared with each other");
+}
+
 /// Checks a text encoder, up to `tolerance` between batch sizes.
 pub fn text_encoder(encoder: &dyn TextEncoder, tolerance: f32) {
+    record(encoder.spec());
     let long = "dense ".repeat(500);
     let texts = ["dense", "", "kidney-shaped swimming pool", &long, "na\u{ef}ve \u{56db}"];
     let whole = encoder.encode_texts(&texts).expect("any text is encoded");

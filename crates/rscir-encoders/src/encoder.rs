@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use rscir_checkpoint::{Checkpoint, Resized};
 use rscir_core::{
     ComposedQuery, Embeddings, EncoderSpec, ImageEncoder, InjectedPrompt, PixelBatch, Precision, Progress,
-    RgbView, Silent, TextEncoder,
+    Recorded, RgbView, Silent, TextEncoder, Wavelengths,
 };
 use rscir_images::decode_file;
 
@@ -14,7 +14,6 @@ use crate::clip::cuda::Kernels;
 use crate::clip::pixels::Normalization;
 use crate::clip::read::ModelFile;
 use crate::clip::towers::{Prompt, Towers};
-use crate::clip::wavelengths::Wavelengths;
 use crate::device::{Device, Found};
 use crate::error::refuse;
 use crate::registry::{HubFile, Model};
@@ -147,14 +146,15 @@ impl ClipEncoder {
     pub fn spec(&self) -> &EncoderSpec {
         // Hashing the weights takes about a second for the larger models; who only encodes does not wait for it.
         self.spec.get_or_init(|| EncoderSpec {
-            model: self.name.clone(),
-            architecture: self.config.to_string(),
-            activation: self.config.activation(),
-            wavelengths: self.config.wavelengths().map(|w| w.to_string()).unwrap_or_default(),
+            // A folder may have no name, and an empty one is no record.
+            model: Some(self.name.clone()).filter(|name| !name.is_empty()),
+            architecture: Some(self.config.to_string()),
+            activation: Some(self.config.activation().into()),
+            wavelengths: self.config.wavelengths().map(Recorded::from),
             decoding: self.decoding.clone(),
-            preprocessing: self.preprocessor.preprocessing().to_string(),
-            tokenizer: self.tokenizer.identity().into(),
-            weights_sha256: self.checkpoint.identity(),
+            preprocessing: Some(self.preprocessor.preprocessing().to_string()),
+            tokenizer: Some(self.tokenizer.identity().into()),
+            weights_sha256: Some(self.checkpoint.identity()),
             dim: self.config.dim,
             precision: self.precision,
         })

@@ -12,7 +12,6 @@ mod templates;
 mod tokenizer;
 
 pub use clip::config::ClipConfig;
-pub use clip::wavelengths::Wavelengths;
 pub use device::Device;
 pub use encoder::{ClipEncoder, ClipEncoderBuilder};
 pub use error::{Error, Result};
@@ -20,6 +19,7 @@ pub use hub::{DownloadProblem, Hub};
 pub use registry::{HubFile, Model, models};
 pub use rscir_checkpoint as checkpoint;
 pub use rscir_checkpoint::{Checkpoint, Dtype, Format, Loader, Resized, TensorProblem};
+pub use rscir_core::{Activation, Activations, Wavelengths};
 pub use rscir_images as images;
 pub use rscir_images::{
     ChangeDetection, DecodeLimits, Decoding, Failure, IMAGE_EXTENSIONS, ImageList, ImageProblem,

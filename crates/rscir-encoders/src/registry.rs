@@ -4,9 +4,9 @@ use crate::clip::config::{
     Activation, ClipConfig, EPSILON, ResNetConfig, StackConfig, TextConfig, TextPool, TokenizerConfig,
     VisionConfig, VitConfig, VitNames, VitPool,
 };
-use crate::clip::wavelengths::Wavelengths;
 use crate::tokenizer::Cleaning;
 use crate::{Error, Result};
+use rscir_core::{Activations, Wavelengths};
 use rscir_images::Preprocessing;
 
 /// A model that can be had by name: everything that decides its vectors but the weights themselves.
@@ -79,8 +79,8 @@ impl Model {
         self.config.to_string()
     }
 
-    /// `gelu`, `quick_gelu` or `gelu_tanh`.
-    pub fn activation(&self) -> String {
+    /// Returns the nonlinearities of both towers.
+    pub fn activation(&self) -> Activations {
         self.config.activation()
     }
 
@@ -315,7 +315,7 @@ mod tests {
         for (index, model) in models().iter().enumerate() {
             assert!(models()[..index].iter().all(|other| other.name != model.name), "{}", model.name);
             let quick = model.name.ends_with("-quickgelu");
-            assert_eq!(model.activation() == "quick_gelu", quick, "{}", model.name);
+            assert_eq!(model.activation() == Activation::QuickGelu.into(), quick, "{}", model.name);
             model.config.check().unwrap();
         }
     }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use rscir_checkpoint::Error as CheckpointError;
 use rscir_core::{Embeddings, ImageEncoder, InjectedPrompt, PixelBatch, Precision, TextEncoder, testing};
 use rscir_encoders::{
-    ClipEncoder, ClipEncoderBuilder, Device, Error, SATELLITE_IMAGE, TensorProblem, Tokenizer, Wavelengths,
-    encode_with_templates, models,
+    Activation, ClipEncoder, ClipEncoderBuilder, Device, Error, SATELLITE_IMAGE, TensorProblem, Tokenizer,
+    Wavelengths, encode_with_templates, models,
 };
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -247,7 +247,7 @@ fn the_activation_decides_and_the_spec_tells() {
     assert!(difference(vectors[0].as_slice(), vectors[1].as_slice()) > 1e-3);
 
     let mut spec = quick.spec().clone();
-    assert_eq!(spec.activation, "quick_gelu");
+    assert_eq!(spec.activation, Some(Activation::QuickGelu.into()));
     spec.weights_sha256.clone_from(&exact.spec().weights_sha256);
     let mismatch = exact.spec().check(&spec).unwrap_err();
     assert_eq!((mismatch.field, mismatch.archive.as_str()), ("activation", "gelu"));
@@ -275,7 +275,7 @@ fn wavelengths_decide_and_the_spec_tells() {
     assert_eq!(mismatch.field, "wavelengths");
     assert_eq!([mismatch.archive, mismatch.query], ["0.665, 0.56, 0.49 um", "0.842, 0.665, 0.56 um"]);
 
-    assert_eq!(encoder("vit_gelu").spec().wavelengths, "");
+    assert_eq!(encoder("vit_gelu").spec().wavelengths, None);
     let refused = build("vit_gelu", infrared).map(|_| ()).unwrap_err().to_string();
     assert!(refused.contains("does not ask for them"), "{refused}");
     assert_eq!(infrared.to_string().parse::<Wavelengths>().unwrap(), infrared);
@@ -365,22 +365,23 @@ fn less_precise_weights_give_nearly_the_same_vectors() {
 #[test]
 fn the_spec_names_everything() {
     let spec = encoder("resnet").spec().clone();
-    assert_eq!(spec.model, "resnet");
+    assert_eq!(spec.model.as_deref(), Some("resnet"));
     assert_eq!(
-        spec.architecture,
+        spec.architecture.as_deref().unwrap(),
         "resnet(image=64,width=4,layers=1/2/1/1,heads=8)+text(context=20,vocabulary=49408,width=8,layers=2,heads=2)"
     );
-    assert!(spec.tokenizer.starts_with("clip-bpe(context=20,sha256="), "{}", spec.tokenizer);
-    assert_eq!((spec.dim, spec.weights_sha256.len()), (20, 64));
+    let tokenizer = spec.tokenizer.unwrap();
+    assert!(tokenizer.starts_with("clip-bpe(context=20,sha256="), "{tokenizer}");
+    assert_eq!((spec.dim, spec.weights_sha256.unwrap().len()), (20, 64));
     assert_eq!(
-        encoder("dofa_clip").spec().architecture,
+        encoder("dofa_clip").spec().architecture.as_deref().unwrap(),
         "vit(image=14,patch=4,width=16,layers=2,heads=2,hidden=41,epsilon=1e-6,patches=dofa,no_ln_pre,pool=map)\
          +text(context=16,vocabulary=30,width=16,layers=2,heads=2,hidden=41,epsilon=1e-6,bidirectional,pool=last)"
     );
     let options = encoder("vit_options").spec().clone();
-    assert_eq!(options.activation, "gelu_tanh");
+    assert_eq!(options.activation, Some(Activation::GeluTanh.into()));
     assert_eq!(
-        options.architecture,
+        options.architecture.as_deref().unwrap(),
         "vit(image=24,patch=8,width=32,layers=2,heads=2,hidden=80,epsilon=1e-4,no_ln_pre,pool=mean,ln_after_pool)\
          +text(context=20,vocabulary=49408,width=8,layers=2,heads=2,epsilon=1e-4,pool=token:49407)"
     );

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use common::{DIM, Step, content, content_without_columns, key, take, vector};
-use rscir_core::{Archive, EncoderSpec, Precision};
+use rscir_core::{Activation, Archive, EncoderSpec, Precision};
 use rscir_index::storage::FileStorage;
 use rscir_index::{ArchiveWriter, Columns, DiskArchive, verify};
 
@@ -23,14 +23,14 @@ fn steps() -> [Step; 4] {
 
 fn spec() -> EncoderSpec {
     EncoderSpec {
-        model: "compat".into(),
-        architecture: "ViT".into(),
-        activation: "quick_gelu".into(),
-        wavelengths: String::new(),
+        model: Some("compat".into()),
+        architecture: Some("ViT".into()),
+        activation: Some(Activation::QuickGelu.into()),
+        wavelengths: None,
         decoding: Default::default(),
-        preprocessing: "bicubic".into(),
-        tokenizer: "clip".into(),
-        weights_sha256: "00ff".into(),
+        preprocessing: Some("bicubic".into()),
+        tokenizer: Some("clip".into()),
+        weights_sha256: Some("00ff".into()),
         dim: DIM,
         precision: Precision::Bf16,
     }

@@ -249,7 +249,11 @@ fn an_older_list_of_keys_does_not_outlive_a_new_file() {
 #[test]
 fn an_archive_is_written_and_read_back() {
     let folder = tempfile::tempdir().unwrap();
-    let spec = EncoderSpec { model: "tiny".into(), weights_sha256: "ab".into(), ..EncoderSpec::unknown(6) };
+    let spec = EncoderSpec {
+        model: Some("tiny".into()),
+        weights_sha256: Some("ab".into()),
+        ..EncoderSpec::unknown(6)
+    };
     let keys = vec!["x".to_owned(), "y \"quoted\"\n".into(), "\u{56db}".into()];
     let archive = MemoryArchive::new(spec.clone(), keys.clone(), unit_rows(3, 6, 2)).unwrap();
     let path = folder.path().join("tiles.safetensors");

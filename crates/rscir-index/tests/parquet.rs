@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rscir_core::testing::unit_rows;
-use rscir_core::{Archive, Date, Embeddings, EncoderSpec};
+use rscir_core::{Activation, Archive, Date, Embeddings, EncoderSpec};
 use rscir_index::{Column, Columns, DiskArchive, Features, Filter, KeyKind};
 
 /// A file that pandas or pyarrow wrote: tests/data/tables/make.py.
@@ -18,12 +18,12 @@ const KEYS: [&str; 3] = ["images/lake/lake001.jpg", "images/ford/f\u{e9} 2.jpg",
 
 fn spec() -> EncoderSpec {
     EncoderSpec {
-        model: "tiny".into(),
-        architecture: "ViT".into(),
-        activation: "gelu".into(),
-        preprocessing: "bicubic".into(),
-        tokenizer: "clip".into(),
-        weights_sha256: "ab".into(),
+        model: Some("tiny".into()),
+        architecture: Some("ViT".into()),
+        activation: Some(Activation::Gelu.into()),
+        preprocessing: Some("bicubic".into()),
+        tokenizer: Some("clip".into()),
+        weights_sha256: Some("ab".into()),
         ..EncoderSpec::unknown(4)
     }
 }

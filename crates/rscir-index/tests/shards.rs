@@ -115,7 +115,7 @@ fn what_does_not_fit_together_is_named() {
         "key \"tile 3\" is given to row 3 and to row 7: keys must be unique; rename or drop one"
     );
     let named = |weights: &str| {
-        let spec = EncoderSpec { weights_sha256: weights.into(), ..EncoderSpec::unknown(4) };
+        let spec = EncoderSpec { weights_sha256: Some(weights.into()), ..EncoderSpec::unknown(4) };
         let keys = (0..10).map(|row| format!("{weights} {row}")).collect();
         Box::new(MemoryArchive::new(spec, keys, rows.clone()).unwrap()) as Box<dyn Archive>
     };
@@ -124,5 +124,5 @@ fn what_does_not_fit_together_is_named() {
         "shard 2 and shard 1 come from different encoders: weights_sha256 is \"bb\" in the first and \"aa\" in the second"
     );
     let whole = ShardedArchive::new(vec![boxed(0..5), named("aa")]).unwrap();
-    assert_eq!((whole.spec().weights_sha256.as_str(), whole.shards().len()), ("aa", 2));
+    assert_eq!((whole.spec().weights_sha256.as_deref(), whole.shards().len()), (Some("aa"), 2));
 }

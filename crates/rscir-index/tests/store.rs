@@ -2,8 +2,8 @@
 
 use rscir_core::testing::unit_rows;
 use rscir_core::{
-    Archive, EmbeddingSink, Embeddings, EncoderSpec, Error as CoreError, Fingerprint, Moments, Precision,
-    SinkRow,
+    Activation, Archive, EmbeddingSink, Embeddings, EncoderSpec, Error as CoreError, Fingerprint, Moments,
+    Precision, SinkRow,
 };
 use rscir_index::{ArchiveWriter, DiskArchive, Error};
 use tempfile::TempDir;
@@ -183,10 +183,10 @@ fn the_same_rows_give_the_same_files_whatever_the_batches() {
 #[test]
 fn opening_again_checks_encoder_and_precision() {
     let (_parent, dir) = folder();
-    let spec = EncoderSpec { activation: "gelu".into(), ..EncoderSpec::unknown(DIM) };
+    let spec = EncoderSpec { activation: Some(Activation::Gelu.into()), ..EncoderSpec::unknown(DIM) };
     drop(ArchiveWriter::open_or_create(&dir, spec.clone(), Precision::F32).unwrap());
     drop(ArchiveWriter::open_or_create(&dir, spec.clone(), Precision::F32).unwrap());
-    let quick = EncoderSpec { activation: "quick_gelu".into(), ..spec.clone() };
+    let quick = EncoderSpec { activation: Some(Activation::QuickGelu.into()), ..spec.clone() };
     let Err(Error::Core(CoreError::Spec(mismatch))) =
         ArchiveWriter::open_or_create(&dir, quick, Precision::F32)
     else {

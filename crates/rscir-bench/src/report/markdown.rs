@@ -27,14 +27,14 @@ impl Table {
 /// Writes `summary.md`: the table of mAP, and what the run was.
 pub fn summary_markdown(table: &Table, run: &RunDescription) -> String {
     let queries: usize = table.rows.first().map_or(0, |row| row.average.queries);
-    let known = |text: &str| printable(if text.is_empty() { "unknown" } else { text }).into_owned();
+    let known = |text: Option<&str>| printable(text.unwrap_or("unknown")).into_owned();
     let mut out = format!("# {}\n\n{}\n", printable(&run.dataset), table.to_markdown());
     out += &format!(
         "{queries} queries on {} images. Model {}, weights {}, activation {}, precision {}.\n\n",
         run.archive_rows,
-        known(&run.spec.model),
-        known(&run.spec.weights_sha256),
-        known(&run.spec.activation),
+        known(run.spec.model.as_deref()),
+        known(run.spec.weights_sha256.as_deref()),
+        known(run.spec.activation.as_ref().map(ToString::to_string).as_deref()),
         run.spec.precision,
     );
     out += &findings_text(&run.findings);

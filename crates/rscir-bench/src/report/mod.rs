@@ -62,7 +62,7 @@ pub fn write_report(folder: impl AsRef<Path>, table: &Table, run: &RunDescriptio
         ("summary.md".to_string(), summary_markdown(table, run)),
         ("rows.tex".to_string(), latex_rows(table)),
     ];
-    files.extend(reference_files(table, &run.spec.model)?);
+    files.extend(reference_files(table, run.spec.model.as_deref())?);
     let digests = files.iter().map(|(name, text)| (name.clone(), json!(digest(text.as_bytes()))));
     let mut summary = summary_json(table, run);
     summary[FILES] = Value::Object(digests.collect());

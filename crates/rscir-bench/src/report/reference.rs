@@ -51,8 +51,8 @@ fn file_part(name: &str) -> String {
 }
 
 /// The reference's files: for each lambda and attribute, the methods without a lambda and WeiCom of that one.
-pub(super) fn reference_files(table: &Table, model: &str) -> Result<Vec<(String, String)>> {
-    let model = if model.is_empty() { "unknown".into() } else { file_part(model) };
+pub(super) fn reference_files(table: &Table, model: Option<&str>) -> Result<Vec<(String, String)>> {
+    let model = model.map_or_else(|| "unknown".into(), file_part);
     let mut lambdas: Vec<f64> = Vec::new();
     for lambda in table.rows.iter().filter_map(|row| reference_lambda(&row.method)) {
         // A method that was asked for twice has two rows in one file.

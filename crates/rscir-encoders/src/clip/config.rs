@@ -2,7 +2,9 @@
 
 use std::fmt::{self, Write as _};
 
-use super::wavelengths::Wavelengths;
+pub(crate) use rscir_core::Activation;
+use rscir_core::{Activations, Wavelengths};
+
 use crate::Result;
 use crate::error::refuse;
 use crate::tokenizer::Cleaning;
@@ -118,27 +120,6 @@ pub(crate) enum TokenizerConfig {
     File(Cleaning),
 }
 
-/// The nonlinearity of the perceptrons.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Activation {
-    /// The Gaussian error linear unit in its exact form, by the error function.
-    Gelu,
-    /// `x * sigmoid(1.702 x)`, OpenAI's.
-    QuickGelu,
-    /// GELU by the hyperbolic tangent.
-    GeluTanh,
-}
-
-impl Activation {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Gelu => "gelu",
-            Self::QuickGelu => "quick_gelu",
-            Self::GeluTanh => "gelu_tanh",
-        }
-    }
-}
-
 /// PyTorch's and open_clip's default.
 pub(crate) const EPSILON: f64 = 1e-5;
 
@@ -169,15 +150,15 @@ impl ClipConfig {
         }
     }
 
-    /// `gelu`, `quick_gelu` or `gelu_tanh`; of both towers, image first, where they differ.
-    pub fn activation(&self) -> String {
-        let text = self.text.stack.activation.name();
-        match self.vision {
-            VisionConfig::Vit(vit) if vit.stack.activation.name() != text => {
-                format!("{}+{text}", vit.stack.activation.name())
-            }
-            _ => text.into(),
-        }
+    /// Returns the nonlinearities of both towers.
+    pub fn activation(&self) -> Activations {
+        let text = self.text.stack.activation;
+        let image = match self.vision {
+            VisionConfig::Vit(vit) => vit.stack.activation,
+            // It has rectifiers, whatever the configuration says.
+            VisionConfig::ResNet(_) => text,
+        };
+        Activations { image, text }
     }
 
     /// Checks sizes, so that nothing that is computed from them can overflow, divide by zero or ask for absurd memory

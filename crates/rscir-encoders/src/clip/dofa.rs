@@ -7,13 +7,12 @@
 
 use candle_core::{Device, Tensor};
 use rscir_checkpoint::Checkpoint;
-use rscir_core::Precision;
+use rscir_core::{Precision, Wavelengths};
 
 use super::compute::Compute;
 use super::config::{Activation, VitConfig};
 use super::load::Weights;
 use super::nn::{Buffer, LayerNorm, Linear, self_attention};
-use super::wavelengths::Wavelengths;
 use crate::Result;
 
 const PREFIX: &str = "visual.trunk.patch_embed";
@@ -143,7 +142,7 @@ impl Generator {
 
     /// Weights `[outputs, pixels, channels]` and biases `[outputs]` of a linear layer on patches.
     fn generate(&self, wavelengths: Wavelengths) -> Result<(Vec<f32>, Vec<f32>)> {
-        let wavelengths = wavelengths.micrometres();
+        let wavelengths = wavelengths.micrometers();
         let Sizes { width, tokens, .. } = self.sizes;
         let [outputs, pixels] = self.output;
         let channels = wavelengths.len();
@@ -179,12 +178,12 @@ impl Generator {
 
 /// Sines, then cosines of the wavelength in nanometres at `width / 2` frequencies (Vaswani et al. 2017), each step
 /// rounded to f32 where PyTorch rounds it: at 665 radians a rounding is seen.
-fn encoded(micrometres: f32, width: usize) -> Vec<f32> {
+fn encoded(micrometers: f32, width: usize) -> Vec<f32> {
     let half = width / 2;
     let angle = |i: usize| {
         let exponent = i as f32 / (width as f32 / 2.0);
         let frequency = 1.0 / (10_000f64.powf(exponent.into()) as f32);
-        f64::from(micrometres * 1000.0 * frequency)
+        f64::from(micrometers * 1000.0 * frequency)
     };
     let sines = (0..half).map(|i| angle(i).sin() as f32);
     sines.chain((0..half).map(|i| angle(i).cos() as f32)).collect()

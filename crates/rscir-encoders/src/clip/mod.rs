@@ -19,4 +19,3 @@ mod resnet;
 mod text;
 pub(crate) mod towers;
 mod vision;
-pub(crate) mod wavelengths;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rscir_core::Wavelengths;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -9,7 +10,6 @@ use super::config::{
     Activation, ClipConfig, EPSILON, ResNetConfig, StackConfig, TextConfig, TextPool, TokenizerConfig,
     VisionConfig, VitConfig, VitNames, VitPool,
 };
-use super::wavelengths::Wavelengths;
 use crate::Result;
 use crate::error::refuse;
 use crate::tokenizer::Cleaning;
@@ -354,6 +354,9 @@ mod tests {
         let config = serde_json::from_str::<Model>(DOFA_CLIP).unwrap().config().unwrap();
         let model = crate::registry::Model::find("dofa-clip-so400m-14-384").unwrap();
         assert_eq!(config, model.config);
-        assert_eq!((model.image_size(), model.dim(), model.activation().as_str()), (384, 1152, "gelu"));
+        assert_eq!(
+            (model.image_size(), model.dim(), model.activation()),
+            (384, 1152, Activation::Gelu.into())
+        );
     }
 }

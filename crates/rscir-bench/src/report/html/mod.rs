@@ -237,8 +237,8 @@ impl<'a> HtmlReport<'a> {
         if !spec.is_unknown() {
             html.text(&format!(
                 " Model {}, weights {}, {} values an embedding.",
-                spec.model,
-                spec.weights_sha256.get(..12).unwrap_or(&spec.weights_sha256),
+                spec.model.as_deref().unwrap_or_default(),
+                spec.weights_sha256.as_deref().map_or("", |hash| hash.get(..12).unwrap_or(hash)),
                 spec.dim
             ));
         }
