@@ -10,7 +10,7 @@ fn main() -> anyhow::Result<()> {
     let spec = EncoderSpec::unknown(16);
     let mut writer = ArchiveWriter::create(folder.path().join("tiles.rscir"), spec.clone(), Precision::F16)?;
     let keys = ["a.tif", "b.tif", "c.tif", "d.tif"];
-    let rows = keys.map(|key| SinkRow { key, fingerprint: Fingerprint::default() });
+    let rows = keys.map(|key| SinkRow::new(key, Fingerprint::default()));
     let columns = Columns::new(4)
         .with("label", vec!["harbor", "harbor", "sea", "harbor"])?
         .with("cloud", vec![Some(0.1), Some(0.7), Some(0.0), None])?;

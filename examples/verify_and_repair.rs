@@ -10,7 +10,7 @@ fn main() -> anyhow::Result<()> {
     let mut writer =
         ArchiveWriter::create(folder.path().join("t.rscir"), EncoderSpec::unknown(8), Precision::F32)?;
     for key in ["a.tif", "b.tif"] {
-        writer.commit(&[SinkRow { key, fingerprint: Fingerprint::default() }], &unit_rows(1, 8, 1))?;
+        writer.commit(&[SinkRow::new(key, Fingerprint::default())], &unit_rows(1, 8, 1))?;
     }
     let archive = writer.path().to_path_buf();
     drop(writer);

@@ -32,7 +32,7 @@ impl Bed {
         for name in TILES {
             values.extend_from_slice(encoder.query(Some(&tile(name)), None).unwrap().image().unwrap());
         }
-        let rows = TILES.map(|key| SinkRow { key, fingerprint: Fingerprint::default() });
+        let rows = TILES.map(|key| SinkRow::new(key, Fingerprint::default()));
         let columns = Columns::new(3).with("label", vec!["harbor", "river", "runway"]).unwrap();
         let columns = columns.with("cloud", vec![0.25, 0.5, f64::NAN]).unwrap();
         let rows_of = Embeddings::normalize(spec.dim, values).unwrap();

@@ -67,7 +67,7 @@ fn use_it(storage: Arc<FaultyStorage>) {
     let opened = ArchiveWriter::open_with(storage.clone(), DIR);
     assert!(opened.is_ok() || !sound, "a sound archive can be written");
     let Ok(mut writer) = opened else { return };
-    let row = SinkRow { key: "tile", fingerprint: Fingerprint([1; 16]) };
+    let row = SinkRow::new("tile", Fingerprint([1; 16]));
     writer.commit(&[row], &query).unwrap();
     writer.compact_sorted().unwrap();
     let rows = writer.len();

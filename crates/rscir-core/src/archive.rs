@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::columns::{ColumnType, ColumnValues, Value};
-use crate::{Embeddings, EncoderSpec, Moments, Queries, Result, UnitVector};
+use crate::{ColumnSchema, Embeddings, EncoderSpec, Error, Moments, Queries, Result, RowValues, UnitVector};
 
 /// A searchable set of unit vectors with keys. A *row* is a position in it, from 0.
 ///
@@ -150,11 +150,30 @@ pub struct Fingerprint(pub [u8; 16]);
 
 /// One row handed to a sink.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct SinkRow<'a> {
     /// Key of the row; a row already there under this key is replaced.
     pub key: &'a str,
     /// What it was encoded from.
     pub fingerprint: Fingerprint,
+    /// Values of some columns, in place of what the row under the key has in them; its other columns stay. `None`: all of
+    /// them stay.
+    pub values: Option<&'a RowValues<'a>>,
+}
+
+impl<'a> SinkRow<'a> {
+    /// Describes a row by its key and by what it was encoded from.
+    #[must_use]
+    pub fn new(key: &'a str, fingerprint: Fingerprint) -> Self {
+        Self { key, fingerprint, values: None }
+    }
+
+    /// Sets the values of some columns.
+    #[must_use]
+    pub fn values(mut self, values: &'a RowValues<'a>) -> Self {
+        self.values = Some(values);
+        self
+    }
 }
 
 /// Takes encoded rows, durably if it is a store.
@@ -168,4 +187,28 @@ pub trait EmbeddingSink {
     /// [`Error::Length`](crate::Error::Length) if the counts or the width do not fit, the sink's own errors in
     /// [`Error::Source`](crate::Error::Source).
     fn commit(&mut self, rows: &[SinkRow<'_>], embeddings: &Embeddings) -> Result<()>;
+
+    /// Tells whether rows with values of such columns can be committed. A sink that keeps no columns, as by default, takes no
+    /// rows with values.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the sink keeps no columns, the sink's own errors if it has a column of one of these names
+    /// and of another type.
+    fn check_columns(&self, columns: &[ColumnSchema]) -> Result<()> {
+        match columns {
+            [] => Ok(()),
+            [..] => Err(Error::Unsupported { what: "a column beside the vectors", by: "this sink".into() }),
+        }
+    }
+
+    /// Gives rows that are there other values of some columns, and tells how many rows that changed: row `keys[i]` has
+    /// `values[i]` in these columns afterwards, and its vector, its fingerprint and its other columns as before. A key without
+    /// a row is passed over. All of it or, on an error, none of it.
+    ///
+    /// # Errors
+    /// As [`EmbeddingSink::check_columns`], and [`Error::Length`] if the counts differ.
+    fn update_values(&mut self, keys: &[&str], values: &[RowValues<'_>]) -> Result<usize> {
+        let _ = keys;
+        values.first().map_or(Ok(()), |row| self.check_columns(row.columns())).map(|()| 0)
+    }
 }

@@ -1,4 +1,4 @@
-use crate::SpecMismatch;
+use crate::{ColumnType, SpecMismatch, Stage};
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -66,6 +66,32 @@ pub enum Error {
         /// The implementor.
         by: String,
     },
+    /// A value is for a column that is not among those of its row.
+    #[error("there is no column {column:?} to set: list it among the columns of the source")]
+    NoColumn {
+        /// The column's name.
+        column: String,
+    },
+    /// A value is of another type than its column.
+    #[error(
+        "column {column:?} takes values of the type {expected}, not {got}: convert the value, or list the column as {got}"
+    )]
+    ColumnValue {
+        /// The column's name.
+        column: String,
+        /// The type that was announced.
+        expected: ColumnType,
+        /// The type of the value.
+        got: ColumnType,
+    },
+    /// A source refuses an item.
+    #[error("{reason}")]
+    Refused {
+        /// Where the item failed.
+        stage: Stage,
+        /// Why.
+        reason: String,
+    },
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] crate::files::FileError),
@@ -87,6 +113,11 @@ impl Error {
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         Self::Source { during: during.into(), source: source.into() }
+    }
+
+    /// Refuses an item of a source at `stage`, for `reason`.
+    pub fn refused(stage: Stage, reason: impl Into<String>) -> Self {
+        Self::Refused { stage, reason: reason.into() }
     }
 
     /// `Ok` if the lengths agree, [`Error::Length`] otherwise.

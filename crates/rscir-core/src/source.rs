@@ -1,6 +1,7 @@
 use std::borrow::Cow;
+use std::fmt;
 
-use crate::{Fingerprint, Result, RgbView};
+use crate::{ColumnSchema, Fingerprint, Result, RgbView, RowValues};
 
 /// A decoded image: 8-bit RGB, interleaved, rows from the top.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,43 @@ impl RgbImage {
     }
 }
 
+/// Where an image failed on its way to an encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Finding it where it should be.
+    List,
+    /// Reading its bytes.
+    Read,
+    /// Decoding its content.
+    Decode,
+    /// Finding the values of its columns.
+    Columns,
+    /// Resizing and cropping.
+    Prepare,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::List => "list",
+            Self::Read => "read",
+            Self::Decode => "decode",
+            Self::Columns => "columns",
+            Self::Prepare => "prepare",
+        })
+    }
+}
+
+/// What a source left out on purpose, and how often.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Omission {
+    /// What was left out, as a plural: `windows without data`.
+    pub what: String,
+    /// How many there were.
+    pub count: usize,
+}
+
 /// Where images come from: memory, windows of a scene, an archive of files. An item is a position in it, from 0.
 ///
 /// Items are read on any thread and in any order. An ingest asks for the fingerprint of each item that has a row, and reads
@@ -43,8 +81,31 @@ pub trait ImageSource: Send + Sync {
     /// Reads item `item`.
     ///
     /// # Errors
-    /// Whatever is wrong with the item; the others go on.
+    /// Whatever is wrong with the item; the others go on. [`Error::Refused`](crate::Error::Refused) tells the stage, every
+    /// other error counts as [`Stage::Read`].
     fn read(&self, item: usize) -> Result<RgbImage>;
+
+    /// Returns the columns that the source has values for, such as a label, a date or a footprint.
+    fn columns(&self) -> &[ColumnSchema] {
+        &[]
+    }
+
+    /// Sets the values of item `item` in `row`, which has the source's columns and no value yet. A column that is left
+    /// without one has none in the item's row.
+    ///
+    /// An ingest asks for the values of all items, also of those whose row is there, so this should be cheap.
+    ///
+    /// # Errors
+    /// As [`ImageSource::read`]; other errors than [`Error::Refused`](crate::Error::Refused) count as [`Stage::Columns`].
+    fn values(&self, item: usize, row: &mut RowValues<'_>) -> Result<()> {
+        let _ = (item, row);
+        Ok(())
+    }
+
+    /// Tells what was left out when the source was made, such as windows without data: it is no item, and reports count it.
+    fn left_out(&self) -> Vec<Omission> {
+        Vec::new()
+    }
 
     /// Tells whether there are no items.
     fn is_empty(&self) -> bool {

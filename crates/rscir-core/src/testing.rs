@@ -4,8 +4,9 @@
 //! promise is broken.
 
 use crate::{
-    Archive, ComposedQuery, EmbeddingSink, Embeddings, EncoderSpec, Error, Fingerprint, ImageEncoder, Method,
-    Modality, PixelBatch, Queries, Recorded, RgbView, ScoreStatistics, SinkRow, TextEncoder, UnitVector,
+    Archive, ColumnSchema, ColumnType, ComposedQuery, Date, EmbeddingSink, Embeddings, EncoderSpec, Error,
+    Fingerprint, ImageEncoder, ImageSource, Method, Modality, PixelBatch, Queries, Recorded, RgbView,
+    RowValues, ScoreStatistics, SinkRow, TextEncoder, UnitVector, Value,
 };
 
 /// `n` seeded unit vectors of width `dim`.
@@ -168,7 +169,8 @@ pub fn method(method: &dyn Method, archive: &dyn Archive) {
 pub fn sink(sink: &mut dyn EmbeddingSink, dim: usize) {
     let rows = unit_rows(3, dim, 3);
     let print = |b: u8| Fingerprint([b; 16]);
-    let row = |key, b| SinkRow { key, fingerprint: print(b) };
+    let row = |key, b| SinkRow::new(key, print(b));
+    sink.check_columns(&[]).expect("rows without columns can be taken");
     assert_eq!(sink.fingerprint("a"), None, "an empty sink holds nothing");
     sink.commit(&[row("a", 1), row("b", 2), row("c", 3)], &rows).expect("a fitting batch is taken");
     assert_eq!(sink.fingerprint("b"), Some(print(2)), "a committed row is there with its fingerprint");
@@ -178,6 +180,111 @@ pub fn sink(sink: &mut dyn EmbeddingSink, dim: usize) {
     assert!(sink.commit(&[row("d", 4)], &unit_rows(1, dim + 1, 5)).is_err(), "another width is refused");
     sink.commit(&[row("b", 9)], &unit_rows(1, dim, 5)).expect("a row is replaced");
     assert_eq!(sink.fingerprint("b"), Some(print(9)), "a replaced row has the new fingerprint");
+}
+
+/// Checks an empty sink of width `dim` that keeps columns; `archive` opens what it holds.
+pub fn sink_with_columns<S: EmbeddingSink>(
+    sink: &mut S,
+    dim: usize,
+    archive: impl Fn(&S) -> Box<dyn Archive>,
+) {
+    let day = Date::from_days(20_000);
+    let corners = [4.1, 51.9, 4.2, 51.9, 4.2, 52.0, 4.1, 52.0];
+    let all = [
+        ("cloud", Value::Float(0.25)),
+        ("count", Value::Int(-7)),
+        ("day", Value::Date(day)),
+        ("footprint", Value::Floats(&corners)),
+        ("is_new", Value::Bool(true)),
+        ("label", Value::Text("na\u{ef}ve harbor")),
+    ];
+    let columns = all.map(|(name, value)| ColumnSchema::new(name, value.column_type()));
+    let mut full = RowValues::new(&columns);
+    all.iter().for_each(|(name, value)| full.set(name, *value).expect("a value of its column's type"));
+    let one = [ColumnSchema::new("label", ColumnType::Text)];
+    let labelled = |label: Option<&str>| {
+        let mut row = RowValues::new(&one);
+        if let Some(label) = label {
+            row.set("label", Value::Text(label)).expect("a text for a column of texts");
+        }
+        row
+    };
+    let print = |b: u8| Fingerprint([b; 16]);
+    let has = |sink: &S, key: &str, name: &str, expected: Option<Value<'_>>, promise: &str| {
+        let archive = archive(sink);
+        let row = archive.find(key).expect("a committed row is there");
+        assert_eq!(archive.value(name, row), expected, "{promise}: column {name} of row {key}");
+    };
+
+    sink.check_columns(&columns).expect("new columns can be taken");
+    let rows = [SinkRow::new("a", print(1)).values(&full), SinkRow::new("b", print(2))];
+    sink.commit(&rows, &unit_rows(2, dim, 3)).expect("rows with and without values are taken");
+    for (name, value) in all {
+        has(sink, "a", name, Some(value), "a value is kept");
+        has(sink, "b", name, None, "a row without values has none");
+    }
+    let vector = archive(sink).unit_vector("a").expect("a row has a vector");
+    let changed = sink
+        .update_values(&["a", "b", "no such key"], &[labelled(Some("quay")), labelled(None), full.clone()]);
+    assert_eq!(changed.expect("values of some columns are taken"), 1, "rows that are changed are counted");
+    has(sink, "a", "label", Some(Value::Text("quay")), "an update is taken");
+    has(sink, "a", "day", Some(Value::Date(day)), "an update leaves other columns");
+    assert_eq!(sink.fingerprint("a"), Some(print(1)), "an update leaves the fingerprint");
+    assert_eq!(archive(sink).unit_vector("a"), Some(vector), "an update leaves the vector");
+    assert_eq!(archive(sink).find("no such key"), None, "an update makes no row");
+    assert!(
+        sink.update_values(&["a", "b"], &[labelled(None)]).is_err(),
+        "an update whose counts differ is refused"
+    );
+
+    let replaced = labelled(None);
+    sink.commit(&[SinkRow::new("a", print(4)).values(&replaced)], &unit_rows(1, dim, 5))
+        .expect("a row is replaced");
+    has(sink, "a", "label", None, "a column that a replaced row comes without a value in has none");
+    has(sink, "a", "count", Some(Value::Int(-7)), "a replaced row keeps its other columns");
+    sink.commit(&[SinkRow::new("a", print(5))], &unit_rows(1, dim, 6)).expect("a row is replaced");
+    has(sink, "a", "count", Some(Value::Int(-7)), "a row that is replaced without values keeps its columns");
+
+    let other = [ColumnSchema::new("count", ColumnType::Text)];
+    assert!(sink.check_columns(&other).is_err(), "a column keeps its type");
+    let mut wrong = RowValues::new(&other);
+    wrong.set("count", Value::Text("seven")).expect("a text for a column of texts");
+    let rows = [SinkRow::new("c", print(6)).values(&wrong)];
+    assert!(sink.commit(&rows, &unit_rows(1, dim, 7)).is_err(), "a value of another type is refused");
+    assert_eq!(sink.fingerprint("c"), None, "a refused batch leaves nothing");
+    assert!(sink.update_values(&["a"], &[wrong]).is_err(), "an update of another type is refused");
+}
+
+/// Checks a source, all items of which can be read.
+pub fn source(source: &dyn ImageSource) {
+    assert_eq!(source.is_empty(), matches!(source.len(), 0), "is_empty agrees with len");
+    let columns = source.columns();
+    let mut names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    names.sort_unstable();
+    assert!(names.windows(2).all(|pair| pair[0] < pair[1]), "columns have names of their own");
+    assert!(names.first().is_none_or(|name| !name.is_empty()), "columns have names");
+    for item in 0..source.len() {
+        let key = source.key(item);
+        assert!(!key.is_empty(), "item {item} has a key");
+        assert_eq!(source.key(item), key, "the key of item {item} stays");
+        let fingerprint = source.fingerprint(item).expect("an item that can be read can be looked at");
+        assert_eq!(
+            source.fingerprint(item).ok(),
+            Some(fingerprint),
+            "what did not change has one fingerprint"
+        );
+        let image = source.read(item).expect("the suite is for sources that can be read");
+        image.view().expect("an image has three bytes for each pixel");
+        assert_eq!(source.read(item).ok(), Some(image), "item {item} has the same pixels again");
+        let mut row = RowValues::new(columns);
+        source.values(item, &mut row).expect("the values have the types of their columns");
+        let mut again = RowValues::new(columns);
+        source.values(item, &mut again).expect("the values have the types of their columns");
+        assert_eq!(row, again, "item {item} has the same values again");
+    }
+    for omission in source.left_out() {
+        assert!(omission.count > 0 && !omission.what.is_empty(), "what is left out is named and counted");
+    }
 }
 
 /// Checks an image encoder, up to `tolerance` between batch sizes.

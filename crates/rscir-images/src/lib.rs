@@ -12,7 +12,7 @@ pub use error::{Error, Result};
 pub use memory::MemoryImages;
 pub use pipeline::{
     ChangeDetection, Failure, IMAGE_EXTENSIONS, ImageList, IngestOptions, IngestReport, LeftOut, NotPruned,
-    Noticed, OddImages, Stage, ingest, ingest_source, real_folder,
+    Noticed, OddImages, ingest, ingest_source, real_folder,
 };
 pub use preprocess::{Interpolation, Preprocessing, Preprocessor, ResizeMode};
-pub use rscir_core::{Decoding, Orientation, RgbImage, Stretch};
+pub use rscir_core::{Decoding, Orientation, RgbImage, Stage, Stretch};

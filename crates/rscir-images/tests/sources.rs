@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use rscir_core::{
-    EmbeddingSink, Embeddings, EncoderSpec, Error as CoreError, Fingerprint, ImageEncoder, ImageSource,
-    PixelBatch, Result, RgbView, SinkRow,
+    ColumnSchema, ColumnType, EmbeddingSink, Embeddings, EncoderSpec, Error as CoreError, Fingerprint,
+    ImageEncoder, ImageSource, Omission, PixelBatch, Result, RgbView, RowValues, SinkRow, Value, testing,
 };
 use rscir_images::{
     DecodeLimits, Decoding, Failure, ImageList, IngestOptions, IngestReport, MemoryImages, Preprocessing,
@@ -141,4 +141,172 @@ fn an_item_that_cannot_be_read_costs_itself_alone() {
     assert_eq!(told, [("number 1", Stage::Read), ("number 2", Stage::Prepare), ("number 3", Stage::Read)]);
     assert_eq!(failures[0].to_string(), "number 1: read: reading number 1: the tape tore");
     assert!(failures[2].reason.contains("a defect"), "{}", failures[2].reason);
+}
+
+/// Keeps rows, and the label and the footprint of each, as text.
+#[derive(Default)]
+struct LabelledRows {
+    rows: Rows,
+    values: BTreeMap<String, Vec<String>>,
+}
+
+impl LabelledRows {
+    fn keep(&mut self, key: &str, values: &RowValues<'_>) -> bool {
+        let shown = |(_, value): (_, Option<Value<'_>>)| value.map_or("none".into(), |v| v.to_string());
+        let values: Vec<String> = values.iter().map(shown).collect();
+        self.values.insert(key.into(), values.clone()) != Some(values)
+    }
+}
+
+impl EmbeddingSink for LabelledRows {
+    fn fingerprint(&self, key: &str) -> Option<Fingerprint> {
+        self.rows.fingerprint(key)
+    }
+
+    fn commit(&mut self, rows: &[SinkRow<'_>], embeddings: &Embeddings) -> Result<()> {
+        for row in rows {
+            self.keep(row.key, row.values.expect("an ingest hands over values"));
+        }
+        self.rows.commit(rows, embeddings)
+    }
+
+    fn check_columns(&self, columns: &[ColumnSchema]) -> Result<()> {
+        match columns.iter().find(|column| column.name == "taken by this sink") {
+            Some(column) => Err(CoreError::ColumnValue {
+                column: column.name.clone(),
+                expected: ColumnType::Bool,
+                got: column.column_type,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn update_values(&mut self, keys: &[&str], values: &[RowValues<'_>]) -> Result<usize> {
+        Ok(keys.iter().zip(values).filter(|(key, values)| self.keep(key, values)).count())
+    }
+}
+
+/// Windows of a scene, each with a label and the corners of its footprint.
+struct Windows {
+    columns: Vec<ColumnSchema>,
+    labels: Vec<&'static str>,
+}
+
+impl Windows {
+    fn new(labels: &[&'static str]) -> Self {
+        let columns = [("label", ColumnType::Text), ("footprint", ColumnType::Floats)];
+        let columns = columns.map(|(name, column_type)| ColumnSchema::new(name, column_type));
+        Self { columns: columns.into(), labels: labels.into() }
+    }
+}
+
+impl ImageSource for Windows {
+    fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    fn key(&self, item: usize) -> Cow<'_, str> {
+        format!("window {item}").into()
+    }
+
+    fn fingerprint(&self, item: usize) -> Result<Fingerprint> {
+        Ok(Fingerprint([item as u8; 16]))
+    }
+
+    fn read(&self, item: usize) -> Result<RgbImage> {
+        match self.labels[item] {
+            "cut off" => Err(CoreError::refused(Stage::Decode, "strip 3 ends early")),
+            _ => Ok(gray(item as u8)),
+        }
+    }
+
+    fn columns(&self) -> &[ColumnSchema] {
+        &self.columns
+    }
+
+    fn values(&self, item: usize, row: &mut RowValues<'_>) -> Result<()> {
+        if self.labels[item] == "no place" {
+            row.set("place", Value::Text("nowhere"))?;
+        }
+        if self.labels[item] != "unlabelled" {
+            row.set("label", Value::Text(self.labels[item]))?;
+        }
+        let x = item as f64;
+        row.set("footprint", Value::Floats(&[x, 0.0, x + 1.0, 0.0, x + 1.0, 1.0, x, 1.0]))
+    }
+
+    fn left_out(&self) -> Vec<Omission> {
+        vec![Omission { what: "windows without data".into(), count: 7 }]
+    }
+}
+
+fn run_labelled(source: &Windows, sink: &mut LabelledRows) -> (IngestReport, Vec<String>) {
+    let mut failures = Vec::new();
+    let mut options = IngestOptions::default();
+    options.batch = 2;
+    let report = ingest_source(source, &Plain::new(), sink, &options, &mut |f| failures.push(f.to_string()));
+    (report.unwrap(), failures)
+}
+
+#[test]
+fn sources_keep_what_sources_promise() {
+    testing::source(&Windows::new(&["sea", "unlabelled"]));
+    testing::source(&MemoryImages::new(vec![("a".into(), gray(1)), ("b".into(), gray(2))]));
+}
+
+#[test]
+fn rows_get_the_values_that_their_source_knows() {
+    let mut sink = LabelledRows::default();
+    let (report, failures) = run_labelled(&Windows::new(&["sea", "unlabelled", "harbor"]), &mut sink);
+    assert_eq!((report.encoded, report.updated, failures), (3, 0, Vec::new()));
+    assert_eq!(report.left_out, [Omission { what: "windows without data".into(), count: 7 }]);
+    assert_eq!(sink.values["window 0"], ["sea", "[0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0]"]);
+    assert_eq!(sink.values["window 1"][0], "none");
+    assert_eq!(sink.values["window 2"][0], "harbor");
+}
+
+#[test]
+fn values_that_differ_are_updated_without_encoding_again() {
+    let mut sink = LabelledRows::default();
+    run_labelled(&Windows::new(&["sea", "lake", "harbor"]), &mut sink);
+    let (report, _) = run_labelled(&Windows::new(&["sea", "lagoon", "harbor", "quay"]), &mut sink);
+    assert_eq!((report.encoded, report.unchanged, report.updated), (1, 3, 1));
+    assert_eq!(sink.values["window 1"][0], "lagoon");
+}
+
+#[test]
+fn an_item_is_refused_at_the_stage_that_its_source_names() {
+    let mut sink = LabelledRows::default();
+    let (report, failures) = run_labelled(&Windows::new(&["sea", "cut off", "no place"]), &mut sink);
+    assert_eq!((report.encoded, report.failed), (1, 2));
+    assert_eq!(failures[0], "window 1: decode: strip 3 ends early");
+    assert!(failures[1].starts_with("window 2: columns: there is no column \"place\""), "{}", failures[1]);
+    // Values that cannot be told leave the row of an item that is there as it is.
+    run_labelled(&Windows::new(&["sea", "lake", "harbor"]), &mut sink);
+    let (report, failures) = run_labelled(&Windows::new(&["sea", "lake", "no place"]), &mut sink);
+    assert_eq!((report.unchanged, report.failed, failures.len()), (2, 1, 1));
+    assert_eq!(sink.values["window 2"][0], "harbor");
+}
+
+#[test]
+fn columns_that_a_sink_cannot_take_are_refused_before_any_work() {
+    let options = IngestOptions::default();
+    let run = |source: &Windows, sink: &mut dyn EmbeddingSink| {
+        let error = ingest_source(source, &Plain::new(), sink, &options, &mut |f| panic!("{f}"));
+        error.unwrap_err().to_string()
+    };
+    let mut plain = Rows::default();
+    let error = run(&Windows::new(&["sea"]), &mut plain);
+    assert_eq!(error, "a column beside the vectors is not offered by this sink");
+    assert!(plain.0.is_empty());
+
+    let mut source = Windows::new(&["sea"]);
+    source.columns.push(ColumnSchema::new("taken by this sink", ColumnType::Int));
+    let mut sink = LabelledRows::default();
+    let error = run(&source, &mut sink);
+    assert!(
+        error.starts_with("column \"taken by this sink\" takes values of the type bool, not int"),
+        "{error}"
+    );
+    assert!(sink.rows.0.is_empty());
 }

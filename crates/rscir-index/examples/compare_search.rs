@@ -76,7 +76,7 @@ fn write(rows: &Features, store: &Path) -> rscir_index::Result<()> {
         let end = rows.len().min(start + BATCH);
         let keys: Vec<String> = (start..end).map(|row| format!("{row}.jpg")).collect();
         let fingerprint = Fingerprint::default();
-        let described: Vec<_> = keys.iter().map(|key| SinkRow { key, fingerprint }).collect();
+        let described: Vec<_> = keys.iter().map(|key| SinkRow::new(key, fingerprint)).collect();
         let batch = Embeddings::normalize(dim, rows.as_slice()[start * dim..end * dim].to_vec())?;
         writer.commit(&described, &batch)?;
     }

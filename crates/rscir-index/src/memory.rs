@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use rscir_core::{
-    Archive, ColumnType, ColumnValues, EmbeddingSink, Embeddings, EncoderSpec, Error as CoreError,
-    Fingerprint, Moments, Queries, SinkRow, Value,
+    Archive, ColumnSchema, ColumnType, ColumnValues, EmbeddingSink, Embeddings, EncoderSpec,
+    Error as CoreError, Fingerprint, Moments, Queries, RowValues, SinkRow, Value,
 };
 
-use crate::columns::Columns;
+use crate::columns::{Columns, Schema};
 use crate::key_index::KeyIndex;
 use crate::moments::moments_of;
 use crate::{Error, Result};
@@ -140,15 +140,17 @@ pub(crate) fn index_of_unique<'a>(rows: usize, key: impl Fn(usize) -> &'a str) -
     Ok(index)
 }
 
-/// Takes encoded rows into memory; [`MemorySink::into_archive`] makes them searchable.
+/// Takes encoded rows into memory, with their columns; [`MemorySink::into_archive`] makes them searchable.
 ///
-/// A row that is replaced keeps its place.
+/// A row that is replaced keeps its place, and the columns in which the new row has no values.
+#[derive(Clone)]
 pub struct MemorySink {
     spec: EncoderSpec,
     rows_by_key: HashMap<String, usize>,
     fingerprints: Vec<Fingerprint>,
     /// `[len, dim]`.
     rows: Vec<f32>,
+    columns: Columns,
 }
 
 impl fmt::Debug for MemorySink {
@@ -163,7 +165,13 @@ impl fmt::Debug for MemorySink {
 impl MemorySink {
     /// An empty sink for vectors that `spec` describes.
     pub fn new(spec: EncoderSpec) -> Self {
-        Self { spec, rows_by_key: HashMap::new(), fingerprints: Vec::new(), rows: Vec::new() }
+        Self {
+            spec,
+            rows_by_key: HashMap::new(),
+            fingerprints: Vec::new(),
+            rows: Vec::new(),
+            columns: Columns::default(),
+        }
     }
 
     /// Number of rows.
@@ -187,7 +195,13 @@ impl MemorySink {
         for (key, row) in self.rows_by_key {
             keys[row] = key;
         }
-        MemoryArchive::new(self.spec, keys, rows)
+        MemoryArchive::new(self.spec, keys, rows)?.with_columns(self.columns)
+    }
+
+    /// Refuses values of another type than that of the column that is there.
+    fn check_values<'a>(&self, rows: impl Iterator<Item = &'a RowValues<'a>>) -> Result<()> {
+        let mut schema = Schema::of(self.columns.types())?;
+        rows.into_iter().try_for_each(|row| schema.add_all(row.columns()))
     }
 }
 
@@ -199,6 +213,7 @@ impl EmbeddingSink for MemorySink {
     fn commit(&mut self, rows: &[SinkRow<'_>], embeddings: &Embeddings) -> rscir_core::Result<()> {
         CoreError::check_length("described rows (one per embedding)", embeddings.len(), rows.len())?;
         CoreError::check_length("width of the embeddings", self.spec.dim, embeddings.dim())?;
+        self.check_values(rows.iter().filter_map(|row| row.values))?;
         for (row, vector) in rows.iter().zip(embeddings.rows()) {
             if let Some(&at) = self.rows_by_key.get(row.key) {
                 self.fingerprints[at] = row.fingerprint;
@@ -207,8 +222,31 @@ impl EmbeddingSink for MemorySink {
                 self.rows_by_key.insert(row.key.into(), self.len());
                 self.fingerprints.push(row.fingerprint);
                 self.rows.extend_from_slice(vector);
+                self.columns.extend_to(self.fingerprints.len());
+            }
+            if let (Some(values), Some(&at)) = (row.values, self.rows_by_key.get(row.key)) {
+                self.columns.set_row(at, values);
             }
         }
         Ok(())
+    }
+
+    fn check_columns(&self, columns: &[ColumnSchema]) -> rscir_core::Result<()> {
+        Ok(Schema::of(self.columns.types())?.add_all(columns)?)
+    }
+
+    fn update_values(&mut self, keys: &[&str], values: &[RowValues<'_>]) -> rscir_core::Result<usize> {
+        CoreError::check_length("rows of values (one per key)", keys.len(), values.len())?;
+        self.check_values(values.iter())?;
+        let mut changed = 0;
+        for (key, values) in keys.iter().zip(values) {
+            let Some(&at) = self.rows_by_key.get(*key) else { continue };
+            let same = |(schema, value): (&ColumnSchema, _)| self.columns.value(&schema.name, at) == value;
+            if !values.iter().all(same) {
+                self.columns.set_row(at, values);
+                changed += 1;
+            }
+        }
+        Ok(changed)
     }
 }

@@ -55,7 +55,7 @@ fn a_row_that_is_encoded_again_keeps_its_columns() {
     let mut writer = writer(&storage);
     take(&mut writer, &Step::Commit(vec![1, 2], 2)).unwrap();
     let keys = [key(1), key(9)];
-    let rows = keys.each_ref().map(|key| SinkRow { key, fingerprint: Fingerprint::default() });
+    let rows = keys.each_ref().map(|key| SinkRow::new(key, Fingerprint::default()));
     writer.commit(&rows, &unit_rows(2, DIM, 1)).unwrap();
     let archive = archive(&storage);
     assert_eq!((archive.len(), archive.key(1), archive.key(2)), (3, keys[0].as_str(), keys[1].as_str()));
@@ -144,7 +144,7 @@ fn columns_can_be_set_later() {
 fn a_column_without_values_is_not_kept_and_files_follow_from_the_rows() {
     let storages = [FaultyStorage::new(), FaultyStorage::new()];
     let rows = unit_rows(2, DIM, 1);
-    let described = ["a", "b"].map(|key| SinkRow { key, fingerprint: Fingerprint::default() });
+    let described = ["a", "b"].map(|key| SinkRow::new(key, Fingerprint::default()));
     let kept = Columns::new(2).with("n", vec![1i64, 2]).unwrap();
     let more = kept.clone().with("none", vec![None::<String>; 2]).unwrap();
     for (storage, columns) in storages.iter().zip([&kept, &more]) {
@@ -160,7 +160,7 @@ fn columns_that_do_not_fit_are_refused_and_nothing_is_lost() {
     let mut writer = writer(&storage);
     take(&mut writer, &Step::Commit(vec![1, 2], 2)).unwrap();
     let files = storage.files();
-    let row = [SinkRow { key: "other", fingerprint: Fingerprint::default() }];
+    let row = [SinkRow::new("other", Fingerprint::default())];
     let mut commit = |columns| writer.commit_with_columns(&row, &unit_rows(1, DIM, 1), &columns).unwrap_err();
 
     let error = commit(Columns::new(1).with("int", vec!["text"]).unwrap());
@@ -182,8 +182,8 @@ fn columns_that_do_not_fit_are_refused_and_nothing_is_lost() {
 #[test]
 fn as_many_columns_as_there_may_be_are_kept() {
     let storage = FaultyStorage::new();
-    let rows = [SinkRow { key: "a", fingerprint: Fingerprint::default() }];
-    let rows = [rows[0], SinkRow { key: "b", ..rows[0] }];
+    let rows = [SinkRow::new("a", Fingerprint::default())];
+    let rows = [rows[0], SinkRow::new("b", rows[0].fingerprint)];
     // The longest header: names of 64 bytes that are all escaped, and three tensors each.
     let columns = (0..64).fold(Columns::new(2), |all, i| {
         let name: String = (0..64).map(|bit| if i >> (bit % 6) & 1 == 1 { '"' } else { '\\' }).collect();

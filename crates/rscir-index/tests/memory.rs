@@ -22,9 +22,12 @@ fn conforms_to_archive() {
 #[test]
 fn conforms_to_sink_and_replaced_rows_keep_their_place() {
     testing::sink(&mut MemorySink::new(EncoderSpec::unknown(5)), 5);
+    testing::sink_with_columns(&mut MemorySink::new(EncoderSpec::unknown(5)), 5, |sink| {
+        Box::new(sink.clone().into_archive().unwrap())
+    });
 
     let (first, second) = (unit_rows(3, 5, 1), unit_rows(1, 5, 2));
-    let row = |key| SinkRow { key, fingerprint: Fingerprint::default() };
+    let row = |key| SinkRow::new(key, Fingerprint::default());
     let mut sink = MemorySink::new(EncoderSpec::unknown(5));
     sink.commit(&[row("a"), row("b"), row("c")], &first).unwrap();
     sink.commit(&[row("b")], &second).unwrap();

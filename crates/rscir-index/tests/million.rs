@@ -20,8 +20,7 @@ fn key(row: usize) -> String {
 }
 
 fn commit(writer: &mut ArchiveWriter, keys: &[String], rows: &Embeddings) {
-    let described: Vec<_> =
-        keys.iter().map(|key| SinkRow { key, fingerprint: Fingerprint([1; 16]) }).collect();
+    let described: Vec<_> = keys.iter().map(|key| SinkRow::new(key, Fingerprint([1; 16]))).collect();
     writer.commit(&described, rows).unwrap();
 }
 

@@ -69,7 +69,7 @@ proptest! {
             let described: Vec<_> = model
                 .iter()
                 .zip(&keys)
-                .map(|(&(_, edition), key)| SinkRow { key, fingerprint: Fingerprint([edition; 16]) })
+                .map(|(&(_, edition), key)| SinkRow::new(key, Fingerprint([edition; 16])))
                 .collect();
             let rows = Embeddings::normalize(DIM, rows).unwrap();
             other.commit_with_columns(&described, &rows, &columns(&model)).unwrap();

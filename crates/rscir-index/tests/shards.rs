@@ -93,8 +93,7 @@ fn shards_may_lie_on_disk() {
     let mut writer = ArchiveWriter::create(&dir, EncoderSpec::unknown(dim), Precision::F32).unwrap();
     let last = shard(&rows, 300..n);
     let described: Vec<_> = (0..last.len()).map(|row| last.key(row)).collect();
-    let described: Vec<_> =
-        described.iter().map(|&key| SinkRow { key, fingerprint: Fingerprint::default() }).collect();
+    let described: Vec<_> = described.iter().map(|&key| SinkRow::new(key, Fingerprint::default())).collect();
     writer.commit(&described, last.embeddings()).unwrap();
     let disk = DiskArchive::open(&dir).unwrap();
     let both = ShardedArchive::new(vec![Box::new(shard(&rows, 0..300)), Box::new(disk)]).unwrap();

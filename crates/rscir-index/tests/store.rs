@@ -24,8 +24,7 @@ fn create(dir: &std::path::Path, precision: Precision) -> ArchiveWriter {
 /// Commits rows `range` of `rows` under their numbers.
 fn commit(writer: &mut ArchiveWriter, rows: &Embeddings, range: std::ops::Range<usize>) {
     let keys: Vec<String> = range.clone().map(key).collect();
-    let described: Vec<_> =
-        keys.iter().map(|key| SinkRow { key, fingerprint: Fingerprint([1; 16]) }).collect();
+    let described: Vec<_> = keys.iter().map(|key| SinkRow::new(key, Fingerprint([1; 16]))).collect();
     let dim = rows.dim();
     let part = Embeddings::normalize(dim, rows.as_slice()[range.start * dim..range.end * dim].to_vec());
     writer.commit(&described, &part.unwrap()).unwrap();
@@ -73,6 +72,10 @@ fn a_writer_is_a_sink() {
     for precision in [Precision::F32, Precision::F16, Precision::Bf16, Precision::I8] {
         let (_parent, dir) = folder();
         rscir_core::testing::sink(&mut create(&dir, precision), DIM);
+        let (_parent, dir) = folder();
+        rscir_core::testing::sink_with_columns(&mut create(&dir, precision), DIM, |writer| {
+            Box::new(DiskArchive::open(writer.path()).unwrap())
+        });
     }
 }
 
@@ -85,7 +88,8 @@ fn rows_replaced_and_deleted_are_gone_after_opening_again() {
     commit(&mut writer, &rows, 10..20);
     let before = DiskArchive::open(&dir).unwrap();
     let moved = unit_rows(1, DIM, 3);
-    let row = SinkRow { key: &key(4), fingerprint: Fingerprint([9; 16]) };
+    let moved_key = key(4);
+    let row = SinkRow::new(&moved_key, Fingerprint([9; 16]));
     writer.commit(&[row], &moved).unwrap();
     assert_eq!(writer.delete(&[&key(0), &key(11), &key(12), "no such key", &key(0)]).unwrap(), 3);
     assert_eq!(writer.len(), 17);
@@ -242,7 +246,7 @@ fn one_writer_at_a_time() {
 fn a_batch_with_one_key_twice_is_refused_and_leaves_nothing() {
     let (_parent, dir) = folder();
     let mut writer = create(&dir, Precision::F32);
-    let row = |key| SinkRow { key, fingerprint: Fingerprint::default() };
+    let row = |key| SinkRow::new(key, Fingerprint::default());
     let refused = writer.commit(&[row("a"), row("b"), row("a")], &unit_rows(3, DIM, 6));
     let message = format!("{:#}", with_causes(&refused.unwrap_err()));
     assert!(message.contains("\"a\"") && message.contains("row 0 and to row 2"), "{message}");

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use rscir_core::{EmbeddingSink, Embeddings, Fingerprint, SinkRow};
+use rscir_core::{ColumnSchema, EmbeddingSink, Embeddings, Fingerprint, RowValues, SinkRow};
 use rscir_images::{ImageList, IngestReport, NotPruned, real_folder};
 use rscir_index::ArchiveWriter;
 
@@ -179,5 +179,12 @@ impl EmbeddingSink for RememberingSink<'_> {
             self.writer.set_roots(roots)?;
         }
         Ok(self.writer.commit(rows, embeddings)?)
+    }
+    fn check_columns(&self, columns: &[ColumnSchema]) -> rscir_core::Result<()> {
+        self.writer.check_columns(columns)
+    }
+
+    fn update_values(&mut self, keys: &[&str], values: &[RowValues<'_>]) -> rscir_core::Result<usize> {
+        self.writer.update_values(keys, values)
     }
 }

@@ -1,7 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::{Failure, Stage};
+use rscir_core::Stage;
+
+use super::Failure;
 use crate::{Error, Result};
 
 /// Extensions of the formats that are decoded, lowercase. Those between `jfif` and `jpg` are all JPEG's.

@@ -5,10 +5,10 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use rscir_core::files::{FileError, open_regular};
-use rscir_core::{Decoding, Fingerprint, ImageEncoder};
+use rscir_core::{ColumnSchema, Decoding, Fingerprint, ImageEncoder, RowValues, Stage};
 
 use super::items::{Items, Look, Prepared, Refused, attempt, prepared};
-use super::{ChangeDetection, ImageList, Stage};
+use super::{ChangeDetection, ImageList};
 use crate::decode::{DecodeLimits, decode_with_oddities};
 
 /// The files of a list, and how they are read.
@@ -49,13 +49,26 @@ impl Items for Files<'_> {
         if is_changed { Look::Changed } else { Look::Same }
     }
 
-    fn prepare(&self, item: usize, encoder: &dyn ImageEncoder) -> Result<Prepared, Refused> {
+    fn columns(&self) -> &[ColumnSchema] {
+        &[]
+    }
+
+    fn values(&self, _item: usize) -> Result<RowValues<'_>, Refused> {
+        Ok(RowValues::new(&[]))
+    }
+
+    fn prepare(&self, item: usize, encoder: &dyn ImageEncoder) -> Result<Prepared<'_>, Refused> {
         let path = self.path(item);
         let (bytes, fingerprint) = attempt(Stage::Read, || read(&path, self.limits.max_bytes, self.changes))?;
         let (decoded, oddities) =
             attempt(Stage::Decode, || decode_with_oddities(&bytes, self.decoding, &self.limits))?;
         drop(bytes);
-        Ok(Prepared { pixels: prepared(&decoded, encoder)?, fingerprint, oddities })
+        Ok(Prepared {
+            pixels: prepared(&decoded, encoder)?,
+            fingerprint,
+            oddities,
+            values: self.values(item)?,
+        })
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use rayon::prelude::*;
 use rscir_core::{
-    EmbeddingSink, Fingerprint, ImageEncoder, ImageSource, PixelBatch, Progress, Silent, SinkRow,
+    EmbeddingSink, Fingerprint, ImageEncoder, ImageSource, Omission, PixelBatch, Progress, RowValues, Silent,
+    SinkRow, Stage,
 };
 
 use super::files::Files;
@@ -17,30 +18,6 @@ use super::window::Window;
 use super::{ChangeDetection, ImageList, OddImages, roots};
 use crate::decode::{self, DecodeLimits, Remedy};
 use crate::{Error, Result};
-
-/// Where an image failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Stage {
-    /// Finding it in its folder.
-    List,
-    /// Reading the file.
-    Read,
-    /// Decoding its content.
-    Decode,
-    /// Resizing and cropping.
-    Prepare,
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::List => "list",
-            Self::Read => "read",
-            Self::Decode => "decode",
-            Self::Prepare => "prepare",
-        })
-    }
-}
 
 /// An image that got no row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +101,10 @@ pub struct IngestReport {
     pub unchanged: usize,
     /// Images that failed; each was handed to `on_failure`.
     pub failed: usize,
+    /// How many of the unchanged images got other values in columns that the source knows.
+    pub updated: usize,
+    /// What the source left out.
+    pub left_out: Vec<Omission>,
     /// Encoded images whose values may have needed another stretch.
     pub odd: OddImages,
     /// Keys of rows whose file is gone: images of the list and, where the whole folder was looked at, rows beside it.
@@ -229,8 +210,12 @@ pub fn ingest(
 /// All that is said of [`ingest`] holds, but for what is about files: limits, the rule for changes, folders and what is odd
 /// are the source's affair.
 ///
+/// Rows get the values of the source's columns, those of unchanged items too where they have others
+/// ([`IngestReport::updated`]); other columns stay. An item whose values cannot be told fails.
+///
 /// # Errors
-/// Errors of the encoder's device and of the sink; [`Error::TooManyFailures`]. What was committed before stays.
+/// Before anything is done, the sink's refusal of the source's columns, as where it has one of another type. Errors of the
+/// encoder's device and of the sink; [`Error::TooManyFailures`]. What was committed before stays.
 pub fn ingest_source(
     images: &dyn ImageSource,
     encoder: &dyn ImageEncoder,
@@ -239,7 +224,7 @@ pub fn ingest_source(
     on_failure: &mut dyn FnMut(Failure),
 ) -> Result<IngestReport> {
     let not_pruned = options.prune.then_some(NotPruned::NoOperation);
-    let report = IngestReport { not_pruned, ..IngestReport::default() };
+    let report = IngestReport { not_pruned, left_out: images.left_out(), ..IngestReport::default() };
     run(&Source(images), encoder, sink, options, on_failure, &|_, _| Ok(()), report)
 }
 
@@ -255,7 +240,8 @@ fn run(
     check: Check<'_>,
     mut report: IngestReport,
 ) -> Result<IngestReport> {
-    let (todo, gone) = changed(images, sink, options);
+    sink.check_columns(images.columns())?;
+    let Looked { todo, same, gone } = look(images, sink, options);
     if options.is_stopped() {
         report.stopped = true;
         return Ok(report);
@@ -263,6 +249,13 @@ fn run(
     check(&todo, sink)?;
     report.gone = gone.into_iter().map(|index| images.key(index).into_owned()).collect();
     report.unchanged = images.len() - todo.len();
+    if !images.columns().is_empty() {
+        update(images, &same, sink, options, on_failure, &mut report)?;
+        if options.is_stopped() {
+            report.stopped = true;
+            return Ok(report);
+        }
+    }
     options.progress.begin("encoding", Some(todo.len() as u64));
     let batch = options.batch.clamp(1, todo.len().max(1));
     let threads = options.threads.unwrap_or_else(rayon::current_num_threads).clamp(1, todo.len().max(1));
@@ -292,13 +285,17 @@ fn run(
     outcome.map(|()| report)
 }
 
-/// Indices of the images that have no row, or an outdated one, and of those with a row whose file is gone, as far as it came
-/// before a stop.
-fn changed(
-    images: &dyn Items,
-    sink: &dyn EmbeddingSink,
-    options: &IngestOptions<'_>,
-) -> (Vec<usize>, Vec<usize>) {
+/// Indices of images by what became of them, as far as it came before a stop.
+struct Looked {
+    /// Those that have no row, or an outdated one.
+    todo: Vec<usize>,
+    /// Those whose row is as it should be.
+    same: Vec<usize>,
+    /// Those with a row whose file is gone.
+    gone: Vec<usize>,
+}
+
+fn look(images: &dyn Items, sink: &dyn EmbeddingSink, options: &IngestOptions<'_>) -> Looked {
     let mut seen = HashSet::with_capacity(images.len());
     let known: Vec<(usize, Option<Fingerprint>)> = (0..images.len())
         .map(|index| (index, images.key(index)))
@@ -319,7 +316,44 @@ fn changed(
     let looks: Vec<(usize, Look)> = known.par_iter().map(look).collect();
     options.progress.end();
     let of = |wanted| looks.iter().filter(|(_, look)| *look == wanted).map(|&(index, _)| index).collect();
-    (of(Look::Changed), of(Look::Gone))
+    Looked { todo: of(Look::Changed), same: of(Look::Same), gone: of(Look::Gone) }
+}
+
+/// Rows whose values are compared at once: their values take some megabytes at most.
+const COMPARED_AT_ONCE: usize = 4096;
+
+/// Brings the columns of rows that are not encoded again to what the source knows.
+fn update(
+    images: &dyn Items,
+    same: &[usize],
+    sink: &mut dyn EmbeddingSink,
+    options: &IngestOptions<'_>,
+    on_failure: &mut dyn FnMut(Failure),
+    report: &mut IngestReport,
+) -> Result<()> {
+    for part in same.chunks(COMPARED_AT_ONCE) {
+        if options.is_stopped() {
+            return Ok(());
+        }
+        let told: Vec<Result<RowValues<'_>, Refused>> =
+            part.par_iter().map(|&index| images.values(index)).collect();
+        let (mut keys, mut values) = (Vec::new(), Vec::new());
+        for (&index, told) in part.iter().zip(told) {
+            match told {
+                Ok(row) => {
+                    keys.push(images.key(index));
+                    values.push(row);
+                }
+                Err(refused) => {
+                    report.unchanged -= 1;
+                    report.fail(images.failure(index, refused), options, on_failure)?;
+                }
+            }
+        }
+        let keys: Vec<&str> = keys.iter().map(|key| &**key).collect();
+        report.updated += sink.update_values(&keys, &values)?;
+    }
+    Ok(())
 }
 
 /// The end of the pipeline that encodes and commits.
@@ -329,17 +363,17 @@ struct Device<'a> {
     encoder: &'a dyn ImageEncoder,
     sink: &'a mut dyn EmbeddingSink,
     batch: usize,
-    /// Index and fingerprint of the images in `pixels`.
-    rows: Vec<(usize, Fingerprint)>,
+    /// Index, fingerprint and values of the images in `pixels`.
+    rows: Vec<(usize, Fingerprint, RowValues<'a>)>,
     pixels: Vec<u8>,
 }
 
-type Message = (usize, Result<Prepared, Refused>);
+type Message<'a> = (usize, Result<Prepared<'a>, Refused>);
 
-impl Device<'_> {
+impl<'a> Device<'a> {
     fn run(
         &mut self,
-        receiver: &mpsc::Receiver<Message>,
+        receiver: &mpsc::Receiver<Message<'a>>,
         window: &Window,
         options: &IngestOptions<'_>,
         on_failure: &mut dyn FnMut(Failure),
@@ -368,16 +402,15 @@ impl Device<'_> {
                 match prepared {
                     Ok(prepared) => {
                         report.odd.add(&self.images.key(index), prepared.oddities);
-                        self.rows.push((index, prepared.fingerprint));
+                        self.rows.push((index, prepared.fingerprint, prepared.values));
                         self.pixels.extend_from_slice(&prepared.pixels);
                         if self.rows.len() == self.batch {
                             self.commit(options, report)?;
                         }
                     }
-                    Err(Refused { stage, reason, remedy }) => {
+                    Err(refused) => {
                         options.progress.advance(1);
-                        let (key, path) = (self.images.key(index).into_owned(), self.images.path(index));
-                        report.fail(Failure { key, path, stage, reason, remedy }, options, on_failure)?;
+                        report.fail(self.images.failure(index, refused), options, on_failure)?;
                     }
                 }
             }
@@ -395,12 +428,13 @@ impl Device<'_> {
         }
         let pixels = PixelBatch::new(self.encoder.input_size(), &self.pixels)?;
         let embeddings = self.encoder.encode_pixels(pixels)?;
-        let keys: Vec<_> = self.rows.iter().map(|&(index, _)| self.images.key(index)).collect();
-        let rows: Vec<SinkRow<'_>> = keys
-            .iter()
-            .zip(&self.rows)
-            .map(|(key, &(_, fingerprint))| SinkRow { key, fingerprint })
-            .collect();
+        let keys: Vec<_> = self.rows.iter().map(|&(index, ..)| self.images.key(index)).collect();
+        let has_columns = !self.images.columns().is_empty();
+        let mut rows = Vec::with_capacity(keys.len());
+        for (key, (_, fingerprint, values)) in keys.iter().zip(&self.rows) {
+            let row = SinkRow::new(key, *fingerprint);
+            rows.push(if has_columns { row.values(values) } else { row });
+        }
         self.sink.commit(&rows, &embeddings)?;
         report.encoded += rows.len();
         options.progress.advance(rows.len() as u64);

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
-use rscir_core::{Fingerprint, ImageEncoder, RgbImage};
+use rscir_core::{ColumnSchema, Fingerprint, ImageEncoder, RgbImage, RowValues, Stage};
 
-use super::Stage;
+use super::Failure;
 use crate::Error;
 use crate::decode::{Oddities, Remedy};
 
@@ -22,8 +22,20 @@ pub(super) trait Items: Sync {
     /// Compares an item with the fingerprint of its row.
     fn look(&self, item: usize, known: Fingerprint) -> Look;
 
+    /// The columns that there are values for.
+    fn columns(&self) -> &[ColumnSchema];
+
+    /// The values of an item in these columns, on any thread.
+    fn values(&self, item: usize) -> Result<RowValues<'_>, Refused>;
+
     /// Brings an item to the encoder's input, on any thread.
-    fn prepare(&self, item: usize, encoder: &dyn ImageEncoder) -> Result<Prepared, Refused>;
+    fn prepare(&self, item: usize, encoder: &dyn ImageEncoder) -> Result<Prepared<'_>, Refused>;
+
+    /// Names the item that was refused.
+    fn failure(&self, item: usize, refused: Refused) -> Failure {
+        let Refused { stage, reason, remedy } = refused;
+        Failure { key: self.key(item).into_owned(), path: self.path(item), stage, reason, remedy }
+    }
 }
 
 /// What became of an image since its row was encoded.
@@ -36,10 +48,11 @@ pub(super) enum Look {
 }
 
 /// An image ready for the device.
-pub(super) struct Prepared {
+pub(super) struct Prepared<'a> {
     pub(super) pixels: Vec<u8>,
     pub(super) fingerprint: Fingerprint,
     pub(super) oddities: Oddities,
+    pub(super) values: RowValues<'a>,
 }
 
 /// Why an image was not prepared.
@@ -64,13 +77,25 @@ pub(super) fn attempt<T, E: std::error::Error + 'static>(
     work: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, Refused> {
     match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(done) => done.map_err(|error| Refused { stage, reason: reason(&error), remedy: remedy(&error) }),
+        Ok(done) => done.map_err(|error| Refused {
+            stage: told_stage(&error).unwrap_or(stage),
+            reason: reason(&error),
+            remedy: remedy(&error),
+        }),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message");
             let reason = format!("panicked, which is a defect worth reporting: {text}");
             Err(Refused { stage, reason, remedy: None })
         }
+    }
+}
+
+/// The stage that a source itself tells.
+fn told_stage(error: &(dyn std::error::Error + 'static)) -> Option<Stage> {
+    match error.downcast_ref()? {
+        rscir_core::Error::Refused { stage, .. } => Some(*stage),
+        _ => None,
     }
 }
 

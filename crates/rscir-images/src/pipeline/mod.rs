@@ -12,6 +12,6 @@ mod window;
 
 pub use collect::{IMAGE_EXTENSIONS, ImageList, LeftOut};
 pub use fingerprint::ChangeDetection;
-pub use ingest::{Failure, IngestOptions, IngestReport, NotPruned, Stage, ingest, ingest_source};
+pub use ingest::{Failure, IngestOptions, IngestReport, NotPruned, ingest, ingest_source};
 pub use odd::{Noticed, OddImages};
 pub use roots::real_folder;

@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use rscir_core::{Fingerprint, ImageEncoder, ImageSource};
+use rscir_core::{ColumnSchema, Fingerprint, ImageEncoder, ImageSource, RowValues, Stage};
 
-use super::Stage;
 use super::items::{Items, Look, Prepared, Refused, attempt, prepared};
 use crate::decode::Oddities;
 
@@ -33,10 +32,26 @@ impl Items for Source<'_> {
         }
     }
 
-    fn prepare(&self, item: usize, encoder: &dyn ImageEncoder) -> Result<Prepared, Refused> {
+    fn columns(&self) -> &[ColumnSchema] {
+        self.0.columns()
+    }
+
+    fn values(&self, item: usize) -> Result<RowValues<'_>, Refused> {
+        let mut row = RowValues::new(self.0.columns());
+        attempt(Stage::Columns, || self.0.values(item, &mut row))?;
+        Ok(row)
+    }
+
+    fn prepare(&self, item: usize, encoder: &dyn ImageEncoder) -> Result<Prepared<'_>, Refused> {
         let (fingerprint, image) = attempt(Stage::Read, || {
             Ok::<_, rscir_core::Error>((self.0.fingerprint(item)?, self.0.read(item)?))
         })?;
-        Ok(Prepared { pixels: prepared(&image, encoder)?, fingerprint, oddities: Oddities::default() })
+        let values = self.values(item)?;
+        Ok(Prepared {
+            pixels: prepared(&image, encoder)?,
+            fingerprint,
+            oddities: Oddities::default(),
+            values,
+        })
     }
 }

@@ -4,7 +4,7 @@ pub(crate) use schema::Schema;
 
 use std::collections::BTreeMap;
 
-use rscir_core::{Archive, ColumnType, ColumnValues, Date, Value};
+use rscir_core::{Archive, ColumnType, ColumnValues, Date, RowValues, Value};
 
 use crate::{Error, Result};
 
@@ -91,21 +91,29 @@ impl Column {
 
     /// Appends what another column of its type holds for a row. A value of another type counts as none.
     fn push(&mut self, value: Option<Value<'_>>) {
-        macro_rules! push {
-            ($column:expr, $variant:ident, $own:expr) => {
-                $column.push(match value {
+        self.set(self.len(), value);
+    }
+
+    /// Sets what row `row` holds; rows before it that are not there yet get no value. A value of another type counts as none.
+    fn set(&mut self, row: usize, value: Option<Value<'_>>) {
+        macro_rules! set {
+            ($column:expr, $variant:ident, $own:expr) => {{
+                if $column.len() <= row {
+                    $column.resize(row + 1, None);
+                }
+                $column[row] = match value {
                     Some(Value::$variant(v)) => Some($own(v)),
                     _ => None,
-                })
-            };
+                };
+            }};
         }
         match self {
-            Self::Text(column) => push!(column, Text, String::from),
-            Self::Int(column) => push!(column, Int, i64::from),
-            Self::Float(column) => push!(column, Float, f64::from),
-            Self::Bool(column) => push!(column, Bool, bool::from),
-            Self::Date(column) => push!(column, Date, Date::from),
-            Self::Floats(column) => push!(column, Floats, <[f64]>::to_vec),
+            Self::Text(column) => set!(column, Text, String::from),
+            Self::Int(column) => set!(column, Int, i64::from),
+            Self::Float(column) => set!(column, Float, f64::from),
+            Self::Bool(column) => set!(column, Bool, bool::from),
+            Self::Date(column) => set!(column, Date, Date::from),
+            Self::Floats(column) => set!(column, Floats, <[f64]>::to_vec),
         }
     }
 }
@@ -198,6 +206,31 @@ impl Columns {
         }
         self.columns.insert(name.into(), column);
         Ok(())
+    }
+
+    /// Makes room for rows without a value, up to `rows` rows in all.
+    pub(crate) fn extend_to(&mut self, rows: usize) {
+        for column in self.columns.values_mut().filter(|column| column.len() < rows) {
+            column.set(rows - 1, None);
+        }
+        self.rows = self.rows.max(rows);
+    }
+
+    /// Sets what row `row`, which is there, holds in the columns of `values`, whose types are those of the columns of their
+    /// names.
+    pub(crate) fn set_row(&mut self, row: usize, values: &RowValues<'_>) {
+        for (schema, value) in values.iter() {
+            match self.columns.get_mut(&schema.name) {
+                Some(column) => column.set(row, value),
+                None if value.is_none() => {}
+                None => {
+                    let mut column = Column::empty(schema.column_type);
+                    column.set(self.rows - 1, None);
+                    column.set(row, value);
+                    self.columns.insert(schema.name.clone(), column);
+                }
+            }
+        }
     }
 
     /// Number of rows.

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use rscir_core::ColumnType;
+use rscir_core::{ColumnSchema, ColumnType};
 
 use super::{MAX_COLUMNS, check_name};
 use crate::{Error, Result};
@@ -33,6 +33,11 @@ impl Schema {
             }
         }
         Ok(())
+    }
+
+    /// As [`Schema::add`].
+    pub(crate) fn add_all(&mut self, columns: &[ColumnSchema]) -> Result<()> {
+        self.add(columns.iter().map(|column| (column.name.as_str(), column.column_type)))
     }
 
     /// The name of a column as it stands here, `None` without such a column.

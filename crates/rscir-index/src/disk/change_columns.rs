@@ -1,11 +1,35 @@
 use std::collections::HashMap;
 
-use rscir_core::{Embeddings, SinkRow};
+use rscir_core::{Embeddings, Error as CoreError, RowValues, SinkRow};
 
 use crate::Columns;
 use crate::Result;
-use crate::disk::segment::{Row, RowValues, Segment};
-use crate::disk::writer::{ArchiveWriter, check_distinct, segment_at};
+use crate::disk::commit::check_distinct;
+use crate::disk::segment::{Layer, Layers, Row, Segment};
+use crate::disk::writer::{ArchiveWriter, segment_at};
+
+/// Values that rows are to have.
+#[derive(Clone, Copy)]
+enum Change<'a> {
+    /// These, and no others.
+    Replace(&'a Columns),
+    /// These in their columns, the others as they are.
+    Update(&'a Columns),
+    /// As `Update`, for each row its own columns.
+    UpdateRows(&'a [RowValues<'a>]),
+}
+
+impl<'a> Change<'a> {
+    /// The values of row `i` of the change, whose present ones are in a segment.
+    fn values(self, i: usize, segment: &'a Segment, row: usize) -> Layers<'a> {
+        let stored = Some(Layer::Stored(segment, row));
+        match self {
+            Self::Replace(columns) => Layer::Columns(columns, i).into(),
+            Self::Update(columns) => Layers::new(Some(Layer::Columns(columns, i)), stored),
+            Self::UpdateRows(rows) => Layers::new(rows.get(i).map(Layer::Row), stored),
+        }
+    }
+}
 
 impl ArchiveWriter {
     /// [`commit`](rscir_core::EmbeddingSink::commit) with columns: row `i` of `columns` is that of `rows[i]`.
@@ -36,7 +60,9 @@ impl ArchiveWriter {
     /// As [`ArchiveWriter::commit_with_columns`], and [`Error::Damaged`](crate::Error::Damaged) as
     /// [`ArchiveWriter::compact`].
     pub fn set_columns(&mut self, keys: &[&str], columns: &Columns) -> Result<usize> {
-        self.change_columns(keys, columns, |columns, i, _, _| RowValues::Given(columns, i))
+        columns.check_rows(keys.len())?;
+        self.check_types(columns)?;
+        self.change_columns(keys, Change::Replace(columns))
     }
 
     /// Gives the rows under `keys` the values of these columns, and leaves their other columns as they are; otherwise as
@@ -45,40 +71,32 @@ impl ArchiveWriter {
     /// # Errors
     /// As [`ArchiveWriter::set_columns`].
     pub fn update_columns(&mut self, keys: &[&str], columns: &Columns) -> Result<usize> {
-        self.change_columns(keys, columns, |columns, i, segment, row| {
-            RowValues::Updated(columns, i, segment, row)
-        })
+        columns.check_rows(keys.len())?;
+        self.check_types(columns)?;
+        self.change_columns(keys, Change::Update(columns))
     }
 
-    fn change_columns(
-        &mut self,
-        keys: &[&str],
-        columns: &Columns,
-        values: impl for<'a> Fn(&'a Columns, usize, &'a Segment, usize) -> RowValues<'a> + Sync,
-    ) -> Result<usize> {
+    /// As [`ArchiveWriter::update_columns`], with the values of row `i` in `values[i]`.
+    pub(crate) fn update_rows(&mut self, keys: &[&str], values: &[RowValues<'_>]) -> Result<usize> {
+        CoreError::check_length("rows of values (one per key)", keys.len(), values.len())?;
+        self.check_row_types(values.iter())?;
+        self.change_columns(keys, Change::UpdateRows(values))
+    }
+
+    fn change_columns(&mut self, keys: &[&str], change: Change<'_>) -> Result<usize> {
         self.check_health()?;
-        columns.check_rows(keys.len())?;
         check_distinct(keys.iter().copied())?;
-        self.check_types(columns)?;
-        self.merge_small_segments(keys.len())?;
-        let changed: Vec<(usize, usize, usize)> = keys
-            .iter()
-            .enumerate()
-            .filter_map(|(i, &key)| {
-                let (segment, row) = self.row_of(key)?;
-                let stored = &self.segments[segment].segment;
-                let new = values(columns, i, stored, row).all();
-                (RowValues::Stored(stored, row).all() != new).then_some((i, segment, row))
-            })
-            .collect();
-        if changed.is_empty() {
+        // A merge moves rows, so it comes first; it is in vain where nothing changes.
+        if self.changed_rows(keys, change).next().is_none() {
             return Ok(0);
         }
+        self.merge_small_segments(keys.len())?;
+        let changed: Vec<(usize, usize, usize)> = self.changed_rows(keys, change).collect();
         self.check_copied(changed.iter().map(|&(_, segment, _)| segment))?;
         let written = self.write_segments(changed.len(), &|at| {
             let (i, segment, row) = changed[at];
             let stored = &self.segments[segment].segment;
-            Row { values: values(columns, i, stored, row), ..stored.row(row) }
+            Row { values: change.values(i, stored, row), ..stored.row(row) }
         });
         let written = self.note_doubt(written)?;
         let mut manifest = self.manifest.clone();
@@ -87,6 +105,20 @@ impl ArchiveWriter {
         self.mark_deleted(&mut manifest, &places);
         self.publish(manifest, written, &[])?;
         Ok(changed.len())
+    }
+
+    /// The rows that a change changes: position in `keys`, segment, row there.
+    fn changed_rows<'a>(
+        &'a self,
+        keys: &'a [&str],
+        change: Change<'a>,
+    ) -> impl Iterator<Item = (usize, usize, usize)> + 'a {
+        keys.iter().enumerate().filter_map(move |(i, &key)| {
+            let (segment, row) = self.row_of(key)?;
+            let stored = &self.segments[segment].segment;
+            let new = change.values(i, stored, row).all();
+            (Layers::from(Layer::Stored(stored, row)).all() != new).then_some((i, segment, row))
+        })
     }
 
     /// Those of `rows`, by their position, whose key has a row with columns: its segment and its row there. The segments are
@@ -103,7 +135,7 @@ impl ArchiveWriter {
             .enumerate()
             .filter_map(|(i, row)| {
                 let (segment, row) = self.row_of(row.key)?;
-                let values = RowValues::Stored(&self.segments[segment].segment, row).all();
+                let values = Layers::from(Layer::Stored(&self.segments[segment].segment, row)).all();
                 (!values.is_empty()).then_some((i, (segment, row)))
             })
             .collect();

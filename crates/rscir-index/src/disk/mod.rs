@@ -2,6 +2,7 @@
 
 mod archive;
 mod change_columns;
+mod commit;
 mod compact;
 mod directory;
 mod key_table;
@@ -19,6 +20,6 @@ pub use manifest::RowOrder;
 pub use verify::{Damage, Misplaced, Repair, Verification, repair, repair_with, verify, verify_with};
 pub use writer::ArchiveWriter;
 
+pub(crate) use commit::check_distinct;
 pub(crate) use names::MANIFEST;
 pub(crate) use segment::SEGMENT_ROWS;
-pub(crate) use writer::check_distinct;

@@ -4,19 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use rscir_core::{
-    EmbeddingSink, Embeddings, EncoderSpec, Error as CoreError, Fingerprint, Precision, SinkRow,
-};
+use rscir_core::{EncoderSpec, Error as CoreError, Precision};
 
-use crate::columns::{Columns, Schema};
+use crate::columns::Schema;
 use crate::disk::archive::open_segments;
 use crate::disk::directory::{Access, Directory};
 use crate::disk::key_table::{FoundPlace, KeyTable, Place};
 use crate::disk::manifest::{Manifest, RowOrder, SegmentEntry};
 use crate::disk::names::{MANIFEST, SEGMENTS};
 use crate::disk::row_set::RowSet;
-use crate::disk::segment::{self, Row, RowValues, SEGMENT_ROWS, Segment};
-use crate::rows::encode;
+use crate::disk::segment::{self, Row, SEGMENT_ROWS, Segment};
 use crate::storage::{FileStorage, LockGuard, Storage};
 use crate::{Error, Result};
 
@@ -26,7 +23,7 @@ const CHECKED_WHEN_DROPPED: u64 = 64 << 20;
 
 /// Writes an archive: the one writer that it has at a time.
 ///
-/// What [`commit`](EmbeddingSink::commit), [`ArchiveWriter::delete`] and the compactions have returned `Ok` for is
+/// What [`ArchiveWriter::commit`], [`ArchiveWriter::delete`] and the compactions have returned `Ok` for is
 /// durable. What they were doing when the power went is there whole or not at all. If they return an error, nothing was
 /// taken; if the error came from a sync or a rename, it is unknown what the medium has, and every further call gives
 /// [`Error::Poisoned`]: drop the writer and open the archive again. If a foreign hand has removed or replaced the file that
@@ -40,7 +37,7 @@ const CHECKED_WHEN_DROPPED: u64 = 64 << 20;
 /// # let dir = folder.path().join("tiles.rscir");
 /// let mut writer = ArchiveWriter::create(&dir, EncoderSpec::unknown(2), Precision::F32)?;
 /// let rows = Embeddings::normalize(2, vec![3.0, 4.0])?;
-/// writer.commit(&[SinkRow { key: "a.png", fingerprint: Fingerprint([7; 16]) }], &rows)?;
+/// writer.commit(&[SinkRow::new("a.png", Fingerprint([7; 16]))], &rows)?;
 ///
 /// let archive = DiskArchive::open(&dir)?;
 /// assert_eq!(archive.vector(archive.find("a.png").unwrap()), [0.6, 0.8].as_slice());
@@ -311,54 +308,6 @@ impl ArchiveWriter {
         Schema::of(self.segments.iter().flat_map(|s| s.segment.columns()))
     }
 
-    /// `Ok` if the archive can take such columns.
-    pub(crate) fn check_types(&self, columns: &Columns) -> Result<()> {
-        self.schema()?.add(columns.types())
-    }
-
-    /// Commits rows: with these columns, or each with those that the row under its key has.
-    pub(crate) fn append(
-        &mut self,
-        rows: &[SinkRow<'_>],
-        embeddings: &Embeddings,
-        columns: Option<&Columns>,
-    ) -> Result<()> {
-        self.check_health()?;
-        CoreError::check_length("described rows (one per embedding)", embeddings.len(), rows.len())?;
-        CoreError::check_length("width of the embeddings", self.spec().dim, embeddings.dim())?;
-        check_distinct(rows.iter().map(|row| row.key))?;
-        if let Some(columns) = columns {
-            columns.check_rows(rows.len())?;
-            self.check_types(columns)?;
-        }
-        if rows.is_empty() {
-            return Ok(());
-        }
-        self.merge_small_segments(rows.len())?;
-
-        let dim = self.spec().dim;
-        let encoded = encode(self.precision(), dim, embeddings.as_slice())?;
-        let none = Columns::default();
-        let kept = if columns.is_none() { self.valued_rows(rows)? } else { HashMap::new() };
-        let values = |i| match (columns, kept.get(&i)) {
-            (Some(columns), _) => RowValues::Given(columns, i),
-            (None, Some(&(segment, row))) => RowValues::Stored(&self.segments[segment].segment, row),
-            (None, None) => RowValues::Given(&none, i),
-        };
-        let written = self.write_segments(rows.len(), &|i| Row {
-            key: rows[i].key,
-            fingerprint: rows[i].fingerprint,
-            vector: encoded.stored().slice(dim, i..i + 1),
-            values: values(i),
-        });
-        let written = self.note_doubt(written)?;
-        let mut manifest = self.manifest.clone();
-        let keys: Vec<&str> = rows.iter().map(|row| row.key).collect();
-        let places = self.places(&keys);
-        self.mark_deleted(&mut manifest, &places);
-        self.publish(manifest, written, &[])
-    }
-
     pub(crate) fn find(&self, key: &str) -> Option<FoundPlace> {
         self.find_hashed(self.index.hash(key.as_bytes()), key)
     }
@@ -539,41 +488,5 @@ impl ArchiveWriter {
             self.poisoned |= error.leaves_doubt();
             self.lock_lost |= matches!(error, Error::LockLost { .. });
         })
-    }
-}
-
-/// A batch has each key once: two rows of one key have no order that a reader could know.
-pub(crate) fn check_distinct<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> Result<()> {
-    let mut first_rows = HashMap::with_capacity(keys.len());
-    for (second, key) in keys.enumerate() {
-        if let Some(first) = first_rows.insert(key, second) {
-            return Err(Error::DuplicateKey { key: key.into(), first, second });
-        }
-    }
-    Ok(())
-}
-
-impl ArchiveWriter {
-    /// Commits a batch: `rows[i]` is described by row `i` of `embeddings`. Durable once it has returned.
-    ///
-    /// A row that is replaced moves to the end of the order of commits, and keeps its columns.
-    ///
-    /// # Errors
-    /// [`rscir_core::Error::Length`] if the counts or the width do not fit, [`Error::DuplicateKey`], [`Error::Io`],
-    /// [`Error::Poisoned`].
-    pub fn commit(&mut self, rows: &[SinkRow<'_>], embeddings: &Embeddings) -> Result<()> {
-        self.append(rows, embeddings, None)
-    }
-}
-
-impl EmbeddingSink for ArchiveWriter {
-    fn fingerprint(&self, key: &str) -> Option<Fingerprint> {
-        let place = self.find(key)?.place;
-        Some(self.segments[segment_at(&self.segments, place)].segment.fingerprint(place.row as usize))
-    }
-
-    /// As [`ArchiveWriter::commit`].
-    fn commit(&mut self, rows: &[SinkRow<'_>], embeddings: &Embeddings) -> rscir_core::Result<()> {
-        Ok(self.append(rows, embeddings, None)?)
     }
 }

@@ -216,7 +216,7 @@ fn import_blocks(
             let done = rows.len() + left_out.len();
             imported.left_out.extend(left_out);
             let rows: Vec<SinkRow<'_>> =
-                rows.into_iter().map(|row| SinkRow { key: &keys[row], fingerprint }).collect();
+                rows.into_iter().map(|row| SinkRow::new(&keys[row], fingerprint)).collect();
             let written = commit_new(writer, &rows, embeddings)?;
             imported.written += written;
             imported.unchanged += rows.len() - written;
@@ -287,7 +287,7 @@ fn import_whole(
     let Features { spec, keys, embeddings, .. } = features;
     let mut writer = open(archive, options.spec.clone().unwrap_or(spec), options)?;
     options.progress.begin("importing", Some(keys.len() as u64));
-    let rows: Vec<SinkRow<'_>> = keys.iter().map(|key| SinkRow { key, fingerprint }).collect();
+    let rows: Vec<SinkRow<'_>> = keys.iter().map(|key| SinkRow::new(key, fingerprint)).collect();
     let is_there = rows.iter().all(|row| writer.fingerprint(row.key) == Some(fingerprint));
     let mut imported = Imported::default();
     if is_there {

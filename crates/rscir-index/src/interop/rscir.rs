@@ -13,7 +13,7 @@ pub(super) fn read(path: &Path) -> Result<Features> {
 }
 
 pub(super) fn write(features: &Features, path: &Path) -> Result<()> {
-    let row = |key| SinkRow { key, fingerprint: Fingerprint::default() };
+    let row = |key| SinkRow::new(key, Fingerprint::default());
     let rows: Vec<_> = features.keys.iter().map(|key| row(key.as_str())).collect();
     let mut writer = ArchiveWriter::create(path, features.spec.clone(), Precision::F32)?;
     writer.commit_with_columns(&rows, &features.embeddings, &features.labelled_columns()?)

@@ -90,7 +90,7 @@ pub(crate) fn take(writer: &mut ArchiveWriter, step: &Step) -> rscir_core::Resul
         Step::Commit(rows, edition) => {
             let keys: Vec<String> = rows.iter().map(|&row| key(row)).collect();
             let described: Vec<_> =
-                keys.iter().map(|key| SinkRow { key, fingerprint: Fingerprint([*edition; 16]) }).collect();
+                keys.iter().map(|key| SinkRow::new(key, Fingerprint([*edition; 16]))).collect();
             let values = rows.iter().flat_map(|&row| vector(row, *edition)).collect();
             let editions: Vec<_> = rows.iter().map(|&row| (row, *edition)).collect();
             let rows = Embeddings::normalize(DIM, values)?;

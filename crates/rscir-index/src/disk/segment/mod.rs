@@ -10,7 +10,7 @@ use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 
 use stored::{ColumnTensor, StoredColumn};
-pub(crate) use values::RowValues;
+pub(crate) use values::{Layer, Layers};
 
 use crate::digest::{Digest, HashingWriter};
 use crate::disk::manifest::SegmentEntry;
@@ -47,7 +47,7 @@ pub(crate) struct Row<'a> {
     pub(crate) fingerprint: Fingerprint,
     /// One row.
     pub(crate) vector: StoredRows<'a>,
-    pub(crate) values: RowValues<'a>,
+    pub(crate) values: Layers<'a>,
 }
 
 /// Writes a segment of the rows `0..n`. Its bytes depend on nothing but the arguments.
@@ -318,7 +318,7 @@ impl Segment {
             key: self.key(row),
             fingerprint: self.fingerprint(row),
             vector: self.vector(row),
-            values: RowValues::Stored(self, row),
+            values: Layer::Stored(self, row).into(),
         }
     }
 

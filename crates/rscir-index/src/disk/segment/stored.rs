@@ -4,7 +4,7 @@ use std::ops::Range;
 use rscir_core::{ColumnType, Date, Value};
 use safetensors::tensor::Dtype;
 
-use super::RowValues;
+use super::Layers;
 use crate::disk::segment::Tensors;
 use crate::{Error, Result};
 
@@ -49,7 +49,7 @@ impl ColumnTensor {
 }
 
 /// The columns of rows `0..n`, sorted by name: those in which one of them has a value.
-pub(crate) fn encode<'a>(n: usize, row: &impl Fn(usize) -> RowValues<'a>) -> Vec<ColumnTensor> {
+pub(crate) fn encode<'a>(n: usize, row: &impl Fn(usize) -> Layers<'a>) -> Vec<ColumnTensor> {
     let mut types = BTreeMap::new();
     for i in 0..n {
         types.extend(row(i).all().into_iter().map(|(name, value)| (name, value.column_type())));
@@ -62,7 +62,7 @@ fn encode_column<'a>(
     name: &str,
     column_type: ColumnType,
     n: usize,
-    row: &impl Fn(usize) -> RowValues<'a>,
+    row: &impl Fn(usize) -> Layers<'a>,
 ) -> Vec<ColumnTensor> {
     let (mut values, mut offsets, mut valid) = (Vec::new(), vec![0i64], Vec::with_capacity(n));
     let mut elements = 0;
