@@ -6,6 +6,7 @@ mod error;
 mod memory;
 mod pipeline;
 mod preprocess;
+pub mod tiff;
 
 pub use decode::{DecodeLimits, ImageProblem, Oddities, Remedy, decode, decode_file, decode_with_oddities};
 pub use error::{Error, Result};

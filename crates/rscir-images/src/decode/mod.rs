@@ -2,7 +2,7 @@
 //!
 //! The format is known by the content, never by the name. JPEG gives libjpeg-turbo's bytes (see `rscir-jpeg`; with the
 //! feature `turbojpeg`, the library's own); PNG, WebP and BMP are read with the crates `png` and `image`, TIFF by code of our
-//! own; all become RGB as in Pillow 13: gray is repeated, a palette looked up, an alpha channel dropped and not blended,
+//! own ([`crate::tiff`]); all become RGB as in Pillow 13: gray is repeated, a palette looked up, an alpha channel dropped and not blended,
 //! 16-bit colour keeps its high byte and 16-bit gray is clipped at 255. Of an animation or a file of several images the
 //! first counts.
 

@@ -69,6 +69,37 @@ pub enum ImageProblem {
         /// What the decoder says.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A strip or tile of a TIFF file is damaged; others may be sound.
+    #[error("TIFF: strip or tile {block}, at byte {offset}: {source}")]
+    Block {
+        /// Its number in the file's list, from 0.
+        block: u64,
+        /// Where it lies in the file.
+        offset: u64,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A source of bytes failed.
+    #[error("reading at byte {offset} failed: {source}")]
+    Source {
+        /// Where was read.
+        offset: u64,
+        /// What the source said.
+        source: std::io::Error,
+    },
+    /// A window that has no pixels or does not lie in the image.
+    #[error(
+        "the window of {} x {} pixels from column {} and row {} does not lie in the image of {width} x {height}",
+        window.width, window.height, window.x, window.y
+    )]
+    Window {
+        /// The window.
+        window: crate::tiff::Window,
+        /// Columns of the image.
+        width: usize,
+        /// Rows of the image.
+        height: usize,
+    },
     /// A valid file of a kind that is not read.
     #[error("{format}: {kind} is not supported; convert the file to PNG or an uncompressed TIFF")]
     Unsupported {

@@ -1,0 +1,177 @@
+//! TIFF and BigTIFF: what Pillow makes of the samples that [`crate::tiff`] reads.
+
+use ::image::metadata::Orientation;
+
+use super::header::{self, Format};
+use super::raster::{Color, Depth, Raster, Samples};
+use super::{ImageProblem, Settings};
+use crate::tiff::{
+    self, BlockCache, ExtraSample, Parts, Photometric, ReadAt, Sample, SampleFormat, damaged, each_type, tag,
+    unsupported,
+};
+
+/// The most bytes of samples that a pixel may have at the limit of pixels: sixteen bands of 16 bits.
+const BYTES_A_PIXEL: u64 = 32;
+
+pub(super) fn decode(bytes: &[u8], options: Settings<'_>) -> Result<Raster, ImageProblem> {
+    let image = tiff::first(&bytes)?;
+    let tiff::Window { width, height, .. } = image.whole();
+    let pixels = header::check_pixels(width as u32, height as u32, options)?;
+
+    let needed = image.layout.bytes();
+    let limit = options.limits.max_pixels.saturating_mul(BYTES_A_PIXEL);
+    if needed > limit {
+        return Err(ImageProblem::TooManyBytes { bytes: needed, limit });
+    }
+    let (there, wanted) = image.places();
+    if there < wanted {
+        return Err(damaged(format!("{there} strips or tiles where {wanted} belong")));
+    }
+    // Nothing is stored of what a sparse file leaves out: the limit of memory alone holds for it.
+    if !image.is_sparse(&bytes)? {
+        let ratio = image.layout.compression.ratio();
+        header::check_content(Format::Tiff, needed, bytes.len(), ratio)?;
+    }
+    header::check_memory(Format::Tiff, pixels, memory(&image, pixels), bytes.len(), options)?;
+
+    let color = meaning(&bytes, &image)?;
+    let is_gray = color == Color::Gray;
+    let white_is_zero = is_gray && image.photometric == Photometric::WhiteIsZero;
+    // NaN is no measurement, declared or not.
+    let stored = image.no_data.filter(|value| value.is_finite());
+    let shown = Shown { spread: is_gray, white_is_zero, bits: image.layout.bits };
+    let samples = read(&bytes, &image, shown, stored.unwrap_or(0.0))?;
+    let orientation = image.directory.value(&bytes, tag::ORIENTATION, 1)?;
+    let orientation = u8::try_from(orientation).ok().and_then(Orientation::from_exif);
+    let mut raster = Raster::new(width, height, color, image.layout.bands, samples);
+    let float = image.layout.format == SampleFormat::Float;
+    raster.depth = Depth { bits: image.layout.bits as u32, float };
+    raster.no_data = stored.map(|value| shown.number(value));
+    Ok(raster.oriented(orientation))
+}
+
+/// Bytes of memory that reading takes: all samples, and a strip or tile.
+fn memory(image: &Parts, pixels: u64) -> u64 {
+    let widened = match (image.layout.format, image.layout.bits) {
+        (SampleFormat::Unsigned, ..=8) => 1,
+        (SampleFormat::Unsigned, ..=16) => 2,
+        _ => 4,
+    };
+    let all = pixels.saturating_mul(image.layout.bands as u64).saturating_mul(widened);
+    all.saturating_add(image.layout.block_memory())
+}
+
+/// How samples of 8 bits and less become levels of gray.
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    /// Those of less than 8 bits are spread over 0 to 255.
+    spread: bool,
+    /// 0 is white: Pillow inverts 8 bits and less.
+    white_is_zero: bool,
+    bits: usize,
+}
+
+impl Shown {
+    /// What becomes of a stored byte, which may be any: a damaged file's are.
+    fn byte(self, stored: u8) -> u8 {
+        let spread = if self.spread { stored.wrapping_mul(255 / self.most()) } else { stored };
+        if self.white_is_zero { 255 - spread } else { spread }
+    }
+
+    /// What becomes of a value that stands for no measurement: it need not be one that the samples can have.
+    fn number(self, stored: f64) -> f64 {
+        if self.bits > 8 {
+            return stored;
+        }
+        let spread = if self.spread { stored * f64::from(255 / self.most()) } else { stored };
+        if self.white_is_zero { 255.0 - spread } else { spread }
+    }
+
+    /// The greatest value.
+    fn most(self) -> u8 {
+        u8::MAX >> (8 - self.bits.min(8))
+    }
+}
+
+/// All samples, interleaved. What is not in the file has the value `missing`.
+fn read(source: &dyn ReadAt, image: &Parts, shown: Shown, missing: f64) -> Result<Samples, ImageProblem> {
+    let window = image.whole();
+    let bands: Vec<usize> = (0..image.layout.bands).collect();
+    // Each strip or tile is needed once.
+    let cache = BlockCache::new(0);
+    let layout = &image.layout;
+    Ok(match (layout.format, layout.bits) {
+        (SampleFormat::Unsigned, ..=8) => {
+            let missing = shown.byte(u8::nearest(missing));
+            Samples::U8(image.read(source, &cache, window, &bands, missing, |block, samples, out| {
+                if let Some(list) = u8::list(samples) {
+                    window.take(layout, block, list, &bands, out, |value| shown.byte(value));
+                }
+            })?)
+        }
+        (SampleFormat::Unsigned, ..=16) => {
+            let missing = u16::nearest(missing);
+            Samples::U16(image.read(source, &cache, window, &bands, missing, |block, samples, out| {
+                if let Some(list) = u16::list(samples) {
+                    window.take(layout, block, list, &bands, out, |value| value);
+                }
+            })?)
+        }
+        // Values beyond 24 bits lose some; all of them are beyond a byte.
+        _ => Samples::F32(image.read(
+            source,
+            &cache,
+            window,
+            &bands,
+            missing as f32,
+            |block, samples, out| {
+                each_type!(samples, list => window.take(layout, block, list, &bands, out, Sample::as_f32));
+            },
+        )?),
+    })
+}
+
+/// What the samples of a pixel mean.
+fn meaning(source: &dyn ReadAt, image: &Parts) -> Result<Color, ImageProblem> {
+    let layout = &image.layout;
+    Ok(match image.photometric {
+        Photometric::WhiteIsZero | Photometric::BlackIsZero => match layout.bands {
+            1 => Color::Gray,
+            2 => Color::GrayAlpha,
+            _ => Color::Bands,
+        },
+        Photometric::Rgb
+            if layout.bands > 3 && image.extra.first() == Some(&ExtraSample::AssociatedAlpha) =>
+        {
+            Color::RgbPremultiplied
+        }
+        Photometric::Rgb if layout.bands >= 3 => Color::Rgb,
+        Photometric::Palette if layout.bits <= 8 => {
+            let map = image.directory.values(source, tag::COLOR_MAP)?;
+            palette(&map.ok_or_else(|| damaged("a palette without colors"))?)
+        }
+        Photometric::Separated if layout.bands >= 4 => Color::Cmyk,
+        // The JPEG decoder has converted already.
+        Photometric::YCbCr if layout.compression.is_image() => Color::Rgb,
+        Photometric::YCbCr if layout.bands == 3 && layout.bits == 8 => {
+            let subsampling = image.directory.values(source, tag::YCBCR_SUBSAMPLING)?;
+            if subsampling.unwrap_or_else(|| vec![2, 2]) != [1, 1] {
+                return Err(unsupported("chroma subsampling without JPEG"));
+            }
+            Color::YCbCr
+        }
+        other => {
+            let (bands, bits) = (layout.bands, layout.bits);
+            return Err(unsupported(format!("photometric interpretation {other}, {bands} x {bits} bits")));
+        }
+    })
+}
+
+/// A palette: all reds, all greens, all blues, of 16 bits each, of which Pillow keeps the high byte.
+fn palette(map: &[u64]) -> Color {
+    let entries = map.len() / 3;
+    let value = |at: usize| map.get(at).map_or(0, |value| (value >> 8) as u8);
+    let entry =
+        |i: usize| [0, 1, 2].map(|channel| if i < entries { value(channel * entries + i) } else { 0 });
+    Color::Palette(Box::new(std::array::from_fn(entry)))
+}

@@ -1,0 +1,102 @@
+//! Strips and tiles, read and decoded.
+
+use std::borrow::Cow;
+
+use super::codec::Compression;
+use super::layout::{Layout, too_large};
+use super::places::{Place, Places};
+use super::predictor::{Row, samples};
+use super::samples::Samples;
+use super::{ReadAt, damaged, read_failed};
+use crate::ImageProblem;
+
+/// Bytes of a block that any length in the file may stand for.
+const FREE_BYTES: u64 = 1 << 16;
+/// A compressed block is read up to this many bytes for each of its samples' bytes, and [`FREE_BYTES`]: coding of noise
+/// makes it somewhat longer than they are, and a length that is far too large is no reason to read a whole file.
+const MOST_STORED: u64 = 4;
+
+/// A strip or tile of an image.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Block {
+    pub(super) number: u64,
+    /// The band that it has, where each has its own.
+    pub(super) plane: usize,
+    /// Its first column and row.
+    pub(super) x: usize,
+    pub(super) y: usize,
+}
+
+impl Block {
+    /// Reads and decodes; `None` for a block that was left out of the file.
+    pub(super) fn read(
+        self,
+        source: &dyn ReadAt,
+        layout: &Layout,
+        places: &Places,
+    ) -> Result<Option<Samples>, ImageProblem> {
+        let (block, skipped) = layout.stored(self.number, self.plane, self.y);
+        let place = places.get(source, block)?;
+        if place.is_sparse() {
+            return Ok(None);
+        }
+        let offset = place.offset;
+        self.decode(source, layout, place, skipped).map(Some).map_err(|problem| match problem {
+            ImageProblem::Damaged { source, .. } => ImageProblem::Block { block, offset, source },
+            ImageProblem::Jpeg(error) => ImageProblem::Block { block, offset, source: error.into() },
+            problem => problem,
+        })
+    }
+
+    fn decode(
+        self,
+        source: &dyn ReadAt,
+        layout: &Layout,
+        place: Place,
+        skipped: usize,
+    ) -> Result<Samples, ImageProblem> {
+        let stride = layout.stride()?;
+        let place = place.after(stride as u64 * skipped as u64)?;
+        let length = stride.checked_mul(layout.rows(self.y)).ok_or_else(too_large)?;
+        let mut raw = read(source, layout, place, length)?;
+        let ratio = layout.compression.ratio();
+        if length as u64 > (raw.len() as u64).saturating_mul(ratio).saturating_add(FREE_BYTES) {
+            return Err(damaged(format!("{} bytes cannot hold {length}", raw.len())));
+        }
+        if layout.reversed && !layout.compression.is_image() {
+            raw.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
+        }
+        let bytes = layout.compression.expand(Cow::Owned(raw), length, stride)?;
+        let step = layout.bands_in_block();
+        Ok(samples(layout, bytes, Row { stride, samples: layout.block[0] * step, step }))
+    }
+}
+
+/// The bytes of a block in the file, `length` long once they are decompressed.
+fn read(source: &dyn ReadAt, layout: &Layout, place: Place, length: usize) -> Result<Vec<u8>, ImageProblem> {
+    let Place { offset, length: stored } = place;
+    let beyond = || damaged("it lies beyond the end of the file");
+    let rest = source.size().checked_sub(offset).ok_or_else(beyond)?;
+    let needed = length as u64;
+    let count = match (&layout.compression, stored) {
+        // libtiff estimates lengths that cannot be where nothing is compressed: what the rows need.
+        (Compression::None, None) => needed.min(rest),
+        (Compression::None, Some(stored)) if stored == 0 || stored > rest && stored <= source.size() => {
+            needed
+        }
+        (_, Some(stored)) => stored,
+        // Up to the end of the file.
+        (_, None) => rest,
+    };
+    if count > rest {
+        return Err(beyond());
+    }
+    let most = match layout.compression {
+        Compression::None => needed,
+        _ => needed.saturating_mul(MOST_STORED).saturating_add(FREE_BYTES),
+    };
+    let count = count.min(most);
+    let mut raw = vec![0; usize::try_from(count).map_err(|_| too_large())?];
+    source.read_at(offset, &mut raw).map_err(|error| read_failed(offset, error))?;
+    Ok(raw)
+}

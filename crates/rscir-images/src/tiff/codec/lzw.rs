@@ -1,0 +1,24 @@
+//! LZW (TIFF 6.0, section 13).
+
+use weezl::{BitOrder, LzwStatus, decode::Decoder};
+
+use crate::ImageProblem;
+use crate::tiff::damaged;
+
+/// The first `length` bytes; fewer where the stream ends early.
+pub(super) fn expand(mut raw: &[u8], length: usize) -> Result<Vec<u8>, ImageProblem> {
+    let mut decoder = Decoder::with_tiff_size_switch(BitOrder::Msb, 8);
+    let mut out = vec![0; length];
+    let mut filled = 0;
+    while filled < length {
+        let step = decoder.decode_bytes(raw, out.get_mut(filled..).unwrap_or_default());
+        raw = raw.get(step.consumed_in..).unwrap_or_default();
+        filled += step.consumed_out;
+        match step.status.map_err(damaged)? {
+            LzwStatus::Ok => {}
+            LzwStatus::NoProgress | LzwStatus::Done => break,
+        }
+    }
+    out.truncate(filled);
+    Ok(out)
+}

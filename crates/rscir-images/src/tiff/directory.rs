@@ -1,0 +1,254 @@
+//! Directories of a TIFF or BigTIFF file (TIFF 6.0, section 2).
+
+use super::{ReadAt, damaged, read_failed, tag};
+use crate::ImageProblem;
+
+/// The most entries of a directory: what 16 bits count in a classic file.
+const MOST_ENTRIES: u64 = 65_535;
+/// The most bytes of a tag's numbers, of which each may take eight in memory. The longest that files have are the maps of
+/// 65,536 colors, of 384 KiB; offsets and lengths of strips and tiles are read in parts.
+const MOST_NUMBERS: u64 = 1 << 20;
+/// The most bytes of a tag's text. GDAL's metadata of a scene of hundreds of bands are some hundred kilobytes.
+const MOST_TEXT: u64 = 16 << 20;
+
+/// How numbers lie in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Form {
+    pub(crate) little: bool,
+    /// Offsets of 64 bits: BigTIFF.
+    pub(crate) big: bool,
+}
+
+impl Form {
+    /// Reads the header: the form, and where the first directory lies.
+    pub(super) fn read(source: &dyn ReadAt) -> Result<(Self, u64), ImageProblem> {
+        let mut start = [0; 16];
+        let length = source.size().min(16) as usize;
+        let start: &mut [u8] = start.get_mut(..length).unwrap_or_default();
+        source.read_at(0, start).map_err(|error| read_failed(0, error))?;
+        let start = &*start;
+        let short = || damaged("the header is cut short");
+        let little = start.starts_with(b"II");
+        let form = Self { little, big: false };
+        let version = form.number_at(start, 2, 2).ok_or_else(short)?;
+        match (start, version) {
+            ([b'I', b'I', ..] | [b'M', b'M', ..], 42) => {
+                Ok((form, form.number_at(start, 4, 4).ok_or_else(short)?))
+            }
+            ([b'I', b'I', ..] | [b'M', b'M', ..], 43) => {
+                Ok((Self { big: true, ..form }, form.number_at(start, 8, 8).ok_or_else(short)?))
+            }
+            _ => Err(damaged("this is no TIFF file: it begins with other bytes")),
+        }
+    }
+
+    /// Bytes of an offset.
+    fn offset(self) -> usize {
+        if self.big { 8 } else { 4 }
+    }
+
+    /// Bytes of an entry.
+    fn entry(self) -> usize {
+        if self.big { 20 } else { 12 }
+    }
+
+    /// A number of up to eight bytes.
+    pub(super) fn number(self, digits: &[u8]) -> u64 {
+        let join = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
+        if self.little { digits.iter().rev().fold(0, join) } else { digits.iter().fold(0, join) }
+    }
+
+    fn number_at(self, bytes: &[u8], at: usize, length: usize) -> Option<u64> {
+        bytes.get(at..at.checked_add(length)?).map(|digits| self.number(digits))
+    }
+}
+
+/// One directory: which tags it has and where their values lie.
+#[derive(Debug, Clone)]
+pub(crate) struct Directory {
+    pub(crate) form: Form,
+    entries: Vec<Entry>,
+    /// Where the next directory lies; 0 for none.
+    pub(super) next: u64,
+}
+
+/// A tag's values in the file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    tag: u16,
+    kind: Kind,
+    /// Bytes of each value.
+    pub(super) size: usize,
+    pub(super) count: u64,
+    /// Where the values lie.
+    pub(super) at: u64,
+}
+
+/// What the values of an entry are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Unsigned,
+    Signed,
+    Text,
+    Float,
+}
+
+impl Directory {
+    /// Reads the directory at `at`.
+    pub(super) fn read(source: &dyn ReadAt, form: Form, at: u64) -> Result<Self, ImageProblem> {
+        let outside = || damaged("the directory does not lie in the file");
+        let read = |at: u64, length: usize| -> Result<Vec<u8>, ImageProblem> {
+            let end = at.checked_add(length as u64).ok_or_else(outside)?;
+            if end > source.size() {
+                return Err(outside());
+            }
+            let mut bytes = vec![0; length];
+            source.read_at(at, &mut bytes).map_err(|error| read_failed(at, error))?;
+            Ok(bytes)
+        };
+        let count_length = if form.big { 8 } else { 2 };
+        let count = form.number(&read(at, count_length)?);
+        if count > MOST_ENTRIES {
+            return Err(damaged(format!("a directory of {count} entries")));
+        }
+        let start = at.saturating_add(count_length as u64);
+        let length = count as usize * form.entry();
+        let bytes = read(start, length)?;
+        let mut entries: Vec<Entry> = Vec::new();
+        for (number, bytes) in bytes.chunks_exact(form.entry()).enumerate() {
+            let place = start + (number * form.entry()) as u64;
+            // Of a tag that is there twice, the first counts.
+            if let Some(entry) = Entry::parse(form, bytes, place) {
+                entries.push(entry);
+            }
+        }
+        // Some writers end the file with the last entry.
+        let next = start + length as u64;
+        let next = read(next, form.offset()).map_or(0, |bytes| form.number(&bytes));
+        Ok(Self { form, entries, next })
+    }
+
+    pub(super) fn has(&self, tag: u16) -> bool {
+        self.entries.iter().any(|entry| entry.tag == tag)
+    }
+
+    /// The entry of a tag whose values are integers.
+    pub(super) fn integers(&self, tag: u16) -> Option<Entry> {
+        let integers =
+            |entry: &&Entry| entry.tag == tag && matches!(entry.kind, Kind::Unsigned | Kind::Signed);
+        self.entries.iter().find(integers).copied()
+    }
+
+    /// All values of a tag; `None` without it.
+    ///
+    /// # Errors
+    /// Values that lie beyond the end of the file, or are negative: none that is read may be.
+    pub(crate) fn values(&self, source: &dyn ReadAt, tag: u16) -> Result<Option<Vec<u64>>, ImageProblem> {
+        let Some(entry) = self.integers(tag) else { return Ok(None) };
+        let bytes = entry.content(source, MOST_NUMBERS)?;
+        self.numbers(entry, &bytes).map(Some)
+    }
+
+    /// The numbers in the bytes of an entry's values, or of a part of them.
+    pub(super) fn numbers(&self, entry: Entry, bytes: &[u8]) -> Result<Vec<u64>, ImageProblem> {
+        let values: Vec<u64> =
+            bytes.chunks_exact(entry.size).map(|digits| self.form.number(digits)).collect();
+        let sign = 1 << (8 * entry.size - 1);
+        if entry.kind == Kind::Signed && values.iter().any(|value| value & sign != 0) {
+            return Err(damaged(format!("tag {} has a negative value", entry.tag)));
+        }
+        Ok(values)
+    }
+
+    /// The first value of a tag, or `default` without it.
+    pub(crate) fn value(&self, source: &dyn ReadAt, tag: u16, default: u64) -> Result<u64, ImageProblem> {
+        Ok(self.values(source, tag)?.and_then(|values| values.first().copied()).unwrap_or(default))
+    }
+
+    /// All values of a tag as floats; none without it, and for one whose values are no numbers.
+    ///
+    /// # Errors
+    /// Values that lie beyond the end of the file.
+    pub(super) fn floats(&self, source: &dyn ReadAt, tag: u16) -> Result<Vec<f64>, ImageProblem> {
+        let numbers = |entry: &&Entry| entry.tag == tag && entry.kind != Kind::Text;
+        let Some(entry) = self.entries.iter().find(numbers) else { return Ok(Vec::new()) };
+        let bytes = entry.content(source, MOST_NUMBERS)?;
+        let number = |digits| match (entry.kind, self.form.number(digits), entry.size) {
+            (Kind::Float, number, 4) => f32::from_bits(number as u32).into(),
+            (Kind::Float, number, _) => f64::from_bits(number),
+            (Kind::Signed, number, size) => {
+                let unused = 64 - 8 * size as u32;
+                ((number << unused) as i64 >> unused) as f64
+            }
+            (_, number, _) => number as f64,
+        };
+        Ok(bytes.chunks_exact(entry.size).map(number).collect())
+    }
+
+    /// The text of a tag, up to its first NUL; `None` without it, and for what is not UTF-8.
+    ///
+    /// # Errors
+    /// Text that lies beyond the end of the file.
+    pub(super) fn text(&self, source: &dyn ReadAt, tag: u16) -> Result<Option<String>, ImageProblem> {
+        let texts = |entry: &&Entry| entry.tag == tag && entry.kind == Kind::Text;
+        let Some(entry) = self.entries.iter().find(texts) else { return Ok(None) };
+        let mut content = entry.content(source, MOST_TEXT)?;
+        content.truncate(content.iter().position(|byte| *byte == 0).unwrap_or(content.len()));
+        Ok(String::from_utf8(content).ok())
+    }
+}
+
+impl Entry {
+    /// Reads the entry in `bytes`, which lie at `place`; `None` for a tag or type that is not read.
+    fn parse(form: Form, bytes: &[u8], place: u64) -> Option<Self> {
+        let tag = form.number_at(bytes, 0, 2)? as u16;
+        if !tag::READ.contains(&tag) {
+            return None;
+        }
+        // BYTE and UNDEFINED, ASCII, SHORT, LONG, IFD, LONG8, IFD8; the signed ones, which some writers take for sizes;
+        // FLOAT and DOUBLE.
+        let (kind, size) = match form.number_at(bytes, 2, 2)? {
+            1 | 7 => (Kind::Unsigned, 1),
+            2 => (Kind::Text, 1),
+            3 => (Kind::Unsigned, 2),
+            4 | 13 => (Kind::Unsigned, 4),
+            16 | 18 => (Kind::Unsigned, 8),
+            6 => (Kind::Signed, 1),
+            8 => (Kind::Signed, 2),
+            9 => (Kind::Signed, 4),
+            17 => (Kind::Signed, 8),
+            11 => (Kind::Float, 4),
+            12 => (Kind::Float, 8),
+            _ => return None,
+        };
+        let offset = form.offset();
+        let count = form.number_at(bytes, 4, offset)?;
+        let inside = count.saturating_mul(size as u64) <= offset as u64;
+        let at = if inside { place + 4 + offset as u64 } else { form.number_at(bytes, 4 + offset, offset)? };
+        Some(Self { tag, kind, size, count, at })
+    }
+
+    /// Checks that the values lie in the file.
+    pub(super) fn check(&self, source: &dyn ReadAt) -> Result<u64, ImageProblem> {
+        let length = self.count.saturating_mul(self.size as u64);
+        match self.at.checked_add(length) {
+            Some(end) if end <= source.size() => Ok(length),
+            _ => {
+                let tag = self.tag;
+                Err(damaged(format!("the values of tag {tag} lie beyond the end of the file")))
+            }
+        }
+    }
+
+    /// The bytes of the values, of which there are no more than `most`.
+    fn content(&self, source: &dyn ReadAt, most: u64) -> Result<Vec<u8>, ImageProblem> {
+        // Checked before anything is allocated: there are no more values than bytes.
+        let length = self.check(source)?;
+        if length > most {
+            return Err(damaged(format!("tag {} has {length} bytes of values", self.tag)));
+        }
+        let mut bytes = vec![0; length as usize];
+        source.read_at(self.at, &mut bytes).map_err(|error| read_failed(self.at, error))?;
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,175 @@
+//! From the bytes of a strip or tile, decompressed, to its samples.
+
+use bytemuck::cast_vec;
+use half::f16;
+
+use super::layout::{Layout, Predictor};
+use super::samples::{SampleFormat, Samples};
+
+/// Numbers that a row's differences are of.
+trait Number: Copy {
+    fn plus(self, other: Self) -> Self;
+}
+
+macro_rules! number {
+    ($($kind:ty),*) => {$(
+        impl Number for $kind {
+            #[inline]
+            fn plus(self, other: Self) -> Self {
+                self.wrapping_add(other)
+            }
+        }
+    )*};
+}
+number!(u8, u16, u32, u64);
+
+/// Makes samples of the bytes of a block, rows of `stride` bytes of `columns` samples each; a pixel has `step` of them.
+pub(super) fn samples(layout: &Layout, mut bytes: Vec<u8>, shape: Row) -> Samples {
+    let float = layout.predictor == Predictor::Float;
+    if float {
+        for row in bytes.chunks_exact_mut(shape.stride) {
+            undo_float(row, shape.step, layout.bits / 8);
+        }
+    }
+    // The bytes that this predictor leaves begin with the most significant, whatever the file's order.
+    let little = layout.little() && !float;
+    let signed = layout.format == SampleFormat::Signed;
+    match (layout.format, layout.bits) {
+        (SampleFormat::Float, 16) => {
+            let halves =
+                whole(layout, &bytes, shape, if little { u16::from_le_bytes } else { u16::from_be_bytes });
+            Samples::F32(halves.into_iter().map(|bits| f16::from_bits(bits).to_f32()).collect())
+        }
+        (SampleFormat::Float, 32) => {
+            let convert = if little { u32::from_le_bytes } else { u32::from_be_bytes };
+            Samples::F32(cast_vec(whole(layout, &bytes, shape, convert)))
+        }
+        (SampleFormat::Float, _) => {
+            let convert = if little { u64::from_le_bytes } else { u64::from_be_bytes };
+            Samples::F64(cast_vec(whole(layout, &bytes, shape, convert)))
+        }
+        (_, 8) => {
+            if layout.predictor == Predictor::Horizontal {
+                bytes.chunks_exact_mut(shape.stride).for_each(|row| accumulate(row, shape.step));
+            }
+            if signed { Samples::I8(cast_vec(bytes)) } else { Samples::U8(bytes) }
+        }
+        (_, 16) => {
+            let convert = if little { u16::from_le_bytes } else { u16::from_be_bytes };
+            let values = whole(layout, &bytes, shape, convert);
+            if signed { Samples::I16(cast_vec(values)) } else { Samples::U16(values) }
+        }
+        (_, 32) => {
+            let convert = if little { u32::from_le_bytes } else { u32::from_be_bytes };
+            let values = whole(layout, &bytes, shape, convert);
+            if signed { Samples::I32(cast_vec(values)) } else { Samples::U32(values) }
+        }
+        (_, 64) => {
+            let convert = if little { u64::from_le_bytes } else { u64::from_be_bytes };
+            let values = whole(layout, &bytes, shape, convert);
+            if signed { Samples::I64(cast_vec(values)) } else { Samples::U64(values) }
+        }
+        (_, bits) => unpacked(&bytes, shape, bits, signed),
+    }
+}
+
+/// How a row of a block lies in its bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    /// Bytes of a row.
+    pub(super) stride: usize,
+    /// Samples of a row.
+    pub(super) samples: usize,
+    /// Samples of a pixel.
+    pub(super) step: usize,
+}
+
+/// Numbers of whole bytes, the sums of what is stored where it is differences.
+fn whole<T: Number, const N: usize>(
+    layout: &Layout,
+    bytes: &[u8],
+    shape: Row,
+    convert: impl Fn([u8; N]) -> T,
+) -> Vec<T> {
+    let mut values: Vec<T> = bytes.as_chunks().0.iter().map(|digits| convert(*digits)).collect();
+    if layout.predictor == Predictor::Horizontal {
+        values.chunks_exact_mut(shape.samples).for_each(|row| accumulate(row, shape.step));
+    }
+    values
+}
+
+/// Makes a row's values of the differences from the pixel before (TIFF 6.0, section 14).
+fn accumulate<T: Number>(row: &mut [T], step: usize) {
+    // The usual numbers of samples are known to the compiler, which keeps the pixel before in registers.
+    match step {
+        1 => sums::<T, 1>(row),
+        2 => sums::<T, 2>(row),
+        3 => sums::<T, 3>(row),
+        4 => sums::<T, 4>(row),
+        _ => {
+            let mut rest = row;
+            while rest.len() > step {
+                let (before, after) = rest.split_at_mut(step);
+                after.iter_mut().zip(before).for_each(|(value, before)| *value = value.plus(*before));
+                rest = after;
+            }
+        }
+    }
+}
+
+fn sums<T: Number, const STEP: usize>(row: &mut [T]) {
+    let (pixels, _) = row.as_chunks_mut::<STEP>();
+    let Some((first, others)) = pixels.split_first_mut() else { return };
+    let mut sum = *first;
+    for pixel in others {
+        sum.iter_mut().zip(&*pixel).for_each(|(sum, value)| *sum = sum.plus(*value));
+        *pixel = sum;
+    }
+}
+
+/// Makes a row's floats, the most significant byte first, of the differences of their bytes, which lie by significance
+/// (Adobe's technical note 3).
+fn undo_float(row: &mut [u8], step: usize, bytes: usize) {
+    accumulate(row, step);
+    let shuffled = row.to_vec();
+    let count = (row.len() / bytes).max(1);
+    for (significance, plane) in shuffled.chunks_exact(count).take(bytes).enumerate() {
+        row.iter_mut().skip(significance).step_by(bytes).zip(plane).for_each(|(to, byte)| *to = *byte);
+    }
+}
+
+/// Samples whose bits are no whole bytes, packed from the high bit down.
+fn unpacked(bytes: &[u8], shape: Row, bits: usize, signed: bool) -> Samples {
+    let rows = || bytes.chunks_exact(shape.stride).map(|row| Bits { row, at: 0, bits }.take(shape.samples));
+    let extended = |value: u64| ((value << (64 - bits)) as i64) >> (64 - bits);
+    match (bits, signed) {
+        (..=8, false) => Samples::U8(rows().flatten().map(|value| value as u8).collect()),
+        (..=16, false) => Samples::U16(rows().flatten().map(|value| value as u16).collect()),
+        (..=32, false) => Samples::U32(rows().flatten().map(|value| value as u32).collect()),
+        (_, false) => Samples::U64(rows().flatten().collect()),
+        (..=8, true) => Samples::I8(rows().flatten().map(|value| extended(value) as i8).collect()),
+        (..=16, true) => Samples::I16(rows().flatten().map(|value| extended(value) as i16).collect()),
+        (..=32, true) => Samples::I32(rows().flatten().map(|value| extended(value) as i32).collect()),
+        (_, true) => Samples::I64(rows().flatten().map(extended).collect()),
+    }
+}
+
+/// The numbers in a row of bits.
+struct Bits<'a> {
+    row: &'a [u8],
+    /// The next bit.
+    at: usize,
+    bits: usize,
+}
+
+impl Iterator for Bits<'_> {
+    type Item = u64;
+
+    fn next(&mut self) -> Option<u64> {
+        let (first, end) = (self.at / 8, self.at + self.bits);
+        let bytes = self.row.get(first..end.div_ceil(8))?;
+        let joined = bytes.iter().fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
+        self.at = end;
+        Some((joined >> (8 * end.div_ceil(8) - end)) as u64 & (u64::MAX >> (64 - self.bits)))
+    }
+}
