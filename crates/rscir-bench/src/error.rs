@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use rscir_core::ErrorKind;
 use rscir_core::files::{FileAction, FileError};
 
 /// The result of everything in this crate that can fail.
@@ -123,6 +124,28 @@ pub enum Error {
     NoQueries,
 }
 
+impl Error {
+    /// Returns what a caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Core(error) => error.kind(),
+            Self::Io { source, .. } => source.into(),
+            Self::File(error) => error.kind(),
+            Self::Line { .. } => ErrorKind::Damaged,
+            Self::NoAttributes { .. }
+            | Self::MissingText { .. }
+            | Self::MissingImage { .. }
+            | Self::UnknownMethod { .. }
+            | Self::NoQueries => ErrorKind::NotFound,
+            Self::AmbiguousName { .. }
+            | Self::BadIndex { .. }
+            | Self::OutsideGallery { .. }
+            | Self::NotANumber { .. } => ErrorKind::InvalidInput,
+            Self::Unpaired { .. } => ErrorKind::Mismatch,
+        }
+    }
+}
+
 impl From<FileError> for Error {
     fn from(error: FileError) -> Self {
         match error {
@@ -135,5 +158,21 @@ impl From<FileError> for Error {
             }
             other => Self::File(other),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Mode, PatternCom};
+
+    #[test]
+    fn a_caller_can_tell_a_benchmark_that_is_not_there_from_a_damaged_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = || PatternCom::read(folder.path()).map(|read| read.mode(Mode::Corrected)).map(|_| ());
+        assert_eq!(read().unwrap_err().kind(), ErrorKind::NotFound);
+        std::fs::create_dir(folder.path().join("PatternCom")).unwrap();
+        std::fs::write(folder.path().join("PatternCom/color.csv"), b"\xff\n").unwrap();
+        assert_eq!(read().unwrap_err().kind(), ErrorKind::Damaged);
     }
 }

@@ -1,6 +1,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rscir_core::ErrorKind;
 use rscir_core::files::FileError;
 
 use crate::dtype::Dtype;
@@ -181,6 +182,35 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Returns what a caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Io { source, .. } => source.into(),
+            Self::File(error) => error.kind(),
+            Self::UnknownFormat { .. } | Self::TensorDtype { .. } => ErrorKind::Unsupported,
+            Self::HeaderTooLong { .. } => ErrorKind::TooLarge,
+            Self::Safetensors { .. }
+            | Self::ShardIndex { .. }
+            | Self::Shard { .. }
+            | Self::Zip { .. }
+            | Self::ZipEntry { .. }
+            | Self::Checksum { .. }
+            | Self::Torch { .. }
+            | Self::TensorLayout { .. } => ErrorKind::Damaged,
+            Self::Pickle { source, .. } => match source {
+                rscir_pickle::Error::TooMuchMemory { .. } => ErrorKind::TooLarge,
+                rscir_pickle::Error::Unsupported { .. }
+                | rscir_pickle::Error::Protocol { .. }
+                | rscir_pickle::Error::ForbiddenGlobal { .. } => ErrorKind::Unsupported,
+                _ => ErrorKind::Damaged,
+            },
+            Self::StateDict { .. } | Self::NoTensor { .. } => ErrorKind::NotFound,
+            Self::TensorShape { .. } | Self::Weights { .. } => ErrorKind::Mismatch,
+        }
+    }
+}
+
 impl From<FileError> for Error {
     fn from(error: FileError) -> Self {
         match error {
@@ -214,3 +244,25 @@ fn prefixed(prefix: Option<&str>) -> String {
 
 /// [`std::result::Result`] with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Checkpoint;
+
+    #[test]
+    fn a_caller_can_tell_weights_that_are_not_there_damaged_or_of_no_known_format() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let kind = || Checkpoint::open(&path).map(|_| ()).unwrap_err().kind();
+        assert_eq!(kind(), ErrorKind::NotFound);
+        std::fs::write(&path, "version https://git-lfs.github.com/spec/v1").unwrap();
+        assert_eq!(kind(), ErrorKind::Unsupported);
+        let cut = [&8u64.to_le_bytes()[..], b"{\"a\""].concat();
+        std::fs::write(&path, cut).unwrap();
+        assert_eq!(kind(), ErrorKind::Damaged);
+        let pickle = |source| Error::Pickle { path: path.clone(), part: "data.pkl", source }.kind();
+        assert_eq!(pickle(rscir_pickle::Error::Protocol { version: 9 }), ErrorKind::Unsupported);
+        assert_eq!(pickle(rscir_pickle::Error::Unfinished { offset: 1, values: 2 }), ErrorKind::Damaged);
+    }
+}

@@ -1,4 +1,7 @@
-use crate::{ColumnType, SpecMismatch, Stage};
+use std::io;
+
+use crate::files::FileError;
+use crate::{ColumnType, ErrorKind, SpecMismatch, Stage};
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -94,12 +97,14 @@ pub enum Error {
     },
     /// A file cannot be read or written.
     #[error(transparent)]
-    File(#[from] crate::files::FileError),
+    File(#[from] FileError),
     /// An implementor's own error.
     #[error("{during}")]
     Source {
         /// What was being done.
         during: String,
+        /// What a caller can do about it.
+        kind: ErrorKind,
         /// The error itself.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -107,12 +112,42 @@ pub enum Error {
 }
 
 impl Error {
-    /// Wraps an implementor's error with what was being done.
+    /// Wraps an implementor's error with what was being done. Its kind is that of an [`io::Error`], a [`FileError`] or an
+    /// [`Error`], and [`ErrorKind::Other`] of all else: see [`Error::of_kind`].
     pub fn from_source(
         during: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self::Source { during: during.into(), source: source.into() }
+        let source = source.into();
+        let io = source.downcast_ref::<io::Error>().map(ErrorKind::from);
+        let file = || source.downcast_ref::<FileError>().map(FileError::kind);
+        let own = || source.downcast_ref::<Self>().map(Self::kind);
+        let kind = io.or_else(file).or_else(own).unwrap_or(ErrorKind::Other);
+        Self::Source { during: during.into(), kind, source }
+    }
+
+    /// Sets the kind of an implementor's error; that of another is what it is.
+    #[must_use]
+    pub fn of_kind(mut self, new: ErrorKind) -> Self {
+        if let Self::Source { kind, .. } = &mut self {
+            *kind = new;
+        }
+        self
+    }
+
+    /// Returns what a caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NonFinite { .. } | Self::ZeroRow { .. } | Self::Parameter { .. } => ErrorKind::InvalidInput,
+            Self::Length { .. } | Self::MissingPart { .. } => ErrorKind::InvalidInput,
+            Self::NoColumn { .. } | Self::ColumnValue { .. } | Self::Refused { .. } => {
+                ErrorKind::InvalidInput
+            }
+            Self::Spec(_) => ErrorKind::Mismatch,
+            Self::Unsupported { .. } => ErrorKind::Unsupported,
+            Self::File(error) => error.kind(),
+            Self::Source { kind, .. } => *kind,
+        }
     }
 
     /// Refuses an item of a source at `stage`, for `reason`.
@@ -123,5 +158,47 @@ impl Error {
     /// `Ok` if the lengths agree, [`Error::Length`] otherwise.
     pub fn check_length(what: &'static str, expected: usize, got: usize) -> Result<()> {
         if expected == got { Ok(()) } else { Err(Self::Length { what, expected, got }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    fn full() -> io::Error {
+        io::ErrorKind::StorageFull.into()
+    }
+
+    #[test]
+    fn a_full_disk_is_io_however_deep_it_lies_and_its_own_error_is_a_source() {
+        let inner = Error::from_source("writing rows", full());
+        let error = Error::from_source("a sink failed", inner);
+        assert_eq!(error.kind(), ErrorKind::Io);
+        let io = error.source().and_then(|error| error.source()).unwrap().downcast_ref::<io::Error>();
+        assert_eq!(io.unwrap().kind(), io::ErrorKind::StorageFull);
+        let missing = Error::from_source("reading", io::Error::from(io::ErrorKind::NotFound));
+        assert_eq!(missing.kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn an_implementor_says_of_what_kind_its_error_is() {
+        assert_eq!(Error::from_source("asking", "no answer").kind(), ErrorKind::Other);
+        assert_eq!(
+            Error::from_source("asking", "no answer").of_kind(ErrorKind::Busy).kind(),
+            ErrorKind::Busy
+        );
+        assert_eq!(Error::ZeroRow { row: 1 }.of_kind(ErrorKind::Busy).kind(), ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_told_from_one_that_is_too_large() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list.txt");
+        let kind = |path: &std::path::Path| crate::files::read_bounded(path, 3).unwrap_err().kind();
+        assert_eq!(kind(&path), ErrorKind::NotFound);
+        std::fs::write(&path, "more").unwrap();
+        assert_eq!(kind(&path), ErrorKind::TooLarge);
+        assert_eq!(kind(folder.path()), ErrorKind::Unsupported);
     }
 }

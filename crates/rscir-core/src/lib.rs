@@ -7,6 +7,7 @@ mod decoding;
 mod embeddings;
 mod encoder;
 mod error;
+mod error_kind;
 pub mod files;
 mod method;
 mod moments;
@@ -28,6 +29,7 @@ pub use decoding::{Decoding, Orientation};
 pub use embeddings::{Embeddings, Queries, UnitVector};
 pub use encoder::{ImageEncoder, InjectedPrompt, PixelBatch, RgbView, TextEncoder};
 pub use error::{Error, Result};
+pub use error_kind::ErrorKind;
 pub use method::{
     Composition, Fusion, Kind, Method, MethodInfo, Modality, NormalizationKey, ParameterValue, fuse_lists,
     score_composition, score_fusion,

@@ -524,7 +524,10 @@ impl From<Error> for rscir_core::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Core(error) => error,
-            error => Self::from_source("encoding failed", error),
+            error => {
+                let kind = error.kind();
+                Self::from_source("encoding failed", error).of_kind(kind)
+            }
         }
     }
 }

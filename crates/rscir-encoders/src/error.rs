@@ -1,6 +1,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use rscir_core::ErrorKind;
+
 /// What went wrong in this crate, where, and what was expected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -141,6 +143,31 @@ pub enum Error {
     Candle(#[from] candle_core::Error),
 }
 
+impl Error {
+    /// Returns what a caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Io { source, .. } => source.into(),
+            Self::File(error) => error.kind(),
+            Self::Checkpoint(error) => error.kind(),
+            Self::Tokenizer { .. } | Self::Config { .. } | Self::Hash { .. } => ErrorKind::Damaged,
+            Self::ModelFolder { .. }
+            | Self::UnknownModel { .. }
+            | Self::NotDownloaded { .. }
+            | Self::NotPublished { .. }
+            | Self::NoTokenizer
+            | Self::NoPadding => ErrorKind::NotFound,
+            Self::Download { problem, .. } => problem.kind(),
+            Self::Vocabulary { .. } => ErrorKind::Mismatch,
+            Self::Device { .. } => ErrorKind::Unsupported,
+            Self::ConfigValue { .. } => ErrorKind::InvalidInput,
+            Self::Images(error) => error.kind(),
+            Self::Core(error) => error.kind(),
+            Self::Candle(_) => ErrorKind::Compute,
+        }
+    }
+}
+
 /// Refuses a value of a configuration.
 pub(crate) fn refuse<T>(key: &str, got: impl std::fmt::Display, expected: &'static str) -> Result<T> {
     Err(Error::ConfigValue { key: key.into(), got: got.to_string(), expected })
@@ -160,5 +187,34 @@ impl From<rscir_images::Error> for Error {
             Images::Core(error) => Self::Core(error),
             error => Self::Images(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ClipEncoder, DownloadProblem, Model};
+
+    #[test]
+    fn a_caller_can_tell_a_model_that_is_not_there_from_a_hub_that_does_not_answer() {
+        assert_eq!(Model::find("no such model").unwrap_err().kind(), ErrorKind::NotFound);
+        let folder = tempfile::tempdir().unwrap();
+        let empty = ClipEncoder::from_folder(folder.path()).build().map(|_| ());
+        assert_eq!(empty.unwrap_err().kind(), ErrorKind::NotFound);
+        let status = |status| {
+            let problem = DownloadProblem::Status { status };
+            Error::Download { file: "model.safetensors".into(), problem }.kind()
+        };
+        assert_eq!(
+            [404, 401, 503].map(status),
+            [ErrorKind::NotFound, ErrorKind::InvalidInput, ErrorKind::Unavailable]
+        );
+    }
+
+    #[test]
+    fn an_error_keeps_its_kind_through_a_trait() {
+        let error = Error::Candle(candle_core::Error::Msg("out of memory".into()));
+        assert_eq!(error.kind(), ErrorKind::Compute);
+        assert_eq!(rscir_core::Error::from(error).kind(), ErrorKind::Compute);
     }
 }

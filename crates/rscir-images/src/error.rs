@@ -1,6 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use rscir_core::ErrorKind;
 use rscir_core::files::FileError;
 
 /// What is wrong with an image, a setting or an ingest, where, and what to do.
@@ -69,6 +70,21 @@ pub enum Error {
     Core(#[from] rscir_core::Error),
 }
 
+impl Error {
+    /// Returns what a caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Io { source, .. } => source.into(),
+            Self::File(error) => error.kind(),
+            Self::ConfigValue { .. } | Self::TooManyFailures { .. } => ErrorKind::InvalidInput,
+            Self::Image { source, .. } => source.kind(),
+            Self::Pixels(problem) => problem.kind(),
+            Self::OtherRoot { .. } => ErrorKind::AlreadyExists,
+            Self::Core(error) => error.kind(),
+        }
+    }
+}
+
 impl From<FileError> for Error {
     fn from(error: FileError) -> Self {
         match error {
@@ -80,3 +96,35 @@ impl From<FileError> for Error {
 
 /// [`std::result::Result`] with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DecodeLimits, Decoding, decode, decode_file};
+
+    #[test]
+    fn a_caller_can_tell_a_damaged_image_from_one_that_is_not_read_or_too_large() {
+        let kind = |bytes: &[u8], limits: &DecodeLimits| {
+            decode(bytes, &Decoding::default(), limits).map(|_| ()).unwrap_err().kind()
+        };
+        let limits = DecodeLimits::default();
+        assert_eq!(kind(b"", &limits), ErrorKind::Damaged);
+        assert_eq!(kind(b"GIF89a", &limits), ErrorKind::Unsupported);
+        assert_eq!(kind(b"\xff\xd8\xff", &limits), ErrorKind::Damaged);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image.png");
+        let kind = || decode_file(&path, &Decoding::default(), &limits).map(|_| ()).unwrap_err().kind();
+        assert_eq!(kind(), ErrorKind::NotFound);
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(kind(), ErrorKind::Damaged);
+    }
+
+    #[test]
+    fn a_sinks_full_disk_is_io_and_its_own_error_is_a_source() {
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        let error = Error::from(rscir_core::Error::from_source("the disk is full", full));
+        assert_eq!(error.kind(), ErrorKind::Io);
+        let source = std::error::Error::source(&error).unwrap().downcast_ref::<io::Error>().unwrap();
+        assert_eq!(source.kind(), io::ErrorKind::StorageFull);
+    }
+}

@@ -1,9 +1,13 @@
-use std::fmt;
+mod action;
+mod kind;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rscir_core::files::{FileAction, FileError};
+use rscir_core::files::FileError;
 use rscir_core::{ColumnType, Precision};
+
+pub use action::IoAction;
 
 use crate::disk::MANIFEST;
 use crate::storage::{FileKind, WrongKind};
@@ -455,40 +459,6 @@ fn remedy(path: &Path) -> &'static str {
     }
 }
 
-/// What was asked of the medium.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum IoAction {
-    /// Creating a file or a folder.
-    Create,
-    /// Writing into a file.
-    Write,
-    /// Making a file durable.
-    Sync,
-    /// Renaming a file.
-    Rename,
-    /// Making the names in a folder durable.
-    SyncDir,
-    /// Reading a file or a folder.
-    Read,
-    /// Locking an archive.
-    Lock,
-}
-
-impl fmt::Display for IoAction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Create => "creating",
-            Self::Write => "writing",
-            Self::Sync => "syncing",
-            Self::Rename => "renaming",
-            Self::SyncDir => "syncing the folder",
-            Self::Read => "reading",
-            Self::Lock => "locking",
-        })
-    }
-}
-
 impl Error {
     /// With the path of the file it is about.
     pub(crate) fn in_file(self, path: &Path) -> Self {
@@ -545,25 +515,13 @@ impl From<FileError> for Error {
     }
 }
 
-impl From<FileAction> for IoAction {
-    fn from(action: FileAction) -> Self {
-        match action {
-            FileAction::Create => Self::Create,
-            FileAction::Write => Self::Write,
-            FileAction::Rename => Self::Rename,
-            FileAction::SyncFolder => Self::SyncDir,
-            _ => Self::Read,
-        }
-    }
-}
-
 impl From<rscir_core::Error> for Error {
     /// An error of this crate that has passed through one of the core's traits is again what it was.
     fn from(error: rscir_core::Error) -> Self {
         match error {
-            rscir_core::Error::Source { during, source } => match source.downcast() {
+            rscir_core::Error::Source { during, kind, source } => match source.downcast() {
                 Ok(own) => *own,
-                Err(source) => Self::Core(rscir_core::Error::Source { during, source }),
+                Err(source) => Self::Core(rscir_core::Error::Source { during, kind, source }),
             },
             other => Self::Core(other),
         }
@@ -574,7 +532,10 @@ impl From<Error> for rscir_core::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Core(core) => core,
-            other => Self::from_source("the archive failed", other),
+            other => {
+                let kind = other.kind();
+                Self::from_source("the archive failed", other).of_kind(kind)
+            }
         }
     }
 }

@@ -235,6 +235,7 @@ fn a_full_medium_refuses_and_goes_on_when_there_is_room() {
         };
         for (number, step) in steps.iter().enumerate() {
             if let Err(error) = take(&mut writer, step) {
+                assert_eq!(error.kind(), rscir_core::ErrorKind::Io);
                 let cause = std::error::Error::source(&error).unwrap();
                 let Some(Error::Io { action: IoAction::Write, source, .. }) = cause.downcast_ref() else {
                     panic!("{error}: {cause}")

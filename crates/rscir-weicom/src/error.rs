@@ -1,3 +1,5 @@
+use rscir_core::ErrorKind;
+
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -56,4 +58,31 @@ pub enum Error {
         /// The archive that lacks it: `images` or `texts`.
         part: &'static str,
     },
+}
+
+impl Error {
+    /// Returns what a caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::UnknownMethod { .. } | Self::UnknownParameter { .. } | Self::MissingResource { .. } => {
+                ErrorKind::NotFound
+            }
+            Self::BadParameter { .. } => ErrorKind::InvalidInput,
+            Self::DifferentKeys { .. } => ErrorKind::Mismatch,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{MethodSpec, WeiCom};
+
+    #[test]
+    fn a_caller_can_tell_an_unknown_method_from_a_wrong_parameter() {
+        let kind = |text: &str| text.parse::<MethodSpec>().unwrap_err().kind();
+        assert_eq!(kind("no-such-method"), ErrorKind::NotFound);
+        assert_eq!(kind("weicom:2"), ErrorKind::InvalidInput);
+        assert_eq!(WeiCom::new(2.0).unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
 }

@@ -1,3 +1,5 @@
+use rscir_core::ErrorKind;
+
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -28,6 +30,21 @@ pub enum Error {
     Bench(#[from] rscir_bench::Error),
 }
 
+impl Error {
+    /// Returns what a caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Core(error) => error.kind(),
+            Self::Encoders(error) => error.kind(),
+            Self::Images(error) => error.kind(),
+            Self::Checkpoint(error) => error.kind(),
+            Self::Index(error) => error.kind(),
+            Self::Method(error) => error.kind(),
+            Self::Bench(error) => error.kind(),
+        }
+    }
+}
+
 impl From<rscir_encoders::Error> for Error {
     /// Takes an error that is another crate's for that crate's.
     fn from(error: rscir_encoders::Error) -> Self {
@@ -53,14 +70,44 @@ impl From<rscir_images::Error> for Error {
 impl From<rscir_core::Error> for Error {
     /// Takes an error that a sink or an encoder of ours handed through a trait for its crate's: a full disk is the index's.
     fn from(error: rscir_core::Error) -> Self {
-        let rscir_core::Error::Source { during, source } = error else { return Self::Core(error) };
+        let rscir_core::Error::Source { during, kind, source } = error else { return Self::Core(error) };
         let source = match source.downcast::<rscir_index::Error>() {
             Ok(error) => return Self::Index(*error),
             Err(source) => source,
         };
         match source.downcast::<rscir_encoders::Error>() {
             Ok(error) => (*error).into(),
-            Err(source) => Self::Core(rscir_core::Error::Source { during, source }),
+            Err(source) => Self::Core(rscir_core::Error::Source { during, kind, source }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+    use std::io;
+
+    #[test]
+    fn a_full_disk_of_an_ingest_is_io_and_the_systems_error_is_a_source() {
+        let full = rscir_index::Error::Io {
+            path: "tiles.rscir".into(),
+            action: rscir_index::IoAction::Write,
+            source: io::ErrorKind::StorageFull.into(),
+        };
+        // As the index hands it through the trait of sinks to the ingest.
+        let error = Error::from(rscir_images::Error::from(rscir_core::Error::from(full)));
+        assert!(matches!(error, Error::Index(_)), "{error:?}");
+        assert_eq!(error.kind(), ErrorKind::Io);
+        let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
+        assert_eq!(source.kind(), io::ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn each_part_says_its_own_kind() {
+        let folder = std::env::temp_dir().join("rscir-no-such-folder.rscir");
+        assert_eq!(crate::open(&folder).map(|_| ()).unwrap_err().kind(), ErrorKind::NotFound);
+        let method = Error::from("no-such-method".parse::<rscir_weicom::MethodSpec>().unwrap_err());
+        assert_eq!(method.kind(), ErrorKind::NotFound);
     }
 }

@@ -9,7 +9,7 @@ pub use error::{Error, Result};
 pub use rscir_bench as bench;
 pub use rscir_checkpoint as checkpoint;
 pub use rscir_core as core;
-pub use rscir_core::{Precision, Progress};
+pub use rscir_core::{ErrorKind, Precision, Progress};
 pub use rscir_encoders as encoders;
 pub use rscir_encoders::models;
 pub use rscir_images as images;

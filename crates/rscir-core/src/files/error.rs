@@ -3,6 +3,8 @@ use std::fs::FileType;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::ErrorKind;
+
 /// What can go wrong with a file that is read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -70,6 +72,18 @@ pub enum FileError {
 }
 
 impl FileError {
+    /// Returns what a caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Io { source, .. } => source.into(),
+            Self::NotRegular { .. } => ErrorKind::Unsupported,
+            Self::TooLarge { .. } => ErrorKind::TooLarge,
+            Self::NotText { .. } => ErrorKind::Damaged,
+            Self::NoName { .. } | Self::Twice { .. } => ErrorKind::InvalidInput,
+            Self::NotRestored { .. } => ErrorKind::Io,
+        }
+    }
+
     /// Names the path and the action of an error of the system.
     pub(super) fn io(action: FileAction, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { path: path.into(), action, source }

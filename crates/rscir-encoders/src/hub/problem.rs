@@ -1,5 +1,7 @@
 use std::error::Error as StdError;
 
+use rscir_core::ErrorKind;
+
 /// Why a hub did not give a file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -33,6 +35,19 @@ pub enum DownloadProblem {
     /// The hub cannot be reached.
     #[error("the hub cannot be reached")]
     Unreachable(#[source] Box<dyn StdError + Send + Sync>),
+}
+
+impl DownloadProblem {
+    /// Returns what a caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Status { status: 404 } => ErrorKind::NotFound,
+            // 401 and 403 ask for a token, and what else a hub says of a request is no better the next time.
+            Self::Status { status: 429 | 500.. } => ErrorKind::Unavailable,
+            Self::Status { .. } | Self::Header { .. } => ErrorKind::InvalidInput,
+            Self::BrokenOff { .. } | Self::Unreachable(_) => ErrorKind::Unavailable,
+        }
+    }
 }
 
 fn advice(status: u16) -> &'static str {

@@ -1,3 +1,5 @@
+use rscir_core::ErrorKind;
+
 use crate::Error;
 
 /// Why an image cannot be decoded.
@@ -152,6 +154,26 @@ pub enum Remedy {
 }
 
 impl ImageProblem {
+    /// Returns what a caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Empty | Self::TooLittleData { .. } | Self::Damaged { .. } | Self::Block { .. } => {
+                ErrorKind::Damaged
+            }
+            Self::Source { source, .. } => source.into(),
+            Self::UnknownFormat { .. } | Self::Unsupported { .. } => ErrorKind::Unsupported,
+            Self::TooManyBytes { .. } | Self::TooManyPixels { .. } | Self::Bomb { .. } => ErrorKind::TooLarge,
+            Self::Jpeg(error) => match error {
+                rscir_jpeg::Error::TooManyPixels { .. } | rscir_jpeg::Error::TooManyScans { .. } => {
+                    ErrorKind::TooLarge
+                }
+                rscir_jpeg::Error::Unsupported { .. } => ErrorKind::Unsupported,
+                _ => ErrorKind::Damaged,
+            },
+            Self::NeedsBands { .. } | Self::NoBand { .. } | Self::Window { .. } => ErrorKind::InvalidInput,
+        }
+    }
+
     /// Returns what a caller can choose so that the image is decoded, if there is something.
     pub fn remedy(&self) -> Option<Remedy> {
         match *self {
