@@ -133,18 +133,19 @@ fn encode_images(
 ) -> anyhow::Result<Outcome> {
     let bars = Bars::default();
     let mut failures = FailureLog::open(cli.failures.as_deref(), &bars)?;
-    let mut options = IngestOptions::default();
-    options.batch = cli.model.batch.into();
-    options.changes = match cli.check {
+    let changes = match cli.check {
         Check::Time => ChangeDetection::SizeAndTime,
         Check::Content => ChangeDetection::Content,
     };
+    let mut options = IngestOptions::default()
+        .batch(cli.model.batch.into())
+        .changes(changes)
+        .prune(cli.prune)
+        // The demo's archive is made again at will: its folder may be a copy.
+        .replace(cli.replace || cli.archive.is_none())
+        .progress(&bars)
+        .stop(common::stop_on_interrupt()?);
     options.max_failures = cli.max_failures;
-    options.prune = cli.prune;
-    // The demo's archive is made again at will: its folder may be a copy.
-    options.replace = cli.replace || cli.archive.is_none();
-    options.progress = &bars;
-    options.stop = Some(common::stop_on_interrupt()?);
     if is_from_memory(cli) {
         return export_from_memory(cli, encoder, images, &labels, &options, failures);
     }

@@ -208,10 +208,7 @@ fn backbone(
     };
     let encoder = builder.device(cli.device).build().context("cannot load the model")?;
     let bars = Bars::default();
-    let mut options = IngestOptions::default();
-    options.batch = cli.batch.into();
-    options.progress = &bars;
-    options.stop = Some(stop);
+    let options = IngestOptions::default().batch(cli.batch.into()).progress(&bars).stop(stop);
 
     let path = cli.archives.join(format!("{}.rscir", published.backbone.to_lowercase()));
     let ingested = rscir::ingest_with(images, &encoder, &path, &options, &mut |failure| {

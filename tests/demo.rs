@@ -3,6 +3,8 @@
 mod common;
 
 use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rscir::bench::Evaluation;
 use rscir::core::{PixelBatch, RgbView};
@@ -48,8 +50,7 @@ fn archive(encoder: &ClipEncoder, batch: usize) -> MemoryArchive {
     let folder = repository("data/demo/benchmark");
     let keys = PatternCom::read_tiles(&folder).unwrap().into_iter().map(|tile| tile.path).collect();
     let mut sink = MemorySink::new(encoder.spec().clone());
-    let mut options = IngestOptions::default();
-    options.batch = batch;
+    let options = IngestOptions::default().batch(batch);
     let images = ImageList::new(folder, keys);
     let report =
         rscir::images::ingest(&images, encoder, &mut sink, &options, &mut |f| panic!("{f}")).unwrap();
@@ -179,4 +180,49 @@ fn the_encoder_keeps_the_promises_of_its_traits() {
     let encoder = encoder();
     rscir::core::testing::image_encoder(&encoder, 1e-5);
     rscir::core::testing::text_encoder(&encoder, 1e-5);
+}
+
+/// The bytes of an archive's segments, whatever their names.
+fn segments(archive: &Path) -> Vec<Vec<u8>> {
+    let files = std::fs::read_dir(archive.join("segments")).unwrap();
+    let mut segments: Vec<_> = files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
+    segments.sort();
+    segments
+}
+
+#[test]
+fn an_ingest_on_threads_of_its_own_beside_searches_writes_the_same_bytes() {
+    let encoder = encoder();
+    let images = ImageList::collect(repository("data/demo/benchmark/images/harbor")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let ingest = |name: &str, options: IngestOptions<'_>| {
+        let path = folder.path().join(name);
+        let ingested =
+            rscir::ingest_with(&images, &encoder, &path, &options.batch(8), &mut |f| panic!("{f}")).unwrap();
+        (segments(&path), ingested.archive)
+    };
+    let (expected, archive) = ingest("shared.rscir", IngestOptions::default());
+    assert!(!expected.is_empty());
+    let query = ComposedQuery::new(archive.spec().clone())
+        .with_image(archive.unit_vector(archive.key(3)).unwrap())
+        .unwrap();
+    let search = || rscir::search(&archive, &ImageOnly, &query, 5).unwrap();
+    let hits = search();
+    for threads in [1, 2, 5] {
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let searches = scope.spawn(|| {
+                let mut searches = 0;
+                while !done.load(Ordering::SeqCst) || searches == 0 {
+                    assert_eq!(search(), hits);
+                    searches += 1;
+                }
+            });
+            let name = format!("{threads}.rscir");
+            let (bytes, _) = ingest(&name, IngestOptions::default().threads(threads));
+            done.store(true, Ordering::SeqCst);
+            searches.join().unwrap();
+            assert!(bytes == expected, "{threads} threads");
+        });
+    }
 }

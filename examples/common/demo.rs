@@ -113,10 +113,8 @@ fn complete(images: &ImageList, encoder: &ClipEncoder, path: &Path) -> anyhow::R
         std::fs::remove_dir_all(path)?;
     }
     let bars = Bars::default();
-    let mut options = IngestOptions::default();
-    options.progress = &bars;
     // The repository may be a copy of the one that the archive was made from.
-    options.replace = true;
+    let options = IngestOptions::default().replace(true).progress(&bars);
     let ingested = rscir::ingest_with(images, encoder, path, &options, &mut |failure| {
         notes::say_failed(&bars, &failure);
     })?;

@@ -115,9 +115,7 @@ impl ModelArgs {
         images: &ImageList,
         bars: &Bars,
     ) -> anyhow::Result<(MemoryArchive, usize)> {
-        let mut options = IngestOptions::default();
-        options.batch = self.batch.into();
-        options.progress = bars;
+        let options = IngestOptions::default().batch(self.batch.into()).progress(bars);
         let mut sink = MemorySink::new(encoder.spec().clone());
         let report = rscir::images::ingest(images, encoder, &mut sink, &options, &mut |failure| {
             notes::say_failed(bars, &failure);

@@ -177,7 +177,7 @@ impl<'a> SinkRow<'a> {
 }
 
 /// Takes encoded rows, durably if it is a store.
-pub trait EmbeddingSink {
+pub trait EmbeddingSink: Send {
     /// The fingerprint of the row under `key`, `None` without such a row.
     fn fingerprint(&self, key: &str) -> Option<Fingerprint>;
 

@@ -65,6 +65,14 @@ pub enum Error {
         /// How many may fail.
         limit: usize,
     },
+    /// The system does not start the threads of an ingest.
+    #[error("cannot start {threads} threads: ask for fewer")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What was said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The encoder or the sink of an ingest failed.
     #[error(transparent)]
     Core(#[from] rscir_core::Error),
@@ -77,6 +85,7 @@ impl Error {
             Self::Io { source, .. } => source.into(),
             Self::File(error) => error.kind(),
             Self::ConfigValue { .. } | Self::TooManyFailures { .. } => ErrorKind::InvalidInput,
+            Self::Threads { .. } => ErrorKind::Io,
             Self::Image { source, .. } => source.kind(),
             Self::Pixels(problem) => problem.kind(),
             Self::OtherRoot { .. } => ErrorKind::AlreadyExists,

@@ -12,8 +12,8 @@ pub use decode::{DecodeLimits, ImageProblem, Oddities, Remedy, decode, decode_fi
 pub use error::{Error, Result};
 pub use memory::MemoryImages;
 pub use pipeline::{
-    ChangeDetection, Failure, IMAGE_EXTENSIONS, ImageList, IngestOptions, IngestReport, LeftOut, NotPruned,
-    Noticed, OddImages, ingest, ingest_source, real_folder,
+    ChangeDetection, Failure, IMAGE_EXTENSIONS, ImageList, IngestOptions, IngestReport, IngestThreads,
+    LeftOut, NotPruned, Noticed, OddImages, ingest, ingest_source, real_folder,
 };
 pub use preprocess::{Interpolation, Preprocessing, Preprocessor, ResizeMode};
 pub use rscir_core::{Decoding, Orientation, RgbImage, Stage, Stretch};

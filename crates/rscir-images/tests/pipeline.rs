@@ -157,9 +157,7 @@ fn run(
 }
 
 fn options(batch: usize, threads: usize) -> IngestOptions<'static> {
-    let mut options = IngestOptions::default();
-    (options.batch, options.threads) = (batch, Some(threads));
-    options
+    IngestOptions::default().batch(batch).threads(threads)
 }
 
 /// Fails the test, rather than hang, if `work` takes longer than 20 seconds.

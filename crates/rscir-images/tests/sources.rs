@@ -242,8 +242,7 @@ impl ImageSource for Windows {
 
 fn run_labelled(source: &Windows, sink: &mut LabelledRows) -> (IngestReport, Vec<String>) {
     let mut failures = Vec::new();
-    let mut options = IngestOptions::default();
-    options.batch = 2;
+    let options = IngestOptions::default().batch(2);
     let report = ingest_source(source, &Plain::new(), sink, &options, &mut |f| failures.push(f.to_string()));
     (report.unwrap(), failures)
 }

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use rscir_core::{Archive, ComposedQuery, ImageEncoder, Method, Precision};
-use rscir_images::{Failure, ImageList, IngestOptions, IngestReport};
+use rscir_images::{Failure, ImageList, IngestOptions, IngestReport, IngestThreads};
 use rscir_index::{ArchiveWriter, Compaction, DiskArchive, Hit, RowOrder};
 
 use crate::Result;
@@ -68,19 +68,24 @@ pub fn ingest_with(
     options: &IngestOptions<'_>,
     on_failure: &mut dyn FnMut(Failure),
 ) -> Result<Ingested> {
-    let mut writer = ArchiveWriter::open_or_create(&archive, encoder.spec().clone(), Precision::F32)?;
+    let archive = archive.as_ref();
+    // What comes before and after the images is work on the archive, which must not take a server's threads either.
+    let threads = IngestThreads::start(options)?;
+    let open = || ArchiveWriter::open_or_create(archive, encoder.spec().clone(), Precision::F32);
+    let mut writer = threads.run(open)?;
     let roots = Roots::of(images, &writer);
-    let mut from_roots = options.clone();
-    from_roots.roots = &roots.known;
+    let from_roots = options.clone().roots(&roots.known);
     let mut report =
         rscir_images::ingest(images, encoder, &mut roots.sink(&mut writer), &from_roots, on_failure)?;
-    roots.finish(images, &mut writer, &mut report, options.prune)?;
-    if images.keys().is_sorted() {
-        writer.set_order(RowOrder::Key)?;
-    }
-    let compaction = compact(&mut writer, &report)?;
-    drop(writer);
-    Ok(Ingested { archive: DiskArchive::open(archive)?, report, failures: Vec::new(), compaction })
+    threads.run(|| {
+        roots.finish(images, &mut writer, &mut report, options.prune)?;
+        if images.keys().is_sorted() {
+            writer.set_order(RowOrder::Key)?;
+        }
+        let compaction = compact(&mut writer, &report)?;
+        drop(writer);
+        Ok(Ingested { archive: DiskArchive::open(archive)?, report, failures: Vec::new(), compaction })
+    })
 }
 
 /// Compacts if that is worth it. What the disk refuses (it may be full) leaves the archive as it is and ends no job whose

@@ -1,22 +1,20 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use rayon::prelude::*;
 use rscir_core::{
-    EmbeddingSink, Fingerprint, ImageEncoder, ImageSource, Omission, PixelBatch, Progress, RowValues, Silent,
-    SinkRow, Stage,
+    EmbeddingSink, Fingerprint, ImageEncoder, ImageSource, Omission, PixelBatch, RowValues, SinkRow, Stage,
 };
 
 use super::files::Files;
 use super::items::{Items, Look, Prepared, Refused};
 use super::source::Source;
 use super::window::Window;
-use super::{ChangeDetection, ImageList, OddImages, roots};
-use crate::decode::{self, DecodeLimits, Remedy};
+use super::{ImageList, IngestOptions, IngestThreads, OddImages, roots};
+use crate::decode::{self, Remedy};
 use crate::{Error, Result};
 
 /// An image that got no row.
@@ -37,58 +35,6 @@ pub struct Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}: {}", self.path.display(), self.stage, self.reason)
-    }
-}
-
-/// How images are ingested.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct IngestOptions<'a> {
-    /// Images encoded and committed at once. Default: 32.
-    pub batch: usize,
-    /// What an image may take. What decides its pixels is in the encoder's spec. Default: [`DecodeLimits::default`].
-    pub limits: DecodeLimits,
-    /// How a changed file is seen.
-    pub changes: ChangeDetection,
-    /// Give up once more images than this have failed.
-    pub max_failures: Option<usize>,
-    /// Threads that read, decode and prepare. `None`: as many as rayon's current pool has.
-    pub threads: Option<usize>,
-    /// Stop when this becomes true, after the batch that is being encoded and the images that are being decoded: what is
-    /// committed stays, the rest is left to the next ingest.
-    pub stop: Option<&'a AtomicBool>,
-    /// The folders that the sink's rows are from, as [`real_folder`](super::real_folder) gives them; empty if that is not
-    /// known. An archive on disk remembers them, and `ingest_with` of the crate `rscir` fills them in.
-    pub roots: &'a [PathBuf],
-    /// Replace rows that are from other folders, too.
-    pub replace: bool,
-    /// Take out rows whose file is gone. A sink has no operation for it, and [`IngestReport::not_pruned`] says so;
-    /// `ingest_with` of the crate `rscir` does it once all images are done.
-    pub prune: bool,
-    /// Hears of every image done.
-    pub progress: &'a dyn Progress,
-}
-
-impl Default for IngestOptions<'_> {
-    fn default() -> Self {
-        Self {
-            batch: 32,
-            limits: DecodeLimits::default(),
-            changes: ChangeDetection::default(),
-            max_failures: None,
-            threads: None,
-            stop: None,
-            roots: &[],
-            replace: false,
-            prune: false,
-            progress: &Silent,
-        }
-    }
-}
-
-impl IngestOptions<'_> {
-    fn is_stopped(&self) -> bool {
-        self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
     }
 }
 
@@ -241,7 +187,8 @@ fn run(
     mut report: IngestReport,
 ) -> Result<IngestReport> {
     sink.check_columns(images.columns())?;
-    let Looked { todo, same, gone } = look(images, sink, options);
+    let threads = IngestThreads::start(options)?;
+    let Looked { todo, same, gone } = look(images, sink, options, &threads);
     if options.is_stopped() {
         report.stopped = true;
         return Ok(report);
@@ -250,7 +197,7 @@ fn run(
     report.gone = gone.into_iter().map(|index| images.key(index).into_owned()).collect();
     report.unchanged = images.len() - todo.len();
     if !images.columns().is_empty() {
-        update(images, &same, sink, options, on_failure, &mut report)?;
+        update(images, &same, sink, (options, &threads), on_failure, &mut report)?;
         if options.is_stopped() {
             report.stopped = true;
             return Ok(report);
@@ -258,14 +205,14 @@ fn run(
     }
     options.progress.begin("encoding", Some(todo.len() as u64));
     let batch = options.batch.clamp(1, todo.len().max(1));
-    let threads = options.threads.unwrap_or_else(rayon::current_num_threads).clamp(1, todo.len().max(1));
+    let workers = threads.count().clamp(1, todo.len().max(1));
     // Two batches wait while a third is encoded; with small ones, each thread has work all the same.
-    let window = Window::new(2 * batch + threads);
+    let window = Window::new(2 * batch + workers);
     // The window bounds what is in the channel, too.
     let (sender, receiver) = mpsc::channel();
     let outcome = std::thread::scope(|scope| {
         let _closing = window.close_at_end();
-        for _ in 0..threads {
+        for _ in 0..workers {
             let (sender, window, todo) = (sender.clone(), &window, &todo);
             scope.spawn(move || {
                 while let Some(position) = window.next(todo.len()) {
@@ -277,8 +224,16 @@ fn run(
             });
         }
         drop(sender);
-        let mut device =
-            Device { images, todo: &todo, encoder, sink, batch, rows: Vec::new(), pixels: Vec::new() };
+        let mut device = Device {
+            images,
+            todo: &todo,
+            encoder,
+            sink,
+            threads: &threads,
+            batch,
+            rows: Vec::new(),
+            pixels: Vec::new(),
+        };
         device.run(&receiver, &window, options, on_failure, &mut report)
     });
     options.progress.end();
@@ -295,7 +250,12 @@ struct Looked {
     gone: Vec<usize>,
 }
 
-fn look(images: &dyn Items, sink: &dyn EmbeddingSink, options: &IngestOptions<'_>) -> Looked {
+fn look(
+    images: &dyn Items,
+    sink: &dyn EmbeddingSink,
+    options: &IngestOptions<'_>,
+    threads: &IngestThreads,
+) -> Looked {
     let mut seen = HashSet::with_capacity(images.len());
     let known: Vec<(usize, Option<Fingerprint>)> = (0..images.len())
         .map(|index| (index, images.key(index)))
@@ -313,7 +273,7 @@ fn look(images: &dyn Items, sink: &dyn EmbeddingSink, options: &IngestOptions<'_
         options.progress.advance(1);
         (index, look)
     };
-    let looks: Vec<(usize, Look)> = known.par_iter().map(look).collect();
+    let looks: Vec<(usize, Look)> = threads.run(|| known.par_iter().map(look).collect());
     options.progress.end();
     let of = |wanted| looks.iter().filter(|(_, look)| *look == wanted).map(|&(index, _)| index).collect();
     Looked { todo: of(Look::Changed), same: of(Look::Same), gone: of(Look::Gone) }
@@ -327,7 +287,7 @@ fn update(
     images: &dyn Items,
     same: &[usize],
     sink: &mut dyn EmbeddingSink,
-    options: &IngestOptions<'_>,
+    (options, threads): (&IngestOptions<'_>, &IngestThreads),
     on_failure: &mut dyn FnMut(Failure),
     report: &mut IngestReport,
 ) -> Result<()> {
@@ -336,7 +296,7 @@ fn update(
             return Ok(());
         }
         let told: Vec<Result<RowValues<'_>, Refused>> =
-            part.par_iter().map(|&index| images.values(index)).collect();
+            threads.run(|| part.par_iter().map(|&index| images.values(index)).collect());
         let (mut keys, mut values) = (Vec::new(), Vec::new());
         for (&index, told) in part.iter().zip(told) {
             match told {
@@ -351,7 +311,7 @@ fn update(
             }
         }
         let keys: Vec<&str> = keys.iter().map(|key| &**key).collect();
-        report.updated += sink.update_values(&keys, &values)?;
+        report.updated += threads.run(|| sink.update_values(&keys, &values))?;
     }
     Ok(())
 }
@@ -362,6 +322,7 @@ struct Device<'a> {
     todo: &'a [usize],
     encoder: &'a dyn ImageEncoder,
     sink: &'a mut dyn EmbeddingSink,
+    threads: &'a IngestThreads,
     batch: usize,
     /// Index, fingerprint and values of the images in `pixels`.
     rows: Vec<(usize, Fingerprint, RowValues<'a>)>,
@@ -427,7 +388,7 @@ impl<'a> Device<'a> {
             return Ok(());
         }
         let pixels = PixelBatch::new(self.encoder.input_size(), &self.pixels)?;
-        let embeddings = self.encoder.encode_pixels(pixels)?;
+        let embeddings = self.threads.run(|| self.encoder.encode_pixels(pixels))?;
         let keys: Vec<_> = self.rows.iter().map(|&(index, ..)| self.images.key(index)).collect();
         let has_columns = !self.images.columns().is_empty();
         let mut rows = Vec::with_capacity(keys.len());
@@ -435,7 +396,8 @@ impl<'a> Device<'a> {
             let row = SinkRow::new(key, *fingerprint);
             rows.push(if has_columns { row.values(values) } else { row });
         }
-        self.sink.commit(&rows, &embeddings)?;
+        let sink = &mut *self.sink;
+        self.threads.run(|| sink.commit(&rows, &embeddings))?;
         report.encoded += rows.len();
         options.progress.advance(rows.len() as u64);
         self.rows.clear();

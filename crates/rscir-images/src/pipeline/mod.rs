@@ -6,12 +6,16 @@ mod fingerprint;
 mod ingest;
 mod items;
 mod odd;
+mod options;
 mod roots;
 mod source;
+mod threads;
 mod window;
 
 pub use collect::{IMAGE_EXTENSIONS, ImageList, LeftOut};
 pub use fingerprint::ChangeDetection;
-pub use ingest::{Failure, IngestOptions, IngestReport, NotPruned, ingest, ingest_source};
+pub use ingest::{Failure, IngestReport, NotPruned, ingest, ingest_source};
 pub use odd::{Noticed, OddImages};
+pub use options::IngestOptions;
 pub use roots::real_folder;
+pub use threads::IngestThreads;

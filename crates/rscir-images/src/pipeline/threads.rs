@@ -1,0 +1,37 @@
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use super::IngestOptions;
+use crate::{Error, Result};
+
+/// The threads on which an ingest computes vectors, compares and writes: rayon's current pool, or one of its own.
+pub struct IngestThreads {
+    pool: Option<ThreadPool>,
+}
+
+impl IngestThreads {
+    /// Starts as many as the options say; none if they say nothing.
+    ///
+    /// # Errors
+    /// [`Error::Threads`] if the system refuses.
+    pub fn start(options: &IngestOptions<'_>) -> Result<Self> {
+        let start = |threads: usize| {
+            let builder = ThreadPoolBuilder::new().num_threads(threads.max(1));
+            let named = builder.thread_name(|index| format!("ingest {index}"));
+            named.build().map_err(|source| Error::Threads { threads, source: Box::new(source) })
+        };
+        Ok(Self { pool: options.threads.map(start).transpose()? })
+    }
+
+    /// Does work, and all that it hands to rayon, on these threads.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        match &self.pool {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
+    }
+
+    /// Returns how many there are.
+    pub fn count(&self) -> usize {
+        self.pool.as_ref().map_or_else(rayon::current_num_threads, ThreadPool::current_num_threads)
+    }
+}
