@@ -9,6 +9,7 @@ mod encoder;
 mod error;
 mod error_kind;
 pub mod files;
+mod html;
 mod method;
 mod moments;
 mod printable;
@@ -30,6 +31,7 @@ pub use embeddings::{Embeddings, Queries, UnitVector};
 pub use encoder::{ImageEncoder, InjectedPrompt, PixelBatch, RgbView, TextEncoder};
 pub use error::{Error, Result};
 pub use error_kind::ErrorKind;
+pub use html::Html;
 pub use method::{
     Composition, Fusion, Kind, Method, MethodInfo, Modality, NormalizationKey, ParameterValue, fuse_lists,
     score_composition, score_fusion,

@@ -28,6 +28,9 @@ pub enum Error {
     /// A benchmark.
     #[error(transparent)]
     Bench(#[from] rscir_bench::Error),
+    /// The page of an answer.
+    #[error(transparent)]
+    Page(#[from] rscir_page::Error),
 }
 
 impl Error {
@@ -41,6 +44,7 @@ impl Error {
             Self::Index(error) => error.kind(),
             Self::Method(error) => error.kind(),
             Self::Bench(error) => error.kind(),
+            Self::Page(error) => error.kind(),
         }
     }
 }

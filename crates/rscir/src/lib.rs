@@ -15,6 +15,7 @@ pub use rscir_encoders::models;
 pub use rscir_images as images;
 pub use rscir_index as index;
 pub use rscir_index::{Hit, import_vectors};
+pub use rscir_page as page;
 pub use rscir_weicom as weicom;
 pub use verbs::{Ingested, ingest, ingest_with, open, search};
 

@@ -1,6 +1,7 @@
 //! The curve of mean average precision over lambda, one line per group.
 
-use super::markup::Html;
+use rscir_core::Html;
+
 use super::{GROUPS, HtmlReport};
 use crate::{Rounding, Table};
 

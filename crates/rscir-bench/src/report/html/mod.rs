@@ -1,7 +1,6 @@
 //! One self-contained HTML page about an evaluation.
 
 mod curve;
-mod markup;
 mod queries;
 mod tables;
 mod tiles;
@@ -9,10 +8,10 @@ mod tiles;
 use std::fmt;
 use std::path::Path;
 
-use rscir_core::{Archive, files};
+use rscir_core::{Archive, Html, files};
 
 use crate::{Error, Evaluation, Intervals, QuerySet, Result};
-use markup::Html;
+
 use tiles::Tiles;
 pub use tiles::{TileData, TileSource};
 

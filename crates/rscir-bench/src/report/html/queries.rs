@@ -2,9 +2,8 @@
 
 use std::cmp::Ordering;
 
-use rscir_core::Scored;
+use rscir_core::{Html, Scored};
 
-use super::markup::Html;
 use super::tiles::Tiles;
 use super::{GROUPS, HtmlReport};
 use crate::{Query, QueryOutcome};

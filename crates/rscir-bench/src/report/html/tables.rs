@@ -1,9 +1,8 @@
 //! The tables of a page.
 
-use rscir_core::MethodInfo;
+use rscir_core::{Html, MethodInfo};
 
 use super::HtmlReport;
-use super::markup::Html;
 use crate::report::reference_lambda;
 use crate::{Bootstrap, Convention, Figures, Interval, Rounding, Table, TableRow};
 

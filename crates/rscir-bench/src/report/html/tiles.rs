@@ -2,9 +2,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use rscir_core::Archive;
-
-use super::markup::Html;
+use rscir_core::{Archive, Html};
 
 /// Where a page gets its pictures.
 ///
