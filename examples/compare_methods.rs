@@ -14,7 +14,7 @@ use common::{Outcome, check, demo, notes};
 use rscir::bench::{Bootstrap, Convention, HtmlReport, Intervals};
 use rscir::core::files::read_text;
 use rscir::prelude::*;
-use rscir::weicom::Vocabulary;
+use rscir::weicom::{Vocabulary, VocabularyMean};
 
 /// Compare all training-free methods on the demo, or a dataset in PatternCom's shape.
 ///
@@ -28,7 +28,7 @@ struct Cli {
     #[command(flatten)]
     model: ModelArgs,
     /// Methods with their parameters, as the table prints them or after a colon, separated by spaces: image, text, sum,
-    /// product:raw, min:norm=zscore, "weicom(lambda=0.6)", slerp:0.8, rrf:k=60,text=2, dbsf, freedom:kappa=20, "basic(context=off)"
+    /// product:raw, min:norm=zscore, "weicom(lambda=0.6)", weicom:auto, conjunction, posterior:k=auto, slerp:0.8, rrf:k=60,text=2, dbsf, freedom:kappa=20, "basic(context=off)"
     #[arg(long, num_args = 1.., default_values_t = METHODS.map(String::from))]
     methods: Vec<String>,
     /// Where the page goes [default: target/compare_methods.html]
@@ -37,7 +37,7 @@ struct Cli {
 }
 
 /// The methods of a plain run, at their papers' parameters but for BASIC's contexts, which would write 200 prompts a text.
-const METHODS: [&str; 11] = [
+const METHODS: [&str; 14] = [
     "image",
     "text",
     "sum",
@@ -47,6 +47,9 @@ const METHODS: [&str; 11] = [
     "rrf",
     "dbsf",
     "weicom",
+    "weicom:auto",
+    "conjunction",
+    "posterior",
     "freedom",
     "basic:context=off",
 ];
@@ -77,6 +80,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let encoder = Arc::new(cli.model.load()?);
     let subjects = words("generic_subjects.csv", &encoder)?;
     let resources = Resources {
+        vocabulary_mean: Some(VocabularyMean::of(&subjects, encoder.spec().clone())?),
         vocabulary: Some(subjects.clone()),
         subjects: Some(subjects),
         styles: Some(words("generic_styles.csv", &encoder)?),

@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 use rscir_core::{
-    Archive, ComposedQuery, Composition, Embeddings, Fusion, Kind, Method, NormalizationKey, Queries,
-    ScoreStatistics, TopK,
+    Archive, ComposedQuery, Composition, Embeddings, Evidence, Fusion, Kind, Method, NormalizationKey, Part,
+    PartKind, Queries, ScoreStatistics, TopK,
 };
 
+use crate::evidence::{AskedLists, EvidenceScores, Learned};
 use crate::ranks::{Counter, Scores};
 use crate::{Error, EvaluateOptions, Query, QueryOutcome, QuerySet, QueryVectors, Result};
 
@@ -34,6 +35,8 @@ pub(crate) struct Engine<'a> {
     options: EvaluateOptions<'a>,
     /// The distinct normalizations of the fusions among the methods, each by one fusion that has it.
     normalizations: Vec<&'a dyn Fusion>,
+    /// The distinct kinds of evidence among the methods, each by one that takes it.
+    evidence: Vec<&'a dyn Evidence>,
 }
 
 /// How a method is evaluated.
@@ -41,6 +44,8 @@ pub(crate) struct Engine<'a> {
 enum Plan<'a> {
     /// By the lists of a normalization, an index into those of the engine.
     Fusion(&'a dyn Fusion, usize),
+    /// By the lists of a kind of evidence, an index into those of the engine.
+    Evidence(&'a dyn Evidence, usize),
     /// By its vector.
     Composition(&'a dyn Composition),
     /// By its own scores.
@@ -59,6 +64,8 @@ pub(crate) struct Job<'a> {
 
 /// Normalized lists of consecutive texts: `[normalizations][texts, rows]`.
 struct TextLists {
+    /// What the texts asked and taught, and their evidence: `[evidence][texts]`.
+    evidence: Vec<Vec<(Learned, Vec<f32>)>>,
     /// The first of the texts.
     first: usize,
     rows: usize,
@@ -66,6 +73,14 @@ struct TextLists {
 }
 
 impl TextLists {
+    /// The evidence of `text`, one of these.
+    fn evidence(&self, kind: usize, text: usize) -> (&Learned, &[f32]) {
+        match self.evidence[kind].get(text - self.first) {
+            Some((learned, list)) => (learned, list),
+            None => (&None, &[]),
+        }
+    }
+
     /// The list of `text`, one of these.
     fn list(&self, normalization: usize, text: usize) -> &[f32] {
         &self.values[normalization][(text - self.first) * self.rows..][..self.rows]
@@ -77,6 +92,8 @@ impl TextLists {
 struct Scratch {
     /// The query image's list under each normalization.
     lists: Vec<Vec<f32>>,
+    /// What the query image taught, and its evidence, under each kind of evidence.
+    evidence: Vec<(Learned, Vec<f32>)>,
     scores: Vec<f32>,
     gathered: [Vec<f32>; 2],
     ranking: Ranking,
@@ -109,6 +126,7 @@ impl<'a> Engine<'a> {
         options: EvaluateOptions<'a>,
     ) -> Self {
         let mut normalizations: Vec<&dyn Fusion> = Vec::new();
+        let mut evidence: Vec<&dyn Evidence> = Vec::new();
         let mut keys: Vec<NormalizationKey> = Vec::new();
         let plans = methods.iter().map(|method| match method.kind() {
             Kind::Fusion(fusion) => {
@@ -120,11 +138,21 @@ impl<'a> Engine<'a> {
                 });
                 Plan::Fusion(fusion, lists)
             }
+            Kind::Evidence(method) => {
+                let same = |known: &&dyn Evidence| {
+                    (known.evidence_key(), known.modality()) == (method.evidence_key(), method.modality())
+                };
+                let kind = evidence.iter().position(same).unwrap_or_else(|| {
+                    evidence.push(method);
+                    evidence.len() - 1
+                });
+                Plan::Evidence(method, kind)
+            }
             Kind::Composition(composition) => Plan::Composition(composition),
             Kind::Scorer => Plan::Scorer(*method),
         });
         let plans = plans.collect();
-        Self { archive, queries, vectors, plans, options, normalizations }
+        Self { archive, queries, vectors, plans, options, normalizations, evidence }
     }
 
     /// Evaluates `jobs`, and hands each on with its outcomes, one per method.
@@ -134,7 +162,7 @@ impl<'a> Engine<'a> {
         mut done: impl FnMut(Job<'_>, Vec<QueryOutcome>),
     ) -> Result<()> {
         let rows = self.archive.len();
-        let lists = self.normalizations.len().max(1);
+        let lists = (self.normalizations.len() + self.evidence.len()).max(1);
         let texts_at_once = (TEXT_VALUES / rows.max(1) / lists).max(1);
         let images_at_once = match IMAGE_VALUES / rows.max(1) {
             few @ ..IMAGES_TOGETHER => few.max(MIN_IMAGES),
@@ -143,6 +171,7 @@ impl<'a> Engine<'a> {
 
         jobs.sort_by_key(|job| job.query.text);
         let mut similarities = Vec::new();
+        let mut room: Vec<Vec<f32>> = self.evidence.iter().map(|_| Vec::new()).collect();
         for jobs in jobs.chunk_by_mut(|a, b| a.query.text / texts_at_once == b.query.text / texts_at_once) {
             let (Some(first), Some(last)) = (jobs.first(), jobs.last()) else { continue };
             let texts = first.query.text..last.query.text + 1;
@@ -152,14 +181,20 @@ impl<'a> Engine<'a> {
             for block in by_image.chunks(images_at_once) {
                 let images: Vec<usize> = block.iter().map(|jobs| jobs[0].query.image).collect();
                 self.similarities(&self.vectors.images, &images, &mut similarities)?;
+                let asked = self.ask_with_images(&images, &mut room)?;
                 let list = |i: usize| similarities.get(i * rows..(i + 1) * rows).unwrap_or_default();
                 let by_image: Vec<Vec<Vec<QueryOutcome>>> = block
                     .par_iter()
                     .enumerate()
                     .map_init(Scratch::default, |scratch, (i, jobs)| {
+                        scratch.evidence.resize_with(asked.len(), Default::default);
+                        for (lists, (learned, evidence)) in asked.iter().zip(&mut scratch.evidence) {
+                            *learned = lists.evidence(i, evidence);
+                        }
                         self.image(jobs, list(i), &text_lists, scratch)
                     })
                     .collect::<Result<_>>()?;
+                room = asked.into_iter().map(AskedLists::into_room).collect();
                 let jobs: Vec<Job<'_>> = block.iter().copied().flatten().copied().collect();
                 let mut outcomes: Vec<Vec<QueryOutcome>> = by_image.into_iter().flatten().collect();
                 for (place, plan) in self.plans.iter().enumerate() {
@@ -203,6 +238,19 @@ impl<'a> Engine<'a> {
         Ok(self.archive.similarities(block, out)?)
     }
 
+    /// Asks with images under each kind of evidence; `room` is memory to use again.
+    fn ask_with_images(&self, images: &[usize], room: &mut Vec<Vec<f32>>) -> Result<Vec<AskedLists<'a>>> {
+        let part = |&image: &usize| Part {
+            kind: PartKind::Image,
+            vector: self.vectors.images.row(image),
+            weight: 1.0,
+            key: Some(self.queries.images[image].key()),
+        };
+        let parts: Vec<Part<'_>> = images.iter().map(part).collect();
+        let room = std::mem::take(room).into_iter().zip(&self.evidence);
+        room.map(|(room, method)| AskedLists::new(*method, self.archive, &parts, room)).collect()
+    }
+
     fn text_lists(&self, texts: Range<usize>) -> Result<TextLists> {
         let rows = self.archive.len();
         let mut similarities = Vec::new();
@@ -218,7 +266,15 @@ impl<'a> Engine<'a> {
                 .zip(lists)
                 .for_each(|(out, list)| fusion.normalize(list, &ScoreStatistics::of(list), out));
         }
-        Ok(TextLists { first, rows, values })
+        let part = |&text: &usize| {
+            let vector = self.vectors.texts.row(text);
+            Part { kind: PartKind::Text, vector, weight: 1.0, key: None }
+        };
+        let parts: Vec<Part<'_>> = texts.iter().map(part).collect();
+        let all =
+            |method: &&'a dyn Evidence| Ok(AskedLists::new(*method, self.archive, &parts, Vec::new())?.all());
+        let evidence = self.evidence.iter().map(all).collect::<Result<_>>()?;
+        Ok(TextLists { first, rows, values, evidence })
     }
 
     /// All queries of one image. `similarities` are the image's.
@@ -285,6 +341,12 @@ impl<'a> Engine<'a> {
                     let (image, text) = (&lists[n], texts.list(n, job.query.text));
                     let mut scores = FusedScores { fusion, image, text, gathered };
                     self.outcome(fusion, &mut scores, own, &mut scratch.ranking)
+                }
+                Plan::Evidence(method, kind) => {
+                    let (learned, image) = &scratch.evidence[kind];
+                    let parts = [(learned, &image[..]), texts.evidence(kind, job.query.text)];
+                    let mut scores = EvidenceScores::new(method, self.archive.len(), parts);
+                    self.outcome(method, &mut scores, own, &mut scratch.ranking)
                 }
                 Plan::Scorer(method) => {
                     let query = match &query {

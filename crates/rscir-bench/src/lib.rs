@@ -4,6 +4,7 @@
 mod engine;
 mod error;
 mod evaluate;
+mod evidence;
 pub mod metrics;
 mod outcome;
 mod protocol;

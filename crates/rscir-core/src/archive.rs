@@ -2,7 +2,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::columns::{ColumnType, ColumnValues, Value};
-use crate::{ColumnSchema, Embeddings, EncoderSpec, Error, Moments, Queries, Result, RowValues, UnitVector};
+use crate::{
+    ColumnSchema, Embeddings, EncoderSpec, Error, Moments, Queries, Result, RowValues, Scored, UnitVector,
+};
+
+/// Similarities that [`Archive::nearest`] holds at once: 64 MB, some hundred queries on a hundred thousand rows.
+const NEAREST_VALUES: usize = 16 << 20;
 
 /// A searchable set of unit vectors with keys. A *row* is a position in it, from 0.
 ///
@@ -38,6 +43,28 @@ pub trait Archive: Send + Sync {
 
     /// Count, mean and scatter of all rows.
     fn moments(&self) -> &Moments;
+
+    /// The `k` rows most similar to each query, best first: those of [`top_k`](crate::top_k) of its similarities.
+    ///
+    /// # Errors
+    /// As [`Archive::similarities`].
+    fn nearest(&self, queries: Queries<'_>, k: usize) -> Result<Vec<Vec<Scored>>> {
+        let rows = self.len();
+        queries.check(self.dim(), 0, &[])?;
+        if rows == 0 {
+            return Ok(vec![Vec::new(); queries.len()]);
+        }
+        let together = (NEAREST_VALUES / rows).clamp(1, queries.len().max(1));
+        let mut scores = vec![0.0; together * rows];
+        let mut nearest = Vec::with_capacity(queries.len());
+        for block in queries.as_slice().chunks(together * self.dim()) {
+            let block = Queries::new(self.dim(), block)?;
+            let scores = &mut scores[..block.len() * rows];
+            self.similarities(block, scores)?;
+            nearest.extend(scores.chunks_exact(rows).map(|scores| crate::top_k(scores, k)));
+        }
+        Ok(nearest)
+    }
 
     /// Names and types of the columns that the archive has beside its vectors, sorted by name.
     fn columns(&self) -> Vec<(&str, ColumnType)> {
@@ -106,6 +133,10 @@ macro_rules! archive_through {
 
             fn moments(&self) -> &Moments {
                 (**self).moments()
+            }
+
+            fn nearest(&self, queries: Queries<'_>, k: usize) -> Result<Vec<Vec<Scored>>> {
+                (**self).nearest(queries, k)
             }
 
             fn columns(&self) -> Vec<(&str, ColumnType)> {

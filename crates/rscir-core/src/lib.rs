@@ -33,8 +33,9 @@ pub use error::{Error, Result};
 pub use error_kind::ErrorKind;
 pub use html::Html;
 pub use method::{
-    Composition, Fusion, Kind, Method, MethodInfo, Modality, NormalizationKey, ParameterValue, fuse_lists,
-    score_composition, score_fusion,
+    AskedPart, Composition, Doubt, Evidence, EvidenceSum, Explanation, Fallback, Fit, Fusion, Kind,
+    ListSample, Method, MethodInfo, Modality, NormalizationKey, ParameterValue, Part, PartExplanation,
+    PartKind, fit_list, fixed_rows, fuse_lists, score_composition, score_evidence, score_fusion,
 };
 pub use moments::Moments;
 pub use printable::{is_unprintable, printable};

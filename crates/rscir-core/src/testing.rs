@@ -126,6 +126,38 @@ pub fn method(method: &dyn Method, archive: &dyn Archive) {
         method.score(&query, archive, &mut scores).expect("a whole query is scored");
         assert_eq!(scores, similarities, "a composition scores by its vector");
     }
+    if let Some(evidence) = method.kind().evidence() {
+        let bare = ComposedQuery::new(archive.spec().clone());
+        let missing = method.score(&bare, archive, &mut scores);
+        assert!(
+            matches!(missing, Err(Error::MissingPart { .. })),
+            "evidence of nothing is an error that names the parts"
+        );
+        assert_eq!(evidence.evidence_key(), evidence.evidence_key(), "evidence has one key");
+        let parts = evidence.parts(&query).expect("a whole query has parts");
+        let asked = evidence.ask(&parts, archive).expect("a whole query asks");
+        assert_eq!(asked.len(), parts.len(), "every part asks with one vector");
+        let rising: Vec<f32> = (0..64).map(|i| i as f32 / 32.0 - 1.0).collect();
+        let mut fits = Vec::new();
+        for part in &asked {
+            let vector =
+                Queries::new(archive.dim(), &part.vector).expect("a vector as wide as the archive's");
+            let mut list = vec![0.0; n];
+            archive.similarities(vector, &mut list).expect("similarities of one vector");
+            let fit = crate::fit_list(evidence, part, &list);
+            let mut whole = vec![0.0; 64];
+            evidence.evidence(part, &fit, &rising, &mut whole);
+            assert!(whole.windows(2).all(|w| w[0] <= w[1]), "evidence never falls");
+            let mut few = vec![0.0; 7];
+            evidence.evidence(part, &fit, &rising[20..27], &mut few);
+            assert_eq!(few, whole[20..27], "evidence of a row is its own");
+            let probability = evidence.probability(part, &fit, list[0]);
+            assert!((0.0..=1.0).contains(&probability), "a probability is one");
+            fits.push(fit);
+        }
+        let weights = evidence.weights(&asked, &fits);
+        assert!(weights.len() == asked.len() && weights.iter().all(|w| *w >= 0.0), "no weight is negative");
+    }
     if let Some(fusion) = method.kind().fusion() {
         let bare = ComposedQuery::new(archive.spec().clone());
         let missing = method.score(&bare, archive, &mut scores);

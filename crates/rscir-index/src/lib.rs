@@ -31,6 +31,9 @@ pub use int8::Int8Index;
 pub use interop::{Features, ImportOptions, Imported, KeyKind, LeftOut, LeftOutReason, import_vectors};
 pub use memory::{MemoryArchive, MemorySink};
 pub use rows::{RowBlock, StoredRows};
-pub use search::{Hit, PartScore, RowFilter, SearchOptions, Statistics, search, search_batch, search_with};
+pub use search::{
+    Answer, Hit, PartScore, RowFilter, SearchOptions, Statistics, answer_batch, search, search_batch,
+    search_with,
+};
 pub use searcher::{SearchPath, Searcher};
 pub use shards::ShardedArchive;

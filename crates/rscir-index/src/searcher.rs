@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use rscir_core::{Archive, ComposedQuery, Method};
 
 use crate::int8::Int8Index;
-use crate::search::search_batch;
-use crate::{Hit, Result, SearchOptions, Statistics};
+use crate::search::{Plan, answer_batch};
+use crate::{Answer, Hit, Result, SearchOptions, Statistics};
 
 /// Rows from which on bounds pay: an archive of fewer is multiplied in two milliseconds at 768 wide.
 const LEAST_ROWS: usize = 10_000;
@@ -23,7 +23,7 @@ pub enum SearchPath {
     Int8,
     /// The similarities of all rows.
     Scan,
-    /// The method's own scores of all rows, as it is no monotone fusion.
+    /// The method's own scores of all rows, as it is no monotone fusion and takes no evidence.
     Scores,
 }
 
@@ -136,9 +136,23 @@ impl<A: Archive> Searcher<A> {
         queries: &[ComposedQuery],
         options: &SearchOptions<'_>,
     ) -> Result<(Vec<Vec<Hit>>, SearchPath)> {
+        let (answers, path) = self.answer_batch(method, queries, options)?;
+        Ok((answers.into_iter().map(|answer| answer.hits).collect(), path))
+    }
+
+    /// [`Searcher::search_batch`], with what the method learned on the way.
+    ///
+    /// # Errors
+    /// As [`Searcher::search_batch`].
+    pub fn answer_batch(
+        &self,
+        method: &dyn Method,
+        queries: &[ComposedQuery],
+        options: &SearchOptions<'_>,
+    ) -> Result<(Vec<Answer>, SearchPath)> {
         let options = options.statistics(Statistics::Moments);
-        if method.kind().fusion().is_none_or(|fusion| !fusion.is_monotone()) {
-            return Ok((search_batch(&self.archive, method, queries, &options)?, SearchPath::Scores));
+        if Plan::of(method).is_none() {
+            return Ok((answer_batch(&self.archive, method, queries, &options)?, SearchPath::Scores));
         }
         if self.asked.fetch_add(queries.len(), Ordering::Relaxed) >= QUERIES_BEFORE
             && self.archive.len() >= LEAST_ROWS
@@ -149,8 +163,8 @@ impl<A: Archive> Searcher<A> {
             let _ = self.make(&turn);
         }
         match self.int8.get().filter(|index| index.pays(options.k)) {
-            Some(index) => Ok((index.search_batch(method, queries, &options)?, SearchPath::Int8)),
-            None => Ok((search_batch(&self.archive, method, queries, &options)?, SearchPath::Scan)),
+            Some(index) => Ok((index.answer_batch(method, queries, &options)?, SearchPath::Int8)),
+            None => Ok((answer_batch(&self.archive, method, queries, &options)?, SearchPath::Scan)),
         }
     }
 }

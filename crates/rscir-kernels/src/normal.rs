@@ -102,7 +102,7 @@ fn tail<S: Simd>(simd: S, z: f64) -> f64 {
 /// `e^x` for `x` from -708 to 0, to 3e-10: `x = n ln 2 + r` with `|r| <= ln 2 / 2`, and the Taylor polynomial of `e^r`
 /// of degree 8.
 #[inline(always)]
-fn exp_of_negative<S: Simd>(simd: S, x: f64) -> f64 {
+pub(crate) fn exp_of_negative<S: Simd>(simd: S, x: f64) -> f64 {
     // Adding 1.5 * 2^52 rounds to an integer, and leaves it in the low bits of the significand.
     const ROUND: f64 = 6_755_399_441_055_744.0;
     let shifted = simd.mul_add_f64(x, std::f64::consts::LOG2_E, ROUND);

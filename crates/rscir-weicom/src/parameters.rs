@@ -40,6 +40,23 @@ impl<'a> Parameters<'a> {
         value.parse().map(Some).map_err(|_| self.bad(name, value, "a number"))
     }
 
+    /// The word `word` as the value of `name`, or without a name.
+    pub(crate) fn word(&mut self, name: &'static str, word: &str) -> Option<&'a str> {
+        let is_it = |(n, value): &(Option<&str>, &str)| n.is_none_or(|n| n == name) && *value == word;
+        let at = self.left.iter().position(is_it)?;
+        self.known.push(name);
+        Some(self.left.remove(at).1)
+    }
+
+    /// The number `name`, which is 0 if it is switched off.
+    pub(crate) fn number_or_off(&mut self, name: &'static str) -> Result<Option<f64>> {
+        match self.named(name) {
+            None => Ok(None),
+            Some("off") => Ok(Some(0.0)),
+            Some(value) => value.parse().map(Some).map_err(|_| self.bad(name, value, "a number or off")),
+        }
+    }
+
     /// The count `name`.
     pub(crate) fn count(&mut self, name: &'static str) -> Result<Option<usize>> {
         let Some(value) = self.named(name) else { return Ok(None) };

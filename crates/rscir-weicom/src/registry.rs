@@ -6,14 +6,16 @@ use rscir_core::{Embeddings, Method, TextEncoder};
 
 use crate::parameters::Parameters;
 use crate::{
-    Basic, BasicConfig, BasicResources, Dbsf, Error, FreeDom, FreeDomConfig, ImageOnly, Min, Normalization,
-    Product, Result, Rrf, Slerp, Sum, TextOnly, Vocabulary, WeiCom,
+    Basic, BasicConfig, BasicResources, Conjunction, Dbsf, Error, FreeDom, FreeDomConfig, ImageOnly, Min,
+    Neighbors, Normalization, Posterior, PosteriorConfig, Product, Result, Rrf, Slerp, Sum, TextOnly,
+    Vocabulary, VocabularyMean, WeiCom, WeiComByParts,
 };
 
 /// A method with its parameters, as a value: what a command line or a configuration file chooses.
 ///
 /// Parsed from a name and, after a colon, parameters: `image`, `text`, `sum`, `product`, `product:raw`, `weicom`,
-/// `weicom:0.6`, `weicom:lambda=0.6,norm=zscore`, `min:norm=minmax`, `slerp:0.5`, `rrf:k=60,image=1,text=2`, `dbsf`,
+/// `weicom:0.6`, `weicom:lambda=0.6,norm=zscore`, `weicom:auto`, `weicom:0.6,parts=each`, `conjunction:lambda=0.4`,
+/// `posterior:k=20,vocabulary=off,order=0.2`, `posterior:k=auto`, `min:norm=minmax`, `slerp:0.5`, `rrf:k=60,image=1,text=2`, `dbsf`,
 /// `freedom:kappa=20,ni=7,mu=7`, `basic:aa=0.2,context=100,components=250,qe=25,harris=0.1` (a stage is switched off by
 /// `context=off`, `centring=off`, `projection=off`, `qe=off`, `norm=off`). Parameters may stand in parentheses as well, so
 /// [labels](Method::label) can be parsed: `rrf(k=60)`, `basic(context=off)`.
@@ -41,6 +43,12 @@ pub enum MethodSpec {
     Min(Min),
     /// [`WeiCom`].
     WeiCom(WeiCom),
+    /// [`WeiComByParts`].
+    WeiComByParts(WeiComByParts),
+    /// [`Conjunction`].
+    Conjunction(Conjunction),
+    /// [`Posterior`].
+    Posterior(PosteriorConfig),
     /// [`Slerp`].
     Slerp(Slerp),
     /// [`Rrf`].
@@ -58,6 +66,8 @@ pub enum MethodSpec {
 pub struct Resources {
     /// Encodes the prompts that a method writes.
     pub encoder: Option<Arc<dyn TextEncoder>>,
+    /// What all texts have in common, for [`Posterior`], which does without where there is none.
+    pub vocabulary_mean: Option<VocabularyMean>,
     /// Words that [`FreeDom`] turns images into.
     pub vocabulary: Option<Arc<Vocabulary>>,
     /// Words for what is on images, for [`Basic`].
@@ -75,6 +85,7 @@ impl fmt::Debug for Resources {
         let words = |list: &Option<Arc<Vocabulary>>| list.as_ref().map(|list| list.len());
         f.debug_struct("Resources")
             .field("encoder", &self.encoder.as_ref().map(|encoder| encoder.spec()))
+            .field("vocabulary_mean", &self.vocabulary_mean.as_ref().map(VocabularyMean::words))
             .field("vocabulary", &words(&self.vocabulary))
             .field("subjects", &words(&self.subjects))
             .field("styles", &words(&self.styles))
@@ -86,8 +97,21 @@ impl fmt::Debug for Resources {
 
 impl MethodSpec {
     /// The names that can be parsed.
-    pub const NAMES: [&'static str; 11] =
-        ["image", "text", "sum", "product", "min", "weicom", "slerp", "rrf", "dbsf", "freedom", "basic"];
+    pub const NAMES: [&'static str; 13] = [
+        "image",
+        "text",
+        "sum",
+        "product",
+        "min",
+        "weicom",
+        "conjunction",
+        "posterior",
+        "slerp",
+        "rrf",
+        "dbsf",
+        "freedom",
+        "basic",
+    ];
 
     /// Splits a list of methods at its commas, but for those between parameters: `"image,rrf:k=60,text=2"` holds `image` and
     /// `rrf:k=60,text=2`.
@@ -127,6 +151,11 @@ impl MethodSpec {
             Self::Product(product) => Box::new(*product),
             Self::Min(min) => Box::new(*min),
             Self::WeiCom(weicom) => Box::new(*weicom),
+            Self::WeiComByParts(weicom) => Box::new(*weicom),
+            Self::Conjunction(conjunction) => Box::new(*conjunction),
+            Self::Posterior(config) => {
+                Box::new(Posterior::new(config.clone(), resources.vocabulary_mean.clone())?)
+            }
             Self::Slerp(slerp) => Box::new(*slerp),
             Self::Rrf(rrf) => Box::new(*rrf),
             Self::Dbsf => Box::new(Dbsf),
@@ -194,7 +223,14 @@ impl FromStr for MethodSpec {
                 parameters.finish()?;
                 Ok(Self::Min(Min { normalization }))
             }
-            "weicom" => weicom(Parameters::new("weicom", text)).map(Self::WeiCom),
+            "weicom" => weicom(Parameters::new("weicom", text)),
+            "conjunction" => {
+                let mut parameters = Parameters::new("conjunction", text);
+                let lambda = parameters.number("lambda", true)?;
+                parameters.finish()?;
+                lambda.map_or(Ok(Conjunction::default()), Conjunction::new).map(Self::Conjunction)
+            }
+            "posterior" => posterior(Parameters::new("posterior", text)).map(Self::Posterior),
             "slerp" => {
                 let mut parameters = Parameters::new("slerp", text);
                 let alpha = parameters.number("alpha", true)?;
@@ -217,12 +253,40 @@ impl FromStr for MethodSpec {
     }
 }
 
-fn weicom(mut parameters: Parameters<'_>) -> Result<WeiCom> {
+fn weicom(mut parameters: Parameters<'_>) -> Result<MethodSpec> {
+    if let Some(_auto) = parameters.word("lambda", "auto") {
+        parameters.finish()?;
+        return Ok(MethodSpec::WeiComByParts(WeiComByParts::auto()));
+    }
+    if let Some(_each) = parameters.word("parts", "each") {
+        let lambda = parameters.number("lambda", true)?.unwrap_or(WeiCom::default().lambda());
+        parameters.finish()?;
+        return WeiComByParts::new(lambda).map(MethodSpec::WeiComByParts);
+    }
     let lambda = parameters.number("lambda", true)?;
     let normalization = normalization(&mut parameters)?;
     parameters.finish()?;
     let method = lambda.map_or(Ok(WeiCom::default()), WeiCom::new)?;
-    Ok(normalization.map_or(method, |n| method.with_normalization(n)))
+    Ok(MethodSpec::WeiCom(normalization.map_or(method, |n| method.with_normalization(n))))
+}
+
+fn posterior(mut parameters: Parameters<'_>) -> Result<PosteriorConfig> {
+    let default = PosteriorConfig::default();
+    let neighbors = match parameters.word("k", "auto") {
+        Some(_auto) => Neighbors::Auto,
+        None => parameters.count("k")?.map_or(default.neighbors, Neighbors::Fixed),
+    };
+    let config = PosteriorConfig {
+        neighbors,
+        vocabulary: parameters.number_or_off("vocabulary")?.unwrap_or(default.vocabulary),
+        order: parameters.number_or_off("order")?.unwrap_or(default.order),
+        lambda: parameters.number("lambda", false)?.unwrap_or(default.lambda),
+        ..default
+    };
+    parameters.finish()?;
+    // What the method refuses is refused before anything is loaded.
+    Posterior::new(config.clone(), None)?;
+    Ok(config)
 }
 
 fn freedom(mut parameters: Parameters<'_>) -> Result<FreeDomConfig> {
@@ -290,6 +354,13 @@ mod tests {
             ("weicom:0", "weicom(lambda=0.0)"),
             ("weicom: lambda = 0.3", "weicom(lambda=0.3)"),
             ("weicom:0.6,norm=zscore", "weicom(lambda=0.6,norm=zscore)"),
+            ("weicom:auto", "weicom(auto)"),
+            ("weicom:0.4,parts=each", "weicom(lambda=0.4,parts=each)"),
+            ("conjunction", "conjunction"),
+            ("conjunction:0.25", "conjunction(lambda=0.25)"),
+            // Without a vocabulary at hand the stage is off, and the label says so.
+            ("posterior", "posterior(vocabulary=off)"),
+            ("posterior:k=auto,order=0", "posterior(k=auto,vocabulary=off,order=0.0)"),
             ("min", "min"),
             ("min:norm=minmax", "min(norm=minmax)"),
             ("slerp:0.8", "slerp(alpha=0.8)"),
@@ -323,6 +394,7 @@ mod tests {
             encoder: Some(Arc::new(Same(EncoderSpec::unknown(2)))),
             vocabulary: Some(Arc::clone(&vocabulary)),
             subjects: Some(Arc::clone(&vocabulary)),
+            vocabulary_mean: Some(VocabularyMean::of(&vocabulary, EncoderSpec::unknown(2)).unwrap()),
             styles: Some(vocabulary),
             ..Resources::default()
         };
@@ -331,6 +403,11 @@ mod tests {
             "min:norm=none",
             "weicom:0.6",
             "weicom:lambda=0.3,norm=minmax",
+            "weicom:auto",
+            "weicom:0.25,parts=each",
+            "conjunction:0.25",
+            "posterior:k=5,vocabulary=off,order=off,lambda=0.75",
+            "posterior:k=auto,vocabulary=1,order=0.5",
             "slerp:0.25",
             "rrf:20",
             "rrf:k=20,image=1,text=0.5",
@@ -357,8 +434,8 @@ mod tests {
         for (text, expected) in [
             (
                 "weight",
-                "there is no method \"weight\"; known methods: image, text, sum, product, min, weicom, slerp, rrf, dbsf, freedom, \
-                 basic; parameters follow a colon or stand in parentheses: rrf:k=60 or rrf(k=60)",
+                "there is no method \"weight\"; known methods: image, text, sum, product, min, weicom, conjunction, posterior, \
+                 slerp, rrf, dbsf, freedom, basic; parameters follow a colon or stand in parentheses: rrf:k=60 or rrf(k=60)",
             ),
             ("image:0.5", "method image has no parameter \"0.5\"; it has: none"),
             ("weicom(lambda=0.5,lambda=0.6)", "method weicom: lambda is \"0.6\", but must be given once"),
@@ -368,6 +445,12 @@ mod tests {
                 "method weicom: lambda is \"1.5\", but must be between 0 (image alone) and 1 (text alone)",
             ),
             ("weicom:half", "method weicom: lambda is \"half\", but must be a number"),
+            ("posterior:k=some", "method posterior: k is \"some\", but must be a whole number"),
+            ("posterior:order=2", "method posterior: order is \"2\", but must be between 0 and 1"),
+            (
+                "posterior:kappa=2",
+                "method posterior has no parameter \"kappa\"; it has: k, vocabulary, order, lambda",
+            ),
             ("weicom:norm=soft", "method weicom: norm is \"soft\", but must be cdf, zscore, minmax or none"),
         ] {
             assert_eq!(text.parse::<MethodSpec>().unwrap_err().to_string(), expected);

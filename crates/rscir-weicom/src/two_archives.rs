@@ -1,7 +1,8 @@
 use std::fmt;
 
 use rscir_core::{
-    Archive, ComposedQuery, Error as CoreError, Fusion, Modality, Queries, Result as CoreResult, fuse_lists,
+    Archive, AskedPart, ComposedQuery, Error as CoreError, Evidence, EvidenceSum, Fit, Fusion, Modality,
+    Part, PartKind, Queries, Result as CoreResult, fit_list, fuse_lists,
 };
 
 use crate::{Error, Result};
@@ -103,6 +104,65 @@ impl<'a> TwoArchives<'a> {
         }
         let mut scores = vec![0.0; self.len()];
         fuse_lists(fusion, &images, &texts, &mut scores)?;
+        Ok(scores)
+    }
+}
+
+impl TwoArchives<'_> {
+    /// Scores every row by a method by evidence: the images of the query `image` ask the images' archive, the texts of the query
+    /// `text` the texts' archive. What is learned of a list is learned of its own archive.
+    ///
+    /// # Errors
+    /// As [`TwoArchives::score`]; [`CoreError::MissingPart`] if neither query has a part that the method reads.
+    pub fn score_evidence(
+        &self,
+        method: &dyn Evidence,
+        image: &ComposedQuery,
+        text: &ComposedQuery,
+    ) -> CoreResult<Vec<f32>> {
+        let modality = method.modality();
+        let sides = [
+            (self.images, image, PartKind::Image, modality.reads_image()),
+            (self.texts, text, PartKind::Text, modality.reads_text()),
+        ];
+        let (mut asked, mut fits, mut lists) = (Vec::new(), Vec::new(), Vec::new());
+        for (archive, query, kind, reads) in sides {
+            archive.spec().check(query.spec())?;
+            let parts: Vec<Part<'_>> = query.parts().filter(|part| reads && part.kind == kind).collect();
+            for part in method.ask(&parts, archive)? {
+                let list = similarities(archive, &part.vector)?;
+                let fit = fit_list(method, &part, &list);
+                let mut evidence = vec![0.0; list.len()];
+                method.evidence(&part, &fit, &list, &mut evidence);
+                lists.push((kind, evidence));
+                asked.push(part);
+                fits.push(fit);
+            }
+        }
+        self.sum(method, &asked, &fits, &lists)
+    }
+
+    /// Adds up evidence, in the order of the images' archive.
+    fn sum(
+        &self,
+        method: &dyn Evidence,
+        asked: &[AskedPart],
+        fits: &[Fit],
+        lists: &[(PartKind, Vec<f32>)],
+    ) -> CoreResult<Vec<f32>> {
+        if asked.is_empty() {
+            return Err(CoreError::MissingPart { method: method.label(), part: "image or text" });
+        }
+        let sum = EvidenceSum::new(asked, method.weights(asked, fits));
+        let mut scores = vec![0.0; self.len()];
+        sum.scores(&mut Vec::new(), &mut scores, |i, out| match &lists[i] {
+            (PartKind::Image, list) => out.copy_from_slice(list),
+            (PartKind::Text, list) => {
+                for (out, &row) in out.iter_mut().zip(&self.rows) {
+                    *out = list.get(row).copied().unwrap_or_default();
+                }
+            }
+        });
         Ok(scores)
     }
 }

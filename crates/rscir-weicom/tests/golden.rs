@@ -205,6 +205,12 @@ fn every_method_keeps_the_promises_of_the_trait() {
         "rrf",
         "rrf:20,text=2",
         "dbsf",
+        "weicom:auto",
+        "weicom:0.3,parts=each",
+        "conjunction",
+        "conjunction:0.25",
+        "posterior",
+        "posterior:k=auto,order=0",
     ] {
         let method = text.parse::<MethodSpec>().unwrap().build(&Resources::default()).unwrap();
         rscir_core::testing::method(&*method, &archive);

@@ -3,7 +3,10 @@
 use rscir_core::testing::{self, unit_rows, unit_vector};
 use rscir_core::{ComposedQuery, Embeddings, EncoderSpec, Error as CoreError, Method, fuse_lists};
 use rscir_index::MemoryArchive;
-use rscir_weicom::{Error, ImageOnly, Normalization, Rrf, Sum, TwoArchives, WeiCom, pointwise};
+use rscir_weicom::{
+    Conjunction, Error, ImageOnly, Normalization, Posterior, Rrf, Sum, TwoArchives, WeiCom, WeiComByParts,
+    pointwise,
+};
 
 const ROWS: usize = 40;
 
@@ -31,6 +34,34 @@ fn two_lists_of_one_archive_are_what_the_method_scores() {
         let mut expected = vec![0.0; ROWS];
         fusion.score(&query, &archive, &mut expected).unwrap();
         assert_eq!(both.score(fusion, &query, &query).unwrap(), expected, "{}", fusion.label());
+    }
+}
+
+#[test]
+fn evidence_of_two_archives_is_that_of_each_matched_by_key() {
+    let by_image = archive(6, keys(), unit_rows(ROWS, 6, 1));
+    let methods: [&dyn rscir_core::Evidence; 3] =
+        [&Posterior::default(), &Conjunction::default(), &WeiComByParts::auto()];
+    let both = TwoArchives::new(&by_image, &by_image).unwrap();
+    let asked = query(6, 5).and_text(unit_vector(6, 9), -0.5).unwrap();
+    let turned: Vec<usize> = (0..ROWS).rev().collect();
+    let texts = unit_rows(ROWS, 9, 2);
+    let rows = turned.iter().flat_map(|&row| texts.row(row).to_vec()).collect();
+    let by_text = archive(9, keys().into_iter().rev().collect(), Embeddings::normalize(9, rows).unwrap());
+    let straight = archive(9, keys(), texts);
+    for method in methods {
+        let mut expected = vec![0.0; ROWS];
+        method.score(&asked, &by_image, &mut expected).unwrap();
+        assert_eq!(both.score_evidence(method, &asked, &asked).unwrap(), expected, "{}", method.label());
+        // The order of the texts' archive changes nothing but the rounding of its statistics.
+        let by =
+            |texts| TwoArchives::new(&by_image, texts).unwrap().score_evidence(method, &asked, &query(9, 7));
+        for (a, b) in by(&by_text).unwrap().iter().zip(by(&straight).unwrap()) {
+            assert!((a - b).abs() < 1e-5, "{}: {a} and {b}", method.label());
+        }
+        let none = ComposedQuery::new(EncoderSpec::unknown(6));
+        let error = both.score_evidence(method, &none, &none).unwrap_err();
+        assert!(matches!(error, CoreError::MissingPart { .. }), "{error}");
     }
 }
 

@@ -1,11 +1,18 @@
-//! What a method is: any scorer, a fusion of two similarity lists, or a composition of one vector.
+//! What a method is: any scorer, a fusion of two similarity lists, evidence of any number of parts, or a composition of one
+//! vector.
 
 mod composition;
+mod evidence;
+mod fit;
 mod fusion;
 mod info;
 mod normalization_key;
 
 pub use composition::{Composition, score_composition};
+pub use evidence::{
+    AskedPart, Evidence, EvidenceSum, ListSample, Part, PartKind, fit_list, fixed_rows, score_evidence,
+};
+pub use fit::{Doubt, Explanation, Fallback, Fit, PartExplanation};
 pub use fusion::{Fusion, Modality, fuse_lists, score_fusion};
 pub use info::{MethodInfo, ParameterValue};
 pub use normalization_key::NormalizationKey;
@@ -15,8 +22,8 @@ use crate::{Archive, ComposedQuery, Result};
 /// A composition method: gives every row of an archive a score for one composed query.
 ///
 /// A method is more than a fusion of two similarity lists; it may look at neighbors, a vocabulary or another encoder.
-/// [`Method::kind`] says whether it is such a fusion, and engines may then share the lists between queries and methods, or
-/// whether it makes one vector of the query, and engines may then score many queries in one product.
+/// [`Method::kind`] says whether it is such a fusion or adds up evidence, and engines may then share the lists between
+/// queries and methods, or whether it makes one vector of the query, and engines may then score many queries in one product.
 pub trait Method: Send + Sync {
     /// Returns what the method is: family, parameters and label.
     fn info(&self) -> MethodInfo;
@@ -56,6 +63,8 @@ pub trait Method: Send + Sync {
 pub enum Kind<'a> {
     /// A function of two similarity lists.
     Fusion(&'a dyn Fusion),
+    /// The sum of what each part of the query says by itself.
+    Evidence(&'a dyn Evidence),
     /// The similarity to one vector that is made of the query.
     Composition(&'a dyn Composition),
     /// Any other method: [`Method::score`] says all.
@@ -67,7 +76,15 @@ impl<'a> Kind<'a> {
     pub fn fusion(self) -> Option<&'a dyn Fusion> {
         match self {
             Self::Fusion(fusion) => Some(fusion),
-            Self::Composition(_) | Self::Scorer => None,
+            Self::Evidence(_) | Self::Composition(_) | Self::Scorer => None,
+        }
+    }
+
+    /// Returns the method by evidence, if the method is one.
+    pub fn evidence(self) -> Option<&'a dyn Evidence> {
+        match self {
+            Self::Evidence(evidence) => Some(evidence),
+            Self::Fusion(_) | Self::Composition(_) | Self::Scorer => None,
         }
     }
 
@@ -75,7 +92,7 @@ impl<'a> Kind<'a> {
     pub fn composition(self) -> Option<&'a dyn Composition> {
         match self {
             Self::Composition(composition) => Some(composition),
-            Self::Fusion(_) | Self::Scorer => None,
+            Self::Fusion(_) | Self::Evidence(_) | Self::Scorer => None,
         }
     }
 }
@@ -84,6 +101,7 @@ impl std::fmt::Debug for Kind<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Fusion(fusion) => f.debug_tuple("Fusion").field(&fusion.label()).finish(),
+            Self::Evidence(evidence) => f.debug_tuple("Evidence").field(&evidence.label()).finish(),
             Self::Composition(composition) => {
                 f.debug_tuple("Composition").field(&composition.label()).finish()
             }

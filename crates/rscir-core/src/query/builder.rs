@@ -42,7 +42,6 @@ use crate::{Archive, Error, ImageEncoder, Result, RgbView, TextEncoder, UnitVect
 pub struct QueryBuilder<'a, E: ?Sized> {
     encoder: &'a E,
     parts: Vec<Part>,
-    words: Vec<String>,
     image_key: Option<String>,
 }
 
@@ -50,6 +49,8 @@ struct Part {
     vector: UnitVector,
     weight: f32,
     is_image: bool,
+    /// Those of a text that is wanted.
+    words: Option<String>,
 }
 
 impl<E: ?Sized> std::fmt::Debug for QueryBuilder<'_, E> {
@@ -61,7 +62,7 @@ impl<E: ?Sized> std::fmt::Debug for QueryBuilder<'_, E> {
 impl ComposedQuery {
     /// Begins a query that an encoder helps to make.
     pub fn builder<E: ImageEncoder + TextEncoder + ?Sized>(encoder: &E) -> QueryBuilder<'_, E> {
-        QueryBuilder { encoder, parts: Vec::new(), words: Vec::new(), image_key: None }
+        QueryBuilder { encoder, parts: Vec::new(), image_key: None }
     }
 }
 
@@ -77,7 +78,7 @@ impl<E: ImageEncoder + TextEncoder + ?Sized> QueryBuilder<'_, E> {
 
     /// Adds an image by its vector.
     pub fn image_vector(mut self, vector: UnitVector) -> Self {
-        self.parts.push(Part { vector, weight: 1.0, is_image: true });
+        self.parts.push(Part { vector, weight: 1.0, is_image: true, words: None });
         self
     }
 
@@ -99,15 +100,18 @@ impl<E: ImageEncoder + TextEncoder + ?Sized> QueryBuilder<'_, E> {
     ///
     /// # Errors
     /// As [`TextEncoder::encode_texts`].
-    pub fn text(mut self, text: &str) -> Result<Self> {
+    pub fn text(self, text: &str) -> Result<Self> {
         let vector = self.encoder.encode_texts(&[text])?.vector(0);
-        self.words.push(text.into());
-        Ok(self.text_vector(vector))
+        let mut builder = self.text_vector(vector);
+        if let Some(part) = builder.parts.last_mut() {
+            part.words = Some(text.into());
+        }
+        Ok(builder)
     }
 
     /// Adds a text by its vector.
     pub fn text_vector(mut self, vector: UnitVector) -> Self {
-        self.parts.push(Part { vector, weight: 1.0, is_image: false });
+        self.parts.push(Part { vector, weight: 1.0, is_image: false, words: None });
         self
     }
 
@@ -139,15 +143,17 @@ impl<E: ImageEncoder + TextEncoder + ?Sized> QueryBuilder<'_, E> {
     /// As [`ComposedQuery::and_image`].
     pub fn build(self) -> Result<ComposedQuery> {
         let mut query = ComposedQuery::new(ImageEncoder::spec(self.encoder).clone());
+        let mut words = Vec::new();
         for part in self.parts {
+            words.extend(part.words.filter(|_| part.weight != 0.0));
             query = if part.is_image {
                 query.and_image(part.vector, part.weight)?
             } else {
                 query.and_text(part.vector, part.weight)?
             };
         }
-        if !self.words.is_empty() {
-            query = query.with_words(self.words.join(", "));
+        if !words.is_empty() {
+            query = query.with_words(words.join(", "));
         }
         if let Some(key) = self.image_key {
             query = query.with_image_key(key);
@@ -229,10 +235,21 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_weight_zero_is_as_if_absent() {
+        let encoder = encoder();
+        let with = ComposedQuery::builder(&encoder).text("x").and_then(|q| q.text("y")?.weight(0.0)?.build());
+        let without = ComposedQuery::builder(&encoder).text("x").and_then(|q| q.build());
+        let (with, without) = (with.unwrap(), without.unwrap());
+        assert_eq!((with.texts(), with.text(), with.words()), (without.texts(), without.text(), Some("x")));
+        let alone = ComposedQuery::builder(&encoder).text("x").and_then(|q| q.weight(0.0)?.build()).unwrap();
+        assert_eq!((alone.text(), alone.parts().count()), (None, 0));
+    }
+
+    #[test]
     fn parts_that_make_no_query_are_named() {
         let nothing_left = ComposedQuery::builder(&encoder()).text("x").and_then(|q| q.without("x")?.build());
         assert!(matches!(nothing_left, Err(Error::ZeroRow { .. })));
-        for weight in [0.0, f32::NAN, f32::INFINITY] {
+        for weight in [f32::NAN, f32::INFINITY] {
             let odd = ComposedQuery::builder(&encoder()).text("x").and_then(|q| q.weight(weight)?.build());
             assert!(odd.unwrap_err().to_string().contains("weight of a query's part"));
         }

@@ -2,7 +2,7 @@ mod builder;
 
 pub use builder::QueryBuilder;
 
-use crate::{EncoderSpec, Error, Result, UnitVector};
+use crate::{EncoderSpec, Error, Part, PartKind, Result, UnitVector};
 
 /// What an analyst asks: an image, and a text that says how the wanted images differ from it.
 ///
@@ -44,11 +44,11 @@ pub struct QueryPart {
 
 impl QueryPart {
     fn new(vector: UnitVector, weight: f32) -> Result<Self> {
-        if weight.is_finite() && weight != 0.0 {
+        if weight.is_finite() {
             return Ok(Self { vector, weight });
         }
         let (name, value) = ("weight of a query's part", weight.to_string());
-        Err(Error::Parameter { name, value, expected: "finite and not 0" })
+        Err(Error::Parameter { name, value, expected: "finite" })
     }
 
     /// The vector of parts together.
@@ -102,25 +102,33 @@ impl ComposedQuery {
         self.and_text(vector, 1.0)
     }
 
-    /// Adds an image.
+    /// Adds an image. With weight 0 the query is as it was.
     ///
     /// # Errors
-    /// [`Error::Length`] if its width is not the spec's, [`Error::Parameter`] for a weight that is 0 or not finite,
+    /// [`Error::Length`] if its width is not the spec's, [`Error::Parameter`] for a weight that is not finite,
     /// [`Error::ZeroRow`] if nothing is left of the images together.
     pub fn and_image(mut self, vector: UnitVector, weight: f32) -> Result<Self> {
         Error::check_length("width of the query image's vector", self.spec.dim, vector.len())?;
-        self.images.push(QueryPart::new(vector, weight)?);
+        let part = QueryPart::new(vector, weight)?;
+        if weight == 0.0 {
+            return Ok(self);
+        }
+        self.images.push(part);
         self.image = QueryPart::sum(&self.images)?;
         Ok(self)
     }
 
-    /// Adds a text.
+    /// Adds a text. With weight 0 the query is as it was.
     ///
     /// # Errors
     /// As [`ComposedQuery::and_image`].
     pub fn and_text(mut self, vector: UnitVector, weight: f32) -> Result<Self> {
         Error::check_length("width of the query text's vector", self.spec.dim, vector.len())?;
-        self.texts.push(QueryPart::new(vector, weight)?);
+        let part = QueryPart::new(vector, weight)?;
+        if weight == 0.0 {
+            return Ok(self);
+        }
+        self.texts.push(part);
         self.text = QueryPart::sum(&self.texts)?;
         Ok(self)
     }
@@ -133,6 +141,23 @@ impl ComposedQuery {
     /// The texts, in the order in which they were added.
     pub fn texts(&self) -> &[QueryPart] {
         &self.texts
+    }
+
+    /// The images, then the texts, each by itself. The first image has the query's [image key](ComposedQuery::image_key).
+    pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let images = self.images.iter().enumerate().map(|(i, image)| Part {
+            kind: PartKind::Image,
+            vector: &image.vector,
+            weight: image.weight,
+            key: self.image_key().filter(|_| i == 0),
+        });
+        let texts = self.texts.iter().map(|text| Part {
+            kind: PartKind::Text,
+            vector: &text.vector,
+            weight: text.weight,
+            key: None,
+        });
+        images.chain(texts)
     }
 
     /// With the words of the text.

@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
-use rscir_core::{Archive, ComposedQuery, Fusion, Method, Scored, TopK};
+use rscir_core::{Archive, ComposedQuery, Method, Queries, Scored, TopK};
 use rscir_kernels::{CodedQuery, CodedRows};
 
 use super::codes::RowCodes;
-use crate::search::{Allowed, Buffers, ByPart, Candidates, Parts, Scorer, hits};
-use crate::{Hit, Result, SearchOptions, Statistics, search_batch};
+use super::pruned::Pruned;
+use crate::search::{Buffers, Candidates, Lists, Plan, Question, Scorer, answer};
+use crate::{Answer, Hit, Result, SearchOptions, Statistics, answer_batch};
 
 /// Upper ends that one task computes before it looks at them: they fit a second-level cache.
 const TASK_VALUES: usize = 64 * 1024;
@@ -109,7 +110,7 @@ impl<A: Archive> Int8Index<A> {
     /// The best rows for one query: the answer of [`search_with`](crate::search_with) with
     /// [`Statistics::Moments`](crate::Statistics::Moments), to the bit.
     ///
-    /// A method that is no monotone fusion is left to that function.
+    /// A method that is no monotone fusion and takes no evidence is left to that function.
     ///
     /// # Errors
     /// As [`Method::score`].
@@ -133,38 +134,75 @@ impl<A: Archive> Int8Index<A> {
         queries: &[ComposedQuery],
         options: &SearchOptions<'_>,
     ) -> Result<Vec<Vec<Hit>>> {
-        let Some(fusion) = method.kind().fusion().filter(|fusion| fusion.is_monotone()) else {
-            return search_batch(&self.archive, method, queries, options);
+        let answers = self.answer_batch(method, queries, options)?;
+        Ok(answers.into_iter().map(|answer| answer.hits).collect())
+    }
+
+    /// [`Int8Index::search_batch`], with what the method learned on the way.
+    ///
+    /// # Errors
+    /// As [`Int8Index::search_batch`].
+    pub fn answer_batch(
+        &self,
+        method: &dyn Method,
+        queries: &[ComposedQuery],
+        options: &SearchOptions<'_>,
+    ) -> Result<Vec<Answer>> {
+        let Some(plan) = Plan::of(method) else {
+            return answer_batch(&self.archive, method, queries, options);
         };
         if !self.pays(options.k) {
-            return search_batch(&self.archive, method, queries, &options.statistics(Statistics::Moments));
+            return answer_batch(&self.archive, method, queries, &options.statistics(Statistics::Moments));
         }
         let allowed = options.allowed(&self.archive)?;
         let mut answers = Vec::with_capacity(queries.len());
         for queries in queries.chunks(PASS) {
-            let asked = queries.par_iter().map(|query| Asked::new(&self.archive, fusion, query, &allowed));
-            let asked = asked.collect::<Result<Vec<_>>>()?;
+            let questions = plan.ask(&Pruned::of(self), queries)?;
+            let asked = |(query, question)| {
+                let scorer = plan.scorer_without_lists(&self.archive, &question)?;
+                Ok(Asked { question, scorer, candidates: allowed.candidates(&self.archive, query) })
+            };
+            let asked = queries.par_iter().zip(questions).map(asked).collect::<Result<Vec<_>>>()?;
             let best = self.best(&asked, options.k);
             answers.extend(best.iter().zip(queries).zip(&asked).map(|((ranking, query), asked)| {
-                hits(&self.archive, method, query, ranking, Some(&asked.scorer))
+                answer(&self.archive, method, query, ranking, Some(&asked.scorer))
             }));
         }
         Ok(answers)
     }
 
+    /// The `k` rows most similar to each vector, best first, as [`Archive::nearest`] of the archive finds them.
+    pub(super) fn nearest(&self, vectors: Queries<'_>, k: usize) -> Result<Vec<Vec<Scored>>> {
+        let all = SearchOptions::top(k).allowed(&self.archive)?;
+        let mut nearest = Vec::with_capacity(vectors.len());
+        for vectors in vectors.as_slice().chunks(PASS * self.archive.dim().max(1)) {
+            let of_vector = |vector: &[f32]| Asked {
+                question: Question::of_vector(vector.to_vec()),
+                scorer: Scorer::Similarity,
+                candidates: all.any(),
+            };
+            let asked: Vec<Asked<'_>> = vectors.chunks_exact(self.archive.dim()).map(of_vector).collect();
+            nearest.extend(self.best(&asked, k));
+        }
+        Ok(nearest)
+    }
+
     /// The ranking of the `k` best rows for each query.
     fn best(&self, asked: &[Asked<'_>], k: usize) -> Vec<Vec<Scored>> {
         let (n, dim) = (self.archive.len(), self.archive.dim().max(1));
-        let vectors: Vec<&[f32]> = asked.iter().flat_map(|asked| asked.vectors.chunks_exact(dim)).collect();
+        let vectors: Vec<&[f32]> =
+            asked.iter().flat_map(|asked| asked.question.vectors.chunks_exact(dim)).collect();
         let codes: Vec<CodedQuery> = vectors.par_iter().map(|vector| self.rows.query(vector)).collect();
         let best: Vec<Best> = asked.iter().map(|_| Best::new(k)).collect();
         let task_rows = (TASK_VALUES / codes.len().max(1)).clamp(GROUP, TASK_ROWS) / GROUP * GROUP;
         (0..n.div_ceil(task_rows)).into_par_iter().for_each_init(Room::default, |room, task| {
             let rows = task * task_rows..n.min((task + 1) * task_rows);
             self.rows.upper_ends(&codes, rows.clone(), &mut room.upper_ends);
-            for (i, (asked, best)) in asked.iter().zip(&best).enumerate() {
-                let upper_ends = asked.parts.of_query(i, &room.upper_ends, rows.len());
-                self.offer(asked, rows.clone(), upper_ends, &mut room.groups, best);
+            let mut rest = &room.upper_ends[..];
+            for (asked, best) in asked.iter().zip(&best) {
+                let (own, others) = rest.split_at(asked.question.lists(dim) * rows.len());
+                rest = others;
+                self.offer(asked, rows.clone(), Lists::new(own, rows.len()), &mut room.groups, best);
             }
         });
         best.into_iter().map(Best::into_ranking).collect()
@@ -175,19 +213,15 @@ impl<A: Archive> Int8Index<A> {
         &self,
         asked: &Asked<'_>,
         rows: Range<usize>,
-        upper_ends: ByPart<'_>,
+        upper_ends: Lists<'_>,
         room: &mut Groups,
         best: &Best,
     ) {
-        let Groups { image, text, scores, buffers } = room;
-        for (ends, largest) in [(upper_ends.image, &mut *image), (upper_ends.text, &mut *text)] {
-            largest.clear();
-            largest.extend(
-                ends.chunks(GROUP).map(|ends| ends.iter().copied().fold(f32::NEG_INFINITY, f32::max)),
-            );
-        }
-        scores.resize(rows.len().div_ceil(GROUP), 0.0);
-        asked.scorer.score(ByPart { image, text }, buffers, scores);
+        let Groups { largest, scores, buffers } = room;
+        Scorer::largest(upper_ends, GROUP, largest);
+        let groups = rows.len().div_ceil(GROUP);
+        scores.resize(groups, 0.0);
+        asked.scorer.score(Lists::new(largest, groups), buffers, scores);
         for (group, &score) in scores.iter().enumerate() {
             if best.rules_out(score) {
                 continue;
@@ -207,43 +241,28 @@ impl<A: Archive> Int8Index<A> {
     /// The true score of one row.
     fn score(&self, asked: &Asked<'_>, row: usize, buffers: &mut Buffers) -> f32 {
         let stored = self.archive.vector(row);
-        let similarity = |vector: &[f32]| (!vector.is_empty()).then(|| rscir_kernels::dot(vector, &stored));
-        let ByPart { image, text } = asked.parts.of_query(0, &asked.vectors, self.archive.dim());
-        let (image, text) = (similarity(image), similarity(text));
+        let vectors = asked.question.vectors.chunks_exact(self.archive.dim().max(1));
+        buffers.similarities.clear();
+        buffers.similarities.extend(vectors.map(|vector| rscir_kernels::dot(vector, &stored)));
+        let similarities = std::mem::take(&mut buffers.similarities);
         let mut score = [0.0];
-        let similarities = ByPart { image: image.as_slice(), text: text.as_slice() };
-        asked.scorer.score(similarities, buffers, &mut score);
+        asked.scorer.score(Lists::new(&similarities, 1), buffers, &mut score);
+        buffers.similarities = similarities;
         score[0]
     }
 }
 
 /// A query, ready to be answered.
 struct Asked<'a> {
-    parts: Parts<'a>,
-    /// Of the parts that are read, one after the other.
-    vectors: Vec<f32>,
+    question: Question,
     scorer: Scorer<'a>,
     candidates: Candidates<'a>,
-}
-
-impl<'a> Asked<'a> {
-    fn new(
-        archive: &dyn Archive,
-        fusion: &'a dyn Fusion,
-        query: &ComposedQuery,
-        allowed: &'a Allowed<'a>,
-    ) -> Result<Self> {
-        let parts = Parts::of(fusion);
-        let vectors = parts.vectors(archive, query)?;
-        let scorer = Scorer::from_moments(fusion, archive, parts.of_query(0, &vectors, archive.dim()))?;
-        Ok(Self { parts, vectors, scorer, candidates: allowed.candidates(archive, query) })
-    }
 }
 
 /// What a thread keeps from task to task.
 #[derive(Default)]
 struct Room {
-    /// `[queries, parts, rows]`.
+    /// `[lists of all queries, rows]`.
     upper_ends: Vec<f32>,
     groups: Groups,
 }
@@ -251,8 +270,7 @@ struct Room {
 /// The best upper ends of groups of rows, and the scores of those.
 #[derive(Default)]
 struct Groups {
-    image: Vec<f32>,
-    text: Vec<f32>,
+    largest: Vec<f32>,
     scores: Vec<f32>,
     buffers: Buffers,
 }

@@ -1,19 +1,21 @@
 mod fused;
+mod lists;
 mod options;
 
-pub use options::{Hit, PartScore, RowFilter, SearchOptions, Statistics};
+pub use options::{Answer, Hit, PartScore, RowFilter, SearchOptions, Statistics};
 
 use rscir_core::{Archive, ComposedQuery, Method, Scored, TopK, UnitVector};
 
 use fused::best_of;
-pub(crate) use fused::{Buffers, ByPart, Parts, Scorer};
+pub(crate) use lists::{Buffers, Lists, Plan, Question, Scorer};
 pub(crate) use options::{Allowed, Candidates};
 
 use crate::Result;
 
 /// The `k` best rows for one query, best first: exact, under any method.
 ///
-/// A monotone fusion (image, text, sum, product, WeiCom) reads the archive once for both parts of the query: the
+/// A monotone fusion (image, text, sum, product, WeiCom) or a method by evidence (conjunction, posterior) reads the archive
+/// once for all parts of the query: the
 /// similarities are one matrix product, their statistics are taken from the lists, and normalising, combining and
 /// keeping the best happens range by range on all cores. The scores are those of [`Method::score`] to the bit. Other
 /// methods score all rows themselves.
@@ -60,12 +62,24 @@ pub fn search_batch(
     queries: &[ComposedQuery],
     options: &SearchOptions<'_>,
 ) -> Result<Vec<Vec<Hit>>> {
+    let answers = answer_batch(archive, method, queries, options)?;
+    Ok(answers.into_iter().map(|answer| answer.hits).collect())
+}
+
+/// [`search_batch`], with what the method learned on the way.
+///
+/// # Errors
+/// As [`search_batch`].
+pub fn answer_batch(
+    archive: &dyn Archive,
+    method: &dyn Method,
+    queries: &[ComposedQuery],
+    options: &SearchOptions<'_>,
+) -> Result<Vec<Answer>> {
     let allowed = options.allowed(archive)?;
-    match method.kind().fusion() {
-        Some(fusion) if fusion.is_monotone() => {
-            fused::rank(archive, (method, fusion), queries, options, &allowed)
-        }
-        _ => queries.iter().map(|query| score_all(archive, method, query, options, &allowed)).collect(),
+    match Plan::of(method) {
+        Some(plan) => fused::rank(archive, (method, plan), queries, options, &allowed),
+        None => queries.iter().map(|query| score_all(archive, method, query, options, &allowed)).collect(),
     }
 }
 
@@ -76,23 +90,23 @@ fn score_all(
     query: &ComposedQuery,
     options: &SearchOptions<'_>,
     allowed: &Allowed<'_>,
-) -> Result<Vec<Hit>> {
+) -> Result<Answer> {
     let mut scores = vec![0.0; archive.len()];
     method.score(query, archive, &mut scores)?;
     let mut top = TopK::new(options.k);
     best_of(0, &scores, &allowed.candidates(archive, query), &mut top);
-    Ok(hits(archive, method, query, &top.into_ranking(), None))
+    Ok(answer(archive, method, query, &top.into_ranking(), None))
 }
 
 /// A ranking with keys, its scores as the method presents them, and what each part of the query contributes: with `scorer`,
 /// normalized too.
-pub(crate) fn hits(
+pub(crate) fn answer(
     archive: &dyn Archive,
     method: &dyn Method,
     query: &ComposedQuery,
     ranking: &[Scored],
     scorer: Option<&Scorer<'_>>,
-) -> Vec<Hit> {
+) -> Answer {
     let mut buffers = Buffers::default();
     let hit = |scored: &Scored| {
         let stored = archive.vector(scored.row);
@@ -117,5 +131,11 @@ pub(crate) fn hits(
             text: part(text, text_value),
         }
     };
-    ranking.iter().map(hit).collect()
+    let hits = ranking.iter().map(hit).collect();
+    let explanation = scorer.and_then(Scorer::explanation);
+    let probabilities = |scorer: &Scorer<'_>| {
+        ranking.iter().map(|scored| scorer.probabilities(&archive.vector(scored.row))).collect()
+    };
+    let by_parts = scorer.filter(|_| explanation.is_some());
+    Answer { hits, probabilities: by_parts.map(probabilities).unwrap_or_default(), explanation }
 }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use rscir_core::{Archive, ComposedQuery};
+use rscir_core::{Archive, ComposedQuery, Explanation};
 use serde::Serialize;
 
 use crate::Result;
@@ -20,6 +20,19 @@ pub struct Hit {
     pub image: Option<PartScore>,
     /// What the query's text contributes; `None` if the query has none.
     pub text: Option<PartScore>,
+}
+
+/// What a query found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Answer {
+    /// The best rows, best first.
+    pub hits: Vec<Hit>,
+    /// For each hit, how likely it is as each part of the query asks, in the order of [`Explanation::parts`]: estimates that
+    /// nothing calibrates. Empty under a method that does not take parts by themselves.
+    pub probabilities: Vec<Vec<f32>>,
+    /// What the method learned of the archive for this query; `None` if it is one that learns nothing.
+    pub explanation: Option<Explanation>,
 }
 
 /// What one part of a query contributes to a hit.
@@ -122,6 +135,11 @@ pub(crate) struct Allowed<'a> {
 }
 
 impl Allowed<'_> {
+    /// The rows that may be in an answer, whatever the query.
+    pub(crate) fn any(&self) -> Candidates<'_> {
+        Candidates { allowed: self, excluded: None }
+    }
+
     /// The rows that may answer `query`.
     pub(crate) fn candidates(&self, archive: &dyn Archive, query: &ComposedQuery) -> Candidates<'_> {
         let own_row = || query.image_key().and_then(|key| archive.find(key));

@@ -1,0 +1,210 @@
+use super::{Fit, Method, Modality, NormalizationKey};
+use crate::{Archive, ComposedQuery, Error, Queries, Result, ScoreStatistics};
+
+/// Whether a part of a query is an image or a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
+pub enum PartKind {
+    /// An image.
+    Image,
+    /// A text.
+    Text,
+}
+
+/// One image or one text of a query, as a method gets it that looks at each part by itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// Image or text.
+    pub kind: PartKind,
+    /// Its vector, of unit length.
+    pub vector: &'a [f32],
+    /// How much it counts; negative for what the wanted images should not have. Finite, not 0.
+    pub weight: f32,
+    /// The key under which an image lies in the archive, if it is known.
+    pub key: Option<&'a str>,
+}
+
+/// What a part of a query asks an archive with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AskedPart {
+    /// Image or text.
+    pub kind: PartKind,
+    /// The vector that the list of similarities is of, as wide as the archive's rows. For a part of negative weight it is
+    /// turned round, so that evidence rises with every similarity.
+    pub vector: Vec<f32>,
+    /// How much the part counts, without its sign.
+    pub weight: f32,
+    /// True for a part of negative weight: what the wanted images should not have.
+    pub against: bool,
+    /// The rows that the vector was made of, nearest first; none if it is the part's own.
+    pub neighbors: Vec<usize>,
+}
+
+/// What a method may learn from: the statistics of a list of similarities, and its values at the [`fixed_rows`].
+#[derive(Debug, Clone, Copy)]
+pub struct ListSample<'a> {
+    /// Those of the whole list.
+    pub statistics: ScoreStatistics,
+    /// One value for each of the [`fixed_rows`]; empty if the method does not [read](Evidence::reads_rows) them.
+    pub values: &'a [f32],
+}
+
+/// A method that takes every part of a query as evidence by itself.
+///
+/// Each part asks with a vector of its own, which the method may rewrite; the method learns something of the list of
+/// similarities (a [`Fit`]), turns each similarity into evidence, and adds the evidence of all parts up, each times its
+/// weight. Evidence never falls as a similarity rises, and no weight is negative, so that a bound on similarities is one on
+/// scores: exact pruned search, batches, shards, filters and evaluations take all of these methods the same way.
+///
+/// What is learned depends on the archive and the part alone, so that lists are shared between queries with a part in common.
+pub trait Evidence: Method {
+    /// Returns which parts it reads; the others are left out.
+    fn modality(&self) -> Modality;
+
+    /// Returns the identity of all but the weights: equal keys promise equal vectors, fits and evidence.
+    fn evidence_key(&self) -> NormalizationKey;
+
+    /// Makes the vectors that parts ask with, one for each, in their order; parts of several queries may come together.
+    ///
+    /// # Errors
+    /// As [`Method::score`].
+    fn ask(&self, parts: &[Part<'_>], archive: &dyn Archive) -> Result<Vec<AskedPart>>;
+
+    /// Returns `true` if [`Evidence::fit`] needs the values at the fixed rows.
+    fn reads_rows(&self) -> bool;
+
+    /// Learns from a list.
+    fn fit(&self, part: &AskedPart, list: ListSample<'_>) -> Fit;
+
+    /// Turns similarities into evidence, each by itself; `evidence` has their length. It never falls as a similarity rises.
+    fn evidence(&self, part: &AskedPart, fit: &Fit, similarities: &[f32], evidence: &mut [f32]);
+
+    /// Returns what the evidence of each part is multiplied with; nothing negative.
+    fn weights(&self, parts: &[AskedPart], fits: &[Fit]) -> Vec<f32>;
+
+    /// Returns how likely a row is as the part asks, from 0 to 1: an estimate that nothing calibrates.
+    fn probability(&self, part: &AskedPart, fit: &Fit, similarity: f32) -> f32;
+
+    /// Returns the parts of a query that it reads: images, then texts.
+    ///
+    /// # Errors
+    /// [`Error::MissingPart`] if there are none.
+    fn parts<'a>(&self, query: &'a ComposedQuery) -> Result<Vec<Part<'a>>> {
+        let modality = self.modality();
+        let reads = |part: &Part<'_>| match part.kind {
+            PartKind::Image => modality.reads_image(),
+            PartKind::Text => modality.reads_text(),
+        };
+        let parts: Vec<_> = query.parts().filter(reads).collect();
+        if parts.is_empty() {
+            let part = match modality {
+                Modality::Image => "image",
+                Modality::Text => "text",
+                Modality::Both => "image or text",
+            };
+            return Err(Error::MissingPart { method: self.label(), part });
+        }
+        Ok(parts)
+    }
+}
+
+/// Rows that are learned from at most: a mixture's share is then off by a few per cent of itself, and reading them takes a
+/// fraction of a pass over a million 8-bit rows. An archive of PatternCom's size, 30,400, is learned from whole.
+const FIXED_ROWS: usize = 32_768;
+
+/// Returns the rows of an archive that methods learn from, ascending: all of them, or 32,768 spread evenly. They depend on the
+/// number of rows alone, so that no way of searching changes an answer.
+pub fn fixed_rows(rows: usize) -> impl ExactSizeIterator<Item = usize> + Clone {
+    let count = rows.min(FIXED_ROWS);
+    // No overflow: the product of a row and 2^15 needs 49 bits for archives of 2^34 rows.
+    (0..count)
+        .map(move |i| if count == rows { i } else { (i as u128 * rows as u128 / count as u128) as usize })
+}
+
+/// Adds up the evidence of all parts in an order that does not depend on theirs.
+#[derive(Debug, Clone)]
+pub struct EvidenceSum {
+    weights: Vec<f32>,
+    order: Vec<usize>,
+}
+
+impl EvidenceSum {
+    /// Takes the weights of parts. The order of the sum follows from what is asked, so that queries with the same parts in
+    /// another order have the same scores to the bit.
+    pub fn new(parts: &[AskedPart], weights: Vec<f32>) -> Self {
+        let mut order: Vec<usize> = (0..parts.len()).collect();
+        let bits = |part: usize| parts[part].vector.iter().map(|value| value.to_bits());
+        order.sort_by(|&a, &b| {
+            let by_kind = parts[a].kind.cmp(&parts[b].kind);
+            by_kind.then_with(|| bits(a).cmp(bits(b))).then_with(|| weights[a].total_cmp(&weights[b]))
+        });
+        Self { weights, order }
+    }
+
+    /// Returns the weight of each part, in their order.
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
+    /// Writes the scores of some rows. `evidence` gives that of a part for those rows, written to a slice of their number.
+    pub fn scores(
+        &self,
+        room: &mut Vec<f32>,
+        scores: &mut [f32],
+        mut evidence: impl FnMut(usize, &mut [f32]),
+    ) {
+        room.resize(scores.len(), 0.0);
+        for (place, &part) in self.order.iter().enumerate() {
+            let weight = self.weights[part];
+            evidence(part, room);
+            if place == 0 {
+                scores.iter_mut().zip(&*room).for_each(|(score, e)| *score = weight * e);
+            } else {
+                scores.iter_mut().zip(&*room).for_each(|(score, e)| *score += weight * e);
+            }
+        }
+    }
+}
+
+/// The [`Method::score`] of a method by evidence: similarities of all parts in one product, fits, evidence, sum.
+///
+/// # Errors
+/// As [`Method::score`].
+pub fn score_evidence(
+    method: &dyn Evidence,
+    query: &ComposedQuery,
+    archive: &dyn Archive,
+    scores: &mut [f32],
+) -> Result<()> {
+    let rows = archive.len();
+    Error::check_length("scores (one per archive row)", rows, scores.len())?;
+    archive.spec().check(query.spec())?;
+    let parts = method.ask(&method.parts(query)?, archive)?;
+    let vectors: Vec<f32> = parts.iter().flat_map(|part| part.vector.iter().copied()).collect();
+    let mut similarities = vec![0.0; parts.len() * rows];
+    archive.similarities(Queries::new(archive.dim(), &vectors)?, &mut similarities)?;
+    if rows == 0 {
+        return Ok(());
+    }
+    let lists: Vec<&[f32]> = similarities.chunks_exact(rows).collect();
+    let fits: Vec<Fit> = parts.iter().zip(&lists).map(|(part, list)| fit_list(method, part, list)).collect();
+    let sum = EvidenceSum::new(&parts, method.weights(&parts, &fits));
+    sum.scores(&mut Vec::new(), scores, |i, evidence| {
+        method.evidence(&parts[i], &fits[i], lists[i], evidence);
+    });
+    Ok(())
+}
+
+/// Learns from a list of similarities to all rows of an archive.
+pub fn fit_list(method: &dyn Evidence, part: &AskedPart, list: &[f32]) -> Fit {
+    let statistics = ScoreStatistics::of(list);
+    let fixed = fixed_rows(list.len());
+    if !method.reads_rows() {
+        method.fit(part, ListSample { statistics, values: &[] })
+    } else if fixed.len() == list.len() {
+        method.fit(part, ListSample { statistics, values: list })
+    } else {
+        let values: Vec<f32> = fixed.map(|row| list[row]).collect();
+        method.fit(part, ListSample { statistics, values: &values })
+    }
+}

@@ -1,0 +1,188 @@
+use rscir_core::{
+    Archive, AskedPart, Evidence, Fallback, Fit, ListSample, MethodInfo, Modality, NormalizationKey, Part,
+    PartKind, Result as CoreResult,
+};
+
+use crate::conjunction::{check_lambda, modality_of};
+use crate::evidence::{as_it_is, evidence_method, upright};
+use crate::{Normalization, Result};
+
+/// WeiCom over any number of parts, with lambda given or found from the lists.
+///
+/// Each part's list becomes the normal CDF of its z-scores, as in [`WeiCom`](crate::WeiCom), and the score is the mean of these,
+/// by weights that add up to 1 (less 1, until [`Method::display_score`](rscir_core::Method::display_score)). A part of negative weight counts by one minus its CDF. For one image and one text it ranks as
+/// `WeiCom` does with the same lambda.
+///
+/// Without a lambda a part's weight is the [nats](nats) by which its list differs from one that says nothing: with one image
+/// and one text, lambda is `D_text / (D_image + D_text)`. A list with a few tiles far above the rest weighs more than one
+/// whose tiles are all alike, whatever offset or scale it has.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct WeiComByParts {
+    lambda: Option<f64>,
+}
+
+impl WeiComByParts {
+    /// Makes the method that finds the weight of every part from its list.
+    pub fn auto() -> Self {
+        Self { lambda: None }
+    }
+
+    /// Makes the method with weight `lambda` of all texts together and `1 - lambda` of all images.
+    ///
+    /// # Errors
+    /// [`Error::BadParameter`](crate::Error::BadParameter) if `lambda` is not in 0..=1.
+    pub fn new(lambda: f64) -> Result<Self> {
+        check_lambda("weicom", lambda).map(|()| Self { lambda: Some(lambda) })
+    }
+
+    /// Returns the weight of the texts, if it is given.
+    pub fn lambda(&self) -> Option<f64> {
+        self.lambda
+    }
+}
+
+/// Returns the nats by which a list differs from a uniform one: `ln n + sum p ln p`, with `p` the softmax of the list's
+/// z-scores. A normal list has 0.5, one with a few values far out more.
+///
+/// The best value is left out, as it is the query's own tile as a rule, and the others are standardized anew, with `n`.
+///
+/// # Errors
+/// The reason why there is nothing to measure: fewer than three values, all equal, or one that is no finite number.
+pub fn nats<T: Copy + Into<f64>>(list: &[T]) -> Result<f64, Fallback> {
+    // Two values are left, which may differ.
+    if list.len() < 3 {
+        return Err(Fallback::FewRows);
+    }
+    let best = list
+        .iter()
+        .map(|&value| value.into())
+        .enumerate()
+        .fold((0, f64::NEG_INFINITY), |best, value| if value.1 > best.1 { value } else { best });
+    let rest = || list.iter().enumerate().filter(|(i, _)| *i != best.0).map(|(_, &value)| value.into());
+    let n = (list.len() - 1) as f64;
+    let mean = rest().sum::<f64>() / n;
+    let deviation = (rest().map(|value| (value - mean) * (value - mean)).sum::<f64>() / n).sqrt();
+    if !deviation.is_finite() {
+        return Err(Fallback::NotFinite);
+    }
+    if deviation <= 0.0 {
+        return Err(Fallback::Constant);
+    }
+    // sum p ln p = sum e^z z / sum e^z - ln sum e^z. No z is above the square root of n.
+    let highest = rest().fold(f64::NEG_INFINITY, f64::max);
+    let highest = (highest - mean) / deviation;
+    let (mut total, mut weighted) = (0.0, 0.0);
+    for value in rest() {
+        let z = (value - mean) / deviation;
+        let e = (z - highest).exp();
+        total += e;
+        weighted += e * z;
+    }
+    Ok(n.ln() + weighted / total - highest - total.ln())
+}
+
+evidence_method!(
+    WeiComByParts,
+    |m| match m.lambda {
+        None => MethodInfo::new("weicom").parameter("lambda", "auto").labeled("weicom(auto)"),
+        Some(lambda) => {
+            let info = MethodInfo::new("weicom").parameter("lambda", lambda).parameter("parts", "each");
+            info.labeled(format!("weicom(lambda={lambda:?},parts=each)"))
+        }
+    },
+    display_score: |score| 1.0 + score
+);
+
+impl Evidence for WeiComByParts {
+    fn modality(&self) -> Modality {
+        self.lambda.map_or(Modality::Both, modality_of)
+    }
+
+    fn evidence_key(&self) -> NormalizationKey {
+        NormalizationKey::of::<Self>().with(if self.reads_rows() { 1.0 } else { 0.0 })
+    }
+
+    fn ask(&self, parts: &[Part<'_>], _archive: &dyn Archive) -> CoreResult<Vec<AskedPart>> {
+        Ok(parts.iter().map(as_it_is).collect())
+    }
+
+    fn reads_rows(&self) -> bool {
+        self.lambda.is_none()
+    }
+
+    fn fit(&self, part: &AskedPart, list: ListSample<'_>) -> Fit {
+        let mut fit = Fit::new(upright(part, list.statistics));
+        if self.reads_rows() {
+            let measured = if part.against {
+                nats(&list.values.iter().map(|value| -value).collect::<Vec<f32>>())
+            } else {
+                nats(list.values)
+            };
+            fit.nats = measured.ok();
+            fit.fallback = measured.err();
+        }
+        fit
+    }
+
+    fn evidence(&self, part: &AskedPart, fit: &Fit, similarities: &[f32], evidence: &mut [f32]) {
+        // Of a list that was turned round, the CDF is one minus the other's.
+        Normalization::Cdf.apply(similarities, &upright(part, fit.statistics), evidence);
+    }
+
+    fn weights(&self, parts: &[AskedPart], fits: &[Fit]) -> Vec<f32> {
+        let own: Vec<f64> = match self.lambda {
+            // What says nothing has no weight, unless nothing says anything.
+            None => {
+                let nats = |(part, fit): (&AskedPart, &Fit)| f64::from(part.weight) * fit.nats.unwrap_or(0.0);
+                parts.iter().zip(fits).map(nats).collect()
+            }
+            Some(lambda) => {
+                let all = |kind| -> f64 {
+                    let parts = parts.iter().filter(|part| part.kind == kind);
+                    parts.map(|part| f64::from(part.weight)).sum()
+                };
+                let (images, texts) = (all(PartKind::Image), all(PartKind::Text));
+                let share = |part: &AskedPart| match part.kind {
+                    PartKind::Image => (1.0 - lambda) * f64::from(part.weight) / images,
+                    PartKind::Text => lambda * f64::from(part.weight) / texts,
+                };
+                parts.iter().map(share).collect()
+            }
+        };
+        let total: f64 = own.iter().sum();
+        if total > 0.0 {
+            own.iter().map(|weight| (weight / total) as f32).collect()
+        } else {
+            vec![1.0 / parts.len().max(1) as f32; parts.len()]
+        }
+    }
+
+    fn probability(&self, part: &AskedPart, fit: &Fit, similarity: f32) -> f32 {
+        let mut value = [0.0];
+        self.evidence(part, fit, &[similarity], &mut value);
+        1.0 + value[0]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_normal_list_has_half_a_nat_and_a_list_with_a_group_more() {
+        // Quantiles of a logistic distribution are near to normal ones.
+        let quantile = |i: i32| (f64::from(i) / f64::from(20_001 - i)).ln();
+        let plain: Vec<f64> = (1..=20_000).map(quantile).collect();
+        let with_group: Vec<f64> =
+            (1..=20_000).map(|i| quantile(i) + if i % 50 == 0 { 9.0 } else { 0.0 }).collect();
+        let (plain, with_group) = (nats(&plain).unwrap(), nats(&with_group).unwrap());
+        assert!(plain > 0.4 && plain < 1.0 && with_group > 1.5 * plain, "{plain} and {with_group}");
+    }
+
+    #[test]
+    fn lists_that_say_nothing_say_why() {
+        assert_eq!(nats(&[0.1f32, 0.2]), Err(Fallback::FewRows));
+        assert_eq!(nats(&[0.1f32; 4]), Err(Fallback::Constant));
+        assert_eq!(nats(&[0.1f32, f32::NAN, 0.3, 0.4]), Err(Fallback::NotFinite));
+    }
+}

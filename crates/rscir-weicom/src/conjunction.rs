@@ -1,0 +1,123 @@
+use rscir_core::{
+    Archive, AskedPart, Evidence, Fit, ListSample, MethodInfo, Modality, NormalizationKey, Part,
+    Result as CoreResult,
+};
+use rscir_kernels::{Affine, log_sigmoid_of_scores};
+
+use crate::evidence::{as_it_is, at, evidence_method, line, shared_weights, sigmoid, upright};
+use crate::{Error, Result};
+
+/// A tile must match every part of the query: the sum of `ln sigma(1.5 (z - 2.5))`, with `z` over the archive.
+///
+/// `sigma` stands for the probability that a tile matches a part, and the sum of logarithms for *and*. Unlike a sum of CDFs,
+/// it goes on to rise where a similarity is far above the mean, and falls where one part is missed. A part of negative weight
+/// counts by the logarithm of one minus the probability. It needs the mean and the deviation of each list and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Conjunction {
+    lambda: f64,
+}
+
+impl Conjunction {
+    /// How steeply the logarithm of the odds rises with `z`: as for two groups of variance 1 whose means lie 1.5 apart.
+    pub const SLOPE: f64 = 1.5;
+    /// The `z` at which a tile is as likely to match as not: the best six in a thousand of a normal list.
+    pub const THRESHOLD: f64 = 2.5;
+
+    /// Makes the method with weights `2 (1 - lambda)` of images and `2 lambda` of texts: 0 asks with images alone, 1 with texts
+    /// alone.
+    ///
+    /// # Errors
+    /// [`Error::BadParameter`] if `lambda` is not in 0..=1.
+    pub fn new(lambda: f64) -> Result<Self> {
+        check_lambda("conjunction", lambda).map(|()| Self { lambda })
+    }
+
+    /// Returns the weight of texts.
+    pub fn lambda(&self) -> f64 {
+        self.lambda
+    }
+
+    /// Returns the logarithm of the probability of a match at `z`.
+    pub fn log_probability(z: f64) -> f64 {
+        log_sigmoid(Self::SLOPE * (z - Self::THRESHOLD))
+    }
+}
+
+/// `ln sigma(x)`.
+pub(crate) fn log_sigmoid(x: f64) -> f64 {
+    x.min(0.0) - (-x.abs()).exp().ln_1p()
+}
+
+/// `Ok` for a lambda from 0 to 1.
+pub(crate) fn check_lambda(method: &'static str, lambda: f64) -> Result<()> {
+    if (0.0..=1.0).contains(&lambda) {
+        return Ok(());
+    }
+    Err(Error::BadParameter {
+        method,
+        parameter: "lambda",
+        value: lambda.to_string(),
+        expected: "between 0 (image alone) and 1 (text alone)",
+    })
+}
+
+/// The parts that weights of `2 (1 - lambda)` and `2 lambda` leave.
+pub(crate) fn modality_of(lambda: f64) -> Modality {
+    match lambda {
+        0.0 => Modality::Image,
+        1.0 => Modality::Text,
+        _ => Modality::Both,
+    }
+}
+
+impl Default for Conjunction {
+    /// All parts count by their own weights.
+    fn default() -> Self {
+        Self { lambda: 0.5 }
+    }
+}
+
+evidence_method!(Conjunction, |m| {
+    let info = MethodInfo::new("conjunction").parameter("lambda", m.lambda);
+    if m.lambda == 0.5 { info } else { info.labeled(format!("conjunction(lambda={:?})", m.lambda)) }
+});
+
+/// The line of the logarithm of the odds.
+fn odds(part: &AskedPart, fit: &Fit) -> Affine {
+    line(part, fit, Conjunction::SLOPE, Conjunction::THRESHOLD)
+}
+
+impl Evidence for Conjunction {
+    fn modality(&self) -> Modality {
+        modality_of(self.lambda)
+    }
+
+    fn evidence_key(&self) -> NormalizationKey {
+        NormalizationKey::of::<Self>()
+    }
+
+    fn ask(&self, parts: &[Part<'_>], _archive: &dyn Archive) -> CoreResult<Vec<AskedPart>> {
+        Ok(parts.iter().map(as_it_is).collect())
+    }
+
+    fn reads_rows(&self) -> bool {
+        false
+    }
+
+    fn fit(&self, part: &AskedPart, list: ListSample<'_>) -> Fit {
+        Fit::new(upright(part, list.statistics))
+    }
+
+    fn evidence(&self, part: &AskedPart, fit: &Fit, similarities: &[f32], evidence: &mut [f32]) {
+        const NONE: Affine = Affine { at_zero: 0.0, slope: 0.0 };
+        log_sigmoid_of_scores(similarities, odds(part, fit), NONE, evidence);
+    }
+
+    fn weights(&self, parts: &[AskedPart], _fits: &[Fit]) -> Vec<f32> {
+        shared_weights(parts, self.lambda)
+    }
+
+    fn probability(&self, part: &AskedPart, fit: &Fit, similarity: f32) -> f32 {
+        sigmoid(at(odds(part, fit), similarity))
+    }
+}

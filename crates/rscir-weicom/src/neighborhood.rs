@@ -1,0 +1,152 @@
+use std::fmt;
+
+use rscir_core::{Archive, ParameterValue, Part, Queries, Result, Scored, UnitVector};
+
+/// How many tiles an image asks with: itself and those nearest to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Neighbors {
+    /// This many; 0 for the image alone.
+    Fixed(usize),
+    /// As many as are nearer than chance allows, from 5 to 20: those before the last one whose place among all tiles a normal
+    /// list would fill by chance in a tenth of the cases (Y. Benjamini and Y. Hochberg, *Controlling the false discovery
+    /// rate*, 1995, at 0.1).
+    Auto,
+}
+
+impl Neighbors {
+    /// The neighbors of FreeDom; BASIC has 25.
+    const DEFAULT: usize = 20;
+    /// The least that [`Neighbors::Auto`] takes: with fewer, a mean is little better than the image.
+    const LEAST: usize = 5;
+    /// The share of false discoveries that [`Neighbors::Auto`] allows.
+    const FALSE_DISCOVERIES: f64 = 0.1;
+
+    fn most(self) -> usize {
+        match self {
+            Self::Fixed(count) => count,
+            Self::Auto => Self::DEFAULT,
+        }
+    }
+
+    pub(crate) fn parameter(self) -> ParameterValue {
+        match self {
+            Self::Fixed(count) => count.into(),
+            Self::Auto => "auto".into(),
+        }
+    }
+
+    /// A number that stands for it.
+    pub(crate) fn key(self) -> f64 {
+        match self {
+            Self::Fixed(count) => count as f64,
+            Self::Auto => -1.0,
+        }
+    }
+}
+
+impl Default for Neighbors {
+    fn default() -> Self {
+        Self::Fixed(Self::DEFAULT)
+    }
+}
+
+impl fmt::Display for Neighbors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(count) => count.fmt(f),
+            Self::Auto => f.write_str("auto"),
+        }
+    }
+}
+
+/// What images ask an archive with: the mean of the tiles nearest to them, less the archive's mean.
+pub(crate) struct Neighborhood<'a> {
+    archive: &'a dyn Archive,
+    neighbors: Neighbors,
+    leave_out: Vec<usize>,
+    /// Rounded, so that it does not depend on the parts that an archive's moments were merged from.
+    mean: Vec<f32>,
+}
+
+/// The image itself among its neighbors, if it does not lie in the archive.
+const ITSELF: usize = usize::MAX;
+
+impl<'a> Neighborhood<'a> {
+    /// Without the tiles under the keys `leave_out`.
+    pub(crate) fn new(archive: &'a dyn Archive, neighbors: Neighbors, leave_out: &[String]) -> Self {
+        let mean = archive.moments().mean().iter().map(|&mean| mean as f32).collect();
+        let leave_out = leave_out.iter().filter_map(|key| archive.find(key)).collect();
+        Self { archive, neighbors, leave_out, mean }
+    }
+
+    /// The vector of each image, and the rows it was made of, nearest first.
+    pub(crate) fn of(&self, images: &[&Part<'_>]) -> Result<Vec<(Vec<f32>, Vec<usize>)>> {
+        let centered: Vec<f32> = images.iter().flat_map(|image| self.centered(image.vector)).collect();
+        let most = self.neighbors.most();
+        if most == 0 || images.is_empty() {
+            let dim = self.archive.dim().max(1);
+            return Ok(centered.chunks_exact(dim).map(|vector| (vector.to_vec(), Vec::new())).collect());
+        }
+        let queries = Queries::new(self.archive.dim(), &centered)?;
+        let nearest = self.archive.nearest(queries, most + self.leave_out.len() + 1)?;
+        let of_image = |(i, (image, mut nearest)): (usize, (&&Part<'_>, Vec<Scored>))| {
+            nearest.retain(|near| !self.leave_out.contains(&near.row));
+            let count = match self.neighbors {
+                Neighbors::Fixed(count) => count,
+                Neighbors::Auto => self.discoveries(queries.row(i), &nearest)?,
+            };
+            let rows = self.with_itself(image, nearest.into_iter().map(|near| near.row), count);
+            let mean = self.mean_of(image.vector, &rows);
+            Ok((mean, rows.into_iter().filter(|&row| row != ITSELF).collect()))
+        };
+        images.iter().zip(nearest).enumerate().map(of_image).collect()
+    }
+
+    /// A vector less the mean.
+    fn centered(&self, vector: &[f32]) -> impl Iterator<Item = f32> {
+        vector.iter().zip(&self.mean).map(|(value, mean)| value - mean)
+    }
+
+    /// The first `count` of the rows, the image among them: as its row, or as itself in place of the last.
+    fn with_itself(&self, image: &Part<'_>, rows: impl Iterator<Item = usize>, count: usize) -> Vec<usize> {
+        let own = image.key.and_then(|key| self.archive.find(key));
+        let is_own = |row: usize| own == Some(row) || self.is_row(image.vector, row);
+        let mut rows: Vec<usize> = rows.take(count).collect();
+        if !rows.iter().any(|&row| is_own(row)) {
+            rows.truncate(count - 1);
+            rows.push(own.filter(|row| !self.leave_out.contains(row)).unwrap_or(ITSELF));
+        }
+        rows
+    }
+
+    /// True if a vector is that of a row. One that is stored in less than `f32` is normalized again before it asks.
+    fn is_row(&self, vector: &[f32], row: usize) -> bool {
+        let stored = self.archive.vector(row);
+        *stored == *vector || UnitVector::normalize(stored.into_owned()).is_ok_and(|unit| *unit == *vector)
+    }
+
+    /// The mean of some rows less the archive's, in f64.
+    fn mean_of(&self, image: &[f32], rows: &[usize]) -> Vec<f32> {
+        let mut sum = vec![0.0f64; image.len()];
+        for &row in rows {
+            let mut add = |vector: &[f32]| {
+                sum.iter_mut().zip(vector).for_each(|(sum, &value)| *sum += f64::from(value));
+            };
+            if row == ITSELF { add(image) } else { add(&self.archive.vector(row)) }
+        }
+        let n = rows.len().max(1) as f64;
+        sum.iter().zip(&self.mean).map(|(sum, &mean)| (sum / n - f64::from(mean)) as f32).collect()
+    }
+
+    /// How many of the nearest are nearer than chance allows, within the bounds of [`Neighbors::Auto`].
+    fn discoveries(&self, centered: &[f32], nearest: &[Scored]) -> Result<usize> {
+        let statistics = self.archive.moments().statistics(centered)?;
+        let z: Vec<f32> = nearest.iter().map(|near| statistics.z_score(near.score) as f32).collect();
+        let mut tails = vec![0.0; z.len()];
+        rscir_kernels::survival(&z, &mut tails);
+        let allowed = |place: usize| Neighbors::FALSE_DISCOVERIES * place as f64 / self.archive.len() as f64;
+        let found = tails.iter().enumerate().rposition(|(i, &tail)| f64::from(tail) <= allowed(i + 1));
+        let most = self.neighbors.most().min(nearest.len());
+        Ok(found.map_or(0, |i| i + 1).clamp(Neighbors::LEAST.min(most), most).max(1))
+    }
+}
