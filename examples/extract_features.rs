@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use common::bars::Bars;
 use common::model::ModelArgs;
 use common::out::note;
 use common::{Outcome, check, demo, text};
+use rscir::core::ColumnTable;
 use rscir::core::files::{self, read_text};
 use rscir::encoders::{ChangeDetection, ClipEncoder, Failure};
 use rscir::index::KeyKind;
@@ -39,6 +41,12 @@ struct Cli {
     /// Also write the features to a file: .safetensors, .npy, or .pkl as the reference has it
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
+    /// A .csv file whose columns go beside the vectors, joined by key (.parquet if built with the feature `tables`)
+    #[arg(long, value_name = "FILE")]
+    columns: Option<PathBuf>,
+    /// The column of --columns that holds the keys of the images
+    #[arg(long, value_name = "NAME", default_value = "key", requires = "columns")]
+    key_column: String,
     /// Texts to encode, one a line
     #[arg(long, value_name = "FILE", requires = "export_texts")]
     texts: Option<PathBuf>,
@@ -85,12 +93,16 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     check_outputs(cli)?;
     let texts = cli.texts.as_deref().map(read_texts).transpose()?;
     let images = if is_texts_alone(cli) { None } else { Some(list(cli)?) };
+    let columns = match &images {
+        Some((images, _)) => columns(cli, images)?,
+        None => None,
+    };
     let encoder = cli.model.load()?;
     if let (Some(texts), Some(export)) = (texts, &cli.export_texts) {
         encode_texts(&encoder, texts, export)?;
     }
     match images {
-        Some((images, labels)) => encode_images(cli, &encoder, &images, labels),
+        Some((images, labels)) => encode_images(cli, &encoder, &images, labels, columns.as_ref()),
         None => Ok(Outcome::Done),
     }
 }
@@ -115,8 +127,9 @@ fn check_outputs(cli: &Cli) -> anyhow::Result<()> {
 
 /// True if texts are encoded and no images.
 fn is_texts_alone(cli: &Cli) -> bool {
-    let names_images =
-        cli.dataset.is_some() || cli.images.is_some() || cli.archive.is_some() || cli.export.is_some();
+    let names_images = [&cli.dataset, &cli.images, &cli.archive, &cli.export, &cli.columns]
+        .iter()
+        .any(|path| path.is_some());
     cli.texts.is_some() && !names_images
 }
 
@@ -130,6 +143,7 @@ fn encode_images(
     encoder: &ClipEncoder,
     images: &ImageList,
     labels: Option<Vec<String>>,
+    columns: Option<&KeyedColumns>,
 ) -> anyhow::Result<Outcome> {
     let bars = Bars::default();
     let mut failures = FailureLog::open(cli.failures.as_deref(), &bars)?;
@@ -146,6 +160,7 @@ fn encode_images(
         .progress(&bars)
         .stop(common::stop_on_interrupt()?);
     options.max_failures = cli.max_failures;
+    options.columns = columns.map(|columns| columns as &dyn ColumnTable);
     if is_from_memory(cli) {
         return export_from_memory(cli, encoder, images, &labels, &options, failures);
     }
@@ -164,6 +179,7 @@ fn encode_images(
         report.unchanged,
         report.failed
     );
+    common::notes::say_columns(&report);
     common::notes::say_odd(&report);
     common::notes::say_gone(&report);
     common::notes::say_roots(&stored);
@@ -212,6 +228,25 @@ fn list(cli: &Cli) -> anyhow::Result<(ImageList, Option<Vec<String>>)> {
     Ok((images, Some(labels)))
 }
 
+/// The columns that go beside the vectors, checked against the images and the archive.
+fn columns(cli: &Cli, images: &ImageList) -> anyhow::Result<Option<KeyedColumns>> {
+    let Some(file) = &cli.columns else { return Ok(None) };
+    let table = KeyedColumns::read(file, &cli.key_column)
+        .with_context(|| format!("cannot take columns from {}", file.display()))?;
+    let known: HashSet<&str> = images.keys().iter().map(String::as_str).collect();
+    let (Some(image), Some(key)) = (images.keys().first(), table.keys().first()) else {
+        return Ok(Some(table));
+    };
+    anyhow::ensure!(
+        table.keys().iter().any(|key| known.contains(key.as_str())),
+        "none of the keys in the column {:?} of {} is that of an image: one is {key:?}, and that of an image is {image:?}; \
+         --key-column names another column",
+        cli.key_column,
+        file.display()
+    );
+    Ok(Some(table))
+}
+
 /// The lines of a file of texts.
 fn read_texts(file: &Path) -> anyhow::Result<Vec<String>> {
     let content = read_text(file, LONGEST_TEXTS)?;
@@ -244,12 +279,13 @@ fn export(
     labels: &Option<Vec<String>>,
     path: &Path,
 ) -> anyhow::Result<()> {
-    let mut values = Vec::new();
+    let (mut values, mut rows) = (Vec::new(), Vec::new());
     let (mut keys, mut kept_labels) = (Vec::new(), Vec::new());
     for (i, key) in images.keys().iter().enumerate() {
         // Images that failed have no row.
         let Some(row) = archive.find(key) else { continue };
         values.extend_from_slice(&archive.vector(row));
+        rows.push(row);
         keys.push(key.clone());
         kept_labels.extend(labels.as_ref().map(|labels| labels[i].clone()));
     }
@@ -257,8 +293,12 @@ fn export(
     let mut features = Features::new(keys, Embeddings::normalize(archive.dim(), values)?)?;
     features.labels = labels.is_some().then_some(kept_labels);
     features.spec = archive.spec().clone();
+    features.columns = Columns::of_rows(archive, &rows);
     features.write(path)?;
     note!("{}: {} rows", text::shown(path.display()), features.keys.len());
+    if !features.columns.is_empty() && !Features::keeps_columns(path) {
+        note!("{}: this format keeps no columns, but for labels", text::shown(path.display()));
+    }
     Ok(())
 }
 
@@ -275,6 +315,7 @@ fn export_from_memory(
     let mut sink = rscir::index::MemorySink::new(encoder.spec().clone());
     let report = rscir::images::ingest(images, encoder, &mut sink, options, &mut |f| failures.add(&f))?;
     anyhow::ensure!(!report.stopped, "stopped: without --archive nothing is kept");
+    common::notes::say_columns(&report);
     common::notes::say_odd(&report);
     export(&sink.into_archive()?, images, labels, path)?;
     failures.finish()

@@ -384,3 +384,38 @@ fn changes_are_seen_by_time_or_by_content() {
     set_time(time + Duration::from_secs(18));
     run("time").says("1 encoded, 3 unchanged");
 }
+
+#[test]
+fn columns_of_a_table_go_beside_the_vectors_and_are_kept_by_a_resumed_ingest() {
+    let bed = Bed::new(3);
+    let (archive, table) = (bed.path("tiles.rscir"), bed.path("tiles.csv"));
+    let run = |content: &str| {
+        fs::write(&table, content).unwrap();
+        finish(bed.command(&archive).arg("--columns").arg(&table).args(["--key-column", "tile"]))
+    };
+    run("tile,label,cloud\n000000.jpg,sea,0.5\n000002.jpg,harbor,\nno such tile.jpg,sea,1\n")
+        .ends_with(0)
+        .says("columns: 1 images are not in the table, such as 000001.jpg")
+        .says("columns: 1 keys of the table are those of no image, such as no such tile.jpg");
+    let value = |key: &str, name: &str| {
+        let archive = DiskArchive::open(&archive).unwrap();
+        archive.value(name, archive.find(key).unwrap()).map(|value| value.to_string())
+    };
+    let kept = || (value("000000.jpg", "label"), value("000000.jpg", "cloud"), value("000002.jpg", "label"));
+    assert_eq!(kept(), (Some("sea".into()), Some("0.5".into()), Some("harbor".into())));
+    bed.run(&archive).ends_with(0);
+    assert_eq!(kept(), (Some("sea".into()), Some("0.5".into()), Some("harbor".into())));
+
+    run("tile,label\n000002.jpg,quay\n")
+        .ends_with(0)
+        .says("0 encoded, 3 unchanged")
+        .says("columns: 1 rows that were not encoded again got other values");
+    assert_eq!(kept(), (Some("sea".into()), Some("0.5".into()), Some("quay".into())));
+
+    // Wrong in a way that is seen before anything is encoded.
+    let before = files(&archive);
+    run("tile,cloud\n000000.jpg,cloudy\n").ends_with(1).says("column \"cloud\": expected float, got text");
+    run("tile,label\nimages/000000.jpg,sea\n").ends_with(1).says("--key-column names another column");
+    run("key,label\n000000.jpg,sea\n").ends_with(1).says("column tile is missing; present: key, label");
+    assert!(files(&archive) == before);
+}

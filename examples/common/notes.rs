@@ -119,6 +119,22 @@ pub fn with_state_dict_option(error: Error) -> anyhow::Error {
     if is_choice { error.context("choose with --state-dict KEY") } else { error }
 }
 
+/// Says which keys of images and of a table of columns have no counterpart, and which rows got other values.
+pub fn say_columns(report: &IngestReport) {
+    let first =
+        |noticed: &Noticed| noticed.first.first().map(|key| printable(key).to_string()).unwrap_or_default();
+    let (without, unused) = (&report.without_values, &report.unused_values);
+    if without.count > 0 {
+        note!("columns: {} images are not in the table, such as {}", without.count, first(without));
+    }
+    if unused.count > 0 {
+        note!("columns: {} keys of the table are those of no image, such as {}", unused.count, first(unused));
+    }
+    if report.updated > 0 {
+        note!("columns: {} rows that were not encoded again got other values", report.updated);
+    }
+}
+
 /// Says how many rows are of files that are gone, and what became of them.
 pub fn say_gone(report: &IngestReport) {
     if let Some(reason) = &report.not_pruned {

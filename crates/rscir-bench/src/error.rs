@@ -156,6 +156,7 @@ impl From<FileError> for Error {
             FileError::NotText { path, line, problem } => {
                 Self::Line { path, line, problem: format!("{problem}: save the file as UTF-8 text") }
             }
+            FileError::Line { path, line, problem } => Self::Line { path, line, problem },
             other => Self::File(other),
         }
     }

@@ -2,6 +2,7 @@
 #![deny(clippy::unwrap_used)]
 
 mod archive;
+mod column_table;
 mod columns;
 mod decoding;
 mod embeddings;
@@ -25,6 +26,7 @@ mod stretch;
 pub mod testing;
 
 pub use archive::{Archive, EmbeddingSink, Fingerprint, SinkRow};
+pub use column_table::ColumnTable;
 pub use columns::{ColumnType, ColumnValues, Date, Value};
 pub use decoding::{Decoding, Orientation};
 pub use embeddings::{Embeddings, Queries, UnitVector};

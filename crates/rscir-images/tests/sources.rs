@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use rscir_core::{
-    ColumnSchema, ColumnType, EmbeddingSink, Embeddings, EncoderSpec, Error as CoreError, Fingerprint,
-    ImageEncoder, ImageSource, Omission, PixelBatch, Result, RgbView, RowValues, SinkRow, Value, testing,
+    ColumnSchema, ColumnTable, ColumnType, EmbeddingSink, Embeddings, EncoderSpec, Error as CoreError,
+    Fingerprint, ImageEncoder, ImageSource, Omission, PixelBatch, Result, RgbView, RowValues, SinkRow, Value,
+    testing,
 };
 use rscir_images::{
     DecodeLimits, Decoding, Failure, ImageList, IngestOptions, IngestReport, MemoryImages, Preprocessing,
@@ -307,5 +308,93 @@ fn columns_that_a_sink_cannot_take_are_refused_before_any_work() {
         error.starts_with("column \"taken by this sink\" takes values of the type bool, not int"),
         "{error}"
     );
+    assert!(sink.rows.0.is_empty());
+}
+
+/// Who took an image, by key.
+struct Photographers(Vec<(&'static str, &'static str)>, Vec<ColumnSchema>);
+
+impl Photographers {
+    fn new(column: &str, rows: &[(&'static str, &'static str)]) -> Self {
+        Self(rows.into(), vec![ColumnSchema::new(column, ColumnType::Text)])
+    }
+}
+
+impl ColumnTable for Photographers {
+    fn columns(&self) -> &[ColumnSchema] {
+        &self.1
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn key(&self, row: usize) -> &str {
+        self.0[row].0
+    }
+
+    fn find(&self, key: &str) -> Option<usize> {
+        self.0.iter().position(|row| row.0 == key)
+    }
+
+    fn values(&self, row: usize, values: &mut RowValues<'_>) -> Result<()> {
+        values.set(&self.1[0].name, Value::Text(self.0[row].1))
+    }
+}
+
+#[test]
+fn a_table_gives_values_by_key_and_keys_without_a_counterpart_are_counted() {
+    let table = Photographers::new(
+        "by",
+        &[("window 0", "ann"), ("window 2", "bo"), ("no such window", "cy"), ("nor this", "cy")],
+    );
+    let mut options = IngestOptions::default();
+    options.columns = Some(&table);
+    let mut sink = LabelledRows::default();
+    let windows = Windows::new(&["sea", "lake", "harbor"]);
+    let mut run = |windows: &Windows| {
+        ingest_source(windows, &Plain::new(), &mut sink, &options, &mut |f| panic!("{f}")).unwrap()
+    };
+    let report = run(&windows);
+    assert_eq!(report.encoded, 3);
+    assert_eq!(
+        (report.without_values.count, &report.without_values.first[..]),
+        (1, &["window 1".into()][..])
+    );
+    assert_eq!(report.unused_values.count, 2);
+    assert_eq!(report.unused_values.first, ["no such window", "nor this"]);
+    // Nothing changed, so nothing is written again.
+    assert_eq!((run(&windows).updated, run(&windows).unchanged), (0, 3));
+    assert_eq!((sink.values["window 0"].len(), &sink.values["window 0"][2][..]), (3, "ann"));
+    assert_eq!(sink.values["window 0"][0], "sea");
+    assert_eq!(sink.values["window 1"].len(), 2, "what is not in the table says nothing of its columns");
+    assert_eq!(sink.values["window 2"][2], "bo");
+}
+
+#[test]
+fn files_get_values_of_a_table_too() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/images");
+    let keys = ["a_square.png", "b_square.jpg"];
+    let list = ImageList::new(&folder, keys.map(String::from).into());
+    let table = Photographers::new("by", &[("b_square.jpg", "bo")]);
+    let mut options = IngestOptions::default();
+    options.columns = Some(&table);
+    let mut sink = LabelledRows::default();
+    let report = ingest(&list, &Plain::new(), &mut sink, &options, &mut |f| panic!("{f}")).unwrap();
+    assert_eq!((report.encoded, report.without_values.count, report.unused_values.count), (2, 1, 0));
+    assert_eq!(sink.values["b_square.jpg"], ["bo"]);
+    assert!(sink.values["a_square.png"].is_empty());
+}
+
+#[test]
+fn a_table_with_a_column_of_the_source_is_refused_before_any_work() {
+    let table = Photographers::new("label", &[("window 0", "ann")]);
+    let mut options = IngestOptions::default();
+    options.columns = Some(&table);
+    let mut sink = LabelledRows::default();
+    let error =
+        ingest_source(&Windows::new(&["sea"]), &Plain::new(), &mut sink, &options, &mut |f| panic!("{f}"));
+    let error = error.unwrap_err().to_string();
+    assert!(error.starts_with("column is label, but must be one that the images do not bring"), "{error}");
     assert!(sink.rows.0.is_empty());
 }

@@ -20,7 +20,7 @@ pub mod storage;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-pub use columns::{Column, Columns};
+pub use columns::{Column, Columns, KeyedColumns};
 pub use disk::{
     ArchiveWriter, Compaction, Damage, DiskArchive, Misplaced, Repair, RowOrder, Verification, repair,
     repair_with, verify, verify_with,

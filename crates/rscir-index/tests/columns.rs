@@ -6,10 +6,13 @@ use std::sync::Arc;
 
 use common::{DIM, Step, columns, content, key, open_or_create, take};
 use rscir_core::testing::unit_rows;
-use rscir_core::{Archive, ColumnType, Date, EncoderSpec, Fingerprint, SinkRow, Value};
+use rscir_core::{
+    Archive, ColumnTable, ColumnType, Date, EmbeddingSink, EncoderSpec, Fingerprint, RowValues, SinkRow,
+    Value,
+};
 use rscir_index::testing::FaultyStorage;
 use rscir_index::{
-    ArchiveWriter, Column, Columns, DiskArchive, Error, Filter, MemoryArchive, ShardedArchive,
+    ArchiveWriter, Column, Columns, DiskArchive, Error, Filter, KeyedColumns, MemoryArchive, ShardedArchive,
 };
 
 const DIR: &str = "/tiles.rscir";
@@ -218,4 +221,83 @@ fn shards_share_their_columns() {
     assert!(
         matches!(ShardedArchive::new(vec![first(), other]), Err(Error::ColumnType { column, .. }) if column == "label")
     );
+}
+
+fn read_table(content: &str, key_column: &str) -> Result<KeyedColumns, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tiles.CSV");
+    std::fs::write(&file, content).unwrap();
+    let shown = |error: Error| error.to_string().replace(&file.display().to_string(), "FILE");
+    KeyedColumns::read(&file, key_column).map_err(shown)
+}
+
+#[test]
+fn a_table_is_read_with_its_types_and_keys() {
+    let text =
+        "\u{feff}path, label ,cloud,day\r\na.tif,\"harbor, old\",0.25,2024-02-29\r\n\r\nb.tif,sea,,\r\n";
+    let table = read_table(text, "path").unwrap();
+    assert_eq!(table.keys(), ["a.tif", "b.tif"]);
+    let day = Date::from_ymd(2024, 2, 29);
+    let expected = Columns::new(2).with("label", vec!["harbor, old", "sea"]).unwrap();
+    let expected =
+        expected.with("cloud", vec![Some(0.25), None]).unwrap().with("day", vec![day, None]).unwrap();
+    assert_eq!(*table.columns(), expected);
+    let schema = ColumnTable::columns(&table);
+    let mut row = RowValues::new(schema);
+    table.values(table.find("b.tif").unwrap(), &mut row).unwrap();
+    assert_eq!((row.get("label"), row.get("cloud")), (Some(Value::Text("sea")), None));
+    assert_eq!(table.find("c.tif"), None);
+}
+
+#[test]
+fn a_table_that_cannot_be_joined_is_refused_with_its_line() {
+    let refused = |content: &str| read_table(content, "key").unwrap_err();
+    assert_eq!(refused("path,label\na,sea\n"), "FILE: column key is missing; present: path, label");
+    assert_eq!(
+        refused("key,label\na,sea\nb\n"),
+        "FILE:3: there are 1 fields, and the first line names 2 columns"
+    );
+    assert_eq!(refused("key,label\n,sea\n"), "FILE:2: the field \"key\" is empty: it must hold a key");
+    assert_eq!(
+        refused("label,key\nsea,a\n\nsea,b\nsea,a\n"),
+        "FILE:5: the key \"a\" stands on line 2 already: leave one out"
+    );
+    assert_eq!(
+        refused("key,label,label\n"),
+        "FILE:1: the column \"label\" is there twice: rename one, or leave it out"
+    );
+    assert_eq!(refused(""), "FILE: there are no rows");
+    let wide = format!("key{}\n", ",c".repeat(65));
+    assert_eq!(refused(&wide), "FILE: there are more than 64 columns: leave some out");
+    let error = KeyedColumns::read("tiles.xlsx", "key").unwrap_err().to_string();
+    assert!(error.starts_with("tiles.xlsx: the extension \"xlsx\" names no"), "{error}");
+}
+
+#[test]
+fn values_that_are_there_already_are_not_written_again() {
+    let storage = FaultyStorage::new();
+    let mut writer = writer(&storage);
+    take(&mut writer, &Step::Commit((0..40).collect(), 2)).unwrap();
+    let table = KeyedColumns::new(vec![key(3)], Columns::new(1).with("shelf", vec!["b"]).unwrap()).unwrap();
+    let mut row = RowValues::new(ColumnTable::columns(&table));
+    table.values(0, &mut row).unwrap();
+    let third = key(3);
+    assert_eq!(writer.update_values(&[&third], std::slice::from_ref(&row)).unwrap(), 1);
+    let files = storage.files();
+    assert_eq!(writer.update_values(&[&third], &[row]).unwrap(), 0);
+    assert!(storage.files() == files);
+}
+
+#[test]
+fn columns_of_some_rows_are_those_of_all() {
+    let storage = FaultyStorage::new();
+    take(&mut writer(&storage), &Step::Commit((0..9).collect(), 2)).unwrap();
+    let archive = archive(&storage);
+    let some = Columns::of_rows(&archive, &[7, 2, 99]);
+    for (name, _) in archive.columns() {
+        let values = [7, 2].map(|row| archive.value(name, row));
+        assert_eq!([some.value(name, 0), some.value(name, 1)], values, "{name}");
+        assert_eq!(some.value(name, 2), None);
+    }
+    assert_eq!(some.rows(), 3);
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rscir_core::testing::unit_rows;
 use rscir_core::{Activation, Archive, Date, Embeddings, EncoderSpec};
-use rscir_index::{Column, Columns, DiskArchive, Features, Filter, KeyKind};
+use rscir_index::{Column, Columns, DiskArchive, Features, Filter, KeyKind, KeyedColumns};
 
 /// A file that pandas or pyarrow wrote: tests/data/tables/make.py.
 fn data(name: &str) -> PathBuf {
@@ -208,4 +208,19 @@ fn damage_makes_no_large_allocations() {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+}
+
+#[test]
+fn a_table_of_columns_is_read_without_its_embeddings() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tiles.parquet");
+    let mut features = Features::new(KEYS.map(String::from).into(), unit_rows(3, 4, 1)).unwrap();
+    features.columns = columns();
+    features.write(&path).unwrap();
+    let table = KeyedColumns::read(&path, "key").unwrap();
+    assert_eq!((table.keys(), table.columns()), (&KEYS.map(String::from)[..], &columns()));
+    let error = KeyedColumns::read(&path, "path").unwrap_err().to_string();
+    assert!(error.contains("column path is missing; present: key, embedding"), "{error}");
+    let error = KeyedColumns::read(&path, "count").unwrap_err().to_string();
+    assert!(error.contains("column \"count\": expected text in every row"), "{error}");
 }

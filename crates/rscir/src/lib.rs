@@ -25,15 +25,16 @@ pub mod prelude {
         EvaluateOptions, Mode, PatternCom, Protocol, QueryVectors, Rounding, Table, evaluate,
     };
     pub use rscir_core::{
-        Archive, ComposedQuery, EmbeddingSink, Embeddings, EncoderSpec, Fingerprint, ImageEncoder, Method,
-        Precision, Progress, SinkRow, TextEncoder, UnitVector,
+        Archive, ColumnSchema, ComposedQuery, EmbeddingSink, Embeddings, EncoderSpec, Fingerprint,
+        ImageEncoder, ImageSource, Method, Precision, Progress, RowValues, SinkRow, TextEncoder, UnitVector,
+        Value,
     };
     pub use rscir_encoders::{ClipEncoder, Device};
     pub use rscir_images::{ImageList, IngestOptions, MemoryImages};
     pub use rscir_index::{
-        ArchiveWriter, Columns, DiskArchive, Features, Filter, Hit, ImportOptions, Int8Index, MemoryArchive,
-        RowOrder, SearchOptions, Searcher, ShardedArchive, import_vectors, repair, search_batch, search_with,
-        verify,
+        ArchiveWriter, Columns, DiskArchive, Features, Filter, Hit, ImportOptions, Int8Index, KeyedColumns,
+        MemoryArchive, RowOrder, SearchOptions, Searcher, ShardedArchive, import_vectors, repair,
+        search_batch, search_with, verify,
     };
     pub use rscir_weicom::{ImageOnly, MethodSpec, Resources, Sum, TextOnly, WeiCom};
 }

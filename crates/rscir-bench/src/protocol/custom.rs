@@ -3,8 +3,7 @@ use std::path::Path;
 
 use rscir_core::Archive;
 
-use super::csv_file::read_csv;
-use super::lines::{field_problem, file_name};
+use super::lines::{field_problem, file_name, read_csv};
 use super::set_builder::SetBuilder;
 use super::{DatasetReport, Finding, Protocol};
 use crate::{Error, QuerySet, Result};

@@ -2,8 +2,7 @@ use std::path::Path;
 
 use rscir_core::Archive;
 
-use super::csv_file::read_csv;
-use super::lines::{field_problem, file_name};
+use super::lines::{field_problem, file_name, read_csv};
 use super::set_builder::{Rows, SetBuilder};
 use super::{DatasetReport, Protocol};
 use crate::{Convention, Error, QuerySet, Result};

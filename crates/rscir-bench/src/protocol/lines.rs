@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Take};
 use std::path::Path;
 
-use rscir_core::files::{self, FileError};
+use rscir_core::files::{self, CsvLimits, CsvRecord, FileError};
 
 use crate::{Error, Result};
 
@@ -12,11 +12,11 @@ use crate::{Error, Result};
 pub(super) const MAX_FILE_BYTES: u64 = 256 << 20;
 
 /// Bytes of a line, or of a csv record, at most: room for the keys of a hundred thousand relevant images.
-pub(super) const MAX_LINE_BYTES: u64 = 4 << 20;
+const MAX_LINE_BYTES: u64 = 4 << 20;
 
 /// Lines or records of a file at most: five times those of i-CIR's gallery. Rows of three letters would otherwise take
 /// thirty times the memory that their file takes on the disk.
-pub(super) const MAX_LINES: u64 = 4_000_000;
+const MAX_LINES: u64 = 4_000_000;
 
 /// The lines of a file that are not empty, with their numbers from 1, without byte order marks. Ends after the first error.
 pub(super) struct TextLines<'a> {
@@ -27,7 +27,7 @@ pub(super) struct TextLines<'a> {
 }
 
 /// Opens a list that is not larger than lists are, and reads no more than that if it grows.
-pub(super) fn open_list(path: &Path) -> Result<BufReader<Take<File>>> {
+fn open_list(path: &Path) -> Result<BufReader<Take<File>>> {
     let (file, bytes) = files::open_regular(path)?;
     if bytes > MAX_FILE_BYTES {
         return Err(FileError::TooLarge { path: path.into(), bytes, limit: MAX_FILE_BYTES }.into());
@@ -60,7 +60,7 @@ impl TextLines<'_> {
             if self.line > MAX_LINES {
                 return bad(format!("there are more than {MAX_LINES} lines: split the list"));
             }
-            let text = utf8(self.path, self.line, bytes)?;
+            let text = files::utf8(self.path, self.line, bytes)?;
             if text.contains('\0') {
                 return Err(not_text(self.path, self.line, "a NUL byte"));
             }
@@ -85,17 +85,21 @@ impl Iterator for TextLines<'_> {
     }
 }
 
-/// Bytes that must be UTF-8 and begin on line `line`.
-pub(super) fn utf8(path: &Path, line: u64, bytes: Vec<u8>) -> Result<String> {
-    String::from_utf8(bytes).map_err(|error| {
-        let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-        let line = line + before.iter().filter(|byte| **byte == b'\n').count() as u64;
-        not_text(path, line, "not UTF-8")
-    })
+/// The records of a csv file, with this crate's error.
+pub(super) fn read_csv(path: &Path) -> Result<impl Iterator<Item = Result<CsvRecord>>> {
+    /// Fields of a record that are kept. No benchmark has more than five.
+    const KEPT_FIELDS: usize = 16;
+    let limits = CsvLimits {
+        file_bytes: MAX_FILE_BYTES,
+        record_bytes: MAX_LINE_BYTES,
+        records: MAX_LINES,
+        fields: KEPT_FIELDS,
+    };
+    Ok(files::read_csv(path, limits)?.map(|record| Ok(record?)))
 }
 
 /// What is said of bytes that are no text.
-pub(super) fn not_text(path: &Path, line: u64, problem: &str) -> Error {
+fn not_text(path: &Path, line: u64, problem: &str) -> Error {
     Error::Line { path: path.into(), line, problem: format!("{problem}: save the file as UTF-8 text") }
 }
 

@@ -3,7 +3,6 @@
 #![deny(clippy::indexing_slicing)]
 
 mod classes;
-mod csv_file;
 mod custom;
 mod domain;
 mod findings;

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use rscir_core::Archive;
 
 use super::classes::{category, class_of, merged};
-use super::csv_file::read_csv;
-use super::lines::{field_problem, read_lines, shortened};
+use super::lines::{field_problem, read_csv, read_lines, shortened};
 use super::{DatasetReport, Finding, Mode, Protocol};
 use crate::queries::Interner;
 use crate::{Error, Query, QueryGroup, QueryImage, QuerySet, Result, Rounding};

@@ -47,6 +47,16 @@ pub enum FileError {
         /// What stands there.
         problem: &'static str,
     },
+    /// A line of a file does not have the form it must have.
+    #[error("{}:{line}: {problem}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Its line, from 1.
+        line: u64,
+        /// What is wrong, and what is expected.
+        problem: String,
+    },
     /// A path ends in no name that a file could have.
     #[error("{}: the path names no file; add the file's name", path.display())]
     NoName {
@@ -78,7 +88,7 @@ impl FileError {
             Self::Io { source, .. } => source.into(),
             Self::NotRegular { .. } => ErrorKind::Unsupported,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
-            Self::NotText { .. } => ErrorKind::Damaged,
+            Self::NotText { .. } | Self::Line { .. } => ErrorKind::Damaged,
             Self::NoName { .. } | Self::Twice { .. } => ErrorKind::InvalidInput,
             Self::NotRestored { .. } => ErrorKind::Io,
         }

@@ -1,6 +1,6 @@
 //! Reads files that others made, and writes files so that an old one stays whole until the new one is.
 //!
-//! Every reader of a file that a user or a list names goes through [`open_regular`], [`read_bounded`] or [`read_text`]: a
+//! Every reader of a file that a user or a list names goes through [`open_regular`], [`read_bounded`], [`read_text`] or [`read_csv`]: a
 //! pipe, a device or a folder is refused, and nothing is held beyond a limit. Every file that is written goes through
 //! [`replace`] or, with others it belongs to, [`Together`].
 //!
@@ -17,11 +17,13 @@
 //! # Ok::<(), files::FileError>(())
 //! ```
 
+mod csv;
 mod error;
 mod read;
 mod temporary;
 mod together;
 
+pub use csv::{CsvLimits, CsvRecord, CsvRecords, read_csv, utf8};
 pub use error::{FileAction, FileError, FileKind};
 pub use read::{open_regular, read_bounded, read_text, without_byte_order_mark};
 pub use temporary::can_be_written;

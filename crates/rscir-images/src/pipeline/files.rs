@@ -57,18 +57,13 @@ impl Items for Files<'_> {
         Ok(RowValues::new(&[]))
     }
 
-    fn prepare(&self, item: usize, encoder: &dyn ImageEncoder) -> Result<Prepared<'_>, Refused> {
+    fn prepare(&self, item: usize, encoder: &dyn ImageEncoder) -> Result<Prepared, Refused> {
         let path = self.path(item);
         let (bytes, fingerprint) = attempt(Stage::Read, || read(&path, self.limits.max_bytes, self.changes))?;
         let (decoded, oddities) =
             attempt(Stage::Decode, || decode_with_oddities(&bytes, self.decoding, &self.limits))?;
         drop(bytes);
-        Ok(Prepared {
-            pixels: prepared(&decoded, encoder)?,
-            fingerprint,
-            oddities,
-            values: self.values(item)?,
-        })
+        Ok(Prepared { pixels: prepared(&decoded, encoder)?, fingerprint, oddities })
     }
 }
 

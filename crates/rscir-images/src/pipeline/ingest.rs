@@ -11,9 +11,10 @@ use rscir_core::{
 
 use super::files::Files;
 use super::items::{Items, Look, Prepared, Refused};
+use super::joined::Joined;
 use super::source::Source;
 use super::window::Window;
-use super::{ImageList, IngestOptions, IngestThreads, OddImages, roots};
+use super::{ImageList, IngestOptions, IngestThreads, Noticed, OddImages, roots};
 use crate::decode::{self, Remedy};
 use crate::{Error, Result};
 
@@ -51,6 +52,10 @@ pub struct IngestReport {
     pub updated: usize,
     /// What the source left out.
     pub left_out: Vec<Omission>,
+    /// Images whose key is not in the table of columns; they keep what their rows have in these columns.
+    pub without_values: Noticed,
+    /// Keys of the table of columns that no image has.
+    pub unused_values: Noticed,
     /// Encoded images whose values may have needed another stretch.
     pub odd: OddImages,
     /// Keys of rows whose file is gone: images of the list and, where the whole folder was looked at, rows beside it.
@@ -129,7 +134,8 @@ const STOP_LATENCY: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// [`Error::ConfigValue`] if the encoder's spec records a decoding in another program's words or a stretch without extent,
-/// [`Error::OtherRoot`], both before anything is done; errors of the encoder's device and of the sink;
+/// [`Error::OtherRoot`], the sink's refusal of [`IngestOptions::columns`], all before anything is done; errors of the encoder's
+/// device and of the sink;
 /// [`Error::TooManyFailures`]. What was committed before stays.
 pub fn ingest(
     images: &ImageList,
@@ -160,8 +166,9 @@ pub fn ingest(
 /// ([`IngestReport::updated`]); other columns stay. An item whose values cannot be told fails.
 ///
 /// # Errors
-/// Before anything is done, the sink's refusal of the source's columns, as where it has one of another type. Errors of the
-/// encoder's device and of the sink; [`Error::TooManyFailures`]. What was committed before stays.
+/// Before anything is done, the sink's refusal of the source's columns, as where it has one of another type, and
+/// [`Error::ConfigValue`] if [`IngestOptions::columns`] has a column of the source's. Errors of the encoder's device and of
+/// the sink; [`Error::TooManyFailures`]. What was committed before stays.
 pub fn ingest_source(
     images: &dyn ImageSource,
     encoder: &dyn ImageEncoder,
@@ -186,6 +193,8 @@ fn run(
     check: Check<'_>,
     mut report: IngestReport,
 ) -> Result<IngestReport> {
+    let joined = options.columns.map(|table| Joined::new(images, table, &mut report)).transpose()?;
+    let images = joined.as_ref().map_or(images, |joined| joined as &dyn Items);
     sink.check_columns(images.columns())?;
     let threads = IngestThreads::start(options)?;
     let Looked { todo, same, gone } = look(images, sink, options, &threads);
@@ -216,7 +225,7 @@ fn run(
             let (sender, window, todo) = (sender.clone(), &window, &todo);
             scope.spawn(move || {
                 while let Some(position) = window.next(todo.len()) {
-                    let prepared = images.prepare(todo[position], encoder);
+                    let prepared = prepare(images, todo[position], encoder);
                     if sender.send((position, prepared)).is_err() {
                         return;
                     }
@@ -300,6 +309,8 @@ fn update(
         let (mut keys, mut values) = (Vec::new(), Vec::new());
         for (&index, told) in part.iter().zip(told) {
             match told {
+                // Nothing is known of it.
+                Ok(row) if row.columns().is_empty() => {}
                 Ok(row) => {
                     keys.push(images.key(index));
                     values.push(row);
@@ -329,7 +340,16 @@ struct Device<'a> {
     pixels: Vec<u8>,
 }
 
-type Message<'a> = (usize, Result<Prepared<'a>, Refused>);
+/// A position of the list, and what became of the image there.
+type Message<'a> = (usize, Result<(Prepared, RowValues<'a>), Refused>);
+
+fn prepare<'a>(
+    images: &'a dyn Items,
+    index: usize,
+    encoder: &dyn ImageEncoder,
+) -> Result<(Prepared, RowValues<'a>), Refused> {
+    Ok((images.prepare(index, encoder)?, images.values(index)?))
+}
 
 impl<'a> Device<'a> {
     fn run(
@@ -361,9 +381,9 @@ impl<'a> Device<'a> {
                 next += 1;
                 window.advance();
                 match prepared {
-                    Ok(prepared) => {
+                    Ok((prepared, values)) => {
                         report.odd.add(&self.images.key(index), prepared.oddities);
-                        self.rows.push((index, prepared.fingerprint, prepared.values));
+                        self.rows.push((index, prepared.fingerprint, values));
                         self.pixels.extend_from_slice(&prepared.pixels);
                         if self.rows.len() == self.batch {
                             self.commit(options, report)?;
@@ -390,12 +410,11 @@ impl<'a> Device<'a> {
         let pixels = PixelBatch::new(self.encoder.input_size(), &self.pixels)?;
         let embeddings = self.threads.run(|| self.encoder.encode_pixels(pixels))?;
         let keys: Vec<_> = self.rows.iter().map(|&(index, ..)| self.images.key(index)).collect();
-        let has_columns = !self.images.columns().is_empty();
-        let mut rows = Vec::with_capacity(keys.len());
-        for (key, (_, fingerprint, values)) in keys.iter().zip(&self.rows) {
-            let row = SinkRow::new(key, *fingerprint);
-            rows.push(if has_columns { row.values(values) } else { row });
-        }
+        let rows: Vec<SinkRow<'_>> = keys
+            .iter()
+            .zip(&self.rows)
+            .map(|(key, (_, fingerprint, values))| SinkRow::new(key, *fingerprint).values(values))
+            .collect();
         let sink = &mut *self.sink;
         self.threads.run(|| sink.commit(&rows, &embeddings))?;
         report.encoded += rows.len();

@@ -29,7 +29,7 @@ pub(super) trait Items: Sync {
     fn values(&self, item: usize) -> Result<RowValues<'_>, Refused>;
 
     /// Brings an item to the encoder's input, on any thread.
-    fn prepare(&self, item: usize, encoder: &dyn ImageEncoder) -> Result<Prepared<'_>, Refused>;
+    fn prepare(&self, item: usize, encoder: &dyn ImageEncoder) -> Result<Prepared, Refused>;
 
     /// Names the item that was refused.
     fn failure(&self, item: usize, refused: Refused) -> Failure {
@@ -48,11 +48,10 @@ pub(super) enum Look {
 }
 
 /// An image ready for the device.
-pub(super) struct Prepared<'a> {
+pub(super) struct Prepared {
     pub(super) pixels: Vec<u8>,
     pub(super) fingerprint: Fingerprint,
     pub(super) oddities: Oddities,
-    pub(super) values: RowValues<'a>,
 }
 
 /// Why an image was not prepared.

@@ -5,6 +5,7 @@ mod files;
 mod fingerprint;
 mod ingest;
 mod items;
+mod joined;
 mod odd;
 mod options;
 mod roots;

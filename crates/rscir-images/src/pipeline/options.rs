@@ -2,7 +2,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rscir_core::{Progress, Silent};
+use rscir_core::{ColumnTable, Progress, Silent};
 
 use super::ChangeDetection;
 use crate::DecodeLimits;
@@ -39,6 +39,8 @@ pub struct IngestOptions<'a> {
     /// Take out rows whose file is gone. A sink has no operation for it, and [`IngestReport::not_pruned`] says so;
     /// `ingest_with` of the crate `rscir` does it once all images are done.
     pub prune: bool,
+    /// Values of columns, which the rows of images with a key in this table get.
+    pub columns: Option<&'a dyn ColumnTable>,
     /// Hears of every image done.
     pub progress: &'a dyn Progress,
 }
@@ -55,6 +57,7 @@ impl Default for IngestOptions<'_> {
             roots: &[],
             replace: false,
             prune: false,
+            columns: None,
             progress: &Silent,
         }
     }
@@ -126,6 +129,13 @@ impl<'a> IngestOptions<'a> {
         self
     }
 
+    /// Sets a table of columns, whose values the rows of images with a key in it get. Default: none.
+    #[must_use]
+    pub fn columns(mut self, columns: &'a dyn ColumnTable) -> Self {
+        self.columns = Some(columns);
+        self
+    }
+
     /// Sets what hears of every image done. Default: nothing does.
     #[must_use]
     pub fn progress(mut self, progress: &'a dyn Progress) -> Self {
@@ -150,6 +160,7 @@ impl fmt::Debug for IngestOptions<'_> {
             roots,
             replace,
             prune,
+            columns,
             progress: _,
         } = self;
         f.debug_struct("IngestOptions")
@@ -161,6 +172,7 @@ impl fmt::Debug for IngestOptions<'_> {
             .field("roots", roots)
             .field("replace", replace)
             .field("prune", prune)
+            .field("columns", &columns.map(ColumnTable::columns))
             .finish_non_exhaustive()
     }
 }

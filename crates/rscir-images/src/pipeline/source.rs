@@ -42,16 +42,10 @@ impl Items for Source<'_> {
         Ok(row)
     }
 
-    fn prepare(&self, item: usize, encoder: &dyn ImageEncoder) -> Result<Prepared<'_>, Refused> {
+    fn prepare(&self, item: usize, encoder: &dyn ImageEncoder) -> Result<Prepared, Refused> {
         let (fingerprint, image) = attempt(Stage::Read, || {
             Ok::<_, rscir_core::Error>((self.0.fingerprint(item)?, self.0.read(item)?))
         })?;
-        let values = self.values(item)?;
-        Ok(Prepared {
-            pixels: prepared(&image, encoder)?,
-            fingerprint,
-            oddities: Oddities::default(),
-            values,
-        })
+        Ok(Prepared { pixels: prepared(&image, encoder)?, fingerprint, oddities: Oddities::default() })
     }
 }

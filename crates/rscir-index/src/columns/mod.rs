@@ -1,5 +1,7 @@
+mod keyed;
 mod schema;
 
+pub use keyed::KeyedColumns;
 pub(crate) use schema::Schema;
 
 use std::collections::BTreeMap;
@@ -9,7 +11,7 @@ use rscir_core::{Archive, ColumnType, ColumnValues, Date, RowValues, Value};
 use crate::{Error, Result};
 
 /// Most columns that an archive has.
-const MAX_COLUMNS: usize = 64;
+pub(crate) const MAX_COLUMNS: usize = 64;
 
 /// Most bytes of a column's name.
 const MAX_NAME: usize = 64;
@@ -180,6 +182,18 @@ impl Columns {
             (name.into(), column)
         });
         Self { rows: archive.len(), columns: columns.collect() }
+    }
+
+    /// All columns of some rows of an archive, in the order of `rows`. A row that is not there has no values.
+    #[must_use]
+    pub fn of_rows(archive: &dyn Archive, rows: &[usize]) -> Self {
+        let columns = archive.columns().into_iter().map(|(name, column_type)| {
+            let mut column = Column::empty(column_type);
+            let value = |row: usize| (row < archive.len()).then(|| archive.value(name, row)).flatten();
+            rows.iter().for_each(|&row| column.push(value(row)));
+            (name.into(), column)
+        });
+        Self { rows: rows.len(), columns: columns.collect() }
     }
 
     /// With a column, in place of one of that name.

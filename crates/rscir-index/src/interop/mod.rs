@@ -10,11 +10,13 @@ mod parquet;
 mod pickle;
 mod rscir;
 mod safetensors;
+mod table;
 
 use std::path::Path;
 
 pub use import::{ImportOptions, Imported, LeftOut, LeftOutReason, import_vectors};
 use rscir_core::{Archive, Embeddings, EncoderSpec, files};
+pub(crate) use table::read_table;
 
 use crate::{Column, Columns, Error, MemoryArchive, Result};
 
@@ -93,17 +95,23 @@ fn normalized(dim: usize, values: Vec<f32>) -> Result<Embeddings> {
 /// How a feature file is read and written.
 struct Format {
     extension: &'static str,
+    keeps_columns: bool,
     read: fn(&Path) -> Result<Features>,
     write: fn(&Features, &Path) -> Result<()>,
 }
 
 const FORMATS: &[Format] = &[
-    Format { extension: "safetensors", read: safetensors::read, write: safetensors::write },
-    Format { extension: npy::EXTENSION, read: npy::read, write: npy::write },
-    Format { extension: "pkl", read: pickle::read, write: pickle::write },
-    Format { extension: rscir::EXTENSION, read: rscir::read, write: rscir::write },
+    Format {
+        extension: "safetensors",
+        keeps_columns: false,
+        read: safetensors::read,
+        write: safetensors::write,
+    },
+    Format { extension: npy::EXTENSION, keeps_columns: false, read: npy::read, write: npy::write },
+    Format { extension: "pkl", keeps_columns: false, read: pickle::read, write: pickle::write },
+    Format { extension: rscir::EXTENSION, keeps_columns: true, read: rscir::read, write: rscir::write },
     #[cfg(feature = "tables")]
-    Format { extension: "parquet", read: parquet::read, write: parquet::write },
+    Format { extension: "parquet", keeps_columns: true, read: parquet::read, write: parquet::write },
 ];
 
 impl Format {
@@ -192,6 +200,12 @@ impl Features {
             (Format::of(path)?.write)(self, path)
         };
         write().map_err(|error| error.in_file(path))
+    }
+
+    /// Tells whether the format that the extension of `path` names keeps columns. One that does not keeps labels at the most.
+    #[must_use]
+    pub fn keeps_columns(path: impl AsRef<Path>) -> bool {
+        Format::of(path.as_ref()).is_ok_and(|format| format.keeps_columns)
     }
 
     /// Checks that [`Features::write`] can write to `path`, before the work whose result goes there: the extension is

@@ -16,7 +16,7 @@ mod claims;
 use super::{Features, KeyKind, normalized};
 use crate::error::IoAction;
 use crate::storage::Bytes;
-use crate::{Column, Columns, Error, Result};
+use crate::{Column, Columns, Error, KeyedColumns, Result};
 
 /// Name of the column of embeddings.
 const EMBEDDING: &str = "embedding";
@@ -49,15 +49,7 @@ pub(super) fn read(path: &Path) -> Result<Features> {
         .into_iter()
         .find_map(|kind| Some((kind, find(key_column(kind))?)))
         .ok_or_else(|| missing("key or text"))?;
-    let key_type = || Error::TableColumn {
-        column: key_column(kind).into(),
-        expected: "text in every row",
-        got: describe(keys),
-    };
-    let keys = match column(keys)? {
-        Column::Text(keys) => keys.into_iter().collect::<Option<Vec<String>>>().ok_or_else(key_type)?,
-        _ => return Err(key_type()),
-    };
+    let keys = read_keys(keys)?;
     let embeddings = embeddings(find(EMBEDDING).ok_or_else(|| missing(EMBEDDING))?)?;
     let spec = spec.unwrap_or_else(|| EncoderSpec::unknown(embeddings.dim()));
     if spec.dim != embeddings.dim() {
@@ -71,6 +63,40 @@ pub(super) fn read(path: &Path) -> Result<Features> {
         }
     }
     Ok(Features { spec, kind, keys, labels: None, columns, embeddings })
+}
+
+/// The columns of a table, and the keys that its column `key_column` holds.
+pub(super) fn read_table(path: &Path, key_column: &str) -> Result<KeyedColumns> {
+    let (_, frame) = read_frame(path)?;
+    let mut columns = Columns::new(frame.height());
+    let mut keys = None;
+    for table_column in frame.columns() {
+        match table_column.name().as_str() {
+            name if name == key_column => keys = Some(read_keys(table_column)?),
+            EMBEDDING => {}
+            name => columns.insert(name, column(table_column)?)?,
+        }
+    }
+    let present = || frame.get_column_names().iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    let keys = keys.ok_or_else(|| Error::MissingEntry {
+        what: "column",
+        name: key_column.into(),
+        present: present(),
+    })?;
+    KeyedColumns::new(keys, columns)
+}
+
+/// The keys of all rows.
+fn read_keys(keys: &PolarsColumn) -> Result<Vec<String>> {
+    let wrong = || Error::TableColumn {
+        column: keys.name().to_string(),
+        expected: "text in every row",
+        got: describe(keys),
+    };
+    match column(keys)? {
+        Column::Text(texts) => texts.into_iter().collect::<Option<Vec<String>>>().ok_or_else(wrong),
+        _ => Err(wrong()),
+    }
 }
 
 /// Everything that the file holds.

@@ -1,31 +1,45 @@
-//! The csv files of a benchmark, read record by record within limits.
-
 use std::fs::File;
-use std::io::{BufRead, BufReader, Bytes, Take};
-use std::path::Path;
+use std::io::{BufRead, BufReader, Bytes, Read, Take};
+use std::path::{Path, PathBuf};
 
-use super::lines::{MAX_LINE_BYTES, MAX_LINES, not_text, open_list, utf8};
-use crate::{Error, Result};
+use super::error::{FileAction, FileError};
+use super::open_regular;
 
-/// A record of a csv file and the line it begins on.
-pub(super) struct Record {
-    pub(super) line: u64,
-    /// The fields, [`KEPT_FIELDS`] at most.
-    pub(super) fields: Vec<String>,
-    /// How many fields it has.
-    pub(super) count: usize,
+/// What a csv file may have at most. Rows of three letters take thirty times the memory that their file takes on the disk,
+/// so each of the limits is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CsvLimits {
+    /// Bytes of the file.
+    pub file_bytes: u64,
+    /// Bytes of a record.
+    pub record_bytes: u64,
+    /// Number of records.
+    pub records: u64,
+    /// Fields of a record that are kept; all are counted.
+    pub fields: usize,
 }
 
-/// Fields of a record that are kept; all are counted. No benchmark has more than five.
-const KEPT_FIELDS: usize = 16;
+/// A record of a csv file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CsvRecord {
+    /// The line that it begins on, from 1.
+    pub line: u64,
+    /// The fields, as many as the limits keep.
+    pub fields: Vec<String>,
+    /// How many fields it has.
+    pub count: usize,
+}
 
-/// The records of a file. Ends after the first error.
+/// The records of a csv file: fields between commas, quotes around those that hold commas, quotes or line ends. Ends after the
+/// first error.
 ///
 /// No line is taken for a header. Empty lines are left out, as every csv reader does, and byte order marks at the beginning
 /// of a record, which files that were joined have within.
-pub(super) struct CsvRecords<'a, R = BufReader<Take<File>>> {
-    path: &'a Path,
+#[derive(Debug)]
+pub struct CsvRecords<R = BufReader<Take<File>>> {
+    path: PathBuf,
     bytes: Bytes<R>,
+    limits: CsvLimits,
     /// Line of the next byte.
     line: u64,
     /// Records so far.
@@ -33,9 +47,30 @@ pub(super) struct CsvRecords<'a, R = BufReader<Take<File>>> {
     failed: bool,
 }
 
-/// Reads a csv file: fields between commas, quotes around those that hold commas, quotes or line ends.
-pub(super) fn read_csv(path: &Path) -> Result<CsvRecords<'_>> {
-    Ok(CsvRecords::new(path, open_list(path)?))
+/// Reads the records of a csv file.
+///
+/// # Errors
+/// [`FileError::TooLarge`], and those of [`open_regular`]. Its items: [`FileError::Line`], [`FileError::NotText`],
+/// [`FileError::Io`].
+pub fn read_csv(path: impl AsRef<Path>, limits: CsvLimits) -> Result<CsvRecords, FileError> {
+    let path = path.as_ref();
+    let (file, bytes) = open_regular(path)?;
+    if bytes > limits.file_bytes {
+        return Err(FileError::TooLarge { path: path.into(), bytes, limit: limits.file_bytes });
+    }
+    Ok(CsvRecords::new(path, BufReader::new(file.take(limits.file_bytes)), limits))
+}
+
+/// Bytes of a file that must be UTF-8 and begin on line `line`.
+///
+/// # Errors
+/// [`FileError::NotText`] with the line of the first byte that is none.
+pub fn utf8(path: &Path, line: u64, bytes: Vec<u8>) -> Result<String, FileError> {
+    String::from_utf8(bytes).map_err(|error| {
+        let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = line + before.iter().filter(|byte| **byte == b'\n').count() as u64;
+        FileError::NotText { path: path.into(), line, problem: "not UTF-8" }
+    })
 }
 
 /// Where in a field a byte is.
@@ -49,7 +84,7 @@ enum At {
 
 /// A record in the making.
 struct Building {
-    record: Record,
+    record: CsvRecord,
     field: Vec<u8>,
     /// Line on which the field begins.
     line: u64,
@@ -57,8 +92,8 @@ struct Building {
 
 impl Building {
     /// Ends the field.
-    fn end(&mut self, path: &Path, next_line: u64) -> Result<()> {
-        if self.record.fields.len() < KEPT_FIELDS {
+    fn end(&mut self, path: &Path, kept: usize, next_line: u64) -> Result<(), FileError> {
+        if self.record.fields.len() < kept {
             let field = utf8(path, self.line, std::mem::take(&mut self.field))?;
             self.record.fields.push(field);
         }
@@ -69,23 +104,23 @@ impl Building {
     }
 }
 
-impl<'a, R: BufRead> CsvRecords<'a, R> {
-    fn new(path: &'a Path, input: R) -> Self {
-        Self { path, bytes: input.bytes(), line: 1, records: 0, failed: false }
+impl<R: BufRead> CsvRecords<R> {
+    fn new(path: &Path, input: R, limits: CsvLimits) -> Self {
+        Self { path: path.into(), bytes: input.bytes(), limits, line: 1, records: 0, failed: false }
     }
 
-    fn bad(&self, line: u64, problem: String) -> Error {
-        Error::Line { path: self.path.into(), line, problem }
+    fn bad(&self, line: u64, problem: String) -> FileError {
+        FileError::Line { path: self.path.clone(), line, problem }
     }
 
-    fn byte(&mut self) -> Result<Option<u8>> {
-        let failed = |source| Error::Io { action: "read", path: self.path.into(), source };
-        self.bytes.next().transpose().map_err(failed)
+    fn byte(&mut self) -> Result<Option<u8>, FileError> {
+        self.bytes.next().transpose().map_err(FileError::io(FileAction::Read, &self.path))
     }
 
     /// The next record; `None` at the end.
-    fn record(&mut self) -> Result<Option<Record>> {
-        let record = Record { line: self.line, fields: Vec::new(), count: 0 };
+    fn record(&mut self) -> Result<Option<CsvRecord>, FileError> {
+        let CsvLimits { record_bytes, records, fields, .. } = self.limits;
+        let record = CsvRecord { line: self.line, fields: Vec::new(), count: 0 };
         let mut building = Building { record, field: Vec::new(), line: self.line };
         let (mut at, mut opened, mut length) = (At::Start, self.line, 0);
         loop {
@@ -107,17 +142,17 @@ impl<'a, R: BufRead> CsvRecords<'a, R> {
                 continue;
             }
             length += 1;
-            if length > MAX_LINE_BYTES {
+            if length > record_bytes {
                 let (line, what) = match at {
                     At::Quoted => (opened, "a quote is not closed within"),
                     _ => (line, "the line has more than"),
                 };
-                return Err(self.bad(line, format!("{what} {MAX_LINE_BYTES} bytes: write one row a line")));
+                return Err(self.bad(line, format!("{what} {record_bytes} bytes: write one row a line")));
             }
             if byte == 0 {
                 // UTF-16 without its mark is UTF-8 with a NUL in every other place.
-                utf8(self.path, building.line, building.field)?;
-                return Err(not_text(self.path, line, "a NUL byte"));
+                utf8(&self.path, building.line, building.field)?;
+                return Err(FileError::NotText { path: self.path.clone(), line, problem: "a NUL byte" });
             }
             let is_first = building.record.count == 0;
             at = match (at, byte) {
@@ -132,7 +167,7 @@ impl<'a, R: BufRead> CsvRecords<'a, R> {
                 }
                 (_, b'\r' | b'\n') => break,
                 (_, b',') => {
-                    building.end(self.path, line)?;
+                    building.end(&self.path, fields, line)?;
                     At::Start
                 }
                 _ => {
@@ -145,18 +180,18 @@ impl<'a, R: BufRead> CsvRecords<'a, R> {
                 (at, length) = (At::Start, 0);
             }
         }
-        building.end(self.path, self.line)?;
+        building.end(&self.path, fields, self.line)?;
         self.records += 1;
-        if self.records > MAX_LINES {
-            let problem = format!("there are more than {MAX_LINES} rows: split the list");
+        if self.records > records {
+            let problem = format!("there are more than {records} rows: split the list");
             return Err(self.bad(building.record.line, problem));
         }
         Ok(Some(building.record))
     }
 }
 
-impl<R: BufRead> Iterator for CsvRecords<'_, R> {
-    type Item = Result<Record>;
+impl<R: BufRead> Iterator for CsvRecords<R> {
+    type Item = Result<CsvRecord, FileError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.failed {
@@ -172,19 +207,23 @@ impl<R: BufRead> Iterator for CsvRecords<'_, R> {
 mod tests {
     use super::*;
 
-    fn read(content: &[u8]) -> Result<Vec<(u64, Vec<String>, usize)>> {
+    const LIMITS: CsvLimits =
+        CsvLimits { file_bytes: 1 << 20, record_bytes: 4096, records: 1000, fields: 16 };
+
+    fn read(content: &[u8]) -> Result<Vec<(u64, Vec<String>, usize)>, FileError> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), content).unwrap();
-        let records = read_csv(file.path())?;
+        let records = read_csv(file.path(), LIMITS)?;
         records.map(|r| r.map(|r| (r.line, r.fields, r.count))).collect()
     }
 
-    fn read_in_memory(content: &[u8]) -> Result<Vec<Record>> {
-        CsvRecords::new(Path::new("a.csv"), content).collect()
+    fn read_in_memory(content: &[u8]) -> Result<Vec<CsvRecord>, FileError> {
+        CsvRecords::new(Path::new("a.csv"), content, LIMITS).collect()
     }
 
-    fn count(content: &[u8]) -> Result<usize> {
-        CsvRecords::new(Path::new("a.csv"), content).try_fold(0, |count, record| record.map(|_| count + 1))
+    fn count(content: &[u8]) -> Result<usize, FileError> {
+        CsvRecords::new(Path::new("a.csv"), content, LIMITS)
+            .try_fold(0, |count, record| record.map(|_| count + 1))
     }
 
     /// What the csv crate makes of the same bytes.
@@ -223,22 +262,22 @@ mod tests {
     #[test]
     fn fields_are_counted_beyond_those_that_are_kept() {
         let records = read(&[b','; 1000]).unwrap();
-        assert_eq!((records[0].1.len(), records[0].2), (KEPT_FIELDS, 1001));
+        assert_eq!((records[0].1.len(), records[0].2), (LIMITS.fields, 1001));
     }
 
     #[test]
     fn a_file_has_so_many_records_at_most() {
-        let most = MAX_LINES as usize;
+        let most = LIMITS.records as usize;
         assert_eq!(read_in_memory(&b"\n".repeat(most + 1)).unwrap().len(), 0);
         let error = count(&b"a\n".repeat(most + 1)).unwrap_err();
-        assert!(matches!(error, Error::Line { line, .. } if line == MAX_LINES + 1), "{error}");
+        assert!(matches!(error, FileError::Line { line, .. } if line == LIMITS.records + 1), "{error}");
         assert_eq!(count(&b"a\n".repeat(most)).unwrap(), most);
     }
 
     #[test]
     fn a_larger_file_is_not_begun() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        file.as_file().set_len(super::super::lines::MAX_FILE_BYTES + 1).unwrap();
-        assert!(matches!(read_csv(file.path()), Err(Error::File(_))));
+        file.as_file().set_len(LIMITS.file_bytes + 1).unwrap();
+        assert!(matches!(read_csv(file.path(), LIMITS), Err(FileError::TooLarge { .. })));
     }
 }
