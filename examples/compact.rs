@@ -2,11 +2,11 @@
 
 mod common;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use common::out::say;
+use common::stored::Stored;
 use common::{Outcome, text};
 use rscir::prelude::*;
 
@@ -17,9 +17,8 @@ use rscir::prelude::*;
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage.")]
 struct Cli {
-    /// The archive
-    #[arg(long, value_name = "DIR.rscir")]
-    archive: PathBuf,
+    #[command(flatten)]
+    stored: Stored,
 }
 
 fn main() -> ExitCode {
@@ -27,8 +26,8 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
-    let mut writer = ArchiveWriter::open(&cli.archive)?;
+    let mut writer = ArchiveWriter::open(&cli.stored.archive)?;
     writer.compact()?;
-    say!("{}: {} rows", text::shown(cli.archive.display()), writer.len());
+    say!("{}: {} rows", text::shown(cli.stored.archive.display()), writer.len());
     Ok(Outcome::Done)
 }

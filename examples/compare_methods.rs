@@ -79,14 +79,12 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     benchmark.queries(&check::stand_in(&images)?)?;
     let encoder = Arc::new(cli.model.load()?);
     let subjects = words("generic_subjects.csv", &encoder)?;
-    let resources = Resources {
-        vocabulary_mean: Some(VocabularyMean::of(&subjects, encoder.spec().clone())?),
-        vocabulary: Some(subjects.clone()),
-        subjects: Some(subjects),
-        styles: Some(words("generic_styles.csv", &encoder)?),
-        encoder: Some(encoder.clone()),
-        ..Resources::default()
-    };
+    let resources = Resources::default()
+        .vocabulary_mean(VocabularyMean::of(&subjects, encoder.spec().clone())?)
+        .vocabulary(subjects.clone())
+        .subjects(subjects)
+        .styles(words("generic_styles.csv", &encoder)?)
+        .encoder(encoder.clone());
     let mut methods = Vec::new();
     for spec in &specs {
         methods.push(spec.build(&resources)?);

@@ -2,11 +2,11 @@
 
 mod common;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use common::out::say;
+use common::stored::Stored;
 use common::{Outcome, damage, text};
 
 /// Take damaged segments out of an archive, with all their rows, so that the rest can be used.
@@ -16,9 +16,8 @@ use common::{Outcome, damage, text};
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage.")]
 struct Cli {
-    /// The archive
-    #[arg(long, value_name = "DIR.rscir")]
-    archive: PathBuf,
+    #[command(flatten)]
+    stored: Stored,
     /// Drop what is damaged
     #[arg(long)]
     write: bool,
@@ -30,12 +29,12 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     // Saying what would be dropped takes no lock: an archive can be looked at that cannot be written, or is being written.
-    let repair = if cli.write { Some(rscir::index::repair(&cli.archive)?) } else { None };
+    let repair = if cli.write { Some(rscir::index::repair(&cli.stored.archive)?) } else { None };
     let found = match &repair {
         Some(repair) => repair.verification(),
-        None => &rscir::index::verify(&cli.archive)?,
+        None => &rscir::index::verify(&cli.stored.archive)?,
     };
-    let name = text::shown(cli.archive.display());
+    let name = text::shown(cli.stored.archive.display());
     for place in damage::places(found) {
         say!("{place}");
     }

@@ -2,11 +2,11 @@
 
 mod common;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use common::out::{note, say};
+use common::stored::Stored;
 use common::{Outcome, damage, text};
 
 /// Read every byte of an archive and compare it with what was written.
@@ -15,9 +15,8 @@ use common::{Outcome, damage, text};
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 sound, 1 damaged or unreadable, 2 usage.")]
 struct Cli {
-    /// The archive
-    #[arg(long, value_name = "DIR.rscir")]
-    archive: PathBuf,
+    #[command(flatten)]
+    stored: Stored,
 }
 
 fn main() -> ExitCode {
@@ -25,8 +24,8 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
-    let found = rscir::index::verify(&cli.archive)?;
-    let name = text::shown(cli.archive.display());
+    let found = rscir::index::verify(&cli.stored.archive)?;
+    let name = text::shown(cli.stored.archive.display());
     for note in damage::notes(&found) {
         note!("note: {note}");
     }

@@ -18,6 +18,7 @@ pub mod model;
 pub mod notes;
 pub mod out;
 pub mod page;
+pub mod stored;
 pub mod text;
 pub mod usage;
 

@@ -30,7 +30,7 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(run) => {
             for method in &run.methods {
                 let (first, second) = run.paired(method, &run, method).expect("a run pairs with itself");
-                let bootstrap = Bootstrap { resamples: 3, ..Bootstrap::default() };
+                let bootstrap = Bootstrap::default().resamples(3);
                 let difference = bootstrap.difference(&first, &second).expect("one shape");
                 assert_eq!((difference.interval.low, difference.p_value), (0.0, 1.0));
             }

@@ -50,7 +50,7 @@ fn wide_query(archive: &dyn Archive, row: usize) -> ComposedQuery {
 
 fn methods() -> Vec<Box<dyn Evidence>> {
     let mean = VocabularyMean::new(EncoderSpec::unknown(DIM), 9, unit_vector(DIM, 5).to_vec()).unwrap();
-    let auto = PosteriorConfig { neighbors: Neighbors::Auto, order: 0.0, ..PosteriorConfig::default() };
+    let auto = PosteriorConfig::default().neighbors(Neighbors::Auto).order(0.0);
     vec![
         Box::new(WeiComByParts::auto()),
         Box::new(WeiComByParts::new(0.3).unwrap()),
@@ -122,7 +122,7 @@ fn a_filter_leaves_out_rows_and_changes_no_score() {
     let even = |row: usize| row.is_multiple_of(2);
     for method in methods() {
         let all = search_batch(&archive, &*method, &queries, &moments(800)).unwrap();
-        let options = moments(7).filter(&even).without_query();
+        let options = moments(7).filter(&even).exclude_query(true);
         for found in [
             search_batch(&archive, &*method, &queries, &options).unwrap(),
             index.search_batch(&*method, &queries, &options).unwrap(),
@@ -176,7 +176,7 @@ fn a_tile_that_defines_an_image_can_be_left_out() {
     let archive = archive(400, 5);
     let query = query(&archive, 8);
     let neighbors = |leave_out: Vec<String>| -> Vec<usize> {
-        let config = PosteriorConfig { leave_out, ..PosteriorConfig::default() };
+        let config = PosteriorConfig::default().leave_out(leave_out);
         let posterior = Posterior::new(config, None).unwrap();
         let answers =
             answer_batch(&archive, &posterior, std::slice::from_ref(&query), &SearchOptions::top(1));

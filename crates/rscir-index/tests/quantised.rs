@@ -23,7 +23,7 @@ fn answers_are_the_scans(cases_to_run: u32) {
         prop_assert_eq!(&hits, &search_with(&archive, &*method, &query, &options).unwrap());
         case.check(&hits, 2e-6)?;
         let filter = |row: usize| kept >> (row % 64) & 1 == 1;
-        let options = options.filter(&filter).without_query();
+        let options = options.filter(&filter).exclude_query(true);
         let hits = index.search(&*method, &query, &options).unwrap();
         prop_assert_eq!(hits, search_with(&archive, &*method, &query, &options).unwrap());
         Ok(())

@@ -111,7 +111,7 @@ proptest! {
         let query = case.query().with_image_key(archive.key(own));
         let method = case.composition.method();
         let filter = |row: usize| kept >> (row % 64) & 1 == 1;
-        let options = SearchOptions::top(case.k).filter(&filter).without_query();
+        let options = SearchOptions::top(case.k).filter(&filter).exclude_query(true);
         let mut expected = by_the_method(&archive, &*method, &query, archive.len());
         expected.retain(|hit| filter(hit.row) && hit.row != own);
         expected.truncate(case.k);
@@ -203,7 +203,7 @@ fn columns_choose_what_may_answer_beside_any_function() {
 fn a_key_that_is_not_in_the_archive_excludes_nothing() {
     let archive = archive(unit_rows(5, 4, 1));
     let query = query(&unit_vector(4, 2), &unit_vector(4, 3)).with_image_key("elsewhere");
-    let hits = search_with(&archive, &Sum, &query, &SearchOptions::top(9).without_query()).unwrap();
+    let hits = search_with(&archive, &Sum, &query, &SearchOptions::top(9).exclude_query(true)).unwrap();
     assert_eq!(hits.len(), 5);
 }
 

@@ -21,6 +21,7 @@ const FREE_BLOCKS: usize = 1 << 14;
 
 /// What a file may ask of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// The most pixels, width times height, of an image.
     pub max_pixels: u64,
@@ -31,6 +32,15 @@ impl Default for Limits {
     /// `1024 * 1024 * 1024 // 4 // 3`.
     fn default() -> Self {
         Self { max_pixels: 178_956_970 }
+    }
+}
+
+impl Limits {
+    /// Sets the most pixels, width times height, of an image.
+    #[must_use]
+    pub fn max_pixels(mut self, max_pixels: u64) -> Self {
+        self.max_pixels = max_pixels;
+        self
     }
 }
 

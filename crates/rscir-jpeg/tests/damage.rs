@@ -23,7 +23,7 @@ impl Random {
 }
 
 fn try_all(bytes: &[u8]) {
-    let limits = Limits { max_pixels: 1 << 22 };
+    let limits = Limits::default().max_pixels(1 << 22);
     let _ = read_header(bytes);
     let _ = exif_orientation(bytes);
     if let Ok(image) = decode(bytes, &limits) {
@@ -106,7 +106,7 @@ fn huge_headers_fail_before_they_cost_anything() {
             bytes.extend([0xFF, 0xD9]);
             let error = decode(&bytes, &Limits::default()).unwrap_err();
             assert!(matches!(error, Error::TooManyPixels { max_pixels: 178_956_970, .. }), "{error}");
-            let error = decode(&bytes, &Limits { max_pixels: u64::MAX }).unwrap_err();
+            let error = decode(&bytes, &Limits::default().max_pixels(u64::MAX)).unwrap_err();
             assert!(matches!(error, Error::TooLittleData { .. }), "{error}");
             let bytes = header_only(sof, 13_000, 13_000, factors, factors.len() as u8);
             let error = decode(&bytes, &Limits::default()).unwrap_err();
@@ -121,8 +121,8 @@ fn huge_headers_fail_before_they_cost_anything() {
 #[test]
 fn the_limit_is_on_pixels() {
     let pixels = 33 * 17;
-    assert!(decode(BASELINE, &Limits { max_pixels: pixels }).is_ok());
-    let error = decode(BASELINE, &Limits { max_pixels: pixels - 1 }).unwrap_err();
+    assert!(decode(BASELINE, &Limits::default().max_pixels(pixels)).is_ok());
+    let error = decode(BASELINE, &Limits::default().max_pixels(pixels - 1)).unwrap_err();
     assert_eq!(error, Error::TooManyPixels { width: 33, height: 17, max_pixels: pixels - 1 });
 }
 

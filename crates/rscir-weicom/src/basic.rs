@@ -13,6 +13,7 @@ use crate::{Error, Result, Vocabulary};
 /// The stages of BASIC and their constants; the default is the authors' (METHOD_PRESETS and calculate_rankings of
 /// billpsomas/icir). Each stage can be switched off.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct BasicConfig {
     /// Write the text into this many subjects' contexts, before and after; `None`: the text alone.
     pub context: Option<usize>,
@@ -41,6 +42,57 @@ impl Default for BasicConfig {
             normalization: true,
             harris: 0.1,
         }
+    }
+}
+
+impl BasicConfig {
+    /// Sets how many subjects' contexts the text is written into; `None`: the text alone. Default: 100.
+    #[must_use]
+    pub fn context(mut self, context: impl Into<Option<usize>>) -> Self {
+        self.context = context.into();
+        self
+    }
+
+    /// Sets whether the mean image feature and the mean subject are subtracted. Default: `true`.
+    #[must_use]
+    pub fn centering(mut self, centering: bool) -> Self {
+        self.centering = centering;
+        self
+    }
+
+    /// Sets the share of the styles in the projection of the query image; `None`: no projection. Default: 0.2.
+    #[must_use]
+    pub fn projection(mut self, projection: impl Into<Option<f64>>) -> Self {
+        self.projection = projection.into();
+        self
+    }
+
+    /// Sets how many directions the projection keeps, at most. Default: 250.
+    #[must_use]
+    pub fn components(mut self, components: usize) -> Self {
+        self.components = components;
+        self
+    }
+
+    /// Sets by how many neighbors the query image is expanded; `None`: by none. Default: 25.
+    #[must_use]
+    pub fn expansion(mut self, expansion: impl Into<Option<usize>>) -> Self {
+        self.expansion = expansion.into();
+        self
+    }
+
+    /// Sets whether similarities are shifted and scaled by a reference set, where one is given. Default: `true`.
+    #[must_use]
+    pub fn normalization(mut self, normalization: bool) -> Self {
+        self.normalization = normalization;
+        self
+    }
+
+    /// Sets the weight of the squared sum in Harris' criterion; 0 leaves the product. Default: 0.1.
+    #[must_use]
+    pub fn harris(mut self, harris: f64) -> Self {
+        self.harris = harris;
+        self
     }
 }
 

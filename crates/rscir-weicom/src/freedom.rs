@@ -11,6 +11,7 @@ use crate::{Error, Result, Vocabulary};
 
 /// The constants of FreeDom; the default is the authors' (run_retrieval.py of NikosEfth/freedom).
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct FreeDomConfig {
     /// Images that vote: the nearest of the archive (their kappa).
     pub neighbors: usize,
@@ -26,6 +27,36 @@ pub struct FreeDomConfig {
 impl Default for FreeDomConfig {
     fn default() -> Self {
         Self { neighbors: 20, words_per_image: 7, words: 7, same_image: 0.98 }
+    }
+}
+
+impl FreeDomConfig {
+    /// Sets how many images vote. Default: 20.
+    #[must_use]
+    pub fn neighbors(mut self, neighbors: usize) -> Self {
+        self.neighbors = neighbors;
+        self
+    }
+
+    /// Sets how many words each image votes for. Default: 7.
+    #[must_use]
+    pub fn words_per_image(mut self, words_per_image: usize) -> Self {
+        self.words_per_image = words_per_image;
+        self
+    }
+
+    /// Sets how many words enter the query. Default: 7.
+    #[must_use]
+    pub fn words(mut self, words: usize) -> Self {
+        self.words = words;
+        self
+    }
+
+    /// Sets the similarity from which the nearest neighbor is the query image itself. Default: 0.98.
+    #[must_use]
+    pub fn same_image(mut self, same_image: f32) -> Self {
+        self.same_image = same_image;
+        self
     }
 }
 

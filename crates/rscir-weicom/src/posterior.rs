@@ -13,6 +13,7 @@ use crate::{Conjunction, Error, Mixture, Result, VocabularyMean};
 
 /// The stages of [`Posterior`]; the default is all of them.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct PosteriorConfig {
     /// How many tiles an image asks with.
     pub neighbors: Neighbors,
@@ -37,6 +38,43 @@ impl Default for PosteriorConfig {
             lambda: 0.5,
             leave_out: Vec::new(),
         }
+    }
+}
+
+impl PosteriorConfig {
+    /// Sets how many tiles an image asks with. Default: [`Neighbors::default`].
+    #[must_use]
+    pub fn neighbors(mut self, neighbors: Neighbors) -> Self {
+        self.neighbors = neighbors;
+        self
+    }
+
+    /// Sets the share of the vocabulary's mean that is taken off a text. Default: 0.5.
+    #[must_use]
+    pub fn vocabulary(mut self, vocabulary: f64) -> Self {
+        self.vocabulary = vocabulary;
+        self
+    }
+
+    /// Sets how much a text's `z` adds to its logarithm. Default: 0.2.
+    #[must_use]
+    pub fn order(mut self, order: f64) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// Sets the weight of texts. Default: 0.5.
+    #[must_use]
+    pub fn lambda(mut self, lambda: f64) -> Self {
+        self.lambda = lambda;
+        self
+    }
+
+    /// Sets the keys of tiles that define no image. Default: none.
+    #[must_use]
+    pub fn leave_out(mut self, leave_out: Vec<String>) -> Self {
+        self.leave_out = leave_out;
+        self
     }
 }
 

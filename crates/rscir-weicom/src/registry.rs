@@ -63,6 +63,7 @@ pub enum MethodSpec {
 
 /// What some methods need beside the archive. The default has nothing, which is enough for all fusions and [`Slerp`].
 #[derive(Clone, Default)]
+#[non_exhaustive]
 pub struct Resources {
     /// Encodes the prompts that a method writes.
     pub encoder: Option<Arc<dyn TextEncoder>>,
@@ -78,6 +79,57 @@ pub struct Resources {
     pub image_mean: Option<Vec<f32>>,
     /// See [`BasicResources::reference_set`].
     pub reference_set: Option<(Embeddings, Embeddings)>,
+}
+
+impl Resources {
+    /// Sets what encodes the prompts that a method writes.
+    #[must_use]
+    pub fn encoder(mut self, encoder: Arc<dyn TextEncoder>) -> Self {
+        self.encoder = Some(encoder);
+        self
+    }
+
+    /// Sets what all texts have in common, for [`Posterior`].
+    #[must_use]
+    pub fn vocabulary_mean(mut self, vocabulary_mean: VocabularyMean) -> Self {
+        self.vocabulary_mean = Some(vocabulary_mean);
+        self
+    }
+
+    /// Sets the words that [`FreeDom`] turns images into.
+    #[must_use]
+    pub fn vocabulary(mut self, vocabulary: Arc<Vocabulary>) -> Self {
+        self.vocabulary = Some(vocabulary);
+        self
+    }
+
+    /// Sets the words for what is on images, for [`Basic`].
+    #[must_use]
+    pub fn subjects(mut self, subjects: Arc<Vocabulary>) -> Self {
+        self.subjects = Some(subjects);
+        self
+    }
+
+    /// Sets the words for how images look, for [`Basic`].
+    #[must_use]
+    pub fn styles(mut self, styles: Arc<Vocabulary>) -> Self {
+        self.styles = Some(styles);
+        self
+    }
+
+    /// Sets the mean image feature to center by: see [`BasicResources::image_mean`].
+    #[must_use]
+    pub fn image_mean(mut self, image_mean: Vec<f32>) -> Self {
+        self.image_mean = Some(image_mean);
+        self
+    }
+
+    /// Sets image and text features that normalize: see [`BasicResources::reference_set`].
+    #[must_use]
+    pub fn reference_set(mut self, images: Embeddings, texts: Embeddings) -> Self {
+        self.reference_set = Some((images, texts));
+        self
+    }
 }
 
 impl fmt::Debug for Resources {
@@ -390,14 +442,12 @@ mod tests {
         let words = vec!["sea".to_string(), "town".to_string(), "wood".to_string()];
         let features = Embeddings::normalize(2, vec![1.0, 0.0, 0.0, 1.0, 1.0, 1.0]).unwrap();
         let vocabulary = Arc::new(Vocabulary::new(words, features).unwrap());
-        let resources = Resources {
-            encoder: Some(Arc::new(Same(EncoderSpec::unknown(2)))),
-            vocabulary: Some(Arc::clone(&vocabulary)),
-            subjects: Some(Arc::clone(&vocabulary)),
-            vocabulary_mean: Some(VocabularyMean::of(&vocabulary, EncoderSpec::unknown(2)).unwrap()),
-            styles: Some(vocabulary),
-            ..Resources::default()
-        };
+        let resources = Resources::default()
+            .encoder(Arc::new(Same(EncoderSpec::unknown(2))))
+            .vocabulary(Arc::clone(&vocabulary))
+            .subjects(Arc::clone(&vocabulary))
+            .vocabulary_mean(VocabularyMean::of(&vocabulary, EncoderSpec::unknown(2)).unwrap())
+            .styles(vocabulary);
         let with_parameters = [
             "product:raw",
             "min:norm=none",
@@ -467,28 +517,19 @@ mod tests {
         let paper = BasicConfig::default();
         for (text, expected) in [
             ("basic", paper),
-            (
-                "basic:aa=0.4,qe=off,harris=0",
-                BasicConfig { projection: Some(0.4), expansion: None, harris: 0.0, ..paper },
-            ),
+            ("basic:aa=0.4,qe=off,harris=0", paper.projection(0.4).expansion(None).harris(0.0)),
             (
                 "basic:context=off,projection=off,norm=off,centring=off",
-                BasicConfig {
-                    context: None,
-                    projection: None,
-                    normalization: false,
-                    centering: false,
-                    ..paper
-                },
+                paper.context(None).projection(None).normalization(false).centering(false),
             ),
-            ("basic:qe=5,components=9", BasicConfig { expansion: Some(5), components: 9, ..paper }),
+            ("basic:qe=5,components=9", paper.expansion(5).components(9)),
         ] {
             assert_eq!(text.parse::<MethodSpec>().unwrap(), MethodSpec::Basic(expected));
         }
         assert!("basic:qe=some".parse::<MethodSpec>().is_err());
         assert_eq!(
             "freedom:kappa=5,mu=4".parse::<MethodSpec>().unwrap(),
-            MethodSpec::FreeDom(FreeDomConfig { neighbors: 5, words: 4, ..FreeDomConfig::default() })
+            MethodSpec::FreeDom(FreeDomConfig::default().neighbors(5).words(4))
         );
     }
 }

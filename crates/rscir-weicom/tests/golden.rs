@@ -54,7 +54,7 @@ impl Golden {
     }
 
     fn basic(&self, change: impl FnOnce(&mut BasicConfig, &mut BasicResources)) -> Basic {
-        let mut config = BasicConfig { context: None, components: 9, ..BasicConfig::default() };
+        let mut config = BasicConfig::default().context(None).components(9);
         let mut resources = BasicResources {
             subjects: self.vocabulary("subject_words", "subjects"),
             styles: self.vocabulary("style_words", "styles"),
@@ -185,7 +185,7 @@ fn freedom() {
     let golden = Golden::read();
     let vocabulary = golden.vocabulary("words", "vocabulary");
     golden.check("freedom", &FreeDom::new(vocabulary.clone(), golden.encoder()).unwrap());
-    let small = FreeDomConfig { neighbors: 5, words_per_image: 3, words: 4, ..FreeDomConfig::default() };
+    let small = FreeDomConfig::default().neighbors(5).words_per_image(3).words(4);
     golden.check("freedom_small", &FreeDom::with_config(small, vocabulary, golden.encoder()).unwrap());
 }
 

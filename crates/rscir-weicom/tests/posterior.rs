@@ -174,11 +174,7 @@ fn posterior_has_the_golden_fits_and_scores() {
         [("k=20,vocabulary=0.5", 20, 0.5), ("k=20,vocabulary=off", 20, 0.0), ("k=0,vocabulary=off", 0, 0.0)]
     {
         let expected = &golden.expected[name];
-        let config = PosteriorConfig {
-            neighbors: Neighbors::Fixed(k),
-            vocabulary: share,
-            ..PosteriorConfig::default()
-        };
+        let config = PosteriorConfig::default().neighbors(Neighbors::Fixed(k)).vocabulary(share);
         let method = Posterior::new(config, Some(golden.vocabulary_mean())).unwrap();
         for query in 0..6 {
             let centred: Vec<f64> = golden.image(query).iter().zip(&centre).map(|(i, m)| i - m).collect();

@@ -48,6 +48,7 @@ pub struct Difference {
 /// # Ok::<(), rscir_bench::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Bootstrap {
     /// How many resamples, and how many sign flips.
     pub resamples: usize,
@@ -65,6 +66,27 @@ impl Default for Bootstrap {
 }
 
 impl Bootstrap {
+    /// Sets how many resamples, and how many sign flips. Default: 10,000.
+    #[must_use]
+    pub fn resamples(mut self, resamples: usize) -> Self {
+        self.resamples = resamples;
+        self
+    }
+
+    /// Sets the coverage of the intervals, between 0 and 1. Default: 0.95.
+    #[must_use]
+    pub fn level(mut self, level: f64) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// Sets the seed of the draws. Default: 0.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
     /// Computes the intervals of each group's mean, and of the average over groups. Groups without values have the interval 0, and
     /// are no part of the average.
     ///
@@ -237,7 +259,7 @@ mod tests {
     #[test]
     fn two_values_have_the_binomials_quantiles() {
         // Means of 4 draws of 0 or 1 are 0, 1/4 ... 1 with the weights 1, 4, 6, 4, 1 of 16.
-        let bootstrap = Bootstrap { level: 0.75, ..Bootstrap::default() };
+        let bootstrap = Bootstrap::default().level(0.75);
         let interval = bootstrap.average(&sample(&[&[0.0, 1.0, 0.0, 1.0]])).unwrap();
         // Below the 12.5th percent: 0 (6.25 %), then 1/4 (to 31.25 %).
         assert_eq!(interval, Interval { estimate: 0.5, low: 0.25, high: 0.75 });
@@ -247,7 +269,7 @@ mod tests {
     fn the_p_value_nears_the_exact_one() {
         // Ten equal differences: only all signs alike are as extreme, 2 of 1,024.
         let (first, second) = (sample(&[&[3.0; 10]]), sample(&[&[1.0; 10]]));
-        let bootstrap = Bootstrap { resamples: 100_000, ..Bootstrap::default() };
+        let bootstrap = Bootstrap::default().resamples(100_000);
         let difference = bootstrap.difference(&first, &second).unwrap();
         assert_eq!(difference.interval, Interval { estimate: 2.0, low: 2.0, high: 2.0 });
         // Five standard errors of a binomial share.
@@ -280,9 +302,9 @@ mod tests {
     fn parameters_and_shapes_are_checked() {
         let one = sample(&[&[1.0]]);
         for bootstrap in [
-            Bootstrap { resamples: 0, ..Bootstrap::default() },
-            Bootstrap { level: 1.0, ..Bootstrap::default() },
-            Bootstrap { level: f64::NAN, ..Bootstrap::default() },
+            Bootstrap::default().resamples(0),
+            Bootstrap::default().level(1.0),
+            Bootstrap::default().level(f64::NAN),
         ] {
             assert!(bootstrap.average(&one).is_err());
         }
@@ -299,7 +321,7 @@ mod tests {
             resamples in 1usize..40,
             seed: u64,
         ) {
-            let bootstrap = Bootstrap { resamples, level: 0.8, seed };
+            let bootstrap = Bootstrap::default().resamples(resamples).level(0.8).seed(seed);
             let sample = sample(&values.iter().map(Vec::as_slice).collect::<Vec<_>>());
             let mut averages: Vec<f64> = (0..resamples).map(|r| {
                 let drawn = values.iter().enumerate().map(|(g, values)| {

@@ -117,7 +117,8 @@ fn jpeg(bytes: &[u8], options: Settings<'_>) -> Result<Raster, ImageProblem> {
     let data = match data {
         Some(data) => data,
         None => {
-            rscir_jpeg::decode(bytes, &rscir_jpeg::Limits { max_pixels: options.limits.max_pixels })?.data
+            rscir_jpeg::decode(bytes, &rscir_jpeg::Limits::default().max_pixels(options.limits.max_pixels))?
+                .data
         }
     };
     let orientation = rscir_jpeg::exif_orientation(bytes).and_then(Turn::from_exif);

@@ -69,7 +69,7 @@ pub enum Statistics {
 ///
 /// let clear = Filter::lt("cloud", 0.2);
 /// let even_rows = |row| row % 2 == 0;
-/// let options = SearchOptions::top(10).matching(&clear).filter(&even_rows).without_query();
+/// let options = SearchOptions::top(10).matching(&clear).filter(&even_rows).exclude_query(true);
 /// assert_eq!(options.k, 10);
 /// ```
 #[derive(Clone, Copy)]
@@ -93,25 +93,25 @@ impl<'a> SearchOptions<'a> {
         Self { k, filter: None, matching: None, exclude_query: false, statistics: Statistics::Scan }
     }
 
-    /// With only those rows in the answer of which `filter` holds. Scores stay what they are.
+    /// Sets the rows that may be in the answer. Scores stay what they are.
     #[must_use]
     pub fn filter(self, filter: &'a RowFilter<'a>) -> Self {
         Self { filter: Some(filter), ..self }
     }
 
-    /// With only those rows in the answer whose columns hold what `filter` says. Scores stay what they are.
+    /// Sets what the columns of a row must hold for it to be in the answer. Scores stay what they are.
     #[must_use]
     pub fn matching(self, filter: &'a Filter) -> Self {
         Self { matching: Some(filter), ..self }
     }
 
-    /// Without the query image itself, if it lies in the archive.
+    /// Sets whether the row under the query's [`image_key`](ComposedQuery::image_key) is left out. Default: `false`.
     #[must_use]
-    pub fn without_query(self) -> Self {
-        Self { exclude_query: true, ..self }
+    pub fn exclude_query(self, exclude_query: bool) -> Self {
+        Self { exclude_query, ..self }
     }
 
-    /// With statistics from elsewhere than a scan.
+    /// Sets where statistics come from. Default: [`Statistics::Scan`].
     #[must_use]
     pub fn statistics(self, statistics: Statistics) -> Self {
         Self { statistics, ..self }

@@ -178,7 +178,7 @@ fn the_best_of_a_column_is_bold_and_a_sweep_is_folded() {
 fn intervals_stand_below_their_figures() {
     let run = Run::new();
     let evaluation = run.sweep();
-    let bootstrap = Bootstrap { resamples: 50, ..Bootstrap::default() };
+    let bootstrap = Bootstrap::default().resamples(50);
     let intervals = Intervals::of(&evaluation, Convention::Standard, bootstrap).unwrap();
     let html = run.page(&evaluation).intervals(&intervals).unwrap().to_html();
     for Interval { estimate, low, high } in [intervals.rows[2].groups[0], intervals.rows[2].average] {

@@ -36,7 +36,7 @@ impl Shared {
         // Both begin with a start-of-image marker, and the tables end with an end-of-image marker.
         let tables = self.tables.get(2..self.tables.len().saturating_sub(2)).unwrap_or_default();
         let stream = [&colors, tables, raw.get(2..).unwrap_or_default()].concat();
-        let limits = rscir_jpeg::Limits { max_pixels: length as u64 };
+        let limits = rscir_jpeg::Limits::default().max_pixels(length as u64);
         let image = rscir_jpeg::decode(&stream, &limits)?;
         match stride.checked_div(image.width as usize) {
             Some(3) => Ok(image.data),
