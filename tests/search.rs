@@ -87,7 +87,7 @@ fn an_image_a_text_or_both_are_asked_with() {
     assert_eq!(keys(&bed.json(&["--image", image, "--text", "sand", "--lambda", "0"])), keys(&by_image));
     assert_eq!(keys(&bed.json(&["--image", image, "--text", "sand", "--lambda", "1"])), keys(&by_text));
 
-    bed.search(&[]).ends_with(2).says("<--image <FILE>|--text <TEXT>>");
+    bed.search(&[]).ends_with(2).says("<--image <FILE>|--key <KEY>|--text <TEXT>>");
     for blank in ["", " \t"] {
         bed.search(&["--text", blank]).ends_with(2).says("the text is blank");
     }
@@ -149,4 +149,74 @@ fn bands_are_counted_from_one() {
         .0
         .ends_with(3)
         .says("--decode counts them from 1, the image has 1 to 3");
+}
+
+#[test]
+fn a_tile_of_the_archive_is_asked_with_by_its_key_and_is_not_its_own_answer() {
+    let bed = Bed::new();
+    let image = tile(TILES[2]);
+    let by_image = bed.json(&["--image", image.to_str().unwrap(), "--text", "sand"]);
+    let by_key = bed.json(&["--key", TILES[2], "--text", "sand"]);
+    let others: Vec<&Value> =
+        by_image.as_array().unwrap().iter().filter(|hit| hit["key"] != TILES[2]).collect();
+    for (hit, other) in by_key.as_array().unwrap().iter().zip(&others) {
+        assert_eq!((&hit["key"], &hit["score"]), (&other["key"], &other["score"]));
+    }
+    assert_eq!(by_key.as_array().unwrap().len(), others.len());
+    // Its vector is there: no model is asked.
+    assert_eq!(bed.json(&["--key", TILES[0], "--model", "clip-vit-l-14"]).as_array().unwrap().len(), 2);
+    bed.search(&["--key", "none.jpg"]).ends_with(1).says("the archive has no such key; its first is harbor");
+    bed.search(&["--key", TILES[0], "--image", "a.jpg"]).ends_with(2).says("cannot be used with");
+}
+
+#[test]
+fn a_page_has_the_pictures_of_the_tiles_and_says_which_are_not_there() {
+    let bed = Bed::new();
+    let page = bed.folder.path().join("page.html");
+    let out = page.to_str().unwrap();
+    let tiles = repository("data/demo/benchmark/images");
+    let scenes = ["--scenes", tiles.to_str().unwrap()];
+    let ask = ["--key", TILES[2], "--text", "sand <b>", "--where", "label != lake", "--html", out];
+    bed.search(&[&ask[..], &scenes].concat()).ends_with(0).says("written: ");
+    let html = std::fs::read_to_string(&page).unwrap();
+    // Two tiles, and the one that is asked with.
+    assert_eq!(html.matches("src=\"data:image/jpeg;base64,").count(), 3);
+    for part in
+        ["This, but sand &lt;b&gt;", "label != lake", "harbor/harbor00.jpg", "weicom(", "<dt>cloud</dt>"]
+    {
+        assert!(html.contains(part), "no {part:?} in {html}");
+    }
+    assert!(!html.contains("<b>") && !html.contains("<section class=\"where\""));
+    // Without a folder there are no pictures, and that is said.
+    bed.search(&ask).ends_with(0).says("3 tiles have no picture on the page").says("--scenes DIR");
+    assert!(!std::fs::read_to_string(&page).unwrap().contains("<img"));
+    // A place that cannot be written is told of before the model is loaded.
+    let nowhere = bed.folder.path().join("none/page.html");
+    bed.search(&["--text", "sand", "--html", nowhere.to_str().unwrap()]).ends_with(1).says("none");
+}
+
+#[test]
+fn a_key_that_leads_out_of_the_archives_folder_shows_no_file() {
+    let bed = Bed::new();
+    let spec = ImageEncoder::spec(&bed.encoder).clone();
+    let outside = tile(TILES[0]);
+    std::fs::create_dir(bed.folder.path().join("tiles")).unwrap();
+    std::fs::copy(&outside, bed.folder.path().join("secret.jpg")).unwrap();
+    let keys = [outside.to_str().unwrap(), "../secret.jpg"];
+    let rows = keys.map(|key| SinkRow::new(key, Fingerprint::default()));
+    let vector = bed.encoder.query(Some(&outside), None).unwrap().image().unwrap().to_vec();
+    let vectors = Embeddings::normalize(spec.dim, vector.repeat(2)).unwrap();
+    let path = bed.folder.path().join("b.rscir");
+    let mut writer = ArchiveWriter::create(&path, spec, Precision::F32).unwrap();
+    writer.commit(&rows, &vectors).unwrap();
+    drop(writer);
+    let page = bed.folder.path().join("page.html");
+    let mut command = example("search");
+    command.arg("--archive").arg(&path).args(["--text", "sand", "--html"]).arg(&page);
+    command.arg("--scenes").arg(bed.folder.path().join("tiles"));
+    finish(&mut command)
+        .ends_with(0)
+        .says("2 tiles have no picture")
+        .says("leads out of the archive's folder");
+    assert!(!std::fs::read_to_string(&page).unwrap().contains("<img"));
 }

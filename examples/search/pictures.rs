@@ -1,0 +1,75 @@
+//! Pictures of an archive's rows, from the files that they were encoded from.
+
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::Context;
+use rscir::core::{Decoding, RgbImage, RgbView};
+use rscir::images::{DecodeLimits, decode_file};
+use rscir::page::Picture;
+
+use crate::common::out::note;
+use crate::common::text::shown;
+
+/// Finds the files of an archive's rows, and makes pictures of them.
+pub(crate) struct Pictures {
+    folders: Vec<PathBuf>,
+    decoding: Decoding,
+    lacking: usize,
+    /// The first key that has no picture, and why.
+    first: Option<(String, anyhow::Error)>,
+}
+
+impl Pictures {
+    /// Looks in these folders, and decodes as the archive's rows were.
+    pub(crate) fn new(folders: Vec<PathBuf>, decoding: Decoding) -> Self {
+        Self { folders, decoding, lacking: 0, first: None }
+    }
+
+    /// The picture of a row; `None` if there is none, which [`Pictures::say_lacking`] tells of.
+    pub(crate) fn of_row(&mut self, key: &str) -> Option<Picture> {
+        match self.read(key).and_then(|image| picture(&image)) {
+            Ok(picture) => Some(picture),
+            Err(error) => {
+                self.lacking += 1;
+                self.first.get_or_insert_with(|| (key.into(), error));
+                None
+            }
+        }
+    }
+
+    fn read(&self, key: &str) -> anyhow::Result<RgbImage> {
+        Ok(decode_file(self.file(key)?, &self.decoding, &DecodeLimits::default())?)
+    }
+
+    /// The file that a key names below one of the folders.
+    fn file(&self, key: &str) -> anyhow::Result<PathBuf> {
+        // An archive may be anyone's: a key that leads out of its folder would show a file that is none of its own.
+        let is_below = Path::new(key).components().all(|part| matches!(part, Component::Normal(_)));
+        anyhow::ensure!(is_below, "the key leads out of the archive's folder");
+        let mut paths = self.folders.iter().map(|folder| folder.join(key));
+        let first =
+            paths.next().context("the archive does not know its folder: name it with --scenes DIR")?;
+        if first.is_file() {
+            return Ok(first);
+        }
+        let missing = || format!("there is no {}: --scenes DIR says where the files are", first.display());
+        paths.find(|path| path.is_file()).with_context(missing)
+    }
+
+    /// Says how many rows have no picture.
+    pub(crate) fn say_lacking(&self) {
+        if let Some((key, error)) = &self.first {
+            note!(
+                "{} tiles have no picture on the page, such as {}: {}",
+                self.lacking,
+                shown(key),
+                shown(format!("{error:#}"))
+            );
+        }
+    }
+}
+
+/// The picture of an image.
+pub(crate) fn picture(image: &RgbImage) -> anyhow::Result<Picture> {
+    Ok(Picture::new(RgbView::new(image.width, image.height, &image.data)?)?)
+}
