@@ -9,9 +9,28 @@ const CB_TO_G: i32 = -22_554; // -0.34414
 const CR_TO_G: i32 = 65_536 - 46_802; // -0.71414 = 0.28586 - 1
 const HALF: i32 = 1 << 15;
 
-/// Turns rows of components into rows of RGB.
+/// What the pixels of an image become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// Red, green and blue, from what the components mean.
+    Rgb(ColorSpace),
+    /// The components as they are, so many.
+    Components(usize),
+}
+
+impl Target {
+    /// Bytes of a pixel.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Self::Rgb(_) => 3,
+            Self::Components(count) => count,
+        }
+    }
+}
+
+/// Turns rows of components into rows of pixels.
 pub(crate) struct Converter {
-    space: ColorSpace,
+    target: Target,
     /// One row of red, of red and green (in the upper byte), of blue, and of pixels (red in the lowest byte).
     red: Vec<u8>,
     red_green: Vec<u16>,
@@ -20,10 +39,10 @@ pub(crate) struct Converter {
 }
 
 impl Converter {
-    pub(crate) fn new(space: ColorSpace, width: usize) -> Self {
-        let width = if space == ColorSpace::YCbCr { width } else { 0 };
+    pub(crate) fn new(target: Target, width: usize) -> Self {
+        let width = if target == Target::Rgb(ColorSpace::YCbCr) { width } else { 0 };
         Self {
-            space,
+            target,
             red: vec![0; width],
             red_green: vec![0; width],
             blue: vec![0; width],
@@ -34,7 +53,17 @@ impl Converter {
     /// Converts one row. The component rows hold samples less 128 and are at least as long as `out` has pixels.
     pub(crate) fn row(&mut self, rows: &[&[i8]; 4], out: &mut [u8]) {
         let [first, second, third, fourth] = *rows;
-        match self.space {
+        let space = match self.target {
+            Target::Rgb(space) => space,
+            Target::Components(count) => {
+                for (at, row) in rows.iter().take(count).enumerate() {
+                    let to = out.iter_mut().skip(at).step_by(count);
+                    to.zip(*row).for_each(|(to, sample)| *to = unsigned(*sample));
+                }
+                return;
+            }
+        };
+        match space {
             ColorSpace::Gray => {
                 for (out, &gray) in out.chunks_exact_mut(3).zip(first) {
                     out.fill(unsigned(gray));
@@ -49,7 +78,7 @@ impl Converter {
             ColorSpace::Cmyk | ColorSpace::Ycck => {
                 let sources = first.iter().zip(second).zip(third).zip(fourth);
                 for (out, (((&c, &m), &y), &k)) in out.chunks_exact_mut(3).zip(sources) {
-                    let ink = match self.space {
+                    let ink = match space {
                         ColorSpace::Ycck => [red(c, y), green(c, m, y), blue(c, m)],
                         _ => [c, m, y].map(|ink| 255 - unsigned(ink)),
                     };
@@ -176,7 +205,7 @@ mod tests {
             let row = |step: usize| -> Vec<i8> { (0..width).map(|x| (x * step % 251) as u8 as i8).collect() };
             let (y, cb, cr) = (row(37), row(59), row(83));
             let mut out = vec![0; 3 * width];
-            Converter::new(ColorSpace::YCbCr, width).row(&[&y, &cb, &cr, &[]], &mut out);
+            Converter::new(Target::Rgb(ColorSpace::YCbCr), width).row(&[&y, &cb, &cr, &[]], &mut out);
             for (x, pixel) in out.chunks_exact(3).enumerate() {
                 assert_eq!(pixel, [red(y[x], cr[x]), green(y[x], cb[x], cr[x]), blue(y[x], cb[x])]);
             }

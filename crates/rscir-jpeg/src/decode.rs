@@ -1,6 +1,7 @@
 //! From the bytes of a file to an image.
 
 use crate::bits::End;
+use crate::color::Target;
 use crate::error::Error;
 use crate::frame::{Frame, Header, Scan};
 use crate::idct::Extent;
@@ -87,25 +88,67 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, Error> {
 /// As [`decode`].
 pub fn decode_into(bytes: &[u8], limits: &Limits, image: &mut RgbImage) -> Result<(), Error> {
     let mut markers = Markers::new(bytes)?;
-    let (mut frame, scan) = markers.first_scan()?;
-    let Header { width, height, color_space, .. } = markers.header(&frame);
+    let (frame, scan) = markers.first_scan()?;
+    let target = Target::Rgb(markers.color_space(&frame));
+    (image.width, image.height) = (frame.width as u32, frame.height as u32);
+    decode_pixels(bytes, limits, markers, (frame, scan), target, &mut image.data)
+}
+
+/// A decoded image whose components are as the file has them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Components {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Number of components: 1 to 4.
+    pub count: usize,
+    /// The components of each pixel, row by row from the top: height x width x count bytes.
+    pub data: Vec<u8>,
+}
+
+/// Decodes a file of one to four components and leaves them as they are: what they mean, something around the file says,
+/// as the directory of a TIFF file does.
+///
+/// The bytes are those of libjpeg-turbo with an unknown color space (`JCS_UNKNOWN`). Memory is bounded as by [`decode`].
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_components(bytes: &[u8], limits: &Limits) -> Result<Components, Error> {
+    let mut markers = Markers::of_counts(bytes, &[1, 2, 3, 4])?;
+    let (frame, scan) = markers.first_scan()?;
+    let (width, height, count) = (frame.width as u32, frame.height as u32, frame.components.len());
+    let mut data = Vec::new();
+    decode_pixels(bytes, limits, markers, (frame, scan), Target::Components(count), &mut data)?;
+    Ok(Components { width, height, count, data })
+}
+
+/// Decodes what follows the headers into `data`, whose memory is used again.
+fn decode_pixels<'a>(
+    bytes: &'a [u8],
+    limits: &Limits,
+    mut markers: Markers<'a>,
+    (mut frame, scan): (Frame, Scan),
+    target: Target,
+    data: &mut Vec<u8>,
+) -> Result<(), Error> {
+    let (width, height) = (frame.width as u32, frame.height as u32);
     let pixels = u64::from(width) * u64::from(height);
-    let size = match usize::try_from(3 * pixels) {
+    let size = match usize::try_from(target.bytes() as u64 * pixels) {
         Ok(size) if pixels <= limits.max_pixels => size,
         _ => return Err(Error::TooManyPixels { width, height, max_pixels: limits.max_pixels }),
     };
-    let data = bytes.len() - scan.offset;
-    if frame.blocks().saturating_sub(FREE_BLOCKS) / 8 > data {
-        return Err(Error::TooLittleData { width, height, bytes: data });
+    let content = bytes.len() - scan.offset;
+    if frame.blocks().saturating_sub(FREE_BLOCKS) / 8 > content {
+        return Err(Error::TooLittleData { width, height, bytes: content });
     }
-    if image.data.capacity() < size {
-        image.data = Vec::new();
-        image.data = vec![0; size];
+    if data.capacity() < size {
+        *data = Vec::new();
+        *data = vec![0; size];
     }
-    image.data.resize(size, 0);
-    (image.width, image.height) = (width, height);
+    data.resize(size, 0);
 
-    let renderer = Renderer::new(&frame, color_space, &mut image.data, scan.offset)?;
+    let renderer = Renderer::new(&frame, target, data, scan.offset)?;
     if frame.progressive || scan.components.len() < frame.components.len() {
         decode_scans(bytes, &mut markers, &mut frame, scan, renderer)
     } else {

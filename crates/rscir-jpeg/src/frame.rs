@@ -73,8 +73,14 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// Reads the contents of a start-of-frame segment (T.81, B.2.2), which begin at `offset` in the file.
-    pub(crate) fn parse(contents: &[u8], offset: usize, progressive: bool) -> Result<Self, Error> {
+    /// Reads the contents of a start-of-frame segment (T.81, B.2.2), which begin at `offset` in the file. `counts` are the
+    /// numbers of components that are taken.
+    pub(crate) fn parse(
+        contents: &[u8],
+        offset: usize,
+        progressive: bool,
+        counts: &[u8],
+    ) -> Result<Self, Error> {
         let bad = |reason| Error::Segment { segment: "SOF", offset, reason };
         let (&[precision, h0, h1, w0, w1, count], rest) =
             contents.split_first_chunk::<6>().ok_or_else(|| bad("it is too short"))?;
@@ -86,7 +92,7 @@ impl Frame {
         if !(1..=MAX_SIDE).contains(&width) || !(1..=MAX_SIDE).contains(&height) {
             return Err(Error::Dimensions { width, height });
         }
-        if ![1, 3, 4].contains(&count) {
+        if !counts.contains(&count) {
             return Err(Error::Unsupported { kind: Refused::Components(count), offset });
         }
         if rest.len() != 3 * usize::from(count) {

@@ -18,7 +18,7 @@ mod sequential;
 mod smoothing;
 mod upsample;
 
-pub use decode::{Limits, RgbImage, decode, decode_into, read_header};
+pub use decode::{Components, Limits, RgbImage, decode, decode_components, decode_into, read_header};
 pub use error::{Error, Refused};
 pub use exif::exif_orientation;
 pub use frame::{ColorSpace, Header};

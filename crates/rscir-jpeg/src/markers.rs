@@ -162,11 +162,20 @@ pub(crate) struct Markers<'a> {
     jfif: bool,
     /// The transform byte of the Adobe segment.
     adobe: Option<u8>,
+    /// The numbers of components that are taken.
+    counts: &'static [u8],
 }
 
 impl<'a> Markers<'a> {
+    /// For a file whose components are colors, so 1, 3 or 4.
     pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, Error> {
+        Self::of_counts(bytes, &[1, 3, 4])
+    }
+
+    /// For a file whose number of components is one of `counts`.
+    pub(crate) fn of_counts(bytes: &'a [u8], counts: &'static [u8]) -> Result<Self, Error> {
         Ok(Self {
+            counts,
             stream: Stream::new(bytes)?,
             pending: None,
             quant: [None; 4],
@@ -249,7 +258,8 @@ impl<'a> Markers<'a> {
             match code {
                 SOF0 | SOF1 | SOF2 => {
                     let contents = self.stream.segment()?;
-                    return Frame::parse(contents, offset + 2, code == SOF2).map(Event::Frame);
+                    let progressive = code == SOF2;
+                    return Frame::parse(contents, offset + 2, progressive, self.counts).map(Event::Frame);
                 }
                 SOS => return self.stream.segment().map(Event::Scan),
                 EOI => return Ok(Event::End),

@@ -1,8 +1,8 @@
 //! From coefficients to pixels, one MCU row after the other.
 
-use crate::color::Converter;
+use crate::color::{Converter, Target};
 use crate::error::Error;
-use crate::frame::{ColorSpace, Frame};
+use crate::frame::Frame;
 use crate::idct::{self, Extent};
 use crate::upsample::{Plane, Upsampler};
 
@@ -23,10 +23,10 @@ pub(crate) struct Renderer<'d> {
 }
 
 impl<'d> Renderer<'d> {
-    /// `data` is height x width x 3 bytes; `offset` is for the error.
+    /// `data` is height x width x the target's bytes; `offset` is for the error.
     pub(crate) fn new(
         frame: &Frame,
-        space: ColorSpace,
+        target: Target,
         data: &'d mut [u8],
         offset: usize,
     ) -> Result<Self, Error> {
@@ -34,11 +34,11 @@ impl<'d> Renderer<'d> {
         Ok(Self {
             planes: frame.components.iter().map(Plane::new).collect(),
             upsamplers: upsamplers.collect::<Result<_, _>>()?,
-            converter: Converter::new(space, frame.width),
+            converter: Converter::new(target, frame.width),
             quant: vec![[0; 64]; frame.components.len()],
             mcu_height: 8 * frame.v_max,
             context: frame.v_max,
-            stride: 3 * frame.width,
+            stride: target.bytes() * frame.width,
             data,
             written: 0,
         })

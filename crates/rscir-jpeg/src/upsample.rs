@@ -160,7 +160,7 @@ mod tests {
     fn frame(width: u16, height: u16, luma: u8, chroma: u8) -> Frame {
         let (w, h) = (width.to_be_bytes(), height.to_be_bytes());
         let contents = [8, h[0], h[1], w[0], w[1], 3, 1, luma, 0, 2, chroma, 0, 3, chroma, 0];
-        Frame::parse(&contents, 0, false).unwrap()
+        Frame::parse(&contents, 0, false, &[1, 3, 4]).unwrap()
     }
 
     /// Rows of a chroma plane, upsampled; samples are given and compared as 0 to 255.

@@ -1,6 +1,8 @@
 //! Every file of `tests/data` gives the pixels that Pillow with libjpeg-turbo gives: see `tests/data/make.py`.
 
-use rscir_jpeg::{ColorSpace, Limits, RgbImage, decode, decode_into, exif_orientation, read_header};
+use rscir_jpeg::{
+    ColorSpace, Limits, RgbImage, decode, decode_components, decode_into, exif_orientation, read_header,
+};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
@@ -47,6 +49,40 @@ fn an_image_used_again_holds_nothing_of_the_one_before() {
         decode_into(bytes, &Limits::default(), &mut image).unwrap();
         assert_eq!(digest(&image.data), *expected, "{file}");
     }
+}
+
+/// JFIF's formula (ITU-T T.871, section 7) makes of them what decoding to colors gives, but for rounding.
+#[test]
+fn components_are_what_the_colors_are_made_of() {
+    let mut seen = [0; 5];
+    for (file, bytes, width, height, _) in &table() {
+        let rgb = decode(bytes, &Limits::default()).unwrap();
+        let parts = decode_components(bytes, &Limits::default()).unwrap();
+        let space = read_header(bytes).unwrap().color_space;
+        assert_eq!((parts.width, parts.height), (*width, *height), "{file}");
+        assert_eq!(parts.data.len(), *width as usize * *height as usize * parts.count, "{file}");
+        seen[parts.count] += 1;
+        for (pixel, expected) in parts.data.chunks_exact(parts.count).zip(rgb.data.chunks_exact(3)) {
+            let made = match (space, pixel) {
+                (ColorSpace::Gray, [gray]) => [f64::from(*gray); 3],
+                (ColorSpace::Rgb, [r, g, b]) => [*r, *g, *b].map(f64::from),
+                (ColorSpace::YCbCr, [y, cb, cr]) => {
+                    let [y, cb, cr] = [f64::from(*y), f64::from(*cb) - 128.0, f64::from(*cr) - 128.0];
+                    [y + 1.402 * cr, y - 0.344_14 * cb - 0.714_14 * cr, y + 1.772 * cb]
+                }
+                // Adobe's inks are stored as what they leave of white.
+                (ColorSpace::Cmyk, [c, m, y, k]) => {
+                    [*c, *m, *y].map(|ink| f64::from(ink) * f64::from(*k) / 255.0)
+                }
+                _ => continue,
+            };
+            for (made, expected) in made.into_iter().zip(expected) {
+                let off = (made.clamp(0.0, 255.0) - f64::from(*expected)).abs();
+                assert!(off <= 1.0, "{file}: {pixel:?} {expected:?}");
+            }
+        }
+    }
+    assert!(seen[1] > 3 && seen[3] > 100 && seen[4] > 3, "{seen:?}");
 }
 
 #[test]

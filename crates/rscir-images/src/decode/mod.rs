@@ -8,6 +8,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
+mod bmp;
 mod file;
 mod header;
 mod limits;
@@ -21,7 +22,7 @@ mod turbo;
 
 use std::io::Cursor;
 
-use ::image::codecs::{bmp::BmpDecoder, webp::WebPDecoder};
+use ::image::codecs::webp::WebPDecoder;
 use ::image::metadata::Orientation as Turn;
 use ::image::{ColorType, ImageDecoder, Limits};
 use rscir_core::{Decoding, Orientation, RgbImage};
@@ -93,7 +94,7 @@ fn decode_raster(bytes: &[u8], options: Settings<'_>) -> Result<(RgbImage, bool)
         Format::Png => png::decode(bytes, options),
         Format::Tiff => tiff::decode(bytes, options),
         Format::WebP => webp(bytes, options),
-        Format::Bmp => bmp(bytes, options),
+        Format::Bmp => bmp::decode(bytes, options),
     }?;
     let orientation = raster.orientation;
     let narrow_range = raster.is_narrow(options.decoding);
@@ -131,12 +132,6 @@ fn webp(bytes: &[u8], options: Settings<'_>) -> Result<Raster, ImageProblem> {
     let orientation = exif.and_then(|exif| Turn::from_exif_chunk(&exif));
     // A picture of one colour takes no bits a pixel in the lossless form: its length tells nothing.
     Ok(eight_bit(decoder, Format::WebP, options, bytes.len(), None)?.oriented(orientation))
-}
-
-fn bmp(bytes: &[u8], options: Settings<'_>) -> Result<Raster, ImageProblem> {
-    let decoder = BmpDecoder::new(Cursor::new(bytes)).map_err(|e| Format::Bmp.damaged(e))?;
-    // At best two bytes of run-length coding stand for 255 pixels of one byte, three here.
-    eight_bit(decoder, Format::Bmp, options, bytes.len(), Some(383))
 }
 
 /// Reads an image whose decoder gives 8-bit RGB or RGBA, from a file of `length` bytes each of which stands for `most`

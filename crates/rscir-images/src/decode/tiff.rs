@@ -1,6 +1,7 @@
 //! TIFF and BigTIFF: what Pillow makes of the samples that [`crate::tiff`] reads.
 
 use ::image::metadata::Orientation;
+use rscir_core::Stretch;
 
 use super::header::{self, Format};
 use super::raster::{Color, Depth, Raster, Samples};
@@ -41,6 +42,15 @@ pub(super) fn decode(bytes: &[u8], options: Settings<'_>) -> Result<Raster, Imag
     let stored = image.no_data.filter(|value| value.is_finite());
     let shown = Shown { spread: is_gray, white_is_zero, bits: image.layout.bits };
     let samples = read(&bytes, &image, shown, stored.unwrap_or(0.0))?;
+    let is_plain = options.decoding.bands.is_none() && options.decoding.stretch == Stretch::None;
+    let is_signed_byte = image.layout.format == SampleFormat::Signed && image.layout.bits == 8;
+    let samples = match samples {
+        // Pillow takes signed bytes of gray for unsigned ones; bands and stretches are of the values.
+        Samples::F32(values) if is_signed_byte && is_plain && image.layout.bands < 3 => {
+            Samples::U8(values.into_iter().map(|value| value as i8 as u8).collect())
+        }
+        samples => samples,
+    };
     let orientation = image.directory.value(&bytes, tag::ORIENTATION, 1)?;
     let orientation = u8::try_from(orientation).ok().and_then(Orientation::from_exif);
     let mut raster = Raster::new(width, height, color, image.layout.bands, samples);
@@ -152,7 +162,9 @@ fn meaning(source: &dyn ReadAt, image: &Parts) -> Result<Color, ImageProblem> {
         }
         Photometric::Separated if layout.bands >= 4 => Color::Cmyk,
         // The JPEG decoder has converted already.
-        Photometric::YCbCr if layout.compression.is_image() => Color::Rgb,
+        Photometric::YCbCr if layout.compression.is_rgb() => Color::Rgb,
+        // Each band is an image of its own, of all pixels.
+        Photometric::YCbCr if layout.bands == 3 && layout.compression.is_image() => Color::YCbCr,
         Photometric::YCbCr if layout.bands == 3 && layout.bits == 8 => {
             let subsampling = image.directory.values(source, tag::YCBCR_SUBSAMPLING)?;
             if subsampling.unwrap_or_else(|| vec![2, 2]) != [1, 1] {

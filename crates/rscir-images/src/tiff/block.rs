@@ -2,16 +2,19 @@
 
 use std::borrow::Cow;
 
-use super::codec::Compression;
+use super::codec::{Compression, Wanted};
 use super::layout::{Layout, too_large};
 use super::places::{Place, Places};
 use super::predictor::{Row, samples};
 use super::samples::Samples;
-use super::{ReadAt, damaged, read_failed};
+use super::{ReadAt, damaged, read_failed, unsupported};
 use crate::ImageProblem;
 
 /// Bytes of a block that any length in the file may stand for.
 const FREE_BYTES: u64 = 1 << 16;
+/// The most bytes of a block that are decoded at once. GDAL's strips have some kilobytes and its tiles some hundred; what is
+/// longer is a scene in one piece, or made to exhaust memory.
+const MOST_BYTES: usize = 1 << 30;
 /// A compressed block is read up to this many bytes for each of its samples' bytes, and [`FREE_BYTES`]: coding of noise
 /// makes it somewhat longer than they are, and a length that is far too large is no reason to read a whole file.
 const MOST_STORED: u64 = 4;
@@ -57,7 +60,13 @@ impl Block {
     ) -> Result<Samples, ImageProblem> {
         let stride = layout.stride()?;
         let place = place.after(stride as u64 * skipped as u64)?;
-        let length = stride.checked_mul(layout.rows(self.y)).ok_or_else(too_large)?;
+        let rows = layout.rows(self.y);
+        let length = stride.checked_mul(rows).ok_or_else(too_large)?;
+        if length > MOST_BYTES {
+            return Err(unsupported(format!(
+                "a strip or tile of {length} bytes, which is more than {MOST_BYTES}; cut the image into smaller ones"
+            )));
+        }
         let mut raw = read(source, layout, place, length)?;
         let ratio = layout.compression.ratio();
         if length as u64 > (raw.len() as u64).saturating_mul(ratio).saturating_add(FREE_BYTES) {
@@ -66,8 +75,9 @@ impl Block {
         if layout.reversed && !layout.compression.is_image() {
             raw.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
         }
-        let bytes = layout.compression.expand(Cow::Owned(raw), length, stride)?;
         let step = layout.bands_in_block();
+        let wanted = Wanted { width: layout.block[0], rows, bands: step, stride, length };
+        let bytes = layout.compression.expand(Cow::Owned(raw), wanted)?;
         Ok(samples(layout, bytes, Row { stride, samples: layout.block[0] * step, step }))
     }
 }
@@ -84,9 +94,9 @@ fn read(source: &dyn ReadAt, layout: &Layout, place: Place, length: usize) -> Re
         (Compression::None, Some(stored)) if stored == 0 || stored > rest && stored <= source.size() => {
             needed
         }
-        (_, Some(stored)) => stored,
         // Up to the end of the file.
-        (_, None) => rest,
+        (_, None | Some(0)) => rest,
+        (_, Some(stored)) => stored,
     };
     if count > rest {
         return Err(beyond());

@@ -97,6 +97,16 @@ impl Parts {
         if let Some(band) = bands.iter().copied().find(|band| *band >= self.layout.bands) {
             return Err(ImageProblem::NoBand { band, bands: self.layout.bands });
         }
+        // A file that promises more than it has is found out here, before room is made for what is asked.
+        let decode = |block: Block| -> Result<(Block, Arc<Samples>), ImageProblem> {
+            let samples = cache.get((self.number, block.number), || {
+                // An empty list stands for what is not in the file.
+                Ok(block.read(source, &self.layout, &self.places)?.unwrap_or(Samples::U8(Vec::new())))
+            })?;
+            Ok((block, samples))
+        };
+        let mut blocks = window.blocks(&self.layout, bands).map(decode);
+        let first = blocks.next().transpose()?;
         let sides = [window.width, window.height, bands.len()];
         let mut out = Vec::new();
         match sides.into_iter().try_fold(1_usize, usize::checked_mul) {
@@ -107,11 +117,8 @@ impl Parts {
                 return Err(ImageProblem::TooManyBytes { bytes, limit: isize::MAX as u64 });
             }
         }
-        for block in window.blocks(&self.layout, bands) {
-            let samples = cache.get((self.number, block.number), || {
-                // An empty list stands for what is not in the file.
-                Ok(block.read(source, &self.layout, &self.places)?.unwrap_or(Samples::U8(Vec::new())))
-            })?;
+        for block in first.map(Ok).into_iter().chain(blocks) {
+            let (block, samples) = block?;
             if !samples.is_empty() {
                 put(block, &samples, &mut out);
             }

@@ -1,7 +1,7 @@
 //! TIFF and BigTIFF files read window by window, in memory that does not grow with the file.
 //!
 //! Both byte orders; strips and tiles, contiguous and planar; whole numbers of 1 to 64 bits and floats of 16 to 64;
-//! uncompressed, PackBits, LZW, deflate and JPEG. Of [`Tiff`], [`Tiff::image`] is the scene; [`TiffImage::read_window`] gives
+//! uncompressed, PackBits, LZW, deflate, JPEG, Zstandard, WebP, LERC, LZMA and facsimile's codes. Of [`Tiff`], [`Tiff::image`] is the scene; [`TiffImage::read_window`] gives
 //! its samples as the file has them. [`decode`](crate::decode()) reads whole files of all formats by the same code, and makes
 //! RGB of them.
 //!
@@ -39,13 +39,6 @@ pub use tags::{ExtraSample, GeoTags, Photometric};
 pub use window::Window;
 
 use crate::ImageProblem;
-
-/// PhotometricInterpretation (TIFF 6.0, section 8).
-mod photometric {
-    pub(super) const BLACK_IS_ZERO: u64 = 1;
-    pub(super) const RGB: u64 = 2;
-    pub(super) const YCBCR: u64 = 6;
-}
 
 pub(crate) fn damaged(problem: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ImageProblem {
     ImageProblem::Damaged { format: "TIFF", source: problem.into() }

@@ -13,6 +13,7 @@ pub(crate) const SAMPLES: u16 = 277;
 pub(crate) const ROWS_PER_STRIP: u16 = 278;
 pub(crate) const STRIP_BYTES: u16 = 279;
 pub(crate) const PLANAR: u16 = 284;
+pub(crate) const T4_OPTIONS: u16 = 292;
 pub(crate) const DATE_TIME: u16 = 306;
 pub(crate) const PREDICTOR: u16 = 317;
 pub(crate) const COLOR_MAP: u16 = 320;
@@ -35,11 +36,13 @@ pub(crate) const GEO_TEXT: u16 = 34_737;
 pub(crate) const GDAL_METADATA: u16 = 42_112;
 /// GDAL's: the value that stands for no measurement, as text.
 pub(crate) const NO_DATA: u16 = 42_113;
+/// Esri's and GDAL's: the version of LERC, and what is around it.
+pub(crate) const LERC_PARAMETERS: u16 = 50_674;
 /// Coefficients of rational polynomials, in place of a transform.
 pub(crate) const RPC: u16 = 50_844;
 
 /// All of the above: entries of other tags are passed over.
-pub(super) const READ: [u16; 34] = [
+pub(super) const READ: [u16; 36] = [
     SUBFILE_TYPE,
     WIDTH,
     HEIGHT,
@@ -53,6 +56,7 @@ pub(super) const READ: [u16; 34] = [
     ROWS_PER_STRIP,
     STRIP_BYTES,
     PLANAR,
+    T4_OPTIONS,
     DATE_TIME,
     PREDICTOR,
     COLOR_MAP,
@@ -73,5 +77,6 @@ pub(super) const READ: [u16; 34] = [
     GEO_TEXT,
     GDAL_METADATA,
     NO_DATA,
+    LERC_PARAMETERS,
     RPC,
 ];

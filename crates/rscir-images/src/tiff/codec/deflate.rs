@@ -1,18 +1,13 @@
 //! Deflate in zlib's frame (Adobe's technical note 8; RFC 1950).
 
-use std::io::Read;
-
 use flate2::read::ZlibDecoder;
 
 use crate::ImageProblem;
-use crate::tiff::damaged;
 
 /// The most bytes that a byte of a deflate stream stands for: 258 for two bits (RFC 1951, section 3.2.5).
 pub(super) const RATIO: u64 = 1032;
 
 /// The first `length` bytes; fewer where the stream ends early.
 pub(super) fn expand(raw: &[u8], length: usize) -> Result<Vec<u8>, ImageProblem> {
-    let mut out = Vec::with_capacity(length);
-    ZlibDecoder::new(raw).take(length as u64).read_to_end(&mut out).map_err(damaged)?;
-    Ok(out)
+    super::first(raw.len(), length, ZlibDecoder::new(raw))
 }

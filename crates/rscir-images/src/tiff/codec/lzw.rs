@@ -7,7 +7,12 @@ use crate::tiff::damaged;
 
 /// The first `length` bytes; fewer where the stream ends early.
 pub(super) fn expand(mut raw: &[u8], length: usize) -> Result<Vec<u8>, ImageProblem> {
-    let mut decoder = Decoder::with_tiff_size_switch(BitOrder::Msb, 8);
+    // Before TIFF 6.0 codes were packed from the low bit up and grew one code later. Such streams begin with the code 256 so
+    // packed (libtiff, tif_lzw.c).
+    let mut decoder = match raw {
+        [0, second, ..] if second & 1 == 1 => Decoder::new(BitOrder::Lsb, 8),
+        _ => Decoder::with_tiff_size_switch(BitOrder::Msb, 8),
+    };
     let mut out = vec![0; length];
     let mut filled = 0;
     while filled < length {
