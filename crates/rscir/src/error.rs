@@ -31,6 +31,10 @@ pub enum Error {
     /// The page of an answer.
     #[error(transparent)]
     Page(#[from] rscir_page::Error),
+    /// A scene, an area or a place.
+    #[cfg(feature = "geo")]
+    #[error(transparent)]
+    Geo(rscir_geo::Error),
 }
 
 impl Error {
@@ -44,6 +48,8 @@ impl Error {
             Self::Index(error) => error.kind(),
             Self::Method(error) => error.kind(),
             Self::Bench(error) => error.kind(),
+            #[cfg(feature = "geo")]
+            Self::Geo(error) => error.kind(),
             Self::Page(error) => error.kind(),
         }
     }
@@ -57,6 +63,18 @@ impl From<rscir_encoders::Error> for Error {
             rscir_encoders::Error::Images(error) => error.into(),
             rscir_encoders::Error::Core(error) => error.into(),
             error => Self::Encoders(error),
+        }
+    }
+}
+
+#[cfg(feature = "geo")]
+impl From<rscir_geo::Error> for Error {
+    /// Takes an error that is another crate's for that crate's.
+    fn from(error: rscir_geo::Error) -> Self {
+        match error {
+            rscir_geo::Error::Images(error) => error.into(),
+            rscir_geo::Error::Core(error) => error.into(),
+            error => Self::Geo(error),
         }
     }
 }

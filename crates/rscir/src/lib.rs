@@ -12,12 +12,14 @@ pub use rscir_core as core;
 pub use rscir_core::{ErrorKind, Precision, Progress};
 pub use rscir_encoders as encoders;
 pub use rscir_encoders::models;
+#[cfg(feature = "geo")]
+pub use rscir_geo as geo;
 pub use rscir_images as images;
 pub use rscir_index as index;
 pub use rscir_index::{Hit, import_vectors};
 pub use rscir_page as page;
 pub use rscir_weicom as weicom;
-pub use verbs::{Ingested, ingest, ingest_with, open, search};
+pub use verbs::{Ingested, ingest, ingest_source, ingest_with, open, search};
 
 /// What most programs use.
 pub mod prelude {

@@ -124,7 +124,7 @@ fn why_unsure(images: &ImageList) -> Option<NotPruned> {
 }
 
 /// A folder as the archive keeps it: its path, bytes that are not UTF-8 as `\xff`.
-fn shown(root: &Path) -> String {
+pub(crate) fn shown(root: &Path) -> String {
     let mut name = String::new();
     for chunk in root.as_os_str().as_encoded_bytes().utf8_chunks() {
         name += chunk.valid();

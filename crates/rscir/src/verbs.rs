@@ -1,11 +1,11 @@
 use std::path::{Path, PathBuf};
 
-use rscir_core::{Archive, ComposedQuery, ImageEncoder, Method, Precision};
-use rscir_images::{Failure, ImageList, IngestOptions, IngestReport, IngestThreads};
+use rscir_core::{Archive, ComposedQuery, ImageEncoder, ImageSource, Method, Precision};
+use rscir_images::{Failure, ImageList, IngestOptions, IngestReport, IngestThreads, real_folder};
 use rscir_index::{ArchiveWriter, Compaction, DiskArchive, Hit, RowOrder};
 
 use crate::Result;
-use crate::roots::Roots;
+use crate::roots::{Roots, shown};
 
 /// Rows that the compaction at the end of an ingest may rewrite for each image that was encoded. Rewriting a row takes some
 /// hundredths of a millisecond and encoding an image milliseconds at the least, so the compaction takes a small part of the
@@ -86,6 +86,48 @@ pub fn ingest_with(
         drop(writer);
         Ok(Ingested { archive: DiskArchive::open(archive)?, report, failures: Vec::new(), compaction })
     })
+}
+
+/// Encodes what a source has into the archive `archive`, which is made if it is not there: the tiles of scenes, or a source of your own.
+/// Each failure is handed to `on_failure`.
+///
+/// Called again, it encodes what is new or changed and goes on where it was cut off; rows are read in the order of their keys. The
+/// archive remembers the folders of [`IngestOptions::roots`] beside those that it knows, for who looks for the files of its rows.
+///
+/// # Errors
+/// As [`ingest_source`](rscir_images::ingest_source) of the crate `rscir-images`, and if the archive was made by another encoder, is damaged or
+/// in use by another writer.
+pub fn ingest_source(
+    source: &dyn ImageSource,
+    encoder: &dyn ImageEncoder,
+    archive: impl AsRef<Path>,
+    options: &IngestOptions<'_>,
+    on_failure: &mut dyn FnMut(Failure),
+) -> Result<Ingested> {
+    let archive = archive.as_ref();
+    let threads = IngestThreads::start(options)?;
+    let open = || ArchiveWriter::open_or_create(archive, encoder.spec().clone(), Precision::F32);
+    let mut writer = threads.run(open)?;
+    threads.run(|| remember(options.roots, &mut writer))?;
+    let report = rscir_images::ingest_source(source, encoder, &mut writer, options, on_failure)?;
+    threads.run(|| {
+        writer.set_order(RowOrder::Key)?;
+        let compaction = compact(&mut writer, &report)?;
+        drop(writer);
+        Ok(Ingested { archive: DiskArchive::open(archive)?, report, failures: Vec::new(), compaction })
+    })
+}
+
+/// Adds folders to those that an archive knows.
+fn remember(folders: &[PathBuf], writer: &mut ArchiveWriter) -> Result<()> {
+    let mut roots = writer.roots().to_vec();
+    for folder in folders {
+        let name = shown(&real_folder(folder));
+        if !roots.contains(&name) {
+            roots.push(name);
+        }
+    }
+    Ok(writer.set_roots(roots)?)
 }
 
 /// Compacts if that is worth it. What the disk refuses (it may be full) leaves the archive as it is and ends no job whose

@@ -1,0 +1,200 @@
+//! A projection with its parameters, as GeoKeys and WKT describe one, in the words of PROJ.4.
+
+use std::fmt::Write;
+
+use super::{Crs, CrsProblem};
+
+/// How a projection is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Method {
+    TransverseMercator,
+    TransverseMercatorSouth,
+    ObliqueMercatorA,
+    ObliqueMercatorB,
+    SwissObliqueMercator,
+    Mercator,
+    WebMercator,
+    LambertConformal1,
+    LambertConformal2,
+    LambertAzimuthal,
+    Albers,
+    AzimuthalEquidistant,
+    EquidistantConic,
+    Stereographic,
+    PolarStereographic,
+    ObliqueStereographic,
+    Equirectangular,
+    CassiniSoldner,
+    Gnomonic,
+    Miller,
+    Orthographic,
+    Polyconic,
+    Robinson,
+    Sinusoidal,
+    Mollweide,
+    CylindricalEqualArea,
+    EqualEarth,
+    Krovak,
+}
+
+/// The parameters of a projection: angles in degrees, lengths in meters. `None`: not given.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Parameters {
+    pub(super) latitude: Option<f64>,
+    pub(super) longitude: Option<f64>,
+    pub(super) parallel_1: Option<f64>,
+    pub(super) parallel_2: Option<f64>,
+    pub(super) scale: Option<f64>,
+    pub(super) easting: f64,
+    pub(super) northing: f64,
+    pub(super) azimuth: Option<f64>,
+    pub(super) rectified: Option<f64>,
+}
+
+/// The figure of the Earth that a system rests on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Datum {
+    /// The semi-major axis in meters.
+    pub(super) semi_major: f64,
+    /// The inverse flattening; 0 for a sphere.
+    pub(super) inverse_flattening: f64,
+    /// The shift to WGS84, of three or seven parameters.
+    pub(super) shift: Option<[f64; 7]>,
+    /// Degrees of the prime meridian east of Greenwich.
+    pub(super) prime_meridian: f64,
+}
+
+impl Datum {
+    /// WGS84.
+    pub(super) const WGS84: Self = Self {
+        semi_major: 6_378_137.0,
+        inverse_flattening: 298.257_223_563,
+        shift: None,
+        prime_meridian: 0.0,
+    };
+
+    /// True for the ellipsoids of WGS84 and of GRS80, on which datums agree with WGS84 within a meter or two.
+    fn is_of_wgs84(self) -> bool {
+        self.semi_major == Self::WGS84.semi_major && (self.inverse_flattening - 298.2572).abs() < 1e-4
+    }
+
+    fn words(self) -> String {
+        let Self { semi_major, inverse_flattening, shift, prime_meridian } = self;
+        let mut words = format!("+a={semi_major}");
+        // Writing to a string does not fail.
+        let _ = if inverse_flattening == 0.0 {
+            write!(words, " +b={semi_major}")
+        } else {
+            write!(words, " +rf={inverse_flattening}")
+        };
+        match shift {
+            Some([a, b, c, d, e, f, g]) => {
+                let _ = write!(words, " +towgs84={a},{b},{c},{d},{e},{f},{g}");
+            }
+            None if self.is_of_wgs84() => words.push_str(" +towgs84=0,0,0,0,0,0,0"),
+            None => {}
+        }
+        if prime_meridian != 0.0 {
+            let _ = write!(words, " +pm={prime_meridian}");
+        }
+        words
+    }
+}
+
+/// A coordinate system by its parameters: of longitudes and latitudes without a projection.
+pub(super) fn system(
+    name: String,
+    projection: Option<(Method, Parameters)>,
+    datum: Datum,
+    meters_per_unit: f64,
+    degrees_per_unit: f64,
+) -> Result<Crs, CrsProblem> {
+    let is_length = |length: f64| length.is_finite() && length > 0.0;
+    if !is_length(datum.semi_major) || !is_length(meters_per_unit) || !is_length(degrees_per_unit) {
+        return Err(CrsProblem::Damaged { problem: "a length or a unit is not above 0".into() });
+    }
+    let words = match projection {
+        Some((method, parameters)) => {
+            format!("{} {} +to_meter={meters_per_unit}", parameters.words(method), datum.words())
+        }
+        None => format!("+proj=longlat {}", datum.words()),
+    };
+    // A system is the same as another if its words are.
+    let name = if name.is_empty() { words.clone() } else { format!("{name} ({words})") };
+    let crs = Crs::from_proj(name, &format!("{words} +no_defs"))?;
+    Ok(Crs { degrees: if crs.is_geographic() { degrees_per_unit } else { 1.0 }, ..crs })
+}
+
+impl Parameters {
+    /// The words of PROJ.4, with its name for each projection.
+    fn words(&self, method: Method) -> String {
+        use Method as M;
+        let Self {
+            latitude,
+            longitude,
+            parallel_1,
+            parallel_2,
+            scale,
+            easting,
+            northing,
+            azimuth,
+            rectified,
+        } = *self;
+        let pole = || 90.0_f64.copysign(latitude.or(parallel_1).unwrap_or(90.0));
+        let lat_0 = ("lat_0", latitude);
+        let k = ("k", scale);
+        let (projection, mut words): (&str, Vec<(&str, Option<f64>)>) = match method {
+            M::TransverseMercator | M::TransverseMercatorSouth => ("tmerc", vec![lat_0, k]),
+            M::ObliqueMercatorA | M::ObliqueMercatorB => {
+                let gamma = rectified.or(azimuth);
+                ("omerc", vec![lat_0, ("lonc", longitude), ("alpha", azimuth), ("gamma", gamma), k])
+            }
+            M::SwissObliqueMercator => ("somerc", vec![lat_0, ("k_0", scale)]),
+            M::Mercator => ("merc", vec![("lat_ts", parallel_1), k]),
+            M::WebMercator => ("merc", vec![]),
+            M::LambertConformal1 => ("lcc", vec![("lat_1", latitude), lat_0, ("k_0", scale)]),
+            M::LambertConformal2 => ("lcc", vec![("lat_1", parallel_1), ("lat_2", parallel_2), lat_0]),
+            M::LambertAzimuthal => ("laea", vec![lat_0]),
+            M::Albers => ("aea", vec![("lat_1", parallel_1), ("lat_2", parallel_2), lat_0]),
+            M::AzimuthalEquidistant => ("aeqd", vec![lat_0]),
+            M::EquidistantConic => ("eqdc", vec![("lat_1", parallel_1), ("lat_2", parallel_2), lat_0]),
+            M::Stereographic => ("stere", vec![lat_0, k]),
+            // The parallel of true scale, or the pole with a scale: variants B and A.
+            M::PolarStereographic => {
+                let parallel = parallel_1.or(latitude.filter(|latitude| latitude.abs() < 90.0));
+                ("stere", vec![("lat_0", Some(pole())), ("lat_ts", parallel), k])
+            }
+            M::ObliqueStereographic => ("sterea", vec![lat_0, k]),
+            M::Equirectangular => ("eqc", vec![("lat_ts", parallel_1), lat_0]),
+            M::CassiniSoldner => ("cass", vec![lat_0]),
+            M::Gnomonic => ("gnom", vec![lat_0]),
+            M::Miller => ("mill", vec![]),
+            M::Orthographic => ("ortho", vec![lat_0]),
+            M::Polyconic => ("poly", vec![lat_0]),
+            M::Robinson => ("robin", vec![]),
+            M::Sinusoidal => ("sinu", vec![]),
+            M::Mollweide => ("moll", vec![]),
+            M::CylindricalEqualArea => ("cea", vec![("lat_ts", parallel_1)]),
+            M::EqualEarth => ("eqearth", vec![]),
+            M::Krovak => ("krovak", vec![lat_0, ("alpha", azimuth), k]),
+        };
+        if !matches!(method, M::ObliqueMercatorA | M::ObliqueMercatorB) {
+            words.push(("lon_0", longitude));
+        }
+        words.extend([("x_0", Some(easting)), ("y_0", Some(northing))]);
+        let mut line = format!("+proj={projection}");
+        for (word, value) in words {
+            if let Some(value) = value {
+                let _ = write!(line, " +{word}={value}");
+            }
+        }
+        match method {
+            M::ObliqueMercatorA => line.push_str(" +no_uoff"),
+            M::TransverseMercatorSouth => line.push_str(" +axis=wsu"),
+            // A sphere's formulas with the ellipsoid's latitudes, as on the web.
+            M::WebMercator => line.push_str(" +nadgrids=@null"),
+            _ => {}
+        }
+        line
+    }
+}

@@ -1,0 +1,314 @@
+//! The WKT of .prj files: the first version, as GDAL and Esri write it.
+
+use super::geo_keys::shift;
+use super::method::{Datum, Method, Parameters, system};
+use super::{Crs, CrsProblem};
+
+/// A word with values in brackets.
+#[derive(Debug, Default)]
+struct Node<'a> {
+    word: &'a str,
+    children: Vec<Value<'a>>,
+}
+
+#[derive(Debug)]
+enum Value<'a> {
+    Node(Node<'a>),
+    Text(&'a str),
+    Number(f64),
+    /// A word alone, such as the direction of an axis.
+    Word,
+}
+
+/// The deepest nesting: systems have eight levels.
+const MAX_DEPTH: usize = 16;
+/// The longest text: descriptions have some thousand bytes.
+const MAX_BYTES: usize = 1 << 16;
+
+fn damaged(problem: impl Into<String>) -> CrsProblem {
+    CrsProblem::Damaged { problem: problem.into() }
+}
+
+pub(super) fn read(text: &str) -> Result<Crs, CrsProblem> {
+    if text.len() > MAX_BYTES {
+        return Err(damaged("it is longer than any system's"));
+    }
+    let mut rest = text.trim();
+    let root = node(&mut rest, 0)?;
+    let root = match root.word {
+        "COMPD_CS" => root.node("PROJCS").or_else(|| root.node("GEOGCS")).ok_or_else(|| damaged("no map"))?,
+        _ => &root,
+    };
+    if let Some(code) = root.epsg() {
+        return Crs::from_epsg(code);
+    }
+    let name = root.text().unwrap_or_default().to_owned();
+    match root.word {
+        "GEOGCS" => system(name, None, datum(root)?, 1.0, unit(root).unwrap_or(1.0).to_degrees()),
+        "PROJCS" => {
+            let base = root.node("GEOGCS").ok_or_else(|| damaged("its projection has no GEOGCS"))?;
+            let meters = unit(root).unwrap_or(1.0);
+            let method_name = root.node("PROJECTION").and_then(Node::text);
+            let method_name = method_name.ok_or_else(|| damaged("its PROJCS has no PROJECTION"))?;
+            let method = method(method_name)
+                .ok_or_else(|| CrsProblem::Unsupported { what: format!("the projection {method_name:?}") })?;
+            let degrees = unit(base).map_or(1.0, f64::to_degrees);
+            let parameters = parameters(root, meters, degrees)?;
+            let method = match method {
+                Method::LambertConformal2 if parameters.parallel_2.is_none() => Method::LambertConformal1,
+                method => method,
+            };
+            system(name, Some((method, parameters)), datum(base)?, meters, 1.0)
+        }
+        "GEOCCS" => Err(CrsProblem::NoMap { kind: "geocentric" }),
+        word => Err(damaged(format!("{word:?} is neither PROJCS nor GEOGCS"))),
+    }
+}
+
+fn datum(base: &Node<'_>) -> Result<Datum, CrsProblem> {
+    let by_code = base.epsg().and_then(|code| super::epsg::find(code).ok());
+    if let Some(datum) = by_code.and_then(|entry| super::geo_keys::datum_of(&entry.proj)) {
+        return Ok(datum);
+    }
+    let node = base.node("DATUM").ok_or_else(|| damaged("its GEOGCS has no DATUM"))?;
+    let figure = node.node("SPHEROID").ok_or_else(|| damaged("its DATUM has no SPHEROID"))?.numbers();
+    let &[semi_major, inverse_flattening, ..] = &figure[..] else {
+        return Err(damaged("its SPHEROID has no axis and flattening"));
+    };
+    let shift = node.node("TOWGS84").and_then(|node| shift(&node.numbers()));
+    let degrees = unit(base).map_or(1.0, f64::to_degrees);
+    let prime_meridian = base.node("PRIMEM").and_then(|node| node.numbers().first().copied()).unwrap_or(0.0);
+    Ok(Datum { semi_major, inverse_flattening, shift, prime_meridian: prime_meridian * degrees })
+}
+
+/// Radians or meters of the unit of a system.
+fn unit(node: &Node<'_>) -> Option<f64> {
+    node.node("UNIT")?.numbers().first().copied()
+}
+
+fn parameters(root: &Node<'_>, meters: f64, degrees: f64) -> Result<Parameters, CrsProblem> {
+    let mut parameters = Parameters::default();
+    for node in root.nodes("PARAMETER") {
+        let (Some(name), Some(&value)) = (node.text(), node.numbers().first()) else {
+            return Err(damaged("a PARAMETER has no name and number"));
+        };
+        let name = name.to_ascii_lowercase();
+        match name.as_str() {
+            "latitude_of_origin" | "latitude_of_center" => parameters.latitude = Some(value * degrees),
+            "central_meridian" | "longitude_of_center" | "longitude_of_origin" => {
+                parameters.longitude = Some(value * degrees);
+            }
+            "standard_parallel_1" | "pseudo_standard_parallel_1" => {
+                parameters.parallel_1 = Some(value * degrees);
+            }
+            "standard_parallel_2" => parameters.parallel_2 = Some(value * degrees),
+            "scale_factor" => parameters.scale = Some(value),
+            "false_easting" => parameters.easting = value * meters,
+            "false_northing" => parameters.northing = value * meters,
+            "azimuth" => parameters.azimuth = Some(value * degrees),
+            "rectified_grid_angle" => parameters.rectified = Some(value * degrees),
+            // Without effect at this value; Esri's Krovak, and its sphere of Web Mercator.
+            "x_scale" | "y_scale" | "xy_plane_rotation" | "auxiliary_sphere_type" => {}
+            _ => return Err(CrsProblem::Unsupported { what: format!("the parameter {name:?}") }),
+        }
+    }
+    Ok(parameters)
+}
+
+/// Methods by their names in WKT of the first version, GDAL's and Esri's.
+fn method(name: &str) -> Option<Method> {
+    Some(match name.to_ascii_lowercase().as_str() {
+        "transverse_mercator" | "gauss_kruger" => Method::TransverseMercator,
+        "transverse_mercator_south_orientated" => Method::TransverseMercatorSouth,
+        "hotine_oblique_mercator" | "hotine_oblique_mercator_azimuth_natural_origin" => {
+            Method::ObliqueMercatorA
+        }
+        "hotine_oblique_mercator_azimuth_center" | "rectified_skew_orthomorphic_center" => {
+            Method::ObliqueMercatorB
+        }
+        "swiss_oblique_cylindrical" => Method::SwissObliqueMercator,
+        "mercator" | "mercator_1sp" | "mercator_2sp" => Method::Mercator,
+        "mercator_auxiliary_sphere" => Method::WebMercator,
+        "lambert_conformal_conic_1sp" => Method::LambertConformal1,
+        "lambert_conformal_conic_2sp" | "lambert_conformal_conic" => Method::LambertConformal2,
+        "lambert_azimuthal_equal_area" => Method::LambertAzimuthal,
+        "albers_conic_equal_area" | "albers" => Method::Albers,
+        "azimuthal_equidistant" => Method::AzimuthalEquidistant,
+        "equidistant_conic" => Method::EquidistantConic,
+        "stereographic" => Method::Stereographic,
+        "polar_stereographic" | "stereographic_north_pole" | "stereographic_south_pole" => {
+            Method::PolarStereographic
+        }
+        "oblique_stereographic" | "double_stereographic" => Method::ObliqueStereographic,
+        "equirectangular" | "equidistant_cylindrical" | "plate_carree" => Method::Equirectangular,
+        "cassini_soldner" | "cassini" => Method::CassiniSoldner,
+        "gnomonic" => Method::Gnomonic,
+        "miller_cylindrical" => Method::Miller,
+        "orthographic" => Method::Orthographic,
+        "polyconic" => Method::Polyconic,
+        "robinson" => Method::Robinson,
+        "sinusoidal" => Method::Sinusoidal,
+        "mollweide" => Method::Mollweide,
+        "cylindrical_equal_area" => Method::CylindricalEqualArea,
+        "equal_earth" => Method::EqualEarth,
+        "krovak" => Method::Krovak,
+        _ => return None,
+    })
+}
+
+impl<'a> Node<'a> {
+    fn nodes(&self, word: &'a str) -> impl Iterator<Item = &Self> {
+        self.children.iter().filter_map(move |child| match child {
+            Value::Node(node) if node.word.eq_ignore_ascii_case(word) => Some(node),
+            _ => None,
+        })
+    }
+
+    fn node(&self, word: &'a str) -> Option<&Self> {
+        self.nodes(word).next()
+    }
+
+    fn text(&self) -> Option<&'a str> {
+        self.children.iter().find_map(|child| match child {
+            Value::Text(text) => Some(*text),
+            _ => None,
+        })
+    }
+
+    fn numbers(&self) -> Vec<f64> {
+        let number = |child: &Value<'_>| match child {
+            Value::Number(number) => Some(*number),
+            _ => None,
+        };
+        self.children.iter().filter_map(number).collect()
+    }
+
+    /// The code of its authority, if that is EPSG.
+    fn epsg(&self) -> Option<u32> {
+        let authority = self.node("AUTHORITY").or_else(|| self.node("ID"))?;
+        let texts: Vec<&str> = authority
+            .children
+            .iter()
+            .filter_map(|child| match child {
+                Value::Text(text) => Some(*text),
+                _ => None,
+            })
+            .collect();
+        let code = match (&texts[..], &authority.numbers()[..]) {
+            ([name, code], _) if name.eq_ignore_ascii_case("epsg") => code.parse().ok(),
+            ([name], [code, ..]) if name.eq_ignore_ascii_case("epsg") => Some(*code as u32),
+            _ => None,
+        };
+        code.filter(|code| *code != 0)
+    }
+}
+
+/// Reads a word and what is in its brackets, and moves on to what follows.
+fn node<'a>(rest: &mut &'a str, depth: usize) -> Result<Node<'a>, CrsProblem> {
+    if depth > MAX_DEPTH {
+        return Err(damaged("it is nested deeper than any system's"));
+    }
+    let word = word(rest);
+    let mut node = Node { word, children: Vec::new() };
+    if !take(rest, &['[', '(']) {
+        return Err(damaged("a word has no bracket after it"));
+    }
+    loop {
+        node.children.push(value(rest, depth)?);
+        if take(rest, &[',']) {
+            continue;
+        }
+        if take(rest, &[']', ')']) {
+            return Ok(node);
+        }
+        return Err(damaged("a bracket is not closed"));
+    }
+}
+
+fn value<'a>(rest: &mut &'a str, depth: usize) -> Result<Value<'a>, CrsProblem> {
+    *rest = rest.trim_start();
+    if let Some(quoted) = rest.strip_prefix('"') {
+        let (text, after) = quoted.split_once('"').ok_or_else(|| damaged("a quote is not closed"))?;
+        *rest = after;
+        return Ok(Value::Text(text));
+    }
+    let ahead = *rest;
+    let start = word(rest);
+    if start.is_empty() {
+        return Err(damaged("a value is missing"));
+    }
+    if let Ok(number) = start.parse::<f64>() {
+        return Ok(Value::Number(number));
+    }
+    if rest.trim_start().starts_with(['[', '(']) {
+        *rest = ahead;
+        return node(rest, depth + 1).map(Value::Node);
+    }
+    Ok(Value::Word)
+}
+
+/// Takes a word or a number.
+fn word<'a>(rest: &mut &'a str) -> &'a str {
+    *rest = rest.trim_start();
+    let is_end = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '+' | '-'));
+    let (word, after) = rest.split_at(rest.find(is_end).unwrap_or(rest.len()));
+    *rest = after;
+    word
+}
+
+/// Takes one of some characters, if it is next.
+fn take(rest: &mut &str, characters: &[char]) -> bool {
+    let trimmed = rest.trim_start();
+    let after = trimmed.strip_prefix(characters);
+    *rest = after.unwrap_or(trimmed);
+    after.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_at_the_root_names_the_system() {
+        let text = r#"PROJCS["WGS 84 / UTM zone 34N",GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],
+            PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433],AUTHORITY["EPSG","4326"]],AUTHORITY["EPSG","32634"]]"#;
+        assert_eq!(read(text).unwrap().epsg(), Some(32634));
+    }
+
+    #[test]
+    fn what_esri_writes_without_codes_is_read_by_its_parameters() {
+        let text = r#"PROJCS["WGS_1984_UTM_Zone_34N",GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,298.257223563]],PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],PARAMETER["False_Easting",500000.0],PARAMETER["False_Northing",0.0],PARAMETER["Central_Meridian",21.0],PARAMETER["Scale_Factor",0.9996],PARAMETER["Latitude_Of_Origin",0.0],UNIT["Meter",1.0]]"#;
+        let (read, expected) = (read(text).unwrap(), Crs::from_epsg(32634).unwrap());
+        let place = [699_960.0, 3_600_000.0];
+        let (got, expected) = (read.to_wgs84(place).unwrap(), expected.to_wgs84(place).unwrap());
+        assert!((got[0] - expected[0]).abs() < 1e-9 && (got[1] - expected[1]).abs() < 1e-9, "{got:?}");
+        assert!(read.name().starts_with("WGS_1984_UTM_Zone_34N (+proj=tmerc"), "{read}");
+    }
+
+    #[test]
+    fn degrees_are_degrees() {
+        let text = r#"GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,298.257223563]],PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]]"#;
+        let place = read(text).unwrap().to_wgs84([12.5, -33.25]).unwrap();
+        assert!((place[0] - 12.5).abs() < 1e-9 && (place[1] + 33.25).abs() < 1e-9, "{place:?}");
+    }
+
+    #[test]
+    fn what_is_no_system_is_refused_with_what_is_wrong() {
+        for (text, problem) in [
+            ("", "no bracket"),
+            ("PROJCS", "no bracket"),
+            ("PROJCS[", "missing"),
+            (r#"PROJCS["a"#, "quote"),
+            (r#"PROJCS["a""#, "not closed"),
+            (r#"PROJCS["a"]"#, "no GEOGCS"),
+            (r#"LOCAL_CS["a"]"#, "neither PROJCS nor GEOGCS"),
+            (r#"GEOGCS["a",DATUM["b"]]"#, "no SPHEROID"),
+            (r#"GEOGCS["a",DATUM["b",SPHEROID["c",-1,0]],UNIT["d",1]]"#, "not above 0"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(problem), "{text}: {error}");
+        }
+        let deep = "A[".repeat(100_000);
+        assert!(read(&deep).is_err() && read(&deep[..1000]).unwrap_err().to_string().contains("deeper"));
+    }
+}

@@ -1,0 +1,60 @@
+use geojson::feature::Id;
+use geojson::{Feature, FeatureCollection, GeometryValue, JsonObject, JsonValue};
+use rscir_core::Value;
+
+use crate::place::column_name;
+use crate::{Footprint, Place};
+
+/// Writes places as a GeoJSON FeatureCollection (RFC 7946): a polygon each, or two where the antimeridian cuts it, with the
+/// properties `key`, `rank`, `score`, `image_similarity`, `text_similarity` as far as they are known, and one for each column. A column
+/// of one of these names is written as `column:NAME`; a value that is missing, or that JSON has no number for, is null.
+#[must_use]
+pub fn to_geojson(places: &[Place<'_>]) -> String {
+    let features = places.iter().map(feature).collect();
+    FeatureCollection { bbox: None, features, foreign_members: None }.to_string()
+}
+
+fn feature(place: &Place<'_>) -> Feature {
+    let mut properties = JsonObject::new();
+    properties.insert("key".into(), place.key.into());
+    for (name, number) in place.numbers() {
+        match (name, number) {
+            (_, None) => {}
+            ("rank", Some(rank)) => {
+                properties.insert(name.into(), (rank as u64).into());
+            }
+            (_, Some(number)) => {
+                properties.insert(name.into(), number.into());
+            }
+        }
+    }
+    for &(name, value) in &place.columns {
+        properties.insert(column_name(name), value.map_or(JsonValue::Null, json));
+    }
+    Feature {
+        bbox: None,
+        geometry: Some(geometry(&place.footprint).into()),
+        id: Some(Id::String(place.key.into())),
+        properties: Some(properties),
+        foreign_members: None,
+    }
+}
+
+fn geometry(footprint: &Footprint) -> GeometryValue {
+    match &footprint.rings()[..] {
+        [ring] => GeometryValue::new_polygon([ring.clone()]),
+        rings => GeometryValue::new_multi_polygon(rings.iter().map(|ring| [ring.clone()])),
+    }
+}
+
+/// A value in JSON: a day as YYYY-MM-DD.
+pub(crate) fn json(value: Value<'_>) -> JsonValue {
+    match value {
+        Value::Text(text) => text.into(),
+        Value::Int(number) => number.into(),
+        Value::Float(number) => number.into(),
+        Value::Bool(flag) => flag.into(),
+        Value::Date(date) => date.to_string().into(),
+        Value::Floats(numbers) => numbers.into(),
+    }
+}

@@ -1,0 +1,73 @@
+//! Files beside an image that say where it lies: a world file, and the .prj with the coordinate system.
+
+use std::path::{Path, PathBuf};
+
+use rscir_core::files::{FileError, read_text};
+
+use crate::{Crs, CrsProblem, Error, Result, Transform};
+
+/// The longest of them: six numbers, or a coordinate system's description.
+const MAX_BYTES: u64 = 1 << 16;
+
+/// The transform of a world file beside an image, if there is one.
+pub(super) fn transform(image: &Path) -> Result<Option<Transform>> {
+    let Some(path) = existing(image, &world_extensions(image)) else { return Ok(None) };
+    let text = read_text(&path, MAX_BYTES)?;
+    match Transform::from_world_file(&text) {
+        Ok(transform) => Ok(Some(transform)),
+        Err(problem) => Err(Error::Transform { path, problem }),
+    }
+}
+
+/// The coordinate system of a .prj beside an image, if there is one.
+pub(super) fn crs(image: &Path) -> Result<Option<Result<Crs, CrsProblem>>> {
+    let Some(path) = existing(image, &["prj".into()]) else { return Ok(None) };
+    match read_text(&path, MAX_BYTES) {
+        Ok(text) => Ok(Some(Crs::from_wkt(&text))),
+        Err(FileError::NotText { problem, .. }) => {
+            Ok(Some(Err(CrsProblem::Damaged { problem: problem.into() })))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The files beside an image that decide where it lies, as far as they are there.
+pub(crate) fn companions(image: &Path) -> Vec<PathBuf> {
+    [existing(image, &world_extensions(image)), existing(image, &["prj".into()])]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// The extensions of world files: the first and last letter of the image's with a `w`, the whole of it with a `w`, and `wld`.
+fn world_extensions(image: &Path) -> Vec<String> {
+    let extension = image.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    let mut letters = extension.chars();
+    let short = match (letters.next(), letters.next_back()) {
+        (Some(first), Some(last)) => vec![format!("{first}{last}w")],
+        _ => vec![],
+    };
+    short.into_iter().chain([format!("{extension}w"), "wld".into()]).collect()
+}
+
+/// The first file beside an image with one of some extensions, in small or in capital letters.
+fn existing(image: &Path, extensions: &[String]) -> Option<PathBuf> {
+    let spellings =
+        extensions.iter().flat_map(|extension| [extension.clone(), extension.to_ascii_uppercase()]);
+    spellings.map(|extension| image.with_extension(extension)).find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn world_files_are_named_by_the_letters_of_the_images_extension() {
+        let of = |name: &str| world_extensions(Path::new(name));
+        assert_eq!(of("a.tif"), ["tfw", "tifw", "wld"]);
+        assert_eq!(of("a.JPG"), ["jgw", "jpgw", "wld"]);
+        assert_eq!(of("a.png"), ["pgw", "pngw", "wld"]);
+        assert_eq!(of("a.jpeg"), ["jgw", "jpegw", "wld"]);
+        assert_eq!(of("a"), ["w", "wld"]);
+    }
+}

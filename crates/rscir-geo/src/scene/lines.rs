@@ -1,0 +1,56 @@
+//! How values become bytes: a line for each color.
+
+use rscir_core::Stretch;
+
+use super::number::Number;
+
+/// The values that become 0 and 255, for each color.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Lines {
+    pub(super) low: [f64; 3],
+    pub(super) high: [f64; 3],
+}
+
+impl Lines {
+    /// The lines that a stretch has before the scene is looked at.
+    pub(super) fn given(stretch: Stretch) -> Option<Self> {
+        match stretch {
+            Stretch::Range(low, high) => Some(Self { low: low.map(f64::from), high: high.map(f64::from) }),
+            // The whole range of a byte: values are clipped and rounded.
+            Stretch::None => Some(Self { low: [0.0; 3], high: [255.0; 3] }),
+            Stretch::MinMax | Stretch::Percentile(..) => None,
+        }
+    }
+
+    /// The byte of a value of a color. A band without extent becomes 0, and so does NaN.
+    pub(super) fn byte<T: Number>(&self, sample: T, color: usize) -> u8 {
+        let (low, high) = (self.low[color], self.high[color]);
+        if high > low { ((sample.value() - low) * 255.0 / (high - low) + 0.5).floor() as u8 } else { 0 }
+    }
+
+    /// The lines as a stretch is written, for an archive's column.
+    pub(crate) fn words(&self) -> String {
+        format!("range({:?}, {:?})", self.low, self.high)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_rounded_between_the_ends_and_clipped_beyond() {
+        let lines = Lines::given(Stretch::Range([0.0; 3], [3000.0; 3])).unwrap();
+        // 5.882 values a byte.
+        for (value, byte) in
+            [(-5i16, 0), (0, 0), (2, 0), (3, 0), (6, 1), (1500, 128), (3000, 255), (9000, 255)]
+        {
+            assert_eq!(lines.byte(value, 1), byte, "{value}");
+        }
+        assert_eq!(lines.byte(f32::NAN, 0), 0);
+        assert_eq!(lines.byte(f32::INFINITY, 0), 255);
+        let flat = Lines { low: [5.0; 3], high: [5.0; 3] };
+        assert_eq!(flat.byte(9u16, 2), 0);
+        assert_eq!(lines.words(), "range([0.0, 0.0, 0.0], [3000.0, 3000.0, 3000.0])");
+    }
+}

@@ -1,0 +1,474 @@
+//! One scene: what it says of itself, and its windows.
+
+mod bands;
+mod beside;
+mod lines;
+mod metadata;
+mod number;
+mod options;
+mod pixels;
+mod survey;
+mod validity;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use rscir_core::{RgbImage, Stretch};
+use rscir_images::tiff::{BlockCache, GeoTags, ReadAt, RegularFile, SampleFormat, SampleType, Tiff, Window};
+use rscir_images::{DecodeLimits, Decoding, decode_file};
+
+pub use bands::BandProblem;
+pub(crate) use beside::companions;
+pub(crate) use options::iso_date;
+pub use options::{SceneOptions, parse_stretch};
+pub(crate) use survey::Survey;
+
+use self::bands::Colors;
+use self::lines::Lines;
+use self::validity::Validity;
+use crate::crs::GeoKeys;
+use crate::{Crs, CrsProblem, DatumShift, Error, Footprint, Result, TileSize, Transform, TransformProblem};
+
+/// A georeferenced image: a GeoTIFF, or an image with a world file beside it.
+///
+/// Windows are read one by one, and memory does not grow with the scene. Clones share what has been read.
+#[derive(Debug, Clone)]
+pub struct Scene {
+    path: PathBuf,
+    pixels: Pixels,
+    crs: Crs,
+    transform: Transform,
+    date: Option<String>,
+    notices: Vec<SceneNotice>,
+    /// How values become bytes; none is needed where they are bytes.
+    stretch: Option<Stretch>,
+    lines: LinesCell,
+}
+
+/// How values become bytes, once that has been found.
+pub(crate) type LinesCell = Arc<OnceLock<Lines>>;
+
+/// Where the pixels of a scene come from.
+#[derive(Debug, Clone)]
+enum Pixels {
+    /// Window by window.
+    Tiff { tiff: Tiff, tags: Arc<GeoTags>, colors: Colors, validity: Validity },
+    /// A JPEG or PNG, which is decoded whole.
+    Decoded(Arc<RgbImage>),
+}
+
+/// A window of a scene.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct SceneWindow {
+    /// The pixels; those that are not valid are 0.
+    pub image: RgbImage,
+    /// The share of valid pixels, from 0 to 1.
+    pub valid: f64,
+}
+
+/// Something about a scene that its tiles do not show, and a user should know.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum SceneNotice {
+    /// The datum's shift to WGS84 is a mean of what it is from place to place.
+    MeanShift(String),
+    /// The datum's shift to WGS84 is not known.
+    UnknownShift(String),
+    /// The scene's coordinate system is used, and not the one that was given.
+    OwnCrs(String),
+    /// The coordinate system that was given is used, since the scene's own is not computed.
+    GivenCrs(String),
+    /// A value for no measurement was given, and an alpha band or a mask tells which pixels are valid.
+    NoDataUnused,
+    /// A stretch was given, and values of 8 bits stay as they are.
+    StretchUnused,
+    /// The date that the scene has is none.
+    NoDate(String),
+    /// A part of the file, such as an overview or a mask, cannot be read.
+    LeftOut(String),
+}
+
+impl fmt::Display for SceneNotice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MeanShift(crs) => {
+                write!(f, "the shift of {crs} to WGS84 is known in the mean: places are some meters to some ten meters off")
+            }
+            Self::UnknownShift(crs) => {
+                write!(f, "the shift of {crs} to WGS84 is not known: places may be some hundred meters off")
+            }
+            Self::OwnCrs(crs) => write!(f, "the scene's own coordinate system {crs} is used, not the one that was given"),
+            Self::GivenCrs(problem) => write!(f, "the coordinate system that was given is used: {problem}"),
+            Self::NoDataUnused => f.write_str(
+                "the no-data value that was given is not used: an alpha band or a mask tells which pixels are valid",
+            ),
+            Self::StretchUnused => f.write_str("values of 8 bits stay as they are: the stretch is not used"),
+            Self::NoDate(date) => write!(f, "{date:?} is no date, and is left out"),
+            Self::LeftOut(problem) => write!(f, "a part of the file cannot be read: {problem}"),
+        }
+    }
+}
+
+/// The most memory that decoding a strip or tile may take: a scene whose strip is longer is to be tiled first.
+const MAX_BLOCK: u64 = 1 << 30;
+
+impl Scene {
+    /// Opens a scene, without a look at its pixels.
+    ///
+    /// # Errors
+    /// [`Error::Images`] if the file cannot be read; [`Error::Crs`] and [`Error::Transform`] if it is not known where it lies;
+    /// [`Error::Bands`], [`Error::Block`], and those of [`SceneOptions::check`].
+    pub fn open(path: impl AsRef<Path>, options: &SceneOptions) -> Result<Self> {
+        Self::open_cached(path, options, Arc::default())
+    }
+
+    /// Opens a scene whose strips and tiles are kept in a cache that it shares with others.
+    ///
+    /// # Errors
+    /// As [`Scene::open`].
+    pub fn open_cached(
+        path: impl AsRef<Path>,
+        options: &SceneOptions,
+        cache: Arc<BlockCache>,
+    ) -> Result<Self> {
+        options.check()?;
+        let path = path.as_ref();
+        if is_tiff(path)? {
+            return Self::from_tiff(path, Tiff::open_cached(path, cache)?, options);
+        }
+        let image = decode_file(path, &Decoding::default(), &DecodeLimits::default())?;
+        let mut notices = Vec::new();
+        let transform = beside::transform(path)?
+            .ok_or_else(|| Error::Transform { path: path.into(), problem: TransformProblem::Missing })?;
+        let crs = chosen_crs(path, CrsProblem::Missing, options, &mut notices)?;
+        if options.stretch.is_some() {
+            notices.push(SceneNotice::StretchUnused);
+        }
+        let pixels = Pixels::Decoded(Arc::new(image));
+        Self::new(path, pixels, crs, transform, options.date.clone(), None, notices)
+    }
+
+    /// Takes a TIFF file that is open: one on a server, or in memory. `path` names it in messages; a world file and a .prj are looked for
+    /// beside it.
+    ///
+    /// # Errors
+    /// As [`Scene::open`].
+    pub fn from_tiff(path: impl Into<PathBuf>, tiff: Tiff, options: &SceneOptions) -> Result<Self> {
+        options.check()?;
+        let path = path.into();
+        let image = tiff.image();
+        let tags = image.geo_tags()?;
+        let mut notices: Vec<SceneNotice> =
+            tiff.problems().iter().map(|problem| SceneNotice::LeftOut(problem.to_string())).collect();
+        if image.block_memory() > MAX_BLOCK {
+            return Err(Error::Block { path, bytes: image.block_memory(), limit: MAX_BLOCK });
+        }
+        let keys = GeoKeys::read(&tags.key_directory, &tags.double_params, &tags.ascii_params);
+        let transform = match Transform::from_tags(&tags, keys.is_point()) {
+            Ok(transform) => transform,
+            Err(problem) => {
+                beside::transform(&path)?.ok_or_else(|| Error::Transform { path: path.clone(), problem })?
+            }
+        };
+        let crs = match keys.crs() {
+            Ok(own) => {
+                if options.crs.as_ref().is_some_and(|given| *given != own) {
+                    notices.push(SceneNotice::OwnCrs(own.name().into()));
+                }
+                own
+            }
+            Err(problem) => chosen_crs(&path, problem, options, &mut notices)?,
+        };
+        let metadata = image.gdal_metadata()?.map(|xml| metadata::items(&xml)).unwrap_or_default();
+        let colors = Colors::of(&tiff, options.bands.as_deref(), &metadata)
+            .map_err(|problem| Error::Bands { path: path.clone(), problem })?;
+        let validity = Validity::of(&tiff, options.no_data);
+        if options.no_data.is_some() && matches!(validity, Validity::Alpha(_) | Validity::Mask) {
+            notices.push(SceneNotice::NoDataUnused);
+        }
+        let is_bytes = image.sample_type() == SampleType { format: SampleFormat::Unsigned, bits: 8 };
+        let stretch = if is_bytes || matches!(colors, Colors::Palette(_)) {
+            notices.extend(options.stretch.map(|_| SceneNotice::StretchUnused));
+            None
+        } else {
+            Some(options.stretch.unwrap_or(DEFAULT_STRETCH))
+        };
+        let own = image.date_time()?.filter(|date| !date.trim().is_empty());
+        let named = || metadata.iter().find(|item| item.name.eq_ignore_ascii_case("datetime"));
+        let own = own.or_else(|| named().map(|item| item.value.clone()));
+        let date = own.as_deref().and_then(iso_date);
+        if let (Some(own), None) = (own, &date) {
+            notices.push(SceneNotice::NoDate(own));
+        }
+        let pixels = Pixels::Tiff { tags: Arc::new(tags), colors, validity, tiff };
+        Self::new(&path, pixels, crs, transform, date.or_else(|| options.date.clone()), stretch, notices)
+    }
+
+    fn new(
+        path: &Path,
+        pixels: Pixels,
+        crs: Crs,
+        transform: Transform,
+        date: Option<String>,
+        stretch: Option<Stretch>,
+        mut notices: Vec<SceneNotice>,
+    ) -> Result<Self> {
+        match crs.datum_shift() {
+            DatumShift::Known => {}
+            DatumShift::Mean => notices.push(SceneNotice::MeanShift(crs.name().into())),
+            DatumShift::Unknown => notices.push(SceneNotice::UnknownShift(crs.name().into())),
+        }
+        let lines = OnceLock::new();
+        if let Some(given) = stretch.and_then(Lines::given) {
+            let _ = lines.set(given);
+        }
+        let path = path.into();
+        let scene = Self { path, pixels, crs, transform, date, notices, stretch, lines: Arc::new(lines) };
+        // A transform and a coordinate system that do not fit together are found before any tile is.
+        let [width, height] = scene.size();
+        scene.footprint(Window::new(0, 0, width, height))?;
+        Ok(scene)
+    }
+
+    /// Returns the file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the numbers of columns and rows.
+    #[must_use]
+    pub fn size(&self) -> [usize; 2] {
+        match &self.pixels {
+            Pixels::Tiff { tiff, .. } => [tiff.image().width(), tiff.image().height()],
+            Pixels::Decoded(image) => [image.width, image.height],
+        }
+    }
+
+    /// Returns the number of bands, an alpha included.
+    #[must_use]
+    pub fn bands(&self) -> usize {
+        self.tiff().map_or(3, |tiff| tiff.image().bands())
+    }
+
+    /// Returns the type of the samples.
+    #[must_use]
+    pub fn sample_type(&self) -> SampleType {
+        let bytes = SampleType { format: SampleFormat::Unsigned, bits: 8 };
+        self.tiff().map_or(bytes, |tiff| tiff.image().sample_type())
+    }
+
+    /// Returns the bands that become red, green and blue, or the one that becomes gray, counted from 0.
+    #[must_use]
+    pub fn bands_in_use(&self) -> Vec<usize> {
+        match &self.pixels {
+            Pixels::Tiff { colors, .. } => colors.bands(),
+            Pixels::Decoded(_) => vec![0, 1, 2],
+        }
+    }
+
+    /// Returns the coordinate system.
+    #[must_use]
+    pub fn crs(&self) -> &Crs {
+        &self.crs
+    }
+
+    /// Returns how pixels lie in the coordinate system.
+    #[must_use]
+    pub fn transform(&self) -> &Transform {
+        &self.transform
+    }
+
+    /// Returns the value that stands for no measurement, if one tells which pixels are valid.
+    #[must_use]
+    pub fn no_data(&self) -> Option<f64> {
+        match self.pixels {
+            Pixels::Tiff { validity: Validity::NoData(value), .. } => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Returns the sizes of the smaller copies in the file, the largest first.
+    #[must_use]
+    pub fn overviews(&self) -> Vec<[usize; 2]> {
+        let overviews = self.tiff().map_or(&[][..], Tiff::overviews);
+        overviews.iter().map(|overview| [overview.width(), overview.height()]).collect()
+    }
+
+    /// Returns the date, as ISO 8601 has it: that of the tag DateTime, else that of GDAL's metadata, else the one that was given.
+    #[must_use]
+    pub fn date(&self) -> Option<&str> {
+        self.date.as_deref()
+    }
+
+    /// Returns what a user should know of the scene.
+    #[must_use]
+    pub fn notices(&self) -> &[SceneNotice] {
+        &self.notices
+    }
+
+    /// Returns the meters from one column to the next: by the map, or for longitudes and latitudes on the ellipsoid in the middle of the
+    /// scene.
+    #[must_use]
+    pub fn pixel_size(&self) -> f64 {
+        let [width, height] = self.size();
+        let middle = self.transform.apply(width as f64 / 2.0, height as f64 / 2.0);
+        self.crs.meters([self.transform.a, self.transform.d], middle)
+    }
+
+    /// Returns where a window lies on the ground.
+    ///
+    /// # Errors
+    /// [`Error::Crs`] for a window that the coordinate system has no place for.
+    pub fn footprint(&self, window: Window) -> Result<Footprint> {
+        Footprint::of_window(window, &self.transform, &self.crs).map_err(|problem| self.crs_error(problem))
+    }
+
+    /// Returns the window of tiles of a side around a place, as longitude and latitude, shifted inwards at the scene's edge.
+    ///
+    /// # Errors
+    /// [`Error::OutsideScene`] for a place beyond the edge; [`Error::TileSize`]; [`Error::Crs`].
+    pub fn window_at(&self, place: [f64; 2], side: TileSize) -> Result<Window> {
+        let side = side.pixels(self.pixel_size())?;
+        let on_map = self.crs.from_wgs84(place).map_err(|problem| self.crs_error(problem))?;
+        let center = self.transform.invert(on_map);
+        let lengths = self.size();
+        let is_inside = |at: usize| (0.0..=lengths[at] as f64).contains(&center[at]);
+        if !is_inside(0) || !is_inside(1) {
+            let [longitude, latitude] = place;
+            return Err(Error::OutsideScene { path: self.path.clone(), longitude, latitude });
+        }
+        let along = |at: usize| {
+            let side = side.min(lengths[at]);
+            // A place in the middle of a pixel is the middle of an odd side.
+            let start = (center[at] - side as f64 / 2.0).round().max(0.0) as usize;
+            (start.min(lengths[at] - side), side)
+        };
+        let ((x, width), (y, height)) = (along(0), along(1));
+        Ok(Window::new(x, y, width, height))
+    }
+
+    /// Reads a window: colors by the bands and the stretch that the scene was opened with, and 0 where pixels are not valid.
+    ///
+    /// The first window of a scene whose stretch depends on its values takes a look at all of them.
+    ///
+    /// # Errors
+    /// [`Error::Images`] for what the scene does not have, and for a damaged part of the file that the window needs.
+    pub fn read(&self, window: Window) -> Result<SceneWindow> {
+        match &self.pixels {
+            Pixels::Tiff { tiff, colors, validity, .. } => {
+                let lines = self.lines()?;
+                let samples = pixels::read(tiff, window, colors, validity)?;
+                let (image, valid) = pixels::paint(&samples, window, colors, validity, lines);
+                Ok(SceneWindow { image, valid: valid as f64 / (window.width * window.height).max(1) as f64 })
+            }
+            Pixels::Decoded(image) => {
+                let Window { x, y, width, height } = window;
+                let fits = width > 0
+                    && height > 0
+                    && x.checked_add(width).is_some_and(|end| end <= image.width)
+                    && y.checked_add(height).is_some_and(|end| end <= image.height);
+                if !fits {
+                    let (width, height) = (image.width, image.height);
+                    let problem = rscir_images::ImageProblem::Window { window, width, height };
+                    return Err(Error::Images(problem.into()));
+                }
+                let rows = image.data.chunks_exact(image.width * 3).skip(y).take(height);
+                let data = rows.flat_map(|row| row[x * 3..(x + width) * 3].iter().copied()).collect();
+                Ok(SceneWindow { image: RgbImage { width, height, data }, valid: 1.0 })
+            }
+        }
+    }
+
+    /// Returns what became of values, as a stretch is written: `none` where bytes stayed as they are, else the range that was used.
+    ///
+    /// # Errors
+    /// As [`Scene::read`].
+    pub fn stretch(&self) -> Result<String> {
+        Ok(self.lines()?.map_or_else(|| "none".into(), Lines::words))
+    }
+
+    fn lines(&self) -> Result<Option<&Lines>> {
+        if self.stretch.is_some() && self.lines.get().is_none() {
+            Survey::of(self, &[], &rscir_core::Silent, &|| false)?;
+        }
+        Ok(self.lines.get())
+    }
+
+    /// The place in which the scene keeps how values become bytes, for another opening of it.
+    pub(crate) fn lines_cell(&self) -> LinesCell {
+        self.lines.clone()
+    }
+
+    /// Takes what another opening of the scene has found, or is about to.
+    pub(crate) fn with_lines(self, lines: LinesCell) -> Self {
+        Self { lines, ..self }
+    }
+
+    /// True for an image that is decoded whole.
+    pub(crate) fn is_decoded(&self) -> bool {
+        matches!(self.pixels, Pixels::Decoded(_))
+    }
+
+    fn tiff(&self) -> Option<&Tiff> {
+        match &self.pixels {
+            Pixels::Tiff { tiff, .. } => Some(tiff),
+            Pixels::Decoded(_) => None,
+        }
+    }
+
+    /// The tags that say where the scene lies, if it is a TIFF file.
+    pub(crate) fn geo_tags(&self) -> Option<&GeoTags> {
+        match &self.pixels {
+            Pixels::Tiff { tags, .. } => Some(tags),
+            Pixels::Decoded(_) => None,
+        }
+    }
+
+    fn crs_error(&self, problem: CrsProblem) -> Error {
+        Error::Crs { path: self.path.clone(), problem }
+    }
+}
+
+/// What the spec of scenes asks for where nothing else is said.
+const DEFAULT_STRETCH: Stretch = Stretch::Percentile(2.0, 98.0);
+
+/// The coordinate system of a scene whose own is missing or not computed: that of a .prj, or the one that was given.
+fn chosen_crs(
+    path: &Path,
+    problem: CrsProblem,
+    options: &SceneOptions,
+    notices: &mut Vec<SceneNotice>,
+) -> Result<Crs> {
+    let problem = match problem {
+        CrsProblem::Missing => match beside::crs(path)? {
+            Some(Ok(crs)) => return Ok(crs),
+            Some(Err(problem)) => problem,
+            None => CrsProblem::Missing,
+        },
+        problem => problem,
+    };
+    match &options.crs {
+        Some(given) => {
+            if problem != CrsProblem::Missing {
+                notices.push(SceneNotice::GivenCrs(problem.to_string()));
+            }
+            Ok(given.clone())
+        }
+        None => Err(Error::Crs { path: path.into(), problem }),
+    }
+}
+
+/// True for a file that begins as TIFF or BigTIFF does, whatever its name.
+fn is_tiff(path: &Path) -> Result<bool> {
+    let file = RegularFile::open(path)?;
+    let mut start = [0; 4];
+    if file.size() < 4 {
+        return Ok(false);
+    }
+    let failed = |source| rscir_images::Error::Io { path: path.into(), source };
+    file.read_at(0, &mut start).map_err(failed)?;
+    Ok(matches!(&start, b"II*\0" | b"MM\0*" | b"II+\0" | b"MM\0+"))
+}

@@ -1,0 +1,179 @@
+use rscir_core::{Date, Stretch};
+
+use crate::{Crs, Error, Result};
+
+/// How scenes are read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SceneOptions {
+    /// Which bands become red, green and blue, counted from 0; one band becomes gray. Default: the bands of the colors, else the first three,
+    /// else the only one.
+    pub bands: Option<Vec<usize>>,
+    /// How values that are not of 8 bits become bytes. Default: from the 2nd to the 98th percentile of each band.
+    pub stretch: Option<Stretch>,
+    /// The value that stands for no measurement, in place of the one that the scene declares.
+    pub no_data: Option<f64>,
+    /// The coordinate system of scenes without one that can be computed.
+    pub crs: Option<Crs>,
+    /// The date of scenes without one, as ISO 8601 has it.
+    pub date: Option<String>,
+}
+
+impl SceneOptions {
+    /// Sets which bands become red, green and blue, counted from 0; one band becomes gray.
+    #[must_use]
+    pub fn bands(mut self, bands: impl Into<Vec<usize>>) -> Self {
+        self.bands = Some(bands.into());
+        self
+    }
+
+    /// Sets how values that are not of 8 bits become bytes.
+    #[must_use]
+    pub fn stretch(mut self, stretch: Stretch) -> Self {
+        self.stretch = Some(stretch);
+        self
+    }
+
+    /// Sets the value that stands for no measurement.
+    #[must_use]
+    pub fn no_data(mut self, no_data: f64) -> Self {
+        self.no_data = Some(no_data);
+        self
+    }
+
+    /// Sets the coordinate system of scenes without one that can be computed.
+    #[must_use]
+    pub fn crs(mut self, crs: Crs) -> Self {
+        self.crs = Some(crs);
+        self
+    }
+
+    /// Sets the date of scenes without one, as ISO 8601 has it.
+    #[must_use]
+    pub fn date(mut self, date: impl Into<String>) -> Self {
+        self.date = Some(date.into());
+        self
+    }
+
+    /// Checks that scenes can be read so.
+    ///
+    /// # Errors
+    /// [`Error::Core`] for a stretch without extent; [`Error::Option`] for bands that are neither one nor three, and for a date that
+    /// is none.
+    pub fn check(&self) -> Result<()> {
+        if let Some(stretch) = self.stretch {
+            stretch.check()?;
+        }
+        if let Some(bands) = self.bands.as_ref().filter(|bands| !matches!(bands.len(), 1 | 3)) {
+            let expected = "one band for gray, or three for red, green and blue";
+            return Err(Error::Option { name: "bands", value: format!("{bands:?}"), expected });
+        }
+        if let Some(date) = self.date.as_ref().filter(|date| iso_date(date).is_none()) {
+            let expected = "a day or a time as ISO 8601 has it, such as 2024-02-29 or 2024-02-29T10:30:00Z";
+            return Err(Error::Option { name: "date", value: date.clone(), expected });
+        }
+        Ok(())
+    }
+}
+
+/// A date in the form of ISO 8601, with or without a time, from that form or TIFF's (`2024:02:29 10:30:00`); `None` for what is
+/// neither.
+pub(crate) fn iso_date(text: &str) -> Option<String> {
+    let text = text.trim();
+    let (day, time) = text.split_at_checked(10)?;
+    let day = day.replace(':', "-").parse::<Date>().ok()?;
+    let Some(separator) = time.chars().next() else { return Some(day.to_string()) };
+    let time = time.get(1..).filter(|_| matches!(separator, 'T' | 't' | ' '))?;
+    let is_time = time.starts_with(|c: char| c.is_ascii_digit())
+        && time.bytes().all(|byte| byte.is_ascii_digit() || b":.,+-Zz".contains(&byte));
+    is_time.then(|| format!("{day}T{}", time.replace('z', "Z")))
+}
+
+/// Reads a stretch as it is written for scenes: `percentile(2, 98)`, `minmax`, `none`, `range(0, 3000)` or `range([0, 0, 0], [3000, 2500,
+/// 2000])`, and `gain(2.5/10000)`, by which a value times the gain is the share of 255, as Major TOM scales Sentinel-2.
+///
+/// # Errors
+/// [`Error::Option`] for what is none of these; [`Error::Core`] for one without extent.
+pub fn parse_stretch(text: &str) -> Result<Stretch> {
+    let text = text.trim();
+    let call = |name: &str| text.strip_prefix(name)?.trim_start().strip_prefix('(')?.strip_suffix(')');
+    let numbers = |list: &str| -> Option<Vec<f32>> {
+        list.split(',').map(|number| number.trim().trim_matches(['[', ']']).trim().parse().ok()).collect()
+    };
+    let stretch = if let Some(list) = call("percentile") {
+        numbers(list).and_then(|list| <[f32; 2]>::try_from(list).ok()).map(|[a, b]| Stretch::Percentile(a, b))
+    } else if let Some(list) = call("range") {
+        numbers(list).and_then(|list| match list[..] {
+            [low, high] => Some(Stretch::Range([low; 3], [high; 3])),
+            [a, b, c, d, e, f] => Some(Stretch::Range([a, b, c], [d, e, f])),
+            _ => None,
+        })
+    } else if let Some(gain) = call("gain") {
+        let (factor, divisor) = gain.split_once('/').unwrap_or((gain, "1"));
+        let parsed = (factor.trim().parse::<f64>().ok(), divisor.trim().parse::<f64>().ok());
+        match parsed {
+            // What the gain brings to 1 is the end of the range.
+            (Some(factor), Some(divisor)) => Some(Stretch::Range([0.0; 3], [(divisor / factor) as f32; 3])),
+            _ => None,
+        }
+    } else {
+        match text {
+            "minmax" => Some(Stretch::MinMax),
+            "none" => Some(Stretch::None),
+            _ => None,
+        }
+    };
+    let expected = "percentile(2, 98), minmax, none, range(0, 3000), range([0, 0, 0], [3000, 2500, 2000]) or gain(2.5/10000)";
+    let stretch = stretch.ok_or_else(|| Error::Option { name: "stretch", value: text.into(), expected })?;
+    stretch.check()?;
+    Ok(stretch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_of_tiff_and_of_iso_come_to_the_form_of_iso() {
+        assert_eq!(iso_date("2010:06:29 08:15:00").unwrap(), "2010-06-29T08:15:00");
+        assert_eq!(iso_date("2020-04-08T14:37:29.000000000").unwrap(), "2020-04-08T14:37:29.000000000");
+        assert_eq!(iso_date("2024-02-29T10:30:00z").unwrap(), "2024-02-29T10:30:00Z");
+        assert_eq!(iso_date(" 2024-02-29 ").unwrap(), "2024-02-29");
+        for text in [
+            "",
+            "yesterday",
+            "2023-02-29",
+            "2024-02-29T",
+            "2024-02-29Tnoon",
+            "2024-02-29\u{1b}[1m",
+            "24-02-29",
+        ] {
+            assert_eq!(iso_date(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn stretches_are_read_as_they_are_written_for_scenes() {
+        let range = |low, high| Stretch::Range([low; 3], [high; 3]);
+        assert_eq!(parse_stretch("range(0,3000)").unwrap(), range(0.0, 3000.0));
+        assert_eq!(parse_stretch("gain(2.5/10000)").unwrap(), range(0.0, 4000.0));
+        assert_eq!(parse_stretch("gain(0.5)").unwrap(), range(0.0, 2.0));
+        assert_eq!(parse_stretch("percentile(2, 98)").unwrap(), Stretch::Percentile(2.0, 98.0));
+        assert_eq!(parse_stretch("minmax").unwrap(), Stretch::MinMax);
+        let each = parse_stretch("range([0, 1, 2], [10, 11, 12])").unwrap();
+        assert_eq!(each, Stretch::Range([0.0, 1.0, 2.0], [10.0, 11.0, 12.0]));
+        for text in
+            ["", "gain(0)", "gain(-1)", "range(5,5)", "range(1,2,3)", "percentile(98, 2)", "percentile(2)"]
+        {
+            assert!(parse_stretch(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn options_that_no_scene_can_be_read_by_are_refused() {
+        SceneOptions::default().bands([3, 2, 1]).date("2024-02-29").check().unwrap();
+        assert!(SceneOptions::default().bands([0, 1]).check().is_err());
+        assert!(SceneOptions::default().date("29.2.2024").check().is_err());
+        assert!(SceneOptions::default().stretch(Stretch::Percentile(98.0, 2.0)).check().is_err());
+    }
+}

@@ -1,0 +1,84 @@
+//! Windows of a scene as RGB, and which of their pixels are valid.
+
+use rscir_core::RgbImage;
+use rscir_images::tiff::{Samples, Tiff, Window};
+
+use super::bands::Colors;
+use super::lines::Lines;
+use super::number::{Number, each_type};
+use super::validity::{Rule, Validity};
+use crate::Result;
+
+/// Samples of a window, as far as colors and validity need them.
+pub(super) struct WindowSamples {
+    /// The bands in use, then the alpha if there is one.
+    pub(super) samples: Samples,
+    /// The scene's mask; empty without one.
+    pub(super) mask: Vec<u8>,
+}
+
+/// Reads what a window's pixels need.
+pub(super) fn read(
+    tiff: &Tiff,
+    window: Window,
+    colors: &Colors,
+    validity: &Validity,
+) -> Result<WindowSamples> {
+    let mut bands = colors.bands();
+    if let Validity::Alpha(band) = validity {
+        bands.push(*band);
+    }
+    let samples = tiff.image().read_window(window, &bands)?;
+    let mask = match (validity, tiff.mask()) {
+        (Validity::Mask, Some(mask)) => {
+            let mask = mask.read_window(window, &[0])?;
+            each_type!(&mask, values => values.iter().map(|value| u8::from(value.value() != 0.0)).collect())
+        }
+        _ => Vec::new(),
+    };
+    Ok(WindowSamples { samples, mask })
+}
+
+/// A window's pixels, and how many of them are valid.
+pub(super) fn paint(
+    read: &WindowSamples,
+    window: Window,
+    colors: &Colors,
+    validity: &Validity,
+    lines: Option<&Lines>,
+) -> (RgbImage, usize) {
+    each_type!(&read.samples, values => painted(values, &read.mask, window, colors, validity, lines))
+}
+
+fn painted<T: Number>(
+    values: &[T],
+    mask: &[u8],
+    window: Window,
+    colors: &Colors,
+    validity: &Validity,
+    lines: Option<&Lines>,
+) -> (RgbImage, usize) {
+    let rule = validity.rule::<T>();
+    let count = colors.bands().len();
+    let step = count + usize::from(matches!(rule, Rule::Alpha));
+    let mut data = Vec::with_capacity(window.width * window.height * 3);
+    let mut valid = 0;
+    for (at, pixel) in values.chunks_exact(step).enumerate() {
+        if !rule.is_valid(pixel, count, mask.get(at).is_none_or(|mask| *mask != 0)) {
+            data.extend([0; 3]);
+            continue;
+        }
+        valid += 1;
+        // A byte stays as it is.
+        let byte = |sample: T, color| lines.map_or(sample.value() as u8, |lines| lines.byte(sample, color));
+        data.extend(match (colors, pixel) {
+            (Colors::Palette(palette), [index, ..]) => {
+                palette.get(index.value() as usize).copied().unwrap_or_default()
+            }
+            (Colors::Gray(_), [gray, ..]) => [byte(*gray, 0); 3],
+            (Colors::Rgb(_), [red, green, blue, ..]) => [byte(*red, 0), byte(*green, 1), byte(*blue, 2)],
+            _ => [0; 3],
+        });
+    }
+    (RgbImage { width: window.width, height: window.height, data }, valid)
+}

@@ -1,0 +1,280 @@
+//! Local STAC Items and ItemCollections (STAC 1.0 and 1.1): which files they name, and what they say of them.
+
+use std::path::{Component, Path, PathBuf};
+
+use rscir_core::files::read_text;
+use rscir_core::{ColumnType, Value};
+use serde_json::{Map, Value as Json};
+
+use crate::scene::iso_date;
+use crate::{Error, Result};
+
+/// What an item says of its scenes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Properties {
+    /// The date, as ISO 8601 has it.
+    pub(crate) datetime: Option<String>,
+    /// Properties that are texts, numbers or yes or no, by name.
+    pub(crate) values: Vec<(String, Property)>,
+}
+
+/// The value of a property.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Property {
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(String),
+}
+
+impl Property {
+    fn of(json: &Json) -> Option<Self> {
+        match json {
+            Json::Bool(flag) => Some(Self::Bool(*flag)),
+            Json::String(text) => Some(Self::Text(text.clone())),
+            Json::Number(number) => match number.as_i64() {
+                Some(number) => Some(Self::Int(number)),
+                None => number.as_f64().map(Self::Float),
+            },
+            Json::Null | Json::Array(_) | Json::Object(_) => None,
+        }
+    }
+
+    /// The type of the column that holds such values.
+    pub(crate) fn column_type(&self) -> ColumnType {
+        match self {
+            Self::Bool(_) => ColumnType::Bool,
+            Self::Int(_) => ColumnType::Int,
+            Self::Float(_) => ColumnType::Float,
+            Self::Text(_) => ColumnType::Text,
+        }
+    }
+
+    /// Hands the value on as one of a column's type: whole numbers are numbers, too, and everything has a text.
+    pub(crate) fn with<R>(&self, column: ColumnType, take: impl FnOnce(Value<'_>) -> R) -> R {
+        match (self, column) {
+            (Self::Int(number), ColumnType::Float) => take(Value::Float(*number as f64)),
+            (Self::Text(text), _) => take(Value::Text(text)),
+            (Self::Bool(flag), ColumnType::Text) => take(Value::Text(&flag.to_string())),
+            (Self::Int(number), ColumnType::Text) => take(Value::Text(&number.to_string())),
+            (Self::Float(number), ColumnType::Text) => take(Value::Text(&number.to_string())),
+            (Self::Bool(flag), _) => take(Value::Bool(*flag)),
+            (Self::Int(number), _) => take(Value::Int(*number)),
+            (Self::Float(number), _) => take(Value::Float(*number)),
+        }
+    }
+}
+
+/// A type that holds values of two: numbers where both are numbers, else texts.
+pub(crate) fn common_type(one: ColumnType, other: ColumnType) -> ColumnType {
+    match (one, other) {
+        _ if one == other => one,
+        (ColumnType::Int, ColumnType::Float) | (ColumnType::Float, ColumnType::Int) => ColumnType::Float,
+        _ => ColumnType::Text,
+    }
+}
+
+/// A file that an item names.
+#[derive(Debug)]
+pub(crate) struct Asset {
+    pub(crate) key: String,
+    pub(crate) path: PathBuf,
+    pub(crate) properties: Properties,
+    /// Why it cannot be opened.
+    pub(crate) problem: Option<Error>,
+}
+
+/// The longest file: some ten thousand items.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// Reads the assets of a file's items that are GeoTIFF and no previews.
+pub(crate) fn read_assets(path: &Path) -> Result<Vec<Asset>> {
+    let text = read_text(path, MAX_BYTES)?;
+    let failed = |problem: String| Error::Stac { path: path.into(), problem };
+    let json: Json = serde_json::from_str(&text)
+        .map_err(|error| failed(format!("this is no JSON ({error}); name a STAC Item or ItemCollection")))?;
+    let items: Vec<&Json> = match (json["type"].as_str(), &json["features"]) {
+        (Some("Feature"), _) => vec![&json],
+        (Some("FeatureCollection"), Json::Array(items)) => items.iter().collect(),
+        (kind, _) => {
+            let kind = kind.unwrap_or("something else");
+            return Err(failed(format!(
+                "this is {kind}, and scenes are named by a STAC Item or ItemCollection: save the items that you need"
+            )));
+        }
+    };
+    if items.is_empty() {
+        return Err(failed("the collection has no item".into()));
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut assets = Vec::new();
+    for item in items {
+        of_item(item, path, folder, &mut assets)?;
+    }
+    Ok(assets)
+}
+
+fn of_item(item: &Json, file: &Path, folder: &Path, assets: &mut Vec<Asset>) -> Result<()> {
+    let id = item["id"].as_str().unwrap_or("without an id");
+    let failed =
+        |problem: String| Error::Stac { path: file.into(), problem: format!("item {id:?} {problem}") };
+    let Some(all) = item["assets"].as_object() else {
+        return Err(failed("has no assets: it is an item of something else than STAC".into()));
+    };
+    let properties = properties(item["properties"].as_object());
+    let scenes: Vec<(&String, &Json)> = all.iter().filter(|(_, asset)| is_scene(asset)).collect();
+    if scenes.is_empty() {
+        let names: Vec<&str> = all.keys().map(String::as_str).collect();
+        let problem = failed(format!("has no GeoTIFF asset among {names:?}"));
+        assets.push(Asset { key: id.into(), path: file.into(), properties, problem: Some(problem) });
+        return Ok(());
+    }
+    for (name, asset) in scenes {
+        let href = asset["href"].as_str().unwrap_or_default();
+        let local = href.strip_prefix("file://").unwrap_or(href);
+        let (path, problem) = if href.is_empty() {
+            (file.into(), Some(failed(format!("has an asset {name:?} without href"))))
+        } else if local.contains("://") {
+            (
+                PathBuf::from(href),
+                Some(failed(format!(
+                    "has its asset {name:?} on a server ({href}): fetch it, and name the local file in href"
+                ))),
+            )
+        } else {
+            let path = folder.join(local);
+            let is_there = path.is_file();
+            let missing =
+                || failed(format!("names {} as its asset {name:?}, which is not there", path.display()));
+            (path.clone(), (!is_there).then(missing))
+        };
+        let key = key(local, name, id);
+        assets.push(Asset { key, path, properties: properties.clone(), problem });
+    }
+    Ok(())
+}
+
+/// True for GeoTIFF, by media type, else by name; not for previews and masks.
+fn is_scene(asset: &Json) -> bool {
+    const OTHER_ROLES: [&str; 4] = ["thumbnail", "overview", "metadata", "data-mask"];
+    let roles = asset["roles"].as_array().into_iter().flatten().filter_map(Json::as_str);
+    let extension =
+        |href: &str| Path::new(href).extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+    let is_tiff = match asset["type"].as_str() {
+        Some(kind) => kind.to_ascii_lowercase().starts_with("image/tiff"),
+        None => asset["href"].as_str().and_then(extension).is_some_and(|e| e == "tif" || e == "tiff"),
+    };
+    is_tiff && !roles.into_iter().any(|role| OTHER_ROLES.contains(&role))
+}
+
+/// The key of an asset's scene: its path from the item's folder, if it lies below it, else its name.
+fn key(href: &str, name: &str, id: &str) -> String {
+    let path = Path::new(href);
+    let parts: Vec<&str> = path
+        .components()
+        .filter(|part| *part != Component::CurDir)
+        .filter_map(|part| match part {
+            Component::Normal(part) => part.to_str(),
+            _ => None,
+        })
+        .collect();
+    let is_below = !href.contains("://")
+        && path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    match (is_below, parts.last()) {
+        (true, Some(_)) => parts.join("/"),
+        (false, Some(file)) => (*file).into(),
+        (_, None) => format!("{id}/{name}"),
+    }
+}
+
+fn properties(properties: Option<&Map<String, Json>>) -> Properties {
+    let Some(properties) = properties else { return Properties::default() };
+    // A range of dates has its beginning.
+    let date = ["datetime", "start_datetime"].iter().find_map(|name| properties.get(*name)?.as_str());
+    let values = properties
+        .iter()
+        .filter(|(name, _)| *name != "datetime")
+        .filter_map(|(name, value)| Some((name.clone(), Property::of(value)?)));
+    Properties { datetime: date.and_then(iso_date), values: values.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assets(json: &str) -> Result<Vec<Asset>> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("july")).unwrap();
+        std::fs::write(folder.path().join("july/visual.tif"), "").unwrap();
+        let path = folder.path().join("item.json");
+        std::fs::write(&path, json).unwrap();
+        read_assets(&path)
+    }
+
+    const ITEM: &str = r#"{"type":"Feature","stac_version":"1.0.0","id":"S2_1","properties":{
+        "datetime":"2024-07-01T10:30:00Z","eo:cloud_cover":12,"platform":"sentinel-2a","proj:shape":[1,2],"x":null,"y":true},
+        "assets":{
+            "visual":{"href":"./july/visual.tif","type":"image/tiff; application=geotiff; profile=cloud-optimized","roles":["visual"]},
+            "gone":{"href":"july/gone.tif"},
+            "far":{"href":"https://example.org/a.tif","type":"image/tiff"},
+            "preview":{"href":"preview.tif","roles":["thumbnail"]},
+            "notes":{"href":"notes.xml"}}}"#;
+
+    #[test]
+    fn an_item_names_its_scenes_with_date_and_properties_and_what_is_missing_fails_by_name() {
+        let assets = assets(ITEM).unwrap();
+        let keys: Vec<&str> = assets.iter().map(|asset| asset.key.as_str()).collect();
+        assert_eq!(keys, ["a.tif", "july/gone.tif", "july/visual.tif"]);
+        let visual = &assets[2];
+        assert!(visual.problem.is_none());
+        assert_eq!(visual.properties.datetime.as_deref(), Some("2024-07-01T10:30:00Z"));
+        let values = [
+            ("eo:cloud_cover".to_owned(), Property::Int(12)),
+            ("platform".to_owned(), Property::Text("sentinel-2a".into())),
+            ("y".to_owned(), Property::Bool(true)),
+        ];
+        assert_eq!(visual.properties.values, values);
+        let problem = |at: usize| assets[at].problem.as_ref().unwrap().to_string();
+        assert!(
+            problem(0).contains("\"far\" on a server") && problem(0).contains("\"S2_1\""),
+            "{}",
+            problem(0)
+        );
+        assert!(problem(1).contains("asset \"gone\", which is not there"), "{}", problem(1));
+    }
+
+    #[test]
+    fn a_collection_of_items_names_the_scenes_of_all_and_other_files_are_refused() {
+        let collection = format!(r#"{{"type":"FeatureCollection","features":[{ITEM},{ITEM}]}}"#);
+        assert_eq!(assets(&collection).unwrap().len(), 6);
+        for (json, problem) in [
+            ("", "no JSON"),
+            ("[]", "something else"),
+            (r#"{"type":"Catalog"}"#, "this is Catalog"),
+            (r#"{"type":"FeatureCollection","features":[]}"#, "no item"),
+            (r#"{"type":"Feature","id":"a","geometry":null}"#, "no assets"),
+        ] {
+            let error = assets(json).unwrap_err().to_string();
+            assert!(error.contains(problem), "{json}: {error}");
+        }
+        let without = assets(r#"{"type":"Feature","id":"a","assets":{"b":{"href":"b.xml"}}}"#).unwrap();
+        assert!(without[0].problem.as_ref().unwrap().to_string().contains("no GeoTIFF asset among [\"b\"]"));
+    }
+
+    #[test]
+    fn keys_are_paths_below_the_items_folder_and_names_elsewhere() {
+        assert_eq!(key("./a/b.tif", "x", "id"), "a/b.tif");
+        assert_eq!(key("../a/b.tif", "x", "id"), "b.tif");
+        assert_eq!(key("/data/b.tif", "x", "id"), "b.tif");
+    }
+
+    #[test]
+    fn types_of_one_property_in_several_items_come_to_one() {
+        use ColumnType::{Bool, Float, Int, Text};
+        assert_eq!(common_type(Int, Float), Float);
+        assert_eq!(common_type(Bool, Int), Text);
+        assert_eq!(common_type(Bool, Bool), Bool);
+        Property::Int(3).with(Float, |value| assert_eq!(value, Value::Float(3.0)));
+        Property::Float(0.5).with(Text, |value| assert_eq!(value, Value::Text("0.5")));
+    }
+}
