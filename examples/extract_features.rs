@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Write};
@@ -33,6 +34,9 @@ struct Cli {
     /// A folder: every image below it, the key its path relative to the folder, in sorted order
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
+    /// Tar files as WebDataset packs them: every image in them, the key SHARD.tar#MEMBER, with .json, .txt and .cls as columns
+    #[arg(long, value_name = "FILE.tar", num_args = 1.., conflicts_with_all = ["dataset", "images", "prune", "replace"])]
+    tar: Vec<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
     /// The archive to write or to go on with [default: target/demo.rscir for the demo]
@@ -78,6 +82,15 @@ enum Check {
     Content,
 }
 
+impl From<Check> for ChangeDetection {
+    fn from(check: Check) -> Self {
+        match check {
+            Check::Time => Self::SizeAndTime,
+            Check::Content => Self::Content,
+        }
+    }
+}
+
 /// Bytes of a file of texts: a million captions of a thousand letters.
 const LONGEST_TEXTS: u64 = 1 << 30;
 
@@ -93,16 +106,13 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     check_outputs(cli)?;
     let texts = cli.texts.as_deref().map(read_texts).transpose()?;
     let images = if is_texts_alone(cli) { None } else { Some(list(cli)?) };
-    let columns = match &images {
-        Some((images, _)) => columns(cli, images)?,
-        None => None,
-    };
+    let columns = images.as_ref().map_or(Ok(None), |images| columns(cli, &images.keys()))?;
     let encoder = cli.model.load()?;
     if let (Some(texts), Some(export)) = (texts, &cli.export_texts) {
         encode_texts(&encoder, texts, export)?;
     }
     match images {
-        Some((images, labels)) => encode_images(cli, &encoder, &images, labels, columns.as_ref()),
+        Some(images) => encode_images(cli, &encoder, images.decoded_for(&encoder), columns.as_ref()),
         None => Ok(Outcome::Done),
     }
 }
@@ -135,25 +145,54 @@ fn is_texts_alone(cli: &Cli) -> bool {
 
 /// True if features are kept in memory and exported: only the demo has an archive of its own.
 fn is_from_memory(cli: &Cli) -> bool {
-    cli.archive.is_none() && (cli.dataset.is_some() || cli.images.is_some() || !cli.model.is_demo())
+    cli.archive.is_none()
+        && (cli.dataset.is_some() || cli.images.is_some() || !cli.tar.is_empty() || !cli.model.is_demo())
+}
+
+/// The images that are encoded.
+enum Images {
+    /// Files of a folder, and the labels that a dataset has for them.
+    Files(ImageList, Option<Vec<String>>),
+    Tar(TarShards),
+}
+
+impl Images {
+    fn keys(&self) -> Cow<'_, [String]> {
+        match self {
+            Self::Files(list, _) => list.keys().into(),
+            Self::Tar(shards) => (0..shards.len()).map(|item| shards.key(item).into_owned()).collect(),
+        }
+    }
+
+    fn labels(&self) -> Option<&[String]> {
+        match self {
+            Self::Files(_, labels) => labels.as_deref(),
+            Self::Tar(_) => None,
+        }
+    }
+
+    /// Reads members of shards as the encoder reads files.
+    fn decoded_for(self, encoder: &ClipEncoder) -> Self {
+        match self {
+            Self::Tar(shards) => {
+                Self::Tar(shards.decoding(encoder.decoding().clone()).limits(*encoder.limits()))
+            }
+            files @ Self::Files(..) => files,
+        }
+    }
 }
 
 fn encode_images(
     cli: &Cli,
     encoder: &ClipEncoder,
-    images: &ImageList,
-    labels: Option<Vec<String>>,
+    images: Images,
     columns: Option<&KeyedColumns>,
 ) -> anyhow::Result<Outcome> {
     let bars = Bars::default();
     let mut failures = FailureLog::open(cli.failures.as_deref(), &bars)?;
-    let changes = match cli.check {
-        Check::Time => ChangeDetection::SizeAndTime,
-        Check::Content => ChangeDetection::Content,
-    };
     let mut options = IngestOptions::default()
         .batch(cli.model.batch.into())
-        .changes(changes)
+        .changes(cli.check.into())
         .prune(cli.prune)
         // The demo's archive is made again at will: its folder may be a copy.
         .replace(cli.replace || cli.archive.is_none())
@@ -162,14 +201,18 @@ fn encode_images(
     options.max_failures = cli.max_failures;
     options.columns = columns.map(|columns| columns as &dyn ColumnTable);
     if is_from_memory(cli) {
-        return export_from_memory(cli, encoder, images, &labels, &options, failures);
+        return export_from_memory(cli, encoder, &images, &options, failures);
     }
     let archive = cli.archive.clone().unwrap_or_else(demo::archive_path);
     // The demo's archive is everybody's.
     let _turn = if cli.archive.is_none() { Some(demo::take_turn()?) } else { None };
-    let ingested = rscir::ingest_with(images, encoder, &archive, &options, &mut |f| failures.add(&f))
-        .map_err(with_advice)
-        .with_context(|| format!("ingest into {}", archive.display()))?;
+    let on_failure = &mut |failure| failures.add(&failure);
+    let ingested = match &images {
+        Images::Files(list, _) => rscir::ingest_with(list, encoder, &archive, &options, on_failure),
+        Images::Tar(shards) => rscir::ingest_source(shards, encoder, &archive, &options, on_failure),
+    };
+    let ingested =
+        ingested.map_err(with_advice).with_context(|| format!("ingest into {}", archive.display()))?;
     let (stored, report) = (ingested.archive, ingested.report);
     note!(
         "{}: {} rows; {} encoded, {} unchanged, {} failed",
@@ -193,7 +236,7 @@ fn encode_images(
         anyhow::bail!("stopped: run the same command again to go on");
     }
     if let Some(path) = &cli.export {
-        export(&stored, images, &labels, path)?;
+        export(&stored, &images, path)?;
     }
     failures.finish()
 }
@@ -208,8 +251,14 @@ fn with_advice(error: rscir::Error) -> anyhow::Error {
     }
 }
 
-/// The images, and their labels where the dataset has them.
-fn list(cli: &Cli) -> anyhow::Result<(ImageList, Option<Vec<String>>)> {
+/// Finds the images.
+fn list(cli: &Cli) -> anyhow::Result<Images> {
+    if !cli.tar.is_empty() {
+        let shards = TarShards::open(&cli.tar)?.changes(cli.check.into());
+        common::notes::say_omissions(&shards.left_out());
+        anyhow::ensure!(!shards.is_empty(), "there are no images that are read in {}", cli.tar[0].display());
+        return Ok(Images::Tar(shards));
+    }
     if let Some(folder) = &cli.images {
         let images = ImageList::collect(folder)?;
         common::notes::say_left_out(&images);
@@ -218,23 +267,23 @@ fn list(cli: &Cli) -> anyhow::Result<(ImageList, Option<Vec<String>>)> {
             "there are no images that are read below {}",
             folder.display()
         );
-        return Ok((images, None));
+        return Ok(Images::Files(images, None));
     }
     let folder = cli.dataset.clone().map_or_else(|| demo::path("benchmark"), Ok)?;
     let tiles = PatternCom::read_tiles(&folder)?;
     let (keys, labels) = tiles.into_iter().map(|tile| (tile.path, tile.label)).unzip();
     let images = ImageList::new(folder, keys);
     check::some_exist(&images)?;
-    Ok((images, Some(labels)))
+    Ok(Images::Files(images, Some(labels)))
 }
 
 /// The columns that go beside the vectors, checked against the images and the archive.
-fn columns(cli: &Cli, images: &ImageList) -> anyhow::Result<Option<KeyedColumns>> {
+fn columns(cli: &Cli, images: &[String]) -> anyhow::Result<Option<KeyedColumns>> {
     let Some(file) = &cli.columns else { return Ok(None) };
     let table = KeyedColumns::read(file, &cli.key_column)
         .with_context(|| format!("cannot take columns from {}", file.display()))?;
-    let known: HashSet<&str> = images.keys().iter().map(String::as_str).collect();
-    let (Some(image), Some(key)) = (images.keys().first(), table.keys().first()) else {
+    let known: HashSet<&str> = images.iter().map(String::as_str).collect();
+    let (Some(image), Some(key)) = (images.first(), table.keys().first()) else {
         return Ok(Some(table));
     };
     anyhow::ensure!(
@@ -273,12 +322,8 @@ fn encode_texts(encoder: &ClipEncoder, texts: Vec<String>, export: &Path) -> any
 }
 
 /// Writes the rows of the listed images, in the order of the list.
-fn export(
-    archive: &dyn Archive,
-    images: &ImageList,
-    labels: &Option<Vec<String>>,
-    path: &Path,
-) -> anyhow::Result<()> {
+fn export(archive: &dyn Archive, images: &Images, path: &Path) -> anyhow::Result<()> {
+    let labels = images.labels();
     let (mut values, mut rows) = (Vec::new(), Vec::new());
     let (mut keys, mut kept_labels) = (Vec::new(), Vec::new());
     for (i, key) in images.keys().iter().enumerate() {
@@ -287,7 +332,7 @@ fn export(
         values.extend_from_slice(&archive.vector(row));
         rows.push(row);
         keys.push(key.clone());
-        kept_labels.extend(labels.as_ref().map(|labels| labels[i].clone()));
+        kept_labels.extend(labels.map(|labels| labels[i].clone()));
     }
     anyhow::ensure!(!keys.is_empty(), "{}: not written, none of the images has a row", path.display());
     let mut features = Features::new(keys, Embeddings::normalize(archive.dim(), values)?)?;
@@ -305,19 +350,22 @@ fn export(
 fn export_from_memory(
     cli: &Cli,
     encoder: &ClipEncoder,
-    images: &ImageList,
-    labels: &Option<Vec<String>>,
+    images: &Images,
     options: &IngestOptions<'_>,
     mut failures: FailureLog<'_>,
 ) -> anyhow::Result<Outcome> {
     let path =
         cli.export.as_deref().context("say where the features go: --archive DIR.rscir, or --export FILE")?;
     let mut sink = rscir::index::MemorySink::new(encoder.spec().clone());
-    let report = rscir::images::ingest(images, encoder, &mut sink, options, &mut |f| failures.add(&f))?;
+    let on_failure = &mut |failure| failures.add(&failure);
+    let report = match images {
+        Images::Files(list, _) => rscir::images::ingest(list, encoder, &mut sink, options, on_failure),
+        Images::Tar(shards) => rscir::images::ingest_source(shards, encoder, &mut sink, options, on_failure),
+    }?;
     anyhow::ensure!(!report.stopped, "stopped: without --archive nothing is kept");
     common::notes::say_columns(&report);
     common::notes::say_odd(&report);
-    export(&sink.into_archive()?, images, labels, path)?;
+    export(&sink.into_archive()?, images, path)?;
     failures.finish()
 }
 

@@ -419,3 +419,39 @@ fn columns_of_a_table_go_beside_the_vectors_and_are_kept_by_a_resumed_ingest() {
     run("key,label\n000000.jpg,sea\n").ends_with(1).says("column tile is missing; present: key, label");
     assert!(files(&archive) == before);
 }
+
+#[test]
+fn tar_shards_are_ingested_where_they_lie_with_their_columns() {
+    let bed = Bed::new(0);
+    let (archive, export) = (bed.path("tiles.rscir"), bed.path("tiles.npy"));
+    let shards = repository("crates/rscir-images/tests/data/shards");
+    let run = |names: &[&str], export: Option<&Path>| {
+        let mut command = example("extract_features");
+        command.arg("--archive").arg(&archive).arg("--tar").args(names.iter().map(|name| shards.join(name)));
+        export.map(|path| command.arg("--export").arg(path));
+        finish(&mut command)
+    };
+    run(&["000.tar"], None).ends_with(0).says("left out: 1 nested values in .json members").says("2 encoded");
+    run(&["000.tar", "001.tar"], Some(&export))
+        .ends_with(0)
+        .says("1 encoded, 2 unchanged")
+        .says("keeps no columns");
+    let opened = DiskArchive::open(&archive).unwrap();
+    let row = opened.find("000.tar#tiles/0002.png").unwrap();
+    assert_eq!(opened.value("txt", row).map(|value| value.to_string()), Some("na\u{ef}ve".into()));
+    assert_eq!(Features::read(&export).unwrap().keys.len(), 3);
+
+    let cut = bed.path("cut.tar");
+    fs::write(&cut, &fs::read(shards.join("000.tar")).unwrap()[..3000]).unwrap();
+    let mut command = example("extract_features");
+    let cut_off = finish(command.arg("--archive").arg(&archive).arg("--tar").arg(&cut));
+    cut_off
+        .ends_with(3)
+        .says("failed: cut.tar: list: after tiles/0001.txt: it ends without the mark of its end");
+    let zipped = bed.path("zipped.tar");
+    fs::write(&zipped, [0x1f, 0x8b, 8].repeat(200)).unwrap();
+    let mut command = example("extract_features");
+    finish(command.arg("--archive").arg(&archive).arg("--tar").arg(&zipped))
+        .ends_with(1)
+        .says("unpack compressed");
+}

@@ -6,7 +6,7 @@ use rscir::bench::DatasetReport;
 use rscir::bench::report::findings_text;
 use rscir::checkpoint;
 use rscir::core::files::read_bounded;
-use rscir::core::printable;
+use rscir::core::{Omission, printable};
 use rscir::encoders::{Error, Failure, ImageList, IngestReport, Noticed, decode_with_oddities};
 use rscir::prelude::*;
 
@@ -117,6 +117,11 @@ pub fn with_state_dict_option(error: Error) -> anyhow::Error {
     let is_choice = matches!(error, Error::Checkpoint(checkpoint::Error::StateDict { .. }));
     let error = anyhow::Error::from(error);
     if is_choice { error.context("choose with --state-dict KEY") } else { error }
+}
+
+/// Says what a source left out.
+pub fn say_omissions(omissions: &[Omission]) {
+    omissions.iter().for_each(|omission| note!("left out: {} {}", omission.count, omission.what));
 }
 
 /// Says which keys of images and of a table of columns have no counterpart, and which rows got other values.

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::{ColumnSchema, Fingerprint, Result, RgbView, RowValues};
+use crate::{ColumnSchema, Decoding, Fingerprint, Result, RgbView, RowValues};
 
 /// A decoded image: 8-bit RGB, interleaved, rows from the top.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +105,11 @@ pub trait ImageSource: Send + Sync {
     /// Tells what was left out when the source was made, such as windows without data: it is no item, and reports count it.
     fn left_out(&self) -> Vec<Omission> {
         Vec::new()
+    }
+
+    /// Tells how files become the source's pixels, if there are files: an ingest refuses another way than its encoder's.
+    fn decoding(&self) -> Option<&Decoding> {
+        None
     }
 
     /// Tells whether there are no items.

@@ -40,6 +40,14 @@ pub enum Error {
     /// An image cannot be decoded.
     #[error(transparent)]
     Pixels(Box<crate::ImageProblem>),
+    /// A tar file cannot be taken as a shard of images.
+    #[error("{}: {reason}", path.display())]
+    Shard {
+        /// The file.
+        path: PathBuf,
+        /// Why not, and what to do.
+        reason: String,
+    },
     /// Images would replace rows that are of files in another folder.
     #[error(
         "{given} has other files for {rows} rows of files in {root}, such as {key:?}: ingest it into an archive of its own, or \
@@ -86,6 +94,7 @@ impl Error {
             Self::File(error) => error.kind(),
             Self::ConfigValue { .. } | Self::TooManyFailures { .. } => ErrorKind::InvalidInput,
             Self::Threads { .. } => ErrorKind::Io,
+            Self::Shard { .. } => ErrorKind::Damaged,
             Self::Image { source, .. } => source.kind(),
             Self::Pixels(problem) => problem.kind(),
             Self::OtherRoot { .. } => ErrorKind::AlreadyExists,

@@ -6,6 +6,7 @@ mod error;
 mod memory;
 mod pipeline;
 mod preprocess;
+mod tar_shards;
 pub mod tiff;
 
 pub use decode::{DecodeLimits, ImageProblem, Oddities, Remedy, decode, decode_file, decode_with_oddities};
@@ -17,3 +18,4 @@ pub use pipeline::{
 };
 pub use preprocess::{Interpolation, Preprocessing, Preprocessor, ResizeMode};
 pub use rscir_core::{Decoding, Orientation, RgbImage, Stage, Stretch};
+pub use tar_shards::TarShards;

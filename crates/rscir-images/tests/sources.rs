@@ -11,7 +11,7 @@ use rscir_core::{
 };
 use rscir_images::{
     DecodeLimits, Decoding, Failure, ImageList, IngestOptions, IngestReport, MemoryImages, Preprocessing,
-    Preprocessor, RgbImage, Stage, decode_file, ingest, ingest_source,
+    Preprocessor, RgbImage, Stage, TarShards, decode_file, ingest, ingest_source,
 };
 
 /// Encodes an image as the four pixels that it is resized to.
@@ -397,4 +397,23 @@ fn a_table_with_a_column_of_the_source_is_refused_before_any_work() {
     let error = error.unwrap_err().to_string();
     assert!(error.starts_with("column is label, but must be one that the images do not bring"), "{error}");
     assert!(sink.rows.0.is_empty());
+}
+
+#[test]
+fn a_source_that_decodes_in_another_way_than_the_encoder_records_is_refused() {
+    let shard = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/shards/000.tar");
+    let shards = || TarShards::open([&shard]).unwrap();
+    let mut sink = LabelledRows::default();
+    let options = IngestOptions::default();
+    let turned = shards().decoding(Decoding::default().bands([2, 1, 0]));
+    let error =
+        ingest_source(&turned, &Plain::new(), &mut sink, &options, &mut |f| panic!("{f}")).unwrap_err();
+    assert!(
+        error.to_string().starts_with("decoding of the source is \"bands=[2, 1, 0]\", but must be"),
+        "{error}"
+    );
+    let report =
+        ingest_source(&shards(), &Plain::new(), &mut sink, &options, &mut |f| panic!("{f}")).unwrap();
+    assert_eq!((report.encoded, report.left_out.len()), (2, 1));
+    assert_eq!(sink.values["000.tar#tiles/0001.png"].len(), 5);
 }

@@ -32,7 +32,7 @@ pub mod prelude {
         Value,
     };
     pub use rscir_encoders::{ClipEncoder, Device};
-    pub use rscir_images::{ImageList, IngestOptions, MemoryImages};
+    pub use rscir_images::{ImageList, IngestOptions, MemoryImages, TarShards};
     pub use rscir_index::{
         ArchiveWriter, Columns, DiskArchive, Features, Filter, Hit, ImportOptions, Int8Index, KeyedColumns,
         MemoryArchive, RowOrder, SearchOptions, Searcher, ShardedArchive, import_vectors, repair,

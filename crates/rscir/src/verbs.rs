@@ -88,7 +88,7 @@ pub fn ingest_with(
     })
 }
 
-/// Encodes what a source has into the archive `archive`, which is made if it is not there: the tiles of scenes, or a source of your own.
+/// Encodes what a source has into the archive `archive`, which is made if it is not there: the tiles of scenes, tar shards, or a source of your own.
 /// Each failure is handed to `on_failure`.
 ///
 /// Called again, it encodes what is new or changed and goes on where it was cut off; rows are read in the order of their keys. The

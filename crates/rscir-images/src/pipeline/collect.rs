@@ -14,7 +14,7 @@ pub const IMAGE_EXTENSIONS: [&str; 10] =
 /// phones, of the web, of painting and of rendering, and those of remote sensing (`img` and `ige` of ERDAS, `ecw`, `sid`
 /// of MrSID, NITF, `bil`, `bip`, `bsq`). Drawings such as SVG have no pixels, and `hdr` is a text beside ENVI's rasters
 /// more often than an image.
-const UNREAD_EXTENSIONS: [&str; 41] = [
+pub(crate) const UNREAD_EXTENSIONS: [&str; 41] = [
     "arw", "avif", "bil", "bip", "bsq", "cr2", "cr3", "cur", "dds", "dng", "ecw", "exr", "gif", "heic",
     "heif", "ico", "ige", "img", "j2c", "j2k", "jp2", "jpc", "jpf", "jpx", "jxl", "jxr", "nef", "nitf",
     "ntf", "pam", "pbm", "pcx", "pfm", "pgm", "pnm", "ppm", "psb", "psd", "sid", "tga", "wdp",
@@ -207,6 +207,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn is_left_out(name: &str, is_folder: bool) -> bool {
+/// Tells whether a file or a folder of this name is hidden or another program's.
+pub(crate) fn is_left_out(name: &str, is_folder: bool) -> bool {
     name.starts_with('.') || is_folder && FOREIGN_FOLDERS.contains(&name)
 }

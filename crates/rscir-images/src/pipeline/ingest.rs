@@ -167,7 +167,8 @@ pub fn ingest(
 ///
 /// # Errors
 /// Before anything is done, the sink's refusal of the source's columns, as where it has one of another type, and
-/// [`Error::ConfigValue`] if [`IngestOptions::columns`] has a column of the source's. Errors of the encoder's device and of
+/// [`Error::ConfigValue`] if [`IngestOptions::columns`] has a column of the source's, or if the source decodes files in another
+/// way than the encoder's spec records. Errors of the encoder's device and of
 /// the sink; [`Error::TooManyFailures`]. What was committed before stays.
 pub fn ingest_source(
     images: &dyn ImageSource,
@@ -176,6 +177,13 @@ pub fn ingest_source(
     options: &IngestOptions<'_>,
     on_failure: &mut dyn FnMut(Failure),
 ) -> Result<IngestReport> {
+    if let Some(decoding) = images.decoding().filter(|decoding| **decoding != encoder.spec().decoding) {
+        return Err(Error::ConfigValue {
+            key: "decoding of the source".into(),
+            got: format!("{:?}", decoding.to_string()),
+            expected: "the one that the encoder's spec records",
+        });
+    }
     let not_pruned = options.prune.then_some(NotPruned::NoOperation);
     let report = IngestReport { not_pruned, left_out: images.left_out(), ..IngestReport::default() };
     run(&Source(images), encoder, sink, options, on_failure, &|_, _| Ok(()), report)

@@ -14,6 +14,7 @@ mod threads;
 mod window;
 
 pub use collect::{IMAGE_EXTENSIONS, ImageList, LeftOut};
+pub(crate) use collect::{UNREAD_EXTENSIONS, is_left_out};
 pub use fingerprint::ChangeDetection;
 pub use ingest::{Failure, IngestReport, NotPruned, ingest, ingest_source};
 pub use odd::{Noticed, OddImages};
