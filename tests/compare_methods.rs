@@ -1,7 +1,5 @@
 //! The comparison of all methods: what README and docs print of it, and its page in a browser.
 
-#![allow(clippy::print_stdout, reason = "a test that leaves something out says so")]
-
 mod common;
 
 use std::path::{Path, PathBuf};
@@ -51,10 +49,17 @@ fn the_printed_tables_are_the_programs() {
         assert!(html.contains(&format!(">{method}</th>")), "{method}");
         assert!(html.contains(&format!("{:.2}", numbers[0])), "{method}");
     }
-    let Some(chromium) = chromium() else {
-        println!("not tried in a browser: there is no chromium on PATH and CHROMIUM is not set");
-        return;
-    };
+}
+
+/// `cargo test --release --test compare_methods -- --ignored`
+#[test]
+#[ignore = "needs Chromium, on PATH or as CHROMIUM says"]
+fn a_browser_shows_the_page_and_has_nothing_to_complain_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.html");
+    common::run("compare_methods", &["--page".as_ref(), page.as_os_str()]).ends_with(0);
+    let html = std::fs::read_to_string(&page).unwrap();
+    let chromium = chromium().expect("there is no chromium on PATH and CHROMIUM is not set");
     assert_eq!(console(&chromium, &page), "", "a browser has nothing to complain of");
     // The same page with what it must not have: the browser is heard, and its policy holds.
     let bad = folder.path().join("bad.html");

@@ -1,5 +1,4 @@
-//! Each kernel against its twin in the tensor library's operations. On a machine without a GPU there is nothing to
-//! compare: the tests say so and pass.
+//! Each kernel against its twin in the tensor library's operations, on a GPU. `-- --ignored` runs the tests.
 
 use candle_core::{D, DType, Device, Tensor};
 use rscir_core::{PixelBatch, Precision};
@@ -13,20 +12,11 @@ use crate::clip::pixels::{Normalization, Windows};
 const PRECISIONS: [Precision; 3] = [Precision::F32, Precision::Bf16, Precision::F16];
 
 /// With kernels and without them.
-fn both(precision: Precision) -> Option<[Compute; 2]> {
-    let device = match crate::Device::Cuda(0).find() {
-        Ok(found) => found.candle,
-        Err(error) => {
-            #[expect(clippy::print_stderr, reason = "a test that compares nothing says so")]
-            {
-                eprintln!("not compared: {error}");
-            }
-            return None;
-        }
-    };
+fn both(precision: Precision) -> [Compute; 2] {
+    let device = crate::Device::Cuda(0).find().unwrap().candle;
     let kernels = Kernels::new(&device, &normalization()).unwrap();
     assert!(kernels.is_some());
-    Some([kernels, None].map(|kernels| Compute { device: device.clone(), precision, kernels }))
+    [kernels, None].map(|kernels| Compute { device: device.clone(), precision, kernels })
 }
 
 fn normalization() -> Normalization {
@@ -71,9 +61,10 @@ fn assert_near(what: &str, kernel: &Tensor, twin: &Tensor, scale: f64) {
 }
 
 #[test]
+#[ignore = "needs an NVIDIA GPU"]
 fn layers_are_their_twins() {
     for precision in PRECISIONS {
-        let Some([with, without]) = both(precision) else { return };
+        let [with, without] = both(precision);
         // Rows that fill no block, widths that fill no warp.
         for (rows, inputs, outputs) in [(13, 64, 192), (257, 256, 1024), (3, 72, 40)] {
             let x = with.tensor(values(rows * inputs, 1).into(), &[1, rows, inputs]).unwrap();
@@ -106,10 +97,11 @@ fn layers_are_their_twins() {
 }
 
 #[test]
+#[ignore = "needs an NVIDIA GPU"]
 fn attention_is_its_twin() {
     for precision in [Precision::Bf16, Precision::F16] {
-        let Some([with, without]) = both(precision) else { return };
-        // One query, whole blocks and their neighbours, and heads that fill their kernel's size or do not.
+        let [with, without] = both(precision);
+        // One query, whole blocks and their neighbors, and heads that fill their kernel's size or do not.
         for (tokens, heads, head) in
             [(1, 1, 64), (50, 3, 64), (64, 2, 32), (65, 2, 72), (77, 1, 80), (129, 2, 88), (257, 2, 104)]
         {
@@ -130,9 +122,10 @@ fn attention_is_its_twin() {
 }
 
 #[test]
+#[ignore = "needs an NVIDIA GPU"]
 fn windows_are_those_of_the_cpu() {
     for precision in PRECISIONS {
-        let Some([with, _]) = both(precision) else { return };
+        let [with, _] = both(precision);
         let kernels = with.kernels.as_ref().unwrap();
         for (size, windows) in [(15, Windows::patches(4)), (9, Windows { side: 3, stride: 2, padding: 1 })] {
             // Twice as many images at last, so that the page-locked memory grows, and then fewer.
