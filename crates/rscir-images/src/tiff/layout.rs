@@ -40,7 +40,8 @@ pub(crate) struct Layout {
     pub(super) tiled: bool,
     /// The bits of the file's bytes are in the other order.
     pub(super) reversed: bool,
-    little: bool,
+    /// The least significant byte of a sample comes first.
+    pub(super) little: bool,
 }
 
 impl Layout {
@@ -130,11 +131,6 @@ impl Layout {
         }
         let strips = self.height.div_ceil(self.stored_rows);
         (plane as u64 * strips as u64 + (y / self.stored_rows) as u64, y % self.stored_rows)
-    }
-
-    /// True if the least significant byte of a sample comes first.
-    pub(super) fn little(&self) -> bool {
-        self.little
     }
 
     pub(super) fn sample_type(&self) -> SampleType {

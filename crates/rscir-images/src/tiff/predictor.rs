@@ -9,6 +9,8 @@ use super::samples::{SampleFormat, Samples};
 /// Numbers that a row's differences are of.
 trait Number: Copy {
     fn plus(self, other: Self) -> Self;
+
+    fn swapped(self) -> Self;
 }
 
 macro_rules! number {
@@ -18,36 +20,31 @@ macro_rules! number {
             fn plus(self, other: Self) -> Self {
                 self.wrapping_add(other)
             }
+
+            #[inline]
+            fn swapped(self) -> Self {
+                self.swap_bytes()
+            }
         }
     )*};
 }
 number!(u8, u16, u32, u64);
 
-/// Makes samples of the bytes of a block, rows of `stride` bytes of `columns` samples each; a pixel has `step` of them.
+/// Makes samples of the bytes of a block, of rows of the shape that is told.
 pub(super) fn samples(layout: &Layout, mut bytes: Vec<u8>, shape: Row) -> Samples {
-    let float = layout.predictor == Predictor::Float;
-    if float {
+    if layout.predictor == Predictor::Float {
         for row in bytes.chunks_exact_mut(shape.stride) {
             undo_float(row, shape.step, layout.bits / 8);
         }
     }
-    // The bytes that this predictor leaves begin with the most significant, whatever the file's order.
-    let little = layout.little() && !float;
     let signed = layout.format == SampleFormat::Signed;
     match (layout.format, layout.bits) {
         (SampleFormat::Float, 16) => {
-            let halves =
-                whole(layout, &bytes, shape, if little { u16::from_le_bytes } else { u16::from_be_bytes });
+            let halves: Vec<u16> = whole(layout, &bytes, shape, u16::from_ne_bytes);
             Samples::F32(halves.into_iter().map(|bits| f16::from_bits(bits).to_f32()).collect())
         }
-        (SampleFormat::Float, 32) => {
-            let convert = if little { u32::from_le_bytes } else { u32::from_be_bytes };
-            Samples::F32(cast_vec(whole(layout, &bytes, shape, convert)))
-        }
-        (SampleFormat::Float, _) => {
-            let convert = if little { u64::from_le_bytes } else { u64::from_be_bytes };
-            Samples::F64(cast_vec(whole(layout, &bytes, shape, convert)))
-        }
+        (SampleFormat::Float, 32) => Samples::F32(cast_vec(whole(layout, &bytes, shape, u32::from_ne_bytes))),
+        (SampleFormat::Float, _) => Samples::F64(cast_vec(whole(layout, &bytes, shape, u64::from_ne_bytes))),
         (_, 8) => {
             if layout.predictor == Predictor::Horizontal {
                 bytes.chunks_exact_mut(shape.stride).for_each(|row| accumulate(row, shape.step));
@@ -55,18 +52,15 @@ pub(super) fn samples(layout: &Layout, mut bytes: Vec<u8>, shape: Row) -> Sample
             if signed { Samples::I8(cast_vec(bytes)) } else { Samples::U8(bytes) }
         }
         (_, 16) => {
-            let convert = if little { u16::from_le_bytes } else { u16::from_be_bytes };
-            let values = whole(layout, &bytes, shape, convert);
+            let values = whole(layout, &bytes, shape, u16::from_ne_bytes);
             if signed { Samples::I16(cast_vec(values)) } else { Samples::U16(values) }
         }
         (_, 32) => {
-            let convert = if little { u32::from_le_bytes } else { u32::from_be_bytes };
-            let values = whole(layout, &bytes, shape, convert);
+            let values = whole(layout, &bytes, shape, u32::from_ne_bytes);
             if signed { Samples::I32(cast_vec(values)) } else { Samples::U32(values) }
         }
         (_, 64) => {
-            let convert = if little { u64::from_le_bytes } else { u64::from_be_bytes };
-            let values = whole(layout, &bytes, shape, convert);
+            let values = whole(layout, &bytes, shape, u64::from_ne_bytes);
             if signed { Samples::I64(cast_vec(values)) } else { Samples::U64(values) }
         }
         (_, bits) => unpacked(&bytes, shape, bits, signed),
@@ -84,14 +78,21 @@ pub(super) struct Row {
     pub(super) step: usize,
 }
 
-/// Numbers of whole bytes, the sums of what is stored where it is differences.
+/// Numbers of whole bytes, the sums of what is stored where it is differences. `join` takes a number's bytes in this machine's
+/// order.
 fn whole<T: Number, const N: usize>(
     layout: &Layout,
     bytes: &[u8],
     shape: Row,
-    convert: impl Fn([u8; N]) -> T,
+    join: impl Fn([u8; N]) -> T,
 ) -> Vec<T> {
-    let mut values: Vec<T> = bytes.as_chunks().0.iter().map(|digits| convert(*digits)).collect();
+    // A copy, and where the orders differ a pass of its own: loops without a branch become vector code.
+    let mut values: Vec<T> = bytes.as_chunks().0.iter().map(|digits| join(*digits)).collect();
+    // What the predictor of floats leaves begins with the most significant byte, whatever the file's order.
+    let little = layout.little && layout.predictor != Predictor::Float;
+    if little != cfg!(target_endian = "little") {
+        values.iter_mut().for_each(|value| *value = value.swapped());
+    }
     if layout.predictor == Predictor::Horizontal {
         values.chunks_exact_mut(shape.samples).for_each(|row| accumulate(row, shape.step));
     }

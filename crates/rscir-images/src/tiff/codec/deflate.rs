@@ -1,6 +1,6 @@
 //! Deflate in zlib's frame (Adobe's technical note 8; RFC 1950).
 
-use flate2::read::ZlibDecoder;
+use flate2::bufread::ZlibDecoder;
 
 use crate::ImageProblem;
 
