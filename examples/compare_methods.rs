@@ -1,6 +1,8 @@
 //! All training-free methods on the demo, in one table and one page.
 
 mod common;
+#[path = "compare_methods/differences.rs"]
+mod differences;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,9 +12,8 @@ use clap::Parser;
 use common::bars::Bars;
 use common::model::{ModelArgs, dataset_images};
 use common::out::say;
-use common::{Outcome, check, demo, notes};
+use common::{Outcome, check, demo, notes, vocabulary_mean};
 use rscir::bench::{Bootstrap, Convention, HtmlReport, Intervals};
-use rscir::core::files::read_text;
 use rscir::prelude::*;
 use rscir::weicom::{Vocabulary, VocabularyMean};
 
@@ -107,6 +108,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let mut printed = intervals.clone();
     printed.rows.truncate(in_table);
     say!("{}", printed.to_markdown());
+    say!("{}", differences::markdown(&evaluation, &queries, in_table)?);
     notes::say_findings(&findings);
 
     let mut page = HtmlReport::new("Training-free methods compared", &archive, &queries, &evaluation)?
@@ -119,13 +121,8 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     Ok(Outcome::from_failures(failed))
 }
 
-/// Bytes of a list of words that are read at most: the longest of BASIC's corpora has a hundredth of it.
-const LONGEST_LIST: u64 = 16 << 20;
-
-/// A list of words of BASIC's corpora, encoded. Their first row is the column's name.
+/// A list of words of BASIC's corpora, encoded.
 fn words(file: &str, encoder: &ClipEncoder) -> anyhow::Result<Arc<Vocabulary>> {
-    let path = demo::data()?.join("basic_corpora").join(file);
-    let text = read_text(&path, LONGEST_LIST)?;
-    let words = text.lines().skip(1).map(|line| line.trim_matches('"').to_string()).collect();
+    let (words, _) = vocabulary_mean::read_words(&demo::data()?.join("basic_corpora").join(file))?;
     Ok(Arc::new(Vocabulary::encode(words, encoder)?))
 }

@@ -12,7 +12,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use common::bars::Bars;
 use common::model::{ModelArgs, dataset_images};
 use common::out::{note, say};
-use common::{Outcome, check, demo, notes, text, usage};
+use common::{Outcome, check, demo, notes, text, usage, vocabulary_mean};
 use rscir::bench::report::{RunDescription, write_report};
 use rscir::bench::{Bootstrap, Convention, HtmlReport, Intervals, QueryGroup, QuerySet};
 use rscir::encoders::ClipEncoder;
@@ -37,9 +37,14 @@ struct Cli {
     #[arg(long, value_name = "FILE")]
     text_features: Option<PathBuf>,
     /// Methods, between commas, with parameters as the table prints them or after a colon: image, text, sum, product:raw,
-    /// min:norm=zscore, weicom, weicom(lambda=0.6), slerp:0.8, rrf:k=60, rrf(k=20,image=1,text=2), dbsf
+    /// min:norm=zscore, weicom, weicom(lambda=0.6), weicom:auto, conjunction, posterior, slerp:0.8, rrf:k=60,
+    /// rrf(k=20,image=1,text=2), dbsf
     #[arg(long, default_value = "image,text,sum,weicom")]
     methods: String,
+    /// Mean text feature of a vocabulary, for the method `posterior`; the program `vocabulary_mean` makes one [default: the
+    /// demo's for the demo's model, without features]
+    #[arg(long, value_name = "FILE.json")]
+    vocabulary: Option<PathBuf>,
     /// Weights of the text for the method `weicom` [default: 0.5]
     #[arg(long, value_delimiter = ',', value_parser = common::lambda)]
     lambdas: Option<Vec<f64>>,
@@ -74,7 +79,8 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     cli.model.check()?;
     let bars = Bars::default();
     let dataset = cli.dataset.clone().map_or_else(|| demo::path("benchmark"), Ok)?;
-    let methods = methods(cli)?;
+    let resources = resources(cli)?;
+    let methods = methods(cli, &resources)?;
     let benchmark = PatternCom::read(&dataset)?.mode(cli.mode);
     cli.page.as_deref().map_or(Ok(()), check::file_in_new_folder)?;
     check::report(cli.output.as_deref())?;
@@ -91,6 +97,9 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let encoder = if images.is_some() || texts.is_none() { Some(cli.model.load()?) } else { None };
 
     let (archive, failed) = archive(cli, features, images.as_ref(), encoder.as_ref(), &bars)?;
+    if let Some(mean) = &resources.vocabulary_mean {
+        mean.spec().check(archive.spec()).context("the vocabulary's mean is of another model")?;
+    }
     let (queries, findings) = benchmark.queries(&*archive)?;
     let vectors = vectors(cli, &queries, &*archive, texts.as_ref(), encoder.as_ref())?;
 
@@ -133,8 +142,15 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     Ok(Outcome::from_failures(failed))
 }
 
+/// What methods need beside the archive, of what is at hand.
+fn resources(cli: &Cli) -> anyhow::Result<Resources> {
+    let is_demo = cli.model.is_demo() && cli.features.is_none() && cli.text_features.is_none();
+    let mean = vocabulary_mean::at_hand(cli.vocabulary.as_deref(), is_demo)?;
+    Ok(mean.map_or(Resources::default(), |mean| Resources::default().vocabulary_mean(mean)))
+}
+
 /// The methods, `weicom` once for each lambda.
-fn methods(cli: &Cli) -> anyhow::Result<Vec<Box<dyn Method>>> {
+fn methods(cli: &Cli, resources: &Resources) -> anyhow::Result<Vec<Box<dyn Method>>> {
     let names = MethodSpec::split_list(&cli.methods);
     let lambdas = match &cli.lambdas {
         _ if cli.sweep => (0..=10).map(|tenth| f64::from(tenth) / 10.0).collect(),
@@ -152,7 +168,7 @@ fn methods(cli: &Cli) -> anyhow::Result<Vec<Box<dyn Method>>> {
             }
             continue;
         }
-        methods.push(name.parse::<MethodSpec>()?.build(&Resources::default())?);
+        methods.push(name.parse::<MethodSpec>()?.build(resources)?);
     }
     Ok(methods)
 }

@@ -119,6 +119,111 @@ fn json_carries_the_cosines_and_the_columns_of_each_hit() {
 }
 
 #[test]
+fn lambda_is_found_from_the_archive_unless_it_is_given() {
+    let bed = Bed::new();
+    let image = tile(TILES[2]);
+    let both = ["--image", image.to_str().unwrap(), "--text", "sand"];
+    let found = bed.json(&both);
+    assert_eq!(found[0]["method"], "weicom(auto)");
+    let lambda = found[0]["lambda"].as_f64().unwrap();
+    assert!(lambda > 0.0 && lambda < 1.0, "{lambda}");
+    bed.search(&both).ends_with(0).says(&format!("weicom(auto): lambda {lambda:.2}"));
+    let given = bed.json(&[&both[..], &["--lambda", "0.25"]].concat());
+    assert_eq!((&given[0]["method"], &given[0]["lambda"]), (&"weicom(lambda=0.25)".into(), &0.25.into()));
+    // With the lambda that was found, it is WeiCom.
+    let again = bed.json(&[&both[..], &["--lambda", &lambda.to_string()]].concat());
+    for (found, again) in found.as_array().unwrap().iter().zip(again.as_array().unwrap()) {
+        assert_eq!(found["key"], again["key"]);
+        let close = |value: &Value, other: &Value| {
+            (value.as_f64().unwrap() - other.as_f64().unwrap()).abs() < TOLERANCE
+        };
+        assert!(close(&found["score"], &again["score"]));
+        assert!(close(&found["normalized"]["text"], &again["normalized"]["text"]));
+    }
+    let wrong = [&both[..], &["--lambda", "0.5", "--method", "product"]].concat();
+    bed.search(&wrong).ends_with(2).says("--lambda weighs texts for weicom, conjunction and posterior");
+}
+
+#[test]
+fn several_parts_are_asked_with_and_each_says_what_it_contributes() {
+    let bed = Bed::new();
+    let (first, second) = (tile(TILES[0]), tile(TILES[2]));
+    let query = [
+        "--image",
+        first.to_str().unwrap(),
+        "--image",
+        second.to_str().unwrap(),
+        "--text",
+        "sand",
+        "--without",
+        "water",
+        "--like",
+        TILES[1],
+        "--method",
+        "posterior",
+    ];
+    let run = bed.search(&query).ends_with(0);
+    let run = run.says("nothing was learned: there are too few tiles to tell a group from the rest");
+    assert!(run.out.contains("without water ") && run.out.contains(" %"), "{}", run.out);
+    let hits = bed.json(&query);
+    // The tile that was judged is not shown again.
+    assert_eq!(hits.as_array().unwrap().len(), 2);
+    let parts = hits[0]["parts"].as_array().unwrap();
+    let names: Vec<_> = parts.iter().map(|part| part["part"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        ["like harbor00.jpg", "like runway04.jpg", "like river/river10.jpg", "sand", "without water"]
+    );
+    assert_eq!(parts[4]["against"], true);
+    for part in parts {
+        assert!((0.0..=1.0).contains(&part["probability"].as_f64().unwrap()), "{part}");
+    }
+    bed.search(&["--like", "none.jpg"])
+        .ends_with(1)
+        .says("--like none.jpg: the archive has no such key; its first is harbor");
+    bed.search(&["--text", "sand", "--not-near", TILES[0]]).ends_with(2).says("--method posterior");
+    let unlike =
+        bed.json(&["--image", first.to_str().unwrap(), "--unlike", TILES[0], "--method", "conjunction"]);
+    assert!(unlike.as_array().unwrap().iter().all(|hit| hit["key"] != TILES[0]));
+}
+
+#[test]
+fn a_window_of_an_image_is_asked_with() {
+    let bed = Bed::new();
+    let image = tile(TILES[2]);
+    let image = image.to_str().unwrap();
+    let whole = bed.json(&["--image", image]);
+    assert_eq!(bed.json(&["--image", image, "--window", "0,0,256,256"]), whole);
+    assert_ne!(bed.json(&["--image", image, "--window", "10,20,64,64"])[0]["score"], whole[0]["score"]);
+    let outside = bed.search(&["--image", image, "--window", "200,0,57,10"]).ends_with(1);
+    outside.says("does not lie within").says("256 x 256 pixels");
+    bed.search(&["--image", image, "--window", "1,2,3"]).ends_with(2).says("four numbers");
+}
+
+#[test]
+fn the_vocabularys_mean_that_comes_with_the_demo_is_what_the_program_makes() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = folder.path().join("mean.json");
+    finish(example("vocabulary_mean").arg("--output").arg(&made)).ends_with(0).says("the mean of 1841 words");
+    let read =
+        |path: PathBuf| -> Value { serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap() };
+    let (made, shipped) = (read(made), read(repository("data/demo/model/vocabulary_mean.json")));
+    assert_eq!((&made["encoder"], &made["words_sha256"]), (&shipped["encoder"], &shipped["words_sha256"]));
+    for (made, shipped) in made["mean"].as_array().unwrap().iter().zip(shipped["mean"].as_array().unwrap()) {
+        assert!((made.as_f64().unwrap() - shipped.as_f64().unwrap()).abs() < TOLERANCE);
+    }
+    // A mean of another model is refused.
+    let mut other = shipped;
+    other["encoder"]["weights_sha256"] = "0".repeat(64).into();
+    let path = folder.path().join("other.json");
+    std::fs::write(&path, other.to_string()).unwrap();
+    let bed = Bed::new();
+    let run =
+        bed.search(&["--text", "sand", "--method", "posterior", "--vocabulary", path.to_str().unwrap()]);
+    run.ends_with(1).says("the vocabulary's mean is of another model");
+}
+
+#[test]
 fn no_hit_says_so() {
     let bed = Bed::new();
     let filter = ["--text", "sand", "--where", "label = lake"];

@@ -21,6 +21,7 @@ pub mod page;
 pub mod stored;
 pub mod text;
 pub mod usage;
+pub mod vocabulary_mean;
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};

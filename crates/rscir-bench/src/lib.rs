@@ -29,6 +29,7 @@ pub use query_image::QueryImage;
 pub use records::{QueryRecord, Run, TopRecord, read_records, write_records};
 pub use report::{HtmlReport, RunDescription, TileData, TileSource, check_report, write_report};
 pub use statistics::{
-    Bootstrap, Difference, InstanceFigures, Interval, IntervalRow, Intervals, QueryNames, Sample, tile_class,
+    Bootstrap, Clusters, Difference, InstanceFigures, Interval, IntervalRow, Intervals, QueryNames, Sample,
+    tile_class,
 };
 pub use table::{Convention, Figures, PATTERNCOM_CUTOFFS, Rounding, Table, TableRow};

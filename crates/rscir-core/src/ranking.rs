@@ -90,14 +90,18 @@ impl TopK {
 /// Returns the `k` best rows of a score list, best first: score down, row up.
 pub fn top_k(scores: &[f32], k: usize) -> Vec<Scored> {
     let mut top = TopK::new(k.min(scores.len()));
-    let mut worst = f32::NEG_INFINITY;
-    for (row, &score) in scores.iter().enumerate() {
+    /// Scores that are compared with the worst together.
+    const TOGETHER: usize = 64;
+    let mut worst = None;
+    for (i, chunk) in scores.chunks(TOGETHER).enumerate() {
         // What is not a number is not behind: the ranking puts it in its place. Rows rise, so what ties is behind.
-        let behind = score <= worst;
-        if !behind || top.threshold().is_none() {
-            top.offer(row, score);
-            worst = top.threshold().map_or(f32::NEG_INFINITY, |scored| scored.score);
+        if worst.is_some_and(|worst| chunk.iter().fold(true, |behind, score| behind & (*score <= worst))) {
+            continue;
         }
+        for (row, &score) in (i * TOGETHER..).zip(chunk) {
+            top.offer(row, score);
+        }
+        worst = top.threshold().map(|scored| scored.score);
     }
     top.into_ranking()
 }

@@ -2,7 +2,7 @@
 //!
 //! `compare_search ROWS.npy QUERIES.npy ARCHIVE` stores rows in an archive, if it is not there, and loads it, and reads
 //! query vectors, the images' first, then as many texts'. It then obeys lines of standard input, and answers each with
-//! `milliseconds row row ...`, the rows of the answer (WeiCom, top 10):
+//! `milliseconds row row ...`, the rows of the answer (top 10, by WeiCom or the method that the line ends with):
 //!
 //! - `open`: opens the archive once more, mapped, and reads the last row's key.
 //! - `read`: reads every value once.
@@ -18,10 +18,10 @@ use std::time::Instant;
 use rayon::prelude::*;
 use rscir_core::{Archive, ComposedQuery, Embeddings, EncoderSpec, Fingerprint, Precision, SinkRow};
 use rscir_index::{
-    ArchiveWriter, DiskArchive, Features, Hit, Int8Index, SearchOptions, StoredRows, search_batch,
-    search_with,
+    ArchiveWriter, DiskArchive, Features, Hit, Int8Index, SearchOptions, Statistics, StoredRows,
+    search_batch, search_with,
 };
-use rscir_weicom::WeiCom;
+use rscir_weicom::{MethodSpec, Resources};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args_os().skip(1);
@@ -33,11 +33,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let archive = DiskArchive::load(&store)?;
     let queries = composed(&Features::read(queries)?, &archive)?;
     let mut index = None;
-    let (method, options) = (WeiCom::default(), SearchOptions::top(10));
+    let options = SearchOptions::top(10).statistics(Statistics::Moments);
     for line in io::stdin().lock().lines() {
         let line = line?;
-        let (command, number) = line.split_once(' ').unwrap_or((&line, "0"));
-        let number: usize = number.parse()?;
+        let mut words = line.split(' ');
+        let command = words.next().unwrap_or_default();
+        let number: usize = words.next().unwrap_or("0").parse()?;
+        let method: MethodSpec = words.next().unwrap_or("weicom").parse()?;
+        let method = method.build(&Resources::default())?;
         if command.starts_with("int8") && index.is_none() {
             index = Some(Int8Index::new(&archive)?);
         }
@@ -52,10 +55,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                 std::hint::black_box(read(&archive));
                 Vec::new()
             }
-            ("one", _) => search_with(&archive, &method, &queries[number], &options)?,
-            ("batch", _) => search_batch(&archive, &method, &queries, &options)?.swap_remove(0),
-            ("int8", Some(index)) => index.search(&method, &queries[number], &options)?,
-            ("int8-batch", Some(index)) => index.search_batch(&method, &queries, &options)?.swap_remove(0),
+            ("one", _) => search_with(&archive, &*method, &queries[number], &options)?,
+            ("batch", _) => search_batch(&archive, &*method, &queries, &options)?.swap_remove(0),
+            ("int8", Some(index)) => index.search(&*method, &queries[number], &options)?,
+            ("int8-batch", Some(index)) => index.search_batch(&*method, &queries, &options)?.swap_remove(0),
             _ => return Err(format!("{line:?} is no command").into()),
         };
         let milliseconds = start.elapsed().as_secs_f64() * 1e3;

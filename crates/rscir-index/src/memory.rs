@@ -5,12 +5,13 @@ use std::sync::OnceLock;
 
 use rscir_core::{
     Archive, ColumnSchema, ColumnType, ColumnValues, EmbeddingSink, Embeddings, EncoderSpec,
-    Error as CoreError, Fingerprint, Moments, Queries, RowValues, SinkRow, Value,
+    Error as CoreError, Fingerprint, Moments, Queries, RowValues, Scored, SinkRow, Value,
 };
 
 use crate::columns::{Columns, Schema};
 use crate::key_index::KeyIndex;
 use crate::moments::moments_of;
+use crate::search::nearest;
 use crate::{Error, Result};
 
 /// An archive held in memory, in `f32`.
@@ -111,6 +112,10 @@ impl Archive for MemoryArchive {
                 rows.copy_from_slice(&self.rows.as_slice()[range.start * dim..range.end * dim]);
             })
         })
+    }
+
+    fn nearest(&self, queries: Queries<'_>, k: usize) -> rscir_core::Result<Vec<Vec<Scored>>> {
+        nearest(self, queries, k)
     }
 
     fn columns(&self) -> Vec<(&str, ColumnType)> {

@@ -2,12 +2,13 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::OnceLock;
 
-use rscir_core::{Archive, ColumnType, ColumnValues, EncoderSpec, Moments, Queries, Value};
+use rscir_core::{Archive, ColumnType, ColumnValues, EncoderSpec, Moments, Queries, Scored, Value};
 
 use crate::columns::Schema;
 use crate::key_index::KeyIndex;
 use crate::memory::index_of_unique;
 use crate::moments::add;
+use crate::search::nearest;
 use crate::{Error, Result};
 
 /// Several archives of one encoder, searched as one: their rows follow each other, their moments are merged.
@@ -135,6 +136,10 @@ impl Archive for ShardedArchive {
             self.shards.iter().for_each(|shard| add(&mut whole, shard.moments()));
             whole
         })
+    }
+
+    fn nearest(&self, queries: Queries<'_>, k: usize) -> rscir_core::Result<Vec<Vec<Scored>>> {
+        nearest(self, queries, k)
     }
 
     fn columns(&self) -> Vec<(&str, ColumnType)> {

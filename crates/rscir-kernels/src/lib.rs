@@ -22,7 +22,7 @@ mod tile;
 pub use attention::{AttentionShape, attention, attention_bf16};
 pub use coded::{CodedQuery, CodedRows};
 pub use isa::Isa;
-pub use logistic::{Affine, log_sigmoid_of_scores};
+pub use logistic::{Affine, log_sigmoid_of_scores, sigmoid_moments};
 pub use matmul::{Element, dot, dot2, matmul_nt};
 pub use norm::layer_norm;
 pub use normal::{mean_and_std_dev, survival, survival_of_scores};

@@ -4,7 +4,7 @@
 
 use crate::isa::{Isa, Kernel};
 use crate::normal::exp_of_negative;
-use crate::simd::Simd;
+use crate::simd::{F64_LANES, Simd};
 
 /// A straight line: `at_zero + slope * score`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,6 +25,61 @@ pub struct Affine {
 pub fn log_sigmoid_of_scores(scores: &[f32], odds: Affine, order: Affine, out: &mut [f32]) {
     assert_eq!(scores.len(), out.len(), "one value for each score");
     Isa::current().run(LogSigmoid { scores, odds, order, out });
+}
+
+/// The sums of `r`, `r x` and `r x^2` over points `x = first + i step` that occur `counts[i]` times, with
+/// `r = counts[i] sigma(odds(x))`: what a step of a fit of two groups needs. Eight points at a time, then in their order.
+pub fn sigmoid_moments(first: f64, step: f64, counts: &[f64], odds: Affine) -> [f64; 3] {
+    Isa::current().run(SigmoidMoments { first, step, counts, odds })
+}
+
+struct SigmoidMoments<'a> {
+    first: f64,
+    step: f64,
+    counts: &'a [f64],
+    odds: Affine,
+}
+
+impl Kernel for SigmoidMoments<'_> {
+    type Output = [f64; 3];
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> [f64; 3] {
+        let Self { first, step, counts, odds } = self;
+        let mut sums = [[0.0; F64_LANES]; 3];
+        let (chunks, rest) = counts.as_chunks::<F64_LANES>();
+        let mut add = |lane: usize, place: usize, count: f64| {
+            let x = simd.mul_add_f64(place as f64, step, first);
+            let r = count * sigmoid(simd, simd.mul_add_f64(x, odds.slope, odds.at_zero));
+            sums[0][lane] += r;
+            sums[1][lane] += r * x;
+            sums[2][lane] += r * x * x;
+        };
+        for (i, chunk) in chunks.iter().enumerate() {
+            for lane in 0..F64_LANES {
+                add(lane, i * F64_LANES + lane, chunk[lane]);
+            }
+        }
+        for (lane, &count) in rest.iter().enumerate() {
+            add(lane, chunks.len() * F64_LANES + lane, count);
+        }
+        sums.map(|lanes| lanes.iter().sum())
+    }
+}
+
+/// `sigma(x)`, without a branch.
+#[inline(always)]
+fn sigmoid<S: Simd>(simd: S, x: f64) -> f64 {
+    let u = exp_of_negative(simd, -bounded(x));
+    let above = if x < 0.0 { u } else { 1.0 };
+    above / (1.0 + u)
+}
+
+/// `|x|`, at most 708, beyond which its negative's exponential leaves the normal numbers of f64. NaN passes.
+#[inline(always)]
+fn bounded(x: f64) -> f64 {
+    const FAR: f64 = 708.0;
+    if x.abs() > FAR { FAR } else { x.abs() }
 }
 
 struct LogSigmoid<'a> {
@@ -55,10 +110,7 @@ impl Kernel for LogSigmoid<'_> {
 /// rounding: that keeps it monotone.
 #[inline(always)]
 fn log_sigmoid<S: Simd>(simd: S, x: f64) -> f64 {
-    // Beyond 708 the exponential leaves the normal numbers of f64. NaN passes.
-    const FAR: f64 = 708.0;
-    let t = if x.abs() > FAR { FAR } else { x.abs() };
-    let u = exp_of_negative(simd, -t);
+    let u = exp_of_negative(simd, -bounded(x));
     let s = u / (2.0 + u);
     let square = s * s;
     let mut sum = 1.0 / 21.0;

@@ -3,7 +3,7 @@
 mod common;
 
 use common::on_every_isa;
-use rscir_kernels::{Affine, log_sigmoid_of_scores};
+use rscir_kernels::{Affine, log_sigmoid_of_scores, sigmoid_moments};
 
 const NOTHING: Affine = Affine { at_zero: 0.0, slope: 0.0 };
 const AS_IT_IS: Affine = Affine { at_zero: 0.0, slope: 1.0 };
@@ -54,4 +54,26 @@ fn is_finite_wherever_its_lines_are() {
     let mut out = [0.0; 2];
     log_sigmoid_of_scores(&[0.1, 0.9], flat, NOTHING, &mut out);
     assert_eq!(out[0], out[1]);
+}
+
+#[test]
+fn moments_are_the_sums_over_all_points() {
+    let counts: Vec<f64> = (0..256 + 5).map(|i| f64::from(i * 7 % 31)).collect();
+    for (slope, threshold) in [(4.0, 1.5), (0.3, -2.0), (400.0, 0.7)] {
+        let odds = Affine { at_zero: -slope * threshold, slope };
+        on_every_isa(
+            || sigmoid_moments(-3.0, 0.04, &counts, odds),
+            |isa, sums, _| {
+                let mut want = [0.0; 3];
+                for (i, count) in counts.iter().enumerate() {
+                    let x = -3.0 + 0.04 * i as f64;
+                    let r = count / (1.0 + (-slope * (x - threshold)).exp());
+                    [r, r * x, r * x * x].iter().zip(&mut want).for_each(|(term, sum)| *sum += term);
+                }
+                for (got, want) in sums.iter().zip(want) {
+                    assert!((got - want).abs() <= 1e-8 * want.abs().max(1.0), "{isa:?}: {got} for {want}");
+                }
+            },
+        );
+    }
 }

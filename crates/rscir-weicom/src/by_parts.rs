@@ -4,7 +4,8 @@ use rscir_core::{
 };
 
 use crate::conjunction::{check_lambda, modality_of};
-use crate::evidence::{as_it_is, evidence_method, upright};
+use crate::evidence::{evidence_method, upright};
+use crate::neighborhood::{Neighbors, ask_with, key};
 use crate::{Normalization, Result};
 
 /// WeiCom over any number of parts, with lambda given or found from the lists.
@@ -19,12 +20,13 @@ use crate::{Normalization, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct WeiComByParts {
     lambda: Option<f64>,
+    neighbors: Option<Neighbors>,
 }
 
 impl WeiComByParts {
     /// Makes the method that finds the weight of every part from its list.
     pub fn auto() -> Self {
-        Self { lambda: None }
+        Self { lambda: None, neighbors: None }
     }
 
     /// Makes the method with weight `lambda` of all texts together and `1 - lambda` of all images.
@@ -32,7 +34,13 @@ impl WeiComByParts {
     /// # Errors
     /// [`Error::BadParameter`](crate::Error::BadParameter) if `lambda` is not in 0..=1.
     pub fn new(lambda: f64) -> Result<Self> {
-        check_lambda("weicom", lambda).map(|()| Self { lambda: Some(lambda) })
+        check_lambda("weicom", lambda).map(|()| Self { lambda: Some(lambda), neighbors: None })
+    }
+
+    /// Sets how many tiles an image asks with, as [`Posterior`](crate::Posterior) does. Default: images ask as they are.
+    #[must_use]
+    pub fn neighbors(self, neighbors: Neighbors) -> Self {
+        Self { neighbors: Some(neighbors), ..self }
     }
 
     /// Returns the weight of the texts, if it is given.
@@ -83,12 +91,21 @@ pub fn nats<T: Copy + Into<f64>>(list: &[T]) -> Result<f64, Fallback> {
 
 evidence_method!(
     WeiComByParts,
-    |m| match m.lambda {
-        None => MethodInfo::new("weicom").parameter("lambda", "auto").labeled("weicom(auto)"),
-        Some(lambda) => {
-            let info = MethodInfo::new("weicom").parameter("lambda", lambda).parameter("parts", "each");
-            info.labeled(format!("weicom(lambda={lambda:?},parts=each)"))
+    |m| {
+        let mut info = MethodInfo::new("weicom");
+        let mut label = match m.lambda {
+            None => "weicom(auto".to_string(),
+            Some(lambda) => format!("weicom(lambda={lambda:?},parts=each"),
+        };
+        info = match m.lambda {
+            None => info.parameter("lambda", "auto"),
+            Some(lambda) => info.parameter("lambda", lambda).parameter("parts", "each"),
+        };
+        if let Some(neighbors) = m.neighbors {
+            info = info.parameter("k", neighbors.parameter());
+            label += &format!(",k={neighbors}");
         }
+        info.labeled(label + ")")
     },
     display_score: |score| 1.0 + score
 );
@@ -99,11 +116,13 @@ impl Evidence for WeiComByParts {
     }
 
     fn evidence_key(&self) -> NormalizationKey {
-        NormalizationKey::of::<Self>().with(if self.reads_rows() { 1.0 } else { 0.0 })
+        NormalizationKey::of::<Self>()
+            .with(if self.reads_rows() { 1.0 } else { 0.0 })
+            .with(key(self.neighbors))
     }
 
-    fn ask(&self, parts: &[Part<'_>], _archive: &dyn Archive) -> CoreResult<Vec<AskedPart>> {
-        Ok(parts.iter().map(as_it_is).collect())
+    fn ask(&self, parts: &[Part<'_>], archive: &dyn Archive) -> CoreResult<Vec<AskedPart>> {
+        ask_with(parts, archive, self.neighbors)
     }
 
     fn reads_rows(&self) -> bool {

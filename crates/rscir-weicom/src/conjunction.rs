@@ -4,7 +4,8 @@ use rscir_core::{
 };
 use rscir_kernels::{Affine, log_sigmoid_of_scores};
 
-use crate::evidence::{as_it_is, at, evidence_method, line, shared_weights, sigmoid, upright};
+use crate::evidence::{at, evidence_method, line, shared_weights, sigmoid, upright};
+use crate::neighborhood::{Neighbors, ask_with, key};
 use crate::{Error, Result};
 
 /// A tile must match every part of the query: the sum of `ln sigma(1.5 (z - 2.5))`, with `z` over the archive.
@@ -15,6 +16,7 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Conjunction {
     lambda: f64,
+    neighbors: Option<Neighbors>,
 }
 
 impl Conjunction {
@@ -29,7 +31,13 @@ impl Conjunction {
     /// # Errors
     /// [`Error::BadParameter`] if `lambda` is not in 0..=1.
     pub fn new(lambda: f64) -> Result<Self> {
-        check_lambda("conjunction", lambda).map(|()| Self { lambda })
+        check_lambda("conjunction", lambda).map(|()| Self { lambda, neighbors: None })
+    }
+
+    /// Sets how many tiles an image asks with, as [`Posterior`](crate::Posterior) does. Default: images ask as they are.
+    #[must_use]
+    pub fn neighbors(self, neighbors: Neighbors) -> Self {
+        Self { neighbors: Some(neighbors), ..self }
     }
 
     /// Returns the weight of texts.
@@ -73,13 +81,21 @@ pub(crate) fn modality_of(lambda: f64) -> Modality {
 impl Default for Conjunction {
     /// All parts count by their own weights.
     fn default() -> Self {
-        Self { lambda: 0.5 }
+        Self { lambda: 0.5, neighbors: None }
     }
 }
 
 evidence_method!(Conjunction, |m| {
-    let info = MethodInfo::new("conjunction").parameter("lambda", m.lambda);
-    if m.lambda == 0.5 { info } else { info.labeled(format!("conjunction(lambda={:?})", m.lambda)) }
+    let mut changed = Vec::new();
+    let mut info = MethodInfo::new("conjunction").parameter("lambda", m.lambda);
+    if m.lambda != Conjunction::default().lambda {
+        changed.push(format!("lambda={:?}", m.lambda));
+    }
+    if let Some(neighbors) = m.neighbors {
+        info = info.parameter("k", neighbors.parameter());
+        changed.push(format!("k={neighbors}"));
+    }
+    if changed.is_empty() { info } else { info.labeled(format!("conjunction({})", changed.join(","))) }
 });
 
 /// The line of the logarithm of the odds.
@@ -93,11 +109,11 @@ impl Evidence for Conjunction {
     }
 
     fn evidence_key(&self) -> NormalizationKey {
-        NormalizationKey::of::<Self>()
+        NormalizationKey::of::<Self>().with(key(self.neighbors))
     }
 
-    fn ask(&self, parts: &[Part<'_>], _archive: &dyn Archive) -> CoreResult<Vec<AskedPart>> {
-        Ok(parts.iter().map(as_it_is).collect())
+    fn ask(&self, parts: &[Part<'_>], archive: &dyn Archive) -> CoreResult<Vec<AskedPart>> {
+        ask_with(parts, archive, self.neighbors)
     }
 
     fn reads_rows(&self) -> bool {

@@ -1,4 +1,5 @@
 use rscir_core::{Fallback, ScoreStatistics};
+use rscir_kernels::{Affine, sigmoid_moments};
 
 /// Two groups in a list of similarities: the few that match, and the rest.
 ///
@@ -152,14 +153,9 @@ impl Histogram {
         let distance = groups.group - groups.rest;
         groups.variance = (1.0 - share * (1.0 - share) * distance * distance).max(LEAST_START_VARIANCE);
         for _ in 0..STEPS {
-            let mixture = groups.mixture();
-            let mut group = [0.0; 3];
-            for (x, count) in self.values() {
-                let r = count / (1.0 + (-mixture.log_odds(x)).exp());
-                group[0] += r;
-                group[1] += r * x;
-                group[2] += r * x * x;
-            }
+            let Mixture { slope, threshold, .. } = groups.mixture();
+            let odds = Affine { at_zero: -slope * threshold, slope };
+            let group = sigmoid_moments(self.first, self.step, &self.counts[..], odds);
             let [sum, squares] = self.sums;
             let rest = [self.count - group[0], sum - group[1], squares - group[2]];
             // A group that all values left keeps its mean.

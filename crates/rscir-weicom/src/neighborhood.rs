@@ -1,6 +1,8 @@
 use std::fmt;
 
-use rscir_core::{Archive, ParameterValue, Part, Queries, Result, Scored, UnitVector};
+use rscir_core::{Archive, AskedPart, ParameterValue, Part, PartKind, Queries, Result, Scored, UnitVector};
+
+use crate::evidence::{as_it_is, asked};
 
 /// How many tiles an image asks with: itself and those nearest to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,11 @@ impl Neighbors {
     }
 }
 
+/// A number that stands for so many neighbors, or for none.
+pub(crate) fn key(neighbors: Option<Neighbors>) -> f64 {
+    neighbors.map_or(-2.0, Neighbors::key)
+}
+
 impl Default for Neighbors {
     fn default() -> Self {
         Self::Fixed(Self::DEFAULT)
@@ -57,6 +64,36 @@ impl fmt::Display for Neighbors {
             Self::Auto => f.write_str("auto"),
         }
     }
+}
+
+/// What parts ask with: images with so many neighbors, or as they are, texts as they are.
+pub(crate) fn ask_with(
+    parts: &[Part<'_>],
+    archive: &dyn Archive,
+    neighbors: Option<Neighbors>,
+) -> Result<Vec<AskedPart>> {
+    match neighbors {
+        None => Ok(parts.iter().map(as_it_is).collect()),
+        Some(neighbors) => ask(parts, &Neighborhood::new(archive, neighbors, &[]), |text| Ok(as_it_is(text))),
+    }
+}
+
+/// What parts ask with: images with their neighborhood, texts as `text` has it.
+pub(crate) fn ask(
+    parts: &[Part<'_>],
+    neighborhood: &Neighborhood<'_>,
+    text: impl Fn(&Part<'_>) -> Result<AskedPart>,
+) -> Result<Vec<AskedPart>> {
+    let images: Vec<&Part<'_>> = parts.iter().filter(|part| part.kind == PartKind::Image).collect();
+    let mut images = neighborhood.of(&images)?.into_iter();
+    let ask = |part: &Part<'_>| match part.kind {
+        PartKind::Image => {
+            let (vector, neighbors) = images.next().unwrap_or_default();
+            Ok(asked(part, vector, neighbors))
+        }
+        PartKind::Text => text(part),
+    };
+    parts.iter().map(ask).collect()
 }
 
 /// What images ask an archive with: the mean of the tiles nearest to them, less the archive's mean.

@@ -8,7 +8,7 @@ use rscir_kernels::{Affine, log_sigmoid_of_scores};
 
 use crate::conjunction::{check_lambda, log_sigmoid, modality_of};
 use crate::evidence::{asked, at, evidence_method, line, shared_weights, sigmoid};
-use crate::neighborhood::{Neighborhood, Neighbors};
+use crate::neighborhood::{Neighborhood, Neighbors, ask};
 use crate::{Conjunction, Error, Mixture, Result, VocabularyMean};
 
 /// The stages of [`Posterior`]; the default is all of them.
@@ -211,17 +211,8 @@ impl Evidence for Posterior {
     }
 
     fn ask(&self, parts: &[Part<'_>], archive: &dyn Archive) -> CoreResult<Vec<AskedPart>> {
-        let images: Vec<&Part<'_>> = parts.iter().filter(|part| part.kind == PartKind::Image).collect();
         let neighborhood = Neighborhood::new(archive, self.config.neighbors, &self.config.leave_out);
-        let mut images = neighborhood.of(&images)?.into_iter();
-        let ask = |part: &Part<'_>| match part.kind {
-            PartKind::Image => {
-                let (vector, neighbors) = images.next().unwrap_or_default();
-                Ok(asked(part, vector, neighbors))
-            }
-            PartKind::Text => self.text(part),
-        };
-        parts.iter().map(ask).collect()
+        ask(parts, &neighborhood, |part| self.text(part))
     }
 
     fn reads_rows(&self) -> bool {

@@ -211,6 +211,14 @@ fn every_method_keeps_the_promises_of_the_trait() {
         "conjunction:0.25",
         "posterior",
         "posterior:k=auto,order=0",
+        "weicom:auto,k=5",
+        "conjunction:k=auto",
+        "zscore",
+        "stouffer",
+        "fisher",
+        "harris",
+        "entropy:k=10",
+        "slerp-grid",
     ] {
         let method = text.parse::<MethodSpec>().unwrap().build(&Resources::default()).unwrap();
         rscir_core::testing::method(&*method, &archive);

@@ -133,13 +133,7 @@ impl Bootstrap {
     /// # Errors
     /// As [`difference`](Self::difference).
     pub fn differences(&self, first: &Sample, second: &Sample) -> Result<(Vec<Difference>, Difference)> {
-        use rscir_core::Error as CoreError;
-        CoreError::check_length("groups of the second sample", first.values.len(), second.values.len())?;
-        let mut paired = Sample { groups: first.groups.clone(), values: Vec::new() };
-        for (first, second) in first.values.iter().zip(&second.values) {
-            CoreError::check_length("queries of a group of the second sample", first.len(), second.len())?;
-            paired.values.push(first.iter().zip(second).map(|(a, b)| a - b).collect());
-        }
+        let paired = first.less(second)?;
         let (groups, average) = self.intervals(&paired)?;
         let (p_values, p_average) = self.p_values(&paired);
         let groups = groups.into_iter().zip(p_values);
@@ -147,7 +141,7 @@ impl Bootstrap {
         Ok((groups, Difference { interval: average, p_value: p_average }))
     }
 
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         let bad = |name, value, expected| Err(rscir_core::Error::Parameter { name, value, expected }.into());
         if self.resamples == 0 {
             return bad("resamples", self.resamples.to_string(), "at least 1");
@@ -159,7 +153,7 @@ impl Bootstrap {
     }
 
     /// The streams of a group's draws: even ones resample, odd ones flip signs.
-    fn random(&self, group: u64, resample: usize, flips: bool) -> Random {
+    pub(super) fn random(&self, group: u64, resample: usize, flips: bool) -> Random {
         let stream = (resample as u64) << 1 | u64::from(flips);
         Random::new(self.seed ^ group.wrapping_mul(0xd1b5_4a32_d192_ed03), stream)
     }
@@ -201,7 +195,7 @@ impl Bootstrap {
     }
 
     /// The percentile interval of resampled means, which are sorted.
-    fn interval(&self, estimate: f64, resampled: &mut [f64]) -> Interval {
+    pub(super) fn interval(&self, estimate: f64, resampled: &mut [f64]) -> Interval {
         resampled.sort_unstable_by(f64::total_cmp);
         let tail = (1.0 - self.level) / 2.0;
         Interval { estimate, low: quantile(resampled, tail), high: quantile(resampled, 1.0 - tail) }

@@ -33,6 +33,21 @@ impl Sample {
         Ok(Self { groups: evaluation.groups.iter().map(|group| group.name.clone()).collect(), values })
     }
 
+    /// Computes the differences of two samples, query by query.
+    ///
+    /// # Errors
+    /// [`rscir_core::Error::Length`] if the samples differ in shape.
+    pub(super) fn less(&self, other: &Self) -> Result<Self> {
+        use rscir_core::Error as CoreError;
+        CoreError::check_length("groups of the second sample", self.values.len(), other.values.len())?;
+        let mut paired = Self { groups: self.groups.clone(), values: Vec::new() };
+        for (first, second) in self.values.iter().zip(&other.values) {
+            CoreError::check_length("queries of a group of the second sample", first.len(), second.len())?;
+            paired.values.push(first.iter().zip(second).map(|(a, b)| a - b).collect());
+        }
+        Ok(paired)
+    }
+
     /// Computes the mean over the groups that have values of the mean of each, as the protocol averages. 0 without any.
     pub fn mean(&self) -> f64 {
         let asked = self.values.iter().filter(|values| !values.is_empty());

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use rscir_core::{
-    Archive, ColumnType, ColumnValues, EncoderSpec, Fingerprint, Moments, Precision, Queries, Value,
+    Archive, ColumnType, ColumnValues, EncoderSpec, Fingerprint, Moments, Precision, Queries, Scored, Value,
 };
 
 use crate::columns::Schema;
@@ -17,6 +17,7 @@ use crate::key_index::KeyIndex;
 use crate::moments::{add, moments_of, without};
 use crate::product::similarities;
 use crate::rows::{RowBlock, StoredRows};
+use crate::search::nearest;
 use crate::storage::{FileStorage, Storage};
 use crate::{Error, Result};
 
@@ -260,6 +261,10 @@ impl Archive for DiskArchive {
     /// segment, and no vector is read; otherwise the rows of small segments are.
     fn moments(&self) -> &Moments {
         self.moments.get_or_init(|| self.compute_moments())
+    }
+
+    fn nearest(&self, queries: Queries<'_>, k: usize) -> rscir_core::Result<Vec<Vec<Scored>>> {
+        nearest(self, queries, k)
     }
 
     fn columns(&self) -> Vec<(&str, ColumnType)> {

@@ -94,24 +94,37 @@ impl<'a> Plan<'a> {
             Statistics::Scan => Ok(ScoreStatistics::of(lists.list(list))),
             Statistics::Moments => from_moments(archive, question, list),
         };
-        self.scorer_by(question, archive.dim(), of_list, |list| {
-            let list = lists.list(list);
-            fixed_rows(list.len()).map(|row| list[row]).collect()
+        self.scorer_by(question, archive.dim(), of_list, || {
+            let values = |list: usize| {
+                let list = lists.list(list);
+                fixed_rows(list.len()).map(|row| list[row]).collect()
+            };
+            (0..question.lists(archive.dim())).map(values).collect()
         })
     }
 
-    /// Without lists: statistics are those of the archive's moments, and fixed rows are multiplied one by one.
+    /// Without lists: statistics are those of the archive's moments, and the fixed rows are multiplied one by one, each read
+    /// once for all lists.
     pub(crate) fn scorer_without_lists(
         self,
         archive: &dyn Archive,
         question: &Question,
     ) -> Result<Scorer<'a>> {
         let of_list = |list: usize| from_moments(archive, question, list);
-        self.scorer_by(question, archive.dim(), of_list, |list| {
-            let vector = &question.vectors[list * archive.dim()..(list + 1) * archive.dim()];
+        let dim = archive.dim().max(1);
+        self.scorer_by(question, archive.dim(), of_list, || {
             let rows: Vec<usize> = fixed_rows(archive.len()).collect();
-            let similarity = |&row: &usize| rscir_kernels::dot(vector, &archive.vector(row));
-            rows.par_iter().with_min_len(FEW_ROWS).map(similarity).collect()
+            let lists = question.vectors.len() / dim;
+            let mut by_row = vec![0.0f32; rows.len() * lists];
+            by_row.par_chunks_mut(lists.max(1)).with_min_len(FEW_ROWS).zip(&rows).for_each(
+                |(values, &row)| {
+                    let stored = archive.vector(row);
+                    for (value, vector) in values.iter_mut().zip(question.vectors.chunks_exact(dim)) {
+                        *value = rscir_kernels::dot(vector, &stored);
+                    }
+                },
+            );
+            (0..lists).map(|list| by_row.iter().copied().skip(list).step_by(lists).collect()).collect()
         })
     }
 
@@ -120,7 +133,7 @@ impl<'a> Plan<'a> {
         question: &Question,
         dim: usize,
         statistics: impl Fn(usize) -> Result<ScoreStatistics> + Send + Sync,
-        values: impl Fn(usize) -> Vec<f32> + Send + Sync,
+        values: impl FnOnce() -> Vec<Vec<f32>>,
     ) -> Result<Scorer<'a>> {
         match self {
             Self::Fusion(fusion) => {
@@ -129,9 +142,10 @@ impl<'a> Plan<'a> {
                 Ok(Scorer::Fusion { fusion, statistics })
             }
             Self::Evidence(method) => {
+                let values = if method.reads_rows() { values() } else { Vec::new() };
                 let fit = |(i, part): (usize, &AskedPart)| {
-                    let values = if method.reads_rows() { values(i) } else { Vec::new() };
-                    Ok(method.fit(part, ListSample { statistics: statistics(i)?, values: &values }))
+                    let values = values.get(i).map_or(&[][..], |values| values);
+                    Ok(method.fit(part, ListSample { statistics: statistics(i)?, values }))
                 };
                 let fits: Vec<Fit> = question.parts.par_iter().enumerate().map(fit).collect::<Result<_>>()?;
                 let sum = EvidenceSum::new(&question.parts, method.weights(&question.parts, &fits));

@@ -4,7 +4,8 @@ mod options;
 
 pub use options::{Answer, Hit, PartScore, RowFilter, SearchOptions, Statistics};
 
-use rscir_core::{Archive, ComposedQuery, Method, Scored, TopK, UnitVector};
+use rayon::prelude::*;
+use rscir_core::{Archive, ComposedQuery, Method, Queries, Scored, TopK, UnitVector, top_k};
 
 use fused::best_of;
 pub(crate) use lists::{Buffers, Lists, Plan, Question, Scorer};
@@ -81,6 +82,28 @@ pub fn answer_batch(
         Some(plan) => fused::rank(archive, (method, plan), queries, options, &allowed),
         None => queries.iter().map(|query| score_all(archive, method, query, options, &allowed)).collect(),
     }
+}
+
+/// [`Archive::nearest`], on all cores: as many queries share one product as have similarities of 64 MB in all.
+pub(crate) fn nearest(
+    archive: &dyn Archive,
+    queries: Queries<'_>,
+    k: usize,
+) -> rscir_core::Result<Vec<Vec<Scored>>> {
+    const VALUES: usize = 16 << 20;
+    let (rows, dim) = (archive.len(), archive.dim());
+    queries.check(dim, 0, &[])?;
+    if rows == 0 {
+        return Ok(vec![Vec::new(); queries.len()]);
+    }
+    let mut nearest = Vec::with_capacity(queries.len());
+    let mut scores = Vec::new();
+    for block in queries.as_slice().chunks((VALUES / rows).max(1) * dim) {
+        scores.resize(block.len() / dim * rows, 0.0);
+        archive.similarities(Queries::new(dim, block)?, &mut scores)?;
+        nearest.par_extend(scores.par_chunks_exact(rows).map(|scores| top_k(scores, k)));
+    }
+    Ok(nearest)
 }
 
 /// Ranks with the method's own scores of all rows.
