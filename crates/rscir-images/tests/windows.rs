@@ -165,6 +165,63 @@ fn directories_that_lead_to_themselves_end_and_are_told() {
     assert_eq!(said, ["TIFF: the directory at byte 1016 comes twice"]);
 }
 
+#[test]
+fn smaller_copies_under_the_first_image_are_its_overviews() {
+    let mut entries = gray(4);
+    entries.push((330, 4, 1, 1016));
+    let mut bytes = tiff(&entries, &[7; 16]);
+    // The smaller copy: 2 x 2 of the same pixels.
+    let mut copy = gray(2);
+    copy.push((254, 4, 1, 1));
+    bytes.extend(&tiff(&copy, &[])[8..8 + 2 + 12 * 10 + 4]);
+    let tiff = open(bytes);
+    let overview = &tiff.overviews()[0];
+    assert_eq!((overview.width(), tiff.overviews().len()), (2, 1));
+    assert_eq!(overview.read_window(Window::new(0, 0, 2, 2), &[0]).unwrap(), Samples::U8(vec![7; 4]));
+}
+
+#[test]
+fn many_large_directories_are_not_all_read() {
+    // 200 places, at each of which a directory of 65,535 entries of no known tag begins: 786 KB that overlap.
+    let places: Vec<u8> = (0..200_u32).flat_map(|at| (2000 + at).to_le_bytes()).collect();
+    let mut entries = gray(4);
+    entries.push((330, 4, 200, 1016));
+    let bytes = [tiff(&entries, &[7; 16]), places, vec![0xFF; 800_000]].concat();
+    let tiff = open(bytes);
+    let said =
+        |text: &str| tiff.problems().iter().filter(|problem| problem.to_string().contains(text)).count();
+    assert_eq!(tiff.problems().len(), 200);
+    assert_eq!((said("has no size"), said("directories take more than 67108864 bytes")), (85, 115));
+}
+
+#[test]
+fn a_compression_that_is_not_read_is_named() {
+    for (compression, name) in
+        [(6, "old-style JPEG (compression 6)"), (50_002, "JPEG XL"), (9999, "compression 9999")]
+    {
+        let mut entries = gray(4);
+        entries[3].3 = compression;
+        let error = Tiff::new(Arc::new(tiff(&entries, &[7; 16])), Arc::default()).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("is not supported"), "{error}");
+    }
+    let mut entries = gray(4);
+    (entries[2].3, entries[3].3) = (12, 7);
+    let error = Tiff::new(Arc::new(tiff(&entries, &[7; 16])), Arc::default()).unwrap_err().to_string();
+    assert!(error.contains("JPEG of 1 x 12 bits is not supported"), "{error}");
+}
+
+#[test]
+fn a_block_that_promises_far_more_than_it_has_is_refused() {
+    // A Zstandard strip of 300 MB in some bytes.
+    let mut entries = gray(17_500);
+    entries[3].3 = 50_000;
+    entries[8].3 = 16;
+    let tiff = open(tiff(&entries, &[7; 16]));
+    assert!(tiff.image().block_memory() > 300_000_000);
+    let error = tiff.image().read_window(Window::new(0, 0, 1, 1), &[0]).unwrap_err().to_string();
+    assert!(error.contains("16 bytes stand for 306250000"), "{error}");
+}
+
 /// Counts the bytes that are read.
 #[derive(Debug)]
 struct Counting {

@@ -13,8 +13,12 @@ use crate::ImageProblem;
 /// Bytes of a block that any length in the file may stand for.
 const FREE_BYTES: u64 = 1 << 16;
 /// The most bytes of a block that are decoded at once. GDAL's strips have some kilobytes and its tiles some hundred; what is
-/// longer is a scene in one piece, or made to exhaust memory.
+/// longer is a scene in one piece.
 const MOST_BYTES: usize = 1 << 30;
+/// Bytes of a block that are decoded of any number of bytes in the file, and how many each of these stands for beyond them:
+/// some compressions have no limit of their own. As for whole images.
+const FREE_MEMORY: usize = 192 << 20;
+const MOST_EXPANSION: usize = 256;
 /// A compressed block is read up to this many bytes for each of its samples' bytes, and [`FREE_BYTES`]: coding of noise
 /// makes it somewhat longer than they are, and a length that is far too large is no reason to read a whole file.
 const MOST_STORED: u64 = 4;
@@ -71,6 +75,12 @@ impl Block {
         let ratio = layout.compression.ratio();
         if length as u64 > (raw.len() as u64).saturating_mul(ratio).saturating_add(FREE_BYTES) {
             return Err(damaged(format!("{} bytes cannot hold {length}", raw.len())));
+        }
+        if length > raw.len().saturating_mul(MOST_EXPANSION).max(FREE_MEMORY) {
+            let stored = raw.len();
+            return Err(damaged(format!(
+                "{stored} bytes stand for {length}: one color, or made to exhaust memory"
+            )));
         }
         if layout.reversed && !layout.compression.is_image() {
             raw.iter_mut().for_each(|byte| *byte = byte.reverse_bits());

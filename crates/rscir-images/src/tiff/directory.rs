@@ -8,8 +8,10 @@ const MOST_ENTRIES: u64 = 65_535;
 /// The most bytes of a tag's numbers, of which each may take eight in memory. The longest that files have are the maps of
 /// 65,536 colors, of 384 KiB; offsets and lengths of strips and tiles are read in parts.
 const MOST_NUMBERS: u64 = 1 << 20;
-/// The most bytes of a tag's text. GDAL's metadata of a scene of hundreds of bands are some hundred kilobytes.
-const MOST_TEXT: u64 = 16 << 20;
+/// The most bytes of a long text. GDAL's metadata of a scene of hundreds of bands are some hundred kilobytes.
+pub(super) const LONG_TEXT: u64 = 16 << 20;
+/// The most bytes of a text that is a number or a date: a float of 64 bits has some 300 digits at most.
+pub(super) const SHORT_TEXT: u64 = 1 << 10;
 
 /// How numbers lie in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,11 +190,16 @@ impl Directory {
     /// The text of a tag, up to its first NUL; `None` without it, and for what is not UTF-8.
     ///
     /// # Errors
-    /// Text that lies beyond the end of the file.
-    pub(super) fn text(&self, source: &dyn ReadAt, tag: u16) -> Result<Option<String>, ImageProblem> {
+    /// Text that lies beyond the end of the file, or of more than `most` bytes.
+    pub(super) fn text(
+        &self,
+        source: &dyn ReadAt,
+        tag: u16,
+        most: u64,
+    ) -> Result<Option<String>, ImageProblem> {
         let texts = |entry: &&Entry| entry.tag == tag && entry.kind == Kind::Text;
         let Some(entry) = self.entries.iter().find(texts) else { return Ok(None) };
-        let mut content = entry.content(source, MOST_TEXT)?;
+        let mut content = entry.content(source, most)?;
         content.truncate(content.iter().position(|byte| *byte == 0).unwrap_or(content.len()));
         Ok(String::from_utf8(content).ok())
     }

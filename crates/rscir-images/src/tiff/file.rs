@@ -1,7 +1,9 @@
 use std::collections::HashSet;
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::cache::BlockCache;
 use super::directory::{Directory, Form};
@@ -13,6 +15,8 @@ use crate::{ImageProblem, Result};
 
 /// The most directories that are looked at. A scene of 2^32 pixels a side has 32 overviews, and a mask for each.
 const MOST_DIRECTORIES: usize = 1024;
+/// The most bytes that are read of directories after the first and of their tags' values: 64 KiB for each.
+const MOST_READ: u64 = 64 << 20;
 /// NewSubfileType: a smaller copy of another image.
 const REDUCED: u64 = 1;
 /// NewSubfileType: a mask of another image.
@@ -138,6 +142,7 @@ fn others(
     first: &Directory,
     problems: &mut Vec<ImageProblem>,
 ) -> Vec<Parts> {
+    let source = &Bounded { source, left: AtomicU64::new(MOST_READ) };
     let mut found = Vec::new();
     let mut seen = HashSet::new();
     let mut places = match first.values(source, tag::SUB_DIRECTORIES) {
@@ -179,4 +184,25 @@ fn others(
         }
     }
     found
+}
+
+/// A source of which no more than so many bytes are read.
+#[derive(Debug)]
+struct Bounded<'a> {
+    source: &'a dyn ReadAt,
+    left: AtomicU64,
+}
+
+impl ReadAt for Bounded<'_> {
+    fn size(&self) -> u64 {
+        self.source.size()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let less = |left: u64| left.checked_sub(buffer.len() as u64);
+        match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less) {
+            Ok(_) => self.source.read_at(offset, buffer),
+            Err(_) => Err(io::Error::other(format!("directories take more than {MOST_READ} bytes"))),
+        }
+    }
 }

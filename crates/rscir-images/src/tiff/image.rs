@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::block::Block;
 use super::cache::BlockCache;
-use super::directory::Directory;
+use super::directory::{Directory, LONG_TEXT, SHORT_TEXT};
 use super::layout::Layout;
 use super::places::Places;
 use super::samples::{Sample, SampleFormat, SampleType, Samples};
@@ -52,9 +52,10 @@ impl Parts {
         let places = Places::of(source, &directory, layout.tiled)?;
         let photometric = Photometric::of(directory.value(source, tag::PHOTOMETRIC, 1)?);
         let extra = directory.values(source, tag::EXTRA_SAMPLES)?.unwrap_or_default();
-        let extra = extra.into_iter().map(ExtraSample::of).collect();
+        let extra = extra.into_iter().take(layout.bands).map(ExtraSample::of).collect();
         // A text that is no number declares none.
-        let no_data = directory.text(source, tag::NO_DATA)?.and_then(|text| text.trim().parse().ok());
+        let no_data =
+            directory.text(source, tag::NO_DATA, SHORT_TEXT)?.and_then(|text| text.trim().parse().ok());
         let subfile = directory.value(source, tag::SUBFILE_TYPE, 0)?;
         let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
         Ok(Self { number, directory, layout, places, subfile, photometric, extra, no_data })
@@ -221,7 +222,7 @@ impl TiffImage {
     /// # Errors
     /// As [`geo_tags`](Self::geo_tags).
     pub fn date_time(&self) -> Result<Option<String>> {
-        self.text(tag::DATE_TIME)
+        self.text(tag::DATE_TIME, SHORT_TEXT)
     }
 
     /// Reads the XML in which GDAL keeps names and values (tag 42112).
@@ -229,7 +230,7 @@ impl TiffImage {
     /// # Errors
     /// As [`geo_tags`](Self::geo_tags).
     pub fn gdal_metadata(&self) -> Result<Option<String>> {
-        self.text(tag::GDAL_METADATA)
+        self.text(tag::GDAL_METADATA, LONG_TEXT)
     }
 
     /// Reads the colors of the values of a palette, each red, green and blue of 16 bits; `None` without one.
@@ -276,8 +277,8 @@ impl TiffImage {
         })
     }
 
-    fn text(&self, tag: u16) -> Result<Option<String>> {
-        self.named(self.parts.directory.text(&*self.file.source, tag))
+    fn text(&self, tag: u16, most: u64) -> Result<Option<String>> {
+        self.named(self.parts.directory.text(&*self.file.source, tag, most))
     }
 
     /// Names the file, where there is one.

@@ -70,6 +70,8 @@ impl Layout {
             (other, _) => return Err(unsupported(format!("sample format {other} of {bits} bits"))),
         };
         let compression = Compression::of(source, directory)?;
+        let planar = bands > 1 && directory.value(source, tag::PLANAR, 1)? == 2;
+        compression.check(bits, if planar { 1 } else { bands })?;
         let predictor = match (directory.value(source, tag::PREDICTOR, 1)?, bits) {
             // Other compressions have no predictor, whatever the tag says.
             _ if !compression.is_predicted() => Predictor::None,
@@ -91,7 +93,6 @@ impl Layout {
         if block.into_iter().zip([width, height]).any(far_larger) {
             return Err(damaged(format!("tiles of {block:?} pixels in an image of {width} x {height}")));
         }
-        let planar = bands > 1 && directory.value(source, tag::PLANAR, 1)? == 2;
         let reversed = directory.value(source, tag::FILL_ORDER, 1)? == 2;
         let little = directory.form.little;
         let mut layout = Self {

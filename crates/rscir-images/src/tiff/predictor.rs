@@ -141,36 +141,49 @@ fn undo_float(row: &mut [u8], step: usize, bytes: usize) {
 
 /// Samples whose bits are no whole bytes, packed from the high bit down.
 fn unpacked(bytes: &[u8], shape: Row, bits: usize, signed: bool) -> Samples {
-    let rows = || bytes.chunks_exact(shape.stride).map(|row| Bits { row, at: 0, bits }.take(shape.samples));
+    /// All numbers of all rows, converted.
+    fn all<T>(bytes: &[u8], shape: Row, bits: usize, convert: impl Fn(u64) -> T) -> Vec<T> {
+        let rows = bytes.chunks_exact(shape.stride);
+        let mut out = Vec::with_capacity(rows.len() * shape.samples);
+        for row in rows {
+            let numbers = Bits { bytes: row.iter(), held: 0, count: 0, bits };
+            out.extend(numbers.take(shape.samples).map(&convert));
+        }
+        out
+    }
     let extended = |value: u64| ((value << (64 - bits)) as i64) >> (64 - bits);
     match (bits, signed) {
-        (..=8, false) => Samples::U8(rows().flatten().map(|value| value as u8).collect()),
-        (..=16, false) => Samples::U16(rows().flatten().map(|value| value as u16).collect()),
-        (..=32, false) => Samples::U32(rows().flatten().map(|value| value as u32).collect()),
-        (_, false) => Samples::U64(rows().flatten().collect()),
-        (..=8, true) => Samples::I8(rows().flatten().map(|value| extended(value) as i8).collect()),
-        (..=16, true) => Samples::I16(rows().flatten().map(|value| extended(value) as i16).collect()),
-        (..=32, true) => Samples::I32(rows().flatten().map(|value| extended(value) as i32).collect()),
-        (_, true) => Samples::I64(rows().flatten().map(extended).collect()),
+        (..=8, false) => Samples::U8(all(bytes, shape, bits, |value| value as u8)),
+        (..=16, false) => Samples::U16(all(bytes, shape, bits, |value| value as u16)),
+        (..=32, false) => Samples::U32(all(bytes, shape, bits, |value| value as u32)),
+        (_, false) => Samples::U64(all(bytes, shape, bits, |value| value)),
+        (..=8, true) => Samples::I8(all(bytes, shape, bits, |value| extended(value) as i8)),
+        (..=16, true) => Samples::I16(all(bytes, shape, bits, |value| extended(value) as i16)),
+        (..=32, true) => Samples::I32(all(bytes, shape, bits, |value| extended(value) as i32)),
+        (_, true) => Samples::I64(all(bytes, shape, bits, extended)),
     }
 }
 
 /// The numbers in a row of bits.
 struct Bits<'a> {
-    row: &'a [u8],
-    /// The next bit.
-    at: usize,
+    bytes: std::slice::Iter<'a, u8>,
+    /// What was read and not yet given: the lowest bits.
+    held: u128,
+    count: usize,
+    /// Bits of a number: up to 64.
     bits: usize,
 }
 
 impl Iterator for Bits<'_> {
     type Item = u64;
 
+    #[inline]
     fn next(&mut self) -> Option<u64> {
-        let (first, end) = (self.at / 8, self.at + self.bits);
-        let bytes = self.row.get(first..end.div_ceil(8))?;
-        let joined = bytes.iter().fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
-        self.at = end;
-        Some((joined >> (8 * end.div_ceil(8) - end)) as u64 & (u64::MAX >> (64 - self.bits)))
+        while self.count < self.bits {
+            self.held = self.held << 8 | u128::from(*self.bytes.next()?);
+            self.count += 8;
+        }
+        self.count -= self.bits;
+        Some((self.held >> self.count) as u64 & (u64::MAX >> (64 - self.bits)))
     }
 }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::directory::Directory;
+use super::directory::{Directory, LONG_TEXT};
 use super::{ReadAt, tag};
 use crate::ImageProblem;
 
@@ -108,7 +108,7 @@ impl GeoTags {
             transformation: directory.floats(source, tag::TRANSFORMATION)?,
             key_directory: keys.into_iter().map(|key| key as u16).collect(),
             double_params: directory.floats(source, tag::GEO_DOUBLES)?,
-            ascii_params: directory.text(source, tag::GEO_TEXT)?.unwrap_or_default(),
+            ascii_params: directory.text(source, tag::GEO_TEXT, LONG_TEXT)?.unwrap_or_default(),
             has_rpc: directory.has(tag::RPC),
         })
     }

@@ -95,13 +95,25 @@ impl Compression {
             Self::PackBits => 64,
             // Six blocks of a bit each for 16 x 16 pixels of three bytes.
             Self::Jpeg(_) => 1024,
-            // A match of 273 bytes takes some hundredth of a bit where nothing else was ever coded.
+            // A match of 273 bytes takes ten decisions or more, and each 0.02 bits at least.
             Self::Lzma => 1 << 16,
             // A block of one value may take no bits at all: the size that the block must have is the limit.
             Self::Zstd | Self::WebP | Self::Lerc(_) => u64::MAX,
             // A row like the one above is one bit.
             Self::Fax(_) => u64::MAX,
         }
+    }
+
+    /// Refuses samples that the compression cannot have.
+    pub(super) fn check(&self, bits: usize, bands: usize) -> Result<(), ImageProblem> {
+        let kind = match self {
+            Self::Jpeg(_) if bits != 8 => "JPEG",
+            Self::WebP if bits != 8 || !(3..=4).contains(&bands) => "WebP",
+            Self::Lerc(_) if ![8, 16, 32, 64].contains(&bits) => "LERC",
+            Self::Fax(_) if bits != 1 || bands != 1 => "facsimile's codes",
+            _ => return Ok(()),
+        };
+        Err(unsupported(format!("{kind} of {bands} x {bits} bits")))
     }
 
     /// The bytes of a block.
