@@ -1,6 +1,8 @@
 //! Encodes images into an archive, and texts into a feature file.
 
 mod common;
+#[path = "extract_features/scenes.rs"]
+mod scenes;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -14,12 +16,13 @@ use clap::{Parser, ValueEnum};
 use common::bars::Bars;
 use common::model::ModelArgs;
 use common::out::note;
-use common::{Outcome, check, demo, text};
+use common::{Outcome, check, demo, text, usage};
 use rscir::core::ColumnTable;
 use rscir::core::files::{self, read_text};
 use rscir::encoders::{ChangeDetection, ClipEncoder, Failure};
 use rscir::index::KeyKind;
 use rscir::prelude::*;
+use scenes::SceneArgs;
 
 /// Encode images into an archive, and texts into a feature file.
 ///
@@ -37,6 +40,8 @@ struct Cli {
     /// Tar files as WebDataset packs them: every image in them, the key SHARD.tar#MEMBER, with .json, .txt and .cls as columns
     #[arg(long, value_name = "FILE.tar", num_args = 1.., conflicts_with_all = ["dataset", "images", "prune", "replace"])]
     tar: Vec<PathBuf>,
+    #[command(flatten)]
+    scenes: SceneArgs,
     #[command(flatten)]
     model: ModelArgs,
     /// The archive to write or to go on with [default: target/demo.rscir for the demo]
@@ -102,8 +107,14 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
+    if cli.scenes.is_given() {
+        check_scenes(cli);
+    }
     cli.model.check()?;
     check_outputs(cli)?;
+    if cli.scenes.is_given() {
+        return encode_scenes(cli);
+    }
     let texts = cli.texts.as_deref().map(read_texts).transpose()?;
     let images = if is_texts_alone(cli) { None } else { Some(list(cli)?) };
     let columns = images.as_ref().map_or(Ok(None), |images| columns(cli, &images.keys()))?;
@@ -133,6 +144,57 @@ fn check_outputs(cli: &Cli) -> anyhow::Result<()> {
     check::features(cli.export.as_deref())?;
     check::features(cli.export_texts.as_deref())?;
     check::file(cli.failures.as_deref())
+}
+
+/// Refuses what makes no sense beside scenes, and scenes where they are not built in.
+fn check_scenes(cli: &Cli) {
+    let beside = [
+        ("--images", cli.images.is_some()),
+        ("--tar", !cli.tar.is_empty()),
+        ("--dataset", cli.dataset.is_some()),
+        ("--columns", cli.columns.is_some()),
+        ("--texts", cli.texts.is_some()),
+        ("--export", cli.export.is_some()),
+        ("--prune", cli.prune),
+        ("--replace", cli.replace),
+    ];
+    if let Some((option, _)) = beside.iter().find(|(_, is_given)| *is_given) {
+        usage::refuse::<Cli>(&format!(
+            "{option} is about images, and scenes are given: leave one of them out"
+        ));
+    }
+    if !cli.model.decode.is_pillow() {
+        usage::refuse::<Cli>("--decode is about images: scenes have --bands and --stretch");
+    }
+    if let Err(problem) = scenes::check(&cli.scenes) {
+        usage::refuse::<Cli>(&problem);
+    }
+}
+
+/// Encodes the tiles of scenes.
+#[cfg(feature = "geo")]
+fn encode_scenes(cli: &Cli) -> anyhow::Result<Outcome> {
+    let bars = Bars::default();
+    let mut failures = FailureLog::open(cli.failures.as_deref(), &bars)?;
+    let stop = common::stop_on_interrupt()?;
+    let tiles = scenes::open(&cli.scenes, cli.check.into(), &bars, stop, &mut failures)?;
+    let encoder = cli.model.load()?;
+    let roots = tiles.roots();
+    let archive = cli.archive.as_deref().context("say where the tiles go: --archive DIR.rscir")?;
+    let mut options =
+        IngestOptions::default().batch(cli.model.batch.into()).roots(&roots).progress(&bars).stop(stop);
+    options.max_failures = cli.max_failures;
+    let ingested = rscir::ingest_source(&tiles, &encoder, archive, &options, &mut |f| failures.add(&f))
+        .with_context(|| format!("ingest into {}", archive.display()))?;
+    say_ingested(archive, &ingested);
+    anyhow::ensure!(!ingested.report.stopped, "stopped: run the same command again to go on");
+    failures.finish()
+}
+
+/// Never called: [`check_scenes`] ends the program.
+#[cfg(not(feature = "geo"))]
+fn encode_scenes(_: &Cli) -> anyhow::Result<Outcome> {
+    anyhow::bail!("scenes need the feature `geo`")
 }
 
 /// True if texts are encoded and no images.
@@ -213,7 +275,20 @@ fn encode_images(
     };
     let ingested =
         ingested.map_err(with_advice).with_context(|| format!("ingest into {}", archive.display()))?;
+    say_ingested(&archive, &ingested);
     let (stored, report) = (ingested.archive, ingested.report);
+    if report.stopped {
+        anyhow::bail!("stopped: run the same command again to go on");
+    }
+    if let Some(path) = &cli.export {
+        export(&stored, &images, path)?;
+    }
+    failures.finish()
+}
+
+/// Says how an ingest went, and what it saw and did not refuse.
+fn say_ingested(archive: &Path, ingested: &rscir::Ingested) {
+    let (stored, report) = (&ingested.archive, &ingested.report);
     note!(
         "{}: {} rows; {} encoded, {} unchanged, {} failed",
         text::shown(archive.display()),
@@ -222,23 +297,16 @@ fn encode_images(
         report.unchanged,
         report.failed
     );
-    common::notes::say_columns(&report);
-    common::notes::say_odd(&report);
-    common::notes::say_gone(&report);
-    common::notes::say_roots(&stored);
-    if let Err(error) = ingested.compaction {
+    common::notes::say_columns(report);
+    common::notes::say_odd(report);
+    common::notes::say_gone(report);
+    common::notes::say_roots(stored);
+    if let Err(error) = &ingested.compaction {
         note!(
             "not compacted, all rows are safe: {}; `compact` does it once there is room",
-            text::shown(&error)
+            text::shown(error)
         );
     }
-    if report.stopped {
-        anyhow::bail!("stopped: run the same command again to go on");
-    }
-    if let Some(path) = &cli.export {
-        export(&stored, &images, path)?;
-    }
-    failures.finish()
 }
 
 /// Adds to an error what this program can be told to do about it.

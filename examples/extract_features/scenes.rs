@@ -1,0 +1,219 @@
+//! Scenes in place of images: which, how they are cut, and their tiles into the archive.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// The options that are about scenes. They are texts here: what they say is read where scenes are.
+#[derive(Args, Debug)]
+pub(crate) struct SceneArgs {
+    /// Scenes to tile: GeoTIFF files, images with a world file, or folders of them [needs the feature `geo`]
+    #[arg(long, value_name = "PATH", num_args = 1.., group = "scene", requires = "archive")]
+    scenes: Vec<PathBuf>,
+    /// A STAC Item or ItemCollection, whose GeoTIFF assets are scenes with a date and properties [needs the feature `geo`]
+    #[arg(long, value_name = "FILE", group = "scene", requires = "archive")]
+    stac: Option<PathBuf>,
+    /// The side of the tiles in pixels, or in meters such as 76.8m; several, as 128,256,512, give tiles of each size
+    #[arg(long, value_name = "SIDE", value_delimiter = ',', default_value = "256", requires = "scene")]
+    tile: Vec<String>,
+    /// The share of a tile's side by which neighbors overlap, from 0 to less than 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, requires = "scene")]
+    overlap: f64,
+    /// Bands that become red, green and blue, counted from 1, or one for gray [default: those of the colors, else 1,2,3]
+    #[arg(long, value_name = "BANDS", value_delimiter = ',', requires = "scene")]
+    bands: Vec<usize>,
+    /// How values that are not bytes become bytes: "percentile(2, 98)", minmax, "range(0, 3000)" or "gain(2.5/10000)"
+    /// [default: percentile(2, 98), once per scene]
+    #[arg(long, value_name = "RULE", requires = "scene")]
+    stretch: Option<String>,
+    /// The value that stands for no measurement, in place of the scene's
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true, requires = "scene")]
+    nodata: Option<f64>,
+    /// The share of valid pixels that a tile has at least
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5, requires = "scene")]
+    min_valid: f64,
+    /// The coordinate system of scenes without one, such as EPSG:32634
+    #[arg(long, value_name = "EPSG:N", requires = "scene")]
+    crs: Option<String>,
+    /// The date of scenes without one, such as 2024-02-29
+    #[arg(long, value_name = "ISO", requires = "scene")]
+    date: Option<String>,
+}
+
+impl SceneArgs {
+    /// True if scenes are asked for.
+    pub(crate) fn is_given(&self) -> bool {
+        !self.scenes.is_empty() || self.stac.is_some()
+    }
+}
+
+/// What to say of scenes where they are not built in.
+#[cfg(not(feature = "geo"))]
+pub(crate) fn check(_: &SceneArgs) -> Result<(), String> {
+    Err("scenes need the feature `geo`: build with `cargo build --release --features geo --examples`".into())
+}
+
+#[cfg(feature = "geo")]
+pub(crate) use tiling::{check, open};
+
+#[cfg(feature = "geo")]
+mod tiling {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use rscir::core::{Stage, printable};
+    use rscir::encoders::{ChangeDetection, Failure};
+    use rscir::geo::{
+        BandProblem, CrsProblem, Error, SceneFailure, SceneList, SceneOptions, SceneTiles, TileOptions,
+        Tiling, parse_stretch,
+    };
+    use rscir::prelude::*;
+
+    use super::SceneArgs;
+    use crate::FailureLog;
+    use crate::common::bars::Bars;
+    use crate::common::notes;
+    use crate::common::out::note;
+    use crate::common::text::shown;
+
+    /// Scenes of which something is said one by one; of more, how many there are.
+    const MOST_NAMED: usize = 10;
+
+    /// Reads the options, or says which of them makes no sense.
+    pub(crate) fn check(arguments: &SceneArgs) -> Result<(), String> {
+        options(arguments, ChangeDetection::default()).map(drop)
+    }
+
+    fn options(arguments: &SceneArgs, changes: ChangeDetection) -> Result<TileOptions, String> {
+        let SceneArgs { tile, overlap, bands, stretch, nodata, min_valid, crs, date, .. } = arguments;
+        let said = |error: Error| error.to_string();
+        let sizes =
+            tile.iter().map(|size| size.trim().parse()).collect::<Result<Vec<_>, _>>().map_err(said)?;
+        let mut scene = SceneOptions::default();
+        if !bands.is_empty() {
+            let from_zero = bands.iter().map(|band| band.checked_sub(1));
+            let from_zero: Option<Vec<usize>> = from_zero.collect();
+            let from_zero =
+                from_zero.ok_or("bands are counted from 1: the first is 1, as in GDAL and QGIS")?;
+            if !matches!(bands.len(), 1 | 3) {
+                return Err("bands are three, as --bands 4,3,2, or one for gray, as --bands 1".into());
+            }
+            scene = scene.bands(from_zero);
+        }
+        if let Some(stretch) = stretch {
+            scene = scene.stretch(parse_stretch(stretch).map_err(said)?);
+        }
+        if let Some(crs) = crs {
+            scene = scene.crs(crs.parse().map_err(|problem: CrsProblem| problem.to_string())?);
+        }
+        if let Some(date) = date {
+            scene = scene.date(date);
+        }
+        scene.no_data = *nodata;
+        let options = TileOptions::default()
+            .tiling(Tiling::default().sizes(sizes).overlap(*overlap))
+            .scene(scene)
+            .min_valid(*min_valid)
+            .changes(changes);
+        options.check().map_err(said)?;
+        Ok(options)
+    }
+
+    /// Opens the scenes and finds their tiles; scenes without any are reported.
+    pub(crate) fn open(
+        arguments: &SceneArgs,
+        changes: ChangeDetection,
+        bars: &Bars,
+        stop: &AtomicBool,
+        failures: &mut FailureLog<'_>,
+    ) -> anyhow::Result<SceneTiles> {
+        let options = options(arguments, changes).map_err(anyhow::Error::msg)?;
+        let mut list = SceneList::new();
+        arguments.scenes.iter().try_for_each(|path| list.add_path(path))?;
+        if let Some(file) = &arguments.stac {
+            list.add_stac(file)?;
+        }
+        let listed = list.len();
+        if list.not_placed() > 0 {
+            note!("{} images of folders are no scenes: no world file says where they lie", list.not_placed());
+        }
+        let tiles = SceneTiles::open(list, &options, bars, &|| stop.load(Ordering::Relaxed));
+        let tiles = match tiles {
+            Err(Error::Stopped) => anyhow::bail!("stopped: run the same command again to go on"),
+            other => other?,
+        };
+        for failure in tiles.failures() {
+            failures.add(&of_scene(failure));
+        }
+        anyhow::ensure!(!tiles.is_empty(), "none of the {listed} scenes has a tile");
+        say(&tiles);
+        Ok(tiles)
+    }
+
+    /// A scene's failure as that of an image, with what to type.
+    fn of_scene(failure: &SceneFailure) -> Failure {
+        let SceneFailure { key, path, error, .. } = failure;
+        let mut reason = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !reason.contains(&text) {
+                reason = format!("{reason}: {text}");
+            }
+            cause = error.source();
+        }
+        // The path is said already.
+        let named = format!("{}: ", path.display());
+        let reason = reason.strip_prefix(&named).unwrap_or(&reason);
+        let reason = match advice(error) {
+            Some(advice) => format!("{reason} (type {advice})"),
+            None => reason.into(),
+        };
+        Failure { key: key.clone(), path: path.clone(), stage: Stage::Read, reason, remedy: None }
+    }
+
+    /// What to type about a scene.
+    fn advice(error: &Error) -> Option<&'static str> {
+        match error {
+            Error::Crs {
+                problem: CrsProblem::Missing | CrsProblem::UnknownCode { .. } | CrsProblem::Damaged { .. },
+                ..
+            } => Some("--crs EPSG:N"),
+            Error::Bands { problem: BandProblem::NoBand { .. }, .. } => {
+                Some("--bands 3,2,1 with bands that are there")
+            }
+            Error::Bands { .. } => Some("--bands 1, or three of them"),
+            Error::NoTile { .. } => Some("--min-valid SHARE, or --nodata VALUE"),
+            _ => None,
+        }
+    }
+
+    /// Says what was found in the scenes and what a user should know of them.
+    fn say(tiles: &SceneTiles) {
+        note!("{} scenes, {} tiles", tiles.scenes(), tiles.len());
+        notes::say_omissions(&tiles.left_out());
+        if tiles.properties_left_out() > 0 {
+            note!(
+                "left out: {} properties of STAC items, of which the archive has room for forty",
+                tiles.properties_left_out()
+            );
+        }
+        let stretched: Vec<(&str, &str)> =
+            tiles.stretches().filter(|(_, stretch)| *stretch != "none").collect();
+        for (scene, stretch) in stretched.iter().take(MOST_NAMED) {
+            note!("{}: values became bytes by {stretch}", printable(scene));
+        }
+        if stretched.len() > MOST_NAMED {
+            note!(
+                "... and those of {} more scenes: the column `stretch` has them",
+                stretched.len() - MOST_NAMED
+            );
+        }
+        let notices: Vec<_> = tiles.notices().collect();
+        for (scene, notice) in notices.iter().take(MOST_NAMED) {
+            note!("{}: {}", printable(scene), shown(notice));
+        }
+        if notices.len() > MOST_NAMED {
+            note!("... and {} more of the kind", notices.len() - MOST_NAMED);
+        }
+    }
+}
