@@ -57,9 +57,9 @@ def field(seed, bands, dtype, bits=None):
     return np.round(least + unit * (most - least)).astype(dtype)
 
 
-def cases():
-    """Name, type, bands, what `write` is told, and whether the file is to be refused."""
-    draw = random.Random(20)
+def cases(seed):
+    """Type, bands, what `write` is told, and whether the file is to be refused."""
+    draw = random.Random(seed)
 
     def layout():
         tiled = draw.random() < 0.5
@@ -163,9 +163,9 @@ def write(path, dtype, bands, how, seed):
                 out.build_overviews([2, 4], rasterio.enums.Resampling.nearest)
 
 
-def make(folder):
+def make(folder, seed):
     files = []
-    for number, (dtype, bands, how, refused) in enumerate(cases()):
+    for number, (dtype, bands, how, refused) in enumerate(cases(seed)):
         name = f"{number:03d}_{how['compress'].lower()}_{dtype}_{bands}.tif"
         try:
             write(folder / name, dtype, bands, how, number)
@@ -212,10 +212,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--program", default="target/release/examples/tiff_samples")
+    parser.add_argument("--seed", type=int, default=20, help="draws other combinations; default: 20")
     arguments = parser.parse_args()
     folder = arguments.folder
     (folder / "read").mkdir(parents=True, exist_ok=True)
-    files = make(folder)
+    files = make(folder, arguments.seed)
     (folder / "files.json").write_text(json.dumps(files, indent=1))
     command = [arguments.program, str(folder / "read"), *(str(folder / file["name"]) for file in files)]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()

@@ -50,7 +50,9 @@ impl Block {
         let offset = place.offset;
         self.decode(source, layout, place, skipped).map(Some).map_err(|problem| match problem {
             ImageProblem::Damaged { source, .. } => ImageProblem::Block { block, offset, source },
-            ImageProblem::Jpeg(error) => ImageProblem::Block { block, offset, source: error.into() },
+            ImageProblem::Jpeg(error) if !matches!(error, rscir_jpeg::Error::Unsupported { .. }) => {
+                ImageProblem::Block { block, offset, source: error.into() }
+            }
             problem => problem,
         })
     }
@@ -67,9 +69,7 @@ impl Block {
         let rows = layout.rows(self.y);
         let length = stride.checked_mul(rows).ok_or_else(too_large)?;
         if length > MOST_BYTES {
-            return Err(unsupported(format!(
-                "a strip or tile of {length} bytes, which is more than {MOST_BYTES}; cut the image into smaller ones"
-            )));
+            return Err(unsupported(format!("a compressed strip or tile of more than {MOST_BYTES} bytes")));
         }
         let mut raw = read(source, layout, place, length)?;
         let ratio = layout.compression.ratio();

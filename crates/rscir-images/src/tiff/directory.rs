@@ -148,18 +148,7 @@ impl Directory {
     pub(crate) fn values(&self, source: &dyn ReadAt, tag: u16) -> Result<Option<Vec<u64>>, ImageProblem> {
         let Some(entry) = self.integers(tag) else { return Ok(None) };
         let bytes = entry.content(source, MOST_NUMBERS)?;
-        self.numbers(entry, &bytes).map(Some)
-    }
-
-    /// The numbers in the bytes of an entry's values, or of a part of them.
-    pub(super) fn numbers(&self, entry: Entry, bytes: &[u8]) -> Result<Vec<u64>, ImageProblem> {
-        let values: Vec<u64> =
-            bytes.chunks_exact(entry.size).map(|digits| self.form.number(digits)).collect();
-        let sign = 1 << (8 * entry.size - 1);
-        if entry.kind == Kind::Signed && values.iter().any(|value| value & sign != 0) {
-            return Err(damaged(format!("tag {} has a negative value", entry.tag)));
-        }
-        Ok(values)
+        entry.numbers(self.form, &bytes).map(Some)
     }
 
     /// The first value of a tag, or `default` without it.
@@ -233,6 +222,16 @@ impl Entry {
         let inside = count.saturating_mul(size as u64) <= offset as u64;
         let at = if inside { place + 4 + offset as u64 } else { form.number_at(bytes, 4 + offset, offset)? };
         Some(Self { tag, kind, size, count, at })
+    }
+
+    /// The numbers in the bytes of the values, or of a part of them.
+    pub(super) fn numbers(self, form: Form, bytes: &[u8]) -> Result<Vec<u64>, ImageProblem> {
+        let values: Vec<u64> = bytes.chunks_exact(self.size).map(|digits| form.number(digits)).collect();
+        let sign = 1 << (8 * self.size - 1);
+        if self.kind == Kind::Signed && values.iter().any(|value| value & sign != 0) {
+            return Err(damaged(format!("tag {} has a negative value", self.tag)));
+        }
+        Ok(values)
     }
 
     /// Checks that the values lie in the file.

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::directory::{Directory, Entry};
+use super::directory::{Directory, Entry, Form};
 use super::{ReadAt, damaged, read_failed, tag};
 use crate::ImageProblem;
 
 /// Places that are read together: 8 KiB of offsets of 64 bits.
 const PAGE: u64 = 1024;
-/// The most pages that are kept, so that memory does not grow with the scene: some four million places a gigabyte would
-/// take are 64 MiB here.
+/// The most pages that are kept, so that memory does not grow with the scene: places of four million strips or tiles, in
+/// 96 MiB at most.
 const MOST_PAGES: usize = 4096;
 
 /// Where a strip or tile lies.
@@ -47,7 +47,7 @@ impl Place {
 /// Offsets and lengths of strips or tiles, read as they are asked for.
 #[derive(Debug)]
 pub(crate) struct Places {
-    directory: Directory,
+    form: Form,
     offsets: Option<Entry>,
     /// Some writers leave the lengths out where nothing is compressed.
     lengths: Option<Entry>,
@@ -66,7 +66,7 @@ impl Places {
         for entry in [offsets, lengths].into_iter().flatten() {
             entry.check(source)?;
         }
-        Ok(Self { directory: directory.clone(), offsets, lengths, pages: Mutex::default() })
+        Ok(Self { form: directory.form, offsets, lengths, pages: Mutex::default() })
     }
 
     /// The number of strips or tiles that have a place.
@@ -102,7 +102,7 @@ impl Places {
             let at = entry.at + first * entry.size as u64;
             let mut bytes = vec![0; count as usize * entry.size];
             source.read_at(at, &mut bytes).map_err(|error| read_failed(at, error))?;
-            self.directory.numbers(entry, &bytes)
+            entry.numbers(self.form, &bytes)
         };
         let offsets = self.offsets.map(numbers).transpose()?.unwrap_or_default();
         let lengths = self.lengths.map(numbers).transpose()?;
