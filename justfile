@@ -12,7 +12,7 @@ lint:
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
 
-# Licences, bans, sources and, with a network, advisories.
+# Licenses, bans, sources and, with a network, advisories.
 deny:
     cargo deny check
 

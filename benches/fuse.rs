@@ -1,4 +1,4 @@
-//! Normalising and combining similarity lists at PatternCom's size: 30,400 rows.
+//! Normalizing and combining similarity lists at PatternCom's size: 30,400 rows.
 
 use std::hint::black_box;
 

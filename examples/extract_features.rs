@@ -100,7 +100,7 @@ impl From<Check> for ChangeDetection {
 const LONGEST_TEXTS: u64 = 1 << 30;
 
 /// Texts of a file: their vectors, which are held until they are written, take 3 GB at 768 wide.
-const MOST_TEXTS: usize = 1_000_000;
+const MAX_TEXTS: usize = 1_000_000;
 
 fn main() -> ExitCode {
     common::main(run)
@@ -371,8 +371,8 @@ fn read_texts(file: &Path) -> anyhow::Result<Vec<String>> {
     let count = content.lines().count();
     anyhow::ensure!(count > 0, "{} holds no text", file.display());
     anyhow::ensure!(
-        count <= MOST_TEXTS,
-        "{} holds {count} texts, at most {MOST_TEXTS} are encoded at a time: split the file",
+        count <= MAX_TEXTS,
+        "{} holds {count} texts, at most {MAX_TEXTS} are encoded at a time: split the file",
         file.display()
     );
     Ok(content.lines().map(String::from).collect())

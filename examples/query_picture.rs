@@ -134,16 +134,16 @@ impl Picture {
     }
 
     fn tile(&mut self, line: usize, column: usize, path: &Path, hit: bool) -> anyhow::Result<()> {
-        let colour = if hit { "#1a9641" } else { "#ccc" };
-        self.image(LEFT + column * (TILE + GAP), line * LINE + 32, path, colour)
+        let color = if hit { "#1a9641" } else { "#ccc" };
+        self.image(LEFT + column * (TILE + GAP), line * LINE + 32, path, color)
     }
 
-    fn image(&mut self, x: usize, y: usize, path: &Path, colour: &str) -> anyhow::Result<()> {
+    fn image(&mut self, x: usize, y: usize, path: &Path, color: &str) -> anyhow::Result<()> {
         let data = BASE64_STANDARD.encode(files::read_bounded(path, LARGEST_TILE)?);
         writeln!(
             self.svg,
             "<image x=\"{x}\" y=\"{y}\" width=\"{TILE}\" height=\"{TILE}\" href=\"data:image/jpeg;base64,{data}\"/>\n\
-             <rect x=\"{x}\" y=\"{y}\" width=\"{TILE}\" height=\"{TILE}\" fill=\"none\" stroke=\"{colour}\" \
+             <rect x=\"{x}\" y=\"{y}\" width=\"{TILE}\" height=\"{TILE}\" fill=\"none\" stroke=\"{color}\" \
              stroke-width=\"4\"/>"
         )?;
         Ok(())

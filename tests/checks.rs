@@ -159,7 +159,7 @@ fn reports_and_pages_have_a_place_before_images_are_encoded() {
     }
     let run_of =
         |options: &[&str]| run("query_picture", &[options, &["--output", at("q.svg").as_str()]].concat());
-    run_of(&["--attribute", "colour"]).ends_with(1).says("there is no attribute \"colour\"");
+    run_of(&["--attribute", "hue"]).ends_with(1).says("there is no attribute \"hue\"");
     run_of(&["--top", "0"]).ends_with(2).says("--top");
     run_of(&["--top", "18446744073709551615"]).ends_with(2).says("--top");
     run_of(&["--text", "lava"]).ends_with(1).says("is not asked for \"lava\"");

@@ -55,14 +55,14 @@ def make_model(work):
     import numpy as np
     import open_clip
     import torch
-    from parity import randomise
+    from parity import randomize
     from safetensors.torch import save_file
 
     model = work / "model"
     model.mkdir(exist_ok=True)
     config = open_clip.get_model_config("ViT-L-14")
     (model / "open_clip_config.json").write_text(json.dumps({"model_cfg": config}))
-    clip = randomise(open_clip.model.CLIP(**config))
+    clip = randomize(open_clip.model.CLIP(**config))
     save_file({k: v.contiguous() for k, v in clip.state_dict().items()}, model / "open_clip_model.safetensors")
 
     generator = np.random.default_rng(0)
@@ -95,7 +95,7 @@ def make_model(work):
         program.save(work / f"onnx/{name}.onnx", external_data=True)
 
 
-def quantise_onnx(work):
+def quantize_onnx(work):
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     for name in ["images", "texts"]:
@@ -209,7 +209,7 @@ def prepare(work):
             subprocess.run([sys.executable, "-m", "venv", work / "environments" / environment], check=True)
         subprocess.run([python(work, environment), "-m", "pip", "install", "--quiet", *pins], check=True)
     inside(work, "pytorch", "make_model")
-    inside(work, "onnxruntime", "quantise_onnx")
+    inside(work, "onnxruntime", "quantize_onnx")
     inside(work, "openvino", "convert_openvino")
 
 

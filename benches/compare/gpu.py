@@ -35,7 +35,7 @@ SMALL = dict(size=56, patch=14, width=128, layers=2, heads=2, text_width=64, tex
 VOCABULARY, CONTEXT = 49408, 77
 TEXTS = ["a satellite image of a harbor", "dense residential area", "two tennis courts", "river", "a parking lot full of cars"]
 MEAN, DEVIATION = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
-LEAST_COSINE = {"f32": 0.99999, "bf16": 0.999, "f16": 0.999}
+MIN_COSINE = {"f32": 0.99999, "bf16": 0.999, "f16": 0.999}
 
 
 def transformers_model(shape):
@@ -109,8 +109,8 @@ def agreement(work, name, model, images):
         worst = []
         for a, b in zip(got, expected):
             worst.append(((a * b).sum(1) / numpy.linalg.norm(a, axis=1) / numpy.linalg.norm(b, axis=1)).min())
-        met = "yes" if min(worst) >= LEAST_COSINE[precision] else "NO"
-        rows.append([name, precision, f"{worst[0]:.7f}", f"{worst[1]:.7f}", f"{LEAST_COSINE[precision]}", met])
+        met = "yes" if min(worst) >= MIN_COSINE[precision] else "NO"
+        rows.append([name, precision, f"{worst[0]:.7f}", f"{worst[1]:.7f}", f"{MIN_COSINE[precision]}", met])
     return rows
 
 

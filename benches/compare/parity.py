@@ -4,7 +4,7 @@
     cargo build --release --example extract_features
     python benches/compare/parity.py [--work DIR] [--report docs/parity.md] [MODEL ...]
 
-Every parameter is random and none has a special value (open_clip's own initialisation leaves biases at zero and
+Every parameter is random and none has a special value (open_clip's own initialization leaves biases at zero and
 residual branches shut, which would hide mistakes). A model's weights are removed when it is done: the largest has 4 GB.
 """
 
@@ -53,7 +53,7 @@ post hurricane
 chaparral""".splitlines()
 
 
-def randomise(model):
+def randomize(model):
     generator = torch.Generator().manual_seed(0)
     for name, value in sorted(model.state_dict().items()):
         if not value.is_floating_point() or "mask" in name:
@@ -120,7 +120,7 @@ def reference(name, folder, images):
     preprocess = {"mean": [0.5] * 3, "std": [0.5] * 3, "resize_mode": "squash"} if siglip else {}
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}))
     kind = open_clip.model.CustomTextCLIP if config.pop("custom_text", False) else open_clip.model.CLIP
-    model = randomise(DofaClip(**config) if name.startswith("GeoLB") else kind(**config))
+    model = randomize(DofaClip(**config) if name.startswith("GeoLB") else kind(**config))
     tokens = words(folder, config) if siglip else open_clip.SimpleTokenizer()(TEXTS)
     settings = open_clip.transform.PreprocessCfg(size=config["vision_cfg"]["image_size"], **preprocess)
     transform = open_clip.transform.image_transform_v2(settings, is_train=False)

@@ -45,7 +45,7 @@ pub struct ModelArgs {
         value_parser = super::decode::options
     )]
     pub decode: Decoding,
-    /// Wavelengths of the three bands in micrometres, for DOFA-CLIP: 0.842,0.665,0.56; those of red, green and blue
+    /// Wavelengths of the three bands in micrometers, for DOFA-CLIP: 0.842,0.665,0.56; those of red, green and blue
     /// without
     #[arg(long, value_name = "THREE")]
     pub wavelengths: Option<Wavelengths>,

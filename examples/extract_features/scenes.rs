@@ -76,7 +76,7 @@ mod tiling {
     use crate::common::text::shown;
 
     /// Scenes of which something is said one by one; of more, how many there are.
-    const MOST_NAMED: usize = 10;
+    const MAX_NAMED: usize = 10;
 
     /// Reads the options, or says which of them makes no sense.
     pub(crate) fn check(arguments: &SceneArgs) -> Result<(), String> {
@@ -199,21 +199,21 @@ mod tiling {
         }
         let stretched: Vec<(&str, &str)> =
             tiles.stretches().filter(|(_, stretch)| *stretch != "none").collect();
-        for (scene, stretch) in stretched.iter().take(MOST_NAMED) {
+        for (scene, stretch) in stretched.iter().take(MAX_NAMED) {
             note!("{}: values became bytes by {stretch}", printable(scene));
         }
-        if stretched.len() > MOST_NAMED {
+        if stretched.len() > MAX_NAMED {
             note!(
                 "... and those of {} more scenes: the column `stretch` has them",
-                stretched.len() - MOST_NAMED
+                stretched.len() - MAX_NAMED
             );
         }
         let notices: Vec<_> = tiles.notices().collect();
-        for (scene, notice) in notices.iter().take(MOST_NAMED) {
+        for (scene, notice) in notices.iter().take(MAX_NAMED) {
             note!("{}: {}", printable(scene), shown(notice));
         }
-        if notices.len() > MOST_NAMED {
-            note!("... and {} more of the kind", notices.len() - MOST_NAMED);
+        if notices.len() > MAX_NAMED {
+            note!("... and {} more of the kind", notices.len() - MAX_NAMED);
         }
     }
 }

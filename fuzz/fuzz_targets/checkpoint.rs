@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use rscir_checkpoint::Checkpoint;
 
 /// Elements of all tensors that one input may have read: views may share their storage, and a model takes each once.
-const MOST_ELEMENTS: usize = 1 << 20;
+const MAX_ELEMENTS: usize = 1 << 20;
 
 fuzz_target!(|bytes: &[u8]| {
     let path = std::env::temp_dir().join(format!("rscir-fuzz-{}", std::process::id()));
@@ -25,7 +25,7 @@ fn read(path: &Path, bytes: &[u8]) {
         let shape = checkpoint.shape(name).unwrap();
         let count: usize = shape.iter().product();
         elements += count;
-        if elements > MOST_ELEMENTS {
+        if elements > MAX_ELEMENTS {
             break;
         }
         if let Ok(values) = checkpoint.tensor_f32(name, shape) {

@@ -1,7 +1,7 @@
 //! Tensors that checkpoints carry and no model takes.
 
 /// Tensors that checkpoints carry and inference does not need, by the last parts of their names: masks and positions
-/// that are computed, sizes that OpenAI's archives store, counters of batch normalisation, SigLIP's and CLIP's scales.
+/// that are computed, sizes that OpenAI's archives store, counters of batch normalization, SigLIP's and CLIP's scales.
 const INERT: [&str; 9] = [
     "logit_scale",
     "logit_bias",

@@ -70,7 +70,7 @@ impl TensorProblem {
         reason = "kinds are below their number, and places are those of the list itself"
     )]
     pub(crate) fn lines(problems: &[Self]) -> String {
-        const MOST: usize = 10;
+        const MAX: usize = 10;
         let mut counts = [0; Self::KINDS.len()];
         // The first of each kind, the second of each, and so on.
         let mut ranked: Vec<(usize, usize)> = Vec::with_capacity(problems.len());
@@ -79,7 +79,7 @@ impl TensorProblem {
             counts[problem.kind()] += 1;
         }
         ranked.sort_unstable();
-        let mut shown: Vec<usize> = ranked.into_iter().take(MOST).map(|(_, at)| at).collect();
+        let mut shown: Vec<usize> = ranked.into_iter().take(MAX).map(|(_, at)| at).collect();
         shown.sort_unstable();
         let mut lines: String = shown.iter().map(|at| format!("\n  {}", problems[*at])).collect();
         if problems.len() > shown.len() {

@@ -8,7 +8,7 @@ const UNIT_TOLERANCE: f64 = 4e-6;
 
 /// A matrix of vectors `[len, dim]`, row-major, every row finite and of unit length.
 ///
-/// The length each row had before it was normalised is kept beside it ([`Embeddings::norm`]): pseudo-word
+/// The length each row had before it was normalized is kept beside it ([`Embeddings::norm`]): pseudo-word
 /// methods need the raw feature.
 #[derive(Debug, Clone)]
 pub struct Embeddings {
@@ -27,7 +27,7 @@ impl PartialEq for Embeddings {
 }
 
 impl Embeddings {
-    /// Takes a row-major matrix `[n, dim]` and normalises each row.
+    /// Takes a row-major matrix `[n, dim]` and normalizes each row.
     ///
     /// A row whose length is 1 within rounding is left as it is.
     ///
@@ -91,7 +91,7 @@ impl Embeddings {
         &self.as_slice()[row * self.dim..][..self.dim]
     }
 
-    /// The length row `row` had before it was normalised.
+    /// The length row `row` had before it was normalized.
     ///
     /// # Panics
     /// If `row` is not below [`Embeddings::len`], as a slice does.
@@ -141,7 +141,7 @@ fn on_a_cache_line(mut data: Vec<f32>) -> (Vec<f32>, usize) {
     (data, start)
 }
 
-/// Normalises one row in place and returns its former length.
+/// Normalizes one row in place and returns its former length.
 fn normalize_row(row: usize, values: &mut [f32]) -> Result<f32> {
     // f64, so that no finite row overflows or vanishes.
     let squared: f64 = values.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
@@ -169,7 +169,7 @@ pub struct UnitVector {
 }
 
 impl UnitVector {
-    /// Normalises `values`.
+    /// Normalizes `values`.
     ///
     /// # Errors
     /// [`Error::NonFinite`] or [`Error::ZeroRow`], with row 0.
@@ -178,7 +178,7 @@ impl UnitVector {
         Ok(Self { values, norm })
     }
 
-    /// The length the vector had before it was normalised.
+    /// The length the vector had before it was normalized.
     pub fn norm(&self) -> f32 {
         self.norm
     }
@@ -312,7 +312,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rows_are_unit_and_normalising_again_changes_no_bit(
+        fn rows_are_unit_and_normalizing_again_changes_no_bit(
             values in prop::collection::vec(-1e30f32..1e30, 1..64),
         ) {
             prop_assume!(values.iter().any(|v| *v != 0.0));

@@ -35,10 +35,10 @@ impl<'a> RgbView<'a> {
     }
 }
 
-/// Prepared images `[len, size, size, 3]`: resized and cropped bytes, before normalising.
+/// Prepared images `[len, size, size, 3]`: resized and cropped bytes, before normalizing.
 ///
 /// Bytes rather than floats keep the queue between the cores and the device a quarter as long; the encoder
-/// normalises where it computes.
+/// normalizes where it computes.
 #[derive(Debug, Clone, Copy)]
 pub struct PixelBatch<'a> {
     size: usize,

@@ -234,7 +234,7 @@ pub fn sink_with_columns<S: EmbeddingSink>(
     let mut full = RowValues::new(&columns);
     all.iter().for_each(|(name, value)| full.set(name, *value).expect("a value of its column's type"));
     let one = [ColumnSchema::new("label", ColumnType::Text)];
-    let labelled = |label: Option<&str>| {
+    let labeled = |label: Option<&str>| {
         let mut row = RowValues::new(&one);
         if let Some(label) = label {
             row.set("label", Value::Text(label)).expect("a text for a column of texts");
@@ -256,8 +256,8 @@ pub fn sink_with_columns<S: EmbeddingSink>(
         has(sink, "b", name, None, "a row without values has none");
     }
     let vector = archive(sink).unit_vector("a").expect("a row has a vector");
-    let changed = sink
-        .update_values(&["a", "b", "no such key"], &[labelled(Some("quay")), labelled(None), full.clone()]);
+    let changed =
+        sink.update_values(&["a", "b", "no such key"], &[labeled(Some("quay")), labeled(None), full.clone()]);
     assert_eq!(changed.expect("values of some columns are taken"), 1, "rows that are changed are counted");
     has(sink, "a", "label", Some(Value::Text("quay")), "an update is taken");
     has(sink, "a", "day", Some(Value::Date(day)), "an update leaves other columns");
@@ -265,11 +265,11 @@ pub fn sink_with_columns<S: EmbeddingSink>(
     assert_eq!(archive(sink).unit_vector("a"), Some(vector), "an update leaves the vector");
     assert_eq!(archive(sink).find("no such key"), None, "an update makes no row");
     assert!(
-        sink.update_values(&["a", "b"], &[labelled(None)]).is_err(),
+        sink.update_values(&["a", "b"], &[labeled(None)]).is_err(),
         "an update whose counts differ is refused"
     );
 
-    let replaced = labelled(None);
+    let replaced = labeled(None);
     sink.commit(&[SinkRow::new("a", print(4)).values(&replaced)], &unit_rows(1, dim, 5))
         .expect("a row is replaced");
     has(sink, "a", "label", None, "a column that a replaced row comes without a value in has none");

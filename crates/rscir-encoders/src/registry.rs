@@ -19,8 +19,8 @@ pub struct Model {
     pub description: &'static str,
     /// Where the weights are published, if on the Hugging Face hub.
     pub hub: Option<HubFile>,
-    /// The licence of the weights; empty if none is stated.
-    pub licence: &'static str,
+    /// The license of the weights; empty if none is stated.
+    pub license: &'static str,
     pub(crate) config: ClipConfig,
     preparation: Preparation,
 }
@@ -210,17 +210,17 @@ const fn hub(repository: &'static str, file: &'static str) -> Option<HubFile> {
 #[derive(Clone, Copy)]
 struct Family {
     description: &'static str,
-    licence: &'static str,
+    license: &'static str,
     preparation: Preparation,
 }
 
-const fn family(description: &'static str, licence: &'static str) -> Family {
-    Family { description, licence, preparation: Preparation::OpenAi }
+const fn family(description: &'static str, license: &'static str) -> Family {
+    Family { description, license, preparation: Preparation::OpenAi }
 }
 
 const fn model(name: &'static str, family: Family, config: ClipConfig, hub: Option<HubFile>) -> Model {
-    let Family { description, licence, preparation } = family;
-    Model { name, description, hub, licence, config, preparation }
+    let Family { description, license, preparation } = family;
+    Model { name, description, hub, license, config, preparation }
 }
 
 const CLIP: Family = family("OpenAI's CLIP (Radford et al. 2021), trained with QuickGELU", "MIT");
@@ -237,13 +237,13 @@ const RSICD: Family = family("CLIP-RSICD v2, OpenAI's ViT-B/32 trained further o
 const LRSCLIP: Family = family("LRSCLIP (Chen et al. 2025), for texts of up to 248 tokens", "Apache-2.0");
 const GIT_RSCLIP: Family = Family {
     description: "Git-RSCLIP (Liu et al. 2025), SigLIP trained further on Git-10M",
-    licence: "Apache-2.0",
+    license: "Apache-2.0",
     preparation: Preparation::Siglip,
 };
 const DOFA_CLIP: Family = Family {
     description: "DOFA-CLIP (Xiong et al. 2025), SigLIP with images of any three wavelengths, trained on GeoLangBind-2M",
     // Of the weights, as their card is quoted elsewhere; the code that they come with is under MIT.
-    licence: "cc-by-nc-4.0",
+    license: "cc-by-nc-4.0",
     preparation: Preparation::Siglip,
 };
 const SIGLIP_B: ClipConfig = siglip([224, 16], [768, 12, 12]);
@@ -257,7 +257,7 @@ const REMOTE_RN50: Option<HubFile> = hub("chendelong/RemoteCLIP", "RemoteCLIP-RN
 const REMOTE_B_32: Option<HubFile> = hub("chendelong/RemoteCLIP", "RemoteCLIP-ViT-B-32.pt");
 const REMOTE_L_14: Option<HubFile> = hub("chendelong/RemoteCLIP", "RemoteCLIP-ViT-L-14.pt");
 
-/// The catalogue. The reference implementation of the PatternCom evaluation builds "ViT-L-14" with exact GELU for CLIP
+/// The catalog. The reference implementation of the PatternCom evaluation builds "ViT-L-14" with exact GELU for CLIP
 /// and RemoteCLIP alike: its published figures are those of the names without a suffix.
 #[rustfmt::skip]
 static MODELS: [Model; 28] = [
@@ -286,7 +286,7 @@ static MODELS: [Model; 28] = [
     model("clip-rsicd-v2-quickgelu", RSICD, quick(VIT_B_32), hub("flax-community/clip-rsicd-v2", "pytorch_model.bin")),
     model("lrsclip-vit-b-16-quickgelu", LRSCLIP, long(quick(VIT_B_16), 248), None),
     model("lrsclip-vit-l-14-quickgelu", LRSCLIP, long(quick(VIT_L_14), 248), None),
-    model("git-rsclip-base", Family { licence: "MIT", ..GIT_RSCLIP }, SIGLIP_B, hub("lcybuaa/Git-RSCLIP-base", "model.safetensors")),
+    model("git-rsclip-base", Family { license: "MIT", ..GIT_RSCLIP }, SIGLIP_B, hub("lcybuaa/Git-RSCLIP-base", "model.safetensors")),
     model("git-rsclip", GIT_RSCLIP, SIGLIP_L, hub("lcybuaa/Git-RSCLIP", "model.safetensors")),
     model("dofa-clip-so400m-14-384", DOFA_CLIP, dofa_so400m(), hub("earthflow/GeoLB-ViT-14-SigLIP-so400m-384-EO", "open_clip_model.safetensors")),
 ];

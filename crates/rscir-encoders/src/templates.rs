@@ -25,7 +25,7 @@ pub const AERIAL_SCENES: [&str; 18] = [
     "aerial view of the {}.",
 ];
 
-/// Encodes each text in every template, `{}` standing for the text, and gives the renormalised mean of its unit
+/// Encodes each text in every template, `{}` standing for the text, and gives the renormalized mean of its unit
 /// vectors: one row per text, in order (Radford et al. 2021, section 3.1.4).
 ///
 /// # Errors

@@ -85,7 +85,7 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }
 
-/// Normalised values back to bytes, channels innermost.
+/// Normalized values back to bytes, channels innermost.
 fn bytes_of(values: &[f32], shape: &[usize], half: bool) -> Vec<u8> {
     let (mean, std) = match half {
         true => ([0.5; 3], [0.5; 3]),

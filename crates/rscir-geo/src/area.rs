@@ -39,7 +39,7 @@ pub struct AreaRows {
 const MAX_BYTES: u64 = 256 << 20;
 
 /// The share of a footprint that an area must have: more than rounding errors of coordinates along a common edge.
-const LEAST_SHARE: f64 = 1e-6;
+const MIN_SHARE: f64 = 1e-6;
 
 impl Area {
     /// Takes bounds in degrees of WGS84. Where `west` is more than `east` they cross the antimeridian.
@@ -135,7 +135,7 @@ impl Area {
     /// Tells whether a footprint and the area have more in common than an edge.
     #[must_use]
     pub fn intersects(&self, footprint: &Footprint) -> bool {
-        self.share(footprint) > LEAST_SHARE
+        self.share(footprint) > MIN_SHARE
     }
 
     /// Chooses the rows of an archive that the area intersects, by their column `footprint` (eight numbers), else by `west`,

@@ -133,7 +133,7 @@ fn name(i: usize) -> String {
     format!("{i:04}.bmp")
 }
 
-/// `n` images `0000.bmp`.., each of its own colour, but for those in `special`: these have the red value given there.
+/// `n` images `0000.bmp`.., each of its own color, but for those in `special`: these have the red value given there.
 fn folder(n: usize, special: &[(usize, u8)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for i in 0..n {

@@ -146,12 +146,12 @@ fn an_item_that_cannot_be_read_costs_itself_alone() {
 
 /// Keeps rows, and the label and the footprint of each, as text.
 #[derive(Default)]
-struct LabelledRows {
+struct LabeledRows {
     rows: Rows,
     values: BTreeMap<String, Vec<String>>,
 }
 
-impl LabelledRows {
+impl LabeledRows {
     fn keep(&mut self, key: &str, values: &RowValues<'_>) -> bool {
         let shown = |(_, value): (_, Option<Value<'_>>)| value.map_or("none".into(), |v| v.to_string());
         let values: Vec<String> = values.iter().map(shown).collect();
@@ -159,7 +159,7 @@ impl LabelledRows {
     }
 }
 
-impl EmbeddingSink for LabelledRows {
+impl EmbeddingSink for LabeledRows {
     fn fingerprint(&self, key: &str) -> Option<Fingerprint> {
         self.rows.fingerprint(key)
     }
@@ -229,7 +229,7 @@ impl ImageSource for Windows {
         if self.labels[item] == "no place" {
             row.set("place", Value::Text("nowhere"))?;
         }
-        if self.labels[item] != "unlabelled" {
+        if self.labels[item] != "unlabeled" {
             row.set("label", Value::Text(self.labels[item]))?;
         }
         let x = item as f64;
@@ -241,7 +241,7 @@ impl ImageSource for Windows {
     }
 }
 
-fn run_labelled(source: &Windows, sink: &mut LabelledRows) -> (IngestReport, Vec<String>) {
+fn run_labeled(source: &Windows, sink: &mut LabeledRows) -> (IngestReport, Vec<String>) {
     let mut failures = Vec::new();
     let options = IngestOptions::default().batch(2);
     let report = ingest_source(source, &Plain::new(), sink, &options, &mut |f| failures.push(f.to_string()));
@@ -250,14 +250,14 @@ fn run_labelled(source: &Windows, sink: &mut LabelledRows) -> (IngestReport, Vec
 
 #[test]
 fn sources_keep_what_sources_promise() {
-    testing::source(&Windows::new(&["sea", "unlabelled"]));
+    testing::source(&Windows::new(&["sea", "unlabeled"]));
     testing::source(&MemoryImages::new(vec![("a".into(), gray(1)), ("b".into(), gray(2))]));
 }
 
 #[test]
 fn rows_get_the_values_that_their_source_knows() {
-    let mut sink = LabelledRows::default();
-    let (report, failures) = run_labelled(&Windows::new(&["sea", "unlabelled", "harbor"]), &mut sink);
+    let mut sink = LabeledRows::default();
+    let (report, failures) = run_labeled(&Windows::new(&["sea", "unlabeled", "harbor"]), &mut sink);
     assert_eq!((report.encoded, report.updated, failures), (3, 0, Vec::new()));
     assert_eq!(report.left_out, [Omission { what: "windows without data".into(), count: 7 }]);
     assert_eq!(sink.values["window 0"], ["sea", "[0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0]"]);
@@ -267,23 +267,23 @@ fn rows_get_the_values_that_their_source_knows() {
 
 #[test]
 fn values_that_differ_are_updated_without_encoding_again() {
-    let mut sink = LabelledRows::default();
-    run_labelled(&Windows::new(&["sea", "lake", "harbor"]), &mut sink);
-    let (report, _) = run_labelled(&Windows::new(&["sea", "lagoon", "harbor", "quay"]), &mut sink);
+    let mut sink = LabeledRows::default();
+    run_labeled(&Windows::new(&["sea", "lake", "harbor"]), &mut sink);
+    let (report, _) = run_labeled(&Windows::new(&["sea", "lagoon", "harbor", "quay"]), &mut sink);
     assert_eq!((report.encoded, report.unchanged, report.updated), (1, 3, 1));
     assert_eq!(sink.values["window 1"][0], "lagoon");
 }
 
 #[test]
 fn an_item_is_refused_at_the_stage_that_its_source_names() {
-    let mut sink = LabelledRows::default();
-    let (report, failures) = run_labelled(&Windows::new(&["sea", "cut off", "no place"]), &mut sink);
+    let mut sink = LabeledRows::default();
+    let (report, failures) = run_labeled(&Windows::new(&["sea", "cut off", "no place"]), &mut sink);
     assert_eq!((report.encoded, report.failed), (1, 2));
     assert_eq!(failures[0], "window 1: decode: strip 3 ends early");
     assert!(failures[1].starts_with("window 2: columns: there is no column \"place\""), "{}", failures[1]);
     // Values that cannot be told leave the row of an item that is there as it is.
-    run_labelled(&Windows::new(&["sea", "lake", "harbor"]), &mut sink);
-    let (report, failures) = run_labelled(&Windows::new(&["sea", "lake", "no place"]), &mut sink);
+    run_labeled(&Windows::new(&["sea", "lake", "harbor"]), &mut sink);
+    let (report, failures) = run_labeled(&Windows::new(&["sea", "lake", "no place"]), &mut sink);
     assert_eq!((report.unchanged, report.failed, failures.len()), (2, 1, 1));
     assert_eq!(sink.values["window 2"][0], "harbor");
 }
@@ -302,7 +302,7 @@ fn columns_that_a_sink_cannot_take_are_refused_before_any_work() {
 
     let mut source = Windows::new(&["sea"]);
     source.columns.push(ColumnSchema::new("taken by this sink", ColumnType::Int));
-    let mut sink = LabelledRows::default();
+    let mut sink = LabeledRows::default();
     let error = run(&source, &mut sink);
     assert!(
         error.starts_with("column \"taken by this sink\" takes values of the type bool, not int"),
@@ -350,7 +350,7 @@ fn a_table_gives_values_by_key_and_keys_without_a_counterpart_are_counted() {
     );
     let mut options = IngestOptions::default();
     options.columns = Some(&table);
-    let mut sink = LabelledRows::default();
+    let mut sink = LabeledRows::default();
     let windows = Windows::new(&["sea", "lake", "harbor"]);
     let mut run = |windows: &Windows| {
         ingest_source(windows, &Plain::new(), &mut sink, &options, &mut |f| panic!("{f}")).unwrap()
@@ -379,7 +379,7 @@ fn files_get_values_of_a_table_too() {
     let table = Photographers::new("by", &[("b_square.jpg", "bo")]);
     let mut options = IngestOptions::default();
     options.columns = Some(&table);
-    let mut sink = LabelledRows::default();
+    let mut sink = LabeledRows::default();
     let report = ingest(&list, &Plain::new(), &mut sink, &options, &mut |f| panic!("{f}")).unwrap();
     assert_eq!((report.encoded, report.without_values.count, report.unused_values.count), (2, 1, 0));
     assert_eq!(sink.values["b_square.jpg"], ["bo"]);
@@ -391,7 +391,7 @@ fn a_table_with_a_column_of_the_source_is_refused_before_any_work() {
     let table = Photographers::new("label", &[("window 0", "ann")]);
     let mut options = IngestOptions::default();
     options.columns = Some(&table);
-    let mut sink = LabelledRows::default();
+    let mut sink = LabeledRows::default();
     let error =
         ingest_source(&Windows::new(&["sea"]), &Plain::new(), &mut sink, &options, &mut |f| panic!("{f}"));
     let error = error.unwrap_err().to_string();
@@ -403,7 +403,7 @@ fn a_table_with_a_column_of_the_source_is_refused_before_any_work() {
 fn a_source_that_decodes_in_another_way_than_the_encoder_records_is_refused() {
     let shard = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/shards/000.tar");
     let shards = || TarShards::open([&shard]).unwrap();
-    let mut sink = LabelledRows::default();
+    let mut sink = LabeledRows::default();
     let options = IngestOptions::default();
     let turned = shards().decoding(Decoding::default().bands([2, 1, 0]));
     let error =

@@ -10,7 +10,7 @@ use crate::rows::{RowBlock, StoredRows};
 const TASK_ROWS: usize = 240;
 
 /// Rows of the largest task, for large batches, so that laying out the batch anew for each costs little.
-const MOST_ROWS: usize = 16 * TASK_ROWS;
+const MAX_ROWS: usize = 16 * TASK_ROWS;
 
 /// Blocks of fewer rows are copied together before they are multiplied: a call of the kernels costs what some rows do.
 const FEW_ROWS: usize = 16;
@@ -27,7 +27,7 @@ pub(crate) fn similarities<'a>(
     if scores.is_empty() {
         return;
     }
-    let task_rows = (16 * count).next_multiple_of(TASK_ROWS).min(MOST_ROWS);
+    let task_rows = (16 * count).next_multiple_of(TASK_ROWS).min(MAX_ROWS);
     let rows = scores.len() / count;
     // Where the scores of each query lie that are still to be given to a task.
     let mut rest: Vec<&mut [f32]> = scores.chunks_exact_mut(rows).collect();

@@ -9,7 +9,7 @@ use crate::search::{Plan, answer_batch};
 use crate::{Answer, Hit, Result, SearchOptions, Statistics};
 
 /// Rows from which on bounds pay: an archive of fewer is multiplied in two milliseconds at 768 wide.
-const LEAST_ROWS: usize = 10_000;
+const MIN_ROWS: usize = 10_000;
 
 /// Queries after which the 8-bit rows are made. Making them reads every row some times over, which takes as long as some
 /// dozens of scans; who asks a few questions gets scans.
@@ -98,7 +98,7 @@ impl<A: Archive> Searcher<A> {
     /// # Errors
     /// As [`Int8Index::new`].
     pub fn prepare(&self) -> Result<()> {
-        if self.archive.len() < LEAST_ROWS {
+        if self.archive.len() < MIN_ROWS {
             return Ok(());
         }
         self.make(&self.making.lock().unwrap_or_else(PoisonError::into_inner))
@@ -155,7 +155,7 @@ impl<A: Archive> Searcher<A> {
             return Ok((answer_batch(&self.archive, method, queries, &options)?, SearchPath::Scores));
         }
         if self.asked.fetch_add(queries.len(), Ordering::Relaxed) >= QUERIES_BEFORE
-            && self.archive.len() >= LEAST_ROWS
+            && self.archive.len() >= MIN_ROWS
             && self.int8.get().is_none()
             && let Ok(turn) = self.making.try_lock()
         {

@@ -14,8 +14,8 @@ const DIM: usize = 12;
 
 /// Rows in four groups, so that there is something to find.
 fn grouped(rows: usize, seed: u64) -> Embeddings {
-    let (noise, centres) = (unit_rows(rows, DIM, seed), unit_rows(4, DIM, seed + 1));
-    let value = |(row, value): (usize, f32), column: usize| value + 1.5 * centres.row(row % 4)[column];
+    let (noise, centers) = (unit_rows(rows, DIM, seed), unit_rows(4, DIM, seed + 1));
+    let value = |(row, value): (usize, f32), column: usize| value + 1.5 * centers.row(row % 4)[column];
     let values = noise.rows().enumerate().flat_map(|(row, values)| {
         values.iter().enumerate().map(move |(column, &v)| value((row, v), column)).collect::<Vec<_>>()
     });

@@ -285,14 +285,14 @@ proptest! {
     #[test]
     fn what_is_written_is_read_back(
         keys in prop::collection::vec(".*", 1..6),
-        labelled in any::<bool>(),
+        labeled in any::<bool>(),
         texts in any::<bool>(),
         dim in 1usize..5,
         seed in any::<u64>(),
     ) {
         let folder = tempfile::tempdir().unwrap();
         let mut features = Features::new(keys.clone(), unit_rows(keys.len(), dim, seed)).unwrap();
-        features.labels = labelled.then(|| keys.iter().map(|key| key.repeat(2)).collect());
+        features.labels = labeled.then(|| keys.iter().map(|key| key.repeat(2)).collect());
         features.kind = if texts { KeyKind::Texts } else { KeyKind::Keys };
         for extension in ["safetensors", "npy", "pkl"] {
             let path = folder.path().join("a").with_extension(extension);

@@ -88,7 +88,7 @@ impl Converter {
         }
     }
 
-    /// One pass for each colour and one to join them: simple loops, which become vector code.
+    /// One pass for each color and one to join them: simple loops, which become vector code.
     fn ycc_row(&mut self, y: &[i8], cb: &[i8], cr: &[i8], out: &mut [u8]) {
         for ((r, &y), &cr) in self.red.iter_mut().zip(y).zip(cr) {
             *r = red(y, cr);
@@ -164,7 +164,7 @@ fn lighten(y: i8, difference: i16) -> u8 {
     (i16::from(y) + 128 + difference).clamp(0, 255) as u8
 }
 
-/// One colour of a CMYK pixel, given as Pillow holds it, inverted on reading (mode `CMYK;I`), with black not inverted:
+/// One color of a CMYK pixel, given as Pillow holds it, inverted on reading (mode `CMYK;I`), with black not inverted:
 /// `k - ink * k / 255`, rounded as Pillow's `MULDIV255` (ImagingUtils.h, Convert.c `cmyk2rgb`).
 #[inline(always)]
 fn over_black(ink: u8, k: u8) -> u8 {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn all_colours_are_those_of_the_plain_formula() {
+    fn all_colors_are_those_of_the_plain_formula() {
         for cb in 0..=255 {
             for cr in 0..=255 {
                 for y in [0, 1, 77, 128, 200, 254, 255] {

@@ -156,15 +156,15 @@ fn decode_pixels<'a>(
     }
 }
 
-/// Takes the quantisation tables of the components whose first scan this is (libjpeg, jdinput.c, `latch_quant_tables`).
-fn latch_quantisers(markers: &Markers<'_>, frame: &mut Frame, scan: &Scan) -> Result<(), Error> {
+/// Takes the quantization tables of the components whose first scan this is (libjpeg, jdinput.c, `latch_quant_tables`).
+fn latch_quantizers(markers: &Markers<'_>, frame: &mut Frame, scan: &Scan) -> Result<(), Error> {
     for part in &scan.components {
         let component = &mut frame.components[part.index];
         if component.quant.is_none() {
             let index = component.table;
             component.quant = markers.quant.get(usize::from(index)).copied().flatten();
             if component.quant.is_none() {
-                let (table, reason) = ("quantisation", "it is not defined");
+                let (table, reason) = ("quantization", "it is not defined");
                 return Err(Error::Table { table, index, offset: scan.offset, reason });
             }
         }
@@ -208,8 +208,8 @@ fn decode_single_scan<'a>(
     scan: &Scan,
     mut renderer: Renderer<'_>,
 ) -> Result<(), Error> {
-    latch_quantisers(markers, frame, scan)?;
-    renderer.set_quantisers(frame);
+    latch_quantizers(markers, frame, scan)?;
+    renderer.set_quantizers(frame);
     markers.assume_standard_tables();
     let mut sink = SingleScan { frame, scan, coder: Coder::new(markers, scan)?, renderer };
     let mut entropy = walk(bytes, frame, scan, markers.restart_interval, &mut sink)?.entropy;
@@ -252,7 +252,7 @@ fn decode_scans<'a>(
         if number > MAX_SCANS {
             return Err(Error::TooManyScans { max: MAX_SCANS, offset: scan.offset });
         }
-        latch_quantisers(markers, frame, &scan)?;
+        latch_quantizers(markers, frame, &scan)?;
         let walked = if frame.progressive {
             progressive_scan(bytes, markers, frame, &scan, number, &mut coefficients, &mut known)?
         } else {
@@ -263,7 +263,7 @@ fn decode_scans<'a>(
         next = markers.next_scan(frame)?;
     }
 
-    renderer.set_quantisers(frame);
+    renderer.set_quantizers(frame);
     let smooth = frame.progressive && smoothing::needed(frame, &known);
     for mcu_row in 0..frame.mcu_rows {
         for (index, component) in frame.components.iter().enumerate() {

@@ -74,10 +74,10 @@ pub enum Error {
         /// What is wrong.
         reason: &'static str,
     },
-    /// A scan uses a Huffman or quantisation table that the file does not define, or defines wrongly.
+    /// A scan uses a Huffman or quantization table that the file does not define, or defines wrongly.
     #[error("bad {table} table {index} for the scan at byte {offset}: {reason}")]
     Table {
-        /// `"DC Huffman"`, `"AC Huffman"` or `"quantisation"`.
+        /// `"DC Huffman"`, `"AC Huffman"` or `"quantization"`.
         table: &'static str,
         /// The table's number in the file.
         index: u8,

@@ -13,7 +13,7 @@ const MAX_BLOCKS_IN_MCU: usize = 10;
 pub enum ColorSpace {
     /// One component: lightness.
     Gray,
-    /// Three components: luminance and two colour differences.
+    /// Three components: luminance and two color differences.
     YCbCr,
     /// Three components: red, green, blue.
     Rgb,
@@ -44,7 +44,7 @@ pub(crate) struct Component {
     /// Horizontal and vertical sampling factors, 1 to 4.
     pub(crate) h: usize,
     pub(crate) v: usize,
-    /// Number of its quantisation table.
+    /// Number of its quantization table.
     pub(crate) table: u8,
     /// That table in natural order, taken when the component's first scan begins.
     pub(crate) quant: Option<[u16; 64]>,

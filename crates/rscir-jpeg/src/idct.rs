@@ -98,7 +98,7 @@ fn two_passes<const N: usize, const HALF: usize>(
     samples: &mut [[i8; 8]; 8],
 ) {
     let mut coefficients = [[0; N]; N];
-    dequantise(block, quant, &mut coefficients);
+    dequantize(block, quant, &mut coefficients);
     let mut columns = [[0; N]; 8];
     if block[8..8 * N].iter().fold(0, |any, c| any | c) == 0 {
         // The vector code shifts without saturation where all rows but the first are zero.
@@ -116,7 +116,7 @@ fn two_passes<const N: usize, const HALF: usize>(
 }
 
 #[inline(never)]
-fn dequantise<const N: usize>(block: &[i16; 64], quant: &[i16; 64], out: &mut [[i16; N]; N]) {
+fn dequantize<const N: usize>(block: &[i16; 64], quant: &[i16; 64], out: &mut [[i16; N]; N]) {
     for row in 0..N {
         for col in 0..N {
             out[row][col] = block[8 * row + col].wrapping_mul(quant[8 * row + col]);

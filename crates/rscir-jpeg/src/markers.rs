@@ -267,7 +267,7 @@ impl<'a> Markers<'a> {
                 SOF5..=SOF7 | DHP => return refuse(Refused::Hierarchical),
                 SOF9..=SOF11 | SOF13..=SOF15 => return refuse(Refused::ArithmeticCoding),
                 DHT => self.huffman_tables()?,
-                DQT => self.quantisation_tables()?,
+                DQT => self.quantization_tables()?,
                 DRI => {
                     let &[high, low] = self.stream.segment()? else {
                         return Err(Error::Segment {
@@ -323,7 +323,7 @@ impl<'a> Markers<'a> {
     }
 
     #[expect(clippy::indexing_slicing, reason = "the first 64 places of the zigzag are below 64")]
-    fn quantisation_tables(&mut self) -> Result<(), Error> {
+    fn quantization_tables(&mut self) -> Result<(), Error> {
         let offset = self.stream.pos() + 2;
         let bad = |reason| Error::Segment { segment: "DQT", offset, reason };
         let mut rest = self.stream.segment()?;

@@ -11,7 +11,7 @@ pub(crate) struct Renderer<'d> {
     planes: Vec<Plane>,
     upsamplers: Vec<Upsampler>,
     converter: Converter,
-    /// Quantisation tables in the 16-bit numbers that the transform multiplies with.
+    /// Quantization tables in the 16-bit numbers that the transform multiplies with.
     quant: Vec<[i16; 64]>,
     /// Pixel rows of an MCU row, and of a sample of the component with the fewest.
     mcu_height: usize,
@@ -44,8 +44,8 @@ impl<'d> Renderer<'d> {
         })
     }
 
-    /// Takes the quantisation tables; components without one, which had no scan, stay mid-gray.
-    pub(crate) fn set_quantisers(&mut self, frame: &Frame) {
+    /// Takes the quantization tables; components without one, which had no scan, stay mid-gray.
+    pub(crate) fn set_quantizers(&mut self, frame: &Frame) {
         for (quant, component) in self.quant.iter_mut().zip(&frame.components) {
             *quant = component.quant.map_or([0; 64], |table| table.map(|q| q as i16));
         }

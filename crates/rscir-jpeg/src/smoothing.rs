@@ -40,12 +40,12 @@ const BESIDE_AC: [Kernel; 6] = [
 ];
 
 /// Whether the image is to be smoothed: all DC coefficients are known, some of the first AC coefficients are not quite,
-/// and no quantiser of either is zero.
+/// and no quantizer of either is zero.
 pub(crate) fn needed(frame: &Frame, known: &[Known]) -> bool {
-    let quantisers = |component: &Component| {
+    let quantizers = |component: &Component| {
         component.quant.is_some_and(|quant| ZIGZAG[..ESTIMATED].iter().all(|&at| quant[usize::from(at)] != 0))
     };
-    frame.components.iter().all(quantisers)
+    frame.components.iter().all(quantizers)
         && known.iter().all(|known| known.now[0] >= 0)
         && known.iter().any(|known| known.now[1..ESTIMATED].iter().any(|&bits| bits != 0))
 }
@@ -90,7 +90,7 @@ impl<'a> Smoother<'a> {
         let bits = if row / self.component.v > self.last_good_row { &self.below } else { &self.good };
         let dc_only = bits[1..].iter().all(|&b| b == -1);
         let kernels: &[Kernel] = if dc_only { &FROM_DC_ONLY } else { &BESIDE_AC };
-        let dc = self.neighbours(row, col);
+        let dc = self.neighbors(row, col);
         for (k, kernel) in kernels.iter().enumerate().skip(1) {
             let coefficient = &mut block[usize::from(ZIGZAG[k])];
             if bits[k] != 0 && *coefficient == 0 {
@@ -103,13 +103,13 @@ impl<'a> Smoother<'a> {
         block
     }
 
-    /// The weighted sum of DC values in units of the coefficient's quantiser, rounded half away from zero, and kept below
+    /// The weighted sum of DC values in units of the coefficient's quantizer, rounded half away from zero, and kept below
     /// the bit position that the coefficient is known down to.
     fn estimate(&self, dc: &[i32; 25], kernel: &Kernel, k: usize, bits: i8) -> i16 {
         let sum: i64 = dc.iter().zip(kernel).map(|(&dc, &weight)| i64::from(dc) * i64::from(weight)).sum();
         let scaled = self.quant[0] * sum;
-        let quantiser = self.quant[k];
-        let mut magnitude = ((quantiser << 7) + scaled.abs()) / (quantiser << 8);
+        let quantizer = self.quant[k];
+        let mut magnitude = ((quantizer << 7) + scaled.abs()) / (quantizer << 8);
         if bits > 0 {
             magnitude = magnitude.min((1 << bits) - 1);
         }
@@ -117,7 +117,7 @@ impl<'a> Smoother<'a> {
     }
 
     /// The DC coefficients of the 5 x 5 blocks around one; beyond an edge those at the edge.
-    fn neighbours(&self, row: usize, col: usize) -> [i32; 25] {
+    fn neighbors(&self, row: usize, col: usize) -> [i32; 25] {
         let Component { v, block_rows, block_cols, padded_rows, .. } = *self.component;
         let above = (self.mcu_rows - 1) * v;
         // libjpeg counts the padding below the image among the rows. Not so in the last MCU row, where it numbers the

@@ -1,7 +1,7 @@
 //! Planes of samples, and how a subsampled one is brought to the size of the image.
 //!
 //! libjpeg's "fancy upsampling" (jdsample.c): a triangle filter for ratios of 2, whose rounding alternates between
-//! neighbouring pixels; replication for all other ratios.
+//! neighboring pixels; replication for all other ratios.
 
 use crate::error::{Error, Refused};
 use crate::frame::{Component, Frame};

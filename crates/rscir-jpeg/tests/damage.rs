@@ -202,7 +202,7 @@ fn contradictions_are_refused() {
     let error = edit(BASELINE, sos + 6, 0x30);
     assert!(matches!(error, Error::Table { table: "DC Huffman", index: 3, .. }), "{error}");
     let error = edit(BASELINE, sof + 12, 3);
-    assert!(matches!(error, Error::Table { table: "quantisation", index: 3, .. }), "{error}");
+    assert!(matches!(error, Error::Table { table: "quantization", index: 3, .. }), "{error}");
     let error = edit(BASELINE, dqt + 1, 0xD8);
     assert!(matches!(error, Error::Marker { marker: 0xD8, .. }), "{error}");
     let twice = [&BASELINE[..sof], &BASELINE[sof..dht], &BASELINE[sof..]].concat();

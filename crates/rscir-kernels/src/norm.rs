@@ -1,4 +1,4 @@
-//! Layer normalisation.
+//! Layer normalization.
 
 use rayon::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::simd::{LANES, Simd};
 /// Rows handed to a task at once: some microseconds of work.
 const ROWS: usize = 16;
 
-/// Normalises each row of `x` to mean 0 and variance 1, then scales and shifts it (Ba, Kiros & Hinton, Layer
+/// Normalizes each row of `x` to mean 0 and variance 1, then scales and shifts it (Ba, Kiros & Hinton, Layer
 /// Normalization, 2016): `out = (x - mean) / sqrt(variance + eps) * weight + bias`.
 ///
 /// The variance is that of the row, not an estimate of a population's; it is computed from the deviations, in a second

@@ -1,4 +1,4 @@
-//! The upper tail of the normal distribution, and the moments that standardise scores.
+//! The upper tail of the normal distribution, and the moments that standardize scores.
 //!
 //! These run on the calling thread: a block of scores takes microseconds.
 
@@ -37,8 +37,8 @@ pub fn mean_and_std_dev(x: &[f32]) -> (f64, f64) {
     }
     let isa = Isa::current();
     let n = x.len() as f64;
-    let mean = isa.run(PowerSum { x, centre: 0.0, square: false }) / n;
-    let squares = isa.run(PowerSum { x, centre: mean, square: true });
+    let mean = isa.run(PowerSum { x, center: 0.0, square: false }) / n;
+    let squares = isa.run(PowerSum { x, center: mean, square: true });
     (mean, (squares / (n - 1.0)).sqrt())
 }
 
@@ -65,7 +65,7 @@ impl Kernel for Survival<'_> {
 /// For `t = |z|` it is `exp(-t^2 / 2)` times a ratio of polynomials, the form of W. J. Cody, Rational Chebyshev
 /// Approximations for the Error Function, Math. Comp. 23 (1969). The coefficients are ours: minimax in relative error on
 /// [0, 14.5], found by Remez' exchange at 60 digits, off by 8.3e-11 at most, and all positive, so that nothing cancels.
-/// Being computed in f64, neighbouring results differ by more than their rounding: that makes it monotone.
+/// Being computed in f64, neighboring results differ by more than their rounding: that makes it monotone.
 #[inline(always)]
 fn tail<S: Simd>(simd: S, z: f64) -> f64 {
     const NUMERATOR: [f64; 6] = [
@@ -115,10 +115,10 @@ pub(crate) fn exp_of_negative<S: Simd>(simd: S, x: f64) -> f64 {
     sum * f64::from_bits((shifted.to_bits() << 52).wrapping_add(1023 << 52))
 }
 
-/// The sum of `x - centre`, or of its squares.
+/// The sum of `x - center`, or of its squares.
 struct PowerSum<'a> {
     x: &'a [f32],
-    centre: f64,
+    center: f64,
     square: bool,
 }
 
@@ -138,11 +138,11 @@ impl PowerSum<'_> {
         let (chunks, rest) = self.x.as_chunks::<{ 4 * LANES }>();
         for chunk in chunks {
             for i in 0..4 * LANES {
-                sums[i] += (f64::from(chunk[i]) - self.centre).powi(POWER);
+                sums[i] += (f64::from(chunk[i]) - self.center).powi(POWER);
             }
         }
         for i in 0..rest.len() {
-            sums[i] += (f64::from(rest[i]) - self.centre).powi(POWER);
+            sums[i] += (f64::from(rest[i]) - self.center).powi(POWER);
         }
         sums.iter().sum()
     }

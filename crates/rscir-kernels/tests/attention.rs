@@ -1,4 +1,4 @@
-//! Attention and layer normalisation against f64 twins, over odd shapes, batches and threads.
+//! Attention and layer normalization against f64 twins, over odd shapes, batches and threads.
 
 mod common;
 

@@ -69,7 +69,7 @@ fn bf16_rounds_halves_to_even_and_keeps_what_is_not_finite() {
 }
 
 /// The scheme of [`PackedI8`] in the plainest terms.
-fn quantised(w: &[f32], x: &[f32], m: usize, n: usize, k: usize) -> Vec<f64> {
+fn quantized(w: &[f32], x: &[f32], m: usize, n: usize, k: usize) -> Vec<f64> {
     let mut out = Vec::new();
     for x in x.chunks_exact(k).take(m) {
         let low = x.iter().copied().fold(0.0, f32::min);
@@ -97,7 +97,7 @@ fn int8_is_the_integer_product_with_the_same_bits_on_every_isa() {
         // Activations as after GELU: mostly positive, so that the zero point is not in the middle.
         let x: Vec<f32> = numbers(m * k, seed as u64).iter().map(|x| x.max(-0.17) * 3.0).collect();
         let w = numbers(n * k, 100 + seed as u64);
-        let expected = quantised(&w, &x, m, n, k);
+        let expected = quantized(&w, &x, m, n, k);
         on_every_isa(
             || int8_layer(&w, &x, m, n, k),
             |isa, out, portable| {

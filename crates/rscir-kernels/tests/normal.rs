@@ -46,7 +46,7 @@ fn has_the_published_values() {
         (-3.0, 0.998_650_101_968_369_9),
     ] {
         let mut out = [0.0];
-        // The second is no f32: the score is standardised in f64.
+        // The second is no f32: the score is standardized in f64.
         survival_of_scores(&[0.0], -z, 1.0, &mut out);
         assert!(ulps(out[0], want) <= 0.51, "at {z}: {:e} for {want:e}", out[0]);
         assert!((common::survival(z) / want - 1.0).abs() < 1e-13, "the reference at {z}");
@@ -55,7 +55,7 @@ fn has_the_published_values() {
 
 #[test]
 fn never_increases_from_one_f32_to_the_next() {
-    // 100,000 neighbours each from starts at every magnitude, on both sides of zero.
+    // 100,000 neighbors each from starts at every magnitude, on both sides of zero.
     let starts = (-30..4).flat_map(|e| [1.0, 1.3, 1.7].map(|m| m * (e as f32).exp2())).chain([0.0]);
     for start in starts {
         let upwards: Vec<f32> = (0..100_000).map(|i| f32::from_bits(start.to_bits() + i)).collect();

@@ -11,7 +11,7 @@ use crate::{Picture, Result, Ring, Tile};
 const PICTURE_BYTES: usize = 16 << 20;
 
 /// The least part of a bar that is filled: the lowest of the tiles has a bar, too.
-const LEAST_BAR: f32 = 4.0;
+const MIN_BAR: f32 = 4.0;
 
 /// One part of a query.
 #[derive(Debug, Clone, PartialEq)]
@@ -300,7 +300,7 @@ fn write_picture(picture: &Picture, name: &str, attributes: &str, html: &mut Htm
 /// How much of a bar is filled, in percent.
 fn filled(value: f32, [low, high]: [f32; 2]) -> f32 {
     let share = if high > low { (value - low) / (high - low) } else { 1.0 };
-    LEAST_BAR + (100.0 - LEAST_BAR) * share
+    MIN_BAR + (100.0 - MIN_BAR) * share
 }
 
 /// The middle of a tile: that of its first ring's corners.

@@ -12,7 +12,7 @@ use crate::{Error, Result, Vocabulary};
 ///
 /// This is the logarithm of the inverted softmax (S. Smith et al., *Offline bilingual word vectors, orthogonal transformations
 /// and the inverted softmax*, ICLR 2017, equation 6; for retrieval S.-V. Bogolin et al., *Cross Modal Retrieval with Querybank
-/// Normalisation*, CVPR 2022, equation 5; github.com/ioanacroi/qb-norm). The bank of texts is a vocabulary, that of images
+/// Normalization*, CVPR 2022, equation 5; github.com/ioanacroi/qb-norm). The bank of texts is a vocabulary, that of images
 /// tiles of the archive, spread evenly. Their *dynamic* form, which leaves queries without hubs alone, is not here.
 pub struct InvertedSoftmax {
     beta: f64,

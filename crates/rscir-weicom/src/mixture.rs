@@ -43,20 +43,20 @@ const STARTS: [(f64, f64); 2] = [(0.05, 2.5), (0.4, 1.2)];
 const LIKELIER: f64 = 1e-5;
 
 /// Least variance to begin with: a second start whose means alone explained the list would not move.
-const LEAST_START_VARIANCE: f64 = 0.3;
+const MIN_START_VARIANCE: f64 = 0.3;
 
 /// Bounds of the share: a group of fewer than three in a thousand is left to chance, and the group that matches is the
 /// smaller one.
 const SHARE: (f64, f64) = (0.003, 0.5);
 
 /// Least distance of the means: two groups that are nearer are one.
-const LEAST_DISTANCE: f64 = 0.5;
+const MIN_DISTANCE: f64 = 0.5;
 
 /// Least variance of a group, so that no group closes in on equal values. The whole list has variance 1.
-const LEAST_VARIANCE: f64 = 0.05;
+const MIN_VARIANCE: f64 = 0.05;
 
 /// Values that a fit needs: four numbers from fewer than ten values are no finding.
-const LEAST_VALUES: usize = 10;
+const MIN_VALUES: usize = 10;
 
 impl Mixture {
     /// Fits a list.
@@ -80,7 +80,7 @@ impl Mixture {
         list: &[T],
         statistics: &ScoreStatistics,
     ) -> Result<Self, Fallback> {
-        if list.len() < LEAST_VALUES {
+        if list.len() < MIN_VALUES {
             return Err(Fallback::FewRows);
         }
         let histogram = Histogram::of(list, statistics)?;
@@ -151,7 +151,7 @@ impl Histogram {
     fn fit(&self, share: f64, mean: f64) -> (f64, Mixture) {
         let mut groups = Groups { share, rest: -share * mean / (1.0 - share), group: mean, variance: 1.0 };
         let distance = groups.group - groups.rest;
-        groups.variance = (1.0 - share * (1.0 - share) * distance * distance).max(LEAST_START_VARIANCE);
+        groups.variance = (1.0 - share * (1.0 - share) * distance * distance).max(MIN_START_VARIANCE);
         for _ in 0..STEPS {
             let Mixture { slope, threshold, .. } = groups.mixture();
             let odds = Affine { at_zero: -slope * threshold, slope };
@@ -166,10 +166,10 @@ impl Histogram {
                 groups.rest = rest[1] / rest[0];
             }
             groups.share = (group[0] / self.count).clamp(SHARE.0, SHARE.1);
-            groups.group = groups.group.max(groups.rest + LEAST_DISTANCE);
+            groups.group = groups.group.max(groups.rest + MIN_DISTANCE);
             let around = |[n, sum, squares]: [f64; 3], m: f64| squares - 2.0 * m * sum + m * m * n;
             let scatter = around(group, groups.group) + around(rest, groups.rest);
-            groups.variance = (scatter / self.count).max(LEAST_VARIANCE);
+            groups.variance = (scatter / self.count).max(MIN_VARIANCE);
         }
         (groups.log_likelihood(self), groups.mixture())
     }

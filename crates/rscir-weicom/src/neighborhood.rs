@@ -19,7 +19,7 @@ impl Neighbors {
     /// The neighbors of FreeDom; BASIC has 25.
     const DEFAULT: usize = 20;
     /// The least that [`Neighbors::Auto`] takes: with fewer, a mean is little better than the image.
-    const LEAST: usize = 5;
+    const MIN: usize = 5;
     /// The share of false discoveries that [`Neighbors::Auto`] allows.
     const FALSE_DISCOVERIES: f64 = 0.1;
 
@@ -184,6 +184,6 @@ impl<'a> Neighborhood<'a> {
         let allowed = |place: usize| Neighbors::FALSE_DISCOVERIES * place as f64 / self.archive.len() as f64;
         let found = tails.iter().enumerate().rposition(|(i, &tail)| f64::from(tail) <= allowed(i + 1));
         let most = self.neighbors.most().min(nearest.len());
-        Ok(found.map_or(0, |i| i + 1).clamp(Neighbors::LEAST.min(most), most).max(1))
+        Ok(found.map_or(0, |i| i + 1).clamp(Neighbors::MIN.min(most), most).max(1))
     }
 }

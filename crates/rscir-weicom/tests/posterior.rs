@@ -169,7 +169,7 @@ fn weicom_auto_has_the_golden_lambdas_and_scores() {
 #[test]
 fn posterior_has_the_golden_fits_and_scores() {
     let golden = Golden::read();
-    let centre = golden.mean();
+    let center = golden.mean();
     for (name, k, share) in
         [("k=20,vocabulary=0.5", 20, 0.5), ("k=20,vocabulary=off", 20, 0.0), ("k=0,vocabulary=off", 0, 0.0)]
     {
@@ -177,13 +177,13 @@ fn posterior_has_the_golden_fits_and_scores() {
         let config = PosteriorConfig::default().neighbors(Neighbors::Fixed(k)).vocabulary(share);
         let method = Posterior::new(config, Some(golden.vocabulary_mean())).unwrap();
         for query in 0..6 {
-            let centred: Vec<f64> = golden.image(query).iter().zip(&centre).map(|(i, m)| i - m).collect();
+            let centered: Vec<f64> = golden.image(query).iter().zip(&center).map(|(i, m)| i - m).collect();
             let image = if k == 0 {
-                centred
+                centered
             } else {
-                let near = best(&golden.list(&centred));
+                let near = best(&golden.list(&centered));
                 let near = near.iter().map(|&row| golden.rows().nth(row as usize).unwrap());
-                mean(near).iter().zip(&centre).map(|(n, m)| n - m).collect()
+                mean(near).iter().zip(&center).map(|(n, m)| n - m).collect()
             };
             let lists = [golden.list(&image), golden.list(&golden.text(query, share))];
             let mut scores = vec![0.0; lists[0].len()];

@@ -34,7 +34,7 @@ pub struct Attribute {
     pub path: PathBuf,
     /// Its rows, in order.
     pub rows: Vec<LabelRow>,
-    /// Line of a header that was recognised and skipped.
+    /// Line of a header that was recognized and skipped.
     pub header: Option<u64>,
 }
 

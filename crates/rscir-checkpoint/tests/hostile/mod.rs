@@ -425,7 +425,7 @@ pub(crate) fn pickles() -> Vec<Case> {
         Described { class: "cargparse\nNamespace\n", ..TENSOR },
         "malformed storage",
     );
-    bad("quantised storage", Described { class: "ctorch\nQInt8Storage\n", ..TENSOR }, "torch.QInt8Storage");
+    bad("quantized storage", Described { class: "ctorch\nQInt8Storage\n", ..TENSOR }, "torch.QInt8Storage");
     for (name, call, message) in [
         ("no storage", &b"ctorch._utils\n_rebuild_tensor_v2\n(NI0\n))tR"[..], "malformed storage"),
         (

@@ -30,10 +30,10 @@ impl Fit {
     /// Returns what is doubtful about the fit.
     pub fn doubts(&self) -> impl Iterator<Item = Doubt> {
         /// Below this slope the two groups of a fit overlap so much that there may be but one: a rule of thumb.
-        const LEAST_SLOPE: f64 = 1.0;
+        const MIN_SLOPE: f64 = 1.0;
         /// What fits more of an archive than this decides little: a rule of thumb.
         const LARGEST_SHARE: f64 = 0.4;
-        let flat = self.slope.filter(|&slope| slope < LEAST_SLOPE);
+        let flat = self.slope.filter(|&slope| slope < MIN_SLOPE);
         let wide = self.share.filter(|&share| share > LARGEST_SHARE);
         let fallback = self.fallback.map(Doubt::Fallback);
         let no_group = flat.map(|slope| Doubt::NoSeparateGroup { slope });

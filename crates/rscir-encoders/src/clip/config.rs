@@ -44,11 +44,11 @@ pub(crate) struct VitConfig {
 /// How an image's vector comes from its patches' vectors.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum VitPool {
-    /// The class token, normalised, projected: CLIP.
+    /// The class token, normalized, projected: CLIP.
     ClassToken,
-    /// The mean of the patches, each normalised before, or their mean after.
+    /// The mean of the patches, each normalized before, or their mean after.
     Mean { norm_after: bool },
-    /// Attention of a learnt query to all patches (multihead attention pooling), no projection: SigLIP.
+    /// Attention of a learned query to all patches (multihead attention pooling), no projection: SigLIP.
     Attention,
 }
 
@@ -83,7 +83,7 @@ pub(crate) struct StackConfig {
     pub(crate) activation: Activation,
     /// What layer norms add to the variance.
     pub(crate) epsilon: f64,
-    /// Each branch is multiplied by a learnt vector (LayerScale).
+    /// Each branch is multiplied by a learned vector (LayerScale).
     pub(crate) scaled: bool,
 }
 
@@ -164,10 +164,10 @@ impl ClipConfig {
     /// Checks sizes, so that nothing that is computed from them can overflow, divide by zero or ask for absurd memory
     /// before a checkpoint has shown that it is that large.
     pub(crate) fn check(self) -> Result<Self> {
-        within("embed_dim", self.dim, MOST_WIDTH)?;
+        within("embed_dim", self.dim, MAX_WIDTH)?;
         match self.vision {
             VisionConfig::Vit(vit) => {
-                within("vision_cfg.image_size", vit.image, MOST_PIXELS)?;
+                within("vision_cfg.image_size", vit.image, MAX_PIXELS)?;
                 within("vision_cfg.patch_size", vit.patch, vit.image)?;
                 vit.stack.check("vision_cfg")?;
                 if vit.pool == VitPool::Attention && self.dim != vit.stack.width {
@@ -175,22 +175,22 @@ impl ClipConfig {
                 }
             }
             VisionConfig::ResNet(resnet) => {
-                within("vision_cfg.image_size", resnet.image, MOST_PIXELS)?;
+                within("vision_cfg.image_size", resnet.image, MAX_PIXELS)?;
                 if !resnet.image.is_multiple_of(32) {
                     return refuse("vision_cfg.image_size", resnet.image, "a multiple of 32 for a ResNet");
                 }
-                within("vision_cfg.width", resnet.width, MOST_WIDTH / 32)?;
+                within("vision_cfg.width", resnet.width, MAX_WIDTH / 32)?;
                 if !resnet.width.is_multiple_of(2) {
                     return refuse("vision_cfg.width", resnet.width, "even for a ResNet");
                 }
                 for blocks in resnet.layers {
-                    within("vision_cfg.layers", blocks, MOST_LAYERS)?;
+                    within("vision_cfg.layers", blocks, MAX_LAYERS)?;
                 }
                 divides("vision_cfg.head_width", resnet.heads, resnet.width * 32)?;
             }
         }
-        within("text_cfg.vocab_size", self.text.vocabulary, MOST_TOKENS)?;
-        within("text_cfg.context_length", self.text.context, MOST_POSITIONS)?;
+        within("text_cfg.vocab_size", self.text.vocabulary, MAX_TOKENS)?;
+        within("text_cfg.context_length", self.text.context, MAX_POSITIONS)?;
         self.text.stack.check("text_cfg")?;
         Ok(self)
     }
@@ -198,9 +198,9 @@ impl ClipConfig {
 
 impl StackConfig {
     fn check(&self, tower: &str) -> Result<()> {
-        within(&format!("{tower}.width"), self.width, MOST_WIDTH)?;
-        within(&format!("{tower}.layers"), self.layers, MOST_LAYERS)?;
-        within(&format!("{tower}.mlp_ratio times width"), self.hidden, 4 * MOST_WIDTH)?;
+        within(&format!("{tower}.width"), self.width, MAX_WIDTH)?;
+        within(&format!("{tower}.layers"), self.layers, MAX_LAYERS)?;
+        within(&format!("{tower}.mlp_ratio times width"), self.hidden, 4 * MAX_WIDTH)?;
         divides(&format!("{tower}: the number of heads"), self.heads, self.width)?;
         if !(self.epsilon > 0.0 && self.epsilon < 1.0) {
             return refuse(&format!("{tower}.norm_kwargs.eps"), self.epsilon, "above 0 and below 1");
@@ -210,11 +210,11 @@ impl StackConfig {
 }
 
 // Ten times and more of what published models have; four widths are not more than an 8-bit kernel sums up exactly.
-const MOST_WIDTH: usize = 1 << 14;
-const MOST_LAYERS: usize = 1 << 9;
-const MOST_PIXELS: usize = 1 << 13;
-const MOST_TOKENS: usize = 1 << 23;
-const MOST_POSITIONS: usize = 1 << 15;
+const MAX_WIDTH: usize = 1 << 14;
+const MAX_LAYERS: usize = 1 << 9;
+const MAX_PIXELS: usize = 1 << 13;
+const MAX_TOKENS: usize = 1 << 23;
+const MAX_POSITIONS: usize = 1 << 15;
 
 fn within(key: &str, value: usize, most: usize) -> Result<()> {
     if (1..=most).contains(&value) {

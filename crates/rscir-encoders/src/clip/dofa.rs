@@ -17,7 +17,7 @@ use crate::Result;
 
 const PREFIX: &str = "visual.trunk.patch_embed";
 
-/// Layers that learnt to predict other models' features, for training alone.
+/// Layers that learned to predict other models' features, for training alone.
 const TRAINING: &str = "translators.";
 
 // Constants of dofa_patch_embed.py.
@@ -32,14 +32,14 @@ const EPSILON: f64 = 1e-5;
 struct Sizes {
     /// Values that a wavelength is encoded to.
     width: usize,
-    /// Learnt tokens beside those of the wavelengths.
+    /// Learned tokens beside those of the wavelengths.
     tokens: usize,
     /// Width of the perceptron's hidden layer.
     hidden: usize,
 }
 
 /// How many times the authors' sizes a file may have: generating takes some seconds then.
-const MOST: usize = 16;
+const MAX: usize = 16;
 
 /// Those of dofa_patch_embed.py, and `nn.TransformerEncoderLayer`'s default.
 const UPSTREAM: Sizes = Sizes { width: 128, tokens: 128, hidden: 2048 };
@@ -56,7 +56,7 @@ impl Sizes {
     }
 
     fn is_sound(self) -> bool {
-        let within = |size: usize, upstream: usize| (1..=MOST * upstream).contains(&size);
+        let within = |size: usize, upstream: usize| (1..=MAX * upstream).contains(&size);
         within(self.width, UPSTREAM.width)
             && within(self.tokens, UPSTREAM.tokens)
             && within(self.hidden, UPSTREAM.hidden)
@@ -176,7 +176,7 @@ impl Generator {
     }
 }
 
-/// Sines, then cosines of the wavelength in nanometres at `width / 2` frequencies (Vaswani et al. 2017), each step
+/// Sines, then cosines of the wavelength in nanometers at `width / 2` frequencies (Vaswani et al. 2017), each step
 /// rounded to f32 where PyTorch rounds it: at 665 radians a rounding is seen.
 fn encoded(micrometers: f32, width: usize) -> Vec<f32> {
     let half = width / 2;

@@ -71,7 +71,7 @@ pub(super) fn product_added(
     run("product-added", x, residual, |x, out| weights.apply(x, epilogue, out))
 }
 
-/// Normalises the rows of `x`, which are as long as `weight` and `bias`.
+/// Normalizes the rows of `x`, which are as long as `weight` and `bias`.
 pub(super) fn layer_norm(weight: &[f32], bias: &[f32], epsilon: f32, x: &Tensor, out: &Tensor) -> Result<()> {
     run("layer-norm", x, out, |x, out| rscir_kernels::layer_norm(x, weight, bias, epsilon, out))
 }

@@ -152,7 +152,7 @@ impl Buffer {
     }
 }
 
-/// Layer normalisation over the last dimension (Ba, Kiros, Hinton 2016).
+/// Layer normalization over the last dimension (Ba, Kiros, Hinton 2016).
 pub(crate) struct LayerNorm {
     parameters: NormParameters,
     epsilon: f64,

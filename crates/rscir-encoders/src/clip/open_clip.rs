@@ -183,7 +183,7 @@ impl Vision {
             scaled: self.ls_init_value.is_some(),
         };
         let pool = match self.pool_type.as_deref() {
-            // Normalising one token before or after taking it is the same.
+            // Normalizing one token before or after taking it is the same.
             None | Some("tok") => VitPool::ClassToken,
             Some("avg") => VitPool::Mean { norm_after: self.final_ln_after_pool },
             Some(other) => return refuse("vision_cfg.pool_type", other, "\"tok\" or \"avg\""),

@@ -10,7 +10,7 @@ use super::load::Weights;
 use super::nn::{Buffer, LayerNorm, Linear, attention};
 use crate::Result;
 
-/// Attention of one learnt query to all patches, and a perceptron behind it (Zhai et al. 2022; timm's
+/// Attention of one learned query to all patches, and a perceptron behind it (Zhai et al. 2022; timm's
 /// `AttentionPoolLatent`).
 pub(super) struct AttentionPool {
     /// `[1, 1, width]`

@@ -3,7 +3,7 @@
 
 /// How many times as many positions a table may be made: real changes of size are of four and less, and a configuration
 /// must not ask for more memory than its checkpoint justifies.
-const MOST_GROWTH: usize = 64;
+const MAX_GROWTH: usize = 64;
 
 /// A table `[1 + side * side, width]` of a class token and a square grid, made `[tokens, width]`: the grid by bicubic
 /// interpolation that is widened where it shrinks (`antialias`), the class token as it is. `None` where it is no such
@@ -11,7 +11,7 @@ const MOST_GROWTH: usize = 64;
 pub(super) fn resize_grid(values: &[f32], from: &[usize], [tokens, width]: [usize; 2]) -> Option<Vec<f32>> {
     let &[old_tokens, old_width] = from else { return None };
     let (old, new) = (side(old_tokens)?, side(tokens)?);
-    if old_width != width || tokens > old_tokens.checked_mul(MOST_GROWTH)? {
+    if old_width != width || tokens > old_tokens.checked_mul(MAX_GROWTH)? {
         return None;
     }
     let taps = taps(old, new);
@@ -42,7 +42,7 @@ pub(super) fn resize_line(
     [positions, width]: [usize; 2],
 ) -> Option<Vec<f32>> {
     let &[old, old_width] = from else { return None };
-    if old_width != width || old == 0 || positions > old.checked_mul(MOST_GROWTH)? {
+    if old_width != width || old == 0 || positions > old.checked_mul(MAX_GROWTH)? {
         return None;
     }
     let scale = old as f64 / positions as f64;

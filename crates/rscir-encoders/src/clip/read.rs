@@ -11,7 +11,7 @@ use super::{hugging_face, open_clip};
 use crate::{Error, Preprocessing, Result, reading};
 
 /// Bytes that a configuration may have; real ones have a few thousand.
-const MOST_BYTES: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 
 /// What a configuration file says.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +50,6 @@ impl ModelFile {
 
 /// The content of a JSON file, or `None` if there is no such file.
 fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>> {
-    let Some(bytes) = reading::read_if_there(path, MOST_BYTES)? else { return Ok(None) };
+    let Some(bytes) = reading::read_if_there(path, MAX_BYTES)? else { return Ok(None) };
     serde_json::from_slice(&bytes).map(Some).map_err(|source| Error::Config { path: path.into(), source })
 }

@@ -1,5 +1,5 @@
 //! CLIP's residual networks. Images keep their channels innermost (`[batch, height, width, channels]`), so that every
-//! convolution is a matrix product of the same kind as a transformer's, batch normalisation folded into it.
+//! convolution is a matrix product of the same kind as a transformer's, batch normalization folded into it.
 
 use candle_core::{D, Tensor};
 
@@ -9,7 +9,7 @@ use super::nn::{Buffer, Linear, attention};
 use super::pixels::{Windows, channels_last};
 use crate::Result;
 
-/// What PyTorch's batch normalisation adds to the variance.
+/// What PyTorch's batch normalization adds to the variance.
 const EPSILON: f64 = 1e-5;
 
 /// Channels that a bottleneck gives for each it computes with.
@@ -62,14 +62,14 @@ impl ModifiedResNet {
     }
 }
 
-/// A convolution of stride 1 and the batch normalisation behind it.
+/// A convolution of stride 1 and the batch normalization behind it.
 struct Convolution {
     product: Linear,
     side: usize,
 }
 
 impl Convolution {
-    /// Takes `conv.weight[outputs, inputs, side, side]` and the statistics of the normalisation.
+    /// Takes `conv.weight[outputs, inputs, side, side]` and the statistics of the normalization.
     fn load(
         weights: &mut Weights<'_, '_>,
         conv: &str,

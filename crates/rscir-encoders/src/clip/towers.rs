@@ -73,7 +73,7 @@ impl Towers {
         &self.resized
     }
 
-    /// The vectors of prepared images of the tower's size, `[images, dim]`, not normalised.
+    /// The vectors of prepared images of the tower's size, `[images, dim]`, not normalized.
     pub(crate) fn encode_images(&self, batch: PixelBatch<'_>) -> Result<Vec<f32>> {
         self.in_pool(|| self.encode_pixels(batch))
     }
@@ -140,7 +140,7 @@ impl Towers {
         self.compute.tensor(windows.unfold(batch, &self.normalization).into(), &shape)
     }
 
-    /// The vectors of texts, `[texts, dim]`, not normalised. Texts are batched by length; ids beyond what decides a
+    /// The vectors of texts, `[texts, dim]`, not normalized. Texts are batched by length; ids beyond what decides a
     /// text's vector are left out, missing ones are `padding`.
     pub(crate) fn encode_texts(&self, prompts: &[Prompt<'_>], padding: u32) -> Result<Vec<f32>> {
         self.in_pool(|| self.encode_prompts(prompts, padding))

@@ -39,7 +39,7 @@ const LONGEST_SPECIAL: usize = SPECIAL[0].len() + 1;
 
 /// Bytes of a text without white space whose words may depend on what follows: HTML references, a final sigma. Real
 /// texts have some dozens.
-const MOST_UNSETTLED: usize = 16 << 20;
+const MAX_UNSETTLED: usize = 16 << 20;
 
 impl ClipBpe {
     pub(super) fn new() -> tokenizers::Result<Self> {
@@ -76,7 +76,7 @@ impl ClipBpe {
     /// decides them.
     ///
     /// # Errors
-    /// A text whose first words end nowhere within [`MOST_UNSETTLED`] bytes.
+    /// A text whose first words end nowhere within [`MAX_UNSETTLED`] bytes.
     pub(super) fn encode(&self, text: &str, limit: usize) -> tokenizers::Result<Vec<u32>> {
         let mut ids = Vec::new();
         // What is repaired and not yet split.
@@ -104,8 +104,8 @@ impl ClipBpe {
                     ids = more;
                 }
             }
-            if ids.len() < limit && pending.len() > MOST_UNSETTLED {
-                return Err(format!("the text has no white space in {MOST_UNSETTLED} bytes").into());
+            if ids.len() < limit && pending.len() > MAX_UNSETTLED {
+                return Err(format!("the text has no white space in {MAX_UNSETTLED} bytes").into());
             }
         }
         ids.truncate(limit);
@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn a_text_that_settles_nowhere_is_refused() {
         let clip = ClipBpe::new().unwrap();
-        let error = clip.encode(&"&".repeat(MOST_UNSETTLED + 2_000_000), 75).unwrap_err().to_string();
+        let error = clip.encode(&"&".repeat(MAX_UNSETTLED + 2_000_000), 75).unwrap_err().to_string();
         assert_eq!(error, "the text has no white space in 16777216 bytes");
     }
 }

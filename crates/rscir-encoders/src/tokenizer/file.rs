@@ -14,10 +14,10 @@ use super::limits::{self, Splits, TextLimits};
 use crate::{Error, Result, reading};
 
 /// Bytes that a `tokenizer.json` may have; Gemma's, of 256,000 tokens, has 34 million.
-pub(super) const MOST_BYTES: u64 = 64 << 20;
+pub(super) const MAX_BYTES: u64 = 64 << 20;
 
 /// Bytes that a `tokenizer_config.json` may have. Those of models with many added tokens list each of them again.
-const MOST_CONFIG_BYTES: u64 = 16 << 20;
+const MAX_CONFIG_BYTES: u64 = 16 << 20;
 
 pub(super) struct FileTokenizer {
     path: PathBuf,
@@ -140,7 +140,7 @@ fn configured_padding(path: &Path, tokenizer: &tokenizers::Tokenizer) -> Result<
         pad_token: Option<Value>,
     }
     let path = path.with_file_name("tokenizer_config.json");
-    let Some(bytes) = reading::read_if_there(&path, MOST_CONFIG_BYTES)? else { return Ok(None) };
+    let Some(bytes) = reading::read_if_there(&path, MAX_CONFIG_BYTES)? else { return Ok(None) };
     let config: Config = serde_json::from_slice(&bytes).map_err(|source| Error::Config { path, source })?;
     // Either the token itself or an object that describes it.
     let token = config.pad_token.as_ref().and_then(|t| t.get("content").unwrap_or(t).as_str());

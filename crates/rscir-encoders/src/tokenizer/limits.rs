@@ -8,26 +8,26 @@ use serde_json::{Map, Value};
 
 /// Values in the file, each of which takes some dozen bytes of memory. Gemma's, with 256,000 tokens and 580,000 merges, has
 /// two million.
-const MOST_VALUES: usize = 4 << 20;
+const MAX_VALUES: usize = 4 << 20;
 /// Tokens that are looked for before a text is split, and their bytes together; Gemma 3 has 6,400 of them.
-const MOST_ADDED: usize = 1 << 14;
-const MOST_ADDED_BYTES: usize = 1 << 20;
+const MAX_ADDED: usize = 1 << 14;
+const MAX_ADDED_BYTES: usize = 1 << 20;
 /// Bytes of a token of the vocabulary. Tokens of blanks for source code have 128; the time of some models grows with it.
 const LONGEST_TOKEN: usize = 512;
 /// Normalizers, splitters or processors in a file, and how deep they may lie in each other. Published ones have at most
 /// ten, and one sequence.
-const MOST_PARTS: usize = 32;
+const MAX_PARTS: usize = 32;
 const DEEPEST_PART: usize = 4;
 /// How many times longer all replacements together may make a text. Three bytes of U+2581 for a blank are usual.
-const MOST_GROWTH: usize = 64;
+const MAX_GROWTH: usize = 64;
 /// Bytes of a pattern; those of published tokenizers have less than 500.
 const LONGEST_PATTERN: usize = 2048;
 /// Bytes that a compiled pattern may take: those with `\p{L}` take about a hundred thousand.
 const LARGEST_PATTERN: usize = 4 << 20;
 /// Characters of a word that WordPiece may look up, in time that grows with the square; 100 in BERT.
-const MOST_WORD_CHARACTERS: u64 = 1000;
+const MAX_WORD_CHARACTERS: u64 = 1000;
 /// Ids that a frame puts around a text; published ones put two.
-const MOST_FRAME: usize = 256;
+const MAX_FRAME: usize = 256;
 
 /// CLIP's words, as transformers writes them, also with its special tokens in front.
 const CLIP_WORDS: &str = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
@@ -77,9 +77,9 @@ pub(super) struct TextLimits {
 }
 
 /// Bytes of a text where every part of the tokenizer takes time that grows with the text's length alone.
-const MOST_TEXT: usize = 1 << 20;
+const MAX_TEXT: usize = 1 << 20;
 /// Bytes of a text where an unknown pattern is matched, which may look at all of the text for each of its characters.
-const MOST_TEXT_OF_PATTERNS: usize = 1 << 16;
+const MAX_TEXT_OF_PATTERNS: usize = 1 << 16;
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -133,16 +133,16 @@ pub(super) fn check(bytes: &[u8]) -> Outcome<TextLimits> {
     let is_cut = walk.homomorphic && !file.added_tokens.iter().any(has_blank);
     Ok(TextLimits {
         splits: if is_cut { splits } else { Splits::Nowhere },
-        most_bytes: if walk.known_patterns { MOST_TEXT } else { MOST_TEXT_OF_PATTERNS },
+        most_bytes: if walk.known_patterns { MAX_TEXT } else { MAX_TEXT_OF_PATTERNS },
     })
 }
 
 fn check_added(added: &[Added]) -> Outcome {
     let bytes: usize = added.iter().map(|token| token.content.len()).sum();
-    if added.len() > MOST_ADDED || bytes > MOST_ADDED_BYTES {
+    if added.len() > MAX_ADDED || bytes > MAX_ADDED_BYTES {
         let count = added.len();
         return Err(format!(
-            "it has {count} added tokens of {bytes} bytes; at most {MOST_ADDED} of {MOST_ADDED_BYTES} are read"
+            "it has {count} added tokens of {bytes} bytes; at most {MAX_ADDED} of {MAX_ADDED_BYTES} are read"
         )
         .into());
     }
@@ -155,9 +155,9 @@ fn check_model(model: &Model) -> Outcome {
             "its model drops merges by chance (`dropout`): a text would have other ids each time".into()
         );
     }
-    if let Some(most) = model.max_input_chars_per_word.filter(|most| *most > MOST_WORD_CHARACTERS) {
+    if let Some(most) = model.max_input_chars_per_word.filter(|most| *most > MAX_WORD_CHARACTERS) {
         return Err(
-            format!("max_input_chars_per_word is {most}; at most {MOST_WORD_CHARACTERS} are read").into()
+            format!("max_input_chars_per_word is {most}; at most {MAX_WORD_CHARACTERS} are read").into()
         );
     }
     let too_long = |token: &str| token.len() > LONGEST_TOKEN;
@@ -213,9 +213,9 @@ impl Walk {
             return Ok(None);
         }
         self.parts += 1;
-        if self.parts > MOST_PARTS || depth > DEEPEST_PART {
+        if self.parts > MAX_PARTS || depth > DEEPEST_PART {
             return Err(format!(
-                "it has more than {MOST_PARTS} parts, or more than {DEEPEST_PART} in each other"
+                "it has more than {MAX_PARTS} parts, or more than {DEEPEST_PART} in each other"
             )
             .into());
         }
@@ -308,17 +308,17 @@ impl Walk {
         let pieces = ["single", "pair"].map(|name| keys.get(name).map_or(0, length));
         let special = keys.get("special_tokens").and_then(Value::as_object);
         let ids = special.into_iter().flat_map(Map::values).map(|token| token.get("ids").map_or(0, length));
-        if pieces.into_iter().max().unwrap_or(0).saturating_mul(ids.max().unwrap_or(1).max(1)) > MOST_FRAME {
-            return Err(format!("its frame may put more than {MOST_FRAME} ids around a text").into());
+        if pieces.into_iter().max().unwrap_or(0).saturating_mul(ids.max().unwrap_or(1).max(1)) > MAX_FRAME {
+            return Err(format!("its frame may put more than {MAX_FRAME} ids around a text").into());
         }
         Ok(())
     }
 
     fn grow(&mut self, factor: usize) -> Outcome {
         self.growth = self.growth.saturating_mul(factor.max(1));
-        if self.growth > MOST_GROWTH {
+        if self.growth > MAX_GROWTH {
             return Err(
-                format!("its replacements may make a text more than {MOST_GROWTH} times as long").into()
+                format!("its replacements may make a text more than {MAX_GROWTH} times as long").into()
             );
         }
         Ok(())
@@ -367,7 +367,7 @@ fn length(value: &Value) -> usize {
     value.as_array().map_or(1, Vec::len)
 }
 
-/// Refuses a file of more than [`MOST_VALUES`] values, before any of them is kept.
+/// Refuses a file of more than [`MAX_VALUES`] values, before any of them is kept.
 fn count_values(bytes: &[u8]) -> Outcome {
     let mut values = 0;
     let mut reader = serde_json::Deserializer::from_slice(bytes);
@@ -383,8 +383,8 @@ impl<'de> DeserializeSeed<'de> for Count<'_> {
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         *self.0 += 1;
-        if *self.0 > MOST_VALUES {
-            return Err(D::Error::custom(format!("more than {MOST_VALUES} values")));
+        if *self.0 > MAX_VALUES {
+            return Err(D::Error::custom(format!("more than {MAX_VALUES} values")));
         }
         deserializer.deserialize_any(self)
     }

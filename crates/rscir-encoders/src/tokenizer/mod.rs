@@ -55,7 +55,7 @@ impl Tokenizer {
 
     /// The tokenizer of a Hugging Face `tokenizer.json`, cut to `context` ids.
     ///
-    /// The file says how a text is normalised and split and which ids frame it. The padding id comes from the file, or
+    /// The file says how a text is normalized and split and which ids frame it. The padding id comes from the file, or
     /// from a `tokenizer_config.json` beside it, and is 0 otherwise.
     ///
     /// What could take unbounded time or memory is refused: patterns that look around, but for those of published
@@ -70,7 +70,7 @@ impl Tokenizer {
     /// As [`Tokenizer::from_file`], for a model whose texts open_clip cleans first.
     pub(crate) fn from_file_cleaned(path: &Path, context: usize, cleaning: Option<Cleaning>) -> Result<Self> {
         check_context(context)?;
-        let bytes = reading::read(path, file::MOST_BYTES)?;
+        let bytes = reading::read(path, file::MAX_BYTES)?;
         let model = FileTokenizer::new(path, &bytes, context, cleaning)?;
         let clean = cleaning.map_or("none", Cleaning::name);
         let identity =

@@ -1,7 +1,7 @@
-//! Text whose UTF-8 bytes somebody read in another encoding ("schÃ¶n"), recognised and read again.
+//! Text whose UTF-8 bytes somebody read in another encoding ("schÃ¶n"), recognized and read again.
 //!
 //! The heuristic is ftfy 6.3.1's (Robyn Speer, Apache-2.0): its character classes ([`tables`](super::tables)), its
-//! list of unlikely neighbours and the order in which it tries encodings, so that tokens equal open_clip's.
+//! list of unlikely neighbors and the order in which it tries encodings, so that tokens equal open_clip's.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;

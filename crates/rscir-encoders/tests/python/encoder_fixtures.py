@@ -29,7 +29,7 @@ TEXT = {"context_length": 20, "vocab_size": 49408, "width": 8, "heads": 2, "laye
 expected = {}
 
 
-def randomise(model):
+def randomize(model):
     for name, value in list(model.named_parameters()) + list(model.named_buffers()):
         if not value.is_floating_point() or "mask" in name:
             continue
@@ -59,7 +59,7 @@ def pixels(name, size):
     return bytes_
 
 
-def normalised(bytes_, mean_std):
+def normalized(bytes_, mean_std):
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in mean_std)
     return (bytes_.permute(0, 3, 1, 2).float() / 255 - mean) / std
 
@@ -74,14 +74,14 @@ def open_clip_model(name, model_cfg, mean_std=OPENAI, half=False):
     folder.mkdir(parents=True)
     config = {"model_cfg": model_cfg, "preprocess_cfg": dict(zip(("mean", "std"), mean_std))}
     (folder / "open_clip_config.json").write_text(json.dumps(config, indent=1) + "\n")
-    model = randomise(open_clip.model.CLIP(**model_cfg))
+    model = randomize(open_clip.model.CLIP(**model_cfg))
     if half:
         model = model.half().float()
     tokens = open_clip.SimpleTokenizer(context_length=model.context_length)(TEXTS)
     keep_used_tokens(model.token_embedding.weight, tokens)
     with torch.no_grad():
         bytes_ = pixels(name, model_cfg["vision_cfg"]["image_size"])
-        record(name, model.encode_image(normalised(bytes_, mean_std)), model.encode_text(tokens))
+        record(name, model.encode_image(normalized(bytes_, mean_std)), model.encode_text(tokens))
     return folder, model, {key: value.contiguous() for key, value in model.state_dict().items()}
 
 
@@ -147,12 +147,12 @@ def hf_clip():
     vision = {"hidden_size": 32, "intermediate_size": 96, "num_attention_heads": 4, "num_hidden_layers": 2}
     vision |= {"image_size": 28, "patch_size": 14, "projection_dim": 12}
     config = transformers.CLIPConfig(text_config=text, vision_config=vision, projection_dim=12)
-    model = randomise(transformers.CLIPModel(config))
+    model = randomize(transformers.CLIPModel(config))
     tokens = open_clip.SimpleTokenizer(context_length=20)(TEXTS)
     keep_used_tokens(model.text_model.embeddings.token_embedding.weight, tokens)
     model.save_pretrained(folder)
     with torch.no_grad():
-        images = normalised(pixels("hf_clip", 28), OPENAI)
+        images = normalized(pixels("hf_clip", 28), OPENAI)
         image = model.visual_projection(model.vision_model(images).pooler_output)
         record("hf_clip", image, model.text_projection(model.text_model(tokens).pooler_output))
 
@@ -181,15 +181,15 @@ def hf_siglip():
     size = {"hidden_size": 32, "intermediate_size": 80, "num_attention_heads": 4, "num_hidden_layers": 2}
     text = size | {"max_position_embeddings": 16, "vocab_size": tokenizer.get_vocab_size(), "projection_size": 32}
     vision = size | {"image_size": 24, "patch_size": 8}
-    model = randomise(transformers.SiglipModel(transformers.SiglipConfig(text_config=text, vision_config=vision)))
+    model = randomize(transformers.SiglipModel(transformers.SiglipConfig(text_config=text, vision_config=vision)))
     model.save_pretrained(folder)
     with torch.no_grad():
-        images = normalised(pixels("hf_siglip", 24), HALF)
+        images = normalized(pixels("hf_siglip", 24), HALF)
         record("hf_siglip", model.vision_model(images).pooler_output, model.text_model(tokens).pooler_output)
 
 
 def dofa_clip():
-    """A narrow one; its authors' has no other parts. The images are seen as colours, and as infrared, red and green."""
+    """A narrow one; its authors' has no other parts. The images are seen as colors, and as infrared, red and green."""
     folder = HERE / "dofa_clip"
     folder.mkdir(parents=True)
     tokenizer, tokens = letters_of(folder)
@@ -208,13 +208,13 @@ def dofa_clip():
     model.text = open_clip.model._build_text_tower(16, open_clip.model.CLIPTextCfg(**text))
     # Of training alone: the published file has them.
     model.translators = torch.nn.ModuleDict({"teacher": torch.nn.Linear(2, 2)})
-    randomise(model)
+    randomize(model)
     embedding = model.visual.trunk.patch_embed
     # The generated weights are scaled by 0.01: so that the image outweighs the positions.
     embedding.weight_generator.fc_weight.weight.data *= 20
     save_file({key: value.contiguous() for key, value in model.state_dict().items()}, folder / "open_clip_model.safetensors")
     with torch.no_grad():
-        images = normalised(pixels("dofa_clip", 14), HALF)
+        images = normalized(pixels("dofa_clip", 14), HALF)
         record("dofa_clip", model.visual.trunk(images), model.text(tokens))
         embedding.wavelengths = [0.842, 0.665, 0.56]
         expected["dofa_clip.infrared"] = normalize(model.visual.trunk(images), dim=-1).contiguous()

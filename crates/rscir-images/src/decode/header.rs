@@ -7,7 +7,7 @@ use rscir_core::Stretch;
 const FREE_BYTES: u64 = 1 << 20;
 /// Bytes of memory that decoding any file may take.
 const FREE_MEMORY: u64 = 192 << 20;
-/// Bytes of a file that is no image which are shown for people to recognise it.
+/// Bytes of a file that is no image which are shown for people to recognize it.
 const SHOWN_BYTES: usize = 16;
 
 /// The formats that are read.

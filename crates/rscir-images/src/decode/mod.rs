@@ -3,7 +3,7 @@
 //! The format is known by the content, never by the name. JPEG gives libjpeg-turbo's bytes (see `rscir-jpeg`; with the
 //! feature `turbojpeg`, the library's own); PNG, WebP and BMP are read with the crates `png` and `image`, TIFF by code of our
 //! own ([`crate::tiff`]); all become RGB as in Pillow 13: gray is repeated, a palette looked up, an alpha channel dropped and not blended,
-//! 16-bit colour keeps its high byte and 16-bit gray is clipped at 255. Of an animation or a file of several images the
+//! 16-bit color keeps its high byte and 16-bit gray is clipped at 255. Of an animation or a file of several images the
 //! first counts.
 
 #![deny(clippy::indexing_slicing)]
@@ -130,7 +130,7 @@ fn webp(bytes: &[u8], options: Settings<'_>) -> Result<Raster, ImageProblem> {
     let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(|e| Format::WebP.damaged(e))?;
     let exif = decoder.exif_metadata().ok().flatten();
     let orientation = exif.and_then(|exif| Turn::from_exif_chunk(&exif));
-    // A picture of one colour takes no bits a pixel in the lossless form: its length tells nothing.
+    // A picture of one color takes no bits a pixel in the lossless form: its length tells nothing.
     Ok(eight_bit(decoder, Format::WebP, options, bytes.len(), None)?.oriented(orientation))
 }
 

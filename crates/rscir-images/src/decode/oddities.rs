@@ -6,7 +6,7 @@ use rscir_core::{Decoding, Stretch};
 
 /// The part of a type's range that values must span not to be taken for lost: a sixteenth leaves sixteen levels of the 256
 /// that a byte has.
-const LEAST_PART: f64 = 1.0 / 16.0;
+const MIN_PART: f64 = 1.0 / 16.0;
 
 /// Values of a byte, the range that floats are cut to.
 const BYTES: f64 = 256.0;
@@ -60,12 +60,12 @@ impl Raster {
         }
         let span = f64::from(high) - f64::from(low);
         if self.depth.float {
-            return span < BYTES * LEAST_PART;
+            return span < BYTES * MIN_PART;
         }
         // Other colors of 16 bits keep their high byte.
         let is_cut =
             self.color == Color::Gray && decoding.bands.is_none() || matches!(self.samples, Samples::F32(_));
         let fits = is_cut && low >= 0.0 && f64::from(high) < BYTES;
-        !fits && span < f64::from(self.depth.bits).exp2() * LEAST_PART
+        !fits && span < f64::from(self.depth.bits).exp2() * MIN_PART
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn decode(bytes: &[u8], options: Settings<'_>) -> Result<Raster, Imag
 fn decode_ended(bytes: &[u8], options: Settings<'_>) -> Result<Raster, ImageProblem> {
     let damaged = |error: ::png::DecodingError| Format::Png.damaged(error);
     let mut decoder = Decoder::new(Cursor::new(bytes));
-    // Texts and colour profiles may be compressed, too; Pillow's convert uses neither.
+    // Texts and color profiles may be compressed, too; Pillow's convert uses neither.
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     decoder.set_transformations(Transformations::IDENTITY);

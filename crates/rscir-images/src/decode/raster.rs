@@ -6,7 +6,7 @@ use super::ImageProblem;
 use rscir_core::RgbImage;
 use rscir_core::{Decoding, Stretch};
 
-/// A decoded image in the file's own colours and depth.
+/// A decoded image in the file's own colors and depth.
 pub(super) struct Raster {
     pub(super) width: usize,
     pub(super) height: usize,
@@ -26,7 +26,7 @@ pub(super) struct Depth {
     pub(super) float: bool,
 }
 
-/// What the channels mean. More channels than the colour has are of no account.
+/// What the channels mean. More channels than the color has are of no account.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Color {
     Gray,
@@ -65,7 +65,7 @@ impl Samples {
         }
     }
 
-    /// As Pillow makes a byte of it, in a colour image.
+    /// As Pillow makes a byte of it, in a color image.
     fn high_byte(&self, index: usize) -> u8 {
         match self {
             Self::U8(values) => values[index],
@@ -156,7 +156,7 @@ impl Raster {
         (0..self.pixels()).flat_map(pixel).collect()
     }
 
-    /// Colours whose channels are no bands by themselves become RGB.
+    /// Colors whose channels are no bands by themselves become RGB.
     fn into_plain(self) -> Result<Self, ImageProblem> {
         if matches!(self.color, Color::Gray | Color::GrayAlpha | Color::Rgb | Color::Bands) {
             return Ok(self);

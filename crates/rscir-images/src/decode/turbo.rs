@@ -3,9 +3,9 @@
 use turbojpeg::{Decompressor, Image, PixelFormat};
 
 /// As many scans as `rscir-jpeg` takes.
-const MOST_SCANS: u32 = 500;
+const MAX_SCANS: u32 = 500;
 
-/// The pixels of a sound file of gray or colour, whose header has been checked.
+/// The pixels of a sound file of gray or color, whose header has been checked.
 ///
 /// Nothing for a file in CMYK, which the library does not convert, and for a file with which it finds any fault:
 /// `rscir-jpeg` knows what Pillow makes of it, and says what is wrong.
@@ -17,7 +17,7 @@ pub(super) fn decode(bytes: &[u8], header: &rscir_jpeg::Header) -> Option<Vec<u8
     }
     let mut pixels = vec![0; pitch.checked_mul(height)?];
     let mut decompressor = Decompressor::new().ok()?;
-    decompressor.set_scan_limit(MOST_SCANS).ok()?;
+    decompressor.set_scan_limit(MAX_SCANS).ok()?;
     // The size is compared with the file's once more before anything is written.
     let image = Image { pixels: &mut pixels[..], width, pitch, height, format: PixelFormat::RGB };
     decompressor.decompress(bytes, image).ok()?;

@@ -1,7 +1,7 @@
 use crate::decode::Oddities;
 
 /// Keys that a [`Noticed`] keeps: enough to look at some of the images.
-const MOST_FIRST: usize = 3;
+const MAX_FIRST: usize = 3;
 
 /// Images that have something in common: how many, and the first of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,7 +16,7 @@ pub struct Noticed {
 impl Noticed {
     pub(super) fn add(&mut self, key: &str) {
         self.count += 1;
-        if self.first.len() < MOST_FIRST {
+        if self.first.len() < MAX_FIRST {
             self.first.push(key.to_owned());
         }
     }

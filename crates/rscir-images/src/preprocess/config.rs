@@ -9,7 +9,7 @@ const OPENAI_MEAN: [f32; 3] = [0.48145466, 0.4578275, 0.40821073];
 /// Their standard deviations (`OPENAI_DATASET_STD`).
 const OPENAI_STD: [f32; 3] = [0.26862954, 0.26130258, 0.27577711];
 /// Sides of inputs up to this are taken; the largest published towers take 1,024.
-const MOST_PIXELS_A_SIDE: usize = 8192;
+const MAX_PIXELS_PER_SIDE: usize = 8192;
 
 /// How a decoded image becomes a tower's input: open_clip's `preprocess_cfg`.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,7 +75,7 @@ impl Preprocessing {
         let refuse = |key: &str, got: String, expected| {
             Err(Error::ConfigValue { key: format!("preprocess_cfg.{key}"), got, expected })
         };
-        if !(1..=MOST_PIXELS_A_SIDE).contains(&self.size) {
+        if !(1..=MAX_PIXELS_PER_SIDE).contains(&self.size) {
             return refuse("size", self.size.to_string(), "1 to 8192");
         }
         if !self.mean.iter().all(|mean| mean.is_finite()) {

@@ -23,7 +23,7 @@ impl Axis {
         match resized.checked_sub(size) {
             Some(surplus) => {
                 let half = surplus / 2;
-                // Python's round(surplus / 2): a half goes to the even neighbour.
+                // Python's round(surplus / 2): a half goes to the even neighbor.
                 let crop = if surplus % 2 == 1 && half % 2 == 1 { half + 1 } else { half };
                 Self { input, resized, crop, kept: size, pad: 0 }
             }
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn halves_go_to_the_even_neighbour() {
+    fn halves_go_to_the_even_neighbor() {
         let crops: Vec<usize> = (4..=11).map(|resized| Axis::centered(1, resized, 4).crop).collect();
         // [int(round((n - 4) / 2.0)) for n in range(4, 12)]
         assert_eq!(crops, [0, 0, 1, 2, 2, 2, 3, 4]);

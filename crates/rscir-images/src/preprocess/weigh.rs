@@ -40,7 +40,7 @@ struct SumRows<'a> {
     out: RowsMut<'a>,
 }
 
-/// The code below is written for the compiler to vectorise, and compiled once for each instruction set; only what is
+/// The code below is written for the compiler to vectorize, and compiled once for each instruction set; only what is
 /// inlined here is.
 impl WithSimd for SumRows<'_> {
     type Output = ();

@@ -14,14 +14,14 @@ use crate::ImageProblem;
 const FREE_BYTES: u64 = 1 << 16;
 /// The most bytes of a block that are decoded at once. GDAL's strips have some kilobytes and its tiles some hundred; what is
 /// longer is a scene in one piece.
-const MOST_BYTES: usize = 1 << 30;
+const MAX_BYTES: usize = 1 << 30;
 /// Bytes of a block that are decoded of any number of bytes in the file, and how many each of these stands for beyond them:
 /// some compressions have no limit of their own. As for whole images.
 const FREE_MEMORY: usize = 192 << 20;
-const MOST_EXPANSION: usize = 256;
+const MAX_EXPANSION: usize = 256;
 /// A compressed block is read up to this many bytes for each of its samples' bytes, and [`FREE_BYTES`]: coding of noise
 /// makes it somewhat longer than they are, and a length that is far too large is no reason to read a whole file.
-const MOST_STORED: u64 = 4;
+const MAX_STORED: u64 = 4;
 
 /// A strip or tile of an image.
 #[derive(Debug, Clone, Copy)]
@@ -68,15 +68,15 @@ impl Block {
         let place = place.after(stride as u64 * skipped as u64)?;
         let rows = layout.rows(self.y);
         let length = stride.checked_mul(rows).ok_or_else(too_large)?;
-        if length > MOST_BYTES {
-            return Err(unsupported(format!("a compressed strip or tile of more than {MOST_BYTES} bytes")));
+        if length > MAX_BYTES {
+            return Err(unsupported(format!("a compressed strip or tile of more than {MAX_BYTES} bytes")));
         }
         let mut raw = read(source, layout, place, length)?;
         let ratio = layout.compression.ratio();
         if length as u64 > (raw.len() as u64).saturating_mul(ratio).saturating_add(FREE_BYTES) {
             return Err(damaged(format!("{} bytes cannot hold {length}", raw.len())));
         }
-        if length > raw.len().saturating_mul(MOST_EXPANSION).max(FREE_MEMORY) {
+        if length > raw.len().saturating_mul(MAX_EXPANSION).max(FREE_MEMORY) {
             let stored = raw.len();
             return Err(damaged(format!(
                 "{stored} bytes stand for {length}: one color, or made to exhaust memory"
@@ -113,7 +113,7 @@ fn read(source: &dyn ReadAt, layout: &Layout, place: Place, length: usize) -> Re
     }
     let most = match layout.compression {
         Compression::None => needed,
-        _ => needed.saturating_mul(MOST_STORED).saturating_add(FREE_BYTES),
+        _ => needed.saturating_mul(MAX_STORED).saturating_add(FREE_BYTES),
     };
     let count = count.min(most);
     let mut raw = vec![0; usize::try_from(count).map_err(|_| too_large())?];

@@ -4,10 +4,10 @@ use super::{ReadAt, damaged, read_failed, tag};
 use crate::ImageProblem;
 
 /// The most entries of a directory: what 16 bits count in a classic file.
-const MOST_ENTRIES: u64 = 65_535;
+const MAX_ENTRIES: u64 = 65_535;
 /// The most bytes of a tag's numbers, of which each may take eight in memory. The longest that files have are the maps of
 /// 65,536 colors, of 384 KiB; offsets and lengths of strips and tiles are read in parts.
-const MOST_NUMBERS: u64 = 1 << 20;
+const MAX_NUMBERS: u64 = 1 << 20;
 /// The most bytes of a long text. GDAL's metadata of a scene of hundreds of bands are some hundred kilobytes.
 pub(super) const LONG_TEXT: u64 = 16 << 20;
 /// The most bytes of a text that is a number or a date: a float of 64 bits has some 300 digits at most.
@@ -110,7 +110,7 @@ impl Directory {
         };
         let count_length = if form.big { 8 } else { 2 };
         let count = form.number(&read(at, count_length)?);
-        if count > MOST_ENTRIES {
+        if count > MAX_ENTRIES {
             return Err(damaged(format!("a directory of {count} entries")));
         }
         let start = at.saturating_add(count_length as u64);
@@ -147,7 +147,7 @@ impl Directory {
     /// Values that lie beyond the end of the file, or are negative: none that is read may be.
     pub(crate) fn values(&self, source: &dyn ReadAt, tag: u16) -> Result<Option<Vec<u64>>, ImageProblem> {
         let Some(entry) = self.integers(tag) else { return Ok(None) };
-        let bytes = entry.content(source, MOST_NUMBERS)?;
+        let bytes = entry.content(source, MAX_NUMBERS)?;
         entry.numbers(self.form, &bytes).map(Some)
     }
 
@@ -163,7 +163,7 @@ impl Directory {
     pub(super) fn floats(&self, source: &dyn ReadAt, tag: u16) -> Result<Vec<f64>, ImageProblem> {
         let numbers = |entry: &&Entry| entry.tag == tag && entry.kind != Kind::Text;
         let Some(entry) = self.entries.iter().find(numbers) else { return Ok(Vec::new()) };
-        let bytes = entry.content(source, MOST_NUMBERS)?;
+        let bytes = entry.content(source, MAX_NUMBERS)?;
         let number = |digits| match (entry.kind, self.form.number(digits), entry.size) {
             (Kind::Float, number, 4) => f32::from_bits(number as u32).into(),
             (Kind::Float, number, _) => f64::from_bits(number),

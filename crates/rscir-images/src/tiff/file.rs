@@ -14,9 +14,9 @@ use super::{damaged, tag};
 use crate::{ImageProblem, Result};
 
 /// The most directories that are looked at. A scene of 2^32 pixels a side has 32 overviews, and a mask for each.
-const MOST_DIRECTORIES: usize = 1024;
+const MAX_DIRECTORIES: usize = 1024;
 /// The most bytes that are read of directories after the first and of their tags' values: 64 KiB for each.
-const MOST_READ: u64 = 64 << 20;
+const MAX_READ: u64 = 64 << 20;
 /// NewSubfileType: a smaller copy of another image.
 const REDUCED: u64 = 1;
 /// NewSubfileType: a mask of another image.
@@ -142,7 +142,7 @@ fn others(
     first: &Directory,
     problems: &mut Vec<ImageProblem>,
 ) -> Vec<Parts> {
-    let source = &Bounded { source, left: AtomicU64::new(MOST_READ) };
+    let source = &Bounded { source, left: AtomicU64::new(MAX_READ) };
     let mut found = Vec::new();
     let mut seen = HashSet::new();
     let mut places = match first.values(source, tag::SUB_DIRECTORIES) {
@@ -152,7 +152,7 @@ fn others(
             Vec::new()
         }
     };
-    places.truncate(MOST_DIRECTORIES);
+    places.truncate(MAX_DIRECTORIES);
     let under = places.len();
     places.push(first.next);
     let mut at = 0;
@@ -165,9 +165,9 @@ fn others(
             problems.push(damaged(format!("the directory at byte {place} comes twice")));
             continue;
         }
-        if seen.len() > MOST_DIRECTORIES {
+        if seen.len() > MAX_DIRECTORIES {
             problems
-                .push(damaged(format!("directories beyond the first {MOST_DIRECTORIES} are not looked at")));
+                .push(damaged(format!("directories beyond the first {MAX_DIRECTORIES} are not looked at")));
             break;
         }
         match Directory::read(source, form, place) {
@@ -202,7 +202,7 @@ impl ReadAt for Bounded<'_> {
         let less = |left: u64| left.checked_sub(buffer.len() as u64);
         match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less) {
             Ok(_) => self.source.read_at(offset, buffer),
-            Err(_) => Err(io::Error::other(format!("directories take more than {MOST_READ} bytes"))),
+            Err(_) => Err(io::Error::other(format!("directories take more than {MAX_READ} bytes"))),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::ImageProblem;
 const PAGE: u64 = 1024;
 /// The most pages that are kept, so that memory does not grow with the scene: places of four million strips or tiles, in
 /// 96 MiB at most.
-const MOST_PAGES: usize = 4096;
+const MAX_PAGES: usize = 4096;
 
 /// Where a strip or tile lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl Places {
             None => {
                 let places: Arc<[Place]> = self.read(source, page)?.into();
                 let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
-                if pages.len() >= MOST_PAGES {
+                if pages.len() >= MAX_PAGES {
                     pages.clear();
                 }
                 pages.insert(page, places.clone());

@@ -123,8 +123,8 @@ fn jpeg(width: u16, height: u16) -> Vec<u8> {
     bytes
 }
 
-/// A lossless WebP of one colour, whose pixels take no bits.
-fn one_colour(side: u64) -> Vec<u8> {
+/// A lossless WebP of one color, whose pixels take no bits.
+fn one_color(side: u64) -> Vec<u8> {
     // Sides less one in 14 bits each, no alpha, version 0, no transform, cache or second image; five codes of one symbol.
     let bits = (side - 1) | (side - 1) << 14;
     let codes = (0..5).fold(0_u64, |codes, code| codes | 0b0001 << (4 * code));
@@ -132,7 +132,7 @@ fn one_colour(side: u64) -> Vec<u8> {
     riff(&[&b"VP8L"[..], &(content.len() as u32).to_le_bytes(), &content, &[0]].concat())
 }
 
-/// A JPEG with a colour profile of 255 segments of 64 KiB.
+/// A JPEG with a color profile of 255 segments of 64 KiB.
 fn jpeg_with_profile() -> Vec<u8> {
     let whole = read("kinds/420.jpg");
     let segment = |n: u8| [&b"\xFF\xE2\xFF\xFFICC_PROFILE\0"[..], &[n, 255], &[0x55; 65_519]].concat();
@@ -226,13 +226,13 @@ pub(crate) fn crafted() -> Vec<(&'static str, Vec<u8>)> {
         ("BMP of 100k x 100k", bmp(huge as i32, huge as i32, 24, 0, 0)),
         ("BMP of 13k x 13k in 154 bytes", bmp(13_000, 13_000, 24, 0, 0)),
         ("BMP of -2^31 rows", bmp(5, i32::MIN, 24, 0, 0)),
-        ("BMP with 2^32 - 1 colours", bmp(5, 5, 8, 0, u32::MAX)),
+        ("BMP with 2^32 - 1 colors", bmp(5, 5, 8, 0, u32::MAX)),
         ("BMP of run lengths that leave the image", bmp(5, 5, 8, 1, 1)),
         ("WebP of 16k x 16k", riff(b"VP8X\x0A\0\0\0\0\0\0\0\xFF\x3F\0\xFF\x3F\0")),
         ("WebP of 2^24 x 2^24", riff(b"VP8X\x0A\0\0\0\0\0\0\0\xFF\xFF\xFF\xFF\xFF\xFF")),
         ("WebP without chunks", riff(b"")),
         ("WebP with a chunk of 4 GiB", riff(b"VP8L\xFF\xFF\xFF\xFF\x2F\0\0\0\0")),
-        ("WebP of 13k x 13k of one colour", one_colour(13_000)),
+        ("WebP of 13k x 13k of one color", one_color(13_000)),
         ("JPEG with a profile of 16 MiB", jpeg_with_profile()),
         ("JPEG of 65,500 x 65,500", jpeg(65_500, 65_500)),
         ("JPEG of 13k x 13k in 700 bytes", jpeg(13_000, 13_000)),

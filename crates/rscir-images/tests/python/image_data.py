@@ -21,7 +21,7 @@ H, W = 19, 23
 
 
 def smooth(*shape):
-    """Noise with neighbours alike, so that lossy codecs keep some of it."""
+    """Noise with neighbors alike, so that lossy codecs keep some of it."""
     noise = RNG.integers(0, 256, shape).astype(float)
     for axis in (0, 1):
         noise = (noise + np.roll(noise, 1, axis) + np.roll(noise, 2, axis)) / 3

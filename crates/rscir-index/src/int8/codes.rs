@@ -13,14 +13,14 @@ const LARGEST: f64 = 127.0;
 /// Rows of so many values have products that fit an `i32`, whatever the kernel adds to its bytes on the way.
 const MAX_DIM: usize = 131_071;
 
-/// Rows that one task quantises, in whole blocks.
+/// Rows that one task quantizes, in whole blocks.
 const RANGE: usize = 32 * CodedRows::BLOCK;
 
 /// Rows as integers, with what is needed to bound the error of a similarity computed from them.
 pub(super) struct RowCodes {
     dim: usize,
     /// Subtracted from every row, `[dim]`.
-    centre: Vec<f32>,
+    center: Vec<f32>,
     /// In blocks of rows, see [`CodedRows`].
     codes: Pages,
     /// `[n]`.
@@ -60,7 +60,7 @@ impl RowCodes {
             }
             .into());
         }
-        let centre: Vec<f32> = archive.moments().mean().iter().map(|&m| m as f32).collect();
+        let center: Vec<f32> = archive.moments().mean().iter().map(|&m| m as f32).collect();
         let block_bytes = CodedRows::block_bytes(dim);
         let mut codes = Pages::zeroed(n.div_ceil(CodedRows::BLOCK) * block_bytes);
         let (mut scales, mut residuals) = (vec![0.0; n], vec![0.0; n]);
@@ -71,13 +71,13 @@ impl RowCodes {
             .enumerate();
         let longest = parts.map(|(part, ((blocks, scales), residuals))| {
             let mut longest = Lengths::default();
-            let (mut centred, mut codes) = (vec![0.0; dim], vec![0; dim]);
+            let (mut centered, mut codes) = (vec![0.0; dim], vec![0; dim]);
             for (i, (scale, residual)) in scales.iter_mut().zip(residuals).enumerate() {
                 let row = archive.vector(part * RANGE + i);
-                for ((centred, &x), &m) in centred.iter_mut().zip(&*row).zip(&centre) {
-                    *centred = f64::from(x) - f64::from(m);
+                for ((centered, &x), &m) in centered.iter_mut().zip(&*row).zip(&center) {
+                    *centered = f64::from(x) - f64::from(m);
                 }
-                let (step, left) = quantise(&centred, &mut codes);
+                let (step, left) = quantize(&centered, &mut codes);
                 let block = &mut blocks[i / CodedRows::BLOCK * block_bytes..][..block_bytes];
                 CodedRows::write(&codes, i % CodedRows::BLOCK, block);
                 *scale = step;
@@ -91,7 +91,7 @@ impl RowCodes {
             longest
         });
         let longest = longest.reduce(Lengths::default, Lengths::max);
-        Ok(Self { dim, centre, codes, scales, residuals, longest })
+        Ok(Self { dim, center, codes, scales, residuals, longest })
     }
 
     /// Upper ends of the similarities of `rows`, which begin with a block, to each query, `[queries, rows]`.
@@ -108,14 +108,14 @@ impl RowCodes {
     pub(super) fn query(&self, query: &[f32]) -> CodedQuery {
         let wide: Vec<f64> = query.iter().map(|&q| f64::from(q)).collect();
         let (mut coarse, mut fine) = (vec![0; query.len()], vec![0; query.len()]);
-        let (coarse_scale, _) = quantise(&wide, &mut coarse);
+        let (coarse_scale, _) = quantize(&wide, &mut coarse);
         let step = f64::from(coarse_scale);
         let left: Vec<f64> = wide.iter().zip(&coarse).map(|(q, &c)| q - step * f64::from(c)).collect();
-        let (fine_scale, unsaid) = quantise(&left, &mut fine);
+        let (fine_scale, unsaid) = quantize(&left, &mut fine);
 
         let Lengths { row, code, residual } = self.longest;
         let (length, left) = (length(wide.iter().copied()), length(left.into_iter()));
-        let offset: f64 = wide.iter().zip(&self.centre).map(|(q, &m)| q * f64::from(m)).sum();
+        let offset: f64 = wide.iter().zip(&self.center).map(|(q, &m)| q * f64::from(m)).sum();
         let terms = query.len() as f64 * f64::from(f32::EPSILON) / 2.0;
         let error = unsaid * code + length * row * terms / (1.0 - terms);
         // The parts of the upper end. What they are added up from is rounded six times in all, by half an epsilon of
@@ -136,7 +136,7 @@ fn up(x: f64) -> f32 {
 }
 
 /// Rounds values to multiples of the returned scale; gives the length of what is left too.
-fn quantise(values: &[f64], codes: &mut [i8]) -> (f32, f64) {
+fn quantize(values: &[f64], codes: &mut [i8]) -> (f32, f64) {
     // 1.5 * 2^52. Adding it leaves no room for a fraction, and the integer in the low bits of the significand.
     const ROUND: f64 = 6_755_399_441_055_744.0;
     let largest = values.iter().fold(0.0f64, |largest, v| largest.max(v.abs()));
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn upper_ends_are_near_and_centring_keeps_them_so() {
+    fn upper_ends_are_near_and_centering_keeps_them_so() {
         let (n, dim) = (200, 768);
         let mut values = unit_rows(n, dim, 1).as_slice().to_vec();
         let query = unit_rows(1, dim, 2);

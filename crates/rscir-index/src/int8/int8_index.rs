@@ -56,7 +56,7 @@ const SCARCITY: usize = 64;
 ///
 /// ```text
 /// x = m + a c + r         r: what rounding left, |r| is stored beside the row
-/// q = b1 e1 + b2 e2 + u   e2 quantises what e1 left, so |u| is about |q| / 60,000
+/// q = b1 e1 + b2 e2 + u   e2 quantizes what e1 left, so |u| is about |q| / 60,000
 /// ```
 ///
 /// The estimate of the similarity is `t = m.q + a (b1 c.e1 + b2 c.e2)`, its integer products exact. Then

@@ -283,7 +283,7 @@ fn import_whole(
     fingerprint: Fingerprint,
 ) -> Result<Imported> {
     check_distinct(features.keys.iter().map(String::as_str))?;
-    let columns = features.labelled_columns()?;
+    let columns = features.labeled_columns()?;
     let Features { spec, keys, embeddings, .. } = features;
     let mut writer = open(archive, options.spec.clone().unwrap_or(spec), options)?;
     options.progress.begin("importing", Some(keys.len() as u64));

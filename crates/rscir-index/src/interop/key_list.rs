@@ -51,10 +51,10 @@ fn limit(rows: usize) -> u64 {
     /// The longest path that Linux opens has 4,096 bytes (`PATH_MAX`), of which JSON may make six each.
     const PER_ROW: u64 = 6 * 4096;
     /// Few rows may be long texts.
-    const LEAST: u64 = 1 << 20;
+    const MIN: u64 = 1 << 20;
     /// Keys of a hundred bytes for forty million rows.
-    const MOST: u64 = 1 << 32;
-    (rows as u64).saturating_mul(PER_ROW).clamp(LEAST, MOST)
+    const MAX: u64 = 1 << 32;
+    (rows as u64).saturating_mul(PER_ROW).clamp(MIN, MAX)
 }
 
 impl KeyList {

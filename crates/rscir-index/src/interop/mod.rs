@@ -50,7 +50,7 @@ impl KeyKind {
 /// | `*.rscir` | an archive folder (read: every precision; written: f32, where there is none yet). With columns; labels become the column `label`, and texts keys |
 /// | `*.parquet` | with the feature `tables`: a column `key` or `text`, a column `embedding` of lists of f32 or f64 of one length (written: of fixed length, f32), and all others as [`Columns`]: text, integers, floats, bool, dates, lists of numbers. Labels become the column `label`. The [`EncoderSpec`] stands in the metadata as JSON, under `rscir.encoder` |
 ///
-/// Rows are normalised as they are read; the length they had before is not written. Only regular files are read, and
+/// Rows are normalized as they are read; the length they had before is not written. Only regular files are read, and
 /// sizes that a header claims are compared with the size of the file before anything is allocated for them; what a
 /// Parquet file claims is held against its bytes before polars decodes it. Where a format has labels and no columns, a
 /// column `label` of text is its labels, other columns are left out. A file is written beside its place and renamed into
@@ -232,12 +232,12 @@ impl Features {
     /// # Errors
     /// [`Error::DuplicateKey`] with both rows.
     pub fn into_archive(self) -> Result<MemoryArchive> {
-        let columns = self.labelled_columns()?;
+        let columns = self.labeled_columns()?;
         MemoryArchive::new(self.spec, self.keys, self.embeddings)?.with_columns(columns)
     }
 
     /// The columns, with one of the labels if there are labels and no column of that name.
-    fn labelled_columns(&self) -> Result<Columns> {
+    fn labeled_columns(&self) -> Result<Columns> {
         match &self.labels {
             Some(labels) if self.columns.get(LABEL).is_none() => {
                 let mut columns = self.columns.clone();

@@ -206,7 +206,7 @@ pub(super) fn write(features: &Features, path: &Path) -> Result<()> {
     let shape = [ReshapeDimension::Infer, ReshapeDimension::new_dimension(embeddings.dim() as u64)];
     let values = Series::new(EMBEDDING.into(), embeddings.as_slice());
     let mut columns = vec![keys.into_column(), values.reshape_array(&shape)?.into_column()];
-    for (name, column) in features.labelled_columns()?.iter() {
+    for (name, column) in features.labeled_columns()?.iter() {
         columns.push(series(name, column)?.into_column());
     }
     let mut frame = DataFrame::new(embeddings.len(), columns)?;

@@ -16,7 +16,7 @@ pub(super) fn write(features: &Features, path: &Path) -> Result<()> {
     let row = |key| SinkRow::new(key, Fingerprint::default());
     let rows: Vec<_> = features.keys.iter().map(|key| row(key.as_str())).collect();
     let mut writer = ArchiveWriter::create(path, features.spec.clone(), Precision::F32)?;
-    writer.commit_with_columns(&rows, &features.embeddings, &features.labelled_columns()?)
+    writer.commit_with_columns(&rows, &features.embeddings, &features.labeled_columns()?)
 }
 
 /// Checks that an archive can be created in a folder that is there.

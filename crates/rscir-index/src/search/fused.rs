@@ -13,7 +13,7 @@ const LIST_VALUES: usize = 256 * 1024 * 1024 / 4;
 /// Rows that one task ranks.
 const RANGE: usize = 16 * 1024;
 
-/// Rows that are normalised, combined and compared at once: three such blocks fit a first-level cache.
+/// Rows that are normalized, combined and compared at once: three such blocks fit a first-level cache.
 const BLOCK: usize = 1024;
 
 /// The answers to all queries under a plan, which is the method's.

@@ -17,7 +17,7 @@ use crate::Result;
 ///
 /// A monotone fusion (image, text, sum, product, WeiCom) or a method by evidence (conjunction, posterior) reads the archive
 /// once for all parts of the query: the
-/// similarities are one matrix product, their statistics are taken from the lists, and normalising, combining and
+/// similarities are one matrix product, their statistics are taken from the lists, and normalizing, combining and
 /// keeping the best happens range by range on all cores. The scores are those of [`Method::score`] to the bit. Other
 /// methods score all rows themselves.
 ///

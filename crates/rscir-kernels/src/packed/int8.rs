@@ -1,4 +1,4 @@
-//! Linear layers in int8: exact integer sums of quantised weights and activations.
+//! Linear layers in int8: exact integer sums of quantized weights and activations.
 
 use super::{Epilogue, Format, Panels};
 use crate::pack::Conversion;
@@ -23,7 +23,7 @@ pub struct PackedI8 {
 }
 
 impl PackedI8 {
-    /// Quantises row-major `weights[n, k]` (`n` outputs, `k` inputs) and packs them.
+    /// Quantizes row-major `weights[n, k]` (`n` outputs, `k` inputs) and packs them.
     ///
     /// # Panics
     /// If `weights` has not `n * k` elements, or `k` is above 66,000, where a sum might not fit its 32 bits.
@@ -48,7 +48,7 @@ impl PackedI8 {
         self.panels.k
     }
 
-    /// `out[m, n] = epilogue(x[m, k] . W^T)`, with each row of `x` quantised to its own range. A row that holds NaN or
+    /// `out[m, n] = epilogue(x[m, k] . W^T)`, with each row of `x` quantized to its own range. A row that holds NaN or
     /// infinity gives NaN.
     ///
     /// # Panics
@@ -99,7 +99,7 @@ fn step(scale: f32) -> f32 {
 /// Activations, four u8 in a group.
 struct Activations;
 
-/// How a row of activations was quantised.
+/// How a row of activations was quantized.
 #[derive(Clone, Copy, Default)]
 struct Row {
     /// What one step is worth.
@@ -134,14 +134,14 @@ impl Conversion for Activations {
 /// Weights, four i8 in a group.
 struct Weights;
 
-/// How a row of weights was quantised.
+/// How a row of weights was quantized.
 #[derive(Clone, Copy, Default)]
 struct WeightRow {
     /// What one step is worth.
     scale: f32,
     /// Its reciprocal.
     inverse: f32,
-    /// The sum of the quantised weights, by which a zero point shifts the product.
+    /// The sum of the quantized weights, by which a zero point shifts the product.
     sum: i32,
 }
 
@@ -202,7 +202,7 @@ impl Format for Outputs {
 
     #[inline(always)]
     fn value<S: Simd>(simd: S, sum: S::I, row: Row, (scales, sums): Self::Outputs<S>) -> S::F {
-        let centred = simd.mul_add(simd.splat(-row.zero), sums, simd.to_f32(sum));
-        simd.mul(centred, simd.mul(scales, simd.splat(row.scale)))
+        let centered = simd.mul_add(simd.splat(-row.zero), sums, simd.to_f32(sum));
+        simd.mul(centered, simd.mul(scales, simd.splat(row.scale)))
     }
 }

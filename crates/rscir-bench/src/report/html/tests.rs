@@ -70,8 +70,8 @@ fn what_users_name_is_escaped() {
         let escaped = "&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x onerror=&#39;alert(2)&#39;&gt;&amp;";
         assert!(html.matches(escaped).count() > 10);
     }
-    let labelled = Evaluation { methods: vec![ATTACK.into(); 6], ..evaluation };
-    assert!(!run.page(&labelled).to_html().contains("<script"), "a method's label too");
+    let labeled = Evaluation { methods: vec![ATTACK.into(); 6], ..evaluation };
+    assert!(!run.page(&labeled).to_html().contains("<script"), "a method's label too");
 }
 
 #[test]

@@ -26,7 +26,7 @@ __device__ inline float warp_sum(float x) {
     return x;
 }
 
-// ---- Layer normalisation of rows[count][width], a warp to a row (Ba, Kiros, Hinton 2016). ----
+// ---- Layer normalization of rows[count][width], a warp to a row (Ba, Kiros, Hinton 2016). ----
 
 template <typename T>
 __device__ void layer_norm(const T *rows, const T *weight, const T *bias, T *out, int count, int width, float epsilon) {
@@ -44,8 +44,8 @@ __device__ void layer_norm(const T *rows, const T *weight, const T *bias, T *out
     for (int i = lane; i < packs; i += WARP) {
         const Pack<T> pack = x[i];
         for (int j = 0; j < Pack<T>::SIZE; j++) {
-            const float centred = to_float(pack.values[j]) - mean;
-            squares += centred * centred;
+            const float centered = to_float(pack.values[j]) - mean;
+            squares += centered * centered;
         }
     }
     const float inverse = rsqrtf(warp_sum(squares) / width + epsilon);

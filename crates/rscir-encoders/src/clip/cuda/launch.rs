@@ -37,7 +37,7 @@ const ATTENTION: (u32, u32) = (128, 64);
 const HEADS: [usize; 4] = [64, 80, 96, 112];
 
 /// Images that a batch on the device never exceeds: more do not make it faster.
-const MOST_IMAGES: usize = 512;
+const MAX_IMAGES: usize = 512;
 
 /// Part of the free memory that a batch may fill; the rest is left to the products' workspace and to other programs.
 const SHARE: f64 = 0.5;
@@ -171,7 +171,7 @@ impl Kernels {
         Ok(true)
     }
 
-    /// The windows of images, normalised, into the contiguous `rows`.
+    /// The windows of images, normalized, into the contiguous `rows`.
     pub(crate) fn unfold(&self, batch: PixelBatch<'_>, windows: Windows, rows: &Tensor) -> Result<()> {
         let pixels = self.upload(batch.data())?;
         let size = batch.size();
@@ -204,7 +204,7 @@ impl Kernels {
     /// How many images, each of which takes so many bytes while it is encoded, the device's free memory has room for.
     pub(crate) fn images(&self, bytes: usize) -> Result<usize> {
         let (free, _) = self.device.cuda_stream().context().mem_get_info().w()?;
-        Ok(((free as f64 * SHARE) as usize / bytes.max(1)).clamp(1, MOST_IMAGES))
+        Ok(((free as f64 * SHARE) as usize / bytes.max(1)).clamp(1, MAX_IMAGES))
     }
 
     /// Runs the kernel of this name for the type of `out`, which it writes to.

@@ -36,7 +36,7 @@ fn answers_are_the_scans_to_the_bit() {
     answers_are_the_scans(5_000);
 }
 
-/// cargo test -p rscir-index --release --test quantised -- --ignored hundred_thousand
+/// cargo test -p rscir-index --release --test quantized -- --ignored hundred_thousand
 #[test]
 #[ignore = "takes minutes"]
 fn answers_are_the_scans_in_a_hundred_thousand_cases() {
@@ -53,10 +53,10 @@ fn methods() -> [Box<dyn Method>; 5] {
 fn rows_that_eight_bits_cannot_tell_apart_are_ranked_by_their_true_scores() {
     let (n, dim) = (20_000, 24);
     let noise = unit_rows(n, dim, 1);
-    let centre = unit_vector(dim, 2);
+    let center = unit_vector(dim, 2);
     let values = noise.rows().enumerate().flat_map(|(row, noise)| {
         let spread = [1e-3, 1e-5, 0.0][row % 3];
-        centre.iter().zip(noise).map(move |(c, x)| c + spread * x).collect::<Vec<_>>()
+        center.iter().zip(noise).map(move |(c, x)| c + spread * x).collect::<Vec<_>>()
     });
     let archive = archive(Embeddings::normalize(dim, values.collect()).unwrap());
     let index = Int8Index::new(&archive).unwrap();
