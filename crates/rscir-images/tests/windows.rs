@@ -1,9 +1,10 @@
 //! Windows of TIFF files, read block by block.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rscir_core::Decoding;
 use rscir_images::tiff::{BlockCache, Photometric, ReadAt, SampleFormat, SampleType, Samples, Tiff, Window};
@@ -255,4 +256,49 @@ fn only_what_a_window_needs_is_read_and_only_once() {
     assert!(first < 600_000, "{first} bytes for a window of two rows");
     assert_eq!(tiff.image().read_window(window, &[0]).unwrap(), expected);
     assert_eq!(source.read.load(Ordering::Relaxed), 0);
+}
+
+/// Remembers what is announced and what is read.
+#[derive(Debug, Default)]
+struct Listening {
+    bytes: Vec<u8>,
+    announced: Mutex<Vec<Range<u64>>>,
+    read: Mutex<Vec<Range<u64>>>,
+}
+
+impl ReadAt for Listening {
+    fn size(&self) -> u64 {
+        self.bytes.size()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.read.lock().unwrap().push(offset..offset + buffer.len() as u64);
+        self.bytes.read_at(offset, buffer)
+    }
+
+    fn announce(&self, ranges: &mut dyn Iterator<Item = Range<u64>>) {
+        self.announced.lock().unwrap().extend(ranges);
+    }
+}
+
+#[test]
+fn what_a_window_reads_is_announced_before() {
+    for file in ["rgb8_tiles.tif", "rgb8_planar_tiles.tif", "rgb8_strips.tif"] {
+        let source =
+            Arc::new(Listening { bytes: std::fs::read(path(file)).unwrap(), ..Listening::default() });
+        let tiff = Tiff::new(source.clone(), Arc::default()).unwrap();
+        let image = tiff.image();
+        for window in [Window::new(3, 2, 9, 4), Window::new(0, 0, 23, 19)] {
+            // Places of strips and tiles are read as they are asked for.
+            image.read_window(Window::new(22, 18, 1, 1), &[2]).unwrap();
+            source.read.lock().unwrap().clear();
+            source.announced.lock().unwrap().clear();
+            image.read_window(window, &[0, 2]).unwrap();
+            assert_eq!(*source.announced.lock().unwrap(), *source.read.lock().unwrap(), "{file} {window:?}");
+        }
+        assert!(!source.read.lock().unwrap().is_empty(), "{file}");
+        source.announced.lock().unwrap().clear();
+        image.read_window(Window::new(0, 0, 23, 19), &[0, 2]).unwrap();
+        assert!(source.announced.lock().unwrap().is_empty(), "{file}: what is kept is not read again");
+    }
 }

@@ -1,6 +1,7 @@
 //! Strips and tiles, read and decoded.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::codec::{Compression, Wanted};
 use super::layout::{Layout, too_large};
@@ -57,6 +58,17 @@ impl Block {
         })
     }
 
+    /// The bytes of the block in the file; `None` where there are none, or none are known.
+    pub(super) fn range(self, source: &dyn ReadAt, layout: &Layout, places: &Places) -> Option<Range<u64>> {
+        let (block, skipped) = layout.stored(self.number, self.plane, self.y);
+        let stride = layout.stride().ok()?;
+        let place = places.get(source, block).ok().filter(|place| !place.is_sparse())?;
+        let place = place.after(stride as u64 * skipped as u64).ok()?;
+        let length = stride.checked_mul(layout.rows(self.y))?;
+        let count = stored(source, layout, place, length).ok()?;
+        Some(place.offset..place.offset + count)
+    }
+
     fn decode(
         self,
         source: &dyn ReadAt,
@@ -94,11 +106,18 @@ impl Block {
 
 /// The bytes of a block in the file, `length` long once they are decompressed.
 fn read(source: &dyn ReadAt, layout: &Layout, place: Place, length: usize) -> Result<Vec<u8>, ImageProblem> {
-    let Place { offset, length: stored } = place;
+    let count = stored(source, layout, place, length)?;
+    let mut raw = vec![0; usize::try_from(count).map_err(|_| too_large())?];
+    source.read_at(place.offset, &mut raw).map_err(|error| read_failed(place.offset, error))?;
+    Ok(raw)
+}
+
+/// How many bytes of a block are read.
+fn stored(source: &dyn ReadAt, layout: &Layout, place: Place, length: usize) -> Result<u64, ImageProblem> {
     let beyond = || damaged("it lies beyond the end of the file");
-    let rest = source.size().checked_sub(offset).ok_or_else(beyond)?;
+    let rest = source.size().checked_sub(place.offset).ok_or_else(beyond)?;
     let needed = length as u64;
-    let count = match (&layout.compression, stored) {
+    let count = match (&layout.compression, place.length) {
         // libtiff estimates lengths that cannot be where nothing is compressed: what the rows need.
         (Compression::None, None) => needed.min(rest),
         (Compression::None, Some(stored)) if stored == 0 || stored > rest && stored <= source.size() => {
@@ -111,12 +130,8 @@ fn read(source: &dyn ReadAt, layout: &Layout, place: Place, length: usize) -> Re
     if count > rest {
         return Err(beyond());
     }
-    let most = match layout.compression {
+    Ok(count.min(match layout.compression {
         Compression::None => needed,
         _ => needed.saturating_mul(MAX_STORED).saturating_add(FREE_BYTES),
-    };
-    let count = count.min(most);
-    let mut raw = vec![0; usize::try_from(count).map_err(|_| too_large())?];
-    source.read_at(offset, &mut raw).map_err(|error| read_failed(offset, error))?;
-    Ok(raw)
+    }))
 }

@@ -53,6 +53,11 @@ impl BlockCache {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// True if the block of a key is kept now.
+    pub(super) fn has(&self, key: Key) -> bool {
+        self.lock().blocks.contains_key(&key)
+    }
+
     /// The block of a key: what is kept, what another thread is about to decode, or what `decode` gives.
     pub(super) fn get(
         &self,

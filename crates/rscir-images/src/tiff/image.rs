@@ -98,6 +98,11 @@ impl Parts {
         if let Some(band) = bands.iter().copied().find(|band| *band >= self.layout.bands) {
             return Err(ImageProblem::NoBand { band, bands: self.layout.bands });
         }
+        let missing_blocks =
+            window.blocks(&self.layout, bands).filter(|block| !cache.has((self.number, block.number)));
+        source.announce(
+            &mut missing_blocks.filter_map(|block| block.range(source, &self.layout, &self.places)),
+        );
         // A file that promises more than it has is found out here, before room is made for what is asked.
         let decode = |block: Block| -> Result<(Block, Arc<Samples>), ImageProblem> {
             let samples = cache.get((self.number, block.number), || {

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,6 +19,14 @@ pub trait ReadAt: Send + Sync + fmt::Debug {
     /// # Errors
     /// What the source says; [`io::ErrorKind::UnexpectedEof`] for bytes beyond the end.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+
+    /// Hears which bytes a window is about to read, in the order of the reads, so that a slow source can fetch those that lie
+    /// together at once. Default: nothing is done.
+    ///
+    /// The places are looked up as the iterator is asked for them, which may read too.
+    fn announce(&self, ranges: &mut dyn Iterator<Item = Range<u64>>) {
+        let _ = ranges;
+    }
 }
 
 impl ReadAt for [u8] {
@@ -55,6 +64,10 @@ impl<T: ReadAt + ?Sized> ReadAt for &T {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         (**self).read_at(offset, buffer)
     }
+
+    fn announce(&self, ranges: &mut dyn Iterator<Item = Range<u64>>) {
+        (**self).announce(ranges);
+    }
 }
 
 impl<T: ReadAt + ?Sized> ReadAt for Arc<T> {
@@ -64,6 +77,10 @@ impl<T: ReadAt + ?Sized> ReadAt for Arc<T> {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         (**self).read_at(offset, buffer)
+    }
+
+    fn announce(&self, ranges: &mut dyn Iterator<Item = Range<u64>>) {
+        (**self).announce(ranges);
     }
 }
 
