@@ -47,7 +47,7 @@ const MAX_FIELDS: u64 = 1 << 20;
 /// # fn main() -> rscir_images::Result<()> {
 /// let shards = TarShards::open(["tests/data/shards/000.tar"])?.decoding(Decoding::default());
 /// assert_eq!(shards.key(0), "000.tar#tiles/0001.png");
-/// assert_eq!(shards.columns()[0].name, "cls");
+/// assert_eq!(shards.columns()[0].name, "acquired");
 /// # Ok(())
 /// # }
 /// ```
