@@ -11,18 +11,29 @@ mod common;
 mod opened;
 #[path = "search/pictures.rs"]
 mod pictures;
+#[path = "search/place_args.rs"]
+mod place_args;
+#[cfg_attr(feature = "geo", path = "search/places.rs")]
+#[cfg_attr(not(feature = "geo"), path = "search/no_places.rs")]
+mod places;
+#[path = "search/query_image.rs"]
+mod query_image;
 #[path = "search/shown.rs"]
 mod shown;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use args::Cli;
 use asked::{Asked, check_keys};
 use common::out::note;
-use common::{Outcome, check, vocabulary_mean};
+use common::{Outcome, check, text, vocabulary_mean};
 use opened::Opened;
-use rscir::index::{Answer, answer_batch};
+use place_args::PlaceArgs;
+use places::Places;
+use query_image::QueryImage;
+use rscir::index::{Answer, answer_batch, search_with};
 use rscir::prelude::*;
 use rscir::weicom::Posterior;
 
@@ -33,21 +44,20 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     cli.check();
     cli.model.check()?;
+    let places = Places::check(&cli.places)?;
     // What is quickly opened comes before the model, so that a mistake is told at once.
     let opened = cli.archive.as_deref().map(Opened::open).transpose()?;
     if opened.is_none() && !cli.model.is_demo() {
         anyhow::bail!("--archive DIR.rscir is needed with a model that is not the demo's");
     }
-    for image in &cli.image {
-        check::input(Some(image))?;
-    }
     check::input(cli.vocabulary.as_deref())?;
-    check::file(cli.html.as_deref())?;
+    check_outputs(cli)?;
     if let Some(opened) = &opened {
         check_keys(cli, &*opened.archive)?;
     }
+    let images = query_images(cli, &places, opened.as_ref())?;
     // A tile has its vector already.
-    let needs_encoder = opened.is_none() || !cli.image.is_empty() || cli.has_texts();
+    let needs_encoder = opened.is_none() || !images.is_empty() || cli.has_texts();
     let encoder = needs_encoder.then(|| cli.model.load()).transpose()?;
     let opened = match (opened, &encoder) {
         (None, Some(encoder)) => Opened::demo(encoder)?,
@@ -56,14 +66,23 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let archive = &*opened.archive;
     check_keys(cli, archive)?;
     let method = method(cli, encoder.as_ref())?;
-    let asked = Asked::new(cli, archive, encoder.as_ref(), method.kind().evidence().is_some())?;
-    let answer = answer(cli, archive, &*method, &asked)?;
+    let asked = Asked::new(cli, archive, &images, encoder.as_ref(), method.kind().evidence().is_some())?;
+    let answer = answer(cli, &places, archive, &*method, &asked)?;
     if answer.hits.is_empty() {
         note!("{}", shown::nothing_found(cli, archive));
     }
     shown::say_learned(&answer, &asked, archive, &*method);
     if let Some(path) = &cli.html {
-        answer_page::write(cli, path, &opened, &*method, &answer, &asked)?;
+        let page = answer_page::page(cli, &opened, &*method, &answer, &asked, &images)?;
+        page.area(places.area()).write(path)?;
+        note!("written: {}", text::shown(path.display()));
+    }
+    places.write(archive, &answer.hits)?;
+    if let Some(rows) = places.heatmap_rows(archive, &answer.hits)? {
+        let of_scene = |row: usize| rows[row];
+        let options = SearchOptions::top(archive.len()).filter(&of_scene);
+        let tiles = search_with(archive, &*method, &asked.query, &options)?;
+        places.write_heatmap(archive, cli.folders(&opened), &tiles)?;
     }
     if cli.json {
         shown::json(&answer, &asked, archive, &*method);
@@ -87,14 +106,62 @@ fn method(cli: &Cli, encoder: Option<&ClipEncoder>) -> anyhow::Result<Box<dyn Me
     Ok(Box::new(Posterior::new(config, mean)?))
 }
 
-fn answer(cli: &Cli, archive: &dyn Archive, method: &dyn Method, asked: &Asked) -> anyhow::Result<Answer> {
+/// The best hits among the rows that are asked for, of places that are distinct if that is asked for.
+fn answer(
+    cli: &Cli,
+    places: &Places,
+    archive: &dyn Archive,
+    method: &dyn Method,
+    asked: &Asked,
+) -> anyhow::Result<Answer> {
+    let in_area = places.rows(archive)?;
     // Tiles that were judged are not shown again.
     let is_new = |row: usize| !cli.judged().any(|key| key == archive.key(row));
+    let is_asked_for = |row: usize| in_area.as_ref().is_none_or(|rows| rows[row]) && is_new(row);
     let mut options = SearchOptions::top(cli.top).exclude_query(true);
     options.matching = cli.filter.as_ref().map(|chosen| &chosen.filter);
-    if cli.judged().next().is_some() {
-        options.filter = Some(&is_new);
+    if in_area.is_some() || cli.judged().next().is_some() {
+        options.filter = Some(&is_asked_for);
     }
-    let mut answers = answer_batch(archive, method, std::slice::from_ref(&asked.query), &options)?;
-    answers.pop().context("one query has one answer")
+    // How many hits lie on places that are taken is not known before: look at more until there are enough.
+    if places.are_distinct() {
+        options.k = cli.top.saturating_mul(4);
+    }
+    loop {
+        let mut answers = answer_batch(archive, method, std::slice::from_ref(&asked.query), &options)?;
+        let mut answer = answers.pop().context("one query has one answer")?;
+        if !places.are_distinct() {
+            return Ok(answer);
+        }
+        let kept = places.distinct(archive, &answer.hits, cli.top);
+        if kept.len() >= cli.top || answer.hits.len() < options.k {
+            answer.hits = kept.iter().map(|&i| answer.hits[i].clone()).collect();
+            if !answer.probabilities.is_empty() {
+                answer.probabilities = kept.iter().map(|&i| answer.probabilities[i].clone()).collect();
+            }
+            return Ok(answer);
+        }
+        options.k = options.k.saturating_mul(4);
+    }
+}
+
+/// Checks that what is asked for can be written.
+fn check_outputs(cli: &Cli) -> anyhow::Result<()> {
+    let PlaceArgs { geojson, csv, heatmap, .. } = &cli.places;
+    let outputs = [&cli.html, geojson, csv, heatmap].map(Option::as_ref);
+    check::distinct(&outputs)?;
+    outputs.iter().try_for_each(|output| check::file(output.map(PathBuf::as_path)))
+}
+
+/// The pixels that are asked with: those of files and of windows, and of a place, which only an archive's scenes show.
+fn query_images(cli: &Cli, places: &Places, opened: Option<&Opened>) -> anyhow::Result<Vec<QueryImage>> {
+    let archive = opened.map(|opened| &*opened.archive);
+    let read = |path: &PathBuf| QueryImage::read(path, cli.window, &cli.model.decode, archive);
+    let mut images: Vec<QueryImage> = cli.image.iter().map(read).collect::<anyhow::Result<_>>()?;
+    if cli.places.at.is_some() {
+        let opened =
+            opened.context("--at is a place in the archive's scenes: name it with --archive DIR.rscir")?;
+        images.extend(places.at(&*opened.archive, cli.folders(opened))?);
+    }
+    Ok(images)
 }

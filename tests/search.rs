@@ -325,3 +325,19 @@ fn a_key_that_leads_out_of_the_archives_folder_shows_no_file() {
         .says("leads out of the archive's folder");
     assert!(!std::fs::read_to_string(&page).unwrap().contains("<img"));
 }
+
+#[cfg(not(feature = "geo"))]
+#[test]
+fn a_program_without_places_says_how_to_build_one_with_them() {
+    let bed = Bed::new();
+    for option in [
+        &["--within", "1,2,3,4"][..],
+        &["--geojson", "a.geojson"],
+        &["--at", "1,2", "--size", "256"],
+        &["--distinct", "0.3"],
+    ] {
+        let run = bed.search(&[&["--text", "sand"][..], option].concat()).ends_with(1);
+        run.says(&format!("{} needs the feature `geo`", option[0])).says("--features geo --example search");
+    }
+    bed.search(&["--image", "a.tif#xywh=0,0,1,1"]).ends_with(1).says("--features geo");
+}

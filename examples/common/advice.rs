@@ -11,6 +11,10 @@ pub fn of(error: &anyhow::Error) -> Option<String> {
         if let Some(error) = cause.downcast_ref::<rscir::Error>() {
             return of_library(error);
         }
+        #[cfg(feature = "geo")]
+        if let Some(rscir::geo::Error::SceneFile { .. }) = cause.downcast_ref() {
+            return Some("--scenes DIR says where the scenes are".into());
+        }
         let encoder = cause.downcast_ref::<EncoderError>().and_then(of_encoder);
         let images = || cause.downcast_ref::<ImagesError>().and_then(of_images);
         let index = || cause.downcast_ref::<IndexError>().and_then(of_index);

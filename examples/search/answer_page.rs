@@ -1,35 +1,37 @@
 //! The answer as an HTML page.
 
-use std::path::Path;
-
 use rscir::core::Value;
-use rscir::images::{DecodeLimits, decode_file};
 use rscir::index::Answer;
-use rscir::page::{Page, Picture, Tile};
+use rscir::page::{Page, Ring, Tile};
 use rscir::prelude::*;
 
 use crate::args::{Cli, Where};
 use crate::asked::Asked;
-use crate::common::out::note;
-use crate::common::text::shown;
 use crate::opened::Opened;
 use crate::pictures::{self, Pictures};
+use crate::places::place_of;
+use crate::query_image::QueryImage;
 
-/// Writes the page of an answer.
-pub(crate) fn write(
+/// Makes the page of an answer.
+pub(crate) fn page(
     cli: &Cli,
-    path: &Path,
     opened: &Opened,
     method: &dyn Method,
     answer: &Answer,
     asked: &Asked,
-) -> anyhow::Result<()> {
+    images: &[QueryImage],
+) -> anyhow::Result<Page> {
     let archive = &*opened.archive;
-    let folders = cli.scenes.clone().map_or_else(|| opened.roots.clone(), |folder| vec![folder]);
-    let mut pictures = Pictures::new(folders, archive.spec().decoding.clone());
-    let mut page = Page::new(title(cli));
-    for (name, picture) in images(cli, archive, &mut pictures) {
-        page = page.image(name, picture);
+    let mut pictures = Pictures::new(archive, cli.folders(opened));
+    let mut page = Page::new(title(cli, images));
+    let mut places: Vec<Ring> = Vec::new();
+    for image in images {
+        page = page.image(&image.name, pictures::picture(&image.image).ok());
+        places.extend(image.rings.iter().cloned());
+    }
+    for key in cli.key.iter().chain(&cli.like) {
+        page = page.image(key, pictures.of_row(key));
+        places.extend(archive.find(key).map(|row| place_of(archive, row)).unwrap_or_default());
     }
     for text in &cli.text {
         page = page.text(text);
@@ -40,38 +42,19 @@ pub(crate) fn write(
     for i in 0..answer.hits.len() {
         page = page.tile(tile(i, answer, asked, archive, &mut pictures));
     }
-    page.write(path)?;
+    let keys: Vec<&str> = answer.hits.iter().map(|hit| hit.key.as_str()).collect();
+    page = pictures.backdrops(&keys).into_iter().fold(page.asked_at(places), Page::backdrop);
     pictures.say_lacking();
-    note!("written: {}", shown(path.display()));
-    Ok(())
+    Ok(page)
 }
 
-fn title(cli: &Cli) -> String {
-    let name = cli.image.first().map(|file| file_name(file)).or_else(|| cli.key.clone());
-    let name = name.or_else(|| cli.like.first().cloned());
+fn title(cli: &Cli, images: &[QueryImage]) -> String {
+    let name = images.first().map(|image| &image.name).or(cli.key.as_ref()).or(cli.like.first());
     match (name, cli.text.join(", ")) {
         (Some(_), text) if !text.is_empty() => format!("This, but {text}"),
         (Some(name), _) => format!("Like {name}"),
         (None, text) => text,
     }
-}
-
-fn file_name(file: &Path) -> String {
-    file.file_name().unwrap_or(file.as_os_str()).display().to_string()
-}
-
-/// What was asked with, each with its picture if there is one.
-fn images(cli: &Cli, archive: &dyn Archive, pictures: &mut Pictures) -> Vec<(String, Option<Picture>)> {
-    let mut images = Vec::new();
-    for file in &cli.image {
-        // It has been decoded once before: if that fails now, the page has its name.
-        let image = decode_file(file, &archive.spec().decoding, &DecodeLimits::default()).ok();
-        images.push((file_name(file), image.and_then(|image| pictures::picture(&image).ok())));
-    }
-    for key in cli.key.iter().chain(&cli.like) {
-        images.push((key.clone(), pictures.of_row(key)));
-    }
-    images
 }
 
 /// How tiles were ranked, among which, and what was learned.
@@ -87,6 +70,14 @@ fn notes(
     if let Some(Where { words, .. }) = &cli.filter {
         notes.push(format!("Only tiles with {words}."));
     }
+    if let Some(within) = &cli.places.within {
+        notes.push(format!("Only tiles within {within}."));
+    }
+    if let Some(share) = cli.places.distinct {
+        notes.push(format!(
+            "The best tile of each place: no two have more than {share} of what they cover together in common."
+        ));
+    }
     let Some(explanation) = &answer.explanation else { return notes };
     if let Some(lambda) = explanation.lambda() {
         notes.push(format!("The texts have {:.0} % of the weight.", 100.0 * lambda));
@@ -97,7 +88,13 @@ fn notes(
     notes
 }
 
-fn tile(i: usize, answer: &Answer, asked: &Asked, archive: &dyn Archive, pictures: &mut Pictures) -> Tile {
+fn tile(
+    i: usize,
+    answer: &Answer,
+    asked: &Asked,
+    archive: &dyn Archive,
+    pictures: &mut Pictures<'_>,
+) -> Tile {
     let hit = &answer.hits[i];
     let mut tile = Tile::new(&hit.key, hit.score);
     for (name, part) in [("image", hit.image), ("text", hit.text)] {
@@ -113,6 +110,7 @@ fn tile(i: usize, answer: &Answer, asked: &Asked, archive: &dyn Archive, picture
             tile = tile.fact(name, value_of(value));
         }
     }
+    tile = tile.place(place_of(archive, hit.row));
     match pictures.of_row(&hit.key) {
         Some(picture) => tile.picture(picture),
         None => tile,

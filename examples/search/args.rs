@@ -10,6 +10,8 @@ use rscir::weicom::{Conjunction, WeiComByParts};
 
 use crate::common::model::ModelArgs;
 use crate::common::{self, usage};
+use crate::opened::Opened;
+use crate::place_args::PlaceArgs;
 
 /// Ask an archive with images, texts and liked tiles, and print the best tiles.
 ///
@@ -18,14 +20,15 @@ use crate::common::{self, usage};
 /// archive with its own tiles.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage.")]
-#[command(group(ArgGroup::new("picture").args(["image", "key"])))]
+#[command(group(ArgGroup::new("picture").args(["image", "key", "at"])))]
 pub(crate) struct Cli {
     /// The archive, or a feature file [default: the demo's, in target/demo.rscir]
     #[arg(long, value_name = "DIR.rscir")]
     pub archive: Option<PathBuf>,
     #[command(flatten)]
     pub model: ModelArgs,
-    /// The query image; given again, tiles must be like each
+    /// The query image; given again, tiles must be like each. A window of it may follow its name:
+    /// scene.tif#xywh=512,256,256,256
     #[arg(long, value_name = "FILE")]
     pub image: Vec<PathBuf>,
     /// The key of a tile of the archive, in place of an image; the tile itself is left out of the answer
@@ -77,6 +80,8 @@ pub(crate) struct Cli {
     /// Where the scenes or images of the archive are, for pictures of its tiles [default: where it had them from]
     #[arg(long, value_name = "DIR")]
     pub scenes: Option<PathBuf>,
+    #[command(flatten)]
+    pub places: PlaceArgs,
 }
 
 /// A filter, with its words for the page.
@@ -97,7 +102,8 @@ impl FromStr for Where {
 impl Cli {
     /// Ends the program with a usage error if the options make no query together.
     pub(crate) fn check(&self) {
-        if self.image.is_empty() && self.key.is_none() && self.text.is_empty() && self.like.is_empty() {
+        let has_picture = !self.image.is_empty() || self.key.is_some() || self.places.at.is_some();
+        if !has_picture && self.text.is_empty() && self.like.is_empty() {
             usage::refuse::<Self>(
                 "nothing to ask with: give <--image <FILE>|--key <KEY>|--text <TEXT>>, or --like <KEY> for a tile that was liked",
             );
@@ -111,6 +117,11 @@ impl Cli {
         if !self.not_near.is_empty() && !matches!(self.method, Some(MethodSpec::Posterior(_))) {
             usage::refuse::<Self>("--not-near is of --method posterior");
         }
+    }
+
+    /// Where the files of an archive are.
+    pub(crate) fn folders(&self, opened: &Opened) -> Vec<PathBuf> {
+        self.scenes.clone().map_or_else(|| opened.roots.clone(), |folder| vec![folder])
     }
 
     /// Tiles that were judged.
@@ -165,7 +176,8 @@ impl Cli {
     }
 
     fn images(&self) -> usize {
-        self.image.len() + usize::from(self.key.is_some()) + self.like.len() + self.unlike.len()
+        let own = usize::from(self.key.is_some()) + usize::from(self.places.at.is_some());
+        self.image.len() + own + self.like.len() + self.unlike.len()
     }
 
     fn texts(&self) -> usize {

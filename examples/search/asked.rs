@@ -1,14 +1,11 @@
 //! The query that the options make.
 
-use std::path::Path;
-
 use anyhow::Context;
-use rscir::core::RgbView;
-use rscir::images::decode_file;
 use rscir::prelude::*;
 
 use crate::args::Cli;
 use crate::common::{notes, text};
+use crate::query_image::QueryImage;
 
 /// A query, and what its parts are called.
 pub(crate) struct Asked {
@@ -23,6 +20,7 @@ impl Asked {
     pub(crate) fn new(
         cli: &Cli,
         archive: &dyn Archive,
+        images: &[QueryImage],
         encoder: Option<&ClipEncoder>,
         by_parts: bool,
     ) -> anyhow::Result<Self> {
@@ -30,7 +28,7 @@ impl Asked {
             archive.spec().check(encoder.spec()).context("the model is not the archive's")?;
         }
         let mut asked = Self { query: ComposedQuery::new(archive.spec().clone()), names: Vec::new() };
-        asked.images(cli, encoder)?;
+        asked.images(cli, images, encoder)?;
         asked.tiles(cli, archive, by_parts)?;
         if let Some(encoder) = encoder {
             asked.texts(cli, encoder)?;
@@ -38,10 +36,18 @@ impl Asked {
         Ok(asked)
     }
 
-    fn images(&mut self, cli: &Cli, encoder: Option<&ClipEncoder>) -> anyhow::Result<()> {
-        for (path, encoder) in cli.image.iter().flat_map(|path| encoder.map(|encoder| (path, encoder))) {
-            let name = path.file_name().unwrap_or(path.as_os_str()).display();
-            self.add_image(image(path, cli.window, encoder)?, 1.0, format!("like {name}"))?;
+    fn images(
+        &mut self,
+        cli: &Cli,
+        images: &[QueryImage],
+        encoder: Option<&ClipEncoder>,
+    ) -> anyhow::Result<()> {
+        for (image, encoder) in images.iter().flat_map(|image| encoder.map(|encoder| (image, encoder))) {
+            let vector = encoder.encode_image(image.image.view()?)?.vector(0);
+            self.add_image(vector, 1.0, format!("like {}", image.name))?;
+        }
+        let files = cli.image.iter().zip(images).filter(|(_, image)| image.is_whole);
+        for (path, encoder) in files.flat_map(|(path, _)| encoder.map(|encoder| (path, encoder))) {
             notes::say_odd_query(path, encoder);
         }
         Ok(())
@@ -102,25 +108,4 @@ pub(crate) fn check_keys(cli: &Cli, archive: &dyn Archive) -> anyhow::Result<()>
         }
     }
     Ok(())
-}
-
-/// The vector of an image file, or of a window of it.
-fn image(path: &Path, window: Option<[usize; 4]>, encoder: &ClipEncoder) -> anyhow::Result<UnitVector> {
-    let image = decode_file(path, encoder.decoding(), encoder.limits())?;
-    let Some([x, y, width, height]) = window else {
-        let view = RgbView::new(image.width, image.height, &image.data)?;
-        return Ok(encoder.encode_image(view)?.vector(0));
-    };
-    let inside =
-        |from: usize, length: usize, whole: usize| from.checked_add(length).is_some_and(|end| end <= whole);
-    anyhow::ensure!(
-        inside(x, width, image.width) && inside(y, height, image.height),
-        "--window {x},{y},{width},{height} does not lie within {}, which has {} x {} pixels",
-        path.display(),
-        image.width,
-        image.height
-    );
-    let rows = image.data.chunks_exact(3 * image.width).skip(y).take(height);
-    let cut: Vec<u8> = rows.flat_map(|row| row[3 * x..3 * (x + width)].iter().copied()).collect();
-    Ok(encoder.encode_image(RgbView::new(width, height, &cut)?)?.vector(0))
 }

@@ -3,26 +3,30 @@
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context;
-use rscir::core::{Decoding, RgbImage, RgbView};
+use rscir::core::RgbImage;
 use rscir::images::{DecodeLimits, decode_file};
-use rscir::page::Picture;
+use rscir::page::{Backdrop, Picture};
+use rscir::prelude::*;
 
 use crate::common::out::note;
 use crate::common::text::shown;
+use crate::places::Scenes;
 
 /// Finds the files of an archive's rows, and makes pictures of them.
-pub(crate) struct Pictures {
+pub(crate) struct Pictures<'a> {
+    archive: &'a dyn Archive,
     folders: Vec<PathBuf>,
-    decoding: Decoding,
+    scenes: Scenes<'a>,
     lacking: usize,
     /// The first key that has no picture, and why.
     first: Option<(String, anyhow::Error)>,
 }
 
-impl Pictures {
+impl<'a> Pictures<'a> {
     /// Looks in these folders, and decodes as the archive's rows were.
-    pub(crate) fn new(folders: Vec<PathBuf>, decoding: Decoding) -> Self {
-        Self { folders, decoding, lacking: 0, first: None }
+    pub(crate) fn new(archive: &'a dyn Archive, folders: Vec<PathBuf>) -> Self {
+        let scenes = Scenes::new(archive, folders.clone());
+        Self { archive, folders, scenes, lacking: 0, first: None }
     }
 
     /// The picture of a row; `None` if there is none, which [`Pictures::say_lacking`] tells of.
@@ -37,8 +41,18 @@ impl Pictures {
         }
     }
 
-    fn read(&self, key: &str) -> anyhow::Result<RgbImage> {
-        Ok(decode_file(self.file(key)?, &self.decoding, &DecodeLimits::default())?)
+    /// The scenes of some tiles, as grounds of a map.
+    pub(crate) fn backdrops(&mut self, keys: &[&str]) -> Vec<Backdrop> {
+        self.scenes.backdrops(keys)
+    }
+
+    fn read(&mut self, key: &str) -> anyhow::Result<RgbImage> {
+        let file = self.file(key);
+        match (file, self.archive.find(key).and_then(|_| self.scenes.tile(key))) {
+            (Ok(file), _) => Ok(decode_file(file, &self.archive.spec().decoding, &DecodeLimits::default())?),
+            (Err(_), Some(tile)) => tile.context("--scenes DIR says where the scenes are"),
+            (Err(error), None) => Err(error),
+        }
     }
 
     /// The file that a key names below one of the folders.
@@ -71,5 +85,5 @@ impl Pictures {
 
 /// The picture of an image.
 pub(crate) fn picture(image: &RgbImage) -> anyhow::Result<Picture> {
-    Ok(Picture::new(RgbView::new(image.width, image.height, &image.data)?)?)
+    Ok(Picture::new(image.view()?)?)
 }

@@ -56,7 +56,12 @@ pub(crate) fn nothing_found(cli: &Cli, archive: &dyn Archive) -> String {
     } else if cli.top == 0 {
         "no tile found: --top 0 asks for none".into()
     } else {
-        format!("no tile found: none of the {} rows is as --where says", archive.len())
+        let options = match (&cli.filter, &cli.places.within) {
+            (Some(_), Some(_)) => "--where and --within say",
+            (None, Some(_)) => "--within says",
+            _ => "--where says",
+        };
+        format!("no tile found: none of the {} rows is as {options}", archive.len())
     }
 }
 

@@ -138,6 +138,27 @@ impl Area {
         self.share(footprint) > MIN_SHARE
     }
 
+    /// Returns the rings of all polygons, holes included, for a map.
+    #[must_use]
+    pub fn rings(&self) -> Vec<Ring> {
+        self.polygons.iter().flat_map(|polygon| polygon.rings.iter().cloned()).collect()
+    }
+
+    /// Returns the area that latitudes and longitudes in the wrong order would mean, if that is one: for a hint where an area chooses
+    /// nothing.
+    #[must_use]
+    pub fn transposed(&self) -> Option<Self> {
+        let turn = |polygon: &Polygon| {
+            let rings =
+                polygon.rings.iter().map(|ring| ring.iter().map(|&[x, y]| [y, x]).collect()).collect();
+            let Polygon { west, south, east, north, .. } = *polygon;
+            Polygon { rings, west: south, south: west, east: north, north: east }
+        };
+        let polygons: Vec<Polygon> = self.polygons.iter().map(turn).collect();
+        let is_on_earth = polygons.iter().all(|polygon| polygon.south >= -90.0 && polygon.north <= 90.0);
+        is_on_earth.then_some(Self { polygons })
+    }
+
     /// Chooses the rows of an archive that the area intersects, by their column `footprint` (eight numbers), else by `west`,
     /// `south`, `east` and `north`.
     #[must_use]
@@ -282,6 +303,17 @@ mod tests {
         assert!(area.intersects(&tile(179.95, -15.0, 0.1)));
         assert!(area.intersects(&tile(-179.5, -15.0, 0.1)));
         assert!(!area.intersects(&tile(0.0, -15.0, 0.1)));
+    }
+
+    #[test]
+    fn an_area_in_the_wrong_order_is_seen_by_its_transpose() {
+        let wrong = Area::bounds(52.0, 5.0, 52.2, 5.2).unwrap();
+        let there = tile(5.1, 52.1, 0.05);
+        assert!(!wrong.intersects(&there));
+        assert!(wrong.transposed().unwrap().intersects(&there));
+        assert_eq!(wrong.transposed().unwrap().rings()[0][0], [5.0, 52.0]);
+        // No latitude is 100 degrees.
+        assert!(Area::bounds(100.0, 5.0, 101.0, 6.0).unwrap().transposed().is_none());
     }
 
     #[test]

@@ -114,6 +114,24 @@ pub enum Error {
         /// The place's latitude.
         latitude: f64,
     },
+    /// A place that no scene of an archive shows.
+    #[error(
+        "the place {longitude}, {latitude} is in no scene of the archive: places are longitude, latitude in degrees"
+    )]
+    NowhereShown {
+        /// The place's longitude.
+        longitude: f64,
+        /// The place's latitude.
+        latitude: f64,
+    },
+    /// The file of an archive's scene is not found.
+    #[error("{}", missing_scene(scene, folders))]
+    SceneFile {
+        /// The scene, as keys name it.
+        scene: String,
+        /// Where it was looked for.
+        folders: Vec<PathBuf>,
+    },
     /// A scene's name cannot be in a key.
     #[error("{place}: the path has no file name in UTF-8: rename the file")]
     SceneName {
@@ -170,6 +188,15 @@ pub enum Error {
     Stopped,
 }
 
+fn missing_scene(scene: &str, folders: &[PathBuf]) -> String {
+    let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+    let places = match folders.is_empty() {
+        true => "the archive does not know its folder".into(),
+        false => format!("it is not in {}", folders.join(", ")),
+    };
+    format!("the scene {scene:?} of the archive is not found: {places}; name the folder that it lies in")
+}
+
 impl Error {
     /// Returns what a caller can do about it.
     pub fn kind(&self) -> ErrorKind {
@@ -180,7 +207,11 @@ impl Error {
             Self::Key { .. } | Self::TileSize { .. } | Self::Overlap { .. } | Self::Option { .. } => {
                 ErrorKind::InvalidInput
             }
-            Self::Area { .. } | Self::OutsideScene { .. } | Self::Bands { .. } => ErrorKind::InvalidInput,
+            Self::SceneFile { .. } => ErrorKind::NotFound,
+            Self::Area { .. }
+            | Self::NowhereShown { .. }
+            | Self::OutsideScene { .. }
+            | Self::Bands { .. } => ErrorKind::InvalidInput,
             Self::Crs { problem, .. } => match problem {
                 CrsProblem::UnknownCode { .. }
                 | CrsProblem::Unsupported { .. }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::unwrap_used)]
 
+mod archived;
 mod area;
 mod crs;
 mod csv;
@@ -18,6 +19,7 @@ mod suppress;
 mod tiles;
 mod transform;
 
+pub use archived::{ArchivedScenes, FoundPlace, options_of_row};
 pub use area::{Area, AreaRows};
 pub use crs::{Crs, CrsProblem, DatumShift};
 pub use csv::to_csv;

@@ -148,7 +148,9 @@ fn write_tile(map: &Projection, rank: usize, tile: &Tile, html: &mut Html) {
         "<a class=\"place\" id=\"place{rank}\" href=\"#tile{rank}\" aria-label=\"Rank {rank}: "
     ));
     html.text(&tile.key).raw("\"><title>").raw(&format!("{rank}: ")).text(&tile.key).raw("</title>");
-    html.raw("<path d=\"").raw(&path(map, &tile.rings)).raw("\"/>");
+    let outline = path(map, &tile.rings);
+    // On a light edge, a line is seen on any ground.
+    html.raw("<path class=\"edge\" d=\"").raw(&outline).raw("\"/><path d=\"").raw(&outline).raw("\"/>");
     if (most(0) - least(0)).max(most(1) - least(1)) < MIN_SIDE {
         html.raw(&format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{}\"/>", MIN_SIDE / 2.0));
     }

@@ -1,0 +1,94 @@
+//! A program without the feature `geo` knows no places, and says how to build one that does.
+
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+use rscir::core::RgbImage;
+use rscir::page::{Backdrop, Ring};
+use rscir::prelude::*;
+
+use crate::place_args::PlaceArgs;
+use crate::query_image::QueryImage;
+
+/// What to type for places.
+const BUILD: &str =
+    "build the program with places: cargo run --release --features geo --example search -- ...";
+
+pub(crate) struct Places;
+
+impl Places {
+    pub(crate) fn check(args: &PlaceArgs) -> anyhow::Result<Self> {
+        match args.first_given() {
+            Some(option) => anyhow::bail!("{option} needs the feature `geo`: {BUILD}"),
+            None => Ok(Self),
+        }
+    }
+
+    pub(crate) fn area(&self) -> Vec<Ring> {
+        Vec::new()
+    }
+
+    pub(crate) fn rows(&self, _: &dyn Archive) -> anyhow::Result<Option<Vec<bool>>> {
+        Ok(None)
+    }
+
+    pub(crate) fn at(&self, _: &dyn Archive, _: Vec<PathBuf>) -> anyhow::Result<Option<QueryImage>> {
+        Ok(None)
+    }
+
+    pub(crate) fn are_distinct(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn distinct(&self, _: &dyn Archive, hits: &[Hit], _: usize) -> Vec<usize> {
+        (0..hits.len()).collect()
+    }
+
+    pub(crate) fn write(&self, _: &dyn Archive, _: &[Hit]) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    pub(crate) fn heatmap_rows(&self, _: &dyn Archive, _: &[Hit]) -> anyhow::Result<Option<Vec<bool>>> {
+        Ok(None)
+    }
+
+    pub(crate) fn write_heatmap(&self, _: &dyn Archive, _: Vec<PathBuf>, _: &[Hit]) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
+/// Where a row lies: nowhere that this program knows.
+pub(crate) fn place_of(_: &dyn Archive, _: usize) -> Vec<Ring> {
+    Vec::new()
+}
+
+/// The windows of scenes, which this program does not read.
+pub(crate) struct Scenes<'a>(PhantomData<&'a dyn Archive>);
+
+impl<'a> Scenes<'a> {
+    pub(crate) fn new(_: &'a dyn Archive, _: Vec<PathBuf>) -> Self {
+        Self(PhantomData)
+    }
+
+    pub(crate) fn tile(&mut self, key: &str) -> Option<anyhow::Result<RgbImage>> {
+        key.contains("#xywh=").then(|| Err(anyhow::anyhow!("it is of a scene: {BUILD}")))
+    }
+
+    pub(crate) fn backdrops(&mut self, _: &[&str]) -> Vec<Backdrop> {
+        Vec::new()
+    }
+}
+
+/// The window that a name has, which this program does not read.
+pub(crate) fn split_window(path: &Path) -> anyhow::Result<(PathBuf, [usize; 4])> {
+    anyhow::bail!("{}: a window in a name needs the feature `geo`: {BUILD}; or give --window", path.display())
+}
+
+/// The window of a scene, which this program does not know from other images.
+pub(crate) fn scene_window(
+    _: &Path,
+    _: [usize; 4],
+    _: Option<&dyn Archive>,
+) -> anyhow::Result<Option<(RgbImage, Vec<Ring>)>> {
+    Ok(None)
+}

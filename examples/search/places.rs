@@ -1,0 +1,306 @@
+//! Places in, and places out.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use rscir::core::RgbImage;
+use rscir::core::files::replace;
+use rscir::geo::{
+    ArchivedScenes, Area, Distinct, Error as GeoError, Heatmap, Place, Scene, SceneOptions, TileKey,
+    TileSize, Window, options_of_row, to_csv, to_geojson,
+};
+use rscir::page::{Backdrop, Picture, Ring};
+use rscir::prelude::*;
+
+use crate::common::out::note;
+use crate::common::text::shown;
+use crate::place_args::PlaceArgs;
+use crate::query_image::QueryImage;
+
+/// The longest side of a scene below the map of a page; the map is 640 wide.
+const BACKDROP_SIDE: usize = 640;
+
+/// Pixels of a scene that are read for the map: those of a large one would take longer than the search.
+const BACKDROP_PIXELS: usize = 16 << 20;
+
+/// Scenes below the map: more would make a page heavy, and each small.
+const BACKDROPS: usize = 4;
+
+/// What was said of places, in order and before the work.
+pub(crate) struct Places {
+    area: Option<(Area, String)>,
+    at: Option<([f64; 2], TileSize)>,
+    distinct: Option<f64>,
+    geojson: Option<PathBuf>,
+    csv: Option<PathBuf>,
+    heatmap: Option<PathBuf>,
+}
+
+impl Places {
+    pub(crate) fn check(args: &PlaceArgs) -> anyhow::Result<Self> {
+        let area =
+            args.within.as_deref().map(|within| Ok::<_, anyhow::Error>((area(within)?, within.into())));
+        let place = |at: &str| -> anyhow::Result<[f64; 2]> {
+            let [longitude, latitude] = numbers(at).with_context(|| {
+                format!("--at {}: a place is LON,LAT in degrees, such as 5.82,52.21", shown(at))
+            })?;
+            let is_place = longitude.abs() <= 180.0 && latitude.abs() <= 90.0;
+            anyhow::ensure!(is_place, "--at {}: a place is LON,LAT in degrees, longitude first", shown(at));
+            Ok([longitude, latitude])
+        };
+        let at = match (&args.at, &args.size) {
+            (Some(at), Some(size)) => Some((place(at)?, size.parse().context("--size")?)),
+            _ => None,
+        };
+        if let Some(share) = args.distinct {
+            anyhow::ensure!((0.0..=1.0).contains(&share), "--distinct {share}: it is a share from 0 to 1");
+        }
+        let PlaceArgs { distinct, geojson, csv, heatmap, .. } = args;
+        let (geojson, csv, heatmap) = (geojson.clone(), csv.clone(), heatmap.clone());
+        Ok(Self { area: area.transpose()?, at, distinct: *distinct, geojson, csv, heatmap })
+    }
+
+    /// The rings of the area, for a map.
+    pub(crate) fn area(&self) -> Vec<Ring> {
+        self.area.as_ref().map_or_else(Vec::new, |(area, _)| area.rings())
+    }
+
+    /// Which rows lie in the area, if there is one. None at all is an error that says where the rows are.
+    pub(crate) fn rows(&self, archive: &dyn Archive) -> anyhow::Result<Option<Vec<bool>>> {
+        let Some((area, within)) = &self.area else { return Ok(None) };
+        let rows = area.rows(archive);
+        let all = archive.len();
+        anyhow::ensure!(
+            all == 0 || rows.without_place < all,
+            "--within {}: no row of the archive has a place: neither a column `footprint` nor `west`, `south`, `east` and `north`",
+            shown(within)
+        );
+        if rows.without_place > 0 {
+            note!("{} of the {all} rows have no place, and are in no area", rows.without_place);
+        }
+        if rows.count == 0 {
+            let hint = match area.transposed().map(|area| area.rows(archive).count) {
+                Some(count @ 1..) => {
+                    format!("with latitude and longitude exchanged it has {count}: longitude comes first")
+                }
+                _ => extent(archive)
+                    .map_or_else(String::new, |extent| format!("its tiles lie within {extent}")),
+            };
+            note!("no tile of the archive lies in {}; {hint}", shown(within));
+        }
+        Ok(Some(rows.chosen))
+    }
+
+    /// The window around the place that is asked with.
+    pub(crate) fn at(
+        &self,
+        archive: &dyn Archive,
+        folders: Vec<PathBuf>,
+    ) -> anyhow::Result<Option<QueryImage>> {
+        let Some((place, side)) = self.at else { return Ok(None) };
+        let mut scenes = ArchivedScenes::new(archive, folders);
+        let found = scenes.at(place, side)?;
+        let scene = scenes.scene(&found.tile.scene)?;
+        let image = scene.read(found.tile.window)?.image;
+        let rings = scene.footprint(found.tile.window)?.rings();
+        note!("--at: {}", shown(&found.tile));
+        if found.others > 0 {
+            note!("{} more scenes of the archive show the place; --image takes another", found.others);
+        }
+        Ok(Some(QueryImage { name: found.tile.to_string(), image, rings, is_whole: false }))
+    }
+
+    /// True if the places of an answer are to be distinct.
+    pub(crate) fn are_distinct(&self) -> bool {
+        self.distinct.is_some()
+    }
+
+    /// The first `k` of hits in their order whose places are distinct, by position. Those without a place are all kept.
+    pub(crate) fn distinct(&self, archive: &dyn Archive, hits: &[Hit], k: usize) -> Vec<usize> {
+        let mut distinct = Distinct::new(self.distinct.unwrap_or(1.0));
+        let mut is_new =
+            |row: usize| Place::of_row(archive, row).is_none_or(|place| distinct.keep(&place.footprint));
+        hits.iter().enumerate().filter(|(_, hit)| is_new(hit.row)).map(|(i, _)| i).take(k).collect()
+    }
+
+    /// Writes the files that were asked for.
+    pub(crate) fn write(&self, archive: &dyn Archive, hits: &[Hit]) -> anyhow::Result<()> {
+        if self.geojson.is_none() && self.csv.is_none() {
+            return Ok(());
+        }
+        let places: Vec<Place<'_>> = hits
+            .iter()
+            .enumerate()
+            .filter_map(|(i, hit)| {
+                let similarity = |part: Option<rscir::index::PartScore>| part.map(|part| part.similarity);
+                let place = Place::of_row(archive, hit.row)?.ranked(i + 1, hit.score);
+                Some(place.similarities(similarity(hit.image), similarity(hit.text)))
+            })
+            .collect();
+        let nowhere = hits.len() - places.len();
+        if nowhere > 0 {
+            note!("{nowhere} of the {} tiles have no place, and are in no file of places", hits.len());
+        }
+        let files = [(&self.geojson, to_geojson(&places)), (&self.csv, to_csv(&places)?)];
+        for (path, text) in files {
+            if let Some(path) = path {
+                replace(path, |out| out.write_all(text.as_bytes()))?;
+                note!("written: {}", shown(path.display()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of the heat map: all tiles of the best hit's scene. `None` if no heat map is asked for.
+    pub(crate) fn heatmap_rows(
+        &self,
+        archive: &dyn Archive,
+        hits: &[Hit],
+    ) -> anyhow::Result<Option<Vec<bool>>> {
+        if self.heatmap.is_none() {
+            return Ok(None);
+        }
+        let best = hits.first().context("--heatmap: no tile was found, and so no scene")?;
+        let scene = best.key.parse::<TileKey>().context("--heatmap")?.scene;
+        let mut rows = vec![false; archive.len()];
+        for (row, _) in ArchivedScenes::new(archive, Vec::new()).tiles_of(&scene) {
+            rows[row] = true;
+        }
+        Ok(Some(rows))
+    }
+
+    /// Writes the scores of all tiles of a scene as a picture of it.
+    pub(crate) fn write_heatmap(
+        &self,
+        archive: &dyn Archive,
+        folders: Vec<PathBuf>,
+        tiles: &[Hit],
+    ) -> anyhow::Result<()> {
+        let (Some(path), Some(first)) = (&self.heatmap, tiles.first()) else { return Ok(()) };
+        let name = first.key.parse::<TileKey>()?.scene;
+        let mut scenes = ArchivedScenes::new(archive, folders);
+        let mut map = Heatmap::new(scenes.scene(&name)?)?;
+        for tile in tiles {
+            map.add(tile.key.parse::<TileKey>()?.window, tile.score);
+        }
+        map.write(path)?;
+        note!("written: {}, the scores of {} tiles of {}", shown(path.display()), tiles.len(), shown(&name));
+        Ok(())
+    }
+}
+
+/// Bounds, or else the polygons of a file.
+fn area(within: &str) -> anyhow::Result<Area> {
+    match numbers(within) {
+        Some([west, south, east, north]) => Area::bounds(west, south, east, north).context("--within"),
+        None if Path::new(within).exists() => Ok(Area::read(within)?),
+        None => anyhow::bail!(
+            "--within {}: this is neither W,S,E,N in degrees, such as 5.7,52.1,5.9,52.3, nor a file",
+            shown(within)
+        ),
+    }
+}
+
+/// Numbers between commas, as many as there should be.
+fn numbers<const N: usize>(text: &str) -> Option<[f64; N]> {
+    let numbers: Option<Vec<f64>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
+    numbers?.try_into().ok()
+}
+
+/// The bounds of all places of an archive, for people.
+fn extent(archive: &dyn Archive) -> Option<String> {
+    let places = (0..archive.len()).filter_map(|row| Place::of_row(archive, row));
+    let edges = places.map(|place| place.footprint.bounds()).reduce(|mut all, one| {
+        (all.west, all.south) = (all.west.min(one.west), all.south.min(one.south));
+        (all.east, all.north) = (all.east.max(one.east), all.north.max(one.north));
+        all
+    })?;
+    Some(format!("{:.5},{:.5},{:.5},{:.5}", edges.west, edges.south, edges.east, edges.north))
+}
+
+/// Where a row lies.
+pub(crate) fn place_of(archive: &dyn Archive, row: usize) -> Vec<Ring> {
+    Place::of_row(archive, row).map_or_else(Vec::new, |place| place.footprint.rings())
+}
+
+/// The windows of an archive's scenes.
+pub(crate) struct Scenes<'a>(ArchivedScenes<'a>);
+
+impl<'a> Scenes<'a> {
+    pub(crate) fn new(archive: &'a dyn Archive, folders: Vec<PathBuf>) -> Self {
+        Self(ArchivedScenes::new(archive, folders))
+    }
+
+    /// The pixels of a tile; `None` if the key is of no scene.
+    pub(crate) fn tile(&mut self, key: &str) -> Option<anyhow::Result<RgbImage>> {
+        let tile: TileKey = key.parse().ok()?;
+        Some(self.0.read(&tile).map_err(Into::into))
+    }
+
+    /// The scenes of some tiles as grounds of a map: if they are few and not large.
+    pub(crate) fn backdrops(&mut self, keys: &[&str]) -> Vec<Backdrop> {
+        let mut names: Vec<String> =
+            keys.iter().filter_map(|key| Some(key.parse::<TileKey>().ok()?.scene)).collect();
+        names.sort();
+        names.dedup();
+        if names.len() > BACKDROPS {
+            return Vec::new();
+        }
+        names.iter().filter_map(|name| self.0.scene(name).ok().and_then(backdrop)).collect()
+    }
+}
+
+/// A scene as the ground of a map; `None` for one that is too large to be read for it.
+fn backdrop(scene: &Scene) -> Option<Backdrop> {
+    let [width, height] = scene.size();
+    if width.checked_mul(height)? > BACKDROP_PIXELS {
+        return None;
+    }
+    let image = scene.read(Window::new(0, 0, width, height)).ok()?.image;
+    let picture = Picture::within(image.view().ok()?, BACKDROP_SIDE).ok()?;
+    let corner = |column: usize, row: usize| {
+        scene.crs().to_wgs84(scene.transform().apply(column as f64, row as f64)).ok()
+    };
+    Some(Backdrop::new(picture, corner(0, 0)?, corner(width, 0)?, corner(0, height)?))
+}
+
+/// The file and the window that a name has: `scene.tif#xywh=512,256,256,256`.
+pub(crate) fn split_window(path: &Path) -> anyhow::Result<(PathBuf, [usize; 4])> {
+    let text = path.to_str().context("the name of a window is not UTF-8")?;
+    let TileKey { scene, window: Window { x, y, width, height } } = text.parse()?;
+    Ok((scene.into(), [x, y, width, height]))
+}
+
+/// The window of a scene, as the archive's scenes were read, and where it lies; `None` if the archive is of plain images, or the
+/// file is one.
+pub(crate) fn scene_window(
+    path: &Path,
+    [x, y, width, height]: [usize; 4],
+    archive: Option<&dyn Archive>,
+) -> anyhow::Result<Option<(RgbImage, Vec<Ring>)>> {
+    let Some(archive) = archive else { return Ok(None) };
+    let names = ArchivedScenes::new(archive, Vec::new()).names();
+    let own = names.iter().find(|name| path.ends_with(name));
+    let Some(like) = own.or(names.first()) else { return Ok(None) };
+    let scene = match Scene::open(path, &options(archive, like, own.is_some())) {
+        Ok(scene) => scene,
+        Err(GeoError::Crs { .. } | GeoError::Transform { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let window = Window::new(x, y, width, height);
+    let (image, rings) = (scene.read(window)?.image, scene.footprint(window)?.rings());
+    if own.is_none() && scene.stretch()? != "none" {
+        note!("{}: not of the archive, its values are stretched by themselves", shown(path.display()));
+    }
+    Ok(Some((image, rings)))
+}
+
+/// How a scene is read that is asked with: as `like`, a scene of the archive, was for it, or with its bands alone.
+fn options(archive: &dyn Archive, like: &str, is_own: bool) -> SceneOptions {
+    let tiles = ArchivedScenes::new(archive, Vec::new()).tiles_of(like);
+    let options = tiles.first().map_or_else(SceneOptions::default, |(row, _)| options_of_row(archive, *row));
+    match options.bands {
+        Some(bands) if !is_own => SceneOptions::default().bands(bands),
+        _ => options,
+    }
+}
