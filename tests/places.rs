@@ -290,7 +290,10 @@ fn a_window_of_an_ordinary_image_is_asked_with() {
     let whole = bed.hits(&["--image", &window("0,0,256,256")]);
     assert_eq!(whole, bed.hits(&["--image", image.to_str().unwrap()]));
     assert_ne!(whole, bed.hits(&["--image", &window("0,0,100,100")]));
-    bed.search(&["--image", &window("200,0,100,100")]).ends_with(1).says("not within its 256 x 256 pixels");
+    bed.search(&["--image", &window("200,0,100,100")])
+        .ends_with(1)
+        .says("does not lie within")
+        .says("256 x 256 pixels");
     bed.search(&["--image", &window("0,0,100")]).ends_with(1).says("column,row,width,height");
     bed.search(&["--image", "no/such.jpg#xywh=0,0,1,1"]).ends_with(1).says("no/such.jpg");
 }

@@ -107,6 +107,9 @@ impl Places {
         if found.others > 0 {
             note!("{} more scenes of the archive show the place; --image takes another", found.others);
         }
+        if found.not_opened > 0 {
+            note!("{} scenes of the archive cannot be opened, and may show the place, too", found.not_opened);
+        }
         Ok(Some(QueryImage { name: found.tile.to_string(), image, rings, is_whole: false }))
     }
 

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
 use rscir_core::{Archive, RgbImage, Value};
@@ -25,6 +25,8 @@ pub struct FoundPlace {
     pub tile: TileKey,
     /// How many more scenes show the place.
     pub others: usize,
+    /// How many scenes cannot be opened, and may show it, too.
+    pub not_opened: usize,
 }
 
 impl std::fmt::Debug for ArchivedScenes<'_> {
@@ -66,30 +68,39 @@ impl<'a> ArchivedScenes<'a> {
     /// Finds the window of a side around a place, in the first scene of the archive that shows it.
     ///
     /// # Errors
-    /// [`Error::NowhereShown`] if none does; [`Error::TileSize`]; those of [`ArchivedScenes::scene`] if a scene cannot be opened.
+    /// [`Error::NowhereShown`] if none does, or why the first scene cannot be opened that could not; [`Error::TileSize`].
     pub fn at(&mut self, place: [f64; 2], side: TileSize) -> Result<FoundPlace> {
-        let mut found: Option<FoundPlace> = None;
+        let mut found = None;
+        let mut failures = Vec::new();
+        let mut others = 0;
         for name in self.names() {
-            let window = match self.scene(&name)?.window_at(place, side) {
-                Ok(window) => window,
-                // A coordinate system that has no such place does not show it.
-                Err(Error::OutsideScene { .. } | Error::Crs { .. }) => continue,
-                Err(error) => return Err(error),
+            let scene = match self.scene(&name) {
+                Ok(scene) => scene,
+                Err(error) => {
+                    failures.push(error);
+                    continue;
+                }
             };
-            match &mut found {
-                Some(found) => found.others += 1,
-                None => found = Some(FoundPlace { tile: TileKey { scene: name, window }, others: 0 }),
+            match scene.window_at(place, side) {
+                Ok(_) if found.is_some() => others += 1,
+                Ok(window) => found = Some(TileKey { scene: name, window }),
+                // A coordinate system that has no such place does not show it.
+                Err(Error::OutsideScene { .. } | Error::Crs { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         let [longitude, latitude] = place;
-        found.ok_or(Error::NowhereShown { longitude, latitude })
+        match found {
+            Some(tile) => Ok(FoundPlace { tile, others, not_opened: failures.len() }),
+            None => Err(failures.into_iter().next().unwrap_or(Error::NowhereShown { longitude, latitude })),
+        }
     }
 
     /// Returns the scenes of the archive's rows, in the order of the rows.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
-        let mut known = std::collections::HashSet::new();
+        let mut known = HashSet::new();
         for value in self.archive.column("scene").into_iter().flatten() {
             if let Some(Value::Text(name)) = value
                 && known.insert(name)
@@ -108,7 +119,7 @@ impl<'a> ArchivedScenes<'a> {
         rows.filter_map(|row| Some((row, self.archive.key(row).parse::<TileKey>().ok()?.window))).collect()
     }
 
-    /// How a scene is opened: as the first row of it says, else as any first row says which bands there are.
+    /// How a scene is opened: as the first row of it says.
     fn options(&self, scene: &str) -> SceneOptions {
         let names = self.archive.column("scene").into_iter().flatten();
         let row = names.enumerate().find(|(_, name)| *name == Some(Value::Text(scene))).map(|(row, _)| row);

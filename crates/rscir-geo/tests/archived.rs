@@ -1,0 +1,106 @@
+//! The scenes of an archive are read as they were when it was made.
+
+mod common;
+
+use std::path::Path;
+
+use common::Made;
+use rscir_core::{Archive, Embeddings, EncoderSpec, ErrorKind};
+use rscir_geo::{
+    ArchivedScenes, Error, Scene, SceneOptions, TileKey, TileSize, Window, options_of_row, parse_stretch,
+};
+use rscir_index::{Columns, MemoryArchive};
+
+/// A folder with a scene of 16 bits and one of 8.
+fn scenes() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let values: Vec<u16> = (0..64 * 48 * 3_u32).map(|at| (at * 7919 % 4001) as u16).collect();
+    Made::new(64, 3, &values).write(folder.path().join("a.tif"));
+    Made::new(40, 3, &values[..40 * 40 * 3]).epsg(3857).write(folder.path().join("b.tif"));
+    folder
+}
+
+/// An archive of these rows, which were read by the options.
+fn archive(folder: &Path, keys: &[&str], options: &SceneOptions) -> MemoryArchive {
+    let tiles: Vec<TileKey> = keys.iter().map(|key| key.parse().unwrap()).collect();
+    let opened = |tile: &TileKey| Scene::open(folder.join(&tile.scene), options).unwrap();
+    let names: Vec<&str> = tiles.iter().map(|tile| tile.scene.as_str()).collect();
+    let bands = |tile: &TileKey| {
+        let bands: Vec<String> =
+            opened(tile).bands_in_use().iter().map(|band| (band + 1).to_string()).collect();
+        bands.join(",")
+    };
+    let bands: Vec<String> = tiles.iter().map(bands).collect();
+    let stretches: Vec<String> = tiles.iter().map(|tile| opened(tile).stretch().unwrap()).collect();
+    let systems: Vec<String> = tiles.iter().map(|tile| opened(tile).crs().name().to_owned()).collect();
+    let columns = Columns::new(keys.len()).with("scene", names).unwrap();
+    let columns = columns.with("bands", bands).unwrap().with("stretch", stretches).unwrap();
+    let columns = columns.with("crs", systems).unwrap();
+    let rows = Embeddings::normalize(1, vec![1.0; keys.len()]).unwrap();
+    let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+    MemoryArchive::new(EncoderSpec::unknown(1), keys, rows).unwrap().with_columns(columns).unwrap()
+}
+
+const KEYS: [&str; 3] = ["a.tif#xywh=0,0,16,16", "a.tif#xywh=16,8,16,16", "b.tif#xywh=0,0,16,16"];
+
+#[test]
+fn tiles_are_read_by_the_bands_and_the_stretch_that_the_columns_tell() {
+    let folder = scenes();
+    let options = SceneOptions::default().bands([2, 1, 0]);
+    let archive = archive(folder.path(), &KEYS, &options);
+    let mut scenes = ArchivedScenes::new(&archive, vec![folder.path().join("none"), folder.path().into()]);
+    assert_eq!(scenes.names(), ["a.tif", "b.tif"]);
+    assert_eq!(scenes.tiles_of("a.tif"), [(0, Window::new(0, 0, 16, 16)), (1, Window::new(16, 8, 16, 16))]);
+    let as_made = Scene::open(folder.path().join("a.tif"), &options).unwrap();
+    let otherwise = Scene::open(folder.path().join("a.tif"), &SceneOptions::default()).unwrap();
+    for key in [KEYS[0], KEYS[1], "a.tif#xywh=3,5,20,7"] {
+        let tile: TileKey = key.parse().unwrap();
+        let image = scenes.read(&tile).unwrap();
+        assert_eq!(image, as_made.read(tile.window).unwrap().image, "{key}");
+        assert_ne!(image, otherwise.read(tile.window).unwrap().image, "{key}");
+    }
+    // The range that was used, whatever becomes of the file's percentiles.
+    let options = options_of_row(&archive, 0);
+    assert_eq!(options.bands.as_deref(), Some(&[2, 1, 0][..]));
+    assert_eq!(options.stretch, Some(parse_stretch(&as_made.stretch().unwrap()).unwrap()));
+}
+
+#[test]
+fn a_place_is_found_in_the_first_scene_that_shows_it() {
+    let folder = scenes();
+    let archive = archive(folder.path(), &KEYS, &SceneOptions::default());
+    let mut scenes = ArchivedScenes::new(&archive, vec![folder.path().into()]);
+    for name in ["a.tif", "b.tif"] {
+        let scene = scenes.scene(name).unwrap();
+        let place = scene.footprint(Window::new(8, 8, 16, 16)).unwrap().center();
+        let found = scenes.at(place, TileSize::Pixels(16)).unwrap();
+        assert_eq!(found.tile, TileKey { scene: name.into(), window: Window::new(8, 8, 16, 16) });
+        assert_eq!((found.others, found.not_opened), (0, 0));
+    }
+    let error = scenes.at([10.0, 80.0], TileSize::Pixels(16)).unwrap_err();
+    assert!(matches!(error, Error::NowhereShown { .. }), "{error}");
+    // One that is gone is counted where the place is found, and named where it is not.
+    let place = scenes.scene("b.tif").unwrap().footprint(Window::new(8, 8, 16, 16)).unwrap().center();
+    std::fs::remove_file(folder.path().join("a.tif")).unwrap();
+    let mut scenes = ArchivedScenes::new(&archive, vec![folder.path().into()]);
+    assert_eq!(scenes.at(place, TileSize::Pixels(16)).unwrap().not_opened, 1);
+    let error = scenes.at([10.0, 80.0], TileSize::Pixels(16)).unwrap_err().to_string();
+    assert!(error.contains("\"a.tif\""), "{error}");
+}
+
+#[test]
+fn a_scene_that_is_not_there_or_leads_out_of_the_folder_is_named() {
+    let folder = scenes();
+    let archive = archive(folder.path(), &KEYS, &SceneOptions::default());
+    let inner = folder.path().join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    let outside = folder.path().join("a.tif");
+    for scene in ["a.tif", "../a.tif", outside.to_str().unwrap()] {
+        let error = ArchivedScenes::new(&archive, vec![inner.clone()]).scene(scene).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.to_string().contains("name the folder"), "{error}");
+    }
+    let error = ArchivedScenes::new(&archive, Vec::new()).scene("a.tif").unwrap_err().to_string();
+    assert!(error.contains("does not know its folder"), "{error}");
+    assert_eq!(archive.len(), 3);
+}
