@@ -175,6 +175,14 @@ pub enum Error {
         /// The scene.
         path: PathBuf,
     },
+    /// A scene is on a server, and such scenes are not built in.
+    #[error(
+        "{address}: scenes on servers are read with the feature `remote` alone: fetch the file, or build with the feature"
+    )]
+    OnServer {
+        /// The scene's address.
+        address: String,
+    },
     /// A file names no scenes as STAC does.
     #[error("{}: {problem}", path.display())]
     Stac {
@@ -229,6 +237,7 @@ impl Error {
                 TransformProblem::Missing => ErrorKind::InvalidInput,
             },
             Self::SceneName { .. } | Self::NoTile { .. } | Self::Stac { .. } => ErrorKind::InvalidInput,
+            Self::OnServer { .. } => ErrorKind::Unsupported,
             Self::SceneTwice { .. } => ErrorKind::AlreadyExists,
             Self::Changed { .. } => ErrorKind::Mismatch,
             Self::Block { .. } => ErrorKind::TooLarge,

@@ -13,6 +13,8 @@ mod heatmap;
 mod key;
 mod list;
 mod place;
+#[cfg(feature = "remote")]
+mod remote;
 mod scene;
 mod stac;
 mod suppress;
@@ -31,6 +33,8 @@ pub use heatmap::Heatmap;
 pub use key::TileKey;
 pub use list::{SceneFailure, SceneList};
 pub use place::Place;
+#[cfg(feature = "remote")]
+pub use remote::HttpFile;
 pub use rscir_images::tiff::Window;
 pub use scene::{BandProblem, Scene, SceneNotice, SceneOptions, SceneWindow, parse_stretch};
 pub use suppress::Distinct;

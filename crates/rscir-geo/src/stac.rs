@@ -134,13 +134,15 @@ fn of_item(item: &Json, file: &Path, folder: &Path, assets: &mut Vec<Asset>) -> 
         let local = href.strip_prefix("file://").unwrap_or(href);
         let (path, problem) = if href.is_empty() {
             (file.into(), Some(failed(format!("has an asset {name:?} without href"))))
-        } else if local.contains("://") {
+        } else if local.contains("://") && !(cfg!(feature = "remote") && local.starts_with("http")) {
             (
                 PathBuf::from(href),
                 Some(failed(format!(
                     "has its asset {name:?} on a server ({href}): fetch it, and name the local file in href"
                 ))),
             )
+        } else if local.contains("://") {
+            (PathBuf::from(href), None)
         } else {
             let path = folder.join(local);
             let is_there = path.is_file();

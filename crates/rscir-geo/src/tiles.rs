@@ -14,7 +14,7 @@ use rscir_images::tiff::{BlockCache, Window};
 use sha2::{Digest, Sha256};
 
 use crate::list::ListedScene;
-use crate::scene::{LinesCell, Survey};
+use crate::scene::{LinesCell, Survey, address};
 use crate::stac::{Properties, common_type};
 use crate::{
     Error, Footprint, Result, Scene, SceneFailure, SceneList, SceneNotice, SceneOptions, TileKey, Tiling,
@@ -282,11 +282,11 @@ impl SceneTiles {
         self.properties_left_out
     }
 
-    /// Returns the folders that the scenes' keys are relative to, each once.
+    /// Returns the folders that the scenes' keys are relative to, each once; those of scenes on servers are none.
     #[must_use]
     pub fn roots(&self) -> Vec<PathBuf> {
         let mut roots: Vec<PathBuf> = Vec::new();
-        for scene in &self.scenes {
+        for scene in self.scenes.iter().filter(|scene| address(&scene.listed.path).is_none()) {
             let root = rscir_images::real_folder(&scene.listed.root);
             if !roots.contains(&root) {
                 roots.push(root);
@@ -430,8 +430,19 @@ fn columns(scenes: &[ListedScene]) -> (Vec<ColumnSchema>, usize) {
     (own.map(|(name, column)| ColumnSchema::new(name, column)).collect(), left_out)
 }
 
-/// Size and time of change of a file.
+/// Size and time of change of a file; of one on a server, size and what the server calls its version.
 fn version(path: &Path) -> Result<(u64, u128)> {
+    #[cfg(feature = "remote")]
+    if let Some(address) = address(path) {
+        let failed = |source| rscir_images::Error::Io { path: path.into(), source };
+        let file = crate::HttpFile::open(address).map_err(failed)?;
+        let digest = Sha256::digest(file.version().as_bytes());
+        let name = digest.iter().take(16).fold(0, |name, byte| name << 8 | u128::from(*byte));
+        return Ok((rscir_images::tiff::ReadAt::size(&file), name));
+    }
+    if let Some(address) = address(path) {
+        return Err(Error::OnServer { address: address.into() });
+    }
     let failed = |source| FileError::Io { path: path.into(), action: FileAction::Read, source };
     let metadata = std::fs::metadata(path).map_err(failed)?;
     Ok(stamp(&metadata))
@@ -452,7 +463,7 @@ fn fingerprint(scene: &Scene, options: &TileOptions, version: (u64, u128)) -> Re
     };
     part(b"tiles of a scene, 1");
     match options.changes {
-        ChangeDetection::Content => {
+        ChangeDetection::Content if address(scene.path()).is_none() => {
             let failed =
                 |source| FileError::Io { path: scene.path().into(), action: FileAction::Read, source };
             let (mut file, _) = rscir_core::files::open_regular(scene.path())?;
@@ -467,7 +478,8 @@ fn fingerprint(scene: &Scene, options: &TileOptions, version: (u64, u128)) -> Re
             }
             part(&content.finalize());
         }
-        ChangeDetection::SizeAndTime => {
+        // A server tells a version, and its content is not fetched to compare it.
+        ChangeDetection::Content | ChangeDetection::SizeAndTime => {
             part(&version.0.to_le_bytes());
             part(&version.1.to_le_bytes());
         }

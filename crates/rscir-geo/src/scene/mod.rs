@@ -135,6 +135,9 @@ impl Scene {
     ) -> Result<Self> {
         options.check()?;
         let path = path.as_ref();
+        if let Some(tiff) = on_server(path, cache.clone())? {
+            return Self::from_tiff(path, tiff, options);
+        }
         if is_tiff(path)? {
             return Self::from_tiff(path, Tiff::open_cached(path, cache)?, options);
         }
@@ -458,6 +461,28 @@ fn chosen_crs(
             Ok(given.clone())
         }
         None => Err(Error::Crs { path: path.into(), problem }),
+    }
+}
+
+/// The address on a server that a path is, if it is one.
+pub(crate) fn address(path: &Path) -> Option<&str> {
+    path.to_str().filter(|path| path.starts_with("http://") || path.starts_with("https://"))
+}
+
+/// Opens a path that is an address, if scenes on servers are built in.
+#[cfg(feature = "remote")]
+fn on_server(path: &Path, cache: Arc<BlockCache>) -> Result<Option<Tiff>> {
+    let Some(address) = address(path) else { return Ok(None) };
+    let failed = |source| rscir_images::Error::Io { path: path.into(), source };
+    let file = crate::HttpFile::open(address).map_err(failed)?;
+    Ok(Some(Tiff::new(Arc::new(file), cache)?))
+}
+
+#[cfg(not(feature = "remote"))]
+fn on_server(path: &Path, _: Arc<BlockCache>) -> Result<Option<Tiff>> {
+    match address(path) {
+        Some(address) => Err(Error::OnServer { address: address.into() }),
+        None => Ok(None),
     }
 }
 
