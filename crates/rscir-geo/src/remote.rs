@@ -1,6 +1,6 @@
 //! Scenes on a server, of which only the bytes are fetched that windows need (HTTP ranges, RFC 9110, section 14).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -81,6 +81,22 @@ impl HttpFile {
     fn lock(&self) -> MutexGuard<'_, Parts> {
         // A part is whole, or not there.
         self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fetches parts in ascending order, those that lie side by side by one request, and keeps them.
+    fn fetch_parts(&self, numbers: &[u64]) -> io::Result<Vec<(u64, Arc<[u8]>)>> {
+        let mut fetched = Vec::with_capacity(numbers.len());
+        for run in numbers.chunk_by(|one, next| one + 1 == *next) {
+            let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
+            let answer = self.fetch(first * PART..((last + 1) * PART).min(self.size))?;
+            let mut kept = self.lock();
+            for (number, bytes) in run.iter().zip(answer.bytes.chunks(PART as usize)) {
+                let bytes: Arc<[u8]> = bytes.into();
+                kept.keep(*number, bytes.clone());
+                fetched.push((*number, bytes));
+            }
+        }
+        Ok(fetched)
     }
 
     /// Fetches a range, again where a server asks to come later.
@@ -204,16 +220,7 @@ impl ReadAt for HttpFile {
             parts.extend(wanted.clone().filter_map(|number| Some((number, kept.find(number)?))));
         }
         let missing: Vec<u64> = wanted.filter(|number| !parts.contains_key(number)).collect();
-        for run in missing.chunk_by(|one, next| one + 1 == *next) {
-            let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
-            let answer = self.fetch(first * PART..((last + 1) * PART).min(self.size))?;
-            let mut kept = self.lock();
-            for (number, bytes) in run.iter().zip(answer.bytes.chunks(PART as usize)) {
-                let bytes: Arc<[u8]> = bytes.into();
-                kept.keep(*number, bytes.clone());
-                parts.insert(*number, bytes);
-            }
-        }
+        parts.extend(self.fetch_parts(&missing)?);
         for (number, bytes) in parts {
             let start = number * PART;
             let (from, to) = (offset.max(start), end.min(start + bytes.len() as u64));
@@ -227,6 +234,23 @@ impl ReadAt for HttpFile {
             }
         }
         Ok(())
+    }
+
+    fn announce(&self, ranges: &mut dyn Iterator<Item = Range<u64>>) {
+        let mut wanted = BTreeSet::new();
+        for range in ranges.filter(|range| range.start < range.end && range.end <= self.size) {
+            wanted.extend(range.start / PART..range.end.div_ceil(PART));
+            // What does not stay until it is read would be fetched twice.
+            if wanted.len() as u64 > KEPT / PART / 2 {
+                return;
+            }
+        }
+        let missing: Vec<u64> = {
+            let mut kept = self.lock();
+            wanted.into_iter().filter(|number| kept.find(*number).is_none()).collect()
+        };
+        // A part that fails now fails when it is read, with what is wrong.
+        let _ = self.fetch_parts(&missing);
     }
 }
 

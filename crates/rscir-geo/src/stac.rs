@@ -218,7 +218,7 @@ mod tests {
         "assets":{
             "visual":{"href":"./july/visual.tif","type":"image/tiff; application=geotiff; profile=cloud-optimized","roles":["visual"]},
             "gone":{"href":"july/gone.tif"},
-            "far":{"href":"https://example.org/a.tif","type":"image/tiff"},
+            "far":{"href":"s3://bucket/a.tif","type":"image/tiff"},
             "preview":{"href":"preview.tif","roles":["thumbnail"]},
             "notes":{"href":"notes.xml"}}}"#;
 
