@@ -154,10 +154,9 @@ fn a_full_device_is_an_error() {
 }
 
 /// What a program is asked for that prints.
-const PRINTING: [(&str, &[&str]); 11] = [
+const PRINTING: [(&str, &[&str]); 10] = [
     ("compact", &["--help"]),
     ("compare_methods", &["--help"]),
-    ("encode_speed", &["--help"]),
     ("evaluate_patterncom", &["--help"]),
     ("extract_features", &["--help"]),
     ("import_vectors", &["--help"]),

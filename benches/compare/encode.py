@@ -1,6 +1,6 @@
 """ViT-L/14 on a CPU: rscir beside PyTorch with open_clip, ONNX Runtime and OpenVINO, interleaved in one run.
 
-    cargo build --release -p rscir-encoders --example compare_encode
+    cargo build --release --manifest-path benches/compare/Cargo.toml -p compare-drivers
     python benches/compare/encode.py prepare --work DIR
     python benches/compare/encode.py run --work DIR --rounds 5 [--threads 1] [--engines int8]
     python benches/compare/encode.py report --work DIR
@@ -175,7 +175,7 @@ def openvino(work, precision, threads):
 
 
 def worker(kind, precision, work, threads):
-    """A peer, with the commands of rscir's `compare_encode`."""
+    """A peer, with the commands of rscir's `compare-encode`."""
     import numpy as np
 
     towers = {"pytorch": pytorch, "onnxruntime": onnxruntime, "openvino": openvino}[kind](work, precision, threads)
@@ -221,9 +221,9 @@ class Engine:
         if kind:
             command = [python(work, kind), __file__, "inside", work, "worker", kind, precision, threads]
         else:
-            target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-            driver = target / "release/examples/compare_encode"
-            command = [driver, work / "model", {"int8": "i8"}.get(precision, precision), work]
+            target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "benches/compare/target"))
+            driver = target / "release/compare-encode"
+            command = [driver, work / "model", {"int8": "i8"}.get(precision, precision), "cpu", work]
         limits = dict.fromkeys(["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"], str(threads))
         self.process = subprocess.Popen(
             [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | limits

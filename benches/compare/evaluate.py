@@ -112,7 +112,7 @@ def main():
     options = parser.parse_args()
     compare = options.compare or next(
         path
-        for path in [options.target / "release/compare-evaluate", Path(__file__).parent / "evaluate/target/release/compare-evaluate"]
+        for path in [options.target / "release/compare-evaluate", Path(__file__).parent / "target/release/compare-evaluate"]
         if path.exists()
     )
     with tempfile.TemporaryDirectory() as name:

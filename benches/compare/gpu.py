@@ -137,19 +137,20 @@ def demo_map(work):
 
 
 class Ours:
-    """The program that encodes the same pixels again and again; a line in starts a round, a line out is its seconds."""
+    """The program that encodes the same pixels again and again; a line in starts a round, a line out is its milliseconds."""
 
     def __init__(self, model, precision, batch):
-        command = [options.programs / "encode_speed", *model, "--device", options.device, "--precision", precision, "--batch", batch]
+        self.batch = batch
+        command = [options.programs.parent / "compare-encode", model, precision, options.device]
         self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment())
 
     def seconds(self, repeats):
-        self.process.stdin.write(f"{repeats}\n")
+        self.process.stdin.write(f"noise {self.batch} {repeats}\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
-            sys.exit("encode_speed ended early; its message is above")
-        return float(line)
+            sys.exit("compare-encode ended early; its message is above")
+        return float(line) / 1000
 
     def close(self):
         self.process.stdin.close()
@@ -306,7 +307,7 @@ def main():
         sections.append("## Vectors against the CPU's in f32\n\n" + table(["model", "precision", "images: least cosine", "texts: least cosine", "at least", "met"], rows))
         sections.append("## The demo's mAP against the CPU's, percentage points\n\n" + table(["precision", "figures", "largest difference", "at most 0.1"], demo_map(work)))
         sections.append("## JPEG files to an archive\n\n" + table(["precision", "images", "seconds, start and weights included", "images/s", "cores"], ingest(work, weights)))
-        peak, rows = speed(model, weights, shape)
+        peak, rows = speed(model, folder, shape)
         head = ["precision", "batch", "rscir, images/s", "PyTorch eager", "compiled", "to eager", "to compiled", "of the bf16 ceiling", "rscir's device memory, GiB"]
         sections.append(f"## Images a second\n\nbf16 ceiling, the best of PyTorch's large products: {peak / 1e12:.1f} TFLOP/s\n\n" + table(head, rows))
     report = "\n".join(sections)

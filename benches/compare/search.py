@@ -1,7 +1,7 @@
 """Exact composed search against faiss, usearch and numpy, interleaved in one run, two threads.
 
     pip install numpy==2.4.6 faiss-cpu==1.15.1 usearch==2.26.6
-    cargo build --release -p rscir-index --example compare_search
+    cargo build --release --manifest-path benches/compare/Cargo.toml -p compare-drivers
     python benches/compare/search.py --rows 30400
     python benches/compare/search.py --rows 1000000
 
@@ -114,7 +114,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=30_400)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--driver", default="target/release/examples/compare_search")
+    parser.add_argument("--driver", default="benches/compare/target/release/compare-search")
     options = parser.parse_args()
     random.seed(1)
     generator = np.random.default_rng(1)

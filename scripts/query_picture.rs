@@ -1,5 +1,6 @@
 //! Draws what a composed query finds, as one SVG file with the tiles in it.
 
+#[path = "../examples/common/mod.rs"]
 mod common;
 
 use std::fmt::Write;

@@ -1,8 +1,8 @@
-//! Our half of `benches/compare/search.py`: searches when told to and says how long it took.
+//! rscir's half of `benches/compare/search.py`: searches when told to and says how long it took.
 //!
-//! `compare_search ROWS.npy QUERIES.npy ARCHIVE` stores rows in an archive, if it is not there, and loads it, and reads
+//! `compare-search ROWS.npy QUERIES.npy ARCHIVE` stores rows in an archive, if it is not there, and loads it, and reads
 //! query vectors, the images' first, then as many texts'. It then obeys lines of standard input, and answers each with
-//! `milliseconds row row ...`, the rows of the answer (top 10, by WeiCom or the method that the line ends with):
+//! `milliseconds row row ...`, the rows of the answer (WeiCom, top 10):
 //!
 //! - `open`: opens the archive once more, mapped, and reads the last row's key.
 //! - `read`: reads every value once.
@@ -16,16 +16,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rayon::prelude::*;
-use rscir_core::{Archive, ComposedQuery, Embeddings, EncoderSpec, Fingerprint, Precision, SinkRow};
-use rscir_index::{
-    ArchiveWriter, DiskArchive, Features, Hit, Int8Index, SearchOptions, Statistics, StoredRows,
-    search_batch, search_with,
-};
-use rscir_weicom::{MethodSpec, Resources};
+use rscir::index::StoredRows;
+use rscir::prelude::*;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args_os().skip(1);
-    let mut path = || arguments.next().ok_or("usage: compare_search ROWS.npy QUERIES.npy ARCHIVE");
+    let mut path = || arguments.next().ok_or("usage: compare-search ROWS.npy QUERIES.npy ARCHIVE");
     let (rows, queries, store) = (path()?, path()?, PathBuf::from(path()?));
     if !store.is_dir() {
         write(&Features::read(rows)?, &store)?;
@@ -33,14 +29,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let archive = DiskArchive::load(&store)?;
     let queries = composed(&Features::read(queries)?, &archive)?;
     let mut index = None;
-    let options = SearchOptions::top(10).statistics(Statistics::Moments);
+    let (method, options) = (WeiCom::default(), SearchOptions::top(10));
     for line in io::stdin().lock().lines() {
         let line = line?;
-        let mut words = line.split(' ');
-        let command = words.next().unwrap_or_default();
-        let number: usize = words.next().unwrap_or("0").parse()?;
-        let method: MethodSpec = words.next().unwrap_or("weicom").parse()?;
-        let method = method.build(&Resources::default())?;
+        let (command, number) = line.split_once(' ').unwrap_or((&line, "0"));
+        let number: usize = number.parse()?;
         if command.starts_with("int8") && index.is_none() {
             index = Some(Int8Index::new(&archive)?);
         }
@@ -55,10 +48,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                 std::hint::black_box(read(&archive));
                 Vec::new()
             }
-            ("one", _) => search_with(&archive, &*method, &queries[number], &options)?,
-            ("batch", _) => search_batch(&archive, &*method, &queries, &options)?.swap_remove(0),
-            ("int8", Some(index)) => index.search(&*method, &queries[number], &options)?,
-            ("int8-batch", Some(index)) => index.search_batch(&*method, &queries, &options)?.swap_remove(0),
+            ("one", _) => search_with(&archive, &method, &queries[number], &options)?,
+            ("batch", _) => search_batch(&archive, &method, &queries, &options)?.swap_remove(0),
+            ("int8", Some(index)) => index.search(&method, &queries[number], &options)?,
+            ("int8-batch", Some(index)) => index.search_batch(&method, &queries, &options)?.swap_remove(0),
             _ => return Err(format!("{line:?} is no command").into()),
         };
         let milliseconds = start.elapsed().as_secs_f64() * 1e3;
@@ -71,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Stores rows under their numbers.
-fn write(rows: &Features, store: &Path) -> rscir_index::Result<()> {
+fn write(rows: &Features, store: &Path) -> rscir::index::Result<()> {
     const BATCH: usize = 65_536;
     let (rows, dim) = (&rows.embeddings, rows.embeddings.dim());
     let mut writer = ArchiveWriter::create(store, EncoderSpec::unknown(dim), Precision::F32)?;
@@ -86,7 +79,7 @@ fn write(rows: &Features, store: &Path) -> rscir_index::Result<()> {
     Ok(())
 }
 
-fn composed(vectors: &Features, archive: &DiskArchive) -> rscir_core::Result<Vec<ComposedQuery>> {
+fn composed(vectors: &Features, archive: &DiskArchive) -> rscir::core::Result<Vec<ComposedQuery>> {
     let count = vectors.embeddings.len() / 2;
     let query = |i| {
         let query = ComposedQuery::new(archive.spec().clone()).with_image(vectors.embeddings.vector(i))?;
