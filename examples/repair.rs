@@ -8,6 +8,7 @@ use clap::Parser;
 use common::out::say;
 use common::stored::Stored;
 use common::{Outcome, damage, text};
+use rscir::index::ArchiveWriter;
 
 /// Take damaged segments out of an archive, with all their rows, so that the rest can be used.
 ///
@@ -40,11 +41,20 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     }
     let rows: usize = found.damage.iter().map(|damage| damage.rows).sum();
     let (files, kept, misplaced) = (found.damage.len(), found.sound_rows, found.misplaced.len());
+    let copies = found.damaged_copies.len();
     if let Some(repair) = repair {
         repair.drop_damaged()?;
+        if copies > 0 {
+            let made = ArchiveWriter::open(&cli.stored.archive)?.quantize()?;
+            say!("{name}: made 8-bit copies of {made} rows anew");
+        }
         say!("{name}: dropped {rows} rows of {files} files, kept {kept} rows");
     } else if files > 0 {
         say!("{name}: would drop {rows} rows of {files} files and keep {kept} rows; --write does it");
+    } else if copies > 0 {
+        say!(
+            "{name}: would make {copies} files of 8-bit copies anew, {kept} rows are sound; --write does it"
+        );
     } else {
         say!("{name}: nothing to drop, {kept} rows are sound");
     }

@@ -13,7 +13,11 @@ pub fn places(found: &Verification) -> Vec<String> {
         let (path, found, expected) = (place.path.display(), place.found, place.expected);
         format!("{path}: {found} where an archive has {expected}; take it away")
     });
-    damaged.chain(misplaced).map(text::shown).collect()
+    let copies = found
+        .damaged_copies
+        .iter()
+        .map(|copies| format!("8-bit copies of rows, which can be made again: {}", copies.error));
+    damaged.chain(copies).chain(misplaced).map(text::shown).collect()
 }
 
 /// One line for each thing that is no part of the archive and does it no harm.

@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use crate::columns::{ColumnType, ColumnValues, Value};
 use crate::{
-    ColumnSchema, Embeddings, EncoderSpec, Error, Moments, Queries, Result, RowValues, Scored, UnitVector,
+    ColumnSchema, Embeddings, EncoderSpec, Error, Moments, QuantizedPart, Queries, Result, RowValues, Scored,
+    UnitVector,
 };
 
 /// Similarities that [`Archive::nearest`] holds at once: 64 MB, some hundred queries on a hundred thousand rows.
@@ -64,6 +65,12 @@ pub trait Archive: Send + Sync {
             nearest.extend(scores.chunks_exact(rows).map(|scores| crate::top_k(scores, k)));
         }
         Ok(nearest)
+    }
+
+    /// Returns 8-bit copies of rows, where the archive keeps some: a search by them reads a quarter of the bytes. A row is
+    /// in one part at the most.
+    fn quantized(&self) -> Vec<QuantizedPart<'_>> {
+        Vec::new()
     }
 
     /// Names and types of the columns that the archive has beside its vectors, sorted by name.
@@ -137,6 +144,10 @@ macro_rules! archive_through {
 
             fn nearest(&self, queries: Queries<'_>, k: usize) -> Result<Vec<Vec<Scored>>> {
                 (**self).nearest(queries, k)
+            }
+
+            fn quantized(&self) -> Vec<QuantizedPart<'_>> {
+                (**self).quantized()
             }
 
             fn columns(&self) -> Vec<(&str, ColumnType)> {

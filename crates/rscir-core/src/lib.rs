@@ -15,6 +15,7 @@ mod method;
 mod moments;
 mod printable;
 mod progress;
+mod quantized;
 mod query;
 mod ranking;
 mod row_values;
@@ -42,6 +43,7 @@ pub use method::{
 pub use moments::Moments;
 pub use printable::{is_unprintable, printable};
 pub use progress::{Progress, Silent};
+pub use quantized::{QuantizedPart, QuantizedRun};
 pub use query::{ComposedQuery, QueryBuilder, QueryPart};
 pub use ranking::{Scored, TopK, top_k};
 pub use row_values::{ColumnSchema, RowValues};

@@ -59,6 +59,24 @@ pub fn archive(archive: &dyn Archive, keys: &[&str], rows: &Embeddings, toleranc
     assert!(archive.column("\u{1}no such column").is_none(), "an absent column gives nothing");
     assert!(archive.columns().is_sorted_by(|a, b| a.0 < b.0), "columns are sorted by name, each once");
 
+    let mut kept: Vec<usize> = Vec::new();
+    for part in archive.quantized() {
+        assert_eq!(part.center.len(), rows.dim(), "a part's center is as wide as the rows");
+        assert_eq!(part.scales.len(), part.residuals.len(), "each row of a part has a scale and a residual");
+        assert!(part.runs.is_sorted_by(|a, b| a.rows.end <= b.rows.start), "a part's runs rise");
+        assert!(
+            part.runs.iter().all(|run| run.rows.end <= part.scales.len()),
+            "runs are of rows of the part"
+        );
+        kept.extend(part.runs.iter().flat_map(|run| {
+            let first = part.first_row + run.first_row;
+            first..first + run.rows.len()
+        }));
+    }
+    kept.sort_unstable();
+    assert!(kept.windows(2).all(|pair| pair[0] < pair[1]), "a row is in one part at the most");
+    assert!(kept.last().is_none_or(|last| *last < keys.len()), "runs are of rows of the archive");
+
     let n = keys.len();
     let queries = unit_rows(5, rows.dim(), 7);
     let mut block = vec![f32::NAN; 5 * n];

@@ -22,8 +22,8 @@ pub mod testing;
 
 pub use columns::{Column, Columns, KeyedColumns};
 pub use disk::{
-    ArchiveWriter, Compaction, Damage, DiskArchive, Misplaced, Repair, RowOrder, Verification, repair,
-    repair_with, verify, verify_with,
+    ArchiveWriter, Compaction, Damage, DamagedCopy, DiskArchive, Misplaced, Repair, RowOrder, Verification,
+    repair, repair_with, verify, verify_with,
 };
 pub use error::{Error, IoAction, Result};
 pub use filter::{Filter, Literal, Selection};
@@ -35,5 +35,5 @@ pub use search::{
     Answer, Hit, PartScore, RowFilter, SearchOptions, Statistics, answer_batch, search, search_batch,
     search_with,
 };
-pub use searcher::{SearchPath, Searcher};
+pub use searcher::{SearchPath, Searcher, search_fastest};
 pub use shards::ShardedArchive;

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use rscir_core::{Archive, ComposedQuery, Method};
 
 use crate::int8::Int8Index;
-use crate::search::{Plan, answer_batch};
+use crate::search::{Plan, answer_batch, search_with};
 use crate::{Answer, Hit, Result, SearchOptions, Statistics};
 
 /// Rows from which on bounds pay: an archive of fewer is multiplied in two milliseconds at 768 wide.
-const MIN_ROWS: usize = 10_000;
+pub(crate) const MIN_ROWS: usize = 10_000;
 
 /// Queries after which the 8-bit rows are made. Making them reads every row some times over, which takes as long as some
 /// dozens of scans; who asks a few questions gets scans.
@@ -40,7 +40,7 @@ impl fmt::Display for SearchPath {
 /// An archive that is asked again and again: each question takes the fastest exact way there is, and says which.
 ///
 /// It owns its archive (an `Arc` of one is an archive, too) and can be shared by threads. The 8-bit rows of a large archive
-/// are made after some questions, once, by the thread whose question it is, while others go on with scans; they take a
+/// that keeps none ([`ArchiveWriter::quantize`](crate::ArchiveWriter::quantize)) are made after some questions, once, by the thread whose question it is, while others go on with scans; they take a
 /// quarter of what the rows take in `f32`. Statistics are those of [`Archive::moments`] on every way, so no answer depends
 /// on when it was asked for.
 ///
@@ -78,12 +78,14 @@ impl<A: Archive> fmt::Debug for Searcher<A> {
 }
 
 impl<A: Archive> Searcher<A> {
-    /// Takes an archive.
+    /// Takes an archive. If it [keeps](Archive::quantized) 8-bit rows, the first question is answered by them already.
     pub fn new(archive: A) -> Self {
+        let archive = Arc::new(archive);
+        let kept = if archive.len() < MIN_ROWS { None } else { Int8Index::kept(Arc::clone(&archive)).ok() };
         Self {
-            archive: Arc::new(archive),
+            archive,
             asked: AtomicUsize::new(0),
-            int8: OnceLock::new(),
+            int8: kept.map_or_else(OnceLock::new, OnceLock::from),
             making: Mutex::new(()),
         }
     }
@@ -167,4 +169,25 @@ impl<A: Archive> Searcher<A> {
             None => Ok((answer_batch(&self.archive, method, queries, &options)?, SearchPath::Scan)),
         }
     }
+}
+
+/// [`search_with`](crate::search_with) on the fastest exact way that the archive has, and says which.
+///
+/// Where a large archive [keeps](Archive::quantized) 8-bit rows that is by them. Statistics are those of
+/// [`Archive::moments`] then, as [`Statistics::Moments`] has them. Whoever asks more than once has a [`Searcher`].
+///
+/// # Errors
+/// As [`Method::score`].
+pub fn search_fastest(
+    archive: &dyn Archive,
+    method: &dyn Method,
+    query: &ComposedQuery,
+    options: &SearchOptions<'_>,
+) -> Result<(Vec<Hit>, SearchPath)> {
+    let searcher = Searcher::new(archive);
+    if searcher.int8.get().is_some() {
+        return searcher.search(method, query, options);
+    }
+    let path = if Plan::of(method).is_some() { SearchPath::Scan } else { SearchPath::Scores };
+    Ok((search_with(archive, method, query, options)?, path))
 }

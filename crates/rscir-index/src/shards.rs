@@ -2,7 +2,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::OnceLock;
 
-use rscir_core::{Archive, ColumnType, ColumnValues, EncoderSpec, Moments, Queries, Scored, Value};
+use rscir_core::{
+    Archive, ColumnType, ColumnValues, EncoderSpec, Moments, QuantizedPart, Queries, Scored, Value,
+};
 
 use crate::columns::Schema;
 use crate::key_index::KeyIndex;
@@ -140,6 +142,15 @@ impl Archive for ShardedArchive {
 
     fn nearest(&self, queries: Queries<'_>, k: usize) -> rscir_core::Result<Vec<Vec<Scored>>> {
         nearest(self, queries, k)
+    }
+
+    fn quantized(&self) -> Vec<QuantizedPart<'_>> {
+        let mut parts = Vec::new();
+        for (shard, &start) in self.shards.iter().zip(&self.starts) {
+            let of_shard = shard.quantized().into_iter();
+            parts.extend(of_shard.map(|part| QuantizedPart { first_row: part.first_row + start, ..part }));
+        }
+        parts
     }
 
     fn columns(&self) -> Vec<(&str, ColumnType)> {

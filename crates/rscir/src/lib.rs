@@ -36,7 +36,7 @@ pub mod prelude {
     pub use rscir_index::{
         ArchiveWriter, Columns, DiskArchive, Features, Filter, Hit, ImportOptions, Int8Index, KeyedColumns,
         MemoryArchive, RowOrder, SearchOptions, Searcher, ShardedArchive, import_vectors, repair,
-        search_batch, search_with, verify,
+        search_batch, search_fastest, search_with, verify,
     };
     pub use rscir_weicom::{ImageOnly, MethodSpec, Resources, Sum, TextOnly, WeiCom};
 }

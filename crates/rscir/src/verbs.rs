@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use rscir_core::{Archive, ComposedQuery, ImageEncoder, ImageSource, Method, Precision};
 use rscir_images::{Failure, ImageList, IngestOptions, IngestReport, IngestThreads, real_folder};
-use rscir_index::{ArchiveWriter, Compaction, DiskArchive, Hit, RowOrder};
+use rscir_index::{ArchiveWriter, Compaction, DiskArchive, Hit, RowOrder, SearchOptions, search_fastest};
 
 use crate::Result;
 use crate::roots::{Roots, shown};
@@ -21,7 +21,8 @@ pub struct Ingested {
     pub report: IngestReport,
     /// The images that have no row, with path and reason; empty where they were handed to a function of the caller's.
     pub failures: Vec<Failure>,
-    /// What became of the compaction at the end: postponed after few new rows, or refused by the disk. Neither takes
+    /// What became of the compaction at the end, after which a large archive gets 8-bit copies of its rows
+    /// ([`ArchiveWriter::quantize`]): postponed after few new rows, or refused by the disk. Neither takes
     /// anything from the archive, which is read in the same order without it.
     pub compaction: Result<Compaction>,
 }
@@ -130,17 +131,19 @@ fn remember(folders: &[PathBuf], writer: &mut ArchiveWriter) -> Result<()> {
     Ok(writer.set_roots(roots)?)
 }
 
-/// Compacts if that is worth it. What the disk refuses (it may be full) leaves the archive as it is and ends no job whose
-/// rows are safe; what is wrong with the archive does.
+/// Compacts if that is worth it, and keeps 8-bit rows where they pay. What the disk refuses (it may be full) leaves the archive
+/// as it is and ends no job whose rows are safe; what is wrong with the archive does.
 fn compact(writer: &mut ArchiveWriter, report: &IngestReport) -> Result<Result<Compaction>> {
     let most = if report.stopped { 0 } else { report.encoded.saturating_mul(REWRITTEN_PER_IMAGE) };
-    match writer.compact_up_to(most) {
+    let compacted = writer.compact_up_to(most);
+    match compacted.and_then(|done| writer.quantize_up_to(most).map(|_| done)) {
         Err(error @ rscir_index::Error::Io { .. }) => Ok(Err(error.into())),
         other => Ok(Ok(other?)),
     }
 }
 
-/// The `k` best rows for a composed query, best first.
+/// The `k` best rows for a composed query, best first, on the fastest exact way that the archive has;
+/// [`search_fastest`] takes options and says which way that is.
 ///
 /// # Errors
 /// If the query lacks a part that the method needs, or comes from another encoder than the archive.
@@ -150,7 +153,7 @@ pub fn search(
     query: &ComposedQuery,
     k: usize,
 ) -> Result<Vec<Hit>> {
-    Ok(rscir_index::search(archive, method, query, k)?)
+    Ok(search_fastest(archive, method, query, &SearchOptions::top(k))?.0)
 }
 
 /// Reads the archive or feature file `path` (`.rscir`, `.safetensors`, `.npy`, `.pkl`) as an archive.

@@ -9,6 +9,8 @@
 //! - `one Q`: query Q, exact, over the rows as they are.
 //! - `int8 Q`: the same over 8-bit rows with a proven bound.
 //! - `batch`, `int8-batch`: all queries at once; the rows are the first one's.
+//! - `quantize`: keeps 8-bit rows with the archive.
+//! - `first Q`: opens the archive, mapped, and answers query Q by 8-bit rows: those that it keeps, or such as are made for it.
 
 use std::error::Error;
 use std::io::{self, BufRead, Write};
@@ -47,6 +49,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             ("read", _) => {
                 std::hint::black_box(read(&archive));
                 Vec::new()
+            }
+            ("quantize", _) => {
+                ArchiveWriter::open(&store)?.quantize()?;
+                Vec::new()
+            }
+            ("first", _) => {
+                Int8Index::new(DiskArchive::open(&store)?)?.search(&method, &queries[number], &options)?
             }
             ("one", _) => search_with(&archive, &method, &queries[number], &options)?,
             ("batch", _) => search_batch(&archive, &method, &queries, &options)?.swap_remove(0),

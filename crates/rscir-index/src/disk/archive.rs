@@ -5,12 +5,15 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use rscir_core::{
-    Archive, ColumnType, ColumnValues, EncoderSpec, Fingerprint, Moments, Precision, Queries, Scored, Value,
+    Archive, ColumnType, ColumnValues, EncoderSpec, Fingerprint, Moments, Precision, QuantizedPart,
+    QuantizedRun, Queries, Scored, Value,
 };
 
 use crate::columns::Schema;
 use crate::disk::directory::{Access, Directory};
 use crate::disk::manifest::{Manifest, RowOrder};
+use crate::disk::quantize::MIN_SEGMENT_ROWS;
+use crate::disk::quantized_file::QuantizedFile;
 use crate::disk::runs::{Run, runs};
 use crate::disk::segment::Segment;
 use crate::key_index::KeyIndex;
@@ -38,6 +41,8 @@ pub struct DiskArchive {
     schema: Schema,
     index: OnceLock<KeyIndex>,
     moments: OnceLock<Moments>,
+    /// 8-bit copies of segments, and which of their rows are whose of this archive.
+    quantized: OnceLock<Vec<(QuantizedFile, Vec<QuantizedRun>)>>,
 }
 
 impl fmt::Debug for DiskArchive {
@@ -128,8 +133,8 @@ impl DiskArchive {
             .map_err(|error| error.in_file(&directory.manifest_path()))?;
         let runs = runs(&manifest, &segments);
         let len = runs.last().map_or(0, |run| run.first_row + run.rows.len());
-        let (index, moments) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { directory, access, manifest, segments, runs, len, schema, index, moments })
+        let (index, moments, quantized) = Default::default();
+        Ok(Self { directory, access, manifest, segments, runs, len, schema, index, moments, quantized })
     }
 
     /// The folder it lies in.
@@ -168,6 +173,29 @@ impl DiskArchive {
             len: run.rows.len(),
             rows: self.segments[run.segment].stored().slice(self.dim(), run.rows.clone()),
         })
+    }
+
+    /// Opens the 8-bit copies that there are. A file that is none of its segment's is passed over: [`verify`](crate::verify)
+    /// names it.
+    fn open_quantized(&self) -> Vec<(QuantizedFile, Vec<QuantizedRun>)> {
+        let mut runs = vec![Vec::new(); self.segments.len()];
+        for run in &self.runs {
+            runs[run.segment].push(QuantizedRun { rows: run.rows.clone(), first_row: run.first_row });
+        }
+        let mut opened = Vec::new();
+        for (entry, mut runs) in self.manifest.segments.iter().zip(runs) {
+            if entry.rows < MIN_SEGMENT_ROWS {
+                continue;
+            }
+            if let Ok(Some(file)) =
+                self.directory.open_quantized(&entry.sha256, entry.rows, self.manifest.spec.dim, self.access)
+            {
+                runs.sort_unstable_by_key(|run| run.rows.start);
+                opened.push((file, runs));
+            }
+        }
+        self.directory.let_go();
+        opened
     }
 
     /// The segment that holds a row, and its row there.
@@ -265,6 +293,12 @@ impl Archive for DiskArchive {
 
     fn nearest(&self, queries: Queries<'_>, k: usize) -> rscir_core::Result<Vec<Vec<Scored>>> {
         nearest(self, queries, k)
+    }
+
+    /// Opened when first asked for.
+    fn quantized(&self) -> Vec<QuantizedPart<'_>> {
+        let opened = self.quantized.get_or_init(|| self.open_quantized());
+        opened.iter().map(|(file, runs)| file.part(runs)).collect()
     }
 
     fn columns(&self) -> Vec<(&str, ColumnType)> {

@@ -8,6 +8,7 @@ use rscir_core::Precision;
 use crate::digest::{Digest, HashingWriter};
 use crate::disk::manifest::{Manifest, SegmentEntry};
 use crate::disk::names;
+use crate::disk::quantized_file::QuantizedFile;
 use crate::disk::segment::Segment;
 use crate::storage::{Bytes, Entry, FileKind, LockGuard, Storage};
 use crate::{Error, IoAction, Result};
@@ -51,6 +52,11 @@ impl Directory {
     /// Where the segment with this checksum lies. Equal segments are one file, whoever wrote them and when.
     pub(crate) fn segment_path(&self, digest: &Digest) -> PathBuf {
         self.segments_path().join(names::segment(digest))
+    }
+
+    /// Where the 8-bit copies of the segment with this checksum lie.
+    pub(crate) fn quantized_path(&self, segment: &Digest) -> PathBuf {
+        self.segments_path().join(names::quantized(segment))
     }
 
     /// Creates the folders of an archive. Their names are durable afterwards, but those of the segments' folder and
@@ -145,6 +151,43 @@ impl Directory {
         Ok((digest, bytes))
     }
 
+    /// Writes the 8-bit copies of a segment and gives them their name.
+    pub(crate) fn write_quantized(
+        &self,
+        segment: &Digest,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<()> {
+        let new = self.segments_path().join(names::temporary(names::NEW_SEGMENT));
+        self.write_file(&new, write)?;
+        self.rename(&new, &self.quantized_path(segment))
+    }
+
+    /// Opens the 8-bit copies of a segment; `None` without any.
+    pub(crate) fn open_quantized(
+        &self,
+        segment: &Digest,
+        rows: usize,
+        dim: usize,
+        access: Access,
+    ) -> Result<Option<QuantizedFile>> {
+        let path = self.quantized_path(segment);
+        let bytes = match access {
+            Access::Map => self.storage.map(&path),
+            Access::Read => self.storage.read(&path, QuantizedFile::longest(rows, dim)),
+        };
+        match bytes {
+            Ok(bytes) => QuantizedFile::open(bytes, &path, segment, rows, dim).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io(IoAction::Read, &path)(error)),
+        }
+    }
+
+    /// Removes the 8-bit copies of a segment.
+    pub(crate) fn remove_quantized(&self, segment: &Digest) -> Result<()> {
+        let path = self.quantized_path(segment);
+        self.storage.remove(&path).map_err(Error::io(IoAction::Write, &path))
+    }
+
     pub(crate) fn sync_segments(&self) -> Result<()> {
         self.sync_dir(&self.segments_path())
     }
@@ -187,10 +230,15 @@ impl Directory {
                 if entry.kind == FileKind::Folder {
                     for entry in self.list(&entry.path)? {
                         let name = entry.path.file_name().unwrap_or_default();
-                        let is_ours =
-                            names::is_segment(name) || names::is_temporary(name, names::NEW_SEGMENT);
+                        // Copies belong to the segment that they are of.
+                        let segment =
+                            names::segment_of_quantized(name).map(|name| entry.path.with_file_name(name));
+                        let is_ours = segment.is_some()
+                            || names::is_segment(name)
+                            || names::is_temporary(name, names::NEW_SEGMENT);
                         match (is_ours, entry.kind) {
-                            (true, FileKind::File) if named.contains(&entry.path) => {}
+                            (true, FileKind::File)
+                                if named.contains(segment.as_ref().unwrap_or(&entry.path)) => {}
                             (true, FileKind::File) => contents.unnamed.push(entry.path),
                             (true, _) => contents.misplaced.push((entry, FileKind::File)),
                             (false, _) => contents.add_foreign(entry),

@@ -8,6 +8,8 @@ mod directory;
 mod key_table;
 mod manifest;
 mod names;
+mod quantize;
+mod quantized_file;
 mod row_set;
 mod runs;
 mod segment;
@@ -17,7 +19,9 @@ mod writer;
 pub use archive::DiskArchive;
 pub use compact::Compaction;
 pub use manifest::RowOrder;
-pub use verify::{Damage, Misplaced, Repair, Verification, repair, repair_with, verify, verify_with};
+pub use verify::{
+    Damage, DamagedCopy, Misplaced, Repair, Verification, repair, repair_with, verify, verify_with,
+};
 pub use writer::ArchiveWriter;
 
 pub(crate) use commit::check_distinct;

@@ -21,6 +21,9 @@ pub(crate) const NEW_SEGMENT: &str = "new";
 /// What follows the checksum in a segment's name.
 const SEGMENT_EXTENSION: &str = ".safetensors";
 
+/// What follows the checksum of a segment in the name of its 8-bit copies.
+const QUANTIZED_EXTENSION: &str = ".int8";
+
 /// Digits of the number in a temporary name.
 const DIGITS: usize = 16;
 
@@ -29,10 +32,23 @@ pub(crate) fn segment(digest: &Digest) -> String {
     format!("{digest}{SEGMENT_EXTENSION}")
 }
 
+/// The name of the 8-bit copies of the segment with this checksum.
+pub(crate) fn quantized(digest: &Digest) -> String {
+    format!("{digest}{QUANTIZED_EXTENSION}")
+}
+
 /// True for a name that a segment has.
 pub(crate) fn is_segment(name: &OsStr) -> bool {
-    let digest = name.to_str().and_then(|name| name.strip_suffix(SEGMENT_EXTENSION));
-    digest.is_some_and(|digest| digest.parse::<Digest>().is_ok())
+    digest_before(name, SEGMENT_EXTENSION).is_some()
+}
+
+/// The segment whose 8-bit copies have this name.
+pub(crate) fn segment_of_quantized(name: &OsStr) -> Option<String> {
+    digest_before(name, QUANTIZED_EXTENSION).map(|digest| segment(&digest))
+}
+
+fn digest_before(name: &OsStr, extension: &str) -> Option<Digest> {
+    name.to_str()?.strip_suffix(extension)?.parse().ok()
 }
 
 /// A name for a file in the making, which nobody can have prepared anything under: it ends in a random number.
@@ -65,6 +81,9 @@ mod tests {
             assert!(!is_segment(other.as_ref()) && !is_temporary(other.as_ref(), NEW_SEGMENT), "{other}");
         }
         assert!(!is_segment(format!("{digest}").as_ref()));
+        assert_eq!(segment_of_quantized(quantized(&digest).as_ref()), Some(segment(&digest)));
+        assert_eq!(segment_of_quantized(segment(&digest).as_ref()), None);
+        assert!(!is_segment(quantized(&digest).as_ref()));
         assert!(!is_segment(segment(&digest).to_uppercase().as_ref()));
         assert!(!is_temporary(format!("{name}0").as_ref(), NEW_SEGMENT));
     }

@@ -17,6 +17,9 @@ pub struct Verification {
     pub sound_rows: usize,
     /// What is damaged, in the order of the manifest.
     pub damage: Vec<Damage>,
+    /// 8-bit copies of rows that are not what was written. No row is lost with them: a repair removes them, and
+    /// [`ArchiveWriter::quantize`](crate::ArchiveWriter::quantize) makes them again.
+    pub damaged_copies: Vec<DamagedCopy>,
     /// Files that are no part of the archive, left by a writer that was cut off; the next one removes them.
     pub unnamed: Vec<PathBuf>,
     /// Links, pipes, sockets and devices within the archive's folder, and folders where files belong or the reverse: no
@@ -41,8 +44,19 @@ pub struct Misplaced {
 impl Verification {
     /// True without damage, and without anything that is no part of an archive.
     pub fn is_sound(&self) -> bool {
-        self.damage.is_empty() && self.misplaced.is_empty()
+        self.damage.is_empty() && self.damaged_copies.is_empty() && self.misplaced.is_empty()
     }
+}
+
+/// Damaged 8-bit copies of the rows of a segment.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct DamagedCopy {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub error: Error,
+    segment: Digest,
 }
 
 /// A damaged file of an archive.
@@ -93,7 +107,14 @@ fn verify_segments(directory: &Directory, manifest: &Manifest) -> Result<Verific
         Misplaced { path, found, expected }
     });
     let misplaced = misplaced.collect();
-    let mut verification = Verification { sound_rows: 0, damage: Vec::new(), unnamed, misplaced, foreign };
+    let mut verification = Verification {
+        sound_rows: 0,
+        damage: Vec::new(),
+        damaged_copies: Vec::new(),
+        unnamed,
+        misplaced,
+        foreign,
+    };
     let (mut keys, mut schema) = (HashMap::new(), Schema::default());
     for entry in &manifest.segments {
         match verify_segment(directory, manifest, entry, (&mut keys, &mut schema), verification.sound_rows) {
@@ -104,6 +125,10 @@ fn verify_segments(directory: &Directory, manifest: &Manifest) -> Result<Verific
                 error,
                 checksum: entry.sha256,
             }),
+        }
+        if let Err(error) = verify_copies(directory, manifest, entry) {
+            let path = directory.quantized_path(&entry.sha256);
+            verification.damaged_copies.push(DamagedCopy { path, error, segment: entry.sha256 });
         }
     }
     Ok(verification)
@@ -128,6 +153,14 @@ fn verify_segment(
         keys.insert(key.into(), second);
     }
     Ok(())
+}
+
+/// Checks the 8-bit copies of a segment's rows, if there are any.
+fn verify_copies(directory: &Directory, manifest: &Manifest, entry: &SegmentEntry) -> Result<()> {
+    match directory.open_quantized(&entry.sha256, entry.rows, manifest.spec.dim, Access::Map)? {
+        Some(copies) => copies.check(&directory.quantized_path(&entry.sha256)),
+        None => Ok(()),
+    }
 }
 
 /// What a repair of the archive in `dir` would drop; [`Repair::drop_damaged`] drops it.
@@ -182,12 +215,21 @@ impl Repair {
     /// Takes the damaged segments out of the archive, with all their rows, and removes their files: copy them before if
     /// something is to be read from them by other means. The rows can be encoded again, as any that are missing.
     ///
-    /// What is no file of an archive is left where it is.
+    /// Damaged 8-bit copies are removed. What is no file of an archive is left where it is.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::LockLost`]; nothing is changed then, unless a sync or a rename failed.
     pub fn drop_damaged(mut self) -> Result<()> {
         let damage = &self.verification.damage;
+        if !self.verification.damaged_copies.is_empty() {
+            self.directory.check_lock(&self.lock)?;
+        }
+        for copies in &self.verification.damaged_copies {
+            // What is no file is left to its owner, and told of.
+            if !matches!(copies.error, Error::WrongKind { .. }) {
+                self.directory.remove_quantized(&copies.segment)?;
+            }
+        }
         if damage.is_empty() {
             return Ok(());
         }

@@ -1,7 +1,8 @@
+use std::borrow::Cow;
 use std::ops::Range;
 
 use rayon::prelude::*;
-use rscir_core::{Archive, Error as CoreError};
+use rscir_core::{Archive, Error as CoreError, QuantizedPart, QuantizedRun};
 use rscir_kernels::{CodedQuery, CodedRows};
 
 use crate::Result;
@@ -17,8 +18,7 @@ const MAX_DIM: usize = 131_071;
 const RANGE: usize = 32 * CodedRows::BLOCK;
 
 /// Rows as integers, with what is needed to bound the error of a similarity computed from them.
-pub(super) struct RowCodes {
-    dim: usize,
+pub(crate) struct RowCodes {
     /// Subtracted from every row, `[dim]`.
     center: Vec<f32>,
     /// In blocks of rows, see [`CodedRows`].
@@ -50,17 +50,21 @@ impl Lengths {
 }
 
 impl RowCodes {
+    /// Of all rows of an archive, less their mean.
     pub(super) fn of(archive: &dyn Archive) -> Result<Self> {
-        let (n, dim) = (archive.len(), archive.dim());
-        if dim > MAX_DIM {
-            return Err(CoreError::Parameter {
-                name: "width of the rows",
-                value: dim.to_string(),
-                expected: "at most 131071, so that 8-bit products fit 32 bits",
-            }
-            .into());
-        }
-        let center: Vec<f32> = archive.moments().mean().iter().map(|&m| m as f32).collect();
+        check_width(archive.dim())?;
+        let center = archive.moments().mean().iter().map(|&m| m as f32).collect();
+        Self::of_rows(archive.len(), center, &|row| archive.vector(row))
+    }
+
+    /// Of rows `0..n`, less `center`.
+    pub(crate) fn of_rows<'a>(
+        n: usize,
+        center: Vec<f32>,
+        row: &(impl Fn(usize) -> Cow<'a, [f32]> + Sync),
+    ) -> Result<Self> {
+        let dim = center.len();
+        check_width(dim)?;
         let block_bytes = CodedRows::block_bytes(dim);
         let mut codes = Pages::zeroed(n.div_ceil(CodedRows::BLOCK) * block_bytes);
         let (mut scales, mut residuals) = (vec![0.0; n], vec![0.0; n]);
@@ -73,7 +77,7 @@ impl RowCodes {
             let mut longest = Lengths::default();
             let (mut centered, mut codes) = (vec![0.0; dim], vec![0; dim]);
             for (i, (scale, residual)) in scales.iter_mut().zip(residuals).enumerate() {
-                let row = archive.vector(part * RANGE + i);
+                let row = row(part * RANGE + i);
                 for ((centered, &x), &m) in centered.iter_mut().zip(&*row).zip(&center) {
                     *centered = f64::from(x) - f64::from(m);
                 }
@@ -91,40 +95,72 @@ impl RowCodes {
             longest
         });
         let longest = longest.reduce(Lengths::default, Lengths::max);
-        Ok(Self { dim, center, codes, scales, residuals, longest })
+        Ok(Self { center, codes, scales, residuals, longest })
     }
 
-    /// Upper ends of the similarities of `rows`, which begin with a block, to each query, `[queries, rows]`.
-    pub(super) fn upper_ends(&self, queries: &[CodedQuery], rows: Range<usize>, out: &mut Vec<f32>) {
-        let block_bytes = CodedRows::block_bytes(self.dim);
-        let blocks = rows.start / CodedRows::BLOCK..rows.end.div_ceil(CodedRows::BLOCK);
-        let codes = &self.codes[blocks.start * block_bytes..blocks.end * block_bytes];
-        out.resize(queries.len() * rows.len(), 0.0);
-        let (scales, residuals) = (&self.scales[rows.clone()], &self.residuals[rows]);
-        CodedRows::new(codes, scales, residuals, self.dim).values(queries, out);
-    }
-
-    /// A query as integers, which [`RowCodes::upper_ends`] takes.
-    pub(super) fn query(&self, query: &[f32]) -> CodedQuery {
-        let wide: Vec<f64> = query.iter().map(|&q| f64::from(q)).collect();
-        let (mut coarse, mut fine) = (vec![0; query.len()], vec![0; query.len()]);
-        let (coarse_scale, _) = quantize(&wide, &mut coarse);
-        let step = f64::from(coarse_scale);
-        let left: Vec<f64> = wide.iter().zip(&coarse).map(|(q, &c)| q - step * f64::from(c)).collect();
-        let (fine_scale, unsaid) = quantize(&left, &mut fine);
-
+    /// As an archive has them that keeps them.
+    pub(crate) fn part<'a>(&'a self, runs: &'a [QuantizedRun]) -> QuantizedPart<'a> {
         let Lengths { row, code, residual } = self.longest;
-        let (length, left) = (length(wide.iter().copied()), length(left.into_iter()));
-        let offset: f64 = wide.iter().zip(&self.center).map(|(q, &m)| q * f64::from(m)).sum();
-        let terms = query.len() as f64 * f64::from(f32::EPSILON) / 2.0;
-        let error = unsaid * code + length * row * terms / (1.0 - terms);
-        // The parts of the upper end. What they are added up from is rounded six times in all, by half an epsilon of
-        // numbers of that size each; numbers too small for that are below the smallest normal one.
-        let magnitude = offset.abs() + error + code * (length + 3.0 * left) + residual * length;
-        let rounding = 4.0 * f64::from(f32::EPSILON) * magnitude + 4.0 * f64::from(f32::MIN_POSITIVE);
-        let constant = (offset + error + rounding) as f32;
-        CodedQuery::new(&coarse, &fine, [coarse_scale, fine_scale], constant, up(length))
+        QuantizedPart {
+            center: &self.center,
+            codes: &self.codes,
+            scales: &self.scales,
+            residuals: &self.residuals,
+            longest: [row, code, residual],
+            runs,
+            first_row: 0,
+        }
     }
+}
+
+fn check_width(dim: usize) -> Result<()> {
+    if dim <= MAX_DIM {
+        return Ok(());
+    }
+    Err(CoreError::Parameter {
+        name: "width of the rows",
+        value: dim.to_string(),
+        expected: "at most 131071, so that 8-bit products fit 32 bits",
+    }
+    .into())
+}
+
+/// Upper ends of the similarities of `rows` of a part, which begin with a block, to each query, `[queries, rows]`.
+pub(super) fn upper_ends(
+    part: &QuantizedPart<'_>,
+    queries: &[CodedQuery],
+    rows: Range<usize>,
+    out: &mut Vec<f32>,
+) {
+    let dim = part.center.len();
+    let block_bytes = CodedRows::block_bytes(dim);
+    let blocks = rows.start / CodedRows::BLOCK..rows.end.div_ceil(CodedRows::BLOCK);
+    let codes = &part.codes[blocks.start * block_bytes..blocks.end * block_bytes];
+    out.resize(queries.len() * rows.len(), 0.0);
+    let (scales, residuals) = (&part.scales[rows.clone()], &part.residuals[rows]);
+    CodedRows::new(codes, scales, residuals, dim).values(queries, out);
+}
+
+/// A query as integers, which [`upper_ends`] takes.
+pub(super) fn coded_query(part: &QuantizedPart<'_>, query: &[f32]) -> CodedQuery {
+    let wide: Vec<f64> = query.iter().map(|&q| f64::from(q)).collect();
+    let (mut coarse, mut fine) = (vec![0; query.len()], vec![0; query.len()]);
+    let (coarse_scale, _) = quantize(&wide, &mut coarse);
+    let step = f64::from(coarse_scale);
+    let left: Vec<f64> = wide.iter().zip(&coarse).map(|(q, &c)| q - step * f64::from(c)).collect();
+    let (fine_scale, unsaid) = quantize(&left, &mut fine);
+
+    let [row, code, residual] = part.longest;
+    let (length, left) = (length(wide.iter().copied()), length(left.into_iter()));
+    let offset: f64 = wide.iter().zip(part.center).map(|(q, &m)| q * f64::from(m)).sum();
+    let terms = query.len() as f64 * f64::from(f32::EPSILON) / 2.0;
+    let error = unsaid * code + length * row * terms / (1.0 - terms);
+    // The parts of the upper end. What they are added up from is rounded six times in all, by half an epsilon of
+    // numbers of that size each; numbers too small for that are below the smallest normal one.
+    let magnitude = offset.abs() + error + code * (length + 3.0 * left) + residual * length;
+    let rounding = 4.0 * f64::from(f32::EPSILON) * magnitude + 4.0 * f64::from(f32::MIN_POSITIVE);
+    let constant = (offset + error + rounding) as f32;
+    CodedQuery::new(&coarse, &fine, [coarse_scale, fine_scale], constant, up(length))
 }
 
 /// More than all rounding errors of `f64` in sums of [`MAX_DIM`] products, relative to their size.
@@ -176,8 +212,8 @@ mod tests {
 
     fn upper_ends(archive: &MemoryArchive, query: &[f32]) -> Vec<f32> {
         let rows = RowCodes::of(archive).unwrap();
-        let mut out = Vec::new();
-        rows.upper_ends(&[rows.query(query)], 0..archive.len(), &mut out);
+        let (part, mut out) = (rows.part(&[]), Vec::new());
+        super::upper_ends(&part, &[coded_query(&part, query)], 0..archive.len(), &mut out);
         out
     }
 

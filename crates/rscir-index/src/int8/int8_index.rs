@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
-use rscir_core::{Archive, ComposedQuery, Method, Queries, Scored, TopK};
+use rscir_core::{Archive, ComposedQuery, Method, QuantizedPart, QuantizedRun, Queries, Scored, TopK};
 use rscir_kernels::{CodedQuery, CodedRows};
 
-use super::codes::RowCodes;
+use super::codes::{RowCodes, coded_query, upper_ends};
 use super::pruned::Pruned;
 use crate::search::{Buffers, Candidates, Lists, Plan, Question, Scorer, answer};
 use crate::{Answer, Hit, Result, SearchOptions, Statistics, answer_batch};
@@ -77,8 +77,20 @@ const SCARCITY: usize = 64;
 /// below the `k`th best score found so far cannot be in the answer. The true score of any other is computed at once.
 pub struct Int8Index<A> {
     archive: A,
-    rows: RowCodes,
+    rows: Int8Rows,
 }
+
+/// Where the 8-bit rows are.
+enum Int8Rows {
+    /// Made here, of all rows.
+    Made(RowCodes, [QuantizedRun; 1]),
+    /// The archive keeps them, but for these rows, whose similarities are computed one by one.
+    Kept { without: Vec<Range<usize>> },
+}
+
+/// An archive that keeps 8-bit copies of all rows but one in so many is searched by them: similarities one by one take
+/// several times as long as in a product.
+const FEW_WITHOUT: usize = 16;
 
 impl<A: Archive> fmt::Debug for Int8Index<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -87,14 +99,54 @@ impl<A: Archive> fmt::Debug for Int8Index<A> {
 }
 
 impl<A: Archive> Int8Index<A> {
-    /// Copies the rows of an archive. Asks for its [moments](Archive::moments), which an archive in memory computes
-    /// then.
+    /// Takes the 8-bit rows that the archive [keeps](Archive::quantized), or copies all rows if it keeps none, or too few:
+    /// then it asks for the archive's [moments](Archive::moments), which an archive in memory computes.
     ///
     /// # Errors
     /// [`rscir_core::Error::Parameter`] if the rows are wider than 131,071 values.
     pub fn new(archive: A) -> Result<Self> {
+        let archive = match Self::kept(archive) {
+            Ok(index) => return Ok(index),
+            Err(archive) => archive,
+        };
         let rows = RowCodes::of(&archive)?;
-        Ok(Self { archive, rows })
+        let all = QuantizedRun { rows: 0..archive.len(), first_row: 0 };
+        Ok(Self { archive, rows: Int8Rows::Made(rows, [all]) })
+    }
+
+    /// Takes the 8-bit rows that the archive keeps, if it does; otherwise gives it back.
+    pub(crate) fn kept(archive: A) -> std::result::Result<Self, A> {
+        let mut kept: Vec<Range<usize>> = Vec::new();
+        for part in archive.quantized() {
+            let run = |run: &QuantizedRun| {
+                let first = part.first_row + run.first_row;
+                first..first + run.rows.len()
+            };
+            kept.extend(part.runs.iter().map(run));
+        }
+        kept.sort_unstable_by_key(|rows| rows.start);
+        let (mut without, mut next) = (Vec::new(), 0);
+        for rows in kept {
+            if next < rows.start {
+                without.push(next..rows.start);
+            }
+            next = next.max(rows.end);
+        }
+        if next < archive.len() {
+            without.push(next..archive.len());
+        }
+        let count: usize = without.iter().map(Range::len).sum();
+        if archive.is_empty() || count > archive.len() / FEW_WITHOUT {
+            return Err(archive);
+        }
+        Ok(Self { archive, rows: Int8Rows::Kept { without } })
+    }
+
+    fn parts(&self) -> Vec<QuantizedPart<'_>> {
+        match &self.rows {
+            Int8Rows::Made(rows, all) => vec![rows.part(all)],
+            Int8Rows::Kept { .. } => self.archive.quantized(),
+        }
     }
 
     /// The archive that it answers for.
@@ -189,30 +241,53 @@ impl<A: Archive> Int8Index<A> {
 
     /// The ranking of the `k` best rows for each query.
     fn best(&self, asked: &[Asked<'_>], k: usize) -> Vec<Vec<Scored>> {
-        let (n, dim) = (self.archive.len(), self.archive.dim().max(1));
+        let dim = self.archive.dim().max(1);
         let vectors: Vec<&[f32]> =
             asked.iter().flat_map(|asked| asked.question.vectors.chunks_exact(dim)).collect();
-        let codes: Vec<CodedQuery> = vectors.par_iter().map(|vector| self.rows.query(vector)).collect();
+        let parts = self.parts();
+        // For each part the vectors as its integers.
+        let codes: Vec<Vec<CodedQuery>> = parts
+            .iter()
+            .map(|part| vectors.par_iter().map(|vector| coded_query(part, vector)).collect())
+            .collect();
         let best: Vec<Best> = asked.iter().map(|_| Best::new(k)).collect();
-        let task_rows = (TASK_VALUES / codes.len().max(1)).clamp(GROUP, TASK_ROWS) / GROUP * GROUP;
-        (0..n.div_ceil(task_rows)).into_par_iter().for_each_init(Room::default, |room, task| {
-            let rows = task * task_rows..n.min((task + 1) * task_rows);
-            self.rows.upper_ends(&codes, rows.clone(), &mut room.upper_ends);
+        let task_rows = (TASK_VALUES / vectors.len().max(1)).clamp(GROUP, TASK_ROWS) / GROUP * GROUP;
+        let tasks: Vec<(usize, Range<usize>)> = parts
+            .iter()
+            .enumerate()
+            .flat_map(|(at, part)| {
+                let rows = part.scales.len();
+                (0..rows).step_by(task_rows).map(move |start| (at, start..rows.min(start + task_rows)))
+            })
+            .collect();
+        tasks.into_par_iter().for_each_init(Room::default, |room, (at, rows)| {
+            upper_ends(&parts[at], &codes[at], rows.clone(), &mut room.upper_ends);
             let mut rest = &room.upper_ends[..];
             for (asked, best) in asked.iter().zip(&best) {
                 let (own, others) = rest.split_at(asked.question.lists(dim) * rows.len());
                 rest = others;
-                self.offer(asked, rows.clone(), Lists::new(own, rows.len()), &mut room.groups, best);
+                let lists = Lists::new(own, rows.len());
+                self.offer(asked, (&parts[at], rows.clone()), lists, &mut room.groups, best);
             }
         });
+        if let Int8Rows::Kept { without } = &self.rows {
+            let rows: Vec<usize> = without.iter().cloned().flatten().collect();
+            rows.par_iter().for_each_init(Buffers::default, |buffers, &row| {
+                for (asked, best) in
+                    asked.iter().zip(&best).filter(|(asked, _)| asked.candidates.contain(row))
+                {
+                    best.offer(row, self.score(asked, row, buffers));
+                }
+            });
+        }
         best.into_iter().map(Best::into_ranking).collect()
     }
 
-    /// Scores those of `rows` that may be in the answer to one query.
+    /// Scores those rows of a part that may be in the answer to one query.
     fn offer(
         &self,
         asked: &Asked<'_>,
-        rows: Range<usize>,
+        (part, rows): (&QuantizedPart<'_>, Range<usize>),
         upper_ends: Lists<'_>,
         room: &mut Groups,
         best: &Best,
@@ -231,7 +306,10 @@ impl<A: Archive> Int8Index<A> {
             let scores = &mut scores[..at.len()];
             asked.scorer.score(upper_ends.slice(at.start, at.len()), buffers, scores);
             for (row, &score) in (rows.start + at.start..).zip(&*scores) {
-                if !best.rules_out(score) && asked.candidates.contain(row) {
+                if !best.rules_out(score)
+                    && let Some(row) = row_of(part, row)
+                    && asked.candidates.contain(row)
+                {
                     best.offer(row, self.score(asked, row, buffers));
                 }
             }
@@ -250,6 +328,12 @@ impl<A: Archive> Int8Index<A> {
         buffers.similarities = similarities;
         score[0]
     }
+}
+
+/// The archive's row that a row of a part is, if it is one.
+fn row_of(part: &QuantizedPart<'_>, row: usize) -> Option<usize> {
+    let run = part.runs.get(part.runs.partition_point(|run| run.rows.end <= row))?;
+    run.rows.contains(&row).then(|| part.first_row + run.first_row + row - run.rows.start)
 }
 
 /// A query, ready to be answered.

@@ -1,6 +1,8 @@
 use std::borrow::Cow;
 
-use rscir_core::{Archive, ColumnType, ColumnValues, EncoderSpec, Error, Moments, Queries, Scored, Value};
+use rscir_core::{
+    Archive, ColumnType, ColumnValues, EncoderSpec, Error, Moments, QuantizedPart, Queries, Scored, Value,
+};
 
 use super::Int8Index;
 
@@ -51,6 +53,10 @@ impl<A: Archive> Archive for Pruned<'_, A> {
         }
         Error::check_length("width of the query", self.dim(), queries.dim())?;
         self.index.nearest(queries, k).map_err(|error| Error::from_source("finding the nearest rows", error))
+    }
+
+    fn quantized(&self) -> Vec<QuantizedPart<'_>> {
+        self.archive.quantized()
     }
 
     fn columns(&self) -> Vec<(&str, ColumnType)> {

@@ -32,7 +32,7 @@ const MOMENTS_PER_DIM: usize = 4;
 
 /// Bytes that a header may have. Ours have under 1,000, and under 700 more for each of 64 columns: three tensors, in
 /// whose names each of 64 bytes may be escaped.
-const MAX_HEADER: u64 = 1 << 16;
+pub(crate) const MAX_HEADER: u64 = 1 << 16;
 
 /// Bytes of a mapped file that are held in memory while its checksum is computed: large enough that letting go of them
 /// costs nothing beside hashing them, which takes some milliseconds.
@@ -352,7 +352,7 @@ pub(crate) struct Tensors<'a> {
 }
 
 impl<'a> Tensors<'a> {
-    fn read(bytes: &[u8], path: &'a Path) -> Result<Self> {
+    pub(crate) fn read(bytes: &[u8], path: &'a Path) -> Result<Self> {
         let wrong = |source| Error::Safetensors { path: path.into(), source };
         // Before the parser sees it: a header takes memory in proportion to its length.
         if bytes.first_chunk().is_some_and(|len| u64::from_le_bytes(*len) > MAX_HEADER) {
