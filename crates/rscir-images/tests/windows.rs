@@ -258,6 +258,29 @@ fn only_what_a_window_needs_is_read_and_only_once() {
     assert_eq!(source.read.load(Ordering::Relaxed), 0);
 }
 
+#[test]
+fn places_of_many_strips_are_read_in_parts() {
+    // 3,000 strips of a row each, from the last to the first in the file.
+    let rows: Vec<u8> = (0..3000_u32).rev().flat_map(|row| [row as u8; 4]).collect();
+    let offsets = (0..3000_u32).rev().flat_map(|row| (1000 + 4 * row).to_le_bytes());
+    let content: Vec<u8> = rows.into_iter().chain(offsets).chain([4, 0].repeat(3000)).collect();
+    let mut entries = gray(4);
+    entries[1].3 = 3000;
+    entries[5] = (273, 4, 3000, 13_000);
+    entries[7].3 = 1;
+    entries[8] = (279, 3, 3000, 25_000);
+    let source = Arc::new(Counting { bytes: tiff(&entries, &content), read: AtomicU64::new(0) });
+    let tiff = Tiff::new(source.clone(), Arc::default()).unwrap();
+    let opened = source.read.swap(0, Ordering::Relaxed);
+    assert!(opened < 500, "{opened} bytes to open a file");
+    let read = tiff.image().read_window(Window::new(1, 2500, 2, 2), &[0]).unwrap();
+    assert_eq!(read, Samples::U8([[2500_u32 as u8; 2], [2501_u32 as u8; 2]].concat()));
+    // The last 952 of 3,000 places, of six bytes each, and two rows.
+    assert_eq!(source.read.swap(0, Ordering::Relaxed), 952 * 6 + 2 * 4);
+    let whole = tiff.image().read_window(Window::new(0, 0, 4, 3000), &[0]).unwrap();
+    assert_eq!(whole, Samples::U8((0..3000_u32).flat_map(|row| [row as u8; 4]).collect()));
+}
+
 /// Remembers what is announced and what is read.
 #[derive(Debug, Default)]
 struct Listening {
