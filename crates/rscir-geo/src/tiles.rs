@@ -129,9 +129,9 @@ struct Tile {
     valid: f64,
 }
 
-/// Bytes of blocks that are kept for all scenes: two rows of blocks of 256 x 256 pixels of four bands of 16 bits in a scene 60,000
-/// pixels wide.
-const CACHE: u64 = 256 << 20;
+/// Bytes of blocks that are kept for all scenes: two rows of blocks of 512 x 512 pixels of four bands of 16 bits in a scene 20,000
+/// pixels wide, which the tiles of a row touch.
+const CACHE: u64 = 176 << 20;
 
 /// Scenes that are open at a time: systems allow some hundred open files.
 const MAX_OPEN: usize = 64;
@@ -214,7 +214,8 @@ impl SceneTiles {
             return Err(Error::Stopped);
         }
         let version = version(&listed.path)?;
-        let scene = Scene::open_cached(&listed.path, &options.scene, self.cache.clone())?;
+        // A look at all pixels meets each block once: none is kept for it.
+        let scene = Scene::open_cached(&listed.path, &options.scene, Arc::new(BlockCache::new(0)))?;
         let [width, height] = scene.size();
         let windows = options.tiling.windows(width, height, scene.pixel_size())?;
         let survey = Survey::of(&scene, &windows, &rscir_core::Silent, is_stopped)?;
@@ -248,7 +249,10 @@ impl SceneTiles {
             listed: listed.clone(),
             version,
         });
-        self.keep_open(number as usize, scene);
+        // What was decoded whole is not decoded again; a file is opened again, with the blocks that tiles share.
+        if scene.is_decoded() {
+            self.keep_open(number as usize, scene);
+        }
         Ok(())
     }
 

@@ -496,4 +496,35 @@ mod tests {
         let keys = GeoKeys::read(&directory, &[1.0], "text");
         assert!(keys.numbers.is_empty() && keys.codes.is_empty());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_keys_are_read_or_refused_and_so_are_places_in_them(
+            method in 1_u16..30,
+            codes in proptest::collection::vec(
+                (proptest::sample::select(&[1024_u16, 2048, 2050, 2051, 2052, 2054, 2056, 3072, 3074, 3075, 3076][..]),
+                 proptest::prop_oneof![0_u16..40, 4000_u16..5000, 7000_u16..7060, 9000_u16..9110, 16_000_u16..16_200,
+                     proptest::prelude::Just(USER_DEFINED), proptest::prelude::any::<u16>()]),
+                0..8,
+            ),
+            numbers in proptest::collection::vec(
+                (2055_u16..3097, proptest::prop_oneof![-400.0..400.0, -1e7..1e7, proptest::num::f64::ANY]),
+                0..12,
+            ),
+            places in proptest::collection::vec(
+                proptest::array::uniform2(proptest::prop_oneof![-1e7..1e7, -200.0..200.0, proptest::num::f64::ANY]),
+                4,
+            ),
+        ) {
+            // Most of them describe a projection, as they stand or after other keys.
+            let user = [(PROJECTED_TYPE, USER_DEFINED), (COORD_TRANS, method), (GEOGRAPHIC_TYPE, 4326)];
+            let Ok(crs) = keys(&[&user, &codes[..]].concat(), &numbers).crs() else { return Ok(()) };
+            for place in places {
+                if let Ok([longitude, latitude]) = crs.to_wgs84(place) {
+                    proptest::prop_assert!(longitude.is_finite() && latitude.is_finite());
+                }
+                let _ = crs.from_wgs84(place);
+            }
+        }
+    }
 }

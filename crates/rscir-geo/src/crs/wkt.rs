@@ -311,4 +311,11 @@ mod tests {
         let deep = "A[".repeat(100_000);
         assert!(read(&deep).is_err() && read(&deep[..1000]).unwrap_err().to_string().contains("deeper"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "([A-Z_]{0,8}|[\\[\\](),\"]|[0-9.eE+-]{1,5}| ){0,60}") {
+            let _ = read(&text);
+        }
+    }
 }
