@@ -225,9 +225,10 @@ impl Error {
                 | CrsProblem::Unsupported { .. }
                 | CrsProblem::NoMap { .. } => ErrorKind::Unsupported,
                 CrsProblem::Damaged { .. } => ErrorKind::Damaged,
-                CrsProblem::Missing | CrsProblem::NoCode { .. } | CrsProblem::Outside { .. } => {
-                    ErrorKind::InvalidInput
-                }
+                CrsProblem::Missing
+                | CrsProblem::NoCode { .. }
+                | CrsProblem::Outside { .. }
+                | CrsProblem::TooWide => ErrorKind::InvalidInput,
             },
             Self::Transform { problem, .. } => match problem {
                 TransformProblem::ControlPoints | TransformProblem::RationalPolynomials => {

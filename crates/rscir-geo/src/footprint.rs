@@ -59,7 +59,8 @@ impl Footprint {
     /// Returns the footprint of a window of a scene: its upper left, lower left, lower right and upper right corner.
     ///
     /// # Errors
-    /// [`CrsProblem::Outside`] for a corner that the coordinate system has no place for.
+    /// [`CrsProblem::Outside`] for a corner that the coordinate system has no place for; [`CrsProblem::TooWide`] for a window whose
+    /// corners do not tell which way around the Earth it goes.
     pub fn of_window(window: Window, transform: &Transform, crs: &Crs) -> Result<Self, CrsProblem> {
         let (left, top) = (window.x as f64, window.y as f64);
         let (right, bottom) = (left + window.width as f64, top + window.height as f64);
@@ -69,7 +70,10 @@ impl Footprint {
         {
             *corner = crs.to_wgs84(transform.apply(column, row))?;
         }
-        Ok(Self::new(corners))
+        let footprint = Self::new(corners);
+        let middle = crs.to_wgs84(transform.apply((left + right) / 2.0, (top + bottom) / 2.0))?;
+        let is_there = footprint.is_around_pole() || step(footprint.center()[0], middle[0]).abs() <= 90.0;
+        if is_there { Ok(footprint) } else { Err(CrsProblem::TooWide) }
     }
 
     /// Reads the eight numbers of an archive's column `footprint`; `None` if they are not eight that are finite.
@@ -355,16 +359,28 @@ mod tests {
             let footprint = Footprint::new(order.map(|i| [longitudes[i], latitude]));
             let bounds = footprint.bounds();
             assert_eq!((bounds.west, bounds.east), (-180.0, 180.0));
-            assert_eq!(
-                (bounds.south.min(-bounds.north), bounds.north.max(-bounds.south)),
-                (-90.0_f64.max(bounds.south.min(-bounds.north)), 90.0)
-            );
+            let (least, most) = if pole > 0.0 { (latitude, pole) } else { (pole, latitude) };
+            assert_eq!((bounds.south, bounds.north), (least, most));
             let rings = footprint.rings();
             assert_eq!(rings.len(), 1);
             assert!((signed_area(&rings[0]) - 720.0).abs() < 1e-9, "{rings:?}");
             assert_eq!(footprint.center(), [0.0, pole]);
             assert!((footprint.iou(&footprint) - 1.0).abs() < 1e-12);
         }
+    }
+
+    #[test]
+    fn a_window_of_half_the_earth_has_no_four_corners_that_tell_where_it_lies() {
+        let crs = Crs::from_epsg(4326).unwrap();
+        let transform = Transform { a: 1.0, b: 0.0, c: -180.0, d: 0.0, e: -1.0, f: 90.0 };
+        let of =
+            |x: usize, width: usize| Footprint::of_window(Window::new(x, 0, width, 180), &transform, &crs);
+        assert_eq!(of(0, 360), Err(CrsProblem::TooWide));
+        assert_eq!(of(0, 256), Err(CrsProblem::TooWide));
+        assert_eq!(
+            of(90, 120).unwrap().bounds(),
+            Bounds { west: -90.0, south: -90.0, east: 30.0, north: 90.0 }
+        );
     }
 
     #[test]

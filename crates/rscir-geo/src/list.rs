@@ -141,11 +141,6 @@ impl SceneList {
         self.not_placed
     }
 
-    /// Returns the files, in order.
-    pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.scenes.iter().map(|scene| scene.path.as_path())
-    }
-
     /// Takes the list apart: each file once, and keys that no two files have; and what failed.
     pub(crate) fn into_parts(self) -> Result<(Vec<ListedScene>, Vec<SceneFailure>)> {
         let mut files = HashSet::new();

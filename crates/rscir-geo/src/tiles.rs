@@ -97,6 +97,7 @@ pub struct SceneTiles {
     tiles: Vec<Tile>,
     columns: Vec<ColumnSchema>,
     left_out: usize,
+    not_on_earth: usize,
     properties_left_out: usize,
     failures: Vec<SceneFailure>,
     options: SceneOptions,
@@ -159,7 +160,7 @@ const COLUMNS: [(&str, ColumnType); 12] = [
 ];
 
 impl SceneTiles {
-    /// Opens the scenes of a list and finds their tiles: those with enough valid pixels. A scene that cannot be opened, or has no such tile, is
+    /// Opens the scenes of a list and finds their tiles: those with enough valid pixels, and with four corners on the Earth. A scene that cannot be opened, or has no such tile, is
     /// a [failure](Self::failures), and the others go on. Scenes are looked at as a whole where that tells which pixels are valid, or
     /// what their stretch is; `progress` hears of it, and it ends where `is_stopped` says so.
     ///
@@ -179,6 +180,7 @@ impl SceneTiles {
             tiles: Vec::new(),
             columns,
             left_out: 0,
+            not_on_earth: 0,
             properties_left_out,
             failures,
             options: options.scene.clone(),
@@ -218,16 +220,18 @@ impl SceneTiles {
         let scene = Scene::open_cached(&listed.path, &options.scene, Arc::new(BlockCache::new(0)))?;
         let [width, height] = scene.size();
         let windows = options.tiling.windows(width, height, scene.pixel_size())?;
-        let survey = Survey::of(&scene, &windows, &rscir_core::Silent, is_stopped)?;
+        let survey = Survey::of(&scene, &windows, is_stopped)?;
         let number = u32::try_from(self.scenes.len()).unwrap_or(u32::MAX);
         let is_kept = |valid: &Option<f64>| valid.is_none_or(|valid| valid >= options.min_valid);
         let before = self.tiles.len();
         for (&window, valid) in windows.iter().zip(&survey.valid) {
-            if is_kept(valid) {
+            if !is_kept(valid) {
+                self.left_out += 1;
+            } else if scene.footprint(window).is_err() {
+                self.not_on_earth += 1;
+            } else {
                 let valid = valid.unwrap_or(f64::NAN);
                 self.tiles.push(Tile { scene: number, window, valid });
-            } else {
-                self.left_out += 1;
             }
         }
         if self.tiles.len() == before {
@@ -410,10 +414,12 @@ impl ImageSource for SceneTiles {
     }
 
     fn left_out(&self) -> Vec<Omission> {
-        match self.left_out {
-            0 => Vec::new(),
-            count => vec![Omission { what: "tiles with too few valid pixels".into(), count }],
-        }
+        let omissions = [
+            ("tiles with too few valid pixels", self.left_out),
+            ("tiles with a corner beyond the Earth, or as wide as half of it", self.not_on_earth),
+        ];
+        let of = |(what, count): (&str, usize)| Omission { what: what.into(), count };
+        omissions.into_iter().filter(|(_, count)| *count > 0).map(of).collect()
     }
 }
 

@@ -280,3 +280,16 @@ fn what_a_user_should_know_of_a_scene_is_told() {
     let old = open(Made::new(4, 1, &[5_u8; 16]).epsg(26733), &SceneOptions::default()).unwrap();
     assert!(old.notices()[0].to_string().contains("ten meters off"), "{:?}", old.notices());
 }
+
+#[test]
+fn tiles_of_a_world_that_no_four_corners_place_are_counted_and_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = Made::new(36, 1, &[7_u8; 36 * 18]).epsg(4326).placed([10.0, 10.0], [-180.0, 90.0]);
+    world.write(folder.path().join("world.tif"));
+    let sizes = [9, 36].map(TileSize::Pixels);
+    let tiles = tiles(folder.path(), &TileOptions::default().tiling(Tiling::default().sizes(sizes)));
+    assert_eq!(tiles.len(), 8);
+    let left_out = tiles.left_out();
+    assert_eq!((left_out.len(), left_out[0].count), (1, 1));
+    assert!(left_out[0].what.contains("as wide as half"), "{left_out:?}");
+}

@@ -73,8 +73,8 @@ fn newer(code: u32) -> Option<String> {
         | 22_807..=22_822 => {
             format!("+proj=utm +zone={zone} {GRS80}")
         }
-        // SRGI2013 / UTM zones 46N to 54N.
-        9476..=9484 => format!("+proj=utm +zone={} {ON_WGS84}", code - 9430),
+        // SRGI2013 / UTM zones 46N to 52N.
+        9476..=9482 => format!("+proj=utm +zone={} {ON_WGS84}", code - 9430),
         // GSK-2011 / Gauss-Kruger zones 4 to 32.
         20_904..=20_932 => {
             let middle = (6 * zone as i32 - 3 + 180) % 360 - 180;
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn every_rule_for_newer_codes_gives_a_system_that_is_computed() {
         let ranges =
-            [9056..=9057, 9191..=9191, 9221..=9222, 9354..=9354, 9377..=9377, 9391..=9391, 9473..=9484];
+            [9056..=9057, 9191..=9191, 9221..=9222, 9354..=9354, 9377..=9377, 9391..=9391, 9473..=9482];
         let more =
             [9674..=9674, 9755..=9755, 9777..=9777, 9782..=9782, 9793..=9794, 9822..=9830, 9842..=9850];
         let zones = [9947..=9947, 20_904..=20_932, 22_207..=22_222, 22_807..=22_822];

@@ -92,6 +92,11 @@ pub enum CrsProblem {
         /// What is wrong.
         problem: String,
     },
+    /// A tile whose four corners do not tell where it lies.
+    #[error(
+        "a tile is as wide as half the Earth or wider, and its corners do not tell which half: choose smaller tiles"
+    )]
+    TooWide,
     /// A place that the system does not have.
     #[error(
         "{name} has no place for the coordinates {x}, {y}: the scene's transform or its coordinate system is another"

@@ -229,9 +229,17 @@ impl Scene {
         }
         let path = path.into();
         let scene = Self { path, pixels, crs, transform, date, notices, stretch, lines: Arc::new(lines) };
-        // A transform and a coordinate system that do not fit together are found before any tile is.
-        let [width, height] = scene.size();
-        scene.footprint(Window::new(0, 0, width, height))?;
+        // A transform and a coordinate system that do not fit together are found before any tile is. Corners alone may be beyond the
+        // Earth, as those of a full disk are.
+        let [width, height] = scene.size().map(|length| length as f64);
+        let places = [[0.5, 0.5], [0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]];
+        let mut found =
+            places.iter().map(|[x, y]| scene.crs.to_wgs84(scene.transform.apply(x * width, y * height)));
+        if let Some(Err(problem)) = found.next()
+            && found.all(|place| place.is_err())
+        {
+            return Err(scene.crs_error(problem));
+        }
         Ok(scene)
     }
 
@@ -324,7 +332,7 @@ impl Scene {
     /// Returns where a window lies on the ground.
     ///
     /// # Errors
-    /// [`Error::Crs`] for a window that the coordinate system has no place for.
+    /// [`Error::Crs`] for a window that the coordinate system has no place for, or that is as wide as half the Earth.
     pub fn footprint(&self, window: Window) -> Result<Footprint> {
         Footprint::of_window(window, &self.transform, &self.crs).map_err(|problem| self.crs_error(problem))
     }
@@ -395,7 +403,7 @@ impl Scene {
 
     fn lines(&self) -> Result<Option<&Lines>> {
         if self.stretch.is_some() && self.lines.get().is_none() {
-            Survey::of(self, &[], &rscir_core::Silent, &|| false)?;
+            Survey::of(self, &[], &|| false)?;
         }
         Ok(self.lines.get())
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use rscir_core::{Progress, Stretch};
+use rscir_core::Stretch;
 use rscir_images::tiff::{SampleFormat, SampleType, Tiff, Window};
 
 use super::bands::Colors;
@@ -27,11 +27,10 @@ const CHUNK_SIDE: usize = 1024;
 
 impl Survey {
     /// Looks at a scene, if that tells anything: whether pixels of `windows` are valid, and the stretch, which the scene then has. `windows`
-    /// are in the order of [`Tiling::windows`](crate::Tiling::windows). Progress is told in pixels.
+    /// are in the order of [`Tiling::windows`](crate::Tiling::windows).
     pub(crate) fn of(
         scene: &Scene,
         windows: &[Window],
-        progress: &dyn Progress,
         is_stopped: &(dyn Fn() -> bool + Sync),
     ) -> Result<Self> {
         let Pixels::Tiff { tiff, colors, validity, .. } = &scene.pixels else {
@@ -48,8 +47,7 @@ impl Survey {
             return Ok(Self { valid: vec![Some(1.0); windows.len()] });
         }
         let counts: Vec<AtomicU32> = windows.iter().map(|_| AtomicU32::new(0)).collect();
-        let pass =
-            Pass { tiff, colors, validity, windows, rows: row_groups(windows), counts, progress, is_stopped };
+        let pass = Pass { tiff, colors, validity, windows, rows: row_groups(windows), counts, is_stopped };
         let count = colors.bands().len();
         let histograms = if percentiles.is_some() { count } else { 0 };
         let upper =
@@ -107,7 +105,6 @@ struct Pass<'a> {
     windows: &'a [Window],
     rows: Vec<RowGroup>,
     counts: Vec<AtomicU32>,
-    progress: &'a dyn Progress,
     is_stopped: &'a (dyn Fn() -> bool + Sync),
 }
 
@@ -198,7 +195,6 @@ impl Pass<'_> {
                                 count.fetch_or(UNREAD, Ordering::Relaxed);
                             }),
                         }
-                        self.progress.advance((chunk.width * chunk.height) as u64);
                     }
                     let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
                     total.bins.iter_mut().zip(&own.bins).for_each(|(total, own)| *total += own);
