@@ -38,7 +38,7 @@ struct Cli {
 }
 
 /// The methods of a plain run, at their papers' parameters but for BASIC's contexts, which would write 200 prompts a text.
-const METHODS: [&str; 14] = [
+const METHODS: [&str; 11] = [
     "image",
     "text",
     "sum",
@@ -48,12 +48,12 @@ const METHODS: [&str; 14] = [
     "rrf",
     "dbsf",
     "weicom",
-    "weicom:auto",
-    "conjunction",
-    "posterior",
     "freedom",
     "basic:context=off",
 ];
+
+/// Methods without a lambda, which a plain run has in a table of their own, with what they gain on those that have one.
+const WITHOUT_LAMBDA: [&str; 3] = ["weicom:auto", "conjunction", "posterior"];
 
 /// Tiles that the page shows of each ranking.
 const TOP: usize = 10;
@@ -91,6 +91,12 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         methods.push(spec.build(&resources)?);
     }
     let in_table = methods.len();
+    if cli.methods == METHODS {
+        for spec in WITHOUT_LAMBDA {
+            methods.push(spec.parse::<MethodSpec>()?.build(&resources)?);
+        }
+    }
+    let in_tables = methods.len();
     // The page's curve. Lambdas share the similarities, so they cost little.
     for tenth in 0..=10 {
         let weicom = WeiCom::new(f64::from(tenth) / 10.0)?;
@@ -105,10 +111,14 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let options = EvaluateOptions::default().top(TOP).progress(&bars);
     let evaluation = benchmark.evaluate(&archive, &queries, &vectors, &methods, options)?;
     let intervals = Intervals::of(&evaluation, Convention::Standard, Bootstrap::default())?;
-    let mut printed = intervals.clone();
-    printed.rows.truncate(in_table);
-    say!("{}", printed.to_markdown());
-    say!("{}", differences::markdown(&evaluation, &queries, in_table)?);
+    for rows in [0..in_table, in_table..in_tables] {
+        let mut printed = intervals.clone();
+        printed.rows = printed.rows[rows].to_vec();
+        if !printed.rows.is_empty() {
+            say!("{}", printed.to_markdown());
+        }
+    }
+    say!("{}", differences::markdown(&evaluation, &queries, in_tables)?);
     notes::say_findings(&findings);
 
     let mut page = HtmlReport::new("Training-free methods compared", &archive, &queries, &evaluation)?

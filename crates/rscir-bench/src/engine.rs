@@ -402,7 +402,7 @@ impl<'a> Engine<'a> {
 }
 
 /// [`ScoreStatistics::of`], to the bit, by the machine's vectors.
-fn statistics(scores: &[f32]) -> ScoreStatistics {
+pub(crate) fn statistics(scores: &[f32]) -> ScoreStatistics {
     if scores.len() < 2 {
         return ScoreStatistics::of(scores);
     }

@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
-use rscir_core::{Archive, AskedPart, Evidence, Fit, Part, PartKind, Queries, fit_list};
+use rscir_core::{Archive, AskedPart, Evidence, Fit, Part, PartKind, Queries, fit_list_with};
 
 use crate::Result;
+use crate::engine::statistics;
 use crate::ranks::Scores;
 
 /// The similarities to what some images or texts ask with, under one method by evidence.
@@ -48,7 +49,7 @@ impl<'a> AskedLists<'a> {
     pub(crate) fn evidence(&self, i: usize, evidence: &mut Vec<f32>) -> Learned {
         let part = self.asked.get(i)?;
         let list = &self.similarities[i * self.rows..][..self.rows];
-        let fit = fit_list(self.method, part, list);
+        let fit = fit_list_with(self.method, part, list, statistics(list));
         evidence.resize(self.rows, 0.0);
         self.method.evidence(part, &fit, list, evidence);
         Some((part.clone(), fit))

@@ -38,7 +38,8 @@ pub use html::Html;
 pub use method::{
     AskedPart, Composition, Doubt, Evidence, EvidenceSum, Explanation, Fallback, Fit, Fusion, Kind,
     ListSample, Method, MethodInfo, Modality, NormalizationKey, ParameterValue, Part, PartExplanation,
-    PartKind, fit_list, fixed_rows, fuse_lists, score_composition, score_evidence, score_fusion,
+    PartKind, fit_list, fit_list_with, fixed_rows, fuse_lists, score_composition, score_evidence,
+    score_fusion,
 };
 pub use moments::Moments;
 pub use printable::{is_unprintable, printable};

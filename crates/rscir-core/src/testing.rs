@@ -94,6 +94,15 @@ pub fn archive(archive: &dyn Archive, keys: &[&str], rows: &Embeddings, toleranc
             assert!((in_block - alone).abs() <= 2e-6, "a query's similarities do not depend on its block");
         }
     }
+    let nearest = archive.nearest(queries.queries(), 3).expect("the rows nearest to some queries");
+    assert_eq!(nearest.len(), 5, "every query has its nearest rows");
+    for (nearest, scores) in nearest.iter().zip(block.chunks_exact(n.max(1))) {
+        let best = crate::top_k(scores, 3);
+        assert_eq!(nearest.len(), best.len(), "as many nearest rows as are asked for, or all");
+        for (near, best) in nearest.iter().zip(&best) {
+            assert!((near.score - best.score).abs() <= 2e-6, "nearest rows are the best of the similarities");
+        }
+    }
     assert!(
         archive.similarities(queries.queries(), &mut vec![0.0; 5 * n + 1]).is_err(),
         "a wrong buffer is an error"

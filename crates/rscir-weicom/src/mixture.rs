@@ -108,13 +108,9 @@ struct Histogram {
 
 impl Histogram {
     fn of<T: Copy + Into<f64>>(list: &[T], statistics: &ScoreStatistics) -> Result<Self, Fallback> {
-        let range = |(low, high): (f64, f64), &value: &T| {
-            let value = value.into();
-            // In this form a NaN stays.
-            (if low < value { low } else { value }, if high > value { high } else { value })
-        };
-        let (low, high) = list.iter().fold((f64::INFINITY, f64::NEG_INFINITY), range);
+        let (low, high) = range(list);
         let spread = high - low;
+        // What is no number makes the mean none.
         if !(spread.is_finite() && statistics.mean.is_finite() && statistics.std_dev.is_finite()) {
             return Err(Fallback::NotFinite);
         }
@@ -173,6 +169,24 @@ impl Histogram {
         }
         (groups.log_likelihood(self), groups.mixture())
     }
+}
+
+/// The least and the greatest value, in lanes that compilers turn into vectors.
+fn range<T: Copy + Into<f64>>(list: &[T]) -> (f64, f64) {
+    const LANES: usize = 16;
+    let (mut low, mut high) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+    let mut take = |lane: usize, value: f64| {
+        low[lane] = if value < low[lane] { value } else { low[lane] };
+        high[lane] = if value > high[lane] { value } else { high[lane] };
+    };
+    let (chunks, rest) = list.as_chunks::<LANES>();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            take(lane, chunk[lane].into());
+        }
+    }
+    rest.iter().for_each(|&value| take(0, value.into()));
+    (low.into_iter().fold(f64::INFINITY, f64::min), high.into_iter().fold(f64::NEG_INFINITY, f64::max))
 }
 
 /// Two normal distributions of one variance.

@@ -1,8 +1,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rscir_core::{
-    Archive, AskedPart, Evidence, Fit, ListSample, MethodInfo, Modality, NormalizationKey, ParameterValue,
-    Part, PartKind, Result as CoreResult, ScoreStatistics,
+    Archive, AskedPart, Evidence, Fallback, Fit, ListSample, MethodInfo, Modality, NormalizationKey,
+    ParameterValue, Part, PartKind, Result as CoreResult, ScoreStatistics,
 };
 use rscir_kernels::{Affine, log_sigmoid_of_scores};
 
@@ -228,14 +228,19 @@ impl Evidence for Posterior {
             list.values
         };
         // The statistics are those of the fixed rows as well, so that they are the same on every way.
-        let mut fit = Fit::new(statistics(values));
-        match Mixture::standardized(values, &fit.statistics) {
+        let statistics = statistics(values);
+        let mut fit = Fit::new(statistics);
+        match Mixture::standardized(values, &statistics) {
             Ok(mixture) => {
                 fit.slope = Some(mixture.slope);
                 fit.threshold = Some(mixture.threshold);
                 fit.share = Some(mixture.share);
             }
             Err(reason) => fit.fallback = Some(reason),
+        }
+        if fit.fallback == Some(Fallback::NotFinite) {
+            // Without deviation every z is 0.
+            fit.statistics = ScoreStatistics { count: values.len(), ..ScoreStatistics::default() };
         }
         fit
     }
@@ -255,15 +260,11 @@ impl Evidence for Posterior {
     }
 }
 
-/// [`ScoreStatistics::of`], to the bit, by the machine's vectors; of a list that holds something odd, those of a constant one.
+/// [`ScoreStatistics::of`], to the bit, by the machine's vectors.
 fn statistics(values: &[f32]) -> ScoreStatistics {
     if values.len() < 2 {
         return ScoreStatistics::of(values);
     }
     let (mean, std_dev) = rscir_kernels::mean_and_std_dev(values);
-    if mean.is_finite() && std_dev.is_finite() {
-        ScoreStatistics { count: values.len(), mean, std_dev }
-    } else {
-        ScoreStatistics { count: values.len(), mean: 0.0, std_dev: 0.0 }
-    }
+    ScoreStatistics { count: values.len(), mean, std_dev }
 }

@@ -199,7 +199,16 @@ pub fn score_evidence(
 
 /// Learns from a list of similarities to all rows of an archive.
 pub fn fit_list(method: &dyn Evidence, part: &AskedPart, list: &[f32]) -> Fit {
-    let statistics = ScoreStatistics::of(list);
+    fit_list_with(method, part, list, ScoreStatistics::of(list))
+}
+
+/// [`fit_list`], with the statistics of the list at hand.
+pub fn fit_list_with(
+    method: &dyn Evidence,
+    part: &AskedPart,
+    list: &[f32],
+    statistics: ScoreStatistics,
+) -> Fit {
     let fixed = fixed_rows(list.len());
     if !method.reads_rows() {
         method.fit(part, ListSample { statistics, values: &[] })

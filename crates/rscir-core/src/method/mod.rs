@@ -10,7 +10,8 @@ mod normalization_key;
 
 pub use composition::{Composition, score_composition};
 pub use evidence::{
-    AskedPart, Evidence, EvidenceSum, ListSample, Part, PartKind, fit_list, fixed_rows, score_evidence,
+    AskedPart, Evidence, EvidenceSum, ListSample, Part, PartKind, fit_list, fit_list_with, fixed_rows,
+    score_evidence,
 };
 pub use fit::{Doubt, Explanation, Fallback, Fit, PartExplanation};
 pub use fusion::{Fusion, Modality, fuse_lists, score_fusion};

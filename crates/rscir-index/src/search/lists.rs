@@ -124,7 +124,7 @@ impl<'a> Plan<'a> {
                     }
                 },
             );
-            (0..lists).map(|list| by_row.iter().copied().skip(list).step_by(lists).collect()).collect()
+            (0..lists).map(|list| by_row.iter().copied().skip(list).step_by(lists.max(1)).collect()).collect()
         })
     }
 
