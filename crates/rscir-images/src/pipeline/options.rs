@@ -36,8 +36,9 @@ pub struct IngestOptions<'a> {
     pub roots: &'a [PathBuf],
     /// Replace rows that are from other folders, too.
     pub replace: bool,
-    /// Take out rows whose file is gone. A sink has no operation for it, and [`IngestReport::not_pruned`] says so;
-    /// `ingest_with` of the crate `rscir` does it once all images are done.
+    /// Take out rows whose file is gone. A sink has no operation for it, and
+    /// [`IngestReport::not_pruned`](super::IngestReport::not_pruned) says so; `ingest_with` of the crate `rscir` does it once
+    /// all images are done.
     pub prune: bool,
     /// Values of columns, which the rows of images with a key in this table get.
     pub columns: Option<&'a dyn ColumnTable>,
