@@ -274,6 +274,11 @@ fn a_tile_its_window_and_its_place_ask_alike() {
     let others: Vec<&str> = keys(&by_window).into_iter().filter(|other| *other != own["key"]).collect();
     assert_eq!(keys(&by_key), others);
 
+    // A scene that is not of the archive.
+    let other = repository("crates/rscir-geo/tests/data/cog_rgb.tif");
+    let window = format!("{}#xywh=0,0,128,128", other.display());
+    assert_eq!(bed.hits(&["--image", &window]).len(), 10);
+
     bed.search(&["--at", "5,52", "--size", "128"]).ends_with(1).says("is in no scene of the archive");
     bed.search(&["--at", "47,-99.1", "--size", "128"]).ends_with(1).says("longitude first");
     bed.search(&["--at", &at]).ends_with(2).says("--size");

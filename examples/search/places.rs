@@ -105,10 +105,16 @@ impl Places {
         let rings = scene.footprint(found.tile.window)?.rings();
         note!("--at: {}", shown(&found.tile));
         if found.others > 0 {
-            note!("{} more scenes of the archive show the place; --image takes another", found.others);
+            note!(
+                "scenes of the archive that show the place as well: {}; --image takes another",
+                found.others
+            );
         }
         if found.not_opened > 0 {
-            note!("{} scenes of the archive cannot be opened, and may show the place, too", found.not_opened);
+            note!(
+                "scenes of the archive that cannot be opened, and may show the place, too: {}",
+                found.not_opened
+            );
         }
         Ok(Some(QueryImage { name: found.tile.to_string(), image, rings, is_whole: false }))
     }

@@ -1,13 +1,14 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use rscir_core::{Archive, RgbImage, Value};
-use rscir_images::tiff::Window;
+use rscir_images::tiff::{BlockCache, Window};
 
 use crate::{Crs, Error, Result, Scene, SceneOptions, TileKey, TileSize, parse_stretch};
 
-/// Scenes that are kept open. Answers are of few scenes, and an open one is a file handle and its tags.
-const MAX_OPEN: usize = 64;
+/// Scenes that are kept open: answers are of few scenes, and an image with a world file is held as a whole.
+const MAX_OPEN: usize = 8;
 
 /// The scenes that an archive's rows are tiles of, read as they were when they were tiled: bands, stretch and coordinate system are
 /// those of the columns that [`SceneTiles`](crate::SceneTiles) wrote.
@@ -15,6 +16,7 @@ pub struct ArchivedScenes<'a> {
     archive: &'a dyn Archive,
     folders: Vec<PathBuf>,
     open: BTreeMap<String, Scene>,
+    cache: Arc<BlockCache>,
 }
 
 /// A place in a scene of an archive.
@@ -39,7 +41,7 @@ impl<'a> ArchivedScenes<'a> {
     /// Looks for an archive's scenes in some folders: the first that has a scene gives it.
     #[must_use]
     pub fn new(archive: &'a dyn Archive, folders: Vec<PathBuf>) -> Self {
-        Self { archive, folders, open: BTreeMap::new() }
+        Self { archive, folders, open: BTreeMap::new(), cache: Arc::default() }
     }
 
     /// Opens a scene by its path in keys.
@@ -48,7 +50,8 @@ impl<'a> ArchivedScenes<'a> {
     /// [`Error::SceneFile`] if no folder has it, or its path leads out of them; those of [`Scene::open`].
     pub fn scene(&mut self, scene: &str) -> Result<&Scene> {
         if !self.open.contains_key(scene) {
-            let opened = Scene::open(self.file(scene)?, &self.options(scene))?;
+            let (file, cache) = (self.file(scene)?, Arc::clone(&self.cache));
+            let opened = Scene::open_cached(file, &self.options(scene), cache)?;
             if self.open.len() >= MAX_OPEN {
                 self.open.pop_first();
             }

@@ -61,17 +61,14 @@ impl Map<'_> {
         for backdrop in self.backdrops {
             write_backdrop(&map, backdrop, html);
         }
-        for (rings, class) in [(self.area, "area"), (self.asked, "asked")] {
-            if !rings.is_empty() {
-                html.raw(&format!("<path class=\"{class}\" d=\"")).raw(&path(&map, rings)).raw("\"/>\n");
-            }
-        }
+        write_outline(&map, self.area, "area", html);
         // The best lies on top.
         for (i, tile) in self.tiles.iter().enumerate().rev() {
             if !tile.rings.is_empty() {
                 write_tile(&map, i + 1, tile, html);
             }
         }
+        write_outline(&map, self.asked, "asked", html);
         write_names(&map, html);
         write_bar(&map, html);
         html.raw("</svg>\n");
@@ -120,6 +117,13 @@ fn write_names(map: &Projection, html: &mut Html) {
         html.raw(&format!("<text x=\"{x:.1}\" y=\"{y:.1}\">")).text(name).raw("</text>");
     }
     html.raw("</g>\n");
+}
+
+/// What is no tile: an outline that leaves the pointer to the tiles.
+fn write_outline(map: &Projection, rings: &[Ring], class: &str, html: &mut Html) {
+    if !rings.is_empty() {
+        html.raw(&format!("<path class=\"{class}\" d=\"")).raw(&path(map, rings)).raw("\"/>\n");
+    }
 }
 
 fn write_backdrop(map: &Projection, backdrop: &Backdrop, html: &mut Html) {

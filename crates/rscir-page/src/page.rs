@@ -277,7 +277,7 @@ fn write_tile(
             .raw("</a></p>\n");
     }
     if !tile.facts.is_empty() {
-        html.raw(&format!("<details><summary>{} columns</summary><dl>", tile.facts.len()));
+        html.raw(&format!("<details><summary>{} more values</summary><dl>", tile.facts.len()));
         for (name, value) in &tile.facts {
             html.raw("<dt>").text(name).raw("</dt><dd>").text(value).raw("</dd>");
         }
