@@ -9,6 +9,9 @@ const NAMED: usize = 30;
 /// The least side of a tile on the map, in its units: a smaller one is marked by a point that can be seen and touched.
 const MIN_SIDE: f64 = 10.0;
 
+/// A distance that no line on the map is as thin as, in its units.
+const HIDDEN: f64 = 0.5;
+
 /// Width and height of a name of a line, in the map's units, on a telephone.
 const NAME: [f64; 2] = [86.0, 20.0];
 
@@ -164,13 +167,18 @@ fn write_tile(map: &Projection, rank: usize, tile: &Tile, html: &mut Html) {
     html.raw("</a>\n");
 }
 
-/// Rings as the data of a path.
+/// Rings as the data of a path. Places that the one before hides are left out: a border has many more than a map shows.
 fn path(map: &Projection, rings: &[Ring]) -> String {
     let mut data = String::new();
     for ring in rings {
-        for (i, &place) in ring.iter().enumerate() {
+        let mut last: Option<[f64; 2]> = None;
+        for &place in ring {
             let [x, y] = map.point(place);
-            data += &format!("{}{x:.1} {y:.1}", if i == 0 { 'M' } else { 'L' });
+            if last.is_some_and(|last| (x - last[0]).abs().max((y - last[1]).abs()) < HIDDEN) {
+                continue;
+            }
+            data += &format!("{}{x:.1} {y:.1}", if last.is_none() { 'M' } else { 'L' });
+            last = Some([x, y]);
         }
         data.push('Z');
     }

@@ -115,6 +115,18 @@ fn tiles_without_a_place_have_no_map() {
 }
 
 #[test]
+fn a_border_of_many_places_does_not_make_the_page_large() {
+    let circle = |i: usize| {
+        let (sin, cos) = (i as f64 / 50_000.0 * std::f64::consts::TAU).sin_cos();
+        [0.005 + 0.004 * cos, 46.005 + 0.004 * sin]
+    };
+    let border: Ring = (0..=50_000).map(circle).collect();
+    let page = Page::new("a").tile(tile(0));
+    let added = page.clone().area(vec![border]).to_html().len() - page.to_html().len();
+    assert!((1_000..30_000).contains(&added), "{added} bytes");
+}
+
+#[test]
 fn pictures_beyond_the_limit_are_left_out_and_counted() {
     let size = picture(0).jpeg().len();
     let page = (0..4).fold(Page::new("a"), |page, i| page.tile(tile(i)));
