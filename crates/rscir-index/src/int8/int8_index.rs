@@ -245,10 +245,10 @@ impl<A: Archive> Int8Index<A> {
         let vectors: Vec<&[f32]> =
             asked.iter().flat_map(|asked| asked.question.vectors.chunks_exact(dim)).collect();
         let parts = self.parts();
-        // For each part the vectors as its integers.
-        let codes: Vec<Vec<CodedQuery>> = parts
-            .iter()
-            .map(|part| vectors.par_iter().map(|vector| coded_query(part, vector)).collect())
+        // For each part the vectors as its integers, at once: an archive may have many parts.
+        let codes: Vec<CodedQuery> = (0..parts.len() * vectors.len())
+            .into_par_iter()
+            .map(|at| coded_query(&parts[at / vectors.len()], vectors[at % vectors.len()]))
             .collect();
         let best: Vec<Best> = asked.iter().map(|_| Best::new(k)).collect();
         let task_rows = (TASK_VALUES / vectors.len().max(1)).clamp(GROUP, TASK_ROWS) / GROUP * GROUP;
@@ -261,7 +261,8 @@ impl<A: Archive> Int8Index<A> {
             })
             .collect();
         tasks.into_par_iter().for_each_init(Room::default, |room, (at, rows)| {
-            upper_ends(&parts[at], &codes[at], rows.clone(), &mut room.upper_ends);
+            let codes = &codes[at * vectors.len()..][..vectors.len()];
+            upper_ends(&parts[at], codes, rows.clone(), &mut room.upper_ends);
             let mut rest = &room.upper_ends[..];
             for (asked, best) in asked.iter().zip(&best) {
                 let (own, others) = rest.split_at(asked.question.lists(dim) * rows.len());
