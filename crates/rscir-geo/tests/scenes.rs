@@ -293,3 +293,29 @@ fn tiles_of_a_world_that_no_four_corners_place_are_counted_and_left_out() {
     assert_eq!((left_out.len(), left_out[0].count), (1, 1));
     assert!(left_out[0].what.contains("as wide as half"), "{left_out:?}");
 }
+
+#[test]
+fn an_image_that_is_decoded_whole_has_bands_and_valid_pixels_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.bmp");
+    // Two rows of two pixels of 24 bits, from the lowest up, blue first, each row of eight bytes.
+    let mut file = b"BM".to_vec();
+    for number in [70_u32, 0, 54, 40, 2, 2] {
+        file.extend(number.to_le_bytes());
+    }
+    file.extend([1, 0, 24, 0]);
+    file.resize(54, 0);
+    file.extend([3, 2, 1, 6, 5, 4, 0, 0]);
+    file.extend([9, 9, 9, 12, 11, 10, 0, 0]);
+    std::fs::write(&path, file).unwrap();
+    std::fs::write(path.with_extension("wld"), "1 0 0 -1 0.5 -0.5").unwrap();
+    let options = SceneOptions::default().crs(Crs::from_epsg(4326).unwrap()).bands([2, 1, 0]).no_data(9.0);
+    let scene = Scene::open(&path, &options).unwrap();
+    assert_eq!((scene.size(), scene.bands_in_use(), scene.no_data()), ([2, 2], vec![2, 1, 0], Some(9.0)));
+    let read = scene.read(Window::new(0, 0, 2, 2)).unwrap();
+    assert_eq!(read.image.data, [0, 0, 0, 12, 11, 10, 3, 2, 1, 6, 5, 4]);
+    assert_eq!(read.valid, 0.75);
+    assert!(scene.read(Window::new(1, 0, 2, 1)).is_err());
+    let error = Scene::open(&path, &options.bands([3])).unwrap_err().to_string();
+    assert!(error.contains("band 4 is asked for, and the scene has 3"), "{error}");
+}

@@ -11,6 +11,14 @@ pub(crate) struct Lines {
     pub(super) high: [f64; 3],
 }
 
+/// Values of half a rank.
+const HALVES: usize = 1 << 16;
+
+/// The byte of a sample of a color in a [`Lines::table`].
+pub(super) fn looked_up<T: Number>(table: &[u8], sample: T, color: usize) -> u8 {
+    table[color * HALVES + (sample.rank() >> 16) as usize]
+}
+
 impl Lines {
     /// The lines that a stretch has before the scene is looked at.
     pub(super) fn given(stretch: Stretch) -> Option<Self> {
@@ -26,6 +34,12 @@ impl Lines {
     pub(super) fn byte<T: Number>(&self, sample: T, color: usize) -> u8 {
         let (low, high) = (self.low[color], self.high[color]);
         if high > low { ((sample.value() - low) * 255.0 / (high - low) + 0.5).floor() as u8 } else { 0 }
+    }
+
+    /// The bytes of all samples of a type of 16 bits or fewer, by color and the upper half of the sample's rank.
+    pub(super) fn table<T: Number>(&self) -> Vec<u8> {
+        let byte = |color, half: u32| self.byte(T::of_rank(half << 16), color);
+        (0..3).flat_map(|color| (0..HALVES as u32).map(move |half| byte(color, half))).collect()
     }
 
     /// The lines as a stretch is written, for an archive's column.
@@ -51,6 +65,10 @@ mod tests {
         assert_eq!(lines.byte(f32::INFINITY, 0), 255);
         let flat = Lines { low: [5.0; 3], high: [5.0; 3] };
         assert_eq!(flat.byte(9u16, 2), 0);
+        let table = lines.table::<i16>();
+        for value in [i16::MIN, -5, 0, 6, 1500, 3000, i16::MAX] {
+            assert_eq!(looked_up(&table, value, 2), lines.byte(value, 2), "{value}");
+        }
         assert_eq!(lines.words(), "range([0.0, 0.0, 0.0], [3000.0, 3000.0, 3000.0])");
     }
 }

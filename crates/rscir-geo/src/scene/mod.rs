@@ -2,6 +2,7 @@
 
 mod bands;
 mod beside;
+mod decoded;
 mod lines;
 mod metadata;
 mod number;
@@ -16,7 +17,6 @@ use std::sync::{Arc, OnceLock};
 
 use rscir_core::{RgbImage, Stretch};
 use rscir_images::tiff::{BlockCache, GeoTags, ReadAt, RegularFile, SampleFormat, SampleType, Tiff, Window};
-use rscir_images::{DecodeLimits, Decoding, decode_file};
 
 pub use bands::BandProblem;
 pub(crate) use beside::companions;
@@ -25,7 +25,9 @@ pub use options::{SceneOptions, parse_stretch};
 pub(crate) use survey::Survey;
 
 use self::bands::Colors;
+use self::decoded::Decoded;
 use self::lines::Lines;
+use self::pixels::Table;
 use self::validity::Validity;
 use crate::crs::GeoKeys;
 use crate::{Crs, CrsProblem, DatumShift, Error, Footprint, Result, TileSize, Transform, TransformProblem};
@@ -44,6 +46,8 @@ pub struct Scene {
     /// How values become bytes; none is needed where they are bytes.
     stretch: Option<Stretch>,
     lines: LinesCell,
+    /// The bytes that they give short samples.
+    table: Arc<Table>,
 }
 
 /// How values become bytes, once that has been found.
@@ -55,7 +59,7 @@ enum Pixels {
     /// Window by window.
     Tiff { tiff: Tiff, tags: Arc<GeoTags>, colors: Colors, validity: Validity },
     /// A JPEG or PNG, which is decoded whole.
-    Decoded(Arc<RgbImage>),
+    Decoded(Arc<Decoded>),
 }
 
 /// A window of a scene.
@@ -141,7 +145,8 @@ impl Scene {
         if is_tiff(path)? {
             return Self::from_tiff(path, Tiff::open_cached(path, cache)?, options);
         }
-        let image = decode_file(path, &Decoding::default(), &DecodeLimits::default())?;
+        let bands = options.bands.as_deref();
+        let image = Decoded::open(path, bands, options.no_data)?;
         let mut notices = Vec::new();
         let transform = beside::transform(path)?
             .ok_or_else(|| Error::Transform { path: path.into(), problem: TransformProblem::Missing })?;
@@ -228,7 +233,8 @@ impl Scene {
             let _ = lines.set(given);
         }
         let path = path.into();
-        let scene = Self { path, pixels, crs, transform, date, notices, stretch, lines: Arc::new(lines) };
+        let (lines, table) = (Arc::new(lines), Arc::default());
+        let scene = Self { path, pixels, crs, transform, date, notices, stretch, lines, table };
         // A transform and a coordinate system that do not fit together are found before any tile is. Corners alone may be beyond the
         // Earth, as those of a full disk are.
         let [width, height] = scene.size().map(|length| length as f64);
@@ -254,7 +260,7 @@ impl Scene {
     pub fn size(&self) -> [usize; 2] {
         match &self.pixels {
             Pixels::Tiff { tiff, .. } => [tiff.image().width(), tiff.image().height()],
-            Pixels::Decoded(image) => [image.width, image.height],
+            Pixels::Decoded(image) => image.size(),
         }
     }
 
@@ -276,7 +282,7 @@ impl Scene {
     pub fn bands_in_use(&self) -> Vec<usize> {
         match &self.pixels {
             Pixels::Tiff { colors, .. } => colors.bands(),
-            Pixels::Decoded(_) => vec![0, 1, 2],
+            Pixels::Decoded(image) => image.bands().to_vec(),
         }
     }
 
@@ -297,7 +303,8 @@ impl Scene {
     pub fn no_data(&self) -> Option<f64> {
         match self.pixels {
             Pixels::Tiff { validity: Validity::NoData(value), .. } => Some(value),
-            _ => None,
+            Pixels::Tiff { .. } => None,
+            Pixels::Decoded(ref image) => image.no_data(),
         }
     }
 
@@ -372,24 +379,10 @@ impl Scene {
             Pixels::Tiff { tiff, colors, validity, .. } => {
                 let lines = self.lines()?;
                 let samples = pixels::read(tiff, window, colors, validity)?;
-                let (image, valid) = pixels::paint(&samples, window, colors, validity, lines);
+                let (image, valid) = pixels::paint(&samples, window, colors, validity, lines, &self.table);
                 Ok(SceneWindow { image, valid: valid as f64 / (window.width * window.height).max(1) as f64 })
             }
-            Pixels::Decoded(image) => {
-                let Window { x, y, width, height } = window;
-                let fits = width > 0
-                    && height > 0
-                    && x.checked_add(width).is_some_and(|end| end <= image.width)
-                    && y.checked_add(height).is_some_and(|end| end <= image.height);
-                if !fits {
-                    let (width, height) = (image.width, image.height);
-                    let problem = rscir_images::ImageProblem::Window { window, width, height };
-                    return Err(Error::Images(problem.into()));
-                }
-                let rows = image.data.chunks_exact(image.width * 3).skip(y).take(height);
-                let data = rows.flat_map(|row| row[x * 3..(x + width) * 3].iter().copied()).collect();
-                Ok(SceneWindow { image: RgbImage { width, height, data }, valid: 1.0 })
-            }
+            Pixels::Decoded(image) => image.read(window),
         }
     }
 
@@ -415,7 +408,7 @@ impl Scene {
 
     /// Takes what another opening of the scene has found, or is about to.
     pub(crate) fn with_lines(self, lines: LinesCell) -> Self {
-        Self { lines, ..self }
+        Self { lines, table: Arc::default(), ..self }
     }
 
     /// True for an image that is decoded whole.

@@ -1,7 +1,7 @@
 //! Samples of any type, as their values and as whole numbers of the same order.
 
 /// A type that samples have.
-pub(super) trait Number: Copy + Send + Sync {
+pub(super) trait Number: Copy + PartialEq + Send + Sync {
     /// True if all values differ in the upper 16 bits of their rank.
     const IS_SHORT: bool;
 
@@ -14,10 +14,8 @@ pub(super) trait Number: Copy + Send + Sync {
     /// The value of a rank.
     fn of_rank(rank: u32) -> f64;
 
-    /// The value that the type has for one that is declared in a text: a float of 32 bits was rounded to it.
-    fn declared(value: f64) -> f64 {
-        value
-    }
+    /// The sample that is declared by a number in a text, to which a float of 32 bits was rounded; `None` if the type has none.
+    fn declared(value: f64) -> Option<Self>;
 
     fn is_nan(self) -> bool {
         false
@@ -31,6 +29,11 @@ macro_rules! integers {
 
             fn value(self) -> f64 {
                 self as f64
+            }
+
+            fn declared(value: f64) -> Option<Self> {
+                let sample = value as Self;
+                (sample as f64 == value).then_some(sample)
             }
 
             fn rank(self) -> u32 {
@@ -78,8 +81,8 @@ impl Number for f32 {
         f32::from_bits(if rank & SIGN == 0 { !rank } else { rank & !SIGN }).into()
     }
 
-    fn declared(value: f64) -> f64 {
-        (value as f32).into()
+    fn declared(value: f64) -> Option<Self> {
+        Some(value as f32)
     }
 
     fn is_nan(self) -> bool {
@@ -102,6 +105,10 @@ impl Number for f64 {
     fn of_rank(rank: u32) -> f64 {
         let upper = if rank & SIGN == 0 { !rank } else { rank & !SIGN };
         f64::from_bits(u64::from(upper) << 32)
+    }
+
+    fn declared(value: f64) -> Option<Self> {
+        Some(value)
     }
 
     fn is_nan(self) -> bool {

@@ -1,10 +1,12 @@
 //! Windows of a scene as RGB, and which of their pixels are valid.
 
+use std::sync::OnceLock;
+
 use rscir_core::RgbImage;
 use rscir_images::tiff::{Samples, Tiff, Window};
 
 use super::bands::Colors;
-use super::lines::Lines;
+use super::lines::{Lines, looked_up};
 use super::number::{Number, each_type};
 use super::validity::{Rule, Validity};
 use crate::Result;
@@ -39,6 +41,9 @@ pub(super) fn read(
     Ok(WindowSamples { samples, mask })
 }
 
+/// The bytes of all samples of a short type, once they are needed.
+pub(super) type Table = OnceLock<Vec<u8>>;
+
 /// A window's pixels, and how many of them are valid.
 pub(super) fn paint(
     read: &WindowSamples,
@@ -46,8 +51,39 @@ pub(super) fn paint(
     colors: &Colors,
     validity: &Validity,
     lines: Option<&Lines>,
+    table: &Table,
 ) -> (RgbImage, usize) {
-    each_type!(&read.samples, values => painted(values, &read.mask, window, colors, validity, lines))
+    each_type!(&read.samples, values => {
+        painted(values, &read.mask, window, colors, validity, Bytes::of(values, lines, table))
+    })
+}
+
+/// How samples become bytes.
+#[derive(Clone, Copy)]
+enum Bytes<'a> {
+    /// A byte stays as it is.
+    Same,
+    /// Each sample of the type has its place.
+    Table(&'a [u8]),
+    Lines(&'a Lines),
+}
+
+impl<'a> Bytes<'a> {
+    fn of<T: Number>(_: &[T], lines: Option<&'a Lines>, table: &'a Table) -> Self {
+        match lines {
+            None => Self::Same,
+            Some(lines) if T::IS_SHORT => Self::Table(table.get_or_init(|| lines.table::<T>())),
+            Some(lines) => Self::Lines(lines),
+        }
+    }
+
+    fn byte<T: Number>(self, sample: T, color: usize) -> u8 {
+        match self {
+            Self::Same => sample.value() as u8,
+            Self::Table(table) => looked_up(table, sample, color),
+            Self::Lines(lines) => lines.byte(sample, color),
+        }
+    }
 }
 
 fn painted<T: Number>(
@@ -56,7 +92,7 @@ fn painted<T: Number>(
     window: Window,
     colors: &Colors,
     validity: &Validity,
-    lines: Option<&Lines>,
+    bytes: Bytes<'_>,
 ) -> (RgbImage, usize) {
     let rule = validity.rule::<T>();
     let count = colors.bands().len();
@@ -69,8 +105,7 @@ fn painted<T: Number>(
             continue;
         }
         valid += 1;
-        // A byte stays as it is.
-        let byte = |sample: T, color| lines.map_or(sample.value() as u8, |lines| lines.byte(sample, color));
+        let byte = |sample: T, color| bytes.byte(sample, color);
         data.extend(match (colors, pixel) {
             (Colors::Palette(palette), [index, ..]) => {
                 palette.get(index.value() as usize).copied().unwrap_or_default()

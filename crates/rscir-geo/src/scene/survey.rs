@@ -33,8 +33,12 @@ impl Survey {
         windows: &[Window],
         is_stopped: &(dyn Fn() -> bool + Sync),
     ) -> Result<Self> {
-        let Pixels::Tiff { tiff, colors, validity, .. } = &scene.pixels else {
-            return Ok(Self { valid: vec![Some(1.0); windows.len()] });
+        let (tiff, colors, validity) = match &scene.pixels {
+            Pixels::Tiff { tiff, colors, validity, .. } => (tiff, colors, validity),
+            Pixels::Decoded(image) => {
+                let share = |window: &Window| image.read(*window).ok().map(|read| read.valid);
+                return Ok(Self { valid: windows.iter().map(share).collect() });
+            }
         };
         let percentiles = match scene.stretch {
             _ if scene.lines.get().is_some() => None,

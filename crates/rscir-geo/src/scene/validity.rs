@@ -34,7 +34,7 @@ impl Validity {
     }
 
     /// The rule for samples of one type.
-    pub(super) fn rule<T: Number>(&self) -> Rule {
+    pub(super) fn rule<T: Number>(&self) -> Rule<T> {
         match *self {
             Self::Alpha(_) => Rule::Alpha,
             Self::Mask => Rule::Mask,
@@ -46,25 +46,26 @@ impl Validity {
 
 /// [`Validity`], for pixels that have been read.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Rule {
+pub(super) enum Rule<T> {
     /// The sample after the colors is the alpha.
     Alpha,
     Mask,
-    NoData(f64),
+    /// `None` is no sample.
+    NoData(Option<T>),
     All,
 }
 
-impl Rule {
+impl<T: Number> Rule<T> {
     /// True for a sample that is a measurement.
-    pub(super) fn is_measured<T: Number>(self, sample: T) -> bool {
+    pub(super) fn is_measured(self, sample: T) -> bool {
         match self {
-            Self::NoData(no_data) => !sample.is_nan() && sample.value() != no_data,
+            Self::NoData(Some(no_data)) => !sample.is_nan() && sample != no_data,
             _ => !sample.is_nan(),
         }
     }
 
     /// True for a pixel that is valid: its samples are those of the `colors` bands in use, then the alpha.
-    pub(super) fn is_valid<T: Number>(self, pixel: &[T], colors: usize, mask: bool) -> bool {
+    pub(super) fn is_valid(self, pixel: &[T], colors: usize, mask: bool) -> bool {
         let (colors, alpha) = pixel.split_at(colors.min(pixel.len()));
         let is_shown = match self {
             Self::Alpha => alpha.first().is_some_and(|alpha| alpha.value() != 0.0),
@@ -81,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_pixel_is_valid_if_any_band_in_use_has_a_measurement() {
-        let no_data = Rule::NoData(0.0);
+        let no_data = Rule::NoData(Some(0));
         assert!(!no_data.is_valid(&[0u8, 0, 0], 3, true));
         assert!(no_data.is_valid(&[0u8, 0, 1], 3, true));
         let rule = Validity::NoData(-3.402_823_466_385_288_6e38).rule::<f32>();
@@ -92,7 +93,7 @@ mod tests {
 
     #[test]
     fn nan_is_never_valid_whatever_mask_or_alpha_say() {
-        for rule in [Rule::All, Rule::Mask, Rule::NoData(f64::NAN)] {
+        for rule in [Rule::All, Rule::Mask, Rule::NoData(Some(f32::NAN))] {
             assert!(!rule.is_valid(&[f32::NAN; 3], 3, true));
             assert!(rule.is_valid(&[f32::NAN, 1.0, f32::NAN], 3, true));
         }
