@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use args::Cli;
 use asked::{Asked, check_keys};
-use common::out::note;
+use common::out::{self, note};
 use common::{Outcome, check, text, vocabulary_mean};
 use opened::Opened;
 use place_args::PlaceArgs;
@@ -71,7 +71,6 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     if answer.hits.is_empty() {
         note!("{}", shown::nothing_found(cli, archive));
     }
-    shown::say_learned(&answer, &asked, archive, &*method);
     if let Some(path) = &cli.html {
         let page = answer_page::page(cli, &opened, &*method, &answer, &asked, &images)?;
         page.area(places.area()).write(path)?;
@@ -88,6 +87,10 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         shown::json(&answer, &asked, archive, &*method);
     } else {
         shown::lines(&answer, &asked);
+    }
+    // Who has all that they want of the answer is told no more.
+    if out::is_read() {
+        shown::say_learned(&answer, &asked, archive, &*method);
     }
     Ok(Outcome::Done)
 }

@@ -42,6 +42,11 @@ fn raw(text: &str) {
     }
 }
 
+/// Tells whether standard output took all that was written so far.
+pub fn is_read() -> bool {
+    FAILURE.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+}
+
 /// Writes lines to standard error, control characters escaped. If it is closed there is nobody to tell.
 pub fn write_note(lines: Arguments<'_>) {
     // As one piece: lines of several threads or programs do not mix.
