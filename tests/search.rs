@@ -182,9 +182,13 @@ fn several_parts_are_asked_with_and_each_says_what_it_contributes() {
         .ends_with(1)
         .says("--like none.jpg: the archive has no such key; its first is harbor");
     bed.search(&["--text", "sand", "--not-near", TILES[0]]).ends_with(2).says("--method posterior");
-    let unlike =
-        bed.json(&["--image", first.to_str().unwrap(), "--unlike", TILES[0], "--method", "conjunction"]);
-    assert!(unlike.as_array().unwrap().iter().all(|hit| hit["key"] != TILES[0]));
+    let unlike = |key: &str| {
+        ["--image", first.to_str().unwrap(), "--unlike", key, "--method", "conjunction"].map(String::from)
+    };
+    let hits = bed.json(&unlike(TILES[1]).each_ref().map(String::as_str));
+    assert!(hits.as_array().unwrap().iter().all(|hit| hit["key"] != TILES[1]));
+    // The image is that tile: nothing is left of both.
+    bed.search(&unlike(TILES[0]).each_ref().map(String::as_str)).ends_with(1).says("cancel each other");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The query that the options make.
 
 use anyhow::Context;
+use rscir::core::Error as CoreError;
 use rscir::prelude::*;
 
 use crate::args::Cli;
@@ -90,7 +91,11 @@ impl Asked {
     }
 
     fn add_image(&mut self, vector: UnitVector, weight: f32, name: String) -> anyhow::Result<()> {
-        self.query = self.query.clone().and_image(vector, weight)?;
+        self.query = self.query.clone().and_image(vector, weight).map_err(|error| match error {
+            CoreError::ZeroRow { .. } => anyhow::Error::from(error)
+                .context(format!("{name}: this and what came before cancel each other")),
+            error => error.into(),
+        })?;
         self.names.push(name);
         Ok(())
     }
