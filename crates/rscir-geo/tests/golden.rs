@@ -1,4 +1,4 @@
-//! Tiles and footprints are those that rasterio 1.4.4 makes.
+//! Tiles and footprints are those that rasterio 1.4.4 makes, but for the chroma of JPEG.
 
 use std::path::{Path, PathBuf};
 
@@ -102,7 +102,7 @@ fn read(path: &Path) -> Json {
 }
 
 #[test]
-fn tiles_of_a_street_are_rasterios_to_the_byte() {
+fn tiles_of_a_street_are_those_of_gdal_with_libjpeg_turbo() {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     assert_golden(&data, &read(&data.join("cog_rgb.json")), &[]);
 }
@@ -114,7 +114,7 @@ const OF_IJG: [&str; 2] = ["cog_rgb.tif", "test_tiled.tif"];
 /// All scenes of the golden inputs: `RSCIR_GOLDEN=... cargo test --release -p rscir-geo --test golden -- --ignored`
 #[test]
 #[ignore = "needs RSCIR_GOLDEN, and the scenes in ../data/scenes of it"]
-fn tiles_of_all_golden_scenes_are_rasterios_to_the_byte() {
+fn tiles_of_all_golden_scenes_are_rasterios_but_for_the_chroma_of_jpeg() {
     let golden = PathBuf::from(std::env::var_os("RSCIR_GOLDEN").unwrap());
     assert_golden(&golden.join("../data/scenes"), &read(&golden.join("geo/golden.json")), &OF_IJG);
 }
