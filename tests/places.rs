@@ -434,3 +434,15 @@ fn a_scene_that_is_not_found_says_what_to_type() {
         .says("have no picture on the page")
         .says("--scenes DIR");
 }
+
+#[test]
+fn a_heat_map_needs_an_archive_of_scenes() {
+    let mut bed = Bed::new();
+    bed.archive = bed.folder.path().join("made.rscir");
+    made_archive(&bed.archive, &["a", "b.tif#xywh=0,0,1,1"], &[[5.0, 52.0, 5.1, 52.1]; 2]);
+    let heat = bed.path("heat.tif");
+    let ask = |key: &str| bed.search(&["--key", key, "--heatmap", &heat]).ends_with(1);
+    ask("a").says("no row is of the scene b.tif by a column `scene`");
+    ask("b.tif#xywh=0,0,1,1").says("--heatmap").says("\"a\" is no key of a tile");
+    assert!(!Path::new(&heat).exists());
+}

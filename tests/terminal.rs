@@ -95,7 +95,7 @@ fn a_reader_that_goes_away_ends_a_search_quietly() {
     let (archive, image) = archive(folder.path());
     for error_closed in [false, true] {
         let mut child = example("search")
-            .args(["--archive", &archive, "--image", &image, "--text", "x", "--lambda", "0.5", "--top", "40"])
+            .args(["--archive", &archive, "--image", &image, "--text", "x", "--top", "40"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -65,7 +65,7 @@ impl Places {
         self.area.as_ref().map_or_else(Vec::new, |(area, _)| area.rings())
     }
 
-    /// Which rows lie in the area, if there is one. None at all is an error that says where the rows are.
+    /// Which rows lie in the area, if there is one. Where none does, that is said with a hint.
     pub(crate) fn rows(&self, archive: &dyn Archive) -> anyhow::Result<Option<Vec<bool>>> {
         let Some((area, within)) = &self.area else { return Ok(None) };
         let rows = area.rows(archive);
@@ -175,6 +175,11 @@ impl Places {
         for (row, _) in ArchivedScenes::new(archive, Vec::new()).tiles_of(&scene) {
             rows[row] = true;
         }
+        anyhow::ensure!(
+            rows.contains(&true),
+            "--heatmap: no row is of the scene {} by a column `scene`, which `extract_features --scenes` writes",
+            shown(&scene)
+        );
         Ok(Some(rows))
     }
 
