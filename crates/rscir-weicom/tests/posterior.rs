@@ -221,6 +221,33 @@ fn fits(method: &dyn Evidence, query: &ComposedQuery, archive: &MemoryArchive) -
 }
 
 #[test]
+fn neighbors_are_no_more_than_are_nearer_than_chance_allows() {
+    use rscir_core::testing::{unit_rows, unit_vector};
+    // Seven of 400 tiles are near to the first.
+    let (near, mut rows) = (unit_vector(DIM, 3), unit_rows(400, DIM, 4).as_slice().to_vec());
+    for (row, values) in rows.chunks_exact_mut(DIM).take(7).enumerate() {
+        let noise = if row == 0 { 0.0 } else { 0.3 };
+        values.iter_mut().zip(near.iter()).for_each(|(value, near)| *value = near + noise * *value);
+    }
+    let rows = Embeddings::normalize(DIM, rows).unwrap();
+    let keys = (0..400).map(|row| row.to_string()).collect();
+    let archive = MemoryArchive::new(EncoderSpec::unknown(DIM), keys, rows).unwrap();
+    let query = ComposedQuery::new(EncoderSpec::unknown(DIM)).with_image(near).unwrap().with_image_key("0");
+    let neighbors = |k: Neighbors| {
+        let method = Posterior::new(PosteriorConfig::default().neighbors(k), None).unwrap();
+        method.ask(&method.parts(&query).unwrap(), &archive).unwrap().remove(0).neighbors
+    };
+    let auto = neighbors(Neighbors::Auto);
+    assert!((7..=8).contains(&auto.len()), "{auto:?}");
+    let mut nearest = auto[..7].to_vec();
+    nearest.sort_unstable();
+    assert_eq!(nearest, [0, 1, 2, 3, 4, 5, 6]);
+    assert_eq!(neighbors(Neighbors::Fixed(20)).len(), 20);
+    assert_eq!(neighbors(Neighbors::Fixed(20))[..7], auto[..7]);
+    assert!(neighbors(Neighbors::Fixed(0)).is_empty());
+}
+
+#[test]
 fn a_part_against_has_the_fit_of_the_part_and_one_minus_its_probability() {
     let golden = Golden::read();
     let archive = golden.archive();

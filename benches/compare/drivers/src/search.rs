@@ -2,7 +2,8 @@
 //!
 //! `compare-search ROWS.npy QUERIES.npy ARCHIVE` stores rows in an archive, if it is not there, and loads it, and reads
 //! query vectors, the images' first, then as many texts'. It then obeys lines of standard input, and answers each with
-//! `milliseconds row row ...`, the rows of the answer (WeiCom, top 10):
+//! `milliseconds row row ...`, the rows of the answer (top 10, by WeiCom or by the method that the line ends with, such as
+//! `int8 3 posterior`, whose statistics are those of the moments on both ways):
 //!
 //! - `open`: opens the archive once more, mapped, and reads the last row's key.
 //! - `read`: reads every value once.
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rayon::prelude::*;
-use rscir::index::StoredRows;
+use rscir::index::{Statistics, StoredRows};
 use rscir::prelude::*;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -31,11 +32,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let archive = DiskArchive::load(&store)?;
     let queries = composed(&Features::read(queries)?, &archive)?;
     let mut index = None;
-    let (method, options) = (WeiCom::default(), SearchOptions::top(10));
     for line in io::stdin().lock().lines() {
         let line = line?;
-        let (command, number) = line.split_once(' ').unwrap_or((&line, "0"));
-        let number: usize = number.parse()?;
+        let mut words = line.split(' ');
+        let command = words.next().unwrap_or_default();
+        let number: usize = words.next().unwrap_or("0").parse()?;
+        let (method, options) = match words.next() {
+            None => (MethodSpec::WeiCom(WeiCom::default()), SearchOptions::top(10)),
+            Some(method) => (method.parse()?, SearchOptions::top(10).statistics(Statistics::Moments)),
+        };
+        let method = method.build(&Resources::default())?;
         if command.starts_with("int8") && index.is_none() {
             index = Some(Int8Index::new(&archive)?);
         }
@@ -55,12 +61,12 @@ fn main() -> Result<(), Box<dyn Error>> {
                 Vec::new()
             }
             ("first", _) => {
-                Int8Index::new(DiskArchive::open(&store)?)?.search(&method, &queries[number], &options)?
+                Int8Index::new(DiskArchive::open(&store)?)?.search(&*method, &queries[number], &options)?
             }
-            ("one", _) => search_with(&archive, &method, &queries[number], &options)?,
-            ("batch", _) => search_batch(&archive, &method, &queries, &options)?.swap_remove(0),
-            ("int8", Some(index)) => index.search(&method, &queries[number], &options)?,
-            ("int8-batch", Some(index)) => index.search_batch(&method, &queries, &options)?.swap_remove(0),
+            ("one", _) => search_with(&archive, &*method, &queries[number], &options)?,
+            ("batch", _) => search_batch(&archive, &*method, &queries, &options)?.swap_remove(0),
+            ("int8", Some(index)) => index.search(&*method, &queries[number], &options)?,
+            ("int8-batch", Some(index)) => index.search_batch(&*method, &queries, &options)?.swap_remove(0),
             _ => return Err(format!("{line:?} is no command").into()),
         };
         let milliseconds = start.elapsed().as_secs_f64() * 1e3;
