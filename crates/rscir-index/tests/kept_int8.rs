@@ -58,7 +58,7 @@ fn compare(archive: &Arc<dyn Archive>, expected: SearchPath, seeds: std::ops::Ra
     let methods: [&dyn Method; 3] = [&WeiCom::default(), &Sum, &ImageOnly];
     for seed in seeds {
         let (method, k) = (methods[seed as usize % 3], [1, 10, 60][seed as usize / 3 % 3]);
-        let even = |row: usize| row % 2 == 0;
+        let even = |row: usize| row.is_multiple_of(2);
         let options = SearchOptions::top(k).statistics(Statistics::Moments);
         let options = if seed % 5 == 0 { options.filter(&even) } else { options };
         let (hits, path) = searcher.search(method, &query(seed), &options).unwrap();

@@ -56,8 +56,8 @@ impl Kernel for SigmoidMoments<'_> {
             sums[2][lane] += r * x * x;
         };
         for (i, chunk) in chunks.iter().enumerate() {
-            for lane in 0..F64_LANES {
-                add(lane, i * F64_LANES + lane, chunk[lane]);
+            for (lane, &count) in chunk.iter().enumerate() {
+                add(lane, i * F64_LANES + lane, count);
             }
         }
         for (lane, &count) in rest.iter().enumerate() {

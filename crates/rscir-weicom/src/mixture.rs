@@ -181,8 +181,8 @@ fn range<T: Copy + Into<f64>>(list: &[T]) -> (f64, f64) {
     };
     let (chunks, rest) = list.as_chunks::<LANES>();
     for chunk in chunks {
-        for lane in 0..LANES {
-            take(lane, chunk[lane].into());
+        for (lane, &value) in chunk.iter().enumerate() {
+            take(lane, value.into());
         }
     }
     rest.iter().for_each(|&value| take(0, value.into()));
