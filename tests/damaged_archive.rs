@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{Run, repository, run};
+use rscir::core::testing::unit_rows;
 use rscir::prelude::*;
 use tempfile::TempDir;
 
@@ -172,4 +173,38 @@ fn a_repair_says_what_it_would_drop_of_an_archive_that_is_being_written() {
     bed.program("repair", &["--write"]).ends_with(1).says("another writer has this archive open");
     drop(writer);
     bed.program("repair", &["--write"]).ends_with(0);
+}
+
+#[test]
+fn damaged_copies_of_rows_are_named_and_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("tiles.rscir");
+    let mut writer = ArchiveWriter::create(&archive, EncoderSpec::unknown(8), Precision::F32).unwrap();
+    let keys: Vec<String> = (0..10_000).map(|row| format!("{row}.png")).collect();
+    let rows: Vec<_> = keys.iter().map(|key| SinkRow::new(key, Fingerprint::default())).collect();
+    writer.commit(&rows, &unit_rows(10_000, 8, 1)).unwrap();
+    drop(writer);
+    let program = |name: &str, more: &[&str]| {
+        run(name, &[&["--archive", archive.to_str().unwrap()][..], more].concat())
+    };
+    program("compact", &[]).ends_with(0);
+    let mut files = fs::read_dir(archive.join("segments")).unwrap().map(|entry| entry.unwrap().path());
+    let copies =
+        files.find(|path| path.extension().is_some_and(|e| e == "int8")).expect("compact keeps copies");
+    let mut bytes = fs::read(&copies).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&copies, bytes).unwrap();
+
+    let verified = program("verify", &[]).ends_with(1);
+    assert!(verified.out.contains("8-bit copies of rows, which can be made again: "), "{}", verified.out);
+    let told = program("repair", &[]).ends_with(0);
+    assert!(
+        told.out.contains("would make 1 files of 8-bit copies anew, 10000 rows are sound"),
+        "{}",
+        told.out
+    );
+    let done = program("repair", &["--write"]).ends_with(0);
+    assert!(done.out.contains("made 8-bit copies of 10000 rows anew"), "{}", done.out);
+    program("verify", &[]).ends_with(0);
 }

@@ -38,7 +38,8 @@ const MAX_FIELDS: u64 = 1 << 20;
 ///
 /// Files are not compressed ones. Links, devices, sparse files and members whose name is not UTF-8 or has `..` in it are refused;
 /// those that are named as images are items that cannot be read, as is what a damaged file breaks off with. What is neither
-/// image nor column is counted ([`ImageSource::left_out`]).
+/// image nor column is counted ([`ImageSource::left_out`]). Give the shards of one archive names of their own: those of another
+/// folder with the same names and members take the place of their rows.
 ///
 /// ```
 /// use rscir_core::{Decoding, ImageSource};
