@@ -19,7 +19,7 @@ use crate::memory::index_of_unique;
 /// std::fs::write(&file, "key,label,cloud\na.tif,harbor,0.25\nb.tif,sea,\n")?;
 /// let table = KeyedColumns::read(&file, "key")?;
 /// assert_eq!(table.find("b.tif"), Some(1));
-/// assert_eq!(table.columns()[0].column_type, ColumnType::Float);
+/// assert_eq!(table.columns().types().next(), Some(("cloud", ColumnType::Float)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct KeyedColumns {
