@@ -139,7 +139,20 @@ impl GeoKeys {
         system(name, None, self.datum()?, 1.0, self.degrees()?)
     }
 
+    /// The WKT that GDAL and Esri write into a name where keys have no word for a projection.
+    fn esri_text(&self) -> Option<&str> {
+        let names = [PROJ_CITATION, CITATION].into_iter().filter_map(|key| self.texts.get(&key));
+        names.filter_map(|name| name.strip_prefix("ESRI PE String = ")).map(str::trim).next()
+    }
+
     fn projected(&self) -> Result<Crs, CrsProblem> {
+        // Web Mercator, too, has the keys of Mercator then.
+        let is_in_keys =
+            self.code(COORD_TRANS).and_then(method).is_some_and(|method| method != Method::Mercator)
+                || self.known(PROJECTION).is_some();
+        if let Some(text) = self.esri_text().filter(|_| !is_in_keys) {
+            return Crs::from_wkt(text);
+        }
         let name = self.name(&[PROJ_CITATION, CITATION]);
         let datum = self.datum()?;
         let meters = self.meters()?;
@@ -185,6 +198,9 @@ impl GeoKeys {
         let method = match method {
             // GDAL writes no parallel where the scale is given in its place.
             Method::LambertConformal2 if parameters.parallel_1.is_none() => Method::LambertConformal1,
+            Method::Mercator if name.contains("Web_Mercator") || name.contains("Pseudo-Mercator") => {
+                Method::WebMercator
+            }
             method => method,
         };
         system(name, Some((method, parameters)), datum, meters, 1.0)
@@ -303,7 +319,7 @@ pub(super) fn datum_of(words: &str) -> Option<Datum> {
     let number = |name: &str| word(name)?.parse::<f64>().ok();
     let (semi_major, inverse_flattening) = match (word("datum"), word("ellps")) {
         (Some("WGS84"), _) => (Datum::WGS84.semi_major, Datum::WGS84.inverse_flattening),
-        (Some("NAD83"), _) | (_, Some("GRS80")) => ellipsoid(7019)?,
+        (Some("NAD83" | "GGRS87"), _) | (_, Some("GRS80")) => ellipsoid(7019)?,
         (_, Some("WGS84")) => ellipsoid(7030)?,
         (Some("NAD27"), _) | (_, Some("clrk66")) => ellipsoid(7008)?,
         (_, Some("bessel")) | (Some("potsdam" | "hermannskogel"), _) => ellipsoid(7004)?,
@@ -325,6 +341,7 @@ pub(super) fn datum_of(words: &str) -> Option<Datum> {
     let parameters = match (word("towgs84"), word("datum")) {
         (Some(numbers), _) => numbers.split(',').map(str::parse).collect::<Result<Vec<f64>, _>>().ok()?,
         // Means that PROJ.4 has for these names.
+        (None, Some("GGRS87")) => vec![-199.87, 74.79, 246.62],
         (None, Some("NAD27")) => vec![-8.0, 160.0, 176.0],
         (None, Some("potsdam")) => vec![598.1, 73.7, 418.2, 0.202, 0.045, -2.455, 6.7],
         (None, Some("OSGB36")) => vec![446.448, -125.157, 542.060, 0.1502, 0.2470, 0.8421, -20.4894],
@@ -456,6 +473,21 @@ mod tests {
             ],
         );
         assert_same(&plane, 3424, &[[600_000.0, 700_000.0]]);
+    }
+
+    #[test]
+    fn the_mercator_of_the_web_is_known_by_its_name_or_by_the_text_in_it() {
+        let mut web = keys(
+            &[(MODEL_TYPE, 1), (PROJECTED_TYPE, USER_DEFINED), (COORD_TRANS, 7), (GEOGRAPHIC_TYPE, 4326)],
+            &[(NAT_ORIGIN_LONG, 0.0), (NAT_ORIGIN_LAT, 0.0), (SCALE_AT_NAT_ORIGIN, 1.0)],
+        );
+        let place = [[1_000_000.0, 6_200_000.0]];
+        assert_same(&web, 3395, &place);
+        let text = r#"ESRI PE String = PROJCS["unknown",GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,298.257223563]],PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]],PROJECTION["Mercator_Auxiliary_Sphere"],PARAMETER["Central_Meridian",0.0],PARAMETER["Auxiliary_Sphere_Type",0.0],UNIT["Meter",1.0]]"#;
+        for name in [text, "PCS Name = WGS_1984_Web_Mercator_Auxiliary_Sphere", "WGS 84 / Pseudo-Mercator"] {
+            web.texts.insert(PROJ_CITATION, name.into());
+            assert_same(&web, 3857, &place);
+        }
     }
 
     #[test]

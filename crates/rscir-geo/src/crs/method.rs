@@ -114,6 +114,19 @@ pub(super) fn system(
         return Err(CrsProblem::Damaged { problem: "a length or a unit is not above 0".into() });
     }
     let words = match projection {
+        // A sphere's formulas with the latitudes of WGS84's ellipsoid.
+        Some((Method::WebMercator, parameters)) => {
+            if !datum.is_of_wgs84() || datum.shift.is_some_and(|shift| shift != [0.0; 7]) {
+                return Err(CrsProblem::Unsupported {
+                    what: "Web Mercator on another datum than WGS84".into(),
+                });
+            }
+            let (words, radius) = (parameters.words(Method::WebMercator), datum.semi_major);
+            let meridian = datum.prime_meridian;
+            format!(
+                "{words} +a={radius} +b={radius} +nadgrids=@null +pm={meridian} +to_meter={meters_per_unit}"
+            )
+        }
         Some((method, parameters)) => {
             format!("{} {} +to_meter={meters_per_unit}", parameters.words(method), datum.words())
         }
@@ -191,8 +204,6 @@ impl Parameters {
         match method {
             M::ObliqueMercatorA => line.push_str(" +no_uoff"),
             M::TransverseMercatorSouth => line.push_str(" +axis=wsu"),
-            // A sphere's formulas with the ellipsoid's latitudes, as on the web.
-            M::WebMercator => line.push_str(" +nadgrids=@null"),
             _ => {}
         }
         line

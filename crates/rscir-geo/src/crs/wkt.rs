@@ -17,7 +17,7 @@ enum Value<'a> {
     Text(&'a str),
     Number(f64),
     /// A word alone, such as the direction of an axis.
-    Word,
+    Word(&'a str),
 }
 
 /// The deepest nesting: systems have eight levels.
@@ -56,8 +56,10 @@ pub(super) fn read(text: &str) -> Result<Crs, CrsProblem> {
             let parameters = parameters(root, meters, degrees)?;
             let method = match method {
                 Method::LambertConformal2 if parameters.parallel_2.is_none() => Method::LambertConformal1,
+                Method::Mercator if is_web_mercator(root)? => Method::WebMercator,
                 method => method,
             };
+            check_axes(root, method, plane(root))?;
             system(name, Some((method, parameters)), datum(base)?, meters, 1.0)
         }
         "GEOCCS" => Err(CrsProblem::NoMap { kind: "geocentric" }),
@@ -77,8 +79,71 @@ fn datum(base: &Node<'_>) -> Result<Datum, CrsProblem> {
     };
     let shift = node.node("TOWGS84").and_then(|node| shift(&node.numbers()));
     let degrees = unit(base).map_or(1.0, f64::to_degrees);
-    let prime_meridian = base.node("PRIMEM").and_then(|node| node.numbers().first().copied()).unwrap_or(0.0);
-    Ok(Datum { semi_major, inverse_flattening, shift, prime_meridian: prime_meridian * degrees })
+    let meridian = base.node("PRIMEM");
+    let prime_meridian = match meridian.and_then(Node::text) {
+        Some("Paris") => PARIS,
+        _ => meridian.and_then(|node| node.numbers().first().copied()).unwrap_or(0.0) * degrees,
+    };
+    let name = node.text().unwrap_or_default().trim_start_matches("D_");
+    let of_name = || {
+        let (_, code) = ON_ELLIPSOIDS_OF_WGS84.iter().find(|(known, _)| name.eq_ignore_ascii_case(known))?;
+        super::geo_keys::datum_of(&super::epsg::find(*code).ok()?.proj)?.shift
+    };
+    Ok(Datum { semi_major, inverse_flattening, shift: shift.or_else(of_name), prime_meridian })
+}
+
+/// Degrees of Paris east of Greenwich (EPSG's prime meridian 8903: 2.5969213 gradians). Its systems have gradians, and GDAL
+/// and Esri write the meridian in degrees nevertheless.
+const PARIS: f64 = 2.596_921_3 * super::GRADIAN;
+
+/// Datums that lie some hundred meters from WGS84 though their ellipsoid is its own or GRS80, as GDAL and Esri name them, with
+/// the code of their geographic system.
+const ON_ELLIPSOIDS_OF_WGS84: [(&str, u32); 3] =
+    [("Greek_Geodetic_Reference_System_1987", 4121), ("GGRS_1987", 4121), ("Vietnam_2000", 4756)];
+
+/// True if a Mercator projection is that of the web, which WKT of the first version has no name for: GDAL adds the words of
+/// PROJ.4, which hold in place of the rest.
+fn is_web_mercator(root: &Node<'_>) -> Result<bool, CrsProblem> {
+    let Some(words) = root.nodes("EXTENSION").find_map(|node| match node.texts()[..] {
+        ["PROJ4", words] => Some(words),
+        _ => None,
+    }) else {
+        return Ok(false);
+    };
+    let web = ["+proj=merc", "+a=6378137", "+b=6378137", "+lat_ts=0", "+k=1", "+nadgrids=@null"];
+    if web.iter().all(|word| words.split_whitespace().any(|own| own.trim_end_matches(".0") == *word)) {
+        return Ok(true);
+    }
+    Err(CrsProblem::Unsupported { what: format!("the words {words:?} of PROJ.4 in place of its projection") })
+}
+
+/// Esri's scales of both axes and the turn of the plane in degrees.
+fn plane(root: &Node<'_>) -> [f64; 3] {
+    let value = |wanted: &str| {
+        let mut named = root.nodes("PARAMETER");
+        let node = named.find(|node| node.text().is_some_and(|name| name.eq_ignore_ascii_case(wanted)))?;
+        node.numbers().first().copied()
+    };
+    let [x, y, turn] = ["x_scale", "y_scale", "xy_plane_rotation"].map(value);
+    [x.unwrap_or(1.0), y.unwrap_or(1.0), turn.unwrap_or(0.0)]
+}
+
+/// Refuses axes that do not point east and north, for which coordinates would be taken.
+fn check_axes(root: &Node<'_>, method: Method, plane: [f64; 3]) -> Result<(), CrsProblem> {
+    let directions: Vec<&str> = root.nodes("AXIS").filter_map(Node::direction).collect();
+    let points = |to: &str| directions.iter().any(|direction| direction.eq_ignore_ascii_case(to));
+    let is_usual = match method {
+        // Its own axes point south and west. Esri turns them, GDAL names the others.
+        Method::Krovak => plane == [-1.0, 1.0, 90.0] || (plane == [1.0, 1.0, 0.0] && points("east")),
+        // The turn of the plane is the rectified angle.
+        Method::ObliqueMercatorB => plane[..2] == [1.0, 1.0] && !points("west"),
+        Method::TransverseMercatorSouth => plane == [1.0, 1.0, 0.0],
+        _ => plane == [1.0, 1.0, 0.0] && !points("west"),
+    };
+    if is_usual {
+        return Ok(());
+    }
+    Err(CrsProblem::Unsupported { what: "axes that do not point east and north".into() })
 }
 
 /// Radians or meters of the unit of a system.
@@ -106,9 +171,12 @@ fn parameters(root: &Node<'_>, meters: f64, degrees: f64) -> Result<Parameters, 
             "false_easting" => parameters.easting = value * meters,
             "false_northing" => parameters.northing = value * meters,
             "azimuth" => parameters.azimuth = Some(value * degrees),
-            "rectified_grid_angle" => parameters.rectified = Some(value * degrees),
-            // Without effect at this value; Esri's Krovak, and its sphere of Web Mercator.
-            "x_scale" | "y_scale" | "xy_plane_rotation" | "auxiliary_sphere_type" => {}
+            // The second is Esri's, whose other use is checked with the axes.
+            "rectified_grid_angle" | "xy_plane_rotation" => parameters.rectified = Some(value * degrees),
+            // Checked with the axes.
+            "x_scale" | "y_scale" => {}
+            // The sphere of Web Mercator has the ellipsoid's semi-major axis.
+            "auxiliary_sphere_type" if value == 0.0 => {}
             _ => return Err(CrsProblem::Unsupported { what: format!("the parameter {name:?}") }),
         }
     }
@@ -175,6 +243,22 @@ impl<'a> Node<'a> {
         })
     }
 
+    fn texts(&self) -> Vec<&'a str> {
+        let text = |child: &Value<'a>| match child {
+            Value::Text(text) => Some(*text),
+            _ => None,
+        };
+        self.children.iter().filter_map(text).collect()
+    }
+
+    /// The word of an axis that tells where it points.
+    fn direction(&self) -> Option<&'a str> {
+        self.children.iter().find_map(|child| match child {
+            Value::Word(word) => Some(*word),
+            _ => None,
+        })
+    }
+
     fn numbers(&self) -> Vec<f64> {
         let number = |child: &Value<'_>| match child {
             Value::Number(number) => Some(*number),
@@ -186,15 +270,7 @@ impl<'a> Node<'a> {
     /// The code of its authority, if that is EPSG.
     fn epsg(&self) -> Option<u32> {
         let authority = self.node("AUTHORITY").or_else(|| self.node("ID"))?;
-        let texts: Vec<&str> = authority
-            .children
-            .iter()
-            .filter_map(|child| match child {
-                Value::Text(text) => Some(*text),
-                _ => None,
-            })
-            .collect();
-        let code = match (&texts[..], &authority.numbers()[..]) {
+        let code = match (&authority.texts()[..], &authority.numbers()[..]) {
             ([name, code], _) if name.eq_ignore_ascii_case("epsg") => code.parse().ok(),
             ([name], [code, ..]) if name.eq_ignore_ascii_case("epsg") => Some(*code as u32),
             _ => None,
@@ -244,7 +320,7 @@ fn value<'a>(rest: &mut &'a str, depth: usize) -> Result<Value<'a>, CrsProblem> 
         *rest = ahead;
         return node(rest, depth + 1).map(Value::Node);
     }
-    Ok(Value::Word)
+    Ok(Value::Word(start))
 }
 
 /// Takes a word or a number.
@@ -283,6 +359,84 @@ mod tests {
         let (got, expected) = (read.to_wgs84(place).unwrap(), expected.to_wgs84(place).unwrap());
         assert!((got[0] - expected[0]).abs() < 1e-9 && (got[1] - expected[1]).abs() < 1e-9, "{got:?}");
         assert!(read.name().starts_with("WGS_1984_UTM_Zone_34N (+proj=tmerc"), "{read}");
+    }
+
+    const SEMI_MAJOR: &str = r#"SPHEROID["a",6378137,298.257223563]"#;
+
+    /// A map with a projection and what else it says, on an ellipsoid.
+    fn map(datum: &str, ellipsoid: &str, rest: &str) -> Result<Crs, CrsProblem> {
+        let degree = r#"PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]"#;
+        read(&format!(r#"PROJCS["m",GEOGCS["g",DATUM["{datum}",{ellipsoid}],{degree}],{rest},UNIT["m",1]]"#))
+    }
+
+    #[track_caller]
+    fn assert_at(crs: &Crs, code: u32, place: [f64; 2]) {
+        let [got, expected] = [crs, &Crs::from_epsg(code).unwrap()].map(|crs| crs.to_wgs84(place).unwrap());
+        assert!((0..2).all(|at| (got[at] - expected[at]).abs() < 1e-8), "{crs}: {got:?}, not {expected:?}");
+    }
+
+    #[test]
+    fn the_mercator_of_the_web_is_on_a_sphere_however_it_is_written() {
+        let esri = r#"PROJECTION["Mercator_Auxiliary_Sphere"],PARAMETER["Central_Meridian",0],PARAMETER["Standard_Parallel_1",0],PARAMETER["Auxiliary_Sphere_Type",0]"#;
+        let gdal = r#"PROJECTION["Mercator_1SP"],PARAMETER["central_meridian",0],PARAMETER["scale_factor",1],EXTENSION["PROJ4","+proj=merc +a=6378137 +b=6378137 +lat_ts=0.0 +lon_0=0 +k=1 +nadgrids=@null +wktext"]"#;
+        for rest in [esri, gdal] {
+            assert_at(&map("D_WGS_1984", SEMI_MAJOR, rest).unwrap(), 3857, [1e6, 6.2e6]);
+        }
+        let other = |rest: &str| map("D_WGS_1984", SEMI_MAJOR, rest).unwrap_err().to_string();
+        assert!(other(&esri.replace(r#"Type",0"#, r#"Type",2"#)).contains("auxiliary_sphere_type"));
+        assert!(other(&gdal.replace("@null", "x.gsb")).contains("PROJ.4"));
+        let clarke = r#"SPHEROID["a",6378206.4,294.9786982]"#;
+        assert!(map("D_North_American_1927", clarke, esri).is_err());
+    }
+
+    #[test]
+    fn axes_that_point_south_and_west_are_refused() {
+        let krovak = |rest: &str| {
+            let figure = r#"SPHEROID["Bessel",6377397.155,299.1528128],TOWGS84[572.213,85.334,461.94,4.9732,1.529,5.2484,3.5378]"#;
+            let parameters = r#"PROJECTION["Krovak"],PARAMETER["Latitude_Of_Center",49.5],PARAMETER["Longitude_Of_Center",24.83333333333333],PARAMETER["Azimuth",30.28813975277778],PARAMETER["Scale_Factor",0.9999]"#;
+            map("D_S_JTSK", figure, &format!("{parameters}{rest}"))
+        };
+        let esri = |x: f64, turn: f64| {
+            krovak(&format!(
+                r#",PARAMETER["X_Scale",{x}],PARAMETER["Y_Scale",1],PARAMETER["XY_Plane_Rotation",{turn}]"#
+            ))
+        };
+        let place = [-740_000.0, -1_040_000.0];
+        assert_at(&esri(-1.0, 90.0).unwrap(), 5514, place);
+        assert_at(&krovak(r#",AXIS["X",EAST],AXIS["Y",NORTH]"#).unwrap(), 5514, place);
+        let south_west = r#",AXIS["X",SOUTH],AXIS["Y",WEST]"#;
+        for refused in [krovak(""), krovak(south_west), esri(1.0, 0.0), esri(1.0, 90.0)] {
+            assert!(refused.unwrap_err().to_string().contains("axes"));
+        }
+        let mercator = r#"PROJECTION["Transverse_Mercator"],PARAMETER["central_meridian",9]"#;
+        assert!(map("D", SEMI_MAJOR, mercator).is_ok());
+        assert!(map("D", SEMI_MAJOR, &format!("{mercator}{south_west}")).is_err());
+    }
+
+    #[test]
+    fn a_datum_far_from_wgs84_on_its_ellipsoid_is_shifted_by_its_name() {
+        let greek = r#"PROJECTION["Transverse_Mercator"],PARAMETER["False_Easting",500000],PARAMETER["Central_Meridian",24],PARAMETER["Scale_Factor",0.9996],PARAMETER["Latitude_Of_Origin",0]"#;
+        let grs80 = r#"SPHEROID["GRS_1980",6378137,298.257222101]"#;
+        for name in ["D_GGRS_1987", "Greek_Geodetic_Reference_System_1987"] {
+            assert_at(&map(name, grs80, greek).unwrap(), 2100, [480_000.0, 4_200_000.0]);
+        }
+        let vietnam = greek.replace("24]", "105]");
+        for name in ["D_Vietnam_2000", "Vietnam_2000"] {
+            assert_at(&map(name, SEMI_MAJOR, &vietnam).unwrap(), 3405, [480_000.0, 2_300_000.0]);
+        }
+    }
+
+    #[test]
+    fn the_turn_of_an_oblique_plane_is_its_rectified_angle() {
+        let borneo = r#"PROJECTION["Rectified_Skew_Orthomorphic_Center"],PARAMETER["Azimuth",53.3158],PARAMETER["Longitude_Of_Center",115],PARAMETER["Latitude_Of_Center",4],PARAMETER["XY_Plane_Rotation",53.1301]"#;
+        let crs = map("D", SEMI_MAJOR, borneo).unwrap();
+        assert!(crs.name().contains("+gamma=53.1301"), "{crs}");
+    }
+
+    #[test]
+    fn the_meridian_of_paris_is_in_degrees_beside_gradians() {
+        let text = r#"GEOGCS["NTF (Paris)",DATUM["NTF",SPHEROID["Clarke 1880 (IGN)",6378249.2,293.4660212936265],TOWGS84[-168,-60,320,0,0,0,0]],PRIMEM["Paris",2.33722917],UNIT["grad",0.015707963267949]]"#;
+        assert_at(&read(text).unwrap(), 4807, [0.5, 54.0]);
     }
 
     #[test]
