@@ -68,13 +68,14 @@ impl<'a> ArchivedScenes<'a> {
         Ok(self.scene(&tile.scene)?.read(tile.window)?.image)
     }
 
-    /// Finds the window of a side around a place, in the first scene of the archive that shows it.
+    /// Finds the window of a side around a place, in the first scene of the archive that shows it and whose pixels suit the side.
     ///
     /// # Errors
     /// [`Error::NowhereShown`] if none does, or why the first scene cannot be opened that could not; [`Error::TileSize`].
     pub fn at(&mut self, place: [f64; 2], side: TileSize) -> Result<FoundPlace> {
         let mut found = None;
         let mut failures = Vec::new();
+        let mut unsuited = None;
         let mut others = 0;
         for name in self.names() {
             let scene = match self.scene(&name) {
@@ -89,13 +90,17 @@ impl<'a> ArchivedScenes<'a> {
                 Ok(window) => found = Some(TileKey { scene: name, window }),
                 // A coordinate system that has no such place does not show it.
                 Err(Error::OutsideScene { .. } | Error::Crs { .. }) => {}
+                // Another scene may have finer pixels.
+                Err(error @ Error::TileSize { .. }) => unsuited = unsuited.or(Some(error)),
                 Err(error) => return Err(error),
             }
         }
         let [longitude, latitude] = place;
         match found {
             Some(tile) => Ok(FoundPlace { tile, others, not_opened: failures.len() }),
-            None => Err(failures.into_iter().next().unwrap_or(Error::NowhereShown { longitude, latitude })),
+            None => Err(unsuited
+                .or(failures.into_iter().next())
+                .unwrap_or(Error::NowhereShown { longitude, latitude })),
         }
     }
 

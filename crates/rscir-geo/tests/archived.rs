@@ -89,6 +89,29 @@ fn a_place_is_found_in_the_first_scene_that_shows_it() {
 }
 
 #[test]
+fn a_side_that_suits_no_pixels_of_a_scene_is_asked_of_the_others() {
+    let folder = scenes();
+    // Pixels of a kilometer: around all of another scene, and beside it.
+    let values: Vec<u8> = (0..64 * 64 * 3_u32).map(|at| (at * 31 % 251) as u8).collect();
+    let fine = Scene::open(folder.path().join("a.tif"), &SceneOptions::default()).unwrap();
+    let [x, y] = fine.transform().apply(32.0, 24.0);
+    let coarse = |at: [f64; 2]| Made::new(64, 3, &values).placed([1000.0, 1000.0], at);
+    coarse([x - 32_000.0, y + 32_000.0]).write(folder.path().join("around.tif"));
+    coarse([x + 10_000.0, y + 32_000.0]).write(folder.path().join("beside.tif"));
+    let keys = ["beside.tif#xywh=0,0,16,16", "around.tif#xywh=0,0,16,16", KEYS[0]];
+    let archive = archive(folder.path(), &keys, &SceneOptions::default());
+    let mut scenes = ArchivedScenes::new(&archive, vec![folder.path().into()]);
+    let place = fine.footprint(Window::new(8, 8, 16, 16)).unwrap().center();
+    let found = scenes.at(place, TileSize::Meters(fine.pixel_size() * 16.0)).unwrap();
+    assert_eq!(found.tile, TileKey { scene: "a.tif".into(), window: Window::new(8, 8, 16, 16) });
+    // Where the coarse one alone shows the place, its side is what is wrong.
+    std::fs::remove_file(folder.path().join("a.tif")).unwrap();
+    let mut scenes = ArchivedScenes::new(&archive, vec![folder.path().into()]);
+    let error = scenes.at(place, TileSize::Meters(100.0)).unwrap_err();
+    assert!(matches!(error, Error::TileSize { .. }), "{error}");
+}
+
+#[test]
 fn a_scene_that_is_not_there_or_leads_out_of_the_folder_is_named() {
     let folder = scenes();
     let archive = archive(folder.path(), &KEYS, &SceneOptions::default());

@@ -29,12 +29,21 @@ const NOT_AS_PROJ: [u32; 24] = [
     6996, 6997, 8044, 8045, 26591, 26592, 29701,
 ];
 
-/// S-JTSK / Krovak East North, with the seven parameters of the shift (EPSG's transformation 5239, 1 m), in place of the table's three.
-const KROVAK_EAST_NORTH: (u32, &str) = (
-    5514,
-    "+proj=krovak +lat_0=49.5 +lon_0=24.83333333333333 +alpha=30.28813975277778 +k=0.9999 +x_0=0 +y_0=0 +ellps=bessel \
-     +towgs84=572.213,85.334,461.94,4.9732,1.529,5.2484,3.5378 +units=m +no_defs",
-);
+/// Systems whose shift in the table is a worse one than PROJ's, with the seven parameters of that.
+const BETTER_SHIFTED: [(u32, &str); 2] = [
+    // Pulkovo 1942(58) / Stereo70 of Romania: EPSG's transformation 15995, 3 m; the table has Poland's, some 25 m off there.
+    (
+        3844,
+        "+proj=sterea +lat_0=46 +lon_0=25 +k=0.99975 +x_0=500000 +y_0=500000 +ellps=krass \
+         +towgs84=2.329,-147.042,-92.08,-0.309,0.325,0.497,5.69 +units=m +no_defs",
+    ),
+    // S-JTSK / Krovak East North: EPSG's transformation 5239, 1 m; the table has three parameters.
+    (
+        5514,
+        "+proj=krovak +lat_0=49.5 +lon_0=24.83333333333333 +alpha=30.28813975277778 +k=0.9999 +x_0=0 +y_0=0 +ellps=bessel \
+         +towgs84=572.213,85.334,461.94,4.9732,1.529,5.2484,3.5378 +units=m +no_defs",
+    ),
+];
 
 /// Finds a code.
 pub(super) fn find(code: u32) -> Result<Entry, CrsProblem> {
@@ -45,12 +54,11 @@ pub(super) fn find(code: u32) -> Result<Entry, CrsProblem> {
         });
     }
     let in_table = || u16::try_from(code).ok().and_then(crs_definitions::from_code);
-    let proj = if code == KROVAK_EAST_NORTH.0 {
-        Some(KROVAK_EAST_NORTH.1)
-    } else {
-        in_table().map(|entry| entry.proj4)
-    };
-    let proj = proj.map(Cow::Borrowed).or_else(|| newer(code).map(Cow::Owned));
+    let better = BETTER_SHIFTED.iter().find(|(known, _)| *known == code).map(|(_, words)| *words);
+    let proj = better
+        .or_else(|| in_table().map(|entry| entry.proj4))
+        .map(Cow::Borrowed)
+        .or_else(|| newer(code).map(Cow::Owned));
     let degrees = if IN_GRADIANS.contains(&code) { GRADIAN } else { 1.0 };
     match proj {
         Some(proj) => Ok(Entry { proj, degrees }),

@@ -349,7 +349,6 @@ impl Scene {
     /// # Errors
     /// [`Error::OutsideScene`] for a place beyond the edge; [`Error::TileSize`]; [`Error::Crs`].
     pub fn window_at(&self, place: [f64; 2], side: TileSize) -> Result<Window> {
-        let side = side.pixels(self.pixel_size())?;
         let on_map = self.crs.from_wgs84(place).map_err(|problem| self.crs_error(problem))?;
         let center = self.transform.invert(on_map);
         let lengths = self.size();
@@ -358,6 +357,7 @@ impl Scene {
             let [longitude, latitude] = place;
             return Err(Error::OutsideScene { path: self.path.clone(), longitude, latitude });
         }
+        let side = side.pixels(self.pixel_size())?;
         let along = |at: usize| {
             let side = side.min(lengths[at]);
             // A place in the middle of a pixel is the middle of an odd side.
