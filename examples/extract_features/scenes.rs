@@ -193,7 +193,8 @@ mod tiling {
         notes::say_omissions(&tiles.left_out());
         if tiles.properties_left_out() > 0 {
             note!(
-                "left out: {} properties of STAC items, of which the archive has room for forty",
+                "left out: {} properties of STAC items: the archive has room for forty, whose names have up to 64 bytes and no control \
+                 characters",
                 tiles.properties_left_out()
             );
         }

@@ -284,7 +284,8 @@ impl SceneTiles {
         self.scenes.iter().map(|scene| (scene.listed.key.as_str(), scene.stretch.as_str()))
     }
 
-    /// Returns the number of properties of STAC items that have no column, since there are more than forty.
+    /// Returns the number of properties of STAC items that have no column, since there are more than forty, or since their names
+    /// are longer than 64 bytes or have control characters.
     #[must_use]
     pub fn properties_left_out(&self) -> usize {
         self.properties_left_out
@@ -423,6 +424,11 @@ impl ImageSource for SceneTiles {
     }
 }
 
+/// True if an archive can have a column of this name: the rule of its format.
+fn is_column_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && !name.chars().any(char::is_control)
+}
+
 /// The columns of some scenes, those of every scene first, and how many properties have none.
 fn columns(scenes: &[ListedScene]) -> (Vec<ColumnSchema>, usize) {
     let mut properties: BTreeMap<&str, ColumnType> = BTreeMap::new();
@@ -435,7 +441,9 @@ fn columns(scenes: &[ListedScene]) -> (Vec<ColumnSchema>, usize) {
         properties.entry(name).and_modify(|known| *known = common_type(*known, column)).or_insert(column);
     }
     properties.retain(|name, _| !COLUMNS.iter().any(|(own, _)| own == name));
-    let left_out = properties.len().saturating_sub(MAX_PROPERTIES);
+    let all = properties.len();
+    properties.retain(|name, _| is_column_name(name));
+    let left_out = all - properties.len().min(MAX_PROPERTIES);
     let own = COLUMNS.into_iter().chain(properties.into_iter().take(MAX_PROPERTIES));
     (own.map(|(name, column)| ColumnSchema::new(name, column)).collect(), left_out)
 }

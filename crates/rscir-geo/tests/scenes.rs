@@ -319,3 +319,23 @@ fn an_image_that_is_decoded_whole_has_bands_and_valid_pixels_too() {
     let error = Scene::open(&path, &options.bands([3])).unwrap_err().to_string();
     assert!(error.contains("band 4 is asked for, and the scene has 3"), "{error}");
 }
+
+#[test]
+fn a_property_whose_name_no_column_can_have_is_counted_and_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    Made::new(16, 1, &[7_u8; 16 * 16]).write(folder.path().join("a.tif"));
+    let long = "x".repeat(65);
+    let item = format!(
+        r#"{{"type":"Feature","id":"a","assets":{{"a":{{"href":"a.tif"}}}},
+            "properties":{{"eo:cloud_cover":3,"":1,"line\nbreak":2,"{long}":3,"{}":4}}}}"#,
+        &long[1..]
+    );
+    let path = folder.path().join("item.json");
+    std::fs::write(&path, item).unwrap();
+    let mut list = SceneList::new();
+    list.add_stac(path).unwrap();
+    let tiles = SceneTiles::open(list, &TileOptions::default(), &Silent, &|| false).unwrap();
+    assert_eq!(tiles.properties_left_out(), 3);
+    let names: Vec<&str> = tiles.columns().iter().skip(12).map(|column| column.name.as_str()).collect();
+    assert_eq!(names, ["eo:cloud_cover", &long[1..]]);
+}
