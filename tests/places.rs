@@ -446,3 +446,20 @@ fn a_heat_map_needs_an_archive_of_scenes() {
     ask("b.tif#xywh=0,0,1,1").says("--heatmap").says("\"a\" is no key of a tile");
     assert!(!Path::new(&heat).exists());
 }
+
+#[test]
+fn a_heat_map_of_a_scene_that_changed_is_refused() {
+    let mut bed = Bed::new();
+    bed.archive = bed.folder.path().join("made.rscir");
+    let [asked, beyond] = [key("0,0,128,128"), key("900,0,128,128")];
+    made_archive(&bed.archive, &[&asked, &beyond], &[[5.0, 52.0, 5.1, 52.1]; 2]);
+    let scene = Columns::new(2).with("scene", vec![SCENE; 2]).unwrap();
+    let mut writer =
+        ArchiveWriter::open_or_create(&bed.archive, EncoderSpec::unknown(2), Precision::F32).unwrap();
+    writer.update_columns(&[&asked, &beyond], &scene).unwrap();
+    drop(writer);
+    let heat = bed.path("heat.tif");
+    let run = bed.search(&["--key", &asked, "--heatmap", &heat]).ends_with(1);
+    run.says("has 934 x 723 pixels now").says(&beyond).says("ingest");
+    assert!(!Path::new(&heat).exists());
+}

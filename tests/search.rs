@@ -4,7 +4,7 @@ mod common;
 
 use std::path::PathBuf;
 
-use common::{Run, example, finish, repository};
+use common::{Run, example, finish, repository, run};
 use rscir::core::Fingerprint;
 use rscir::core::SinkRow;
 use rscir::index::Columns;
@@ -344,4 +344,9 @@ fn a_program_without_places_says_how_to_build_one_with_them() {
         run.says(&format!("{} needs the feature `geo`", option[0])).says("--features geo --example search");
     }
     bed.search(&["--image", "a.tif#xywh=0,0,1,1"]).ends_with(1).says("--features geo");
+}
+
+#[test]
+fn a_usage_error_names_the_program_that_was_typed() {
+    run("search", &["--text", "sand", "--not-near", "a.jpg"]).ends_with(2).says("Usage: search");
 }

@@ -1,6 +1,7 @@
 //! Arguments, and what is said of those that make no sense.
 
 use std::io::{self, ErrorKind as IoErrorKind, Write};
+use std::path::Path;
 use std::process;
 
 use clap::error::ErrorKind;
@@ -41,5 +42,10 @@ pub fn query_text(text: &str) -> Result<String, String> {
 
 /// Ends the program with a usage error that is not of one argument alone.
 pub fn refuse<C: CommandFactory>(message: &str) -> ! {
-    C::command().error(ErrorKind::ArgumentConflict, message).exit()
+    let mut command = C::command();
+    // The name that was typed, not the package's.
+    if let Some(name) = std::env::args_os().next().as_deref().and_then(|path| Path::new(path).file_name()) {
+        command.set_bin_name(shown(name.display()));
+    }
+    command.error(ErrorKind::ArgumentConflict, message).exit()
 }

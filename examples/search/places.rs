@@ -193,9 +193,21 @@ impl Places {
         let (Some(path), Some(first)) = (&self.heatmap, tiles.first()) else { return Ok(()) };
         let name = first.key.parse::<TileKey>()?.scene;
         let mut scenes = ArchivedScenes::new(archive, folders);
-        let mut map = Heatmap::new(scenes.scene(&name)?)?;
+        let scene = scenes.scene(&name)?;
+        let [width, height] = scene.size();
+        let mut map = Heatmap::new(scene)?;
         for tile in tiles {
-            map.add(tile.key.parse::<TileKey>()?.window, tile.score);
+            let window = tile.key.parse::<TileKey>()?.window;
+            let is_within = |start: usize, length: usize, end: usize| length <= end && start <= end - length;
+            if !is_within(window.x, window.width, width) || !is_within(window.y, window.height, height) {
+                anyhow::bail!(
+                    "--heatmap: the scene {} has {width} x {height} pixels now, and the archive's tile {} is not in it: ingest the \
+                     scene again, into a new archive",
+                    shown(&name),
+                    shown(&tile.key)
+                );
+            }
+            map.add(window, tile.score);
         }
         map.write(path)?;
         note!("written: {}, the scores of {} tiles of {}", shown(path.display()), tiles.len(), shown(&name));

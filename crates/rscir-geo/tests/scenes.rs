@@ -72,8 +72,16 @@ fn percentiles_are_values_of_the_valid_pixels_of_the_whole_scene() {
     sorted.sort_by(f32::total_cmp);
     let rank = |percent: f64| (percent / 100.0 * (sorted.len() - 1) as f64).round() as usize;
     let expected = [sorted[rank(2.0)], sorted[rank(98.0)]].map(f64::from);
+    let expected = format!("range({:?}, {:?})", [expected[0]; 3], [expected[1]; 3]);
     let scene = open(Made::new(300, 1, &floats), &SceneOptions::default()).unwrap();
-    assert_eq!(scene.stretch().unwrap(), format!("range({:?}, {:?})", [expected[0]; 3], [expected[1]; 3]));
+    assert_eq!(scene.stretch().unwrap(), expected);
+
+    // Infinities are valid, the least and the most of a byte, and take no part.
+    let infinities = [f32::INFINITY, f32::NEG_INFINITY].repeat(4500);
+    let scene = open(Made::new(300, 1, &[infinities, floats].concat()), &SceneOptions::default()).unwrap();
+    let read = scene.read(Window::new(0, 0, 2, 1)).unwrap();
+    assert_eq!(scene.stretch().unwrap(), expected);
+    assert_eq!((&read.image.data[..], read.valid), (&[255, 255, 255, 0, 0, 0][..], 1.0));
 }
 
 #[test]

@@ -20,6 +20,10 @@ pub(super) trait Number: Copy + PartialEq + Send + Sync {
     fn is_nan(self) -> bool {
         false
     }
+
+    fn is_infinite(self) -> bool {
+        false
+    }
 }
 
 macro_rules! integers {
@@ -88,6 +92,10 @@ impl Number for f32 {
     fn is_nan(self) -> bool {
         self.is_nan()
     }
+
+    fn is_infinite(self) -> bool {
+        self.is_infinite()
+    }
 }
 
 impl Number for f64 {
@@ -113,6 +121,10 @@ impl Number for f64 {
 
     fn is_nan(self) -> bool {
         self.is_nan()
+    }
+
+    fn is_infinite(self) -> bool {
+        self.is_infinite()
     }
 }
 

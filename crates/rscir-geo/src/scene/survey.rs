@@ -246,8 +246,10 @@ impl Pass<'_> {
                 let is_valid = rule.is_valid(pixel, count, mask.is_none_or(|mask| mask[column] != 0));
                 before[column + 1] = before[column] + u32::from(is_valid);
                 if is_valid {
+                    // Between infinities no stretch has an extent that tells values apart.
+                    let is_counted = |sample: T| rule.is_measured(sample) && !sample.is_infinite();
                     let colors = pixel[..count].iter().enumerate();
-                    for (band, sample) in colors.filter(|(_, sample)| rule.is_measured(**sample)) {
+                    for (band, sample) in colors.filter(|(_, sample)| is_counted(**sample)) {
                         measured(band, sample.rank());
                     }
                 }
