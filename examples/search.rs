@@ -33,7 +33,7 @@ use opened::Opened;
 use place_args::PlaceArgs;
 use places::Places;
 use query_image::QueryImage;
-use rscir::index::{Answer, answer_batch, search_with};
+use rscir::index::{Answer, answer_fastest, search_with};
 use rscir::prelude::*;
 use rscir::weicom::Posterior;
 
@@ -131,8 +131,7 @@ fn answer(
         options.k = cli.top.saturating_mul(4);
     }
     loop {
-        let mut answers = answer_batch(archive, method, std::slice::from_ref(&asked.query), &options)?;
-        let mut answer = answers.pop().context("one query has one answer")?;
+        let (mut answer, _) = answer_fastest(archive, method, &asked.query, &options)?;
         if !places.are_distinct() {
             return Ok(answer);
         }

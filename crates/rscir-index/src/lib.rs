@@ -35,5 +35,5 @@ pub use search::{
     Answer, Hit, PartScore, RowFilter, SearchOptions, Statistics, answer_batch, search, search_batch,
     search_with,
 };
-pub use searcher::{SearchPath, Searcher, search_fastest};
+pub use searcher::{SearchPath, Searcher, answer_fastest, search_fastest};
 pub use shards::ShardedArchive;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use rscir_core::{Archive, ComposedQuery, Method};
 
 use crate::int8::Int8Index;
-use crate::search::{Plan, answer_batch, search_with};
+use crate::search::{Plan, answer_batch};
 use crate::{Answer, Hit, Result, SearchOptions, Statistics};
 
 /// Rows from which on bounds pay: an archive of fewer is multiplied in two milliseconds at 768 wide.
@@ -184,10 +184,27 @@ pub fn search_fastest(
     query: &ComposedQuery,
     options: &SearchOptions<'_>,
 ) -> Result<(Vec<Hit>, SearchPath)> {
+    let (answer, path) = answer_fastest(archive, method, query, options)?;
+    Ok((answer.hits, path))
+}
+
+/// [`search_fastest`], with what the method learned on the way.
+///
+/// # Errors
+/// As [`Method::score`].
+pub fn answer_fastest(
+    archive: &dyn Archive,
+    method: &dyn Method,
+    query: &ComposedQuery,
+    options: &SearchOptions<'_>,
+) -> Result<(Answer, SearchPath)> {
+    let queries = std::slice::from_ref(query);
     let searcher = Searcher::new(archive);
-    if searcher.int8.get().is_some() {
-        return searcher.search(method, query, options);
-    }
-    let path = if Plan::of(method).is_some() { SearchPath::Scan } else { SearchPath::Scores };
-    Ok((search_with(archive, method, query, options)?, path))
+    let (mut answers, path) = if searcher.int8.get().is_some() {
+        searcher.answer_batch(method, queries, options)?
+    } else {
+        let path = if Plan::of(method).is_some() { SearchPath::Scan } else { SearchPath::Scores };
+        (answer_batch(archive, method, queries, options)?, path)
+    };
+    Ok((answers.pop().unwrap_or_default(), path))
 }

@@ -9,9 +9,9 @@ use rscir_core::testing::{self, unit_rows, unit_vector};
 use rscir_core::{Archive, ComposedQuery, Embeddings, EncoderSpec, Fingerprint, Method, Precision, SinkRow};
 use rscir_index::{
     ArchiveWriter, DiskArchive, RowOrder, SearchOptions, SearchPath, Searcher, ShardedArchive, Statistics,
-    repair, search_fastest, search_with, verify,
+    answer_batch, answer_fastest, repair, search_fastest, search_with, verify,
 };
-use rscir_weicom::{ImageOnly, Rrf, Sum, WeiCom};
+use rscir_weicom::{Conjunction, ImageOnly, Rrf, Sum, WeiCom};
 
 const DIM: usize = 19;
 
@@ -154,6 +154,16 @@ fn one_question_takes_the_fastest_way_and_says_which() {
     assert_eq!(path, SearchPath::Int8);
     let rows = |hits: &[rscir_index::Hit]| hits.iter().map(|hit| hit.row).collect::<Vec<_>>();
     assert_eq!(rows(&kept), rows(&hits));
+
+    // What a method learns comes with the answer, and is what it learns from a scan.
+    let method = Conjunction::default();
+    let (answer, path) = answer_fastest(&bed.open(), &method, &query(1), &options).unwrap();
+    let by_moments = options.statistics(Statistics::Moments);
+    let scanned = answer_batch(&bed.open(), &method, &[query(1)], &by_moments).unwrap().remove(0);
+    assert_eq!(path, SearchPath::Int8);
+    assert_eq!(rows(&answer.hits), rows(&scanned.hits));
+    assert!(answer.explanation.is_some() && answer.explanation == scanned.explanation);
+    assert_eq!(answer.probabilities, scanned.probabilities);
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub struct Hit {
 }
 
 /// What a query found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Answer {
     /// The best rows, best first.
