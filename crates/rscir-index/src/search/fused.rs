@@ -45,9 +45,15 @@ fn rank_in_passes(
         let questions = plan.ask(archive, queries)?;
         let vectors: Vec<f32> =
             questions.iter().flat_map(|question| question.vectors.iter().copied()).collect();
-        values.resize(vectors.len() / dim.max(1) * rows, 0.0);
-        archive.similarities(Queries::new(dim, &vectors)?, &mut values)?;
-        let mut rest = &values[..];
+        let count = vectors.len() / dim.max(1) * rows;
+        // Fresh zeros are pages that the product's threads touch first; `resize` would write them all before, by one thread.
+        if values.len() < count {
+            drop(std::mem::take(&mut values));
+            values = vec![0.0; count];
+        }
+        let values = &mut values[..count];
+        archive.similarities(Queries::new(dim, &vectors)?, values)?;
+        let mut rest = &*values;
         let lists_of = |question: &Question| {
             let (own, others) = rest.split_at(question.lists(dim) * rows);
             rest = others;
