@@ -190,6 +190,16 @@ archive_through!(&A, Box<A>, Arc<A>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Fingerprint(pub [u8; 16]);
 
+impl Fingerprint {
+    /// Makes a fingerprint of the first half of a SHA-256.
+    #[must_use]
+    pub fn of_sha256(digest: [u8; 32]) -> Self {
+        let mut fingerprint = Self::default();
+        fingerprint.0.copy_from_slice(&digest[..16]);
+        fingerprint
+    }
+}
+
 /// One row handed to a sink.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]

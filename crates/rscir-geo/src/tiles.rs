@@ -3,9 +3,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::UNIX_EPOCH;
 
-use rscir_core::files::{FileAction, FileError};
+use rscir_core::files::{FileAction, FileError, nanos_since_1970};
 use rscir_core::{
     ColumnSchema, ColumnType, Fingerprint, ImageSource, Omission, Progress, RgbImage, RowValues, Value,
 };
@@ -466,10 +465,8 @@ fn version(path: &Path) -> Result<(u64, u128)> {
     Ok(stamp(&metadata))
 }
 
-/// A time before 1970, or none, counts as 1970: the size still tells most changes.
 fn stamp(metadata: &Metadata) -> (u64, u128) {
-    let time = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    (metadata.len(), time.unwrap_or_default().as_nanos())
+    (metadata.len(), nanos_since_1970(metadata.modified().ok()))
 }
 
 /// Identifies what decides the pixels of a scene's tiles: its file, and how it is read.
@@ -506,7 +503,5 @@ fn fingerprint(scene: &Scene, options: &TileOptions, version: (u64, u128)) -> Re
     part(format!("{:?}", scene.bands_in_use()).as_bytes());
     part(stretch.map_or_else(|| "default".into(), |stretch| stretch.to_string()).as_bytes());
     part(format!("{no_data:?}").as_bytes());
-    let mut fingerprint = Fingerprint::default();
-    fingerprint.0.copy_from_slice(&hash.finalize()[..16]);
-    Ok(fingerprint)
+    Ok(Fingerprint::of_sha256(hash.finalize().into()))
 }

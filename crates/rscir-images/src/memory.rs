@@ -46,9 +46,7 @@ impl ImageSource for MemoryImages {
         hash.update((image.width as u64).to_le_bytes());
         hash.update((image.height as u64).to_le_bytes());
         hash.update(&image.data);
-        let mut fingerprint = Fingerprint::default();
-        fingerprint.0.copy_from_slice(&hash.finalize()[..16]);
-        Ok(fingerprint)
+        Ok(Fingerprint::of_sha256(hash.finalize().into()))
     }
 
     fn read(&self, item: usize) -> Result<RgbImage> {

@@ -1,7 +1,7 @@
 use rscir_core::{Fusion, MethodInfo, Modality, NormalizationKey, ScoreStatistics};
 
 use crate::Normalization;
-use crate::fusion::fusion_method;
+use crate::fusion::{add, fusion_method};
 
 /// Similarity to the query image alone: "Image only" of the reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,9 +90,7 @@ impl Fusion for Sum {
     }
 
     fn combine(&self, image: &[f32], text: &[f32], scores: &mut [f32]) {
-        for ((score, i), t) in scores.iter_mut().zip(image).zip(text) {
-            *score = i + t;
-        }
+        add(image, text, scores);
     }
 }
 

@@ -6,6 +6,7 @@ use rscir_core::{
     Result as CoreResult, TextEncoder, top_k,
 };
 
+use crate::harris::criterion;
 use crate::projection::Projection;
 use crate::prompts::PromptMemory;
 use crate::{Error, Result, Vocabulary};
@@ -402,8 +403,7 @@ impl Method for Basic {
                 i = (i - least.image) / least.image.abs();
                 t = (t - least.text) / least.image.abs();
             }
-            let (i, t) = (i.max(0.0), t.max(0.0));
-            *score = (i * t - self.config.harris * (i + t) * (i + t)) as f32;
+            *score = criterion(i, t, self.config.harris);
         }
         Ok(())
     }

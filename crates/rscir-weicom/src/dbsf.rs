@@ -1,6 +1,6 @@
 use rscir_core::{Fusion, MethodInfo, Modality, NormalizationKey, ScoreStatistics};
 
-use crate::fusion::fusion_method;
+use crate::fusion::{add, fusion_method};
 
 /// Distribution-based score fusion: each list maps `mean - 3 std_dev .. mean + 3 std_dev` to 0..1, unclamped, and the
 /// two are added; a list without spread gives 0.5 (M. Mazzeschi, *Distribution-Based Score Fusion*, 2023).
@@ -30,9 +30,7 @@ impl Fusion for Dbsf {
     }
 
     fn combine(&self, image: &[f32], text: &[f32], scores: &mut [f32]) {
-        for ((score, i), t) in scores.iter_mut().zip(image).zip(text) {
-            *score = i + t;
-        }
+        add(image, text, scores);
     }
 }
 

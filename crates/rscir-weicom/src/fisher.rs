@@ -1,6 +1,6 @@
 use rscir_core::{Fusion, MethodInfo, Modality, NormalizationKey, ScoreStatistics};
 
-use crate::fusion::fusion_method;
+use crate::fusion::{add, fusion_method};
 
 /// Fisher's combination of tests: `-2 ln p_image - 2 ln p_text`, with `p = 1 - Phi(z)` (R. A. Fisher, *Statistical Methods for
 /// Research Workers*, 4th edition, 1932, section 21.1).
@@ -31,9 +31,7 @@ impl Fusion for Fisher {
     }
 
     fn combine(&self, image: &[f32], text: &[f32], scores: &mut [f32]) {
-        for ((score, i), t) in scores.iter_mut().zip(image).zip(text) {
-            *score = i + t;
-        }
+        add(image, text, scores);
     }
 }
 

@@ -34,3 +34,10 @@ macro_rules! fusion_method {
     };
 }
 pub(crate) use fusion_method;
+
+/// Adds two lists: the [`combine`](rscir_core::Fusion::combine) of fusions that are sums.
+pub(crate) fn add(image: &[f32], text: &[f32], scores: &mut [f32]) {
+    for ((score, i), t) in scores.iter_mut().zip(image).zip(text) {
+        *score = i + t;
+    }
+}

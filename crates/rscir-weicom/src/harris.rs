@@ -57,8 +57,13 @@ impl Fusion for Harris {
 
     fn combine(&self, image: &[f32], text: &[f32], scores: &mut [f32]) {
         for ((score, &i), &t) in scores.iter_mut().zip(image).zip(text) {
-            let (i, t) = (f64::from(i.max(0.0)), f64::from(t.max(0.0)));
-            *score = (i * t - self.weight * (i + t) * (i + t)) as f32;
+            *score = criterion(f64::from(i), f64::from(t), self.weight);
         }
     }
+}
+
+/// Harris' criterion of two similarities, of which negative ones count as 0.
+pub(crate) fn criterion(image: f64, text: f64, weight: f64) -> f32 {
+    let (i, t) = (image.max(0.0), text.max(0.0));
+    (i * t - weight * (i + t) * (i + t)) as f32
 }

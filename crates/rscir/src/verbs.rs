@@ -83,9 +83,7 @@ pub fn ingest_with(
         if images.keys().is_sorted() {
             writer.set_order(RowOrder::Key)?;
         }
-        let compaction = compact(&mut writer, &report)?;
-        drop(writer);
-        Ok(Ingested { archive: DiskArchive::open(archive)?, report, failures: Vec::new(), compaction })
+        leave(writer, archive, report)
     })
 }
 
@@ -113,9 +111,7 @@ pub fn ingest_source(
     let report = rscir_images::ingest_source(source, encoder, &mut writer, options, on_failure)?;
     threads.run(|| {
         writer.set_order(RowOrder::Key)?;
-        let compaction = compact(&mut writer, &report)?;
-        drop(writer);
-        Ok(Ingested { archive: DiskArchive::open(archive)?, report, failures: Vec::new(), compaction })
+        leave(writer, archive, report)
     })
 }
 
@@ -129,6 +125,13 @@ fn remember(folders: &[PathBuf], writer: &mut ArchiveWriter) -> Result<()> {
         }
     }
     Ok(writer.set_roots(roots)?)
+}
+
+/// Compacts, closes the archive and opens it for who asked for the ingest.
+fn leave(mut writer: ArchiveWriter, archive: &Path, report: IngestReport) -> Result<Ingested> {
+    let compaction = compact(&mut writer, &report)?;
+    drop(writer);
+    Ok(Ingested { archive: DiskArchive::open(archive)?, report, failures: Vec::new(), compaction })
 }
 
 /// Compacts if that is worth it, and keeps 8-bit rows where they pay. What the disk refuses (it may be full) leaves the archive

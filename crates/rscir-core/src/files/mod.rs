@@ -25,6 +25,6 @@ mod together;
 
 pub use csv::{CsvLimits, CsvRecord, CsvRecords, read_csv, utf8};
 pub use error::{FileAction, FileError, FileKind};
-pub use read::{open_regular, read_bounded, read_text, without_byte_order_mark};
+pub use read::{nanos_since_1970, open_regular, read_bounded, read_text, without_byte_order_mark};
 pub use temporary::can_be_written;
 pub use together::{Together, replace, replace_together};

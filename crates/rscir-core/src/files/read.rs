@@ -1,8 +1,17 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::{FileAction, FileError, FileKind};
+
+/// Returns the nanoseconds from 1970 to a time of change, by which files are told to have changed.
+///
+/// A time before 1970, or none, counts as 1970: the size still tells most changes.
+#[must_use]
+pub fn nanos_since_1970(time: Option<SystemTime>) -> u128 {
+    time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default().as_nanos()
+}
 
 /// Opens a regular file to read it, and gives its length. Links are followed.
 ///

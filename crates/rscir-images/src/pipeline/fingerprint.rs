@@ -1,7 +1,6 @@
 use std::fs::Metadata;
-use std::time::UNIX_EPOCH;
 
-use rscir_core::Fingerprint;
+use rscir_core::{Fingerprint, files};
 use sha2::{Digest, Sha256};
 
 /// How an ingest sees that a file has changed since its row was encoded.
@@ -22,20 +21,15 @@ impl ChangeDetection {
         let mut hash = Sha256::new();
         match self {
             Self::SizeAndTime => {
-                // A time before 1970, or none, counts as 1970: the size still tells most changes.
-                let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
                 hash.update(b"size and time");
                 hash.update(metadata.len().to_le_bytes());
-                hash.update(modified.unwrap_or_default().as_nanos().to_le_bytes());
+                hash.update(files::nanos_since_1970(metadata.modified().ok()).to_le_bytes());
             }
             Self::Content => {
                 hash.update(b"content");
                 hash.update(content);
             }
         }
-        let hash = hash.finalize();
-        let mut fingerprint = Fingerprint::default();
-        fingerprint.0.copy_from_slice(&hash[..16]);
-        fingerprint
+        Fingerprint::of_sha256(hash.finalize().into())
     }
 }

@@ -11,9 +11,9 @@ use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-use rscir_core::files::open_regular;
+use rscir_core::files::{nanos_since_1970, open_regular};
 use rscir_core::{
     ColumnSchema, Decoding, Error as CoreError, Fingerprint, ImageSource, Omission, RgbImage, RowValues,
     Stage,
@@ -338,9 +338,8 @@ impl ImageSource for TarShards {
         let mut hash = Sha256::new();
         match self.changes {
             ChangeDetection::SizeAndTime => {
-                let modified = shard.modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
                 hash.update(b"member");
-                let shard = [u128::from(shard.length), modified.unwrap_or_default().as_nanos()];
+                let shard = [u128::from(shard.length), nanos_since_1970(shard.modified)];
                 let member = [member.size, member.modified].map(u128::from);
                 [shard, member].as_flattened().iter().for_each(|number| hash.update(number.to_le_bytes()));
             }
@@ -349,9 +348,7 @@ impl ImageSource for TarShards {
                 hash.update(read(shard, member, self.limits.max_bytes)?);
             }
         }
-        let mut fingerprint = Fingerprint::default();
-        fingerprint.0.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
-        Ok(fingerprint)
+        Ok(Fingerprint::of_sha256(hash.finalize().into()))
     }
 
     fn read(&self, item: usize) -> rscir_core::Result<RgbImage> {

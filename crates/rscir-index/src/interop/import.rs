@@ -1,7 +1,6 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
-use std::time::UNIX_EPOCH;
 
 use rayon::prelude::*;
 use rscir_core::{EmbeddingSink, Embeddings, EncoderSpec, Fingerprint, Precision, Progress, Silent, SinkRow};
@@ -303,16 +302,11 @@ fn import_whole(
 }
 
 /// Tells a file by its size and time of change.
-#[expect(clippy::indexing_slicing, reason = "a SHA-256 has 32 bytes")]
 fn fingerprint_of(file: &Path) -> Result<Fingerprint> {
     let metadata = std::fs::metadata(file).map_err(Error::io(crate::IoAction::Read, file))?;
-    // A time before 1970, or none, counts as 1970: the size still tells most changes.
-    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let mut hash = Sha256::new();
     hash.update(b"vectors by size and time");
     hash.update(metadata.len().to_le_bytes());
-    hash.update(modified.unwrap_or_default().as_nanos().to_le_bytes());
-    let mut fingerprint = Fingerprint::default();
-    fingerprint.0.copy_from_slice(&hash.finalize()[..16]);
-    Ok(fingerprint)
+    hash.update(rscir_core::files::nanos_since_1970(metadata.modified().ok()).to_le_bytes());
+    Ok(Fingerprint::of_sha256(hash.finalize().into()))
 }
