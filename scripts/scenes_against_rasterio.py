@@ -95,6 +95,10 @@ def scenes(folder):
             seed += 1
             make(f"{compression}_{interleave}", values("uint16", 4, seed), compress=compression, interleave=interleave,
                  tiled=seed % 2 == 0, blockxsize=64, blockysize=32 if seed % 2 == 0 else 7)
+    for number, quality in enumerate([40, 75, 95]):
+        blocks = {"tiled": True, "blockxsize": 64, "blockysize": 48} if number else {"blockysize": 16}
+        make(f"jpeg_{quality}", values("uint8", 3, 80 + number), compress="jpeg", photometric="ycbcr", JPEG_QUALITY=quality,
+             interleave="pixel", **blocks)
     make("webp", values("uint8", 3, 50), compress="webp", WEBP_LOSSLESS="YES")
     make("predictor2", values("uint16", 3, 51), compress="deflate", predictor=2)
     make("predictor3", values("float32", 3, 52), compress="deflate", predictor=3)

@@ -1,11 +1,11 @@
 """Makes TIFF files of every kind that GDAL writes, and compares what is read of them with what GDAL reads.
 
-    pip install rasterio==1.4.4 pillow==13.0.0 numpy
+    pip install rasterio==1.4.4 pillow==13.0.0 numpy tifffile imagecodecs
     cargo build --release -p rscir-images --example tiff_samples
     python scripts/tiff_against_gdal.py FOLDER
 
-JPEG in YCbCr and in CMYK is compared with what Pillow reads: rasterio's wheels have libjpeg 9, which makes other colors of
-subsampled chroma than libjpeg-turbo, by up to 15 levels, and GDAL makes RGB of CMYK.
+JPEG in CMYK is compared with what Pillow reads, since GDAL makes RGB of it. GDAL writes YCbCr with a quarter of the chroma
+alone; tifffile writes the other kinds.
 
 FOLDER gets the files (some 10 MB) and `read/`, the samples that the example `tiff_samples` reads. Printed are a table of
 compressions and sample types, and each file that is refused or differs. A file is equal if every sample is, near if none is
@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+import tifffile
 from PIL import Image
 from rasterio.errors import NotGeoreferencedWarning
 
@@ -98,6 +99,10 @@ def cases(seed):
             for tiled in [{}, {"tiled": True, "blockxsize": 64, "blockysize": 32}, {"blockysize": 16}]:
                 how = {"compress": compress, "NBITS": 1, "PHOTOMETRIC": "MINISWHITE" if white_is_zero else "MINISBLACK"}
                 yield "uint8", 1, how | tiled, None
+    for subsampling in [(1, 1), (2, 1), (2, 2), (4, 1)]:
+        for quality in [30, 60, 75, 95]:
+            for layout in [{"tile": (32, 64)}, {"tile": (64, 32)}, {"rowsperstrip": 16}, {"rowsperstrip": 104}]:
+                yield "uint8", 3, {"compress": "JPEG", "subsampling": subsampling, "quality": quality} | layout, None
     blocks = [{"tiled": True, "blockxsize": 64, "blockysize": 48}, {"blockysize": 16}]
     for blocking in blocks:
         for quality in [40, 90]:
@@ -134,6 +139,12 @@ def cases(seed):
 
 
 def write(path, dtype, bands, how, seed):
+    if "subsampling" in how:
+        data = np.moveaxis(field(seed, bands, dtype), 0, 2)
+        options = {key: how[key] for key in ("subsampling", "tile", "rowsperstrip") if key in how}
+        level = {"level": how["quality"]}
+        tifffile.imwrite(path, data, photometric="ycbcr", compression="jpeg", compressionargs=level, planarconfig="contig", **options)
+        return
     how = {key: value for key, value in how.items() if value is not None}
     extras = {key: how.pop(key, False) for key in ["sparse", "mask", "palette", "overviews"]}
     stored = "float32" if dtype == "float16" else dtype
@@ -185,7 +196,7 @@ def ours(folder, report):
 
 
 def expected(path, how):
-    if how.get("PHOTOMETRIC") in ("YCBCR", "CMYK"):
+    if how.get("PHOTOMETRIC") == "CMYK":
         return np.asarray(Image.open(path))
     with rasterio.open(path) as source:
         return np.moveaxis(source.read(), 0, 2)

@@ -1,11 +1,13 @@
 //! From rows of components to rows of RGB.
 
 use crate::frame::ColorSpace;
+use crate::library::Library;
 
 // FIX(x) of jdcolor.c: x * 2^16, rounded, less the whole part, as jdcolext-avx2.asm splits it to fit 16 bits.
 const CR_TO_R: i32 = 91_881 - 65_536; // 1.40200 = 1 + 0.40200
 const CB_TO_B: i32 = 116_130 - 131_072; // 1.77200 = 2 - 0.22800
 const CB_TO_G: i32 = -22_554; // -0.34414
+const CB_TO_G_IJG: i32 = -22_553; // -0.344136286, since libjpeg 9
 const CR_TO_G: i32 = 65_536 - 46_802; // -0.71414 = 0.28586 - 1
 const HALF: i32 = 1 << 15;
 
@@ -31,6 +33,7 @@ impl Target {
 /// Turns rows of components into rows of pixels.
 pub(crate) struct Converter {
     target: Target,
+    cb_to_g: i32,
     /// One row of red, of red and green (in the upper byte), of blue, and of pixels (red in the lowest byte).
     red: Vec<u8>,
     red_green: Vec<u16>,
@@ -39,10 +42,15 @@ pub(crate) struct Converter {
 }
 
 impl Converter {
-    pub(crate) fn new(target: Target, width: usize) -> Self {
+    pub(crate) fn new(target: Target, library: Library, width: usize) -> Self {
         let width = if target == Target::Rgb(ColorSpace::YCbCr) { width } else { 0 };
+        let cb_to_g = match library {
+            Library::Turbo => CB_TO_G,
+            Library::Ijg => CB_TO_G_IJG,
+        };
         Self {
             target,
+            cb_to_g,
             red: vec![0; width],
             red_green: vec![0; width],
             blue: vec![0; width],
@@ -79,7 +87,7 @@ impl Converter {
                 let sources = first.iter().zip(second).zip(third).zip(fourth);
                 for (out, (((&c, &m), &y), &k)) in out.chunks_exact_mut(3).zip(sources) {
                     let ink = match space {
-                        ColorSpace::Ycck => [red(c, y), green(c, m, y), blue(c, m)],
+                        ColorSpace::Ycck => [red(c, y), green(c, m, y, self.cb_to_g), blue(c, m)],
                         _ => [c, m, y].map(|ink| 255 - unsigned(ink)),
                     };
                     out.copy_from_slice(&ink.map(|ink| over_black(ink, unsigned(k))));
@@ -93,8 +101,9 @@ impl Converter {
         for ((r, &y), &cr) in self.red.iter_mut().zip(y).zip(cr) {
             *r = red(y, cr);
         }
+        let cb_to_g = self.cb_to_g;
         for ((((rg, &r), &y), &cb), &cr) in self.red_green.iter_mut().zip(&self.red).zip(y).zip(cb).zip(cr) {
-            *rg = u16::from(r) | u16::from(green(y, cb, cr)) << 8;
+            *rg = u16::from(r) | u16::from(green(y, cb, cr, cb_to_g)) << 8;
         }
         for ((b, &y), &cb) in self.blue.iter_mut().zip(y).zip(cb) {
             *b = blue(y, cb);
@@ -137,8 +146,8 @@ fn red(y: i8, cr: i8) -> u8 {
 }
 
 #[inline(always)]
-fn green(y: i8, cb: i8, cr: i8) -> u8 {
-    let sum = i32::from(cb) * CB_TO_G + i32::from(cr) * CR_TO_G;
+fn green(y: i8, cb: i8, cr: i8, cb_to_g: i32) -> u8 {
+    let sum = i32::from(cb) * cb_to_g + i32::from(cr) * CR_TO_G;
     lighten(y, ((sum + HALF) >> 16) as i16 - i16::from(cr))
 }
 
@@ -177,11 +186,11 @@ mod tests {
     use super::*;
 
     /// jdcolor.c, `build_ycc_rgb_table` and `ycc_rgb_convert`, on samples of 0 to 255.
-    fn plain(y: i32, cb: i32, cr: i32) -> [u8; 3] {
+    fn plain(y: i32, cb: i32, cr: i32, [cb_to_g, cr_to_g]: [f64; 2]) -> [u8; 3] {
         let fix = |x: f64| (x * 65_536.0 + 0.5) as i32;
         let (cb, cr) = (cb - 128, cr - 128);
         let r = y + ((fix(1.40200) * cr + HALF) >> 16);
-        let g = y + ((-fix(0.34414) * cb - fix(0.71414) * cr + HALF) >> 16);
+        let g = y + ((-fix(cb_to_g) * cb - fix(cr_to_g) * cr + HALF) >> 16);
         let b = y + ((fix(1.77200) * cb + HALF) >> 16);
         [r, g, b].map(|value| value.clamp(0, 255) as u8)
     }
@@ -193,7 +202,9 @@ mod tests {
                 for y in [0, 1, 77, 128, 200, 254, 255] {
                     let signed = |value: i32| (value - 128) as i8;
                     let (sy, scb, scr) = (signed(y), signed(cb), signed(cr));
-                    assert_eq!([red(sy, scr), green(sy, scb, scr), blue(sy, scb)], plain(y, cb, cr));
+                    let got = |cb_to_g| [red(sy, scr), green(sy, scb, scr, cb_to_g), blue(sy, scb)];
+                    assert_eq!(got(CB_TO_G), plain(y, cb, cr, [0.34414, 0.71414]));
+                    assert_eq!(got(CB_TO_G_IJG), plain(y, cb, cr, [0.344_136_286, 0.714_136_286]));
                 }
             }
         }
@@ -205,9 +216,10 @@ mod tests {
             let row = |step: usize| -> Vec<i8> { (0..width).map(|x| (x * step % 251) as u8 as i8).collect() };
             let (y, cb, cr) = (row(37), row(59), row(83));
             let mut out = vec![0; 3 * width];
-            Converter::new(Target::Rgb(ColorSpace::YCbCr), width).row(&[&y, &cb, &cr, &[]], &mut out);
+            Converter::new(Target::Rgb(ColorSpace::YCbCr), Library::Turbo, width)
+                .row(&[&y, &cb, &cr, &[]], &mut out);
             for (x, pixel) in out.chunks_exact(3).enumerate() {
-                assert_eq!(pixel, [red(y[x], cr[x]), green(y[x], cb[x], cr[x]), blue(y[x], cb[x])]);
+                assert_eq!(pixel, [red(y[x], cr[x]), green(y[x], cb[x], cr[x], CB_TO_G), blue(y[x], cb[x])]);
             }
         }
     }

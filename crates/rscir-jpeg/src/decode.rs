@@ -5,6 +5,7 @@ use crate::color::Target;
 use crate::error::Error;
 use crate::frame::{Frame, Header, Scan};
 use crate::idct::Extent;
+use crate::library::Library;
 use crate::markers::Markers;
 use crate::progressive::{Coefficients, Known, progressive_scan, sequential_scan};
 use crate::render::Renderer;
@@ -82,16 +83,30 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, Error> {
     Ok(image)
 }
 
+/// As [`decode`], to the pixels of the library that is named.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_as(bytes: &[u8], limits: &Limits, library: Library) -> Result<RgbImage, Error> {
+    let mut image = RgbImage::default();
+    decode_rgb(bytes, limits, library, &mut image)?;
+    Ok(image)
+}
+
 /// As [`decode`], into an image whose memory is used again. After an error its contents are of no use.
 ///
 /// # Errors
 /// As [`decode`].
 pub fn decode_into(bytes: &[u8], limits: &Limits, image: &mut RgbImage) -> Result<(), Error> {
+    decode_rgb(bytes, limits, Library::Turbo, image)
+}
+
+fn decode_rgb(bytes: &[u8], limits: &Limits, library: Library, image: &mut RgbImage) -> Result<(), Error> {
     let mut markers = Markers::new(bytes)?;
     let (frame, scan) = markers.first_scan()?;
     let target = Target::Rgb(markers.color_space(&frame));
     (image.width, image.height) = (frame.width as u32, frame.height as u32);
-    decode_pixels(bytes, limits, markers, (frame, scan), target, &mut image.data)
+    decode_pixels(bytes, limits, markers, (frame, scan), (target, library), &mut image.data)
 }
 
 /// A decoded image whose components are as the file has them.
@@ -115,11 +130,19 @@ pub struct Components {
 /// # Errors
 /// As [`decode`].
 pub fn decode_components(bytes: &[u8], limits: &Limits) -> Result<Components, Error> {
+    decode_components_as(bytes, limits, Library::Turbo)
+}
+
+/// As [`decode_components`], to the samples of the library that is named.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_components_as(bytes: &[u8], limits: &Limits, library: Library) -> Result<Components, Error> {
     let mut markers = Markers::of_counts(bytes, &[1, 2, 3, 4])?;
     let (frame, scan) = markers.first_scan()?;
     let (width, height, count) = (frame.width as u32, frame.height as u32, frame.components.len());
     let mut data = Vec::new();
-    decode_pixels(bytes, limits, markers, (frame, scan), Target::Components(count), &mut data)?;
+    decode_pixels(bytes, limits, markers, (frame, scan), (Target::Components(count), library), &mut data)?;
     Ok(Components { width, height, count, data })
 }
 
@@ -129,7 +152,7 @@ fn decode_pixels<'a>(
     limits: &Limits,
     mut markers: Markers<'a>,
     (mut frame, scan): (Frame, Scan),
-    target: Target,
+    (target, library): (Target, Library),
     data: &mut Vec<u8>,
 ) -> Result<(), Error> {
     let (width, height) = (frame.width as u32, frame.height as u32);
@@ -148,7 +171,7 @@ fn decode_pixels<'a>(
     }
     data.resize(size, 0);
 
-    let renderer = Renderer::new(&frame, target, data, scan.offset)?;
+    let renderer = Renderer::new(&frame, target, library, data, scan.offset)?;
     if frame.progressive || scan.components.len() < frame.components.len() {
         decode_scans(bytes, &mut markers, &mut frame, scan, renderer)
     } else {

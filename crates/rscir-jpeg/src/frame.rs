@@ -48,9 +48,8 @@ pub(crate) struct Component {
     pub(crate) table: u8,
     /// That table in natural order, taken when the component's first scan begins.
     pub(crate) quant: Option<[u16; 64]>,
-    /// Size in samples.
+    /// Width in samples.
     pub(crate) width: usize,
-    pub(crate) height: usize,
     /// Size in blocks, and the same rounded up to whole MCUs of an interleaved scan.
     pub(crate) block_cols: usize,
     pub(crate) block_rows: usize,
@@ -122,7 +121,6 @@ impl Frame {
                     table: spec[2],
                     quant: None,
                     width: (width * h).div_ceil(h_max),
-                    height: (height * v).div_ceil(v_max),
                     block_cols: (width * h).div_ceil(8 * h_max),
                     block_rows: (height * v).div_ceil(8 * v_max),
                     padded_cols: mcu_cols * h,

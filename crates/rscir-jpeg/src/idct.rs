@@ -8,9 +8,9 @@
 //! Samples are signed here and wherever planes are handled: the sample less 128.
 
 /// Fractional bits of the constants.
-const CONST_BITS: u32 = 13;
+pub(crate) const CONST_BITS: u32 = 13;
 /// Additional bits that the first pass keeps.
-const PASS1_BITS: u32 = 2;
+pub(crate) const PASS1_BITS: u32 = 2;
 
 // FIX(x) of jidctint.c: x * 2^13, rounded.
 const F_0_298: i32 = 2446;
@@ -84,7 +84,7 @@ pub(crate) fn inverse(block: &[i16; 64], quant: &[i16; 64], extent: Extent, out:
 }
 
 /// The sample of a block that has only its first coefficient.
-fn flat(dc: i16) -> i8 {
+pub(crate) fn flat(dc: i16) -> i8 {
     let scaled = i32::from(dc.wrapping_shl(PASS1_BITS));
     saturate_i8(saturate_i16((scaled + (1 << (PASS1_BITS + 2))) >> (PASS1_BITS + 3)))
 }
@@ -172,7 +172,7 @@ fn interleave<T: Copy, const HALF: usize>(from: &[T], to: &mut [[T; 2]]) {
 /// The transform of eight values, without the factor 1/sqrt(8); descales by `SHIFT` bits. The names are those of
 /// jidctint.c.
 #[inline(always)]
-fn transform<const SHIFT: u32>(x: [i16; 8]) -> [i16; 8] {
+pub(crate) fn transform<const SHIFT: u32>(x: [i16; 8]) -> [i16; 8] {
     let wide = i32::from;
     let [in0, in1, in2, in3, in4, in5, in6, in7] = x;
 
@@ -214,12 +214,12 @@ fn dot(a: i16, p: i32, b: i16, q: i32) -> i32 {
 }
 
 #[inline(always)]
-fn saturate_i16(value: i32) -> i16 {
+pub(crate) fn saturate_i16(value: i32) -> i16 {
     value.clamp(i16::MIN.into(), i16::MAX.into()) as i16
 }
 
 #[inline(always)]
-fn saturate_i8(value: i16) -> i8 {
+pub(crate) fn saturate_i8(value: i16) -> i8 {
     value.clamp(i8::MIN.into(), i8::MAX.into()) as i8
 }
 

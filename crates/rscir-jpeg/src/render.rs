@@ -4,6 +4,8 @@ use crate::color::{Converter, Target};
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::idct::{self, Extent};
+use crate::idct_double;
+use crate::library::{Library, Scale};
 use crate::upsample::{Plane, Upsampler};
 
 /// Takes the blocks of an image from the top, and writes its pixels as soon as the samples they need are there.
@@ -27,14 +29,17 @@ impl<'d> Renderer<'d> {
     pub(crate) fn new(
         frame: &Frame,
         target: Target,
+        library: Library,
         data: &'d mut [u8],
         offset: usize,
     ) -> Result<Self, Error> {
-        let upsamplers = frame.components.iter().map(|component| Upsampler::new(frame, component, offset));
+        let upsamplers =
+            frame.components.iter().map(|component| Upsampler::new(library, frame, component, offset));
+        let plane = |component| Plane::new(frame, component, Scale::of(library, frame, component));
         Ok(Self {
-            planes: frame.components.iter().map(Plane::new).collect(),
+            planes: frame.components.iter().map(plane).collect(),
             upsamplers: upsamplers.collect::<Result<_, _>>()?,
-            converter: Converter::new(target, frame.width),
+            converter: Converter::new(target, library, frame.width),
             quant: vec![[0; 64]; frame.components.len()],
             mcu_height: 8 * frame.v_max,
             context: frame.v_max,
@@ -62,8 +67,13 @@ impl<'d> Renderer<'d> {
         extent: Extent,
     ) {
         let plane = &mut self.planes[component];
-        let stride = plane.stride();
-        idct::inverse(block, &self.quant[component], extent, plane.block_mut(row, col), stride);
+        let (stride, scale, quant) = (plane.stride(), plane.scale(), &self.quant[component]);
+        match scale {
+            Scale { cols: 1, rows: 1 } => {
+                idct::inverse(block, quant, extent, plane.block_mut(row, col), stride);
+            }
+            scale => idct_double::inverse(block, quant, scale, plane.block_mut(row, col), stride),
+        }
     }
 
     /// Writes the pixel rows that an MCU row completes: all but the last ones, which need the samples below. Then makes

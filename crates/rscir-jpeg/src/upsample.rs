@@ -1,18 +1,20 @@
 //! Planes of samples, and how a subsampled one is brought to the size of the image.
 //!
-//! libjpeg's "fancy upsampling" (jdsample.c): a triangle filter for ratios of 2, whose rounding alternates between
-//! neighboring pixels; replication for all other ratios.
+//! libjpeg-turbo's "fancy upsampling" (jdsample.c): a triangle filter for ratios of 2, whose rounding alternates between
+//! neighboring pixels; replication for all other ratios, and for what remains where the inverse transform has doubled already.
 
 use crate::error::{Error, Refused};
 use crate::frame::{Component, Frame};
+use crate::library::{Library, Scale};
 
 /// The latest samples of one component, less 128: two MCU rows, the later in the place of the one before the earlier.
-/// Rows are padded to whole blocks.
+/// Rows are padded to whole blocks. Where the inverse transform doubles, all sizes are doubled ones.
 pub(crate) struct Plane {
     samples: Vec<i8>,
     stride: usize,
     /// Rows held.
     ring: usize,
+    scale: Scale,
     /// Rows of blocks in an MCU row, and the MCU row that is being filled.
     v: usize,
     mcu_row: usize,
@@ -22,17 +24,23 @@ pub(crate) struct Plane {
 }
 
 impl Plane {
-    pub(crate) fn new(component: &Component) -> Self {
-        let (stride, ring) = (8 * component.block_cols, 2 * 8 * component.v);
+    pub(crate) fn new(frame: &Frame, component: &Component, scale: Scale) -> Self {
+        let stride = 8 * scale.cols * component.block_cols;
+        let ring = 2 * 8 * scale.rows * component.v;
         Self {
             samples: vec![0; stride * ring],
             stride,
             ring,
+            scale,
             v: component.v,
             mcu_row: 0,
-            width: component.width,
-            height: component.height,
+            width: (frame.width * component.h * scale.cols).div_ceil(frame.h_max),
+            height: (frame.height * component.v * scale.rows).div_ceil(frame.v_max),
         }
+    }
+
+    pub(crate) fn scale(&self) -> Scale {
+        self.scale
     }
 
     pub(crate) fn stride(&self) -> usize {
@@ -43,7 +51,7 @@ impl Plane {
     #[inline(always)]
     pub(crate) fn block_mut(&mut self, row: usize, col: usize) -> &mut [i8] {
         let row = row - self.mcu_row * self.v + self.mcu_row % 2 * self.v;
-        &mut self.samples[8 * (row * self.stride + col)..]
+        &mut self.samples[8 * (self.scale.rows * row * self.stride + self.scale.cols * col)..]
     }
 
     /// Makes the next MCU row the one to be filled. What is not filled is mid-gray.
@@ -82,20 +90,32 @@ pub(crate) struct Upsampler {
 }
 
 impl Upsampler {
-    /// Chooses the method as libjpeg-turbo does (jdsample.c, `jinit_upsampler`). `offset` is for the error.
-    pub(crate) fn new(frame: &Frame, component: &Component, offset: usize) -> Result<Self, Error> {
+    /// Chooses the method as the library does (jdsample.c, `jinit_upsampler`). `offset` is for the error.
+    pub(crate) fn new(
+        library: Library,
+        frame: &Frame,
+        component: &Component,
+        offset: usize,
+    ) -> Result<Self, Error> {
         if !frame.h_max.is_multiple_of(component.h) || !frame.v_max.is_multiple_of(component.v) {
             return Err(Error::Unsupported { kind: Refused::FractionalSampling, offset });
         }
-        let (cols, rows) = (frame.h_max / component.h, frame.v_max / component.v);
+        let scale = Scale::of(library, frame, component);
+        let (cols, rows) = (frame.h_max / component.h / scale.cols, frame.v_max / component.v / scale.rows);
         let method = match (cols, rows) {
+            _ if library == Library::Ijg => Method::Replicate { cols, rows },
             (2, 1) if component.width > 2 => Method::Columns,
             (1, 2) => Method::Rows,
             (2, 2) if component.width > 2 => Method::ColumnsAndRows,
             _ => Method::Replicate { cols, rows },
         };
         let sums = if method == Method::ColumnsAndRows { component.width + 2 } else { 0 };
-        let out = if method == (Method::Replicate { cols: 1, rows: 1 }) { 0 } else { component.width * cols };
+        let out = match method {
+            Method::Replicate { cols: 1, .. } => 0,
+            // A sample more than the width may have, where the inverse transform doubled an odd number.
+            Method::Replicate { .. } => (component.width * scale.cols) * cols,
+            _ => component.width * cols,
+        };
         Ok(Self { method, sums: vec![0; sums], out: vec![0; out] })
     }
 
@@ -166,13 +186,13 @@ mod tests {
     /// Rows of a chroma plane, upsampled; samples are given and compared as 0 to 255.
     fn upsampled(frame: &Frame, rows: &[&[u8]]) -> Vec<Vec<u8>> {
         let component = &frame.components[1];
-        let mut plane = Plane::new(component);
+        let mut plane = Plane::new(frame, component, Scale { cols: 1, rows: 1 });
         for (y, row) in rows.iter().enumerate() {
             for (x, sample) in row.iter().enumerate() {
                 plane.samples[y * plane.stride + x] = (sample ^ 0x80) as i8;
             }
         }
-        let mut upsampler = Upsampler::new(frame, component, 0).unwrap();
+        let mut upsampler = Upsampler::new(Library::Turbo, frame, component, 0).unwrap();
         (0..frame.height)
             .map(|y| upsampler.row(&plane, y)[..frame.width].iter().map(|&s| s as u8 ^ 0x80).collect())
             .collect()
@@ -217,7 +237,7 @@ mod tests {
     fn fractional_ratios_are_refused() {
         let frame = frame(9, 9, 0x31, 0x21);
         let kind = Refused::FractionalSampling;
-        let error = Upsampler::new(&frame, &frame.components[1], 5).err();
+        let error = Upsampler::new(Library::Turbo, &frame, &frame.components[1], 5).err();
         assert_eq!(error, Some(Error::Unsupported { kind, offset: 5 }));
     }
 }

@@ -1,7 +1,8 @@
 //! Every file of `tests/data` gives the pixels that Pillow with libjpeg-turbo gives: see `tests/data/make.py`.
 
 use rscir_jpeg::{
-    ColorSpace, Limits, RgbImage, decode, decode_components, decode_into, exif_orientation, read_header,
+    ColorSpace, Library, Limits, RgbImage, decode, decode_as, decode_components, decode_components_as,
+    decode_into, exif_orientation, read_header,
 };
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -40,6 +41,42 @@ fn pixels_are_those_of_libjpeg_turbo() {
         }
     }
     assert!(wrong.is_empty(), "{} of {} differ: {wrong:#?}", wrong.len(), table.len());
+}
+
+/// File and SHA-256 of the RGB bytes, from `tests/data/make_ijg.py`.
+#[test]
+fn pixels_are_those_of_ijgs_library_where_it_is_asked_for() {
+    let table = include_str!("data/golden_ijg.txt");
+    let files: Vec<_> = self::table();
+    let (mut wrong, mut others) = (Vec::new(), 0);
+    for line in table.lines() {
+        let (name, expected) = line.split_once(' ').unwrap();
+        let (.., bytes, _, _, turbos) = files.iter().find(|(file, ..)| file == name).unwrap();
+        let image = decode_as(bytes, &Limits::default(), Library::Ijg).unwrap();
+        if digest(&image.data) != expected {
+            wrong.push(name);
+        }
+        others += usize::from(turbos != expected);
+    }
+    assert!(wrong.is_empty(), "{} differ: {wrong:#?}", wrong.len());
+    assert!(others > 70, "the two libraries differ in {others} files");
+}
+
+#[test]
+fn components_of_ijgs_library_are_what_its_colors_are_made_of() {
+    let file = |name: &str| table().into_iter().find(|(file, ..)| file == name).unwrap().1;
+    for name in ["q50_420.jpg", "q50_422.jpg", "f_440.jpg", "f_411.jpg"] {
+        let bytes = file(name);
+        let rgb = decode_as(&bytes, &Limits::default(), Library::Ijg).unwrap();
+        let parts = decode_components_as(&bytes, &Limits::default(), Library::Ijg).unwrap();
+        for (pixel, expected) in parts.data.chunks_exact(3).zip(rgb.data.chunks_exact(3)) {
+            let [y, cb, cr] = [f64::from(pixel[0]), f64::from(pixel[1]) - 128.0, f64::from(pixel[2]) - 128.0];
+            let made = [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb];
+            for (made, expected) in made.into_iter().zip(expected) {
+                assert!((made.clamp(0.0, 255.0) - f64::from(*expected)).abs() <= 1.0, "{name}");
+            }
+        }
+    }
 }
 
 #[test]

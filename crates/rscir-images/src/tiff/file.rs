@@ -10,7 +10,7 @@ use super::directory::{Directory, Form};
 use super::image::{Parts, Shared, TiffImage, named};
 use super::read_at::{ReadAt, RegularFile};
 use super::tags::Photometric;
-use super::{damaged, tag};
+use super::{WINDOWS_OF, damaged, tag};
 use crate::{ImageProblem, Result};
 
 /// The most directories that are looked at. A scene of 2^32 pixels a side has 32 overviews, and a mask for each.
@@ -79,7 +79,7 @@ impl Tiff {
         let first = || -> Result<(Form, Parts), ImageProblem> {
             let (form, at) = Form::read(source)?;
             let directory = Directory::read(source, form, at)?;
-            Ok((form, Parts::of(source, directory)?))
+            Ok((form, Parts::of(source, directory, WINDOWS_OF)?))
         };
         let (form, parts) = first().map_err(|problem| named(problem, file.path.as_deref()))?;
         let mut problems = Vec::new();
@@ -175,7 +175,7 @@ fn others(
                 if at > under {
                     places.push(directory.next);
                 }
-                match Parts::of(source, directory) {
+                match Parts::of(source, directory, WINDOWS_OF) {
                     Ok(parts) => found.push(parts),
                     Err(problem) => problems.push(problem),
                 }

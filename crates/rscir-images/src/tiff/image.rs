@@ -2,6 +2,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rscir_jpeg::Library;
+
 use super::block::Block;
 use super::cache::BlockCache;
 use super::directory::{Directory, LONG_TEXT, SHORT_TEXT};
@@ -47,8 +49,12 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn of(source: &dyn ReadAt, directory: Directory) -> Result<Self, ImageProblem> {
-        let layout = Layout::of(source, &directory)?;
+    pub(super) fn of(
+        source: &dyn ReadAt,
+        directory: Directory,
+        library: Library,
+    ) -> Result<Self, ImageProblem> {
+        let layout = Layout::of(source, &directory, library)?;
         let places = Places::of(source, &directory, layout.tiled)?;
         let photometric = Photometric::of(directory.value(source, tag::PHOTOMETRIC, 1)?);
         let extra = directory.values(source, tag::EXTRA_SAMPLES)?.unwrap_or_default();

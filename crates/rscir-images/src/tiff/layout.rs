@@ -1,5 +1,7 @@
 //! How the samples of an image lie in a file.
 
+use rscir_jpeg::Library;
+
 use super::codec::Compression;
 use super::directory::Directory;
 use super::samples::{SampleFormat, SampleType};
@@ -45,7 +47,12 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    pub(super) fn of(source: &dyn ReadAt, directory: &Directory) -> Result<Self, ImageProblem> {
+    /// `library` says whose pixels blocks have that are JPEG streams.
+    pub(super) fn of(
+        source: &dyn ReadAt,
+        directory: &Directory,
+        library: Library,
+    ) -> Result<Self, ImageProblem> {
         let number = |tag, default| -> Result<usize, ImageProblem> {
             let value = directory.value(source, tag, default)?;
             usize::try_from(value).map_err(|_| damaged(format!("tag {tag} is {value}")))
@@ -69,7 +76,7 @@ impl Layout {
             (5 | 6, _) => return Err(unsupported("samples that are complex numbers")),
             (other, _) => return Err(unsupported(format!("sample format {other} of {bits} bits"))),
         };
-        let compression = Compression::of(source, directory)?;
+        let compression = Compression::of(source, directory, library)?;
         let planar = bands > 1 && directory.value(source, tag::PLANAR, 1)? == 2;
         compression.check(bits, if planar { 1 } else { bands })?;
         let predictor = match (directory.value(source, tag::PREDICTOR, 1)?, bits) {

@@ -3,7 +3,8 @@
 //! Both byte orders; strips and tiles, contiguous and planar; whole numbers of 1 to 64 bits and floats of 16 to 64;
 //! uncompressed, PackBits, LZW, deflate, JPEG, Zstandard, WebP, LERC, LZMA and facsimile's codes. Of [`Tiff`], [`Tiff::image`] is the scene; [`TiffImage::read_window`] gives
 //! its samples as the file has them. [`decode`](crate::decode()) reads whole files of all formats by the same code, and makes
-//! RGB of them.
+//! RGB of them. One thing differs: where strips or tiles are JPEG with less chroma than lightness, windows have the pixels of
+//! GDAL as rasterio's wheels have it (IJG's libjpeg 9), and whole files those of Pillow (libjpeg-turbo).
 //!
 //! A file is never taken at its word: strips and tiles are no longer than what the file has can stand for, directories that
 //! lead to themselves end, and a damaged strip or tile spoils the windows that touch it and no others.
@@ -26,6 +27,8 @@ mod tags;
 mod window;
 
 use std::io;
+
+use rscir_jpeg::Library;
 
 pub use cache::BlockCache;
 pub(crate) use directory::{Directory, Form};
@@ -52,8 +55,12 @@ fn read_failed(offset: u64, source: io::Error) -> ImageProblem {
     ImageProblem::Source { offset, source }
 }
 
-/// The first image of a file in memory, as far as its directory tells.
+/// The library whose pixels windows have where a block is a JPEG stream: that of the GDAL whose windows are compared with, the
+/// one in the wheels of rasterio. Whole images have the pixels of Pillow, whose library is another.
+const WINDOWS_OF: Library = Library::Ijg;
+
+/// The first image of a file in memory, as far as its directory tells. It is decoded as Pillow decodes it.
 pub(crate) fn first(source: &dyn ReadAt) -> Result<Parts, ImageProblem> {
     let (form, at) = Form::read(source)?;
-    Parts::of(source, Directory::read(source, form, at)?)
+    Parts::of(source, Directory::read(source, form, at)?, Library::Turbo)
 }

@@ -4,8 +4,7 @@
     python tests/python/tiff_data.py tests/data/tiff
 
 The columns are file, width, height, bands, type, the SHA-256 of the samples, `[row][column][band]`, the least significant byte
-first, and that of Pillow's RGB, where Pillow reads the file and its values are the file's. JPEG in YCbCr and in CMYK are what Pillow reads: rasterio's wheels have another libjpeg, and GDAL makes RGB of
-CMYK. Of what no writer makes any more, the samples that were written are the ones that are to be read.
+first, and that of Pillow's RGB, where Pillow reads the file and its values are the file's. JPEG in CMYK is what Pillow reads: GDAL makes RGB of it. Of what no writer makes any more, the samples that were written are the ones that are to be read.
 """
 
 import hashlib
@@ -213,7 +212,7 @@ def main():
     pillow("fax_group3_by_above.tif", bilevel, compression="group3", tiffinfo={292: 1})
     pillow("fax_group4_reversed.tif", bilevel, compression="group4", tiffinfo={266: 2})
     gdal("jpeg_gray.tif", compress="JPEG", **TILES)
-    gdal("jpeg_ycbcr.tif", bands=3, compress="JPEG", PHOTOMETRIC="YCBCR", interleave="PIXEL", pillow=True, **TILES)
+    gdal("jpeg_ycbcr.tif", bands=3, compress="JPEG", PHOTOMETRIC="YCBCR", interleave="PIXEL", **TILES)
     gdal("jpeg_rgb.tif", bands=3, compress="JPEG", PHOTOMETRIC="RGB", interleave="PIXEL", **STRIPS)
     gdal("jpeg_rgb_planar.tif", bands=3, compress="JPEG", PHOTOMETRIC="RGB", interleave="BAND", **STRIPS)
     gdal("jpeg_rgba.tif", bands=4, compress="JPEG", PHOTOMETRIC="RGB", interleave="PIXEL", ALPHA="YES", **STRIPS)

@@ -1,5 +1,7 @@
 //! JPEG streams (Adobe's technical note 2 for TIFF 6.0).
 
+use rscir_jpeg::Library;
+
 use super::Wanted;
 use crate::ImageProblem;
 use crate::tiff::directory::Directory;
@@ -15,16 +17,22 @@ pub(crate) struct Shared {
     tables: Vec<u8>,
     /// Whether the samples are luminance and color differences together, to become red, green and blue.
     is_ycbcr: bool,
+    /// Whose pixels they become.
+    library: Library,
 }
 
 impl Shared {
-    pub(super) fn of(source: &dyn ReadAt, directory: &Directory) -> Result<Self, ImageProblem> {
+    pub(super) fn of(
+        source: &dyn ReadAt,
+        directory: &Directory,
+        library: Library,
+    ) -> Result<Self, ImageProblem> {
         let tables = directory.values(source, tag::JPEG_TABLES)?.unwrap_or_default();
         let tables = tables.into_iter().map(|byte| byte as u8).collect();
         let together = directory.value(source, tag::PLANAR, 1)? != 2;
         let three = directory.value(source, tag::SAMPLES, 1)? == 3;
         let is_ycbcr = together && three && directory.value(source, tag::PHOTOMETRIC, 1)? == YCBCR;
-        Ok(Self { tables, is_ycbcr })
+        Ok(Self { tables, is_ycbcr, library })
     }
 
     pub(super) fn is_converted(&self) -> bool {
@@ -42,10 +50,14 @@ impl Shared {
             // The directory, not the stream, says what the components are; Adobe's marker tells the decoder (its technical
             // note 5116: version 100, no flags, and the transform).
             let ycbcr = &b"\xFF\xD8\xFF\xEE\0\x0EAdobe\0\x64\0\0\0\0\x01"[..];
-            let image = rscir_jpeg::decode(&[ycbcr, tables, stream].concat(), &limits)?;
+            let image = rscir_jpeg::decode_as(&[ycbcr, tables, stream].concat(), &limits, self.library)?;
             (image.width, 3, image.data)
         } else {
-            let image = rscir_jpeg::decode_components(&[b"\xFF\xD8", tables, stream].concat(), &limits)?;
+            let image = rscir_jpeg::decode_components_as(
+                &[b"\xFF\xD8", tables, stream].concat(),
+                &limits,
+                self.library,
+            )?;
             (image.width, image.count, image.data)
         };
         if width as usize != wanted.width {

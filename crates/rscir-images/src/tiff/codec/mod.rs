@@ -13,6 +13,8 @@ mod zstd;
 use std::borrow::Cow;
 use std::io::Read;
 
+use rscir_jpeg::Library;
+
 use super::directory::Directory;
 use super::{ReadAt, damaged, tag, unsupported};
 use crate::ImageProblem;
@@ -47,7 +49,11 @@ pub(super) struct Wanted {
 }
 
 impl Compression {
-    pub(super) fn of(source: &dyn ReadAt, directory: &Directory) -> Result<Self, ImageProblem> {
+    pub(super) fn of(
+        source: &dyn ReadAt,
+        directory: &Directory,
+        library: Library,
+    ) -> Result<Self, ImageProblem> {
         Ok(match directory.value(source, tag::COMPRESSION, 1)? {
             1 => Self::None,
             2 => Self::Fax(fax::Scheme::Rows { of_bytes: 1 }),
@@ -57,7 +63,7 @@ impl Compression {
             3 => Self::Fax(fax::Scheme::Group3),
             4 => Self::Fax(fax::Scheme::Group4),
             5 => Self::Lzw,
-            7 => Self::Jpeg(jpeg::Shared::of(source, directory)?),
+            7 => Self::Jpeg(jpeg::Shared::of(source, directory, library)?),
             8 | 32_946 => Self::Deflate,
             32_771 => Self::Fax(fax::Scheme::Rows { of_bytes: 2 }),
             32_773 => Self::PackBits,
