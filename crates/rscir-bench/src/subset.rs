@@ -48,6 +48,10 @@ impl Archive for Subset<'_> {
         self.archive.key(self.rows[row])
     }
 
+    fn checked_key(&self, row: usize) -> rscir_core::Result<&str> {
+        self.archive.checked_key(self.rows[row])
+    }
+
     fn find(&self, key: &str) -> Option<usize> {
         self.place(self.archive.find(key)?)
     }

@@ -27,6 +27,18 @@ pub trait Archive: Send + Sync {
     /// If `row` is not below [`Archive::len`], as a slice does.
     fn key(&self, row: usize) -> &str;
 
+    /// Gives the key of row `row`, or says what is wrong with it. An archive that looks at keys only when they are asked for
+    /// has an empty text as [`Archive::key`] in place of a damaged one.
+    ///
+    /// # Errors
+    /// What is damaged, in [`Error::Source`]. By default there is nothing that can be.
+    ///
+    /// # Panics
+    /// As [`Archive::key`].
+    fn checked_key(&self, row: usize) -> Result<&str> {
+        Ok(self.key(row))
+    }
+
     /// Row of `key`.
     fn find(&self, key: &str) -> Option<usize>;
 
@@ -83,6 +95,15 @@ pub trait Archive: Send + Sync {
         None
     }
 
+    /// Tells whether each value of column `name` is what it should be: an archive that looks at values only when they are
+    /// asked for has none in place of a damaged one. `Ok` without such a column.
+    ///
+    /// # Errors
+    /// What is damaged, in [`Error::Source`]. By default there is nothing that can be.
+    fn check_column(&self, _name: &str) -> Result<()> {
+        Ok(())
+    }
+
     /// What column `name` holds for row `row`, if there is such a column and it has a value there.
     fn value(&self, name: &str, row: usize) -> Option<Value<'_>> {
         self.column(name)?.nth(row)?
@@ -126,6 +147,10 @@ macro_rules! archive_through {
                 (**self).key(row)
             }
 
+            fn checked_key(&self, row: usize) -> Result<&str> {
+                (**self).checked_key(row)
+            }
+
             fn find(&self, key: &str) -> Option<usize> {
                 (**self).find(key)
             }
@@ -156,6 +181,10 @@ macro_rules! archive_through {
 
             fn column(&self, name: &str) -> Option<ColumnValues<'_>> {
                 (**self).column(name)
+            }
+
+            fn check_column(&self, name: &str) -> Result<()> {
+                (**self).check_column(name)
             }
 
             fn value(&self, name: &str, row: usize) -> Option<Value<'_>> {

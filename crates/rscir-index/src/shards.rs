@@ -105,6 +105,11 @@ impl Archive for ShardedArchive {
         key_in(&self.shards, &self.starts, row)
     }
 
+    fn checked_key(&self, row: usize) -> rscir_core::Result<&str> {
+        let (shard, row) = locate(&self.starts, row);
+        self.shards[shard].checked_key(row)
+    }
+
     fn find(&self, key: &str) -> Option<usize> {
         self.index.find(key, |row| self.key(row))
     }
@@ -164,6 +169,10 @@ impl Archive for ShardedArchive {
             let none = || Box::new(std::iter::repeat_n(None, shard.len())) as ColumnValues<'_>;
             shard.column(name).unwrap_or_else(none)
         })))
+    }
+
+    fn check_column(&self, name: &str) -> rscir_core::Result<()> {
+        self.shards.iter().try_for_each(|shard| shard.check_column(name))
     }
 
     fn value(&self, name: &str, row: usize) -> Option<Value<'_>> {

@@ -1,9 +1,11 @@
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
-use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use rayon::prelude::*;
 use rscir_core::{
     Archive, ColumnType, ColumnValues, EncoderSpec, Fingerprint, Moments, Precision, QuantizedPart,
     QuantizedRun, Queries, Scored, Value,
@@ -11,11 +13,11 @@ use rscir_core::{
 
 use crate::columns::Schema;
 use crate::disk::directory::{Access, Directory};
-use crate::disk::manifest::{Manifest, RowOrder};
+use crate::disk::manifest::{Manifest, RowOrder, SegmentEntry};
 use crate::disk::quantize::MIN_SEGMENT_ROWS;
 use crate::disk::quantized_file::QuantizedFile;
 use crate::disk::runs::{Run, runs};
-use crate::disk::segment::Segment;
+use crate::disk::segment::{SEGMENT_ROWS, Segment};
 use crate::key_index::KeyIndex;
 use crate::moments::{add, moments_of, without};
 use crate::product::similarities;
@@ -24,13 +26,18 @@ use crate::search::nearest;
 use crate::storage::{FileStorage, Storage};
 use crate::{Error, Result};
 
+/// Rows of the largest archive whose keys and columns are checked when it is opened, which takes some milliseconds.
+const CHECKED_ROWS: usize = SEGMENT_ROWS;
+
 /// An archive on disk, as it was when it was opened.
 ///
 /// Vectors are read where they lie, in a mapped file, when they are looked at: an archive may be larger than memory. A
 /// writer may commit and compact meanwhile; this value does not change.
 ///
-/// Opening looks at the manifest, the headers and the keys, and finds what is missing, cut off or of another shape.
-/// Only [`verify`](crate::verify) reads every byte.
+/// Opening looks at the manifest and at the header of each segment, and finds what is missing, cut off or of another shape.
+/// Keys and values of columns are looked at as well in an archive of up to 65,536 rows. In a larger one, which opens in the
+/// same time whatever the number of its rows, they are when they are asked for: a search refuses a damaged key, a filter a
+/// damaged column ([`Archive::checked_key`], [`Archive::check_column`]). Only [`verify`](crate::verify) reads every byte.
 pub struct DiskArchive {
     directory: Directory,
     access: Access,
@@ -39,6 +46,8 @@ pub struct DiskArchive {
     runs: Vec<Run>,
     len: usize,
     schema: Schema,
+    /// Names of the columns that are known to be sound; nothing is left to check without them.
+    sound_columns: Option<Mutex<BTreeSet<String>>>,
     index: OnceLock<KeyIndex>,
     moments: OnceLock<Moments>,
     /// 8-bit copies of segments, and which of their rows are whose of this archive.
@@ -110,10 +119,11 @@ impl DiskArchive {
         let mut bytes = directory.manifest_bytes()?;
         loop {
             let manifest = Manifest::from_bytes(&bytes, &directory.manifest_path())?;
-            match open_segments(&directory, &manifest, access) {
+            let checked = access == Access::Read || manifest.rows() <= CHECKED_ROWS;
+            match view_segments(&directory, &manifest, access, checked) {
                 Ok(segments) => {
                     directory.let_go();
-                    return Self::new(directory, manifest, segments, access);
+                    return Self::new(directory, manifest, segments, access, checked);
                 }
                 Err(error @ Error::MissingSegment { .. }) => {
                     // A writer may have compacted, and removed the files, since the manifest was read.
@@ -128,13 +138,32 @@ impl DiskArchive {
         }
     }
 
-    fn new(directory: Directory, manifest: Manifest, segments: Vec<Segment>, access: Access) -> Result<Self> {
+    fn new(
+        directory: Directory,
+        manifest: Manifest,
+        segments: Vec<Segment>,
+        access: Access,
+        checked: bool,
+    ) -> Result<Self> {
         let schema = Schema::of(segments.iter().flat_map(Segment::columns))
             .map_err(|error| error.in_file(&directory.manifest_path()))?;
         let runs = runs(&manifest, &segments);
         let len = runs.last().map_or(0, |run| run.first_row + run.rows.len());
+        let sound_columns = (!checked).then(Mutex::default);
         let (index, moments, quantized) = Default::default();
-        Ok(Self { directory, access, manifest, segments, runs, len, schema, index, moments, quantized })
+        Ok(Self {
+            directory,
+            access,
+            manifest,
+            segments,
+            runs,
+            len,
+            schema,
+            sound_columns,
+            index,
+            moments,
+            quantized,
+        })
     }
 
     /// The folder it lies in.
@@ -200,9 +229,19 @@ impl DiskArchive {
 
     /// The segment that holds a row, and its row there.
     fn locate(&self, row: usize) -> (&Segment, usize) {
+        let (segment, row) = self.place(row);
+        (&self.segments[segment], row)
+    }
+
+    /// The number of the segment that holds a row, and its row there.
+    fn place(&self, row: usize) -> (usize, usize) {
         assert!(row < self.len, "row {row} of an archive of {} rows", self.len);
         let run = &self.runs[self.runs.partition_point(|run| run.first_row <= row) - 1];
-        (&self.segments[run.segment], run.rows.start + row - run.first_row)
+        (run.segment, run.rows.start + row - run.first_row)
+    }
+
+    fn segment_path(&self, segment: usize) -> PathBuf {
+        self.directory.segment_path(&self.manifest.segments[segment].sha256)
     }
 
     /// Segments with many rows carry their moments; the deleted rows of those are taken out, and the rows of the
@@ -227,13 +266,20 @@ impl DiskArchive {
 }
 
 /// Opens all segments of a manifest.
-pub(crate) fn open_segments(
+fn view_segments(
     directory: &Directory,
     manifest: &Manifest,
     access: Access,
+    checked: bool,
 ) -> Result<Vec<Segment>> {
-    let open = |entry| directory.open_segment(entry, manifest.precision, manifest.spec.dim, access);
-    manifest.segments.iter().map(open).collect()
+    let view = |entry: &SegmentEntry| {
+        let segment = directory.view_segment(entry, manifest.precision, manifest.spec.dim, access)?;
+        if checked {
+            segment.check_rows(&directory.segment_path(&entry.sha256))?;
+        }
+        Ok(segment)
+    };
+    manifest.segments.iter().map(view).collect()
 }
 
 fn rows_of(segment: &Segment, ranges: impl Iterator<Item = Range<usize>>) -> Vec<StoredRows<'_>> {
@@ -262,6 +308,12 @@ impl Archive for DiskArchive {
         segment.key(row)
     }
 
+    fn checked_key(&self, row: usize) -> rscir_core::Result<&str> {
+        let (segment, row) = self.place(row);
+        let wrong = || Error::SegmentKey { path: self.segment_path(segment), row };
+        Ok(self.segments[segment].sound_key(row).ok_or_else(wrong)?)
+    }
+
     /// The first call builds a hash table over the keys.
     fn find(&self, key: &str) -> Option<usize> {
         self.index.get_or_init(|| KeyIndex::new(self.len, |row| self.key(row))).find(key, |row| self.key(row))
@@ -281,6 +333,7 @@ impl Archive for DiskArchive {
 
     fn similarities(&self, queries: Queries<'_>, scores: &mut [f32]) -> rscir_core::Result<()> {
         queries.check(self.dim(), self.len, scores)?;
+        self.segments.iter().for_each(Segment::expect_scan);
         similarities(self.blocks(), queries, scores);
         Ok(())
     }
@@ -308,11 +361,32 @@ impl Archive for DiskArchive {
     /// Read where the values lie, as the vectors are.
     fn column(&self, name: &str) -> Option<ColumnValues<'_>> {
         let name = self.schema.name(name)?;
+        let mut fetched = vec![false; self.segments.len()];
         Some(Box::new(self.runs.iter().flat_map(move |run| {
             let segment = &self.segments[run.segment];
             let column = segment.column(name);
+            if let (Some(column), false) = (column, std::mem::replace(&mut fetched[run.segment], true)) {
+                segment.fetch_column(column);
+            }
             run.rows.clone().map(move |row| column?.value(segment.bytes(), row))
         })))
+    }
+
+    /// The first call for a column of a large archive reads all its values.
+    fn check_column(&self, name: &str) -> rscir_core::Result<()> {
+        let Some(sound) = &self.sound_columns else { return Ok(()) };
+        let sound = || sound.lock().unwrap_or_else(PoisonError::into_inner);
+        if sound().contains(name) {
+            return Ok(());
+        }
+        let check = |(at, segment): (usize, &Segment)| {
+            let Some(column) = segment.column(name) else { return Ok(()) };
+            segment.fetch_column(column);
+            column.check(segment.bytes(), &self.segment_path(at))
+        };
+        self.segments.par_iter().enumerate().map(check).collect::<Result<Vec<()>>>()?;
+        sound().insert(name.into());
+        Ok(())
     }
 
     fn value(&self, name: &str, row: usize) -> Option<Value<'_>> {

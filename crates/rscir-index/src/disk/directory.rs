@@ -10,7 +10,7 @@ use crate::disk::manifest::{Manifest, SegmentEntry};
 use crate::disk::names;
 use crate::disk::quantized_file::QuantizedFile;
 use crate::disk::segment::Segment;
-use crate::storage::{Bytes, Entry, FileKind, LockGuard, Storage};
+use crate::storage::{Bytes, Entry, FileKind, LockGuard, Reading, Storage};
 use crate::{Error, IoAction, Result};
 
 /// Bytes gathered before they are handed to the medium.
@@ -196,7 +196,7 @@ impl Directory {
         self.sync_dir(&self.root)
     }
 
-    /// Opens a segment that the manifest names.
+    /// Opens a segment that the manifest names, to read it whole, and checks its keys and columns.
     pub(crate) fn open_segment(
         &self,
         entry: &SegmentEntry,
@@ -205,15 +205,34 @@ impl Directory {
         access: Access,
     ) -> Result<Segment> {
         let path = self.segment_path(&entry.sha256);
+        let segment = Segment::view(self.segment_bytes(entry, access)?, &path, entry, precision, dim)?;
+        segment.check_rows(&path)?;
+        Ok(segment)
+    }
+
+    /// Opens a segment that the manifest names, to look at some of its rows: checks its header alone.
+    pub(crate) fn view_segment(
+        &self,
+        entry: &SegmentEntry,
+        precision: Precision,
+        dim: usize,
+        access: Access,
+    ) -> Result<Segment> {
+        let bytes = self.segment_bytes(entry, access)?;
+        bytes.expect(Reading::Scattered, 0..bytes.len());
+        Segment::view(bytes, &self.segment_path(&entry.sha256), entry, precision, dim)
+    }
+
+    fn segment_bytes(&self, entry: &SegmentEntry, access: Access) -> Result<Bytes> {
+        let path = self.segment_path(&entry.sha256);
         let bytes = match access {
             Access::Map => self.storage.map(&path),
             Access::Read => self.storage.read(&path, entry.bytes),
         };
-        let bytes = bytes.map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => Error::MissingSegment { path: path.clone() },
+        bytes.map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => Error::MissingSegment { path },
             _ => Error::io(IoAction::Read, &path)(source),
-        })?;
-        Segment::open(bytes, &path, entry, precision, dim)
+        })
     }
 
     /// Closes the folder of segments, for whoever has opened them all.

@@ -95,6 +95,11 @@ impl Manifest {
         self.segments.iter().map(SegmentEntry::live).sum()
     }
 
+    /// Number of rows, deleted ones included.
+    pub(crate) fn rows(&self) -> usize {
+        self.segments.iter().map(|entry| entry.rows).sum()
+    }
+
     /// The bytes of the file: a JSON object whose last member is the checksum of all bytes before it.
     pub(crate) fn to_bytes(&self, path: &Path) -> Result<Vec<u8>> {
         let mut bytes =

@@ -66,6 +66,7 @@ struct Stretch {
 
 /// Cuts the rows of a segment wherever a key does not rise: an ingest of a sorted list leaves one stretch.
 fn stretches(at: usize, segment: &Segment, live: impl Iterator<Item = Range<usize>>) -> Vec<Stretch> {
+    segment.fetch_keys();
     let mut list: Vec<Stretch> = Vec::new();
     let mut last: Option<&[u8]> = None;
     for rows in live {

@@ -7,7 +7,6 @@ use rayon::prelude::*;
 use rscir_core::{EncoderSpec, Error as CoreError, Precision};
 
 use crate::columns::Schema;
-use crate::disk::archive::open_segments;
 use crate::disk::directory::{Access, Directory};
 use crate::disk::key_table::{FoundPlace, KeyTable, Place};
 use crate::disk::manifest::{Manifest, RowOrder, SegmentEntry};
@@ -190,7 +189,8 @@ impl ArchiveWriter {
     }
 
     fn new(directory: Directory, manifest: Manifest, lock: LockGuard) -> Result<Self> {
-        let segments = open_segments(&directory, &manifest, Access::Map)?;
+        let open = |entry| directory.open_segment(entry, manifest.precision, manifest.spec.dim, Access::Map);
+        let segments: Vec<Segment> = manifest.segments.iter().map(open).collect::<Result<_>>()?;
         let mut writer = Self {
             directory,
             index: KeyTable::with_capacity(manifest.live()),

@@ -224,7 +224,8 @@ impl Filter {
     ///
     /// # Errors
     /// [`Error::UnknownColumn`]; [`Error::ColumnType`] for a column of another type; [`Error::BoundingBox`] for a list
-    /// of other than four numbers where boxes are compared. Of all columns that it names, whatever the rows are.
+    /// of other than four numbers where boxes are compared; [`Error::SegmentColumn`] for a damaged one. Of all columns that it
+    /// names, whatever the rows are.
     pub fn select(&self, archive: &dyn Archive) -> Result<Selection> {
         let rows = archive.len();
         match &self.0 {
@@ -285,10 +286,14 @@ impl std::ops::Not for Filter {
     }
 }
 
+/// The type of a column, which must be there and sound.
 fn column_type(archive: &dyn Archive, name: &str) -> Result<ColumnType> {
     let columns = archive.columns();
     match columns.iter().find(|column| column.0 == name) {
-        Some(&(_, column_type)) => Ok(column_type),
+        Some(&(_, column_type)) => {
+            archive.check_column(name)?;
+            Ok(column_type)
+        }
         None => {
             let present: Vec<String> =
                 columns.iter().map(|(name, column_type)| format!("{name} ({column_type})")).collect();

@@ -216,9 +216,9 @@ impl<A: Archive> Int8Index<A> {
             };
             let asked = queries.par_iter().zip(questions).map(asked).collect::<Result<Vec<_>>>()?;
             let best = self.best(&asked, options.k);
-            answers.extend(best.iter().zip(queries).zip(&asked).map(|((ranking, query), asked)| {
-                answer(&self.archive, method, query, ranking, Some(&asked.scorer))
-            }));
+            for ((ranking, query), asked) in best.iter().zip(queries).zip(&asked) {
+                answers.push(answer(&self.archive, method, query, ranking, Some(&asked.scorer))?);
+            }
         }
         Ok(answers)
     }

@@ -31,6 +31,10 @@ impl<A: Archive> Archive for Pruned<'_, A> {
         self.archive.key(row)
     }
 
+    fn checked_key(&self, row: usize) -> rscir_core::Result<&str> {
+        self.archive.checked_key(row)
+    }
+
     fn find(&self, key: &str) -> Option<usize> {
         self.archive.find(key)
     }
@@ -65,6 +69,10 @@ impl<A: Archive> Archive for Pruned<'_, A> {
 
     fn column(&self, name: &str) -> Option<ColumnValues<'_>> {
         self.archive.column(name)
+    }
+
+    fn check_column(&self, name: &str) -> rscir_core::Result<()> {
+        self.archive.check_column(name)
     }
 
     fn value(&self, name: &str, row: usize) -> Option<Value<'_>> {

@@ -144,16 +144,20 @@ impl Features {
     /// The rows of an archive.
     ///
     /// # Errors
-    /// [`rscir_core::Error`] if a row is not finite or all zeros, which a sound archive does not hold.
+    /// [`rscir_core::Error`] if a row is not finite or all zeros, which a sound archive does not hold; [`Error::SegmentKey`],
+    /// [`Error::SegmentColumn`] for what is damaged.
     pub fn of_archive(archive: &dyn Archive) -> Result<Self> {
         let mut values = Vec::with_capacity(archive.len() * archive.dim());
         for row in 0..archive.len() {
             values.extend_from_slice(&archive.vector(row));
         }
+        let keys = (0..archive.len()).map(|row| Ok(archive.checked_key(row)?.into()));
+        let keys = keys.collect::<Result<_>>()?;
+        archive.columns().into_iter().try_for_each(|(name, _)| archive.check_column(name))?;
         Ok(Self {
             spec: archive.spec().clone(),
             kind: KeyKind::Keys,
-            keys: (0..archive.len()).map(|row| archive.key(row).into()).collect(),
+            keys,
             labels: None,
             columns: Columns::of_archive(archive),
             embeddings: Embeddings::normalize(archive.dim(), values)?,

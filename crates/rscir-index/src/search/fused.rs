@@ -65,7 +65,7 @@ fn rank_in_passes(
                 let scorer = plan.scorer(archive, question, *lists, options.statistics)?;
                 let candidates = allowed.candidates(archive, query);
                 let ranking = rank_lists(&scorer, *lists, &candidates, options.k);
-                Ok(answer(archive, method, query, &ranking, Some(&scorer)))
+                answer(archive, method, query, &ranking, Some(&scorer))
             });
         answers.extend(ranked.collect::<Result<Vec<_>>>()?);
     }

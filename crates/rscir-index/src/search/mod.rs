@@ -118,18 +118,21 @@ fn score_all(
     method.score(query, archive, &mut scores)?;
     let mut top = TopK::new(options.k);
     best_of(0, &scores, &allowed.candidates(archive, query), &mut top);
-    Ok(answer(archive, method, query, &top.into_ranking(), None))
+    answer(archive, method, query, &top.into_ranking(), None)
 }
 
 /// A ranking with keys, its scores as the method presents them, and what each part of the query contributes: with `scorer`,
 /// normalized too.
+///
+/// # Errors
+/// If the key of a row is damaged.
 pub(crate) fn answer(
     archive: &dyn Archive,
     method: &dyn Method,
     query: &ComposedQuery,
     ranking: &[Scored],
     scorer: Option<&Scorer<'_>>,
-) -> Answer {
+) -> Result<Answer> {
     let mut buffers = Buffers::default();
     let hit = |scored: &Scored| {
         let stored = archive.vector(scored.row);
@@ -146,19 +149,19 @@ pub(crate) fn answer(
                 normalized: normalized.map(|value| method.display_score(value)),
             })
         };
-        Hit {
+        Ok(Hit {
             row: scored.row,
-            key: archive.key(scored.row).into(),
+            key: archive.checked_key(scored.row)?.into(),
             score: method.display_score(scored.score),
             image: part(image, image_value),
             text: part(text, text_value),
-        }
+        })
     };
-    let hits = ranking.iter().map(hit).collect();
+    let hits = ranking.iter().map(hit).collect::<Result<_>>()?;
     let explanation = scorer.and_then(Scorer::explanation);
     let probabilities = |scorer: &Scorer<'_>| {
         ranking.iter().map(|scored| scorer.probabilities(&archive.vector(scored.row))).collect()
     };
     let by_parts = scorer.filter(|_| explanation.is_some());
-    Answer { hits, probabilities: by_parts.map(probabilities).unwrap_or_default(), explanation }
+    Ok(Answer { hits, probabilities: by_parts.map(probabilities).unwrap_or_default(), explanation })
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 use memmap2::{Mmap, MmapOptions};
 
@@ -68,6 +68,35 @@ impl Bytes {
     }
 }
 
+/// How bytes of a mapped file are going to be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Here and there: what surrounds them is not fetched with them.
+    Scattered,
+    /// From the first to the last.
+    InOrder,
+    /// All of them, soon: the system begins to fetch them.
+    Soon,
+}
+
+impl Bytes {
+    /// Tells the system how some of the bytes are going to be looked at. Does nothing to bytes in memory.
+    pub(crate) fn expect(&self, reading: Reading, range: Range<usize>) {
+        #[cfg(unix)]
+        if let Inner::Mapped(map) = &self.0 {
+            let advice = match reading {
+                Reading::Scattered => memmap2::Advice::Random,
+                Reading::InOrder => memmap2::Advice::Sequential,
+                Reading::Soon => memmap2::Advice::WillNeed,
+            };
+            // Without it, reading is slower.
+            let _ = map.advise_range(advice, range.start, range.len());
+        }
+        #[cfg(not(unix))]
+        let _ = (reading, range);
+    }
+}
+
 impl From<&[u8]> for Bytes {
     fn from(bytes: &[u8]) -> Self {
         let mut pages = Pages::zeroed(bytes.len());
@@ -105,7 +134,10 @@ mod tests {
             let mapped = Bytes::map(&file, len as u64).unwrap();
             assert_eq!(*mapped, *content);
             mapped.release();
-            assert_eq!(*mapped, *content);
+            for reading in [Reading::Scattered, Reading::InOrder, Reading::Soon] {
+                mapped.expect(reading, len / 3..len);
+                assert_eq!(*mapped, *content);
+            }
             assert_eq!(*Bytes::from(&content[..]), *content);
         }
     }

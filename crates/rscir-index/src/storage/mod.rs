@@ -26,6 +26,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use bytes::Bytes;
+pub(crate) use bytes::Reading;
 pub use file::FileStorage;
 pub use kind::{Entry, FileKind, WrongKind};
 pub(crate) use pages::Pages;

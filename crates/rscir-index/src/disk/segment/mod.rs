@@ -4,6 +4,7 @@ mod values;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rscir_core::{ColumnType, Fingerprint, Moments, Precision, Value};
 use safetensors::SafeTensorError;
@@ -16,7 +17,7 @@ use crate::digest::{Digest, HashingWriter};
 use crate::disk::manifest::SegmentEntry;
 use crate::moments::moments_of;
 use crate::rows::{StoredRows, value_size};
-use crate::storage::Bytes;
+use crate::storage::{Bytes, Reading};
 use crate::{Error, IoAction, Result};
 
 #[cfg(target_endian = "big")]
@@ -175,12 +176,14 @@ pub(crate) struct Segment {
     mean_and_scatter: Option<(Range<usize>, Range<usize>)>,
     /// Sorted by name.
     columns: Vec<StoredColumn>,
+    /// True once the system was told that the vectors are read in order.
+    scanned: AtomicBool,
 }
 
 impl Segment {
-    /// Views a file that should hold what `entry` says. Looks at the header, the keys and the columns, not at
-    /// the vectors.
-    pub(crate) fn open(
+    /// Views a file that should hold what `entry` says. Looks at the header alone, which takes the same time whatever the
+    /// number of rows; [`Segment::check_rows`] looks at the keys and the columns.
+    pub(crate) fn view(
         bytes: Bytes,
         path: &Path,
         entry: &SegmentEntry,
@@ -197,7 +200,7 @@ impl Segment {
         }
         value_size(precision)?;
         let tensors = Tensors::read(&bytes, path)?;
-        let segment = Self {
+        Ok(Self {
             precision,
             dim,
             rows,
@@ -216,11 +219,16 @@ impl Segment {
             } else {
                 None
             },
-            columns: StoredColumn::find_all(&tensors, &bytes, rows)?,
+            columns: StoredColumn::find_all(&tensors, rows)?,
+            scanned: AtomicBool::new(false),
             bytes,
-        };
-        segment.check_keys(path)?;
-        Ok(segment)
+        })
+    }
+
+    /// Refuses keys and values of columns that are none. The vectors are not looked at.
+    pub(crate) fn check_rows(&self, path: &Path) -> Result<()> {
+        self.check_keys(path)?;
+        self.columns.iter().try_for_each(|column| column.check(&self.bytes, path))
     }
 
     /// Every key is a text within the key bytes, and they cover them.
@@ -273,15 +281,43 @@ impl Segment {
         bytemuck::cast_slice(&self.bytes[self.key_offsets.clone()])
     }
 
+    /// The key, empty in place of what is none.
     pub(crate) fn key(&self, row: usize) -> &str {
-        // Checked when it was opened.
-        str::from_utf8(self.key_bytes(row)).unwrap_or_default()
+        self.sound_key(row).unwrap_or_default()
     }
 
-    /// The key, to be compared.
+    /// The key; nothing if it is no text, or not where it should be.
+    pub(crate) fn sound_key(&self, row: usize) -> Option<&str> {
+        str::from_utf8(self.key_place(row)?).ok()
+    }
+
+    /// The key, to be compared; empty in place of what is none.
     pub(crate) fn key_bytes(&self, row: usize) -> &[u8] {
+        self.key_place(row).unwrap_or_default()
+    }
+
+    fn key_place(&self, row: usize) -> Option<&[u8]> {
         let offsets = self.key_offsets();
-        &self.bytes[self.keys.clone()][offsets[row] as usize..offsets[row + 1] as usize]
+        let (start, end) = (usize::try_from(offsets[row]).ok()?, usize::try_from(offsets[row + 1]).ok()?);
+        self.bytes[self.keys.clone()].get(start..end)
+    }
+
+    /// Has the system fetch all keys.
+    pub(crate) fn fetch_keys(&self) {
+        self.bytes.expect(Reading::Soon, self.key_offsets.clone());
+        self.bytes.expect(Reading::Soon, self.keys.clone());
+    }
+
+    /// Has the system fetch all values of a column, which is one of this segment's.
+    pub(crate) fn fetch_column(&self, column: &StoredColumn) {
+        column.ranges().for_each(|range| self.bytes.expect(Reading::Soon, range));
+    }
+
+    /// Says, once, that the vectors are going to be read from the first to the last.
+    pub(crate) fn expect_scan(&self) {
+        if !self.scanned.swap(true, Ordering::Relaxed) {
+            self.bytes.expect(Reading::InOrder, self.embeddings.clone());
+        }
     }
 
     pub(crate) fn fingerprint(&self, row: usize) -> Fingerprint {
@@ -339,6 +375,7 @@ impl Segment {
     /// The moments of all rows, if they are stored.
     pub(crate) fn moments(&self) -> Option<Moments> {
         let (mean, scatter) = self.mean_and_scatter.clone()?;
+        self.bytes.expect(Reading::Soon, mean.start.min(scatter.start)..mean.end.max(scatter.end));
         let values = |range| bytemuck::cast_slice(&self.bytes[range]).to_vec();
         Moments::from_parts(self.rows as u64, values(mean), values(scatter)).ok()
     }
@@ -360,10 +397,6 @@ impl<'a> Tensors<'a> {
         }
         let (len, metadata) = SafeTensors::read_metadata(bytes).map_err(wrong)?;
         Ok(Self { metadata, data: len + 8, path })
-    }
-
-    pub(crate) fn path(&self) -> &'a Path {
-        self.path
     }
 
     /// The names of all tensors.

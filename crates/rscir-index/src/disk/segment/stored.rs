@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::Path;
 
 use rscir_core::{ColumnType, Date, Value};
 use safetensors::tensor::Dtype;
@@ -110,18 +111,18 @@ pub(crate) struct StoredColumn {
 
 impl StoredColumn {
     /// The columns of a segment of `rows` rows, sorted by name.
-    pub(crate) fn find_all(tensors: &Tensors<'_>, bytes: &[u8], rows: usize) -> Result<Vec<Self>> {
+    pub(crate) fn find_all(tensors: &Tensors<'_>, rows: usize) -> Result<Vec<Self>> {
         let mut columns = Vec::new();
         for tensor in tensors.names() {
             if let Some(typed) = tensor.strip_prefix(VALUES) {
-                columns.push(Self::find(tensors, bytes, rows, &tensor, typed)?);
+                columns.push(Self::find(tensors, rows, &tensor, typed)?);
             }
         }
         columns.sort_by(|a: &Self, b| a.name.cmp(&b.name));
         Ok(columns)
     }
 
-    fn find(tensors: &Tensors<'_>, bytes: &[u8], rows: usize, tensor: &str, typed: &str) -> Result<Self> {
+    fn find(tensors: &Tensors<'_>, rows: usize, tensor: &str, typed: &str) -> Result<Self> {
         let (column_type, name) = typed
             .split_once('/')
             .and_then(|(name, rest)| Some((ColumnType::ALL.into_iter().find(|t| t.name() == name)?, rest)))
@@ -134,7 +135,7 @@ impl StoredColumn {
         };
         let length = if offsets.is_some() { None } else { Some(rows) };
         let valid = tensor_name(VALID, column_type, name);
-        let column = Self {
+        Ok(Self {
             name: name.into(),
             column_type,
             values: tensors.find(tensor, dtype_of(column_type), &[length])?,
@@ -144,16 +145,21 @@ impl StoredColumn {
             } else {
                 None
             },
-        };
-        match column.first_unsound(bytes) {
-            None => Ok(column),
-            Some(row) => Err(Error::SegmentColumn {
-                path: tensors.path().into(),
-                column: name.into(),
-                column_type,
-                row,
-            }),
-        }
+        })
+    }
+
+    /// Refuses values that are none of the column's type, or not where they should be; `bytes` are the segment's, `path` is for
+    /// the error.
+    pub(crate) fn check(&self, bytes: &[u8], path: &Path) -> Result<()> {
+        let Some(row) = self.first_unsound(bytes) else { return Ok(()) };
+        let (path, column, column_type) = (path.into(), self.name.clone(), self.column_type);
+        Err(Error::SegmentColumn { path, column, column_type, row })
+    }
+
+    /// Where its values lie, and what belongs to them.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
+        let beside = [&self.offsets, &self.valid].into_iter().flatten();
+        std::iter::once(&self.values).chain(beside).cloned()
     }
 
     /// The first row whose value is none of the column's type, or not where its offset says; the number of rows if
@@ -180,25 +186,24 @@ impl StoredColumn {
         (element(last) != Some(values.len())).then_some(offsets.len() - 1)
     }
 
-    /// What it holds for a row of the segment, whose bytes these are.
+    /// What it holds for a row of the segment, whose bytes these are. Nothing in place of what [`StoredColumn::check`] refuses.
     pub(crate) fn value<'a>(&self, bytes: &'a [u8], row: usize) -> Option<Value<'a>> {
         if self.valid.as_ref().is_some_and(|valid| bytes[valid.clone()][row] == 0) {
             return None;
         }
         let values = &bytes[self.values.clone()];
         let range = || {
-            let offsets: &[i64] = bytemuck::cast_slice(&bytes[self.offsets.clone().unwrap_or_default()]);
-            offsets[row] as usize..offsets[row + 1] as usize
+            let offsets: &[i64] = bytemuck::cast_slice(&bytes[self.offsets.clone()?]);
+            Some(usize::try_from(offsets[row]).ok()?..usize::try_from(offsets[row + 1]).ok()?)
         };
         let integer = || bytemuck::cast_slice::<_, i64>(values)[row];
         Some(match self.column_type {
-            // What is unwrapped was checked when the segment was opened.
-            ColumnType::Text => Value::Text(str::from_utf8(&values[range()]).unwrap_or_default()),
+            ColumnType::Text => Value::Text(str::from_utf8(values.get(range()?)?).ok()?),
             ColumnType::Int => Value::Int(integer()),
             ColumnType::Float => Value::Float(bytemuck::cast_slice(values)[row]),
             ColumnType::Bool => Value::Bool(values[row] != 0),
-            ColumnType::Date => Value::Date(Date::from_days(i32::try_from(integer()).unwrap_or_default())),
-            ColumnType::Floats => Value::Floats(&bytemuck::cast_slice(values)[range()]),
+            ColumnType::Date => Value::Date(Date::from_days(i32::try_from(integer()).ok()?)),
+            ColumnType::Floats => Value::Floats(bytemuck::cast_slice(values).get(range()?)?),
         })
     }
 }
