@@ -27,6 +27,7 @@ import faiss
 import numpy as np
 from usearch.index import MetricKind, search
 
+ROOT = Path(__file__).resolve().parents[2]
 DIM, BATCH, K = 768, 64, 10
 
 
@@ -114,7 +115,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=30_400)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--driver", default="benches/compare/target/release/compare-search")
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "benches/compare/target"))
+    parser.add_argument("--driver", default=target / "release/compare-search")
     options = parser.parse_args()
     random.seed(1)
     generator = np.random.default_rng(1)

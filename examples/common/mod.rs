@@ -30,6 +30,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 use out::note;
+use rscir::encoders::Isa;
 
 /// Done, but some inputs failed and were reported.
 pub const SOME_FAILED: u8 = 3;
@@ -37,7 +38,8 @@ pub const SOME_FAILED: u8 = 3;
 /// Parses the arguments, runs the body of a program, and turns what it returns into the exit code: 0 ok, 1 failed, 3 done
 /// but some inputs failed. Usage errors end with 2 before the body runs.
 pub fn main<C: Parser>(run: impl FnOnce(&C) -> anyhow::Result<Outcome>) -> ExitCode {
-    exit(run(&usage::parse()))
+    let options = usage::parse();
+    exit(Isa::requested().map_err(Into::into).and_then(|_| run(&options)))
 }
 
 fn exit(outcome: anyhow::Result<Outcome>) -> ExitCode {

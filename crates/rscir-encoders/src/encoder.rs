@@ -7,6 +7,7 @@ use rscir_core::{
     Recorded, RgbView, Silent, TextEncoder, Wavelengths,
 };
 use rscir_images::decode_file;
+use rscir_kernels::Isa;
 
 use crate::clip::compute::Compute;
 use crate::clip::config::{ClipConfig, TokenizerConfig, VisionConfig};
@@ -371,6 +372,7 @@ impl ClipEncoderBuilder {
     /// # Errors
     /// Whatever is missing or does not fit, with its path: see the variants of [`Error`].
     pub fn build(self) -> Result<ClipEncoder> {
+        Isa::requested()?;
         self.decoding.check().map_err(|error| match error {
             rscir_core::Error::Parameter { name, value, expected } => {
                 Error::ConfigValue { key: name.into(), got: value, expected }

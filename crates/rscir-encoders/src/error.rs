@@ -2,6 +2,7 @@ use std::io;
 use std::path::PathBuf;
 
 use rscir_core::ErrorKind;
+use rscir_kernels::IsaError;
 
 /// What went wrong in this crate, where, and what was expected.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,10 @@ pub enum Error {
     /// What is read is no regular file, or too large a one.
     #[error(transparent)]
     File(rscir_core::files::FileError),
+
+    /// The environment variable `RSCIR_ISA` names no instruction set of this machine.
+    #[error(transparent)]
+    Isa(#[from] IsaError),
 
     /// A checkpoint cannot be read, or does not fit the architecture.
     #[error(transparent)]
@@ -160,7 +165,7 @@ impl Error {
             Self::Download { problem, .. } => problem.kind(),
             Self::Vocabulary { .. } => ErrorKind::Mismatch,
             Self::Device { .. } => ErrorKind::Unsupported,
-            Self::ConfigValue { .. } => ErrorKind::InvalidInput,
+            Self::ConfigValue { .. } | Self::Isa(_) => ErrorKind::InvalidInput,
             Self::Images(error) => error.kind(),
             Self::Core(error) => error.kind(),
             Self::Candle(_) => ErrorKind::Compute,

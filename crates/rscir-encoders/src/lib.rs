@@ -27,5 +27,6 @@ pub use rscir_images::{
     Orientation, Preprocessing, Preprocessor, Remedy, ResizeMode, RgbImage, Stage, Stretch, decode,
     decode_with_oddities, ingest, real_folder,
 };
+pub use rscir_kernels::{Isa, IsaError};
 pub use templates::{AERIAL_SCENES, SATELLITE_IMAGE, encode_with_templates};
 pub use tokenizer::Tokenizer;

@@ -16,6 +16,7 @@ use crate::pack::{Conversion, pack};
 use crate::parallel::SharedOut;
 use crate::simd::{LANES, Simd};
 use crate::tile::{Bf16, Product, Single, TALL, tile};
+use crate::unfold::Parts;
 
 /// Vectors of queries in a block.
 const BLOCK: usize = 2;
@@ -52,7 +53,11 @@ pub fn attention(qkv: &[f32], shape: AttentionShape, out: &mut [f32]) {
 /// # Panics
 /// If a slice's length is not what the shape says.
 pub fn attention_bf16(qkv: &[f32], shape: AttentionShape, out: &mut [f32]) {
-    attend::<Bf16>(qkv, shape, out);
+    if Isa::current().unfolds_bf16() {
+        attend::<Parts<Bf16>>(qkv, shape, out);
+    } else {
+        attend::<Bf16>(qkv, shape, out);
+    }
 }
 
 fn attend<P: Operand>(qkv: &[f32], shape: AttentionShape, out: &mut [f32]) {
@@ -112,6 +117,18 @@ impl Operand for Single {
     }
 }
 
+impl Operand for Parts<Bf16> {
+    #[inline(always)]
+    fn value<S: Simd>(sum: S::F) -> S::F {
+        sum
+    }
+
+    #[inline(always)]
+    fn join<S: Simd>(simd: S, rows: [S::F; 2]) -> S::I {
+        Bf16::join(simd, rows)
+    }
+}
+
 impl Operand for Bf16 {
     #[inline(always)]
     fn value<S: Simd>(sum: S::F) -> S::F {
@@ -122,6 +139,11 @@ impl Operand for Bf16 {
     fn join<S: Simd>(simd: S, [even, odd]: [S::F; 2]) -> S::I {
         simd.zip_bf16(even, odd)
     }
+}
+
+/// Words that `n` elements are packed into.
+fn words_of<P: Operand>(n: usize) -> usize {
+    n.div_ceil(P::GROUP) * P::WORDS
 }
 
 /// Some queries of one head of one item.
@@ -155,7 +177,7 @@ impl<P: Operand> Kernel for Head<'_, '_, P> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let keys = self.all_keys();
-        let (depth, pairs) = (self.head_dim.div_ceil(P::GROUP), keys.div_ceil(P::GROUP));
+        let (depth, pairs) = (words_of::<P>(self.head_dim), words_of::<P>(keys));
         let mut packed_keys = Lines::borrow((keys.next_multiple_of(TALL) * depth).div_ceil(LANES));
         let mut packed_values = Lines::borrow((self.head_dim.next_multiple_of(TALL) * pairs).div_ceil(LANES));
         self.pack_keys(simd, keys, words_mut(&mut packed_keys));
@@ -220,7 +242,7 @@ impl<P: Operand> Head<'_, '_, P> {
     /// Panels of twelve keys: for each group of dimensions, those of the twelve.
     #[inline(always)]
     fn pack_keys<S: Simd>(&self, simd: S, keys: usize, to: &mut [u32]) {
-        let depth = self.head_dim.div_ceil(P::GROUP);
+        let depth = words_of::<P>(self.head_dim);
         let (to, _) = to.as_chunks_mut::<TALL>();
         for (first, to) in (0..keys).step_by(TALL).zip(to.chunks_exact_mut(depth)) {
             self.prefetch(simd, first + 2 * TALL..first + 3 * TALL);
@@ -234,9 +256,10 @@ impl<P: Operand> Head<'_, '_, P> {
         let groups = keys.div_ceil(P::GROUP);
         let (to, _) = to.as_chunks_mut::<TALL>();
         // A group of keys in all dimensions.
-        let mut row = Lines::borrow(self.head_dim.div_ceil(LANES) + 1);
+        let lines = self.head_dim.div_ceil(LANES) + 1;
+        let mut row = Lines::borrow(P::WORDS * lines);
         for group in 0..groups {
-            for (at, line) in (0..self.head_dim).step_by(LANES).zip(row.iter_mut()) {
+            for at in (0..self.head_dim).step_by(LANES) {
                 let mut pair = [simd.splat(0.0); 2];
                 for (i, dims) in pair.iter_mut().enumerate().take(P::GROUP) {
                     let key = group * P::GROUP + i;
@@ -245,11 +268,15 @@ impl<P: Operand> Head<'_, '_, P> {
                         *dims = simd.load_partial(&vector[..vector.len().min(LANES)]);
                     }
                 }
-                line.0 = simd.bits(P::join(simd, pair));
+                for (w, words) in P::words(simd, P::join(simd, pair)).into_iter().enumerate().take(P::WORDS) {
+                    row[w * lines + at / LANES].0 = simd.bits(words);
+                }
             }
-            let panels = words(&row).as_chunks::<TALL>().0;
-            for (panel, dims) in panels.iter().enumerate().take(self.head_dim.div_ceil(TALL)) {
-                to[panel * groups + group] = *dims;
+            for w in 0..P::WORDS {
+                let panels = words(&row[w * lines..]).as_chunks::<TALL>().0;
+                for (panel, dims) in panels.iter().enumerate().take(self.head_dim.div_ceil(TALL)) {
+                    to[(panel * groups + group) * P::WORDS + w] = *dims;
+                }
             }
         }
     }
@@ -266,7 +293,7 @@ impl<P: Operand> Head<'_, '_, P> {
     ) {
         let end = self.queries.end.min(first + V * LANES);
         let count = if self.causal { end } else { self.tokens };
-        let depth = self.head_dim.div_ceil(P::GROUP);
+        let depth = words_of::<P>(self.head_dim);
         let (queries, _) = words_mut(&mut buffers.queries).as_chunks_mut::<W>();
         pack::<S, P, W>(simd, &self.vectors(first, end, 0), &[(); W], &mut queries[..depth]);
         let queries = &buffers.queries.as_chunks::<V>().0[..depth];
@@ -293,12 +320,12 @@ impl<P: Operand> Head<'_, '_, P> {
         }
 
         let shares = self.exponentials(simd, first, count, &largest, scores);
-        let groups = count.div_ceil(P::GROUP);
+        let pairs = words_of::<P>(count);
         let stride = self.head_dim.next_multiple_of(4);
         for (panel, column) in (0..self.head_dim).step_by(TALL).enumerate() {
             let height = TALL.min(self.head_dim - column);
-            let values = &values[panel * self.all_keys().div_ceil(P::GROUP)..][..groups];
-            tile::<S, P, V>(simd, values, &scores[..groups], height, &mut sums);
+            let values = &values[panel * words_of::<P>(self.all_keys())..][..pairs];
+            tile::<S, P, V>(simd, values, &scores[..pairs], height, &mut sums);
             let outputs = words_mut(&mut buffers.outputs);
             for v in 0..V {
                 for h in (0..height).step_by(4) {
@@ -360,7 +387,10 @@ impl<P: Operand> Head<'_, '_, P> {
                 }
             }
             for v in 0..V {
-                scores[group][v].0 = simd.bits(P::join(simd, powers.map(|powers| powers[v])));
+                let joined = P::join(simd, powers.map(|powers| powers[v]));
+                for (w, words) in P::words(simd, joined).into_iter().enumerate().take(P::WORDS) {
+                    scores[group * P::WORDS + w][v].0 = simd.bits(words);
+                }
             }
         }
         for sum in &mut sums {

@@ -18,10 +18,11 @@ mod scatter;
 mod scores;
 mod simd;
 mod tile;
+mod unfold;
 
 pub use attention::{AttentionShape, attention, attention_bf16};
 pub use coded::{CodedQuery, CodedRows};
-pub use isa::Isa;
+pub use isa::{Isa, IsaError};
 pub use logistic::{Affine, log_sigmoid_of_scores, sigmoid_moments};
 pub use matmul::{Element, dot, dot2, matmul_nt};
 pub use norm::layer_norm;

@@ -13,8 +13,17 @@ pub(crate) trait Conversion {
     /// What a row's conversion depends on.
     fn measure(x: &[f32]) -> Self::Row;
 
+    /// Words that a group becomes: one, or two where it is taken apart ([`crate::unfold`]).
+    const WORDS: usize = 1;
+
     /// Sixteen groups from `x`, sixteen times [`Conversion::GROUP`] elements of a row.
     fn groups<S: Simd>(simd: S, x: &[f32], row: &Self::Row) -> S::I;
+
+    /// The words of sixteen groups, as many as [`Conversion::WORDS`].
+    #[inline(always)]
+    fn words<S: Simd>(_: S, groups: S::I) -> [S::I; 2] {
+        [groups; 2]
+    }
 }
 
 impl Conversion for Single {
@@ -47,7 +56,7 @@ impl Conversion for Bf16 {
 /// Elements by which loads run ahead.
 const AHEAD: usize = 16 * LANES;
 
-/// Converts `H` rows of one length, a multiple of four of them: for each group of a row, its words of all rows.
+/// Converts `H` rows of one length, a multiple of four of them: for each word of a row's groups, those of all rows.
 ///
 /// What the last group lacks is taken as zeros.
 #[inline(always)]
@@ -59,11 +68,13 @@ pub(crate) fn pack<S: Simd, C: Conversion, const H: usize>(
 ) {
     let step = LANES * C::GROUP;
     let k = rows[0].len();
-    assert!(rows.iter().all(|row| row.len() == k) && to.len() == k.div_ceil(C::GROUP), "rows of one length");
+    assert!(
+        rows.iter().all(|row| row.len() == k) && to.len() == k.div_ceil(C::GROUP) * C::WORDS,
+        "rows of one length"
+    );
     // What is left after these lacks elements for a whole block, though it may have sixteen groups.
-    let (blocks, last) = to.split_at_mut(k / step * LANES);
-    let (blocks, _) = blocks.as_chunks_mut::<LANES>();
-    for (b, block) in blocks.iter_mut().enumerate() {
+    let (blocks, last) = to.split_at_mut(k / step * LANES * C::WORDS);
+    for (b, block) in blocks.chunks_exact_mut(LANES * C::WORDS).enumerate() {
         let mut part = [&[][..]; H];
         for h in 0..H {
             // Rows lie a page or more apart: too many streams for the CPU to follow.
@@ -75,11 +86,12 @@ pub(crate) fn pack<S: Simd, C: Conversion, const H: usize>(
     if !last.is_empty() {
         let mut padded = [[0.0; 4 * LANES]; H];
         for (padded, row) in padded.iter_mut().zip(rows) {
-            let rest = &row[blocks.len() * step..];
+            let rest = &row[k / step * step..];
             padded[..rest.len()].copy_from_slice(rest);
         }
-        let mut block = [[0; H]; LANES];
-        pack_block::<S, C, H>(simd, &padded.each_ref().map(|row| &row[..step]), infos, &mut block);
+        let mut block = [[0; H]; 2 * LANES];
+        let block = &mut block[..LANES * C::WORDS];
+        pack_block::<S, C, H>(simd, &padded.each_ref().map(|row| &row[..step]), infos, block);
         last.copy_from_slice(&block[..last.len()]);
     }
 }
@@ -90,16 +102,21 @@ fn pack_block<S: Simd, C: Conversion, const H: usize>(
     simd: S,
     rows: &[&[f32]; H],
     infos: &[C::Row; H],
-    to: &mut [[u32; H]; LANES],
+    to: &mut [[u32; H]],
 ) {
+    assert!(to.len() == LANES * C::WORDS, "sixteen groups");
     let to = to.as_flattened_mut();
     for first in (0..H).step_by(4) {
-        let mut four = [simd.splat_bits(0); 4];
+        let mut four = [[simd.splat_bits(0); 4]; 2];
         for i in 0..4 {
-            four[i] = C::groups(simd, rows[first + i], &infos[first + i]);
+            let groups = C::groups(simd, rows[first + i], &infos[first + i]);
+            let [word, second] = C::words(simd, groups);
+            (four[0][i], four[1][i]) = (word, second);
         }
-        for (j, column) in simd.transpose4(four).into_iter().enumerate() {
-            simd.store_quarters(column, &mut to[j * H + first..], 4 * H);
+        for (w, four) in four.into_iter().enumerate().take(C::WORDS) {
+            for (j, column) in simd.transpose4(four).into_iter().enumerate() {
+                simd.store_quarters(column, &mut to[(j * C::WORDS + w) * H + first..], 4 * C::WORDS * H);
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::pack::{Conversion, pack};
 use crate::parallel::SharedOut;
 use crate::simd::{LANES, Simd};
 use crate::tile::{Product, TALL, tile};
+use crate::unfold::{Parts, Unfold, UnfoldRows};
 
 pub use bf16::PackedBf16;
 pub use int8::PackedI8;
@@ -90,6 +91,9 @@ const PANEL: usize = 2;
 /// Bytes of activations packed at a time: what a core's share of the third-level cache holds.
 const X_BLOCK_BYTES: usize = 4 << 20;
 
+/// Rows from which on it pays to take weights apart before they are multiplied: with two tiles they are used twice.
+const ROWS_WORTH_UNFOLDING_FOR: usize = TALL + 1;
+
 /// Rows a task should have, so that a panel of weights brought near is used often enough.
 const ROWS_PER_TASK: usize = 8 * TALL;
 
@@ -102,9 +106,39 @@ trait Format: Sync {
     /// What turning the sums of sixteen outputs into numbers takes.
     type Outputs<S: Simd>: Copy;
 
+    /// The words of weights that are multiplied in the place of a packed one, as many as [`Conversion::WORDS`].
+    #[inline(always)]
+    fn weights<S: Simd>(_: S, word: S::I) -> [S::I; 2] {
+        [word; 2]
+    }
+
     /// Of the sixteen outputs from `column`.
     fn outputs<S: Simd>(&self, simd: S, column: usize) -> Self::Outputs<S>;
     fn value<S: Simd>(simd: S, sum: SumOf<Self, S>, row: RowOf<Self>, outputs: Self::Outputs<S>) -> S::F;
+}
+
+/// A format with the words of its operands taken apart.
+struct Unfolded<'a, F>(&'a F);
+
+impl<F: Format<X: UnfoldRows, Product: Unfold>> Format for Unfolded<'_, F> {
+    type X = Parts<F::X>;
+    type Product = Parts<F::Product>;
+    type Outputs<S: Simd> = F::Outputs<S>;
+
+    #[inline(always)]
+    fn weights<S: Simd>(simd: S, word: S::I) -> [S::I; 2] {
+        F::Product::weights(simd, word)
+    }
+
+    #[inline(always)]
+    fn outputs<S: Simd>(&self, simd: S, column: usize) -> F::Outputs<S> {
+        self.0.outputs(simd, column)
+    }
+
+    #[inline(always)]
+    fn value<S: Simd>(simd: S, sum: SumOf<F, S>, row: RowOf<F>, outputs: F::Outputs<S>) -> S::F {
+        F::value(simd, sum, row, outputs)
+    }
 }
 
 type SumOf<F, S> = <<F as Format>::Product as Product>::Sum<S>;
@@ -157,7 +191,7 @@ impl Panels {
         if m == 0 || self.n == 0 {
             return;
         }
-        let fit = X_BLOCK_BYTES / (4 * self.depth.max(1));
+        let fit = X_BLOCK_BYTES / (4 * F::X::WORDS * self.depth.max(1));
         let rows = m.div_ceil(m.div_ceil(fit.max(TALL))).next_multiple_of(TALL);
         for first in (0..m).step_by(rows) {
             let m = rows.min(m - first);
@@ -177,10 +211,11 @@ impl Panels {
         out: &mut [f32],
     ) {
         let isa = Isa::current();
-        let mut packed = Lines::borrow((m.div_ceil(TALL) * TALL * self.depth).div_ceil(LANES));
+        let depth = self.depth * F::X::WORDS;
+        let mut packed = Lines::borrow((m.div_ceil(TALL) * TALL * depth).div_ceil(LANES));
         let mut rows = vec![RowOf::<F>::default(); m];
-        if self.depth > 0 {
-            let panels = words_mut(&mut packed).as_chunks_mut().0.par_chunks_mut(self.depth);
+        if depth > 0 {
+            let panels = words_mut(&mut packed).as_chunks_mut().0.par_chunks_mut(depth);
             let panels = panels.zip(rows.par_chunks_mut(TALL)).zip(x.par_chunks(TALL * self.k));
             panels.for_each(|((to, rows), x)| isa.run_exact(Pack::<F::X, TALL> { x, k: self.k, to, rows }));
         }
@@ -256,11 +291,24 @@ impl<F: Format> Kernel for Task<'_, '_, F> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let mut sums = [[F::Product::zero(simd); PANEL]; TALL];
-        let depth = self.weights.len();
+        let depth = self.weights.len() * F::X::WORDS;
+        let mut parts = Lines::borrow(if F::X::WORDS > 1 { depth * PANEL } else { 0 });
+        let weights = if F::X::WORDS > 1 {
+            let (parts, _) = parts.as_chunks_mut::<PANEL>();
+            for (words, parts) in self.weights.iter().zip(parts.as_chunks_mut::<2>().0) {
+                for v in 0..PANEL {
+                    let [first, second] = F::weights(simd, simd.load_bits(&words[v].0));
+                    (parts[0][v].0, parts[1][v].0) = (simd.bits(first), simd.bits(second));
+                }
+            }
+            &*parts
+        } else {
+            self.weights
+        };
         for row in self.range.clone().step_by(TALL) {
             let x = &self.x[row / TALL * depth..(row / TALL + 1) * depth];
             let height = TALL.min(self.range.end - row);
-            tile::<S, F::Product, PANEL>(simd, x, self.weights, height, &mut sums);
+            tile::<S, F::Product, PANEL>(simd, x, weights, height, &mut sums);
             match self.epilogue.finish {
                 Finish::Store => self.finish::<S, Store>(simd, &sums[..height], row),
                 Finish::Gelu => self.finish::<S, Gelu>(simd, &sums[..height], row),

@@ -131,7 +131,7 @@ impl BinSet {
         let (chunks, rest) = bins.as_chunks::<64>();
         let (hits, rest_hits) = hits.split_at_mut(chunks.len());
         #[cfg(target_arch = "x86_64")]
-        if Isa::current() >= Isa::Avx512 {
+        if Isa::current().has_avx512() {
             // SAFETY: an `Isa` is current only on a CPU that has its features.
             unsafe { self.find_avx512(chunks, hits) };
             return rest_hits.iter_mut().for_each(|hits| *hits = self.hits(rest));
@@ -210,7 +210,7 @@ fn above_on_this_machine<const OR_EQUAL: bool>(
     thresholds: &[f32; TOGETHER],
 ) -> [u32; TOGETHER] {
     #[cfg(target_arch = "x86_64")]
-    if Isa::current() >= Isa::Avx512 {
+    if Isa::current().has_avx512() {
         // SAFETY: an `Isa` is current only on a CPU that has its features.
         return unsafe { above_avx512::<OR_EQUAL>(scores, thresholds) };
     }

@@ -159,6 +159,41 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn dot_bf16(self, sum: Self::F, a: Self::I, b: Self::I) -> Self::F;
     /// Adds to each lane, an i32, the products of its four bytes: those of `a` unsigned, those of `b` signed.
     fn dot_u8_i8(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I;
+
+    /// The two bf16 of each lane as f32, the second one first, as [`Simd::dot_bf16`] adds up their products.
+    #[inline(always)]
+    fn unfold_bf16(self, x: Self::I) -> [Self::I; 2] {
+        let x = self.bits(x);
+        [self.load_bits(&x.map(|x| x & 0xffff_0000)), self.load_bits(&x.map(|x| x << 16))]
+    }
+    /// The unsigned bytes of each lane as two of 16 bits: those at even places, then those at odd ones.
+    #[inline(always)]
+    fn unfold_u8(self, x: Self::I) -> [Self::I; 2] {
+        let x = self.bits(x);
+        [self.load_bits(&x.map(|x| x & 0x00ff_00ff)), self.load_bits(&x.map(|x| x >> 8 & 0x00ff_00ff))]
+    }
+    /// The same of signed bytes.
+    #[inline(always)]
+    fn unfold_i8(self, x: Self::I) -> [Self::I; 2] {
+        let pair = |low: u8, high: u8| {
+            let [low, high] = [low, high].map(|byte| u32::from(i16::from(byte as i8) as u16));
+            high << 16 | low
+        };
+        let x = self.bits(x).map(u32::to_le_bytes);
+        [self.load_bits(&x.map(|x| pair(x[0], x[2]))), self.load_bits(&x.map(|x| pair(x[1], x[3])))]
+    }
+    /// Adds to each lane, an i32, the products of its two i16.
+    #[inline(always)]
+    fn dot_i16(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
+        let (mut sums, a, b) = (self.bits(sum), self.bits(a), self.bits(b));
+        for i in 0..LANES {
+            for shift in [0, 16] {
+                let [a, b] = [a[i], b[i]].map(|x| i32::from((x >> shift) as i16));
+                sums[i] = sums[i].wrapping_add((a * b) as u32);
+            }
+        }
+        self.load_bits(&sums)
+    }
 }
 
 /// Two f32, given by their bits, rounded to bf16 and put into one word. NaN stays NaN.

@@ -1,6 +1,7 @@
 //! Linear layers in bf16: weights and activations rounded to nearest, products summed in f32.
 
-use super::{Epilogue, Format, Panels};
+use super::{Epilogue, Format, Panels, ROWS_WORTH_UNFOLDING_FOR, Unfolded};
+use crate::isa::Isa;
 use crate::simd::Simd;
 use crate::tile::Bf16;
 
@@ -35,7 +36,11 @@ impl PackedBf16 {
     /// # Panics
     /// If a slice's length is not what `m`, `n` and `k` say.
     pub fn apply(&self, x: &[f32], m: usize, epilogue: Epilogue<'_>, out: &mut [f32]) {
-        self.0.apply(&Bf16, x, m, epilogue, out);
+        if m >= ROWS_WORTH_UNFOLDING_FOR && Isa::current().unfolds_bf16() {
+            self.0.apply(&Unfolded(&Bf16), x, m, epilogue, out);
+        } else {
+            self.0.apply(&Bf16, x, m, epilogue, out);
+        }
     }
 }
 

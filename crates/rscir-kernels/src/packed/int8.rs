@@ -1,9 +1,11 @@
 //! Linear layers in int8: exact integer sums of quantized weights and activations.
 
-use super::{Epilogue, Format, Panels};
+use super::{Epilogue, Format, Panels, ROWS_WORTH_UNFOLDING_FOR, Unfolded};
+use crate::isa::Isa;
 use crate::pack::Conversion;
 use crate::simd::{LANES, Simd};
 use crate::tile::Product;
+use crate::unfold::{Unfold, UnfoldRows};
 
 /// The largest weight. -128 is left out, so that the scale is symmetric.
 const W_MAX: f32 = 127.0;
@@ -54,7 +56,11 @@ impl PackedI8 {
     /// # Panics
     /// If a slice's length is not what `m`, `n` and `k` say.
     pub fn apply(&self, x: &[f32], m: usize, epilogue: Epilogue<'_>, out: &mut [f32]) {
-        self.panels.apply(&self.outputs, x, m, epilogue, out);
+        if m >= ROWS_WORTH_UNFOLDING_FOR && Isa::current().unfolds_int8() {
+            self.panels.apply(&Unfolded(&self.outputs), x, m, epilogue, out);
+        } else {
+            self.panels.apply(&self.outputs, x, m, epilogue, out);
+        }
     }
 }
 
@@ -131,6 +137,13 @@ impl Conversion for Activations {
     }
 }
 
+impl UnfoldRows for Activations {
+    #[inline(always)]
+    fn rows<S: Simd>(simd: S, word: S::I) -> [S::I; 2] {
+        simd.unfold_u8(word)
+    }
+}
+
 /// Weights, four i8 in a group.
 struct Weights;
 
@@ -185,6 +198,18 @@ impl Product for Outputs {
     #[inline(always)]
     fn add<S: Simd>(simd: S, sum: S::I, x: S::I, y: S::I) -> S::I {
         simd.dot_u8_i8(sum, x, y)
+    }
+}
+
+impl Unfold for Outputs {
+    #[inline(always)]
+    fn weights<S: Simd>(simd: S, word: S::I) -> [S::I; 2] {
+        simd.unfold_i8(word)
+    }
+
+    #[inline(always)]
+    fn add_part<S: Simd>(simd: S, sum: S::I, x: S::I, y: S::I) -> S::I {
+        simd.dot_i16(sum, x, y)
     }
 }
 

@@ -4,11 +4,11 @@ use std::arch::x86_64::*;
 
 use super::{F64_LANES, LANES, Simd};
 
-/// AVX2, FMA and F16C.
+/// AVX2, FMA and F16C, with AVX-VNNI where said.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx2(());
+pub(crate) struct Avx2<const VNNI: bool>(());
 
-impl Avx2 {
+impl<const VNNI: bool> Avx2<VNNI> {
     /// # Safety
     /// The CPU must have the features.
     #[inline(always)]
@@ -49,7 +49,54 @@ fn first(n: usize) -> [__m256i; 2] {
     unsafe { [_mm256_loadu_si256(mask.as_ptr().cast()), _mm256_loadu_si256(mask.as_ptr().add(8).cast())] }
 }
 
-impl Simd for Avx2 {
+/// The low halves of the lanes in their high halves.
+///
+/// # Safety
+/// The CPU must have AVX2.
+#[inline(always)]
+unsafe fn above(x: __m256i) -> __m256i {
+    // SAFETY: the caller vouches for the CPU.
+    unsafe { _mm256_slli_epi32::<16>(x) }
+}
+
+/// The high bytes of lanes of 16 bits, their signs extended.
+///
+/// # Safety
+/// The CPU must have AVX2.
+#[inline(always)]
+unsafe fn extended(x: __m256i) -> __m256i {
+    // SAFETY: the caller vouches for the CPU.
+    unsafe { _mm256_srai_epi16::<8>(x) }
+}
+
+/// Quarters of a register in the order of their numbers, after two registers were packed into it half by half.
+///
+/// # Safety
+/// The CPU must have AVX2.
+#[inline(always)]
+unsafe fn in_order(x: __m256i) -> __m256i {
+    // SAFETY: the caller vouches for the CPU.
+    unsafe { _mm256_permute4x64_epi64::<0b11_01_10_00>(x) }
+}
+
+/// The lanes rounded to bf16, halves to even, in their low halves. NaN stays NaN.
+///
+/// # Safety
+/// The CPU must have AVX2.
+#[inline(always)]
+unsafe fn round_bf16(x: __m256) -> __m256i {
+    // SAFETY: the caller vouches for the CPU.
+    unsafe {
+        let bits = _mm256_castps_si256(x);
+        let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+        let rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+        let quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x0040_0000));
+        let nan = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(x, x));
+        _mm256_srli_epi32::<16>(_mm256_blendv_epi8(rounded, quiet, nan))
+    }
+}
+
+impl<const VNNI: bool> Simd for Avx2<VNNI> {
     const WIDE: bool = false;
     type F = [__m256; 2];
     type I = [__m256i; 2];
@@ -275,6 +322,21 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn to_bf16(self, low: Self::F, high: Self::F) -> Self::I {
+        let (low, high) = (both!(round_bf16(low)), both!(round_bf16(high)));
+        // Packing takes halves of either operand in turn; the permutation puts them in their order.
+        let packed = [op!(_mm256_packus_epi32(low[0], low[1])), op!(_mm256_packus_epi32(high[0], high[1]))];
+        both!(in_order(packed))
+    }
+
+    #[inline(always)]
+    fn zip_bf16(self, even: Self::F, odd: Self::F) -> Self::I {
+        let (even, odd) = (both!(round_bf16(even)), both!(round_bf16(odd)));
+        let odd = both!(above(odd));
+        both!(_mm256_or_si256(even, odd))
+    }
+
+    #[inline(always)]
     fn dot_bf16(self, sum: Self::F, a: Self::I, b: Self::I) -> Self::F {
         #[inline(always)]
         fn half(sum: __m256, a: __m256i, b: __m256i) -> __m256 {
@@ -298,6 +360,9 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn dot_u8_i8(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
+        if VNNI {
+            return both!(_mm256_dpbusd_avx_epi32(sum, a, b));
+        }
         #[inline(always)]
         fn half(sum: __m256i, a: __m256i, b: __m256i) -> __m256i {
             // The bytes at even and at odd places, widened to 16 bits: no product saturates.
@@ -312,5 +377,32 @@ impl Simd for Avx2 {
             }
         }
         [half(sum[0], a[0], b[0]), half(sum[1], a[1], b[1])]
+    }
+
+    #[inline(always)]
+    fn unfold_bf16(self, x: Self::I) -> [Self::I; 2] {
+        let high = [op!(_mm256_set1_epi32(0xffff_0000_u32 as i32)); 2];
+        [both!(_mm256_and_si256(x, high)), both!(above(x))]
+    }
+
+    #[inline(always)]
+    fn unfold_u8(self, x: Self::I) -> [Self::I; 2] {
+        let low = [op!(_mm256_set1_epi16(0xff)); 2];
+        [
+            both!(_mm256_and_si256(x, low)),
+            [op!(_mm256_srli_epi16::<8>(x[0])), op!(_mm256_srli_epi16::<8>(x[1]))],
+        ]
+    }
+
+    #[inline(always)]
+    fn unfold_i8(self, x: Self::I) -> [Self::I; 2] {
+        let even = [op!(_mm256_slli_epi16::<8>(x[0])), op!(_mm256_slli_epi16::<8>(x[1]))];
+        [both!(extended(even)), both!(extended(x))]
+    }
+
+    #[inline(always)]
+    fn dot_i16(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
+        let products = both!(_mm256_madd_epi16(a, b));
+        both!(_mm256_add_epi32(sum, products))
     }
 }

@@ -352,4 +352,24 @@ impl<const VNNI: bool, const BF16: bool> Simd for Avx512<VNNI, BF16> {
             _mm512_add_epi32(sum, _mm512_add_epi32(even, odd))
         })
     }
+
+    #[inline(always)]
+    fn unfold_bf16(self, x: Self::I) -> [Self::I; 2] {
+        op!([_mm512_and_si512(x, _mm512_set1_epi32(0xffff_0000_u32 as i32)), _mm512_slli_epi32::<16>(x)])
+    }
+
+    #[inline(always)]
+    fn unfold_u8(self, x: Self::I) -> [Self::I; 2] {
+        op!([_mm512_and_si512(x, _mm512_set1_epi16(0xff)), _mm512_srli_epi16::<8>(x)])
+    }
+
+    #[inline(always)]
+    fn unfold_i8(self, x: Self::I) -> [Self::I; 2] {
+        op!([_mm512_srai_epi16::<8>(_mm512_slli_epi16::<8>(x)), _mm512_srai_epi16::<8>(x)])
+    }
+
+    #[inline(always)]
+    fn dot_i16(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
+        op!(_mm512_add_epi32(sum, _mm512_madd_epi16(a, b)))
+    }
 }

@@ -1,0 +1,264 @@
+//! Which instruction set a kernel runs on, found once at run time.
+
+#[cfg(target_arch = "x86_64")]
+mod measure;
+
+use std::cell::Cell;
+use std::sync::OnceLock;
+
+#[cfg(target_arch = "aarch64")]
+use crate::simd::Neon;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Avx2, Avx512};
+use crate::simd::{Portable, Simd};
+
+/// The instruction sets with kernels of their own.
+///
+/// The environment variable `RSCIR_ISA` holds a process to one of them, by the name that [`Isa::name`] gives: to measure, or
+/// where the choice of [`Isa::detect`] is not the fastest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Isa {
+    /// Plain Rust, for every other machine and as the reference of the tests.
+    Portable,
+    /// NEON, which every 64-bit ARM CPU has.
+    Neon,
+    /// AVX2 with FMA and F16C: Intel Haswell (2013), AMD Zen.
+    Avx2,
+    /// The same with AVX-VNNI, four int8 products a lane: Alder Lake (2021), Zen 5.
+    Avx2Vnni,
+    /// AVX-512 F, BW, DQ and VL: Skylake-X.
+    Avx512,
+    /// The same with VNNI, four int8 products a lane: Ice Lake.
+    Avx512Vnni,
+    /// The same with BF16, two bf16 products a lane: Cooper Lake, Sapphire Rapids, Zen 4.
+    Avx512Bf16,
+}
+
+thread_local! {
+    static FORCED: Cell<Option<Isa>> = const { Cell::new(None) };
+}
+
+/// The environment variable that names an instruction set.
+const VARIABLE: &str = "RSCIR_ISA";
+
+/// All of them, on any kind of CPU each behind those that it is faster than.
+const ALL: [Isa; 7] =
+    [Isa::Portable, Isa::Neon, Isa::Avx2, Isa::Avx2Vnni, Isa::Avx512, Isa::Avx512Vnni, Isa::Avx512Bf16];
+
+/// What is wrong with the instruction set that `RSCIR_ISA` names.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IsaError {
+    /// There is none of this name.
+    #[error("RSCIR_ISA names {0:?}, which is no instruction set; unset it, or take one of {names}", names = names(Isa::available()))]
+    Unknown(String),
+    /// This machine lacks it.
+    #[error("RSCIR_ISA names {name}, which this machine lacks; unset it, or take one of {names}", name = .0.name(), names = names(Isa::available()))]
+    Lacking(Isa),
+}
+
+fn names(all: impl Iterator<Item = Isa>) -> String {
+    all.map(Isa::name).collect::<Vec<_>>().join(", ")
+}
+
+impl Isa {
+    /// Returns the instruction set on which kernels run: the one that `RSCIR_ISA` names, else the fastest of this machine.
+    ///
+    /// The newest is not always the fastest: some CPUs multiply bf16 at a lower rate than f32. Where there are instructions for bf16, the first
+    /// call measures both for about a millisecond, and the choice holds for the life of the process. It changes how fast
+    /// a product is, and no bit of a result but where numbers are subnormal. A variable that [`Isa::requested`] would
+    /// refuse is not heeded here.
+    pub fn detect() -> Self {
+        static BEST: OnceLock<Isa> = OnceLock::new();
+        *BEST.get_or_init(|| Self::requested().ok().flatten().unwrap_or_else(Self::fastest))
+    }
+
+    /// Returns the instruction set that the environment variable `RSCIR_ISA` names, if it is set and not empty.
+    ///
+    /// # Errors
+    /// [`IsaError::Unknown`] for a name that is none, [`IsaError::Lacking`] for one that this machine has not.
+    pub fn requested() -> Result<Option<Self>, IsaError> {
+        let Some(name) = std::env::var_os(VARIABLE).filter(|name| !name.is_empty()) else { return Ok(None) };
+        let named = ALL.into_iter().find(|isa| *isa.name() == *name);
+        let isa = named.ok_or_else(|| IsaError::Unknown(name.to_string_lossy().into_owned()))?;
+        if isa.is_here() { Ok(Some(isa)) } else { Err(IsaError::Lacking(isa)) }
+    }
+
+    /// Returns the name: `portable`, `neon`, `avx2`, `avx2-vnni`, `avx512`, `avx512-vnni` or `avx512-bf16`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Neon => "neon",
+            Self::Avx2 => "avx2",
+            Self::Avx2Vnni => "avx2-vnni",
+            Self::Avx512 => "avx512",
+            Self::Avx512Vnni => "avx512-vnni",
+            Self::Avx512Bf16 => "avx512-bf16",
+        }
+    }
+
+    /// Returns every instruction set that this machine can run, the portable one first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        ALL.into_iter().filter(|isa| isa.is_here())
+    }
+
+    fn fastest() -> Self {
+        match Self::available().last() {
+            #[cfg(target_arch = "x86_64")]
+            Some(Self::Avx512Bf16) if !measure::bf16_instructions_pay() => Self::Avx512Vnni,
+            best => best.unwrap_or(Self::Portable),
+        }
+    }
+
+    /// Whether this machine has it.
+    #[cfg(target_arch = "x86_64")]
+    fn is_here(self) -> bool {
+        use std::is_x86_feature_detected as has;
+        match self {
+            Self::Portable => true,
+            Self::Neon => false,
+            Self::Avx2 => has!("avx2") && has!("fma") && has!("f16c"),
+            Self::Avx2Vnni => Self::Avx2.is_here() && has!("avxvnni"),
+            Self::Avx512 => {
+                Self::Avx2.is_here()
+                    && has!("avx512f")
+                    && has!("avx512bw")
+                    && has!("avx512dq")
+                    && has!("avx512vl")
+            }
+            Self::Avx512Vnni => Self::Avx512.is_here() && has!("avx512vnni"),
+            Self::Avx512Bf16 => Self::Avx512Vnni.is_here() && has!("avx512bf16"),
+        }
+    }
+
+    /// Whether this machine has it.
+    #[cfg(not(target_arch = "x86_64"))]
+    fn is_here(self) -> bool {
+        self == Self::Portable || self == Self::Neon && cfg!(target_arch = "aarch64")
+    }
+
+    /// Whether it has AVX-512 F, BW, DQ and VL.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn has_avx512(self) -> bool {
+        matches!(self, Self::Avx512 | Self::Avx512Vnni | Self::Avx512Bf16)
+    }
+
+    /// Whether the two bf16 of a word are better taken apart before they are multiplied ([`crate::unfold`]).
+    pub(crate) fn unfolds_bf16(self) -> bool {
+        matches!(self, Self::Avx2 | Self::Avx2Vnni | Self::Avx512 | Self::Avx512Vnni)
+    }
+
+    /// Whether the four bytes of a word are better taken apart before they are multiplied.
+    pub(crate) fn unfolds_int8(self) -> bool {
+        matches!(self, Self::Avx2 | Self::Avx512)
+    }
+
+    /// Runs `work` with kernels called from this thread held to `self`, or to what [`Isa::detect`] gives if the machine
+    /// lacks it. For tests and measurements.
+    #[doc(hidden)]
+    pub fn force<T>(self, work: impl FnOnce() -> T) -> T {
+        struct Restore(Option<Isa>);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                FORCED.set(self.0);
+            }
+        }
+        let isa = if self.is_here() { self } else { Self::detect() };
+        let _restore = Restore(FORCED.replace(Some(isa)));
+        work()
+    }
+
+    /// What a kernel called from this thread runs on.
+    pub(crate) fn current() -> Self {
+        FORCED.get().unwrap_or_else(Self::detect)
+    }
+
+    /// Runs a kernel that has no use for VNNI or BF16.
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: kernels run on what `detect` or `force` gave alone, which asked the CPU for its features.
+        unsafe {
+            match self {
+                Self::Portable | Self::Neon => {}
+                Self::Avx2 | Self::Avx2Vnni => return run_avx2(kernel),
+                Self::Avx512 | Self::Avx512Vnni | Self::Avx512Bf16 => return run_avx512(kernel),
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        if self == Self::Neon {
+            return kernel.run(Neon);
+        }
+        kernel.run(Portable)
+    }
+
+    /// Runs a kernel in the variant made for exactly this instruction set.
+    pub(crate) fn run_exact<K: Kernel>(self, kernel: K) -> K::Output {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        unsafe {
+            match self {
+                Self::Avx2Vnni => return run_avx2_vnni(kernel),
+                Self::Avx512Vnni => return run_avx512_vnni(kernel),
+                Self::Avx512Bf16 => return run_avx512_bf16(kernel),
+                Self::Portable | Self::Neon | Self::Avx2 | Self::Avx512 => {}
+            }
+        }
+        self.run(kernel)
+    }
+}
+
+/// An algorithm written once over [`Simd`].
+pub(crate) trait Kernel {
+    /// What it returns.
+    type Output;
+
+    /// The algorithm. Implementations are `#[inline(always)]`, and so is all they call: only what is inlined
+    /// into the functions below is compiled for their instruction set.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// # Safety
+/// The CPU must have the features named.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller vouches for the features.
+    kernel.run(unsafe { Avx2::<false>::new() })
+}
+
+/// # Safety
+/// The CPU must have the features named.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c,avxvnni")]
+unsafe fn run_avx2_vnni<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller vouches for the features.
+    kernel.run(unsafe { Avx2::<true>::new() })
+}
+
+/// # Safety
+/// The CPU must have the features named.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
+unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller vouches for the features.
+    kernel.run(unsafe { Avx512::<false, false>::new() })
+}
+
+/// # Safety
+/// The CPU must have the features named.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+unsafe fn run_avx512_vnni<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller vouches for the features.
+    kernel.run(unsafe { Avx512::<true, false>::new() })
+}
+
+/// # Safety
+/// The CPU must have the features named.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16")]
+unsafe fn run_avx512_bf16<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller vouches for the features.
+    kernel.run(unsafe { Avx512::<true, true>::new() })
+}
