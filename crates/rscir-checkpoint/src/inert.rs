@@ -1,11 +1,14 @@
 //! Tensors that checkpoints carry and no model takes.
 
 /// Tensors that checkpoints carry and inference does not need, by the last parts of their names: masks and positions
-/// that are computed, sizes that OpenAI's archives store, counters of batch normalization, SigLIP's and CLIP's scales.
-const INERT: [&str; 9] = [
+/// that are computed, Long-CLIP's choice between its two position tables, sizes that OpenAI's archives store, counters of
+/// batch normalization, SigLIP's and CLIP's scales.
+const INERT: [&str; 11] = [
     "logit_scale",
     "logit_bias",
     "attn_mask",
+    "mask1",
+    "mask2",
     "positional_ids",
     "position_ids",
     "input_resolution",

@@ -14,6 +14,7 @@ use crate::clip::config::{ClipConfig, TokenizerConfig, VisionConfig};
 use crate::clip::cuda::Kernels;
 use crate::clip::pixels::Normalization;
 use crate::clip::read::ModelFile;
+use crate::clip::text::context_by_keys;
 use crate::clip::towers::{Prompt, Towers};
 use crate::device::{Device, Found};
 use crate::error::refuse;
@@ -389,7 +390,13 @@ impl ClipEncoderBuilder {
             return refuse("precision", got, "f32, bf16 or i8 on a CPU; f32, bf16 or f16 on a GPU");
         }
         let parts = self.parts()?;
-        let config = tuned(parts.config, self.wavelengths)?;
+        let mut config = tuned(parts.config, self.wavelengths)?;
+        let checkpoint = match &self.state_dict {
+            Some(key) => Checkpoint::open_state_dict(&parts.weights, key)?,
+            None => Checkpoint::open(&parts.weights)?,
+        }
+        .open_clip_names();
+        config.text.context = context_by_keys(&checkpoint, config.text.context);
         let tokenizer = tokenizer(&config, parts.tokenizer.as_deref())?;
         if !config.text.causal && !tokenizer.knows_padding() {
             return Err(Error::NoPadding);
@@ -398,11 +405,6 @@ impl ClipEncoderBuilder {
             let (tokenizer, tower) = (tokenizer.vocabulary(), config.text.vocabulary);
             return Err(Error::Vocabulary { tokenizer, tower });
         }
-        let checkpoint = match &self.state_dict {
-            Some(key) => Checkpoint::open_state_dict(&parts.weights, key)?,
-            None => Checkpoint::open(&parts.weights)?,
-        }
-        .open_clip_names();
         let normalization = Normalization::new(parts.preprocessing.mean, parts.preprocessing.std);
         let preprocessor = Preprocessor::new(parts.preprocessing)?;
         let kernels = match self.own_kernels {

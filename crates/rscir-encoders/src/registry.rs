@@ -1,9 +1,10 @@
 use std::fmt;
 
 use crate::clip::config::{
-    Activation, ClipConfig, EPSILON, ResNetConfig, StackConfig, TextConfig, TextPool, TokenizerConfig,
-    VisionConfig, VitConfig, VitNames, VitPool,
+    Activation, AttentionPoolConfig, ClipConfig, EPSILON, ResNetConfig, StackConfig, TextConfig, TextPool,
+    TokenizerConfig, VisionConfig, VitConfig, VitNames, VitPool,
 };
+use crate::clip::timm;
 use crate::tokenizer::Cleaning;
 use crate::{Error, Result};
 use rscir_core::{Activations, Wavelengths};
@@ -34,6 +35,8 @@ enum Preparation {
     Symmetric,
     /// As SigLIP's.
     Siglip,
+    /// As Perception Encoder's.
+    Perception,
 }
 
 /// A file on the Hugging Face hub.
@@ -71,6 +74,7 @@ impl Model {
                 Preprocessing { mean: [0.5; 3], std: [0.5; 3], ..Preprocessing::openai(size) }
             }
             Preparation::Siglip => Preprocessing::siglip(size),
+            Preparation::Perception => Preprocessing::perception(size),
         }
     }
 
@@ -125,6 +129,7 @@ const fn vit(dim: usize, [image, patch]: [usize; 2], vision: [usize; 3], words: 
         patch,
         stack: stack(vision, EPSILON, Activation::Gelu),
         norm_first: true,
+        rotary: false,
         pool: VitPool::ClassToken,
         names: VitNames::OpenClip,
         wavelengths: None,
@@ -156,7 +161,12 @@ const fn siglip([image, patch]: [usize; 2], sizes: [usize; 3]) -> ClipConfig {
         patch,
         stack,
         norm_first: false,
-        pool: VitPool::Attention,
+        rotary: false,
+        pool: VitPool::Attention(AttentionPoolConfig {
+            heads: sizes[2],
+            class_token: false,
+            projection: false,
+        }),
         names: VitNames::OpenClip,
         wavelengths: None,
     };
@@ -172,9 +182,8 @@ const fn siglip([image, patch]: [usize; 2], sizes: [usize; 3]) -> ClipConfig {
     ClipConfig { dim: sizes[0], vision: VisionConfig::Vit(vit), text }
 }
 
-/// DOFA-CLIP's towers (`open_clip/src/open_clip/model_configs/GeoLB-ViT-14-so400m-SigLIP-384.json`): open_clip's SigLIP
-/// of this size, whose images are patched by their wavelengths.
-const fn dofa_so400m() -> ClipConfig {
+/// SigLIP's largest towers as timm and open_clip have them (`open_clip/model_configs/ViT-SO400M-14-SigLIP-384.json`).
+const fn so400m() -> ClipConfig {
     let mut config = siglip([384, 14], [1152, 27, 16]);
     // 3.7362 times the width.
     config.text.stack.hidden = 4304;
@@ -182,9 +191,29 @@ const fn dofa_so400m() -> ClipConfig {
     if let VisionConfig::Vit(vit) = &mut config.vision {
         vit.stack = config.text.stack;
         vit.names = VitNames::Timm;
+    }
+    config
+}
+
+/// DOFA-CLIP's towers (`open_clip/src/open_clip/model_configs/GeoLB-ViT-14-so400m-SigLIP-384.json`): open_clip's SigLIP
+/// of this size, whose images are patched by their wavelengths.
+const fn dofa_so400m() -> ClipConfig {
+    let mut config = so400m();
+    if let VisionConfig::Vit(vit) = &mut config.vision {
         vit.wavelengths = Some(Wavelengths::RGB);
     }
     config
+}
+
+/// Perception Encoder's towers (open_clip's `PE-Core-*.json`): `[image, patch]`, `[width, layers, heads]` of each.
+const fn perception(
+    dim: usize,
+    sides: [usize; 2],
+    [width, layers, heads]: [usize; 3],
+    words: [usize; 3],
+) -> ClipConfig {
+    let vit = timm::perception(sides, (width, layers, heads, 4 * width));
+    long(ClipConfig { dim, vision: VisionConfig::Vit(vit), text: text(words) }, 32)
 }
 
 /// The same towers with OpenAI's activation; residual networks keep theirs.
@@ -196,7 +225,7 @@ const fn quick(mut config: ClipConfig) -> ClipConfig {
     config
 }
 
-/// The same towers for longer texts.
+/// The same towers for texts of another length.
 const fn long(mut config: ClipConfig, context: usize) -> ClipConfig {
     config.text.context = context;
     config
@@ -235,6 +264,22 @@ const GEORSCLIP: Family = family("GeoRSCLIP (Zhang et al. 2024), trained on RS5M
 const SKYCLIP: Family = family("SkyCLIP (Wang et al. 2024), trained on SkyScript", "");
 const RSICD: Family = family("CLIP-RSICD v2, OpenAI's ViT-B/32 trained further on RSICD", "");
 const LRSCLIP: Family = family("LRSCLIP (Chen et al. 2025), for texts of up to 248 tokens", "Apache-2.0");
+const DGTRS_CLIP: Family =
+    family("DGTRS-CLIP (Chen et al. 2025), which is LRSCLIP under its later name", "Apache-2.0");
+/// The weights tell how long its texts may be.
+const FARSLIP1: Family = family(
+    "FarSLIP (Li et al. 2025) after its first stage, on RS5M, for texts of up to 77 or 248 tokens",
+    "MIT",
+);
+const FARSLIP2: Family = family(
+    "FarSLIP (Li et al. 2025) after its second stage, on MGRS-200k, for texts of up to 77 or 248 tokens",
+    "MIT",
+);
+const SIGLIP: Family = Family {
+    description: "SigLIP (Zhai et al. 2023), by which Major TOM made its vectors of Sentinel-2",
+    license: "Apache-2.0",
+    preparation: Preparation::Siglip,
+};
 const GIT_RSCLIP: Family = Family {
     description: "Git-RSCLIP (Liu et al. 2025), SigLIP trained further on Git-10M",
     license: "Apache-2.0",
@@ -246,8 +291,18 @@ const DOFA_CLIP: Family = Family {
     license: "cc-by-nc-4.0",
     preparation: Preparation::Siglip,
 };
+const PE_CORE: Family = Family {
+    description: "Perception Encoder (Bolya et al. 2025), Meta's PE-Core, for texts of up to 32 tokens",
+    license: "Apache-2.0",
+    preparation: Preparation::Perception,
+};
 const SIGLIP_B: ClipConfig = siglip([224, 16], [768, 12, 12]);
 const SIGLIP_L: ClipConfig = siglip([256, 16], [1024, 24, 16]);
+
+const PE_CORE_T: ClipConfig = perception(512, [384, 16], [192, 12, 3], [512, 12, 8]);
+const PE_CORE_S: ClipConfig = perception(512, [384, 16], [384, 12, 6], [512, 12, 8]);
+const PE_CORE_B: ClipConfig = perception(1024, [224, 16], [768, 12, 12], [1024, 24, 16]);
+const PE_CORE_L: ClipConfig = perception(1024, [336, 14], [1024, 24, 16], [1024, 24, 16]);
 
 const OPENAI_B_32: Option<HubFile> = hub("openai/clip-vit-base-patch32", "model.safetensors");
 const OPENAI_B_16: Option<HubFile> = hub("openai/clip-vit-base-patch16", "model.safetensors");
@@ -256,11 +311,14 @@ const OPENAI_L_14_336: Option<HubFile> = hub("openai/clip-vit-large-patch14-336"
 const REMOTE_RN50: Option<HubFile> = hub("chendelong/RemoteCLIP", "RemoteCLIP-RN50.pt");
 const REMOTE_B_32: Option<HubFile> = hub("chendelong/RemoteCLIP", "RemoteCLIP-ViT-B-32.pt");
 const REMOTE_L_14: Option<HubFile> = hub("chendelong/RemoteCLIP", "RemoteCLIP-ViT-L-14.pt");
+// The weights that were published as `cwz14/LRSCLIP_ViT-*` first.
+const LRS_B_16: Option<HubFile> = hub("MitsuiChen14/DGTRS-CLIP-ViT-B-16", "LRSCLIP_ViT-B-16.pt");
+const LRS_L_14: Option<HubFile> = hub("MitsuiChen14/DGTRS-CLIP-ViT-L-14", "LRSCLIP_ViT-L-14.pt");
 
 /// The catalog. The reference implementation of the PatternCom evaluation builds "ViT-L-14" with exact GELU for CLIP
 /// and RemoteCLIP alike: its published figures are those of the names without a suffix.
 #[rustfmt::skip]
-static MODELS: [Model; 28] = [
+static MODELS: [Model; 39] = [
     model("clip-vit-b-32", CLIP, VIT_B_32, OPENAI_B_32),
     model("clip-vit-b-32-quickgelu", CLIP, quick(VIT_B_32), OPENAI_B_32),
     model("clip-vit-b-16", CLIP, VIT_B_16, OPENAI_B_16),
@@ -284,10 +342,21 @@ static MODELS: [Model; 28] = [
     model("georsclip-vit-h-14", GEORSCLIP, VIT_H_14, hub("Zilun/GeoRSCLIP", "ckpt/RS5M_ViT-H-14.pt")),
     model("skyclip-vit-l-14-quickgelu", SKYCLIP, quick(VIT_L_14), None),
     model("clip-rsicd-v2-quickgelu", RSICD, quick(VIT_B_32), hub("flax-community/clip-rsicd-v2", "pytorch_model.bin")),
-    model("lrsclip-vit-b-16-quickgelu", LRSCLIP, long(quick(VIT_B_16), 248), None),
-    model("lrsclip-vit-l-14-quickgelu", LRSCLIP, long(quick(VIT_L_14), 248), None),
+    model("lrsclip-vit-b-16-quickgelu", LRSCLIP, long(quick(VIT_B_16), 248), LRS_B_16),
+    model("lrsclip-vit-l-14-quickgelu", LRSCLIP, long(quick(VIT_L_14), 248), LRS_L_14),
+    model("dgtrs-clip-vit-b-16-quickgelu", DGTRS_CLIP, long(quick(VIT_B_16), 248), LRS_B_16),
+    model("dgtrs-clip-vit-l-14-quickgelu", DGTRS_CLIP, long(quick(VIT_L_14), 248), LRS_L_14),
+    model("farslip1-vit-b-32-quickgelu", FARSLIP1, quick(VIT_B_32), hub("ZhenShiL/FarSLIP", "FarSLIP1_ViT-B-32.pt")),
+    model("farslip1-vit-b-16-quickgelu", FARSLIP1, quick(VIT_B_16), hub("ZhenShiL/FarSLIP", "FarSLIP1_ViT-B-16.pt")),
+    model("farslip2-vit-b-32-quickgelu", FARSLIP2, quick(VIT_B_32), hub("ZhenShiL/FarSLIP", "FarSLIP2_ViT-B-32.pt")),
+    model("farslip2-vit-b-16-quickgelu", FARSLIP2, quick(VIT_B_16), hub("ZhenShiL/FarSLIP", "FarSLIP2_ViT-B-16.pt")),
     model("git-rsclip-base", Family { license: "MIT", ..GIT_RSCLIP }, SIGLIP_B, hub("lcybuaa/Git-RSCLIP-base", "model.safetensors")),
     model("git-rsclip", GIT_RSCLIP, SIGLIP_L, hub("lcybuaa/Git-RSCLIP", "model.safetensors")),
+    model("siglip-so400m-14-384", SIGLIP, so400m(), hub("timm/ViT-SO400M-14-SigLIP-384", "open_clip_model.safetensors")),
+    model("pe-core-t-16-384", PE_CORE, PE_CORE_T, hub("timm/PE-Core-T-16-384", "open_clip_model.safetensors")),
+    model("pe-core-s-16-384", PE_CORE, PE_CORE_S, hub("timm/PE-Core-S-16-384", "open_clip_model.safetensors")),
+    model("pe-core-b-16", PE_CORE, PE_CORE_B, hub("timm/PE-Core-B-16", "open_clip_model.safetensors")),
+    model("pe-core-l-14-336", PE_CORE, PE_CORE_L, hub("timm/PE-Core-L-14-336", "open_clip_model.safetensors")),
     model("dofa-clip-so400m-14-384", DOFA_CLIP, dofa_so400m(), hub("earthflow/GeoLB-ViT-14-SigLIP-so400m-384-EO", "open_clip_model.safetensors")),
 ];
 

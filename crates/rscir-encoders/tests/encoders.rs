@@ -16,7 +16,7 @@ use safetensors::{Dtype, SafeTensors};
 const TOLERANCE: f32 = 2e-5;
 
 /// One row for each kind of model and form of checkpoint: folder, weights, configuration.
-const MODELS: [[&str; 3]; 10] = [
+const MODELS: [[&str; 3]; 14] = [
     ["vit_gelu", "open_clip_model.safetensors", "open_clip_config.json"],
     ["vit_gelu", "model.pt", "open_clip_config.json"],
     ["vit_quick_nested", "model.pt", "open_clip_config.json"],
@@ -27,6 +27,10 @@ const MODELS: [[&str; 3]; 10] = [
     ["vit_options", "open_clip_model.safetensors", "open_clip_config.json"],
     ["vit_long", "model.pt", "open_clip_config.json"],
     ["dofa_clip", "open_clip_model.safetensors", "open_clip_config.json"],
+    ["siglip_timm", "open_clip_model.safetensors", "open_clip_config.json"],
+    ["farslip", "model.pt", "open_clip_config.json"],
+    ["dgtrs_clip", "model.pt", "open_clip_config.json"],
+    ["pe_core", "open_clip_model.safetensors", "open_clip_config.json"],
 ];
 
 fn data() -> PathBuf {
@@ -172,7 +176,7 @@ fn both_forms_of_the_same_weights_give_equal_bits() {
 
 #[test]
 fn a_batch_gives_what_its_parts_give() {
-    for name in ["vit_gelu", "resnet", "hf_siglip", "dofa_clip"] {
+    for name in ["vit_gelu", "resnet", "hf_siglip", "dofa_clip", "pe_core"] {
         let encoder = encoder(name);
         let expected = Expected::read(&data(), name);
         // More than one batch of the tower.

@@ -8,6 +8,7 @@ use super::compute::Compute;
 use super::config::{Activation, StackConfig};
 use super::load::Weights;
 use super::nn::{Buffer, LayerNorm, Linear, self_attention};
+use super::rotary::{self, Rotary};
 use crate::Result;
 
 /// Names of a block's tensors, behind its own prefix.
@@ -48,9 +49,20 @@ pub(super) struct Stack {
     blocks: Vec<Block>,
     heads: usize,
     causal: bool,
+    rotary: Option<Rotary>,
     compute: Compute,
     /// Of calls that have ended.
     scratch: Mutex<Vec<Scratch>>,
+}
+
+/// What a stack's tokens attend to.
+pub(super) enum Attention {
+    /// All tokens.
+    Full,
+    /// Those before them and themselves.
+    Causal,
+    /// All tokens, by where they lie to each other.
+    Rotary(Rotary),
 }
 
 struct Block {
@@ -84,13 +96,18 @@ impl Stack {
         prefix: &str,
         names: &BlockNames,
         config: &StackConfig,
-        causal: bool,
+        attention: Attention,
     ) -> Result<Self> {
+        let (causal, rotary) = match attention {
+            Attention::Full => (false, None),
+            Attention::Causal => (true, None),
+            Attention::Rotary(rotary) => (false, Some(rotary)),
+        };
         let blocks = (0..config.layers)
-            .map(|layer| Block::load(weights, &format!("{prefix}.{layer}"), names, config))
+            .map(|layer| Block::load(weights, &format!("{prefix}.{layer}"), names, config, rotary.is_some()))
             .collect::<Result<_>>()?;
         let compute = weights.compute.clone();
-        Ok(Self { blocks, heads: config.heads, causal, compute, scratch: Mutex::default() })
+        Ok(Self { blocks, heads: config.heads, causal, rotary, compute, scratch: Mutex::default() })
     }
 
     /// Runs `x[batch, tokens, width]` through all blocks, overwriting it.
@@ -120,6 +137,7 @@ impl Block {
         prefix: &str,
         names: &BlockNames,
         config: &StackConfig,
+        rotary: bool,
     ) -> Result<Self> {
         let width = config.width;
         let name = |part: &str| format!("{prefix}.{part}");
@@ -128,7 +146,13 @@ impl Block {
         let attended = name(names.attended);
         Ok(Self {
             norm_1: weights.layer_norm(&name(names.norm_1), width, config.epsilon)?,
-            qkv: weights.linear(&qkv, Some(&qkv_bias), [3 * width, width])?,
+            qkv: match rotary {
+                true => {
+                    let order = rotary::order(width, config.heads);
+                    weights.linear_in_order(&qkv, &qkv_bias, [3 * width, width], &order)?
+                }
+                false => weights.linear(&qkv, Some(&qkv_bias), [3 * width, width])?,
+            },
             attended: weights.linear_scaled(
                 &format!("{attended}.weight"),
                 Some(&format!("{attended}.bias")),
@@ -153,7 +177,10 @@ impl Block {
         scratch: &mut Scratch,
     ) -> Result<Tensor> {
         let normed = self.norm_1.forward(&x, &mut scratch.normed)?;
-        let qkv = self.qkv.forward(&normed, &mut scratch.qkv)?;
+        let mut qkv = self.qkv.forward(&normed, &mut scratch.qkv)?;
+        if let Some(rotary) = &stack.rotary {
+            qkv = rotary.turn(qkv, stack.heads)?;
+        }
         let mut attended =
             self_attention(&stack.compute, &qkv, stack.heads, stack.causal, &mut scratch.attended)?;
         let mut x = x;

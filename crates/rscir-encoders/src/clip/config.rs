@@ -34,6 +34,8 @@ pub(crate) struct VitConfig {
     pub(crate) stack: StackConfig,
     /// A layer norm before the first block.
     pub(crate) norm_first: bool,
+    /// Queries and keys are turned by the places of their patches, beside the table of positions.
+    pub(crate) rotary: bool,
     pub(crate) pool: VitPool,
     /// Which names the tensors have.
     pub(crate) names: VitNames,
@@ -48,8 +50,18 @@ pub(crate) enum VitPool {
     ClassToken,
     /// The mean of the patches, each normalized before, or their mean after.
     Mean { norm_after: bool },
-    /// Attention of a learned query to all patches (multihead attention pooling), no projection: SigLIP.
-    Attention,
+    /// Attention of a learned query to all tokens (multihead attention pooling).
+    Attention(AttentionPoolConfig),
+}
+
+/// Attention pooling as SigLIP has it, or as Perception Encoder does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct AttentionPoolConfig {
+    pub(crate) heads: usize,
+    /// A class token stands before the patches, and takes part.
+    pub(crate) class_token: bool,
+    /// A linear layer with bias makes what is pooled a vector of the model's width.
+    pub(crate) projection: bool,
 }
 
 /// Who named the tensors of an image tower.
@@ -170,8 +182,23 @@ impl ClipConfig {
                 within("vision_cfg.image_size", vit.image, MAX_PIXELS)?;
                 within("vision_cfg.patch_size", vit.patch, vit.image)?;
                 vit.stack.check("vision_cfg")?;
-                if vit.pool == VitPool::Attention && self.dim != vit.stack.width {
-                    return refuse("embed_dim", self.dim, "the width of an image tower without projection");
+                if let VitPool::Attention(pool) = vit.pool {
+                    divides("vision_cfg: the number of pooling heads", pool.heads, vit.stack.width)?;
+                    if !pool.projection && self.dim != vit.stack.width {
+                        return refuse(
+                            "embed_dim",
+                            self.dim,
+                            "the width of an image tower without projection",
+                        );
+                    }
+                }
+                if vit.rotary && !(vit.stack.width / vit.stack.heads).is_multiple_of(4) {
+                    let width = vit.stack.width / vit.stack.heads;
+                    return refuse(
+                        "vision_cfg.head_width",
+                        width,
+                        "a multiple of 4 where positions are rotary",
+                    );
                 }
             }
             VisionConfig::ResNet(resnet) => {
@@ -214,7 +241,7 @@ const MAX_WIDTH: usize = 1 << 14;
 const MAX_LAYERS: usize = 1 << 9;
 const MAX_PIXELS: usize = 1 << 13;
 const MAX_TOKENS: usize = 1 << 23;
-const MAX_POSITIONS: usize = 1 << 15;
+pub(crate) const MAX_POSITIONS: usize = 1 << 15;
 
 fn within(key: &str, value: usize, most: usize) -> Result<()> {
     if (1..=most).contains(&value) {
@@ -242,11 +269,25 @@ impl fmt::Display for ClipConfig {
                 if !vit.norm_first {
                     f.write_str(",no_ln_pre")?;
                 }
+                if vit.rotary {
+                    f.write_str(",rope")?;
+                }
                 match vit.pool {
                     VitPool::ClassToken => {}
                     VitPool::Mean { norm_after: false } => f.write_str(",pool=mean")?,
                     VitPool::Mean { norm_after: true } => f.write_str(",pool=mean,ln_after_pool")?,
-                    VitPool::Attention => f.write_str(",pool=map")?,
+                    VitPool::Attention(pool) => {
+                        f.write_str(",pool=map")?;
+                        if pool.heads != vit.stack.heads {
+                            write!(f, ":{}", pool.heads)?;
+                        }
+                        if pool.class_token {
+                            f.write_str(",class_token")?;
+                        }
+                        if pool.projection {
+                            f.write_str(",projection")?;
+                        }
+                    }
                 }
             }
             VisionConfig::ResNet(ResNetConfig { image, width, layers: [a, b, c, d], heads }) => {

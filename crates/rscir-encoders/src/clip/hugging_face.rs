@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::config::{
-    Activation, ClipConfig, StackConfig, TextConfig, TextPool, TokenizerConfig, VisionConfig, VitConfig,
-    VitNames, VitPool,
+    Activation, AttentionPoolConfig, ClipConfig, StackConfig, TextConfig, TextPool, TokenizerConfig,
+    VisionConfig, VitConfig, VitNames, VitPool,
 };
 use super::open_clip::OneOrTwo;
 use super::preprocessing::PreprocessingFile;
@@ -131,7 +131,8 @@ impl Model {
             patch: side(vision.patch_size, "vision_config.patch_size", defaults.patch)?,
             stack: vision_stack,
             norm_first: !siglip,
-            pool: if siglip { VitPool::Attention } else { VitPool::ClassToken },
+            rotary: false,
+            pool: if siglip { siglip_pool(&vision_stack) } else { VitPool::ClassToken },
             names: VitNames::OpenClip,
             wavelengths: None,
         };
@@ -158,6 +159,11 @@ impl Model {
         };
         ClipConfig { dim: dim.unwrap_or(512), vision: VisionConfig::Vit(vit), text }.check()
     }
+}
+
+/// SigLIP's head, whose heads are the blocks'.
+fn siglip_pool(stack: &StackConfig) -> VitPool {
+    VitPool::Attention(AttentionPoolConfig { heads: stack.heads, class_token: false, projection: false })
 }
 
 /// A tower's blocks; `sizes` are the default width, hidden width and number of heads.

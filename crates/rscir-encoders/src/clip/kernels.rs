@@ -1,8 +1,8 @@
 //! The CPU's kernels as operations on tensors: each writes its result into a tensor that is there already.
 
-use candle_core::{CpuStorage, InplaceOp2, Layout, Tensor};
+use candle_core::{CpuStorage, D, InplaceOp2, Layout, Tensor};
 use rscir_core::Precision;
-use rscir_kernels::{AttentionShape, Epilogue, PackedBf16, PackedI8, PackedMatrix};
+use rscir_kernels::{AttentionShape, Epilogue, PackedBf16, PackedI8, PackedMatrix, Rotation};
 
 use super::config::Activation;
 use crate::Result;
@@ -94,6 +94,15 @@ pub(super) fn self_attention(
     };
     let shape = AttentionShape { batch, tokens, heads, head_dim: width / heads, causal };
     run("self-attention", qkv, out, |qkv, out| attention(qkv, shape, out))
+}
+
+/// Turns the queries and keys of `qkv[batch, tokens, 3 width]` by `table[2, tokens, half a head]`, cosines before sines.
+pub(super) fn rotate(heads: usize, table: &Tensor, qkv: &Tensor) -> Result<()> {
+    let half = table.dim(D::Minus1)?;
+    run("rotate", table, qkv, |table, qkv| {
+        let (cos, sin) = table.split_at(table.len() / 2);
+        rscir_kernels::rotate(Rotation { cos, sin, half, heads }, qkv);
+    })
 }
 
 /// Runs a kernel that reads one contiguous f32 tensor and writes another.

@@ -45,6 +45,34 @@ impl Weights<'_, '_> {
         self.linear_scaled(weight, bias, None, [outputs, inputs])
     }
 
+    /// [`Weights::linear`] in f32 where the layers' weights are of less precision.
+    pub(crate) fn exact_linear(
+        &mut self,
+        weight: &str,
+        bias: Option<&str>,
+        shape: [usize; 2],
+    ) -> Result<Linear> {
+        let compute = self.compute.exact();
+        Weights { loader: &mut *self.loader, compute }.linear(weight, bias, shape)
+    }
+
+    /// [`Weights::linear`] with its outputs in another order: output `i` is that of row `order[i]`.
+    pub(crate) fn linear_in_order(
+        &mut self,
+        weight: &str,
+        bias: &str,
+        [outputs, inputs]: [usize; 2],
+        order: &[usize],
+    ) -> Result<Linear> {
+        let weight = self.loader.values(weight, &[outputs, inputs])?;
+        let bias = self.loader.values(bias, &[outputs])?;
+        let (Some(weight), Some(bias)) = (weight, bias) else { return Linear::unusable(&self.compute) };
+        let rows: Vec<f32> =
+            order.iter().flat_map(|row| &weight[row * inputs..][..inputs]).copied().collect();
+        let bias: Vec<f32> = order.iter().map(|row| bias[*row]).collect();
+        Linear::new(&self.compute, &rows, Some(bias.into()), [outputs, inputs])
+    }
+
     /// [`Weights::linear`] followed by a multiplication with the vector `scale`, made one: `s (W x + b) = (s W) x + s b`.
     pub(crate) fn linear_scaled(
         &mut self,

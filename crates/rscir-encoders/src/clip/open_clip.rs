@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use rscir_core::Wavelengths;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -10,6 +9,7 @@ use super::config::{
     Activation, ClipConfig, EPSILON, ResNetConfig, StackConfig, TextConfig, TextPool, TokenizerConfig,
     VisionConfig, VitConfig, VitNames, VitPool,
 };
+use super::timm::{self, TimmSizes};
 use crate::Result;
 use crate::error::refuse;
 use crate::tokenizer::Cleaning;
@@ -154,15 +154,17 @@ impl Vision {
         refuse_unknown("vision_cfg.", &self.rest, &INERT_VISION)?;
         let image = self.image_size.square("vision_cfg.image_size")?;
         if let Some(name) = &self.timm_model_name {
-            let by_attention = self.timm_pool.as_deref() == Some("map");
-            if !by_attention || !matches!(self.timm_proj.as_deref(), Some("none" | "")) {
-                return refuse(
-                    "vision_cfg.timm_pool",
-                    "not the pooling of SigLIP",
-                    "\"map\", timm_proj \"none\"",
-                );
-            }
-            return Ok(VisionConfig::Vit(self.siglip(name, image)?));
+            let own = TimmSizes {
+                width: self.width(),
+                layers: match self.layers {
+                    Some(Layers::Blocks(layers)) => Some(layers),
+                    _ => None,
+                },
+                heads: self.heads(self.width()),
+                hidden: hidden(self.width(), self.mlp_ratio),
+            };
+            let head = [self.timm_pool.as_deref(), self.timm_proj.as_deref()];
+            return Ok(VisionConfig::Vit(timm::tower(name, image, head, own)?));
         }
         let width = self.width();
         let layers = match self.layers {
@@ -194,7 +196,8 @@ impl Vision {
         };
         let norm_first = !self.no_ln_pre;
         let names = VitNames::OpenClip;
-        Ok(VisionConfig::Vit(VitConfig { image, patch, stack, norm_first, pool, names, wavelengths: None }))
+        let (rotary, wavelengths) = (false, None);
+        Ok(VisionConfig::Vit(VitConfig { image, patch, stack, norm_first, rotary, pool, names, wavelengths }))
     }
 
     fn width(&self) -> usize {
@@ -203,50 +206,6 @@ impl Vision {
 
     fn heads(&self, width: usize) -> usize {
         width.checked_div(self.head_width.unwrap_or(64)).unwrap_or(0)
-    }
-
-    /// timm's SigLIP towers by name, such as `vit_base_patch16_siglip_224` (`timm/models/vision_transformer.py`), and
-    /// DOFA-CLIP's, such as `dofa_vit_base_patch16_siglip_224` (`open_clip/src/open_clip/timm_model.py`). A name without
-    /// a size, which neither has, takes it from the keys that open_clip's own towers have: `vit_patch16_siglip_224`.
-    fn siglip(&self, name: &str, image: usize) -> Result<VitConfig> {
-        let unknown = || refuse("vision_cfg.timm_model_name", name, "like vit_base_patch16_siglip_224");
-        let (dofa, plain) = match name.strip_prefix("dofa_") {
-            Some(plain) => (true, plain),
-            None => (false, name),
-        };
-        let parts: Vec<&str> = plain.split('_').collect();
-        let (size, patch, pixels) = match parts[..] {
-            ["vit", patch, "siglip", pixels] => (None, patch, pixels),
-            ["vit", size, patch, "siglip", pixels] => (Some(size), patch, pixels),
-            _ => return unknown(),
-        };
-        let Some(Ok(patch)) = patch.strip_prefix("patch").map(str::parse) else { return unknown() };
-        if pixels.parse() != Ok(image) {
-            return refuse("vision_cfg.image_size", image, "the size in vision_cfg.timm_model_name");
-        }
-        let (width, layers, heads, hidden) = match (size, &self.layers) {
-            (Some("base"), _) => (768, 12, 12, 3072),
-            (Some("large"), _) => (1024, 24, 16, 4096),
-            (Some("so400m"), _) => (1152, 27, 16, 4304),
-            (Some("giantopt"), _) => (1536, 40, 16, 6144),
-            (None, Some(Layers::Blocks(layers))) => {
-                let width = self.width();
-                (width, *layers, self.heads(width), hidden(width, self.mlp_ratio))
-            }
-            _ => return unknown(),
-        };
-        // The towers that came with SigLIP 2 alone use the approximation.
-        let approximate = !dofa && (size == Some("giantopt") || (size == Some("so400m") && patch == 16));
-        let activation = if approximate { Activation::GeluTanh } else { Activation::Gelu };
-        Ok(VitConfig {
-            image,
-            patch,
-            stack: StackConfig { width, layers, heads, hidden, activation, epsilon: 1e-6, scaled: false },
-            norm_first: false,
-            pool: VitPool::Attention,
-            names: VitNames::Timm,
-            wavelengths: dofa.then_some(Wavelengths::RGB),
-        })
     }
 }
 

@@ -1,16 +1,16 @@
-//! Multihead attention pooling (MAP): SigLIP's head.
+//! Multihead attention pooling (MAP): the head of SigLIP and Perception Encoder.
 
 use std::borrow::Cow;
 
 use candle_core::{D, Tensor};
 
 use super::block::Perceptron;
-use super::config::{VitConfig, VitNames};
+use super::config::{AttentionPoolConfig, VitConfig, VitNames};
 use super::load::Weights;
 use super::nn::{Buffer, LayerNorm, Linear, attention};
 use crate::Result;
 
-/// Attention of one learned query to all patches, and a perceptron behind it (Zhai et al. 2022; timm's
+/// Attention of one learned query to all tokens, and a perceptron behind it (Zhai et al. 2022; timm's
 /// `AttentionPoolLatent`).
 pub(super) struct AttentionPool {
     /// `[1, 1, width]`
@@ -20,19 +20,32 @@ pub(super) struct AttentionPool {
     attended: Linear,
     norm: LayerNorm,
     perceptron: Perceptron,
+    projection: Option<Linear>,
     heads: usize,
     width: usize,
 }
 
 impl AttentionPool {
-    pub(super) fn load(weights: &mut Weights<'_, '_>, config: &VitConfig) -> Result<Self> {
-        match config.names {
-            VitNames::Timm => Self::from_timm(weights, config),
-            VitNames::OpenClip => Self::from_hugging_face(weights, config),
+    /// Takes the pooling of a tower, and the projection to `dim` values behind it where there is one.
+    pub(super) fn load(
+        weights: &mut Weights<'_, '_>,
+        config: &VitConfig,
+        pool: AttentionPoolConfig,
+        dim: usize,
+    ) -> Result<Self> {
+        let mut loaded = match config.names {
+            VitNames::Timm => Self::from_timm(weights, config, pool.heads)?,
+            VitNames::OpenClip => Self::from_hugging_face(weights, config, pool.heads)?,
+        };
+        if pool.projection {
+            // The last layer, which everything passes through.
+            let [weight, bias] = ["visual.trunk.head.weight", "visual.trunk.head.bias"];
+            loaded.projection = Some(weights.exact_linear(weight, Some(bias), [dim, config.stack.width])?);
         }
+        Ok(loaded)
     }
 
-    fn from_timm(weights: &mut Weights<'_, '_>, config: &VitConfig) -> Result<Self> {
+    fn from_timm(weights: &mut Weights<'_, '_>, config: &VitConfig, heads: usize) -> Result<Self> {
         const PREFIX: &str = "visual.trunk.attn_pool";
         let width = config.stack.width;
         let mut linear = |name: &str, outputs| {
@@ -49,12 +62,13 @@ impl AttentionPool {
             attended,
             norm: weights.layer_norm(&format!("{PREFIX}.norm"), width, config.stack.epsilon)?,
             perceptron: Perceptron::load(weights, mlp.each_ref().map(String::as_str), None, &config.stack)?,
-            heads: config.stack.heads,
+            projection: None,
+            heads,
             width,
         })
     }
 
-    fn from_hugging_face(weights: &mut Weights<'_, '_>, config: &VitConfig) -> Result<Self> {
+    fn from_hugging_face(weights: &mut Weights<'_, '_>, config: &VitConfig, heads: usize) -> Result<Self> {
         const PREFIX: &str = "vision_model.head";
         let width = config.stack.width;
         let name = |part: &str| format!("{PREFIX}.{part}");
@@ -84,12 +98,13 @@ impl AttentionPool {
             )?,
             norm: weights.layer_norm(&name("layernorm"), width, config.stack.epsilon)?,
             perceptron: Perceptron::load(weights, mlp.each_ref().map(String::as_str), None, &config.stack)?,
-            heads: config.stack.heads,
+            projection: None,
+            heads,
             width,
         })
     }
 
-    /// Pools `x[batch, patches, width]` to `[batch, width]`.
+    /// Pools `x[batch, tokens, width]` to `[batch, width]`, or to the projection's width.
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let batch = x.dim(0)?;
         let query = self.query.forward(&self.latent, &mut Buffer::default())?;
@@ -100,6 +115,10 @@ impl AttentionPool {
         let attended = attention(&query, &keys, &values, self.heads, false)?;
         let x = self.attended.forward(&attended, &mut Buffer::default())?;
         let normed = self.norm.forward(&x, &mut Buffer::default())?;
-        Ok(self.perceptron.add_to(&normed, x, &mut Buffer::default())?.squeeze(1)?)
+        let pooled = self.perceptron.add_to(&normed, x, &mut Buffer::default())?.squeeze(1)?;
+        match &self.projection {
+            Some(projection) => projection.forward(&pooled, &mut Buffer::default()),
+            None => Ok(pooled),
+        }
     }
 }

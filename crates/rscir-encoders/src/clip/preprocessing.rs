@@ -16,9 +16,14 @@ pub(super) struct PreprocessingFile {
 impl PreprocessingFile {
     /// Where the file is silent, images are prepared as the architecture's publishers do.
     pub(super) fn complete(self, config: &ClipConfig) -> Preprocessing {
-        let siglip = matches!(config.vision, VisionConfig::Vit(vit) if vit.pool == VitPool::Attention);
         let size = config.image_size();
-        let published = if siglip { Preprocessing::siglip(size) } else { Preprocessing::openai(size) };
+        let published = match config.vision {
+            VisionConfig::Vit(vit) if vit.rotary => Preprocessing::perception(size),
+            VisionConfig::Vit(vit) if matches!(vit.pool, VitPool::Attention(_)) => {
+                Preprocessing::siglip(size)
+            }
+            _ => Preprocessing::openai(size),
+        };
         Preprocessing {
             size,
             mean: self.mean.unwrap_or(published.mean),

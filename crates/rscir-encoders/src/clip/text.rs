@@ -1,9 +1,10 @@
 //! The text towers of CLIP and SigLIP.
 
 use candle_core::{DType, Tensor};
+use rscir_checkpoint::Checkpoint;
 
-use super::block::{OPEN_CLIP, Stack};
-use super::config::{TextConfig, TextPool};
+use super::block::{Attention, OPEN_CLIP, Stack};
+use super::config::{MAX_POSITIONS, TextConfig, TextPool};
 use super::load::Weights;
 use super::nn::{Buffer, LayerNorm, Linear};
 use super::positions::resize_line;
@@ -21,13 +22,25 @@ pub(super) struct TextTransformer {
     config: TextConfig,
 }
 
-/// Positions that Long-CLIP (Zhang et al. 2024) and its descendant LRSCLIP keep of the original model's.
+/// Positions that Long-CLIP (Zhang et al. 2024) and its descendants LRSCLIP and FarSLIP keep of the original model's.
 const KEPT_POSITIONS: usize = 20;
+
+/// The second position table of a checkpoint in Long-CLIP's form.
+const LATER: &str = "positional_embedding_res";
+
+/// Returns the context length of a checkpoint's text tower, of which `configured` is what its configuration says. A second
+/// table tells that the tower was lengthened after the configuration was written, which FarSLIP's training does to some
+/// of its models and records in the weights alone.
+pub(crate) fn context_by_keys(checkpoint: &Checkpoint, configured: usize) -> usize {
+    match checkpoint.shape(LATER) {
+        Some(&[positions, _]) if positions > configured && positions <= MAX_POSITIONS => positions,
+        _ => configured,
+    }
+}
 
 /// The position table. A checkpoint in Long-CLIP's form has two: the first positions stand in one, the others, trained
 /// anew for longer texts, in the other.
 fn positions(weights: &mut Weights<'_, '_>, context: usize, width: usize) -> Result<Tensor> {
-    const LATER: &str = "positional_embedding_res";
     if !weights.loader.checkpoint().contains(LATER) {
         return weights.positions("positional_embedding", [context, width], resize_line);
     }
@@ -57,6 +70,7 @@ pub(crate) struct Injection<'a> {
 impl TextTransformer {
     pub(super) fn load(weights: &mut Weights<'_, '_>, config: &TextConfig, dim: usize) -> Result<Self> {
         let width = config.stack.width;
+        let attention = if config.causal { Attention::Causal } else { Attention::Full };
         let projection = if config.projection_bias {
             let [weight, bias] = match weights.loader.checkpoint().contains("text_model.head.weight") {
                 true => ["text_model.head.weight", "text_model.head.bias"],
@@ -69,7 +83,7 @@ impl TextTransformer {
         Ok(Self {
             tokens: weights.tensor("token_embedding.weight", &[config.vocabulary, width])?,
             positions: positions(weights, config.context, width)?,
-            stack: Stack::load(weights, "transformer.resblocks", &OPEN_CLIP, &config.stack, config.causal)?,
+            stack: Stack::load(weights, "transformer.resblocks", &OPEN_CLIP, &config.stack, attention)?,
             norm_last: weights.layer_norm("ln_final", width, config.stack.epsilon)?,
             projection,
             config: *config,

@@ -1,8 +1,8 @@
-//! The vision transformers of CLIP and SigLIP.
+//! The vision transformers of CLIP, SigLIP and Perception Encoder.
 
 use candle_core::Tensor;
 
-use super::block::{BlockNames, OPEN_CLIP, Stack, TIMM};
+use super::block::{Attention, BlockNames, OPEN_CLIP, Stack, TIMM};
 use super::config::{VitConfig, VitNames, VitPool};
 use super::dofa;
 use super::load::Weights;
@@ -10,12 +10,13 @@ use super::nn::{Buffer, LayerNorm, Linear};
 use super::pixels::{Windows, channels_last};
 use super::pool::AttentionPool;
 use super::positions::resize_grid;
+use super::rotary::Rotary;
 use crate::Result;
 
 /// An image tower: patches in, vectors out.
 pub(super) struct VisionTransformer {
     patches: Linear,
-    /// `[1, 1, width]`
+    /// `[width]`, perhaps with dimensions of the batch and the tokens.
     class: Option<Tensor>,
     /// `[tokens, width]`
     positions: Tensor,
@@ -38,7 +39,9 @@ enum Head {
 struct Names {
     /// Weight and bias of the patch embedding.
     patches: [&'static str; 2],
+    class: &'static str,
     positions: &'static str,
+    norm_first: &'static str,
     stack: &'static str,
     block: &'static BlockNames,
     norm_last: &'static str,
@@ -49,14 +52,18 @@ impl VitNames {
         match self {
             Self::OpenClip => Names {
                 patches: ["visual.conv1.weight", "visual.conv1.bias"],
+                class: "visual.class_embedding",
                 positions: "visual.positional_embedding",
+                norm_first: "visual.ln_pre",
                 stack: "visual.transformer.resblocks",
                 block: &OPEN_CLIP,
                 norm_last: "visual.ln_post",
             },
             Self::Timm => Names {
                 patches: ["visual.trunk.patch_embed.proj.weight", "visual.trunk.patch_embed.proj.bias"],
+                class: "visual.trunk.cls_token",
                 positions: "visual.trunk.pos_embed",
+                norm_first: "visual.trunk.norm_pre",
                 stack: "visual.trunk.blocks",
                 block: &TIMM,
                 norm_last: "visual.trunk.norm",
@@ -70,35 +77,44 @@ impl VisionTransformer {
         let names = config.names.names();
         let windows = Windows::patches(config.patch);
         let width = config.stack.width;
-        let siglip = config.pool == VitPool::Attention;
-        let class = match siglip {
-            true => None,
-            false => Some(weights.tensor("visual.class_embedding", &[width])?),
+        let has_class = !matches!(config.pool, VitPool::Attention(pool) if !pool.class_token);
+        let class = match (has_class, config.names) {
+            (false, _) => None,
+            (true, VitNames::OpenClip) => Some(weights.tensor(names.class, &[width])?),
+            // timm keeps dimensions of the batch and the tokens.
+            (true, VitNames::Timm) => Some(weights.tensor(names.class, &[1, 1, width])?),
         };
-        let tokens = windows.along(config.image).pow(2) + usize::from(class.is_some());
+        let along = windows.along(config.image);
+        let tokens = along.pow(2) + usize::from(has_class);
+        // timm gives the patches one where no layer norm follows them.
+        let has_bias = matches!(config.pool, VitPool::Attention(_)) && !config.norm_first;
+        let attention = match config.rotary {
+            true => Attention::Rotary(Rotary::new(&weights.compute, along, has_class, &config.stack)?),
+            false => Attention::Full,
+        };
         let project = |weights: &mut Weights<'_, '_>| weights.projection("visual.proj", [width, dim]);
         Ok(Self {
             patches: match config.wavelengths {
                 Some(wavelengths) => dofa::patch_embedding(weights, config, wavelengths)?,
-                None => patch_embedding(weights, &names, config, siglip)?,
+                None => patch_embedding(weights, &names, config, has_bias)?,
             },
             class,
             // timm keeps a batch dimension.
             positions: match config.names {
-                VitNames::OpenClip if siglip => weights.tensor(names.positions, &[tokens, width])?,
+                VitNames::OpenClip if !has_class => weights.tensor(names.positions, &[tokens, width])?,
                 VitNames::OpenClip => weights.positions(names.positions, [tokens, width], resize_grid)?,
                 VitNames::Timm => weights.tensor(names.positions, &[1, tokens, width])?,
             },
             norm_first: match config.norm_first {
-                true => Some(weights.layer_norm("visual.ln_pre", width, config.stack.epsilon)?),
+                true => Some(weights.layer_norm(names.norm_first, width, config.stack.epsilon)?),
                 false => None,
             },
-            stack: Stack::load(weights, names.stack, names.block, &config.stack, false)?,
+            stack: Stack::load(weights, names.stack, names.block, &config.stack, attention)?,
             norm_last: weights.layer_norm(names.norm_last, width, config.stack.epsilon)?,
             head: match config.pool {
                 VitPool::ClassToken => Head::ClassToken(project(weights)?),
                 VitPool::Mean { norm_after } => Head::Mean { norm_after, projection: project(weights)? },
-                VitPool::Attention => Head::Attention(AttentionPool::load(weights, config)?),
+                VitPool::Attention(pool) => Head::Attention(AttentionPool::load(weights, config, pool, dim)?),
             },
             windows,
         })

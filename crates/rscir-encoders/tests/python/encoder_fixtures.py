@@ -1,7 +1,7 @@
 """Writes the small models of the encoders' tests and what open_clip and transformers compute with them.
 
     pip install open_clip_torch==3.3.0 transformers==5.23.0 torch ftfy==6.3.1
-    python encoder_fixtures.py          # from any folder
+    python encoder_fixtures.py          # from any folder, and then earth_fixtures.py, since it makes the folder anew
 
 All parameters are random and none has a special value, so that a forgotten bias or a swapped matrix shows. The rows of
 the token embeddings that no text uses are zero, and compress well.

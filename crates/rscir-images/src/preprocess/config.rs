@@ -71,6 +71,12 @@ impl Preprocessing {
         Self { mean: [0.5; 3], std: [0.5; 3], resize_mode: ResizeMode::Squash, ..Self::openai(size) }
     }
 
+    /// Returns what Perception Encoder's publishers do: mean and deviation 0.5, squashed, bilinear (`_pecfg` of open_clip's
+    /// pretrained.py).
+    pub fn perception(size: usize) -> Self {
+        Self { interpolation: Interpolation::Bilinear, ..Self::siglip(size) }
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         let refuse = |key: &str, got: String, expected| {
             Err(Error::ConfigValue { key: format!("preprocess_cfg.{key}"), got, expected })

@@ -1,0 +1,172 @@
+"""Writes the small models of remote sensing of the encoders' tests, by their authors' own code where that is needed.
+
+    pip install open_clip_torch==3.3.0 timm torch torchvision ftfy==6.3.1
+    git clone https://github.com/NJU-LHRS/FarSLIP; git clone https://github.com/MitsuiChen14/DGTRS
+    python encoder_fixtures.py                    # makes the folder anew
+    python earth_fixtures.py FarSLIP DGTRS        # adds to it
+
+Beside the prepared images, each model sees a photo that is prepared as its publishers do.
+"""
+
+import importlib.util
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+import encoder_fixtures as base
+import open_clip
+import torch
+from encoder_fixtures import HALF, HERE, OPENAI, TEXTS, expected, normalized, pixels, randomize, record
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from timm.layers import LayerNorm
+from timm.models.eva import Eva
+from timm.models.vision_transformer import VisionTransformer
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from torch.nn.functional import interpolate, normalize
+
+QUICK = {"embed_dim": 16, "quick_gelu": True}
+
+
+def load(name, path):
+    """A package or a module by its path, whatever else has its name."""
+    path = Path(path)
+    spec = importlib.util.spec_from_file_location(name, path / "__init__.py" if path.is_dir() else path)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def photo():
+    """Slow waves, an edge and noise; neither square nor a multiple of any size."""
+    waves = interpolate(torch.rand(1, 3, 6, 8), size=(45, 60), mode="bicubic")[0].permute(1, 2, 0) * 255
+    waves[:, 40:] = 255 - waves[:, 40:]
+    return (waves + 20 * torch.randn_like(waves)).clamp(0, 255).to(torch.uint8).contiguous()
+
+
+def prepared(size, mean_std, **options):
+    settings = open_clip.transform.PreprocessCfg(size=size, mean=mean_std[0], std=mean_std[1], **options)
+    transform = open_clip.transform.image_transform_v2(settings, is_train=False)
+    return transform(Image.fromarray(expected["photo"].numpy()))[None]
+
+
+def see(name, encode, size, mean_std, **options):
+    """Records what a model makes of the photo."""
+    with torch.no_grad():
+        expected[f"{name}.photo"] = normalize(encode(prepared(size, mean_std, **options)), dim=-1).contiguous()
+
+
+def letters_of(folder, context):
+    """A tokenizer of letters that ends texts with the highest id, as CLIP's does, and the ids of the texts."""
+    letters = "abcdefghijklmnopqrstuvwxyzé四"
+    vocabulary = {"<pad>": 0} | {c: i + 1 for i, c in enumerate(letters)} | {"</s>": len(letters) + 1}
+    tokenizer = Tokenizer(models.BPE(vocabulary, [], unk_token="<pad>"))
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    end = vocabulary["</s>"]
+    tokenizer.post_processor = processors.TemplateProcessing("$A </s>", special_tokens=[("</s>", end)])
+    tokenizer.add_special_tokens(["<pad>", "</s>"])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(context)
+    tokenizer.enable_padding(pad_id=0, length=context)
+    clean = open_clip.tokenizer.get_clean_fn("canonicalize")
+    return len(vocabulary), torch.tensor([tokenizer.encode(clean(text)).ids for text in TEXTS])
+
+
+def folder_of(name, cfg, preprocess):
+    folder = HERE / name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": cfg, "preprocess_cfg": preprocess}, indent=1) + "\n")
+    return folder
+
+
+def text_cfg(context):
+    """A small tower for the tokenizer of letters."""
+    tokenizer = {"hf_tokenizer_name": "-", "tokenizer_kwargs": {"clean": "canonicalize"}}
+    return {"context_length": context, "vocab_size": 30, "width": 8, "heads": 2, "layers": 1}, tokenizer
+
+
+def siglip_timm():
+    vision = {"image_size": 24, "width": 16, "layers": 2, "head_width": 8, "mlp_ratio": 2.6}
+    vision |= {"timm_model_name": "vit_patch8_siglip_24", "timm_pool": "map", "timm_proj": "none"}
+    text = {"context_length": 16, "vocab_size": 30, "width": 16, "heads": 2, "layers": 2, "mlp_ratio": 2.6}
+    text |= {"hf_tokenizer_name": "-", "tokenizer_kwargs": {"clean": "canonicalize"}, "norm_kwargs": {"eps": 1e-6}}
+    text |= {"no_causal_mask": True, "proj_bias": True, "pool_type": "last"}
+    cfg = {"embed_dim": 16, "init_logit_bias": -10, "custom_text": True, "vision_cfg": vision, "text_cfg": text}
+    folder = folder_of("siglip_timm", cfg, dict(zip(("mean", "std"), HALF), resize_mode="squash"))
+    _, tokens = base.letters_of(folder)
+    model = torch.nn.Module()
+    model.visual = torch.nn.Module()
+    model.visual.trunk = VisionTransformer(24, 8, num_classes=0, global_pool="map", embed_dim=16, depth=2, num_heads=2, mlp_ratio=2.6, class_token=False)
+    model.text = open_clip.model._build_text_tower(16, open_clip.model.CLIPTextCfg(**text))
+    randomize(model)
+    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, folder / "open_clip_model.safetensors")
+    with torch.no_grad():
+        record("siglip_timm", model.visual.trunk(normalized(pixels("siglip_timm", 24), HALF)), model.text(tokens))
+    see("siglip_timm", model.visual.trunk, 24, HALF, resize_mode="squash")
+
+
+def long_clip(name, cfg, tokenizer, make, image):
+    """What FarSLIP and DGTRS-CLIP share: two position tables for 248 tokens."""
+    folder = folder_of(name, cfg | {"text_cfg": cfg["text_cfg"] | tokenizer}, dict(zip(("mean", "std"), OPENAI)))
+    _, tokens = letters_of(folder, 248)
+    model = randomize(make())
+    torch.save({key: value.contiguous() for key, value in model.state_dict().items()}, folder / "model.pt")
+    with torch.no_grad():
+        record(name, model.encode_image(normalized(pixels(name, image), OPENAI)), model.encode_text(tokens))
+    see(name, model.encode_image, image, OPENAI)
+
+
+def farslip(code):
+    """Its configuration says 77: the lengthening is a switch of training. It has buffers that choose between the tables."""
+    text, tokenizer = text_cfg(77)
+    cfg = {"vision_cfg": {"image_size": 32, "patch_size": 8, "width": 16, "layers": 1, "head_width": 8}, "text_cfg": text, **QUICK}
+    module = load("farslip", Path(code) / "open_clip")
+    long_clip("farslip", cfg, tokenizer, lambda: module.model.CLIP(**json.loads(json.dumps(cfg)), long_clip="load_from_scratch"), 32)
+
+
+def dgtrs_clip(code):
+    """Its heads are 64 wide."""
+    text, tokenizer = text_cfg(248)
+    cfg = {"vision_cfg": {"image_size": 24, "patch_size": 8, "width": 64, "layers": 1}, "text_cfg": text, **QUICK}
+    module = load("dgtrs", Path(code) / "model/model_longclip.py")
+    long_clip("dgtrs_clip", cfg, tokenizer, lambda: module.CLIP(16, 24, 1, 64, 8, 248, 30, 8, 2, 1, load_from_clip=False), 24)
+
+
+def pe_core():
+    """Perception Encoder as timm and open_clip have it; narrow, but with the pooling's eight heads."""
+    vision = {"image_size": 24, "width": 32, "layers": 2, "head_width": 16}
+    vision |= {"timm_model_name": "vit_pe_core_patch8_24", "timm_pool": "map", "timm_proj": None}
+    text, tokenizer = text_cfg(32)
+    cfg = {"embed_dim": 24, "custom_text": True, "vision_cfg": vision, "text_cfg": text}
+    squash = {"interpolation": "bilinear", "resize_mode": "squash"}
+    folder = folder_of("pe_core", cfg | {"text_cfg": text | tokenizer}, dict(zip(("mean", "std"), HALF), **squash))
+    _, tokens = letters_of(folder, 32)
+    model = torch.nn.Module()
+    model.visual = torch.nn.Module()
+    options = {"global_pool": "map", "attn_type": "rope", "use_pre_transformer_norm": True, "use_rot_pos_emb": True}
+    options |= {"ref_feat_shape": (3, 3), "rope_grid_offset": 1.0, "rope_grid_indexing": "xy"}
+    options |= {"attn_pool_num_heads": 8, "attn_pool_mlp_ratio": 4.0, "norm_layer": partial(LayerNorm, eps=1e-5)}
+    model.visual.trunk = Eva(24, 8, num_classes=24, embed_dim=32, depth=2, num_heads=2, mlp_ratio=4.0, **options)
+    model.text = open_clip.model._build_text_tower(24, open_clip.model.CLIPTextCfg(**text))
+    turned = model.visual.trunk.rope.pos_embed.clone()
+    randomize(model)
+    # It is computed, and no parameter.
+    model.visual.trunk.rope.pos_embed.copy_(turned)
+    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, folder / "open_clip_model.safetensors")
+    with torch.no_grad():
+        record("pe_core", model.visual.trunk(normalized(pixels("pe_core", 24), HALF)), model.text(tokens))
+    see("pe_core", model.visual.trunk, 24, HALF, **squash)
+
+
+if __name__ == "__main__":
+    codes = sys.argv[1:]
+    expected.update(load_file(HERE / "expected.safetensors"))
+    torch.manual_seed(11)
+    expected["photo"] = photo()
+    siglip_timm()
+    farslip(codes[0])
+    dgtrs_clip(codes[1])
+    pe_core()
+    save_file(expected, HERE / "expected.safetensors")
