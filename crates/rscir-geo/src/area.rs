@@ -113,14 +113,19 @@ impl Area {
     }
 
     /// Returns the share of a footprint that lies in the area, from 0 to 1, on a plane of longitude and latitude. Polygons of the
-    /// area are taken not to overlap. A footprint around a pole is taken for its bounds.
+    /// area are taken not to overlap. A footprint around a pole is taken for its bounds, and one without extent, of which no more
+    /// than a point is known, lies in the area with all of it or not at all.
     #[must_use]
     pub fn share(&self, footprint: &Footprint) -> f64 {
         let rings =
             if footprint.is_around_pole() { vec![footprint.bounds().ring()] } else { footprint.rings() };
         let whole: f64 = rings.iter().map(|ring| signed_area(ring)).sum();
         let common: f64 = rings.iter().map(|ring| self.common(ring)).sum();
-        if whole > 0.0 { (common / whole).clamp(0.0, 1.0) } else { 0.0 }
+        if whole > 0.0 {
+            (common / whole).clamp(0.0, 1.0)
+        } else {
+            f64::from(self.polygons.iter().any(|polygon| polygon.holds(footprint.center())))
+        }
     }
 
     fn common(&self, ring: &Ring) -> f64 {
@@ -179,6 +184,15 @@ impl Area {
 }
 
 impl Polygon {
+    /// Tells whether a place lies in the polygon: a line from there crosses its rings an odd number of times.
+    fn holds(&self, [x, y]: [f64; 2]) -> bool {
+        let edges = self.rings.iter().flat_map(|ring| ring.iter().zip(ring.iter().skip(1)));
+        let crosses = |&(a, b): &(&[f64; 2], &[f64; 2])| {
+            (a[1] > y) != (b[1] > y) && x < a[0] + (y - a[1]) / (b[1] - a[1]) * (b[0] - a[0])
+        };
+        edges.filter(crosses).count() % 2 == 1
+    }
+
     /// The area that a convex ring shares with the polygon.
     fn common(&self, ring: &Ring) -> f64 {
         let mut areas = self.rings.iter().map(|own| shared_area(ring, own));
@@ -327,6 +341,19 @@ mod tests {
         assert!(area.intersects(&tile(3.5, 4.5, 1.0)));
         assert!((area.share(&tile(3.5, 4.5, 1.0)) - 0.5).abs() < 1e-9);
         assert!(area.intersects(&tile(1.0, 1.0, 1.0)) && !area.intersects(&tile(20.0, 1.0, 1.0)));
+    }
+
+    #[test]
+    fn a_place_without_extent_is_in_the_area_or_not() {
+        let area = Area::from_geojson(
+            r#"{"type":"Polygon","coordinates":[[[0,0],[10,0],[10,10],[0,10],[0,0]],[[4,4],[4,6],[6,6],[6,4],[4,4]]]}"#,
+        )
+        .unwrap();
+        let place = |x: f64, y: f64| Footprint::new([[x, y]; 4]);
+        assert!(area.intersects(&place(1.0, 1.0)) && area.intersects(&place(9.5, 5.0)));
+        assert!(!area.intersects(&place(5.0, 5.0)) && !area.intersects(&place(11.0, 5.0)));
+        let across = Area::bounds(179.0, -20.0, -179.0, -10.0).unwrap();
+        assert!(across.intersects(&place(-179.5, -15.0)) && !across.intersects(&place(0.0, -15.0)));
     }
 
     #[test]

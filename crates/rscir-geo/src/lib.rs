@@ -20,6 +20,7 @@ mod stac;
 mod suppress;
 mod tiles;
 mod transform;
+mod wkb;
 
 pub use archived::{ArchivedScenes, FoundPlace, options_of_row};
 pub use area::{Area, AreaRows};
@@ -40,3 +41,4 @@ pub use scene::{BandProblem, Scene, SceneNotice, SceneOptions, SceneWindow, pars
 pub use suppress::Distinct;
 pub use tiles::{SceneTiles, TileOptions};
 pub use transform::{Transform, TransformProblem};
+pub use wkb::{WkbGeometry, WkbProblem};

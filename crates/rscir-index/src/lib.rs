@@ -28,7 +28,10 @@ pub use disk::{
 pub use error::{Error, IoAction, Result};
 pub use filter::{Filter, Literal, Selection};
 pub use int8::Int8Index;
-pub use interop::{Features, ImportOptions, Imported, KeyKind, LeftOut, LeftOutReason, import_vectors};
+pub use interop::{
+    Features, ImportOptions, Imported, KeyKind, LeftOut, LeftOutReason, ParquetLimits, check_parquet_claims,
+    import_vectors,
+};
 pub use memory::{MemoryArchive, MemorySink};
 pub use rows::{RowBlock, StoredRows};
 pub use search::{

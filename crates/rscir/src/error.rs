@@ -35,6 +35,10 @@ pub enum Error {
     #[cfg(feature = "geo")]
     #[error(transparent)]
     Geo(rscir_geo::Error),
+    /// Vectors that others made.
+    #[cfg(feature = "interchange")]
+    #[error(transparent)]
+    Interchange(rscir_interchange::Error),
 }
 
 impl Error {
@@ -50,6 +54,8 @@ impl Error {
             Self::Bench(error) => error.kind(),
             #[cfg(feature = "geo")]
             Self::Geo(error) => error.kind(),
+            #[cfg(feature = "interchange")]
+            Self::Interchange(error) => error.kind(),
             Self::Page(error) => error.kind(),
         }
     }
@@ -75,6 +81,18 @@ impl From<rscir_geo::Error> for Error {
             rscir_geo::Error::Images(error) => error.into(),
             rscir_geo::Error::Core(error) => error.into(),
             error => Self::Geo(error),
+        }
+    }
+}
+
+#[cfg(feature = "interchange")]
+impl From<rscir_interchange::Error> for Error {
+    /// Takes an error that is another crate's for that crate's.
+    fn from(error: rscir_interchange::Error) -> Self {
+        match error {
+            rscir_interchange::Error::Index(error) => error.into(),
+            rscir_interchange::Error::Core(error) => error.into(),
+            error => Self::Interchange(error),
         }
     }
 }

@@ -17,6 +17,8 @@ pub use rscir_geo as geo;
 pub use rscir_images as images;
 pub use rscir_index as index;
 pub use rscir_index::{Hit, import_vectors};
+#[cfg(feature = "interchange")]
+pub use rscir_interchange as interchange;
 pub use rscir_page as page;
 pub use rscir_weicom as weicom;
 pub use verbs::{Ingested, ingest, ingest_source, ingest_with, open, search};

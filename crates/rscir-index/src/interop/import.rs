@@ -17,7 +17,7 @@ use crate::{ArchiveWriter, Columns, Error, Result};
 pub struct ImportOptions<'a> {
     /// What encoded the vectors. `None`: as the file says, which a `.npy` does not.
     pub spec: Option<EncoderSpec>,
-    /// Format in which rows are stored. `None`: as the archive has it, `f32` in a new one.
+    /// Format in which rows are stored. `None`: as the archive has it; in a new one `f32`, and `f16` above a million rows.
     pub precision: Option<Precision>,
     /// Stop when this becomes true, after the rows that are being written; a later import goes on there.
     pub stop: Option<&'a AtomicBool>,
@@ -160,23 +160,53 @@ pub fn import_vectors(
     if spec.dim != array.dim {
         return Err(in_file(Error::Width { expected: spec.dim, got: array.dim }));
     }
-    let mut writer = open(archive, spec, options)?;
+    let mut writer = ArchiveWriter::open_or_create_for(archive, spec, options.precision, array.rows as u64)?;
     options.progress.begin("importing", Some(array.rows as u64));
     let imported = import_blocks(array, file, &mut writer, options, fingerprint);
     options.progress.end();
-    imported
+    let imported = imported?;
+    if !imported.stopped {
+        writer.quantize_if_large()?;
+    }
+    Ok(imported)
 }
 
-fn open(archive: &Path, spec: EncoderSpec, options: &ImportOptions<'_>) -> Result<ArchiveWriter> {
-    let precision = match options.precision {
-        Some(precision) => precision,
-        None => match ArchiveWriter::open(archive) {
-            Ok(writer) => writer.precision(),
-            Err(Error::NotFound { .. }) => Precision::F32,
-            Err(error) => return Err(error),
-        },
-    };
-    ArchiveWriter::open_or_create(archive, spec, precision)
+/// Rows above which a new archive has 16-bit rows, and any archive 8-bit copies beside them: in single precision, a million
+/// rows of 1,152 numbers are 4.6 GB, of which every search reads all that do not fit into memory.
+const LARGE: u64 = 1_000_000;
+
+impl ArchiveWriter {
+    /// Opens the archive in `dir`, or creates one in which an import of `rows` rows is at home: in `precision`, or without one as
+    /// the archive has it, and in a new one in `f32`, or in `f16` above a million rows.
+    ///
+    /// # Errors
+    /// As [`ArchiveWriter::open_or_create`].
+    pub fn open_or_create_for(
+        dir: impl AsRef<Path>,
+        spec: EncoderSpec,
+        precision: Option<Precision>,
+        rows: u64,
+    ) -> Result<Self> {
+        let precision = match precision {
+            Some(precision) => precision,
+            None => match Self::open(&dir) {
+                Ok(writer) => writer.precision(),
+                Err(Error::NotFound { .. }) if rows > LARGE => Precision::F16,
+                Err(Error::NotFound { .. }) => Precision::F32,
+                Err(error) => return Err(error),
+            },
+        };
+        Self::open_or_create(dir, spec, precision)
+    }
+
+    /// Keeps 8-bit copies of the rows, as [`ArchiveWriter::quantize`] does, if there are more than a million; returns for how many
+    /// rows copies were made now.
+    ///
+    /// # Errors
+    /// As [`ArchiveWriter::quantize`].
+    pub fn quantize_if_large(&mut self) -> Result<usize> {
+        if self.len() as u64 > LARGE { self.quantize() } else { Ok(0) }
+    }
 }
 
 /// Reads a block while the one before it is written.
@@ -284,7 +314,8 @@ fn import_whole(
     check_distinct(features.keys.iter().map(String::as_str))?;
     let columns = features.labeled_columns()?;
     let Features { spec, keys, embeddings, .. } = features;
-    let mut writer = open(archive, options.spec.clone().unwrap_or(spec), options)?;
+    let spec = options.spec.clone().unwrap_or(spec);
+    let mut writer = ArchiveWriter::open_or_create_for(archive, spec, options.precision, keys.len() as u64)?;
     options.progress.begin("importing", Some(keys.len() as u64));
     let rows: Vec<SinkRow<'_>> = keys.iter().map(|key| SinkRow::new(key, fingerprint)).collect();
     let is_there = rows.iter().all(|row| writer.fingerprint(row.key) == Some(fingerprint));
@@ -295,6 +326,7 @@ fn import_whole(
         let columns = if columns.is_empty() { Columns::new(rows.len()) } else { columns };
         writer.commit_with_columns(&rows, &embeddings, &columns)?;
         imported.written = rows.len();
+        writer.quantize_if_large()?;
     }
     options.progress.advance(rows.len() as u64);
     options.progress.end();

@@ -1,5 +1,6 @@
 #![deny(clippy::indexing_slicing)]
 
+mod claims;
 mod import;
 mod input;
 mod key_list;
@@ -14,6 +15,7 @@ mod table;
 
 use std::path::Path;
 
+pub use claims::{ParquetLimits, check_parquet_claims};
 pub use import::{ImportOptions, Imported, LeftOut, LeftOutReason, import_vectors};
 use rscir_core::{Archive, Embeddings, EncoderSpec, files};
 pub(crate) use table::read_table;

@@ -11,8 +11,7 @@ use rscir_core::files::{open_regular, replace};
 use rscir_core::{Date, Embeddings, EncoderSpec};
 use serde_json::json;
 
-mod claims;
-
+use super::claims::{ParquetLimits, check_parquet_claims};
 use super::{Features, KeyKind, normalized};
 use crate::error::IoAction;
 use crate::storage::Bytes;
@@ -23,9 +22,6 @@ const EMBEDDING: &str = "embedding";
 
 /// Where the metadata has the [`EncoderSpec`].
 const ENCODER: &str = "rscir.encoder";
-
-/// First and last bytes of every file (Apache Parquet, "File Format").
-const MAGIC: &[u8; 4] = b"PAR1";
 
 impl From<PolarsError> for Error {
     fn from(error: PolarsError) -> Self {
@@ -103,10 +99,7 @@ fn read_keys(keys: &PolarsColumn) -> Result<Vec<String>> {
 fn read_frame(path: &Path) -> Result<(Option<EncoderSpec>, DataFrame)> {
     let (mut file, _) = open_regular(path)?;
     let bytes = Bytes::read(&mut file).map_err(Error::io(IoAction::Read, path))?;
-    if !bytes.starts_with(MAGIC) {
-        return Err(Error::NotTheFormat { format: "Parquet" });
-    }
-    claims::check(&bytes)?;
+    check_parquet_claims(&mut Cursor::new(&bytes[..]), path, ParquetLimits::whole())?;
     let mut reader = ParquetReader::new(Cursor::new(&bytes[..]));
     let read = move || {
         let metadata = reader.get_metadata()?.key_value_metadata().clone().unwrap_or_default();
