@@ -3,6 +3,8 @@
 
 mod error;
 mod roots;
+#[cfg(all(feature = "web", feature = "geo"))]
+mod scene_pictures;
 mod verbs;
 
 pub use error::{Error, Result};
@@ -20,7 +22,11 @@ pub use rscir_index::{Hit, import_vectors};
 #[cfg(feature = "interchange")]
 pub use rscir_interchange as interchange;
 pub use rscir_page as page;
+#[cfg(feature = "web")]
+pub use rscir_web as web;
 pub use rscir_weicom as weicom;
+#[cfg(all(feature = "web", feature = "geo"))]
+pub use scene_pictures::{FootprintPlaces, ScenePictures};
 pub use verbs::{Ingested, ingest, ingest_source, ingest_with, open, search};
 
 /// What most programs use.

@@ -1,0 +1,63 @@
+//! The page's files, which are part of the program.
+
+use std::sync::LazyLock;
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+
+use crate::problem::{Problem, ProblemKind};
+
+/// A file of the page.
+struct PageFile {
+    name: &'static str,
+    media_type: &'static str,
+    text: &'static str,
+}
+
+macro_rules! page_files {
+    ($($name:literal: $media_type:expr),* $(,)?) => {
+        &[$(PageFile { name: $name, media_type: $media_type, text: include_str!(concat!("page/", $name)) }),*]
+    };
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+
+/// All of them; the first is the page itself.
+const FILES: &[PageFile] = page_files![
+    "index.html": HTML,
+    "app.js": SCRIPT,
+    "style.css": STYLE,
+];
+
+/// A tag for each, by which a browser knows whether it has it.
+static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let tag = |file: &PageFile| {
+        let digest = Sha256::digest(file.text.as_bytes());
+        let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        format!("\"{hex}\"")
+    };
+    FILES.iter().map(tag).collect()
+});
+
+/// A file of the page by its name; the page itself without one. Names are compared with those that are there: none is a path.
+pub(crate) fn file(name: Option<&str>, headers: &HeaderMap) -> Response {
+    let name = name.unwrap_or("index.html");
+    let Some((file, tag)) = FILES.iter().zip(&*TAGS).find(|(file, _)| file.name == name) else {
+        return Problem::new(ProblemKind::NotFound, "the page has no such file").into_response();
+    };
+    let has_it = headers.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == tag.as_bytes());
+    let mut response = if has_it {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        ([(header::CONTENT_TYPE, file.media_type)], file.text).into_response()
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Ok(tag) = HeaderValue::try_from(tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    response
+}

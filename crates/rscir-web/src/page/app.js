@@ -1,0 +1,3 @@
+const response = await fetch("/api/archive");
+const archive = await response.json();
+document.getElementById("state").textContent = `${archive.rows} tiles.`;
