@@ -1,31 +1,31 @@
 use rscir_core::ErrorKind;
 use rscir_core::files::FileError;
 
-/// The result of everything in this crate that can fail.
+/// Result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong with a page.
+/// Everything that can go wrong while a page is made or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The page cannot be written.
+    /// The page cannot be written to its file.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A picture cannot be made a JPEG.
+    /// A picture cannot be encoded as a JPEG.
     #[error("the picture of {width} x {height} pixels cannot be encoded; leave it out")]
     Picture {
-        /// Its width.
+        /// Width of the picture in pixels.
         width: usize,
-        /// Its height.
+        /// Height of the picture in pixels.
         height: usize,
-        /// What the encoder says.
+        /// The encoder's own error.
         #[source]
         source: jpeg_encoder::EncodingError,
     },
 }
 
 impl Error {
-    /// Returns what a caller can do about it.
+    /// Returns the kind of the error, by which a caller decides what to do.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::File(error) => error.kind(),

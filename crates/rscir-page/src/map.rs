@@ -3,19 +3,20 @@ use rscir_core::Html;
 use crate::projection::Projection;
 use crate::{Picture, Ring, Tile};
 
-/// Tiles whose rank is written on the map; more names than these cover each other.
+/// Number of tiles whose rank is written on the map. The names of more tiles would cover each other.
 const NAMED: usize = 30;
 
-/// The least side of a tile on the map, in its units: a smaller one is marked by a point that can be seen and touched.
+/// Least side of a tile on the map, in map units. A smaller tile is marked by a point that can be seen and
+/// touched.
 const MIN_SIDE: f64 = 10.0;
 
-/// A distance that no line on the map is as thin as, in its units.
+/// Distance in map units below which two points are one on the map: no line is this thin.
 const HIDDEN: f64 = 0.5;
 
-/// Width and height of a name of a line, in the map's units, on a telephone.
+/// Width and height in map units that the name of a meridian or parallel takes on a telephone.
 const NAME: [f64; 2] = [86.0, 20.0];
 
-/// A picture of the ground that lies below the tiles on the map, such as a scene that they are from.
+/// A picture of the ground below the tiles of the map, such as the scene that the tiles are from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Backdrop {
     picture: Picture,
@@ -23,36 +24,37 @@ pub struct Backdrop {
 }
 
 impl Backdrop {
-    /// Places a picture by the longitude and latitude of its upper left, upper right and lower left corner. It lies on the map as
-    /// a parallelogram, which is exact enough for a scene.
+    /// Places a picture by the longitude and latitude, in degrees, of three of its corners. The picture is
+    /// drawn as a parallelogram, which is exact enough for a scene.
     #[must_use]
     pub fn new(picture: Picture, upper_left: [f64; 2], upper_right: [f64; 2], lower_left: [f64; 2]) -> Self {
         Self { picture, corners: [upper_left, upper_right, lower_left] }
     }
 
-    /// The corners, as a ring without its last side.
+    /// Returns the four corners as an open ring.
     fn ring(&self) -> Ring {
         let [a, b, c] = self.corners;
         vec![a, b, [b[0] + c[0] - a[0], b[1] + c[1] - a[1]], c]
     }
 }
 
-/// What a map shows.
+/// Everything that a map shows.
 pub(crate) struct Map<'a> {
     pub(crate) tiles: &'a [Tile],
-    /// The area asked for.
+    /// Area that the query was limited to.
     pub(crate) area: &'a [Ring],
-    /// Where the query is from.
+    /// Place that the query's image is from.
     pub(crate) asked: &'a [Ring],
     pub(crate) backdrops: &'a [Backdrop],
 }
 
 impl Map<'_> {
-    /// Writes the map, if any tile has a place.
+    /// Writes the map. Writes nothing if no tile has a place.
     pub(crate) fn write(&self, html: &mut Html) {
         let backdrops: Vec<Ring> = self.backdrops.iter().map(Backdrop::ring).collect();
         let tiles = || self.tiles.iter().flat_map(|tile| &tile.rings);
-        // An area may be a country, in which tiles would vanish: the map is of the tiles, and shows of the area what is there.
+        // The map is fitted to the tiles, not to the area: in an area as large as a country, tiles would be
+        // too small to see.
         let Some(map) = Projection::around(tiles().chain(self.asked).chain(&backdrops)) else { return };
         if tiles().next().is_none() {
             return;
@@ -65,7 +67,7 @@ impl Map<'_> {
             write_backdrop(&map, backdrop, html);
         }
         write_outline(&map, self.area, "area", html);
-        // The best lies on top.
+        // The best tile is drawn last, so that it lies on top.
         for (i, tile) in self.tiles.iter().enumerate().rev() {
             if !tile.rings.is_empty() {
                 write_tile(&map, i + 1, tile, html);
@@ -99,7 +101,7 @@ impl Map<'_> {
     }
 }
 
-/// Meridians and parallels.
+/// Writes the meridians and parallels.
 fn write_lines(map: &Projection, html: &mut Html) {
     let [meridians, parallels] = map.lines();
     html.raw("<g class=\"lines\"><path d=\"");
@@ -108,11 +110,12 @@ fn write_lines(map: &Projection, html: &mut Html) {
     html.raw("\"/></g>\n");
 }
 
-/// The names of meridians along the upper edge, and of parallels along the left one, above all else.
+/// Writes the names of the meridians along the upper edge and those of the parallels along the left edge, on
+/// top of everything else.
 fn write_names(map: &Projection, html: &mut Html) {
     let [meridians, parallels] = map.lines();
     html.raw("<g class=\"lines\" aria-hidden=\"true\">");
-    // A name needs room to the right of its line, and the uppermost row is the meridians'.
+    // A name is written to the right of its line, and the uppermost row belongs to the meridians.
     let meridians = meridians.iter().filter(|(x, _)| *x < map.width - NAME[0]);
     let parallels = parallels.iter().filter(|(y, _)| *y > 2.0 * NAME[1]);
     let meridians = meridians.map(|(x, name)| (x + 4.0, NAME[1] - 3.0, name));
@@ -122,7 +125,7 @@ fn write_names(map: &Projection, html: &mut Html) {
     html.raw("</g>\n");
 }
 
-/// What is no tile: an outline that leaves the pointer to the tiles.
+/// Writes an outline that is not a tile: the pointer reaches the tiles below it.
 fn write_outline(map: &Projection, rings: &[Ring], class: &str, html: &mut Html) {
     if !rings.is_empty() {
         html.raw(&format!("<path class=\"{class}\" d=\"")).raw(&path(map, rings)).raw("\"/>\n");
@@ -145,7 +148,7 @@ fn write_backdrop(map: &Projection, backdrop: &Backdrop, html: &mut Html) {
     html.raw("\"/>\n");
 }
 
-/// A tile as a link to its picture, named by its rank.
+/// Writes a tile as a link to its picture, named by its rank.
 fn write_tile(map: &Projection, rank: usize, tile: &Tile, html: &mut Html) {
     let points = || tile.rings.iter().flatten().map(|&place| map.point(place));
     let least = |at: usize| points().map(|point| point[at]).fold(f64::INFINITY, f64::min);
@@ -156,7 +159,7 @@ fn write_tile(map: &Projection, rank: usize, tile: &Tile, html: &mut Html) {
     ));
     html.text(&tile.key).raw("\"><title>").raw(&format!("{rank}: ")).text(&tile.key).raw("</title>");
     let outline = path(map, &tile.rings);
-    // On a light edge, a line is seen on any ground.
+    // A line with a light edge can be seen on any ground.
     html.raw("<path class=\"edge\" d=\"").raw(&outline).raw("\"/><path d=\"").raw(&outline).raw("\"/>");
     if (most(0) - least(0)).max(most(1) - least(1)) < MIN_SIDE {
         html.raw(&format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{}\"/>", MIN_SIDE / 2.0));
@@ -167,7 +170,8 @@ fn write_tile(map: &Projection, rank: usize, tile: &Tile, html: &mut Html) {
     html.raw("</a>\n");
 }
 
-/// Rings as the data of a path. Places that the one before hides are left out: a border has many more than a map shows.
+/// Returns rings as the data of an SVG path. A point is left out if the point before it covers it: the border
+/// of a country has many more points than a map can show.
 fn path(map: &Projection, rings: &[Ring]) -> String {
     let mut data = String::new();
     for ring in rings {
@@ -185,7 +189,7 @@ fn path(map: &Projection, rings: &[Ring]) -> String {
     data
 }
 
-/// How long a length is, in the lower right corner.
+/// Writes the scale bar in the lower right corner.
 fn write_bar(map: &Projection, html: &mut Html) {
     let (length, name) = map.bar();
     let (right, bottom) = (map.width - 14.0, map.height - 12.0);

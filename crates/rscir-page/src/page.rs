@@ -6,14 +6,14 @@ use crate::map::{Backdrop, Map};
 use crate::projection::named;
 use crate::{Picture, Result, Ring, Tile};
 
-/// Bytes of pictures that a page embeds at most, unless told otherwise: a browser opens 16 MiB at once, and a thousand tiles
+/// Default limit for the pictures of a page, in bytes. A browser opens 16 MiB at once, and a thousand tiles
 /// stay below it.
 const PICTURE_BYTES: usize = 16 << 20;
 
-/// The least part of a bar that is filled: the lowest of the tiles has a bar, too.
+/// Least filled share of a bar in percent, so that the lowest tile has a visible bar.
 const MIN_BAR: f32 = 4.0;
 
-/// One part of a query.
+/// An image or a text of the query.
 #[derive(Debug, Clone, PartialEq)]
 struct Part {
     name: String,
@@ -21,10 +21,11 @@ struct Part {
     is_text: bool,
 }
 
-/// An answer as one HTML page that needs nothing but itself and opens from disk, on a telephone too: what was asked, the tiles
-/// with pictures, scores and what they are made of, and a map if they have places.
+/// An answer to a query as one self-contained HTML page: the query, the tiles with pictures, scores and what
+/// the scores are made of, and a map if the tiles have places.
 ///
-/// The [crate](crate) begins with an example.
+/// The page opens from disk, also on a telephone. The documentation of the [crate](crate) begins with an
+/// example.
 #[derive(Debug, Clone)]
 pub struct Page {
     title: String,
@@ -38,7 +39,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// Begins a page of a title.
+    /// Begins a page with a title.
     #[must_use]
     pub fn new(title: impl Into<String>) -> Self {
         Self {
@@ -53,41 +54,42 @@ impl Page {
         }
     }
 
-    /// Adds an image that was asked with, by its name.
+    /// Adds an image of the query by its name, with a picture if there is one.
     #[must_use]
     pub fn image(mut self, name: impl Into<String>, picture: Option<Picture>) -> Self {
         self.parts.push(Part { name: name.into(), picture, is_text: false });
         self
     }
 
-    /// Adds a text that was asked with.
+    /// Adds a text of the query.
     #[must_use]
     pub fn text(mut self, text: impl Into<String>) -> Self {
         self.parts.push(Part { name: text.into(), picture: None, is_text: true });
         self
     }
 
-    /// Adds a sentence below the query: how tiles were ranked, which of them were looked at.
+    /// Adds a sentence below the query, such as how the tiles were ranked or by which filter they were
+    /// chosen.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self
     }
 
-    /// Adds the next tile of the answer.
+    /// Adds the next tile of the answer. The first tile has rank 1.
     #[must_use]
     pub fn tile(mut self, tile: Tile) -> Self {
         self.tiles.push(tile);
         self
     }
 
-    /// Sets the area that tiles were asked from, for the map. Default: none.
+    /// Sets the area that the query was limited to, which the map outlines. Default: none.
     #[must_use]
     pub fn area(self, rings: Vec<Ring>) -> Self {
         Self { area: rings, ..self }
     }
 
-    /// Sets where the query's image is from, for the map. Default: nowhere.
+    /// Sets the place that the query's image is from, which the map outlines. Default: none.
     #[must_use]
     pub fn asked_at(self, rings: Vec<Ring>) -> Self {
         Self { asked: rings, ..self }
@@ -100,26 +102,26 @@ impl Page {
         self
     }
 
-    /// Sets how many bytes of pictures of tiles the page has at most. Default: 16 MiB. Tiles beyond it show their key, and the page
-    /// says how many.
+    /// Sets the limit for the pictures of tiles, in bytes. Default: 16 MiB. Tiles beyond the limit show their
+    /// key, and the page says how many they are.
     #[must_use]
     pub fn picture_bytes(self, bytes: usize) -> Self {
         Self { picture_bytes: bytes, ..self }
     }
 
-    /// Writes the page into a text. The same page gives the same bytes.
+    /// Returns the page as HTML text. The same page gives the same bytes.
     #[must_use]
     pub fn to_html(&self) -> String {
         let mut html = Html::default();
         html.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-        // Nothing is fetched and nothing is run, whatever a name or a text holds.
+        // The policy forbids all requests and scripts, whatever a name or a text holds.
         html.raw(
             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
              img-src data:; base-uri 'none'; form-action 'none'\">\n",
         );
         html.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
         html.raw("<meta name=\"color-scheme\" content=\"light dark\">\n");
-        // An icon of its own, or browsers ask the server for one.
+        // Without an icon in the page, a browser asks the server for one.
         html.raw("<link rel=\"icon\" href=\"data:,\">\n<title>").text(&self.title).raw("</title>\n<style>\n");
         html.raw(include_str!("page.css"));
         self.write_pairs(&mut html);
@@ -133,16 +135,17 @@ impl Page {
         html.into_string()
     }
 
-    /// Writes the page to a file. One that is there is replaced once the new one is whole.
+    /// Writes the page to a file. An existing file is replaced once the new one is complete.
     ///
     /// # Errors
-    /// [`Error::File`](crate::Error::File) with the file.
+    /// [`Error::File`](crate::Error::File) with the path if the file cannot be written.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         let html = self.to_html();
         Ok(files::replace(path, |out| out.write_all(html.as_bytes()))?)
     }
 
-    /// The rules by which the pointer on a tile marks its place, and on a place its tile: in place of a script.
+    /// Writes the CSS rules that mark a tile's place on the map while the pointer is on the tile, and the
+    /// tile while the pointer is on its place. They do the work of a script.
     fn write_pairs(&self, html: &mut Html) {
         for (i, tile) in self.tiles.iter().enumerate() {
             let rank = i + 1;
@@ -219,7 +222,7 @@ impl Page {
         html.raw("</section>\n");
     }
 
-    /// For each name of a number, the lowest and the highest; the score's first.
+    /// Returns the lowest and the highest value for each name of a number. The score comes first.
     fn scales(&self) -> Vec<(&str, [f32; 2])> {
         let mut scales: Vec<(&str, [f32; 2])> = Vec::new();
         for (name, value) in self.tiles.iter().flat_map(numbers).filter(|(_, value)| value.is_finite()) {
@@ -232,7 +235,7 @@ impl Page {
     }
 }
 
-/// The numbers of a tile, by name.
+/// Returns the numbers of a tile with their names. The score comes first.
 fn numbers(tile: &Tile) -> impl Iterator<Item = (&str, f32)> {
     let measures = tile.measures.iter().map(|(name, value)| (name.as_str(), *value));
     std::iter::once(("score", tile.score)).chain(measures)
@@ -297,13 +300,13 @@ fn write_picture(picture: &Picture, name: &str, attributes: &str, html: &mut Htm
     html.raw("\">");
 }
 
-/// How much of a bar is filled, in percent.
+/// Returns how much of a bar is filled, in percent.
 fn filled(value: f32, [low, high]: [f32; 2]) -> f32 {
     let share = if high > low { (value - low) / (high - low) } else { 1.0 };
     MIN_BAR + (100.0 - MIN_BAR) * share
 }
 
-/// The middle of a tile: that of its first ring's corners.
+/// Returns the middle of a tile: the mean of the corners of its first ring. `None` without a ring.
 fn middle(rings: &[Ring]) -> Option<[f64; 2]> {
     let corners = match rings.first()?.as_slice() {
         [first, others @ ..] if others.last() == Some(first) => others,

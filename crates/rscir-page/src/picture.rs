@@ -7,16 +7,17 @@ use rscir_core::{Html, RgbView};
 
 use crate::{Error, Result};
 
-/// The longest side of a picture in pixels: a tile is from 11 to 22 em wide on the page, up to 352 pixels.
+/// Default for the longest side of a picture in pixels: a tile is 11 to 22 em wide on the page, at most 352
+/// pixels.
 const MAX_SIDE: usize = 256;
 
-/// The quality at which textures of the ground show no blocks; a tile takes some ten kilobytes.
+/// JPEG quality at which textures of the ground show no blocks. A picture takes about ten kilobytes.
 const QUALITY: u8 = 82;
 
 /// Bytes of an RGB pixel.
 const PIXEL: usize = 3;
 
-/// A small JPEG that stands within a page.
+/// A small JPEG that is embedded in a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
     width: usize,
@@ -25,23 +26,24 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Takes an image, whose longer side becomes 256 pixels where it is longer: each pixel is then the mean of those it stands for.
+    /// Reduces an image to a longest side of 256 pixels and encodes it. Each pixel of the picture is the mean
+    /// of the pixels that it stands for. A smaller image keeps its size.
     ///
     /// # Errors
-    /// [`Error::Picture`] if the encoder refuses it.
+    /// [`Error::Picture`] if the encoder refuses the image, such as one with a side of 0.
     pub fn new(image: RgbView<'_>) -> Result<Self> {
         Self::within(image, MAX_SIDE)
     }
 
-    /// Takes an image as [`Picture::new`], with another longest side.
+    /// Reduces an image like [`Picture::new`], but to a longest side of `side` pixels.
     ///
     /// # Errors
-    /// [`Error::Picture`] if the encoder refuses it.
+    /// [`Error::Picture`] if the encoder refuses the image, such as one with a side of 0.
     pub fn within(image: RgbView<'_>, side: usize) -> Result<Self> {
         let (width, height) = size_within(image.width(), image.height(), side.max(1));
         let failed = |source| Error::Picture { width, height, source };
         let pixels = reduced(image, width, height);
-        // A side beyond what JPEG counts is refused by the encoder as a side of none.
+        // JPEG counts sides by 16 bits. A longer side becomes 0, which the encoder refuses.
         let sides = [width, height].map(|side| u16::try_from(side).unwrap_or(0));
         let mut jpeg = Vec::new();
         let mut encoder = Encoder::new(&mut jpeg, QUALITY);
@@ -62,30 +64,30 @@ impl Picture {
         self.height
     }
 
-    /// Returns the bytes of the JPEG.
+    /// Returns the bytes of the JPEG file.
     #[must_use]
     pub fn jpeg(&self) -> &[u8] {
         &self.jpeg
     }
 
-    /// Writes the picture as the value of an attribute.
+    /// Writes the picture as a data URL into an attribute.
     pub(crate) fn write_address(&self, html: &mut Html) {
         html.raw("data:image/jpeg;base64,").raw(&BASE64_STANDARD.encode(&self.jpeg));
     }
 }
 
-/// The size at which an image fits into a square; no larger than it is.
+/// Returns the size at which an image fits into a square, at most its own size.
 fn size_within(width: usize, height: usize, side: usize) -> (usize, usize) {
     let longest = width.max(height);
     if longest <= side {
         return (width, height);
     }
-    // Beside a panorama's length its height may vanish, and is a pixel then.
+    // The height of a long panorama would be rounded to 0 and is 1 instead.
     let scaled = |length: usize| (length as f64 * side as f64 / longest as f64).round().max(1.0) as usize;
     (scaled(width), scaled(height))
 }
 
-/// The means of the blocks that an image of another size has in place of pixels.
+/// Returns the image at a smaller size, in which each pixel is the mean of its block in the original.
 fn reduced(image: RgbView<'_>, width: usize, height: usize) -> Vec<u8> {
     if (width, height) == (image.width(), image.height()) {
         return image.data().to_vec();
@@ -110,7 +112,7 @@ fn reduced(image: RgbView<'_>, width: usize, height: usize) -> Vec<u8> {
     pixels
 }
 
-/// The pixels of a side of `from` that pixel `at` of a side of `to` stands for.
+/// Returns the pixels of a side of length `from` that pixel `at` of a side of length `to` stands for.
 fn block(at: usize, to: usize, from: usize) -> Range<usize> {
     let start = at * from / to;
     start..((at + 1) * from / to).max(start + 1)

@@ -1,36 +1,37 @@
 use crate::Ring;
 
-/// Meters of a degree of latitude, and of longitude at the equator: a sphere of the mean radius of the Earth (6371.0088 km,
-/// IUGG 1980). A map's bar needs no more.
+/// Meters in a degree of latitude, and in a degree of longitude at the equator, on a sphere of the Earth's
+/// mean radius (6371.0088 km, IUGG 1980). The scale bar of a map needs no better model.
 const DEGREE: f64 = 111_195.08;
 
-/// The widest a map is, and the highest, in units of the picture.
+/// Greatest width and height of a map, in map units.
 const SIZE: [f64; 2] = [640.0, 480.0];
 
-/// The lowest a map is: room for the names of two lines.
+/// Least height of a map in map units: room for the names of two lines.
 const MIN_HEIGHT: f64 = 260.0;
 
-/// The room around all places, as a share of their extent.
+/// Margin around all places, as a share of their extent.
 const MARGIN: f64 = 0.08;
 
-/// The least extent of a map in degrees: a hundred meters.
+/// Least extent of a map in degrees, about a hundred meters.
 const MIN_EXTENT: f64 = 0.001;
 
-/// From longitude and latitude to a picture: a plane on which a degree of longitude is as long as it is in the middle.
+/// Equirectangular projection from longitude and latitude to map units. Degrees of longitude have the length
+/// that they have in the middle of the map.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Projection {
-    /// The longitude at which the world is cut: places west of it lie at the eastern end.
+    /// Longitude at which the world is cut. Places west of it lie at the eastern end of the map.
     cut: f64,
     west: f64,
     north: f64,
-    /// Units of the picture for a degree.
+    /// Map units in a degree of longitude and in a degree of latitude.
     scale: [f64; 2],
     pub(crate) width: f64,
     pub(crate) height: f64,
 }
 
 impl Projection {
-    /// Fits the picture around places; `None` without any.
+    /// Fits the map around places. Returns `None` if there are none.
     pub(crate) fn around<'a>(rings: impl Iterator<Item = &'a Ring> + Clone) -> Option<Self> {
         let places =
             || rings.clone().flatten().filter(|place| place.iter().all(|degrees| degrees.is_finite()));
@@ -46,7 +47,8 @@ impl Projection {
             ];
         }
         let middle = [0, 1].map(|i| f64::midpoint(extent[i], extent[i + 2]));
-        // At a pole a degree of longitude is a point, and no map is that wide.
+        // A degree of longitude has no length at a pole, and the map would have no limit. 0.05 is the cosine
+        // of 87 degrees.
         let narrowing = middle[1].to_radians().cos().max(0.05);
         let sides = [0, 1].map(|i| (extent[i + 2] - extent[i]).max(MIN_EXTENT) * (1.0 + 2.0 * MARGIN));
         let scale = (SIZE[0] / (sides[0] * narrowing)).min(SIZE[1] / sides[1]);
@@ -57,18 +59,18 @@ impl Projection {
         Some(Self { cut, west, north, scale, width, height })
     }
 
-    /// Where a place is in the picture.
+    /// Projects a place, in degrees, to map units.
     pub(crate) fn point(&self, [longitude, latitude]: [f64; 2]) -> [f64; 2] {
         let [x, y] = self.scale;
         [(beyond(longitude, self.cut) - self.west) * x, (self.north - latitude) * y]
     }
 
-    /// Meridians and parallels that cross the picture: their place in it, and their name. As many as a telephone has room
-    /// for their names.
+    /// Returns the meridians and parallels that cross the map, as many as a telephone has room for. Each has
+    /// its position in map units and its name.
     pub(crate) fn lines(&self) -> [Vec<(f64, String)>; 2] {
         let [x, y] = self.scale;
         let [across, down] = [self.width / x, self.height / y];
-        // Parts of a side, each of which is round: from two to nine lines.
+        // Divides a side into two to nine parts of a round length.
         let along = |first: f64, length: f64, parts: f64| {
             let step = round_step(length / parts);
             let decimals = (-step.log10()).ceil().max(0.0) as usize;
@@ -84,7 +86,7 @@ impl Projection {
         [meridians.collect(), parallels.collect()]
     }
 
-    /// A length for the map's bar: in units of the picture, and its name.
+    /// Returns the length of the scale bar in map units, and its name.
     pub(crate) fn bar(&self) -> (f64, String) {
         let unit = DEGREE / self.scale[1];
         let meters = round_step(unit * self.width / 6.0);
@@ -93,12 +95,14 @@ impl Projection {
     }
 }
 
-/// The longitude in the middle of the widest gap between longitudes: where the world is cut, nothing is cut. `None` without any.
+/// Returns the longitude in the middle of the widest gap between longitudes, where a cut of the world divides
+/// no place. `None` if there are no longitudes.
 fn widest_gap(mut longitudes: Vec<f64>) -> Option<f64> {
     longitudes.iter_mut().for_each(|longitude| *longitude = normalized(*longitude));
     longitudes.sort_by(f64::total_cmp);
     let (&first, &last) = (longitudes.first()?, longitudes.last()?);
-    // Across the antimeridian; of equal gaps this one, so that the world has its usual edge.
+    // The gap across the antimeridian comes first, so that it wins among equal gaps and the world has its
+    // usual edge.
     let mut widest = (first + 360.0 - last, f64::midpoint(last, first + 360.0));
     for pair in longitudes.windows(2) {
         if let &[west, east] = pair
@@ -110,7 +114,7 @@ fn widest_gap(mut longitudes: Vec<f64>) -> Option<f64> {
     Some(normalized(widest.1))
 }
 
-/// The longitude that is the same and lies within 360 degrees east of the cut.
+/// Returns the equal longitude that lies within 360 degrees east of the cut.
 fn beyond(longitude: f64, cut: f64) -> f64 {
     cut + (longitude - cut).rem_euclid(360.0)
 }
@@ -123,7 +127,7 @@ fn normalized(longitude: f64) -> f64 {
     }
 }
 
-/// The largest of 1, 2 and 5 times a power of ten that is no more than a length.
+/// Returns the largest of 1, 2 and 5 times a power of ten that is at most `length`.
 fn round_step(length: f64) -> f64 {
     let power = 10.0_f64.powf(length.log10().floor());
     match length / power {
@@ -133,7 +137,7 @@ fn round_step(length: f64) -> f64 {
     }
 }
 
-/// A longitude or latitude with its hemisphere.
+/// Returns a longitude or latitude with its hemisphere.
 pub(crate) fn named(degrees: f64, decimals: usize, [negative, positive]: [&str; 2]) -> String {
     let side = if degrees < 0.0 { negative } else { positive };
     format!("{:.decimals$}° {side}", degrees.abs())

@@ -1,9 +1,9 @@
 use crate::Picture;
 
-/// A closed ring of longitudes and latitudes in degrees.
+/// A closed ring of longitudes and latitudes in degrees. The first point is repeated at the end.
 pub type Ring = Vec<[f64; 2]>;
 
-/// A tile of an answer, as a page shows it.
+/// A tile of the answer, with what the page shows of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tile {
     pub(crate) key: String,
@@ -15,34 +15,36 @@ pub struct Tile {
 }
 
 impl Tile {
-    /// Names a tile by its key, with its score.
+    /// Creates a tile with its key and score.
     #[must_use]
     pub fn new(key: impl Into<String>, score: f32) -> Self {
         let (measures, facts, rings) = (Vec::new(), Vec::new(), Vec::new());
         Self { key: key.into(), score, measures, facts, picture: None, rings }
     }
 
-    /// Adds a number that tiles are compared by, such as the similarity to the query's image. Numbers of one name have one scale.
+    /// Adds a number that tiles are compared by, such as the similarity to the query's image. Numbers of the
+    /// same name share one scale on the page.
     #[must_use]
     pub fn measure(mut self, name: impl Into<String>, value: f32) -> Self {
         self.measures.push((name.into(), value));
         self
     }
 
-    /// Adds a value that is shown beside the tile when it is asked for, such as that of a column.
+    /// Adds a value that the page shows when a reader opens the tile, such as that of a column.
     #[must_use]
     pub fn fact(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.facts.push((name.into(), value.into()));
         self
     }
 
-    /// Sets the picture. Default: none, and the tile is its key.
+    /// Sets the picture. Default: none, and the page shows the key instead.
     #[must_use]
     pub fn picture(self, picture: Picture) -> Self {
         Self { picture: Some(picture), ..self }
     }
 
-    /// Sets where the tile lies: a ring, or one for each part of it. Default: nowhere, and the tile is not on the map.
+    /// Sets the tile's place as rings, one for each of its parts. Default: none, and the tile is not on the
+    /// map.
     #[must_use]
     pub fn place(self, rings: Vec<Ring>) -> Self {
         Self { rings, ..self }
