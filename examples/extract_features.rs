@@ -42,6 +42,10 @@ struct Cli {
     tar: Vec<PathBuf>,
     #[command(flatten)]
     scenes: SceneArgs,
+    /// Encode one part of the images alone, such as 2/4, the second of four: each image is in one of 1/4 to 4/4, whatever else is
+    /// listed. `merge_archives` makes one archive of theirs
+    #[arg(long, value_name = "I/N", requires = "archive")]
+    shard: Option<Shard>,
     #[command(flatten)]
     model: ModelArgs,
     /// The archive to write or to go on with [default: target/demo.rscir for the demo]
@@ -183,7 +187,7 @@ fn encode_scenes(cli: &Cli) -> anyhow::Result<Outcome> {
     let archive = cli.archive.as_deref().context("say where the tiles go: --archive DIR.rscir")?;
     let mut options =
         IngestOptions::default().batch(cli.model.batch.into()).roots(&roots).progress(&bars).stop(stop);
-    options.max_failures = cli.max_failures;
+    (options.max_failures, options.shard) = (cli.max_failures, cli.shard);
     let ingested = rscir::ingest_source(&tiles, &encoder, archive, &options, &mut |f| failures.add(&f))
         .with_context(|| format!("ingest into {}", archive.display()))?;
     say_ingested(archive, &ingested);
@@ -260,7 +264,7 @@ fn encode_images(
         .replace(cli.replace || cli.archive.is_none())
         .progress(&bars)
         .stop(common::stop_on_interrupt()?);
-    options.max_failures = cli.max_failures;
+    (options.max_failures, options.shard) = (cli.max_failures, cli.shard);
     options.columns = columns.map(|columns| columns as &dyn ColumnTable);
     if is_from_memory(cli) {
         return export_from_memory(cli, encoder, &images, &options, failures);
@@ -289,6 +293,9 @@ fn encode_images(
 /// Says how an ingest went, and what it saw and did not refuse.
 fn say_ingested(archive: &Path, ingested: &rscir::Ingested) {
     let (stored, report) = (&ingested.archive, &ingested.report);
+    if let Some(shard) = stored.shard() {
+        note!("shard {shard}");
+    }
     note!(
         "{}: {} rows; {} encoded, {} unchanged, {} failed",
         text::shown(archive.display()),

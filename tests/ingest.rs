@@ -455,3 +455,84 @@ fn tar_shards_are_ingested_where_they_lie_with_their_columns() {
         .ends_with(1)
         .says("unpack compressed");
 }
+
+/// Encodes `n` files as four processes, of which one is killed and run again, and compares their merged archive with that of
+/// one process.
+fn shards_of_processes_are_merged_to_the_bytes_of_one(n: usize) {
+    let bed = Bed::new(n);
+    let whole = bed.path("whole.rscir");
+    bed.run(&whole).ends_with(0).says(&format!("{n} rows; {n} encoded"));
+    let expected = compacted_files(&whole);
+
+    let shard = |number: usize| bed.path(&format!("shard{number}.rscir"));
+    let command = |number: usize| {
+        let mut command = bed.command(&shard(number));
+        command.arg("--shard").arg(format!("{number}/4"));
+        command
+    };
+    let merge = |shards: &[PathBuf]| {
+        finish(example("merge_archives").arg("--archive").arg(bed.path("merged.rscir")).args(shards))
+    };
+    let mut children: Vec<Child> = (1..=4)
+        .map(|number| command(number).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+        .collect();
+    wait_for_rows(&shard(3), &mut children[2]);
+    children[2].kill().unwrap();
+    for (child, number) in children.iter_mut().zip(1..) {
+        assert_eq!(child.wait().unwrap().success(), number != 3, "shard {number}");
+    }
+    let all: Vec<PathBuf> = (1..=4).map(shard).collect();
+    merge(&all).ends_with(1).says("shard3.rscir: shard 3/4 was cut off").says("extract_features --shard");
+    let kept = rows(&shard(3));
+    finish(&mut command(3)).ends_with(0).says("shard 3/4").says(&format!("{kept} unchanged"));
+    let before = files(&shard(3));
+    finish(&mut command(3)).ends_with(0).says("0 encoded");
+    assert!(files(&shard(3)) == before, "a shard run twice changes nothing");
+
+    merge(&all[..3]).ends_with(1).says("of 4 shards one is not given: 4/4");
+    merge(&all).ends_with(0);
+    assert_identical(&bed.path("merged.rscir"), &expected);
+    // The next ingest goes on with it as with the archive of one process.
+    bed.run(&bed.path("merged.rscir")).ends_with(0).says(&format!("0 encoded, {n} unchanged"));
+    println!("{n} files: four shards, one killed with {kept} rows and run again, merged to the bytes of one");
+}
+
+#[test]
+fn four_shards_of_which_one_is_killed_are_merged_to_the_bytes_of_one_process() {
+    shards_of_processes_are_merged_to_the_bytes_of_one(600);
+}
+
+#[test]
+#[ignore = "5,000 files: cargo test --release --test ingest five_thousand -- --ignored --nocapture"]
+fn four_shards_of_five_thousand_files_are_merged_to_the_bytes_of_one_process() {
+    shards_of_processes_are_merged_to_the_bytes_of_one(5_000);
+}
+
+#[test]
+fn a_shard_reports_what_is_its_own_and_refuses_anothers_archive() {
+    let bed = Bed::new(40);
+    for i in 0..8 {
+        fs::write(bed.image(&format!("broken{i}.jpg")), "").unwrap();
+    }
+    let table = bed.path("tiles.csv");
+    let labels = (0..48).map(|i| format!("{i:06}.jpg,sea\n"));
+    fs::write(&table, format!("key,label\n{}", labels.collect::<String>())).unwrap();
+    let run = |shard: &str, archive: &str| {
+        let mut command = bed.command(&bed.path(archive));
+        finish(command.args(["--shard", shard, "--columns"]).arg(&table))
+    };
+    let mut failed = 0;
+    for number in 1..=3 {
+        let ended = run(&format!("{number}/3"), &format!("{number}.rscir")).ends_with(3);
+        failed += ended.err.matches(": decode: ").count();
+        assert!(!ended.err.contains("columns: 8 keys"), "keys of other shards are not missed: {}", ended.err);
+    }
+    assert_eq!(failed, 8, "each broken file is reported by one shard");
+    let sum: usize = (1..=3).map(|number| rows(&bed.path(&format!("{number}.rscir")))).sum();
+    assert_eq!(sum, 40);
+    let before = files(&bed.path("1.rscir"));
+    run("2/3", "1.rscir").ends_with(1).says("holds shard 1/3, and shard 2/3 should go into it");
+    bed.run(&bed.path("1.rscir")).ends_with(1).says("holds shard 1/3, and no single shard should go into it");
+    run("0/3", "1.rscir").ends_with(2).says("such as 1/4 to 4/4");
+    assert!(files(&bed.path("1.rscir")) == before);
+}

@@ -3,7 +3,7 @@
 use rscir::bench;
 use rscir::encoders::Error as EncoderError;
 use rscir::images::{Error as ImagesError, Remedy};
-use rscir::index::Error as IndexError;
+use rscir::index::{Error as IndexError, ShardProblem};
 
 /// Advice on an error, if there is any.
 pub fn of(error: &anyhow::Error) -> Option<String> {
@@ -98,6 +98,12 @@ fn of_index(error: &IndexError) -> Option<String> {
              with --write drops it"
                 .into(),
         ),
+        IndexError::Shards(problem) => match **problem {
+            ShardProblem::Missing { .. } | ShardProblem::Unfinished { .. } => {
+                Some("`extract_features --shard I/N` encodes a shard, or goes on with it".into())
+            }
+            _ => None,
+        },
         _ => None,
     }
 }

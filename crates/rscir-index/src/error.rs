@@ -1,5 +1,6 @@
 mod action;
 mod kind;
+mod shards;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use rscir_core::files::FileError;
 use rscir_core::{ColumnType, Precision};
 
 pub use action::IoAction;
+pub use shards::ShardProblem;
 
 use crate::disk::MANIFEST;
 use crate::storage::{FileKind, WrongKind};
@@ -227,6 +229,9 @@ pub enum Error {
         /// The field that differs, the value of `other` as the archive's.
         mismatch: rscir_core::SpecMismatch,
     },
+    /// Archives are not the shards of one split ingest.
+    #[error(transparent)]
+    Shards(Box<ShardProblem>),
     /// A pickle cannot be read or written.
     #[error(transparent)]
     Pickle(#[from] rscir_pickle::Error),

@@ -22,10 +22,10 @@ pub mod testing;
 
 pub use columns::{Column, Columns, KeyedColumns};
 pub use disk::{
-    ArchiveWriter, Compaction, Damage, DamagedCopy, DiskArchive, Misplaced, Repair, RowOrder, Verification,
-    repair, repair_with, verify, verify_with,
+    ArchiveWriter, Compaction, Damage, DamagedCopy, DiskArchive, Merged, Misplaced, Repair, RowOrder,
+    Verification, merge_archives, repair, repair_with, verify, verify_with,
 };
-pub use error::{Error, IoAction, Result};
+pub use error::{Error, IoAction, Result, ShardProblem};
 pub use filter::{Filter, Literal, Selection};
 pub use int8::Int8Index;
 pub use interop::{

@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::fmt;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use rscir_core::{
@@ -7,6 +8,7 @@ use rscir_core::{
 };
 
 use crate::columns::Schema;
+use crate::disk::ShardSet;
 use crate::key_index::KeyIndex;
 use crate::memory::index_of_unique;
 use crate::moments::add;
@@ -73,6 +75,17 @@ impl ShardedArchive {
         let index = index_of_unique(rows, |row| key_in(&shards, &starts, row))?;
         let schema = Schema::of(shards.iter().flat_map(|shard| shard.columns()))?;
         Ok(Self { shards, starts, spec, index, schema, moments: OnceLock::new() })
+    }
+
+    /// Opens archives on disk as one. If they are shards of a split ingest, they must be all of its shards, each come to its
+    /// end; rows come shard by shard, in whatever order the paths are.
+    ///
+    /// # Errors
+    /// [`Error::Shards`] if shards are missing or the archives do not belong together, [`Error::NoShards`],
+    /// [`Error::ColumnType`]; those of [`DiskArchive::open`](crate::DiskArchive::open).
+    pub fn open<P: AsRef<Path>>(paths: &[P]) -> Result<Self> {
+        let archives = ShardSet::open(paths)?.into_archives().into_iter();
+        Self::new(archives.map(|archive| Box::new(archive) as Box<dyn Archive>).collect())
     }
 
     /// The archives it is made of, in row order.

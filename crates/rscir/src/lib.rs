@@ -36,15 +36,15 @@ pub mod prelude {
     };
     pub use rscir_core::{
         Archive, ColumnSchema, ComposedQuery, EmbeddingSink, Embeddings, EncoderSpec, Fingerprint,
-        ImageEncoder, ImageSource, Method, Precision, Progress, RowValues, SinkRow, TextEncoder, UnitVector,
-        Value,
+        ImageEncoder, ImageSource, Method, Precision, Progress, RowValues, Shard, SinkRow, TextEncoder,
+        UnitVector, Value,
     };
     pub use rscir_encoders::{ClipEncoder, Device};
     pub use rscir_images::{ImageList, IngestOptions, MemoryImages, TarShards};
     pub use rscir_index::{
         ArchiveWriter, Columns, DiskArchive, Features, Filter, Hit, ImportOptions, Int8Index, KeyedColumns,
-        MemoryArchive, RowOrder, SearchOptions, Searcher, ShardedArchive, import_vectors, repair,
-        search_batch, search_fastest, search_with, verify,
+        MemoryArchive, RowOrder, SearchOptions, Searcher, ShardedArchive, import_vectors, merge_archives,
+        repair, search_batch, search_fastest, search_with, verify,
     };
     pub use rscir_weicom::{ImageOnly, MethodSpec, Resources, Sum, TextOnly, WeiCom};
 }

@@ -60,6 +60,9 @@ pub fn ingest(
 ///
 /// Where the list is sorted, the archive's rows are read in the order of their keys from then on.
 ///
+/// With [`IngestOptions::shard`] the archive is that of the shard, and records so; several such archives are merged by
+/// [`merge_archives`](rscir_index::merge_archives) or searched as a [`ShardedArchive`](rscir_index::ShardedArchive).
+///
 /// # Errors
 /// As [`ingest`], and if more images fail than the options allow.
 pub fn ingest_with(
@@ -74,6 +77,7 @@ pub fn ingest_with(
     let threads = IngestThreads::start(options)?;
     let open = || ArchiveWriter::open_or_create(archive, encoder.spec().clone(), Precision::F32);
     let mut writer = threads.run(open)?;
+    writer.claim_shard(options.shard)?;
     let roots = Roots::of(images, &writer);
     let from_roots = options.clone().roots(&roots.known);
     let mut report =
@@ -95,7 +99,7 @@ pub fn ingest_with(
 ///
 /// # Errors
 /// As [`ingest_source`](rscir_images::ingest_source) of the crate `rscir-images`, and if the archive was made by another encoder, is damaged or
-/// in use by another writer.
+/// in use by another writer, or holds another shard than [`IngestOptions::shard`].
 pub fn ingest_source(
     source: &dyn ImageSource,
     encoder: &dyn ImageEncoder,
@@ -107,6 +111,7 @@ pub fn ingest_source(
     let threads = IngestThreads::start(options)?;
     let open = || ArchiveWriter::open_or_create(archive, encoder.spec().clone(), Precision::F32);
     let mut writer = threads.run(open)?;
+    writer.claim_shard(options.shard)?;
     threads.run(|| remember(options.roots, &mut writer))?;
     let report = rscir_images::ingest_source(source, encoder, &mut writer, options, on_failure)?;
     threads.run(|| {
@@ -129,6 +134,9 @@ fn remember(folders: &[PathBuf], writer: &mut ArchiveWriter) -> Result<()> {
 
 /// Compacts, closes the archive and opens it for who asked for the ingest.
 fn leave(mut writer: ArchiveWriter, archive: &Path, report: IngestReport) -> Result<Ingested> {
+    if !report.stopped {
+        writer.finish_shard()?;
+    }
     let compaction = compact(&mut writer, &report)?;
     drop(writer);
     Ok(Ingested { archive: DiskArchive::open(archive)?, report, failures: Vec::new(), compaction })

@@ -130,7 +130,8 @@ const STOP_LATENCY: Duration = Duration::from_millis(50);
 ///
 /// An image that cannot be read or decoded, or on which the decoder panics, is handed to `on_failure`, and the others go
 /// on. Memory does not grow with the list, but for its keys: three batches are under way at a time. Rows do not depend on
-/// the number of threads, and on the batch size within the encoder's tolerance.
+/// the number of threads, and on the batch size within the encoder's tolerance. With [`IngestOptions::shard`] all this is said
+/// of the images of that part, and of the rest nothing is seen.
 ///
 /// # Errors
 /// [`Error::ConfigValue`] if the encoder's spec records a decoding in another program's words or a stretch without extent,
@@ -148,7 +149,7 @@ pub fn ingest(
     decode::check(decoding)?;
     let not_pruned = options.prune.then_some(NotPruned::NoOperation);
     let mut report = IngestReport { not_pruned, ..IngestReport::default() };
-    for failure in images.unlisted() {
+    for failure in images.unlisted().iter().filter(|failure| options.holds(&failure.key)) {
         report.fail(failure.clone(), options, on_failure)?;
     }
     let files = Files { images, decoding, limits: options.limits, changes: options.changes };
@@ -201,18 +202,18 @@ fn run(
     check: Check<'_>,
     mut report: IngestReport,
 ) -> Result<IngestReport> {
-    let joined = options.columns.map(|table| Joined::new(images, table, &mut report)).transpose()?;
+    let joined = options.columns.map(|table| Joined::new(images, table, options, &mut report)).transpose()?;
     let images = joined.as_ref().map_or(images, |joined| joined as &dyn Items);
     sink.check_columns(images.columns())?;
     let threads = IngestThreads::start(options)?;
-    let Looked { todo, same, gone } = look(images, sink, options, &threads);
+    let Looked { todo, same, gone, listed } = look(images, sink, options, &threads);
     if options.is_stopped() {
         report.stopped = true;
         return Ok(report);
     }
     check(&todo, sink)?;
     report.gone = gone.into_iter().map(|index| images.key(index).into_owned()).collect();
-    report.unchanged = images.len() - todo.len();
+    report.unchanged = listed - todo.len();
     if !images.columns().is_empty() {
         update(images, &same, sink, (options, &threads), on_failure, &mut report)?;
         if options.is_stopped() {
@@ -265,6 +266,8 @@ struct Looked {
     same: Vec<usize>,
     /// Those with a row whose file is gone.
     gone: Vec<usize>,
+    /// How many images there are in the part that is encoded, those listed twice counted twice.
+    listed: usize,
 }
 
 fn look(
@@ -273,9 +276,12 @@ fn look(
     options: &IngestOptions<'_>,
     threads: &IngestThreads,
 ) -> Looked {
-    let mut seen = HashSet::with_capacity(images.len());
+    let mut seen = HashSet::new();
+    let mut listed = 0;
     let known: Vec<(usize, Option<Fingerprint>)> = (0..images.len())
         .map(|index| (index, images.key(index)))
+        .filter(|(_, key)| options.holds(key))
+        .inspect(|_| listed += 1)
         .filter(|(_, key)| seen.insert(key.clone()))
         .map(|(index, key)| (index, sink.fingerprint(&key)))
         .collect();
@@ -293,7 +299,7 @@ fn look(
     let looks: Vec<(usize, Look)> = threads.run(|| known.par_iter().map(look).collect());
     options.progress.end();
     let of = |wanted| looks.iter().filter(|(_, look)| *look == wanted).map(|&(index, _)| index).collect();
-    Looked { todo: of(Look::Changed), same: of(Look::Same), gone: of(Look::Gone) }
+    Looked { todo: of(Look::Changed), same: of(Look::Same), gone: of(Look::Gone), listed }
 }
 
 /// Rows whose values are compared at once: their values take some megabytes at most.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use rscir_core::{ColumnSchema, ColumnTable, Fingerprint, ImageEncoder, RowValues, Stage};
 
-use super::IngestReport;
 use super::items::{Items, Look, Prepared, Refused, attempt};
+use super::{IngestOptions, IngestReport};
 use crate::{Error, Result};
 
 /// Items whose keys have rows in a table.
@@ -18,10 +18,11 @@ pub(super) struct Joined<'a> {
 }
 
 impl<'a> Joined<'a> {
-    /// Joins them by key, and says in the report which keys have no counterpart.
+    /// Joins them by key, and says in the report which keys have no counterpart, of those in the part that is encoded.
     pub(super) fn new(
         items: &'a dyn Items,
         table: &'a dyn ColumnTable,
+        options: &IngestOptions<'_>,
         report: &mut IngestReport,
     ) -> Result<Self> {
         let mut columns = items.columns().to_vec();
@@ -38,13 +39,16 @@ impl<'a> Joined<'a> {
         let mut used = vec![false; table.len()];
         for item in 0..items.len() {
             let key = items.key(item);
+            if !options.holds(&key) {
+                continue;
+            }
             match table.find(&key).and_then(|row| used.get_mut(row)) {
                 Some(used) => *used = true,
                 None => report.without_values.add(&key),
             }
         }
-        let unused = used.iter().enumerate().filter(|(_, used)| !**used);
-        unused.for_each(|(row, _)| report.unused_values.add(table.key(row)));
+        let unused = used.iter().enumerate().filter(|(_, used)| !**used).map(|(row, _)| table.key(row));
+        unused.filter(|key| options.holds(key)).for_each(|key| report.unused_values.add(key));
         Ok(Self { items, table, columns })
     }
 }

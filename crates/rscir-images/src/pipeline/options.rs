@@ -2,7 +2,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rscir_core::{ColumnTable, Progress, Silent};
+use rscir_core::{ColumnTable, Progress, Shard, Silent};
 
 use super::ChangeDetection;
 use crate::DecodeLimits;
@@ -42,6 +42,9 @@ pub struct IngestOptions<'a> {
     pub prune: bool,
     /// Values of columns, which the rows of images with a key in this table get.
     pub columns: Option<&'a dyn ColumnTable>,
+    /// The part of the images that is encoded; the others are as if they were not listed. `None`: all. An archive on disk
+    /// records it, in `ingest_with` of the crate `rscir`.
+    pub shard: Option<Shard>,
     /// Hears of every image done.
     pub progress: &'a dyn Progress,
 }
@@ -59,6 +62,7 @@ impl Default for IngestOptions<'_> {
             replace: false,
             prune: false,
             columns: None,
+            shard: None,
             progress: &Silent,
         }
     }
@@ -137,11 +141,23 @@ impl<'a> IngestOptions<'a> {
         self
     }
 
+    /// Sets the part of the images that is encoded, the others being left to other processes. Default: all of them.
+    #[must_use]
+    pub fn shard(mut self, shard: Shard) -> Self {
+        self.shard = Some(shard);
+        self
+    }
+
     /// Sets what hears of every image done. Default: nothing does.
     #[must_use]
     pub fn progress(mut self, progress: &'a dyn Progress) -> Self {
         self.progress = progress;
         self
+    }
+
+    /// Tells whether an image is in the part that is encoded.
+    pub(super) fn holds(&self, key: &str) -> bool {
+        self.shard.is_none_or(|shard| shard.holds(key))
     }
 
     pub(super) fn is_stopped(&self) -> bool {
@@ -162,6 +178,7 @@ impl fmt::Debug for IngestOptions<'_> {
             replace,
             prune,
             columns,
+            shard,
             progress: _,
         } = self;
         f.debug_struct("IngestOptions")
@@ -174,6 +191,7 @@ impl fmt::Debug for IngestOptions<'_> {
             .field("replace", replace)
             .field("prune", prune)
             .field("columns", &columns.map(ColumnTable::columns))
+            .field("shard", shard)
             .finish_non_exhaustive()
     }
 }

@@ -17,7 +17,7 @@ use crate::disk::manifest::{Manifest, RowOrder, SegmentEntry};
 use crate::disk::quantize::MIN_SEGMENT_ROWS;
 use crate::disk::quantized_file::QuantizedFile;
 use crate::disk::runs::{Run, runs};
-use crate::disk::segment::{SEGMENT_ROWS, Segment};
+use crate::disk::segment::{Row, SEGMENT_ROWS, Segment};
 use crate::key_index::KeyIndex;
 use crate::moments::{add, moments_of, without};
 use crate::product::similarities;
@@ -41,7 +41,7 @@ const CHECKED_ROWS: usize = SEGMENT_ROWS;
 pub struct DiskArchive {
     directory: Directory,
     access: Access,
-    manifest: Manifest,
+    pub(crate) manifest: Manifest,
     segments: Vec<Segment>,
     runs: Vec<Run>,
     len: usize,
@@ -202,6 +202,32 @@ impl DiskArchive {
             len: run.rows.len(),
             rows: self.segments[run.segment].stored().slice(self.dim(), run.rows.clone()),
         })
+    }
+
+    /// A row, on its way into a segment of another archive.
+    pub(crate) fn stored_row(&self, row: usize) -> Row<'_> {
+        let (segment, row) = self.locate(row);
+        segment.row(row)
+    }
+
+    /// Reads every segment whole and refuses one that is not what was written.
+    pub(crate) fn check_segments(&self) -> Result<()> {
+        self.segments.par_iter().zip(&self.manifest.segments).try_for_each(|(segment, entry)| {
+            segment.check(&entry.sha256, &self.directory.segment_path(&entry.sha256))
+        })
+    }
+
+    /// Looks at the keys and the columns of every segment, as opening a small archive does.
+    pub(crate) fn check_rows(&self) -> Result<()> {
+        self.segments
+            .iter()
+            .enumerate()
+            .try_for_each(|(at, segment)| segment.check_rows(&self.segment_path(at)))
+    }
+
+    /// Lets go of what was looked at in the segments.
+    pub(crate) fn release(&self) {
+        self.segments.iter().for_each(Segment::release);
     }
 
     /// Opens the 8-bit copies that there are. A file that is none of its segment's is passed over: [`verify`](crate::verify)

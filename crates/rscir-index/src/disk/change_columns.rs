@@ -99,7 +99,7 @@ impl ArchiveWriter {
             Row { values: change.values(i, stored, row), ..stored.row(row) }
         });
         let written = self.note_doubt(written)?;
-        let mut manifest = self.manifest.clone();
+        let mut manifest = self.manifest.begun();
         let changed_keys: Vec<&str> = changed.iter().map(|&(i, ..)| keys[i]).collect();
         let places = self.places(&changed_keys);
         self.mark_deleted(&mut manifest, &places);

@@ -87,7 +87,7 @@ impl ArchiveWriter {
             values: values(i),
         });
         let written = self.note_doubt(written)?;
-        let mut manifest = self.manifest.clone();
+        let mut manifest = self.manifest.begun();
         let keys: Vec<&str> = rows.iter().map(|row| row.key).collect();
         let places = self.places(&keys);
         self.mark_deleted(&mut manifest, &places);

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use rscir_core::{EncoderSpec, Precision};
+use rscir_core::{EncoderSpec, Precision, Shard};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::disk::row_set::RowSet;
+use crate::disk::shard::ShardEntry;
 use crate::rows::value_size;
 use crate::{Error, Result};
 
@@ -33,6 +34,8 @@ pub(crate) struct Manifest {
     pub(crate) roots: Vec<String>,
     #[serde(default, skip_serializing_if = "RowOrder::is_default")]
     pub(crate) order: RowOrder,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shard: Option<ShardEntry>,
     pub(crate) segments: Vec<SegmentEntry>,
 }
 
@@ -86,6 +89,7 @@ impl Manifest {
             precision,
             roots: Vec::new(),
             order: RowOrder::default(),
+            shard: None,
             segments: Vec::new(),
         }
     }
@@ -136,6 +140,9 @@ impl Manifest {
             let (name, value) = ("dim", self.spec.dim.to_string());
             let expected = "between 1 and 16384 for an archive";
             return Err(rscir_core::Error::Parameter { name, value, expected }.into());
+        }
+        if let Some(entry) = self.shard {
+            Shard::new(entry.number, entry.count)?;
         }
         let mut total = 0usize;
         for (segment, entry) in self.segments.iter().enumerate() {

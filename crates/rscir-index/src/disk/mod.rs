@@ -7,18 +7,22 @@ mod compact;
 mod directory;
 mod key_table;
 mod manifest;
+mod merge_archives;
 mod names;
 mod quantize;
 mod quantized_file;
 mod row_set;
 mod runs;
 mod segment;
+mod shard;
+mod shard_set;
 mod verify;
 mod writer;
 
 pub use archive::DiskArchive;
 pub use compact::Compaction;
 pub use manifest::RowOrder;
+pub use merge_archives::{Merged, merge_archives};
 pub use verify::{
     Damage, DamagedCopy, Misplaced, Repair, Verification, repair, repair_with, verify, verify_with,
 };
@@ -27,3 +31,4 @@ pub use writer::ArchiveWriter;
 pub(crate) use commit::check_distinct;
 pub(crate) use names::MANIFEST;
 pub(crate) use segment::SEGMENT_ROWS;
+pub(crate) use shard_set::ShardSet;

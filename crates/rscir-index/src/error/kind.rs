@@ -11,6 +11,7 @@ impl Error {
             Self::Input(error) => error.kind(),
             Self::Io { source, .. } => source.into(),
             Self::Pickle(error) => of_pickle(error),
+            Self::Shards(problem) => problem.kind(),
 
             Self::NotFound { .. } | Self::UnknownColumn { .. } | Self::MissingEntry { .. } => {
                 ErrorKind::NotFound
