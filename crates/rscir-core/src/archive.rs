@@ -7,60 +7,65 @@ use crate::{
     UnitVector,
 };
 
-/// Similarities that [`Archive::nearest`] holds at once: 64 MB, some hundred queries on a hundred thousand rows.
+/// Number of similarities that [`Archive::nearest`] holds at once: 64 MB, enough for some hundred queries on
+/// a hundred thousand rows.
 const NEAREST_VALUES: usize = 16 << 20;
 
-/// A searchable set of unit vectors with keys. A *row* is a position in it, from 0.
+/// A searchable set of unit vectors with keys. A *row* is a position in the archive, from 0.
 ///
-/// Rows and keys of one value never change: an archive is a snapshot. References, `Box` and `Arc` of an archive are
-/// archives.
+/// Rows and keys of an archive never change: it is a snapshot. References, `Box` and `Arc` of an archive are
+/// archives, too.
 pub trait Archive: Send + Sync {
-    /// The encoder of the vectors.
+    /// Returns the record of the encoder that made the vectors.
     fn spec(&self) -> &EncoderSpec;
 
-    /// Number of rows.
+    /// Returns the number of rows.
     fn len(&self) -> usize;
 
-    /// Key of row `row`.
+    /// Returns the key of row `row`.
     ///
     /// # Panics
-    /// If `row` is not below [`Archive::len`], as a slice does.
+    /// Panics if `row` is not below [`Archive::len`].
     fn key(&self, row: usize) -> &str;
 
-    /// Gives the key of row `row`, or says what is wrong with it. An archive that looks at keys only when they are asked for
-    /// has an empty text as [`Archive::key`] in place of a damaged one.
+    /// Returns the key of row `row` if the key is in order. An archive that checks keys only when they are
+    /// asked for has an empty text as [`Archive::key`] in place of a damaged key.
     ///
     /// # Errors
-    /// What is damaged, in [`Error::Source`]. By default there is nothing that can be.
+    /// [`Error::Source`] with what is damaged. The default implementation returns no error.
     ///
     /// # Panics
-    /// As [`Archive::key`].
+    /// Panics if `row` is not below [`Archive::len`].
     fn checked_key(&self, row: usize) -> Result<&str> {
         Ok(self.key(row))
     }
 
-    /// Row of `key`.
+    /// Returns the row of `key`, or `None` if no row has this key.
     fn find(&self, key: &str) -> Option<usize>;
 
-    /// Vector of row `row`, `[dim]`, widened to `f32` where the archive stores less.
+    /// Returns the vector of row `row`, `[dim]`. Vectors that the archive stores in fewer bits are widened to
+    /// `f32`.
     ///
     /// # Panics
-    /// If `row` is not below [`Archive::len`], as a slice does.
+    /// Panics if `row` is not below [`Archive::len`].
     fn vector(&self, row: usize) -> Cow<'_, [f32]>;
 
-    /// Dot products of every query with every row: `scores[q * len + row]`, as one matrix product.
+    /// Computes the dot products of every query with every row, as one matrix product. `scores` is `[queries,
+    /// rows]`: `scores[q * len + row]`.
     ///
     /// # Errors
-    /// [`Error::Length`](crate::Error::Length) if the width of the queries or the length of `scores` does not fit.
+    /// [`Error::Length`](crate::Error::Length) if the width of the queries or the length of `scores` does not
+    /// fit.
     fn similarities(&self, queries: Queries<'_>, scores: &mut [f32]) -> Result<()>;
 
-    /// Count, mean and scatter of all rows.
+    /// Returns count, mean and scatter of all rows.
     fn moments(&self) -> &Moments;
 
-    /// The `k` rows most similar to each query, best first: those of [`top_k`](crate::top_k) of its similarities.
+    /// Returns the `k` rows most similar to each query, best first, in the order of [`top_k`](crate::top_k).
+    /// There is one list for each query.
     ///
     /// # Errors
-    /// As [`Archive::similarities`].
+    /// The errors of [`Archive::similarities`].
     fn nearest(&self, queries: Queries<'_>, k: usize) -> Result<Vec<Vec<Scored>>> {
         let rows = self.len();
         queries.check(self.dim(), 0, &[])?;
@@ -79,59 +84,60 @@ pub trait Archive: Send + Sync {
         Ok(nearest)
     }
 
-    /// Returns 8-bit copies of rows, where the archive keeps some: a search by them reads a quarter of the bytes. A row is
-    /// in one part at the most.
+    /// Returns the 8-bit copies of rows that the archive keeps. A search by them reads a quarter of the
+    /// bytes. A row is in at most one part. Default: none.
     fn quantized(&self) -> Vec<QuantizedPart<'_>> {
         Vec::new()
     }
 
-    /// Names and types of the columns that the archive has beside its vectors, sorted by name.
+    /// Returns the names and types of the columns that the archive has beside its vectors, sorted by name.
+    /// Default: none.
     fn columns(&self) -> Vec<(&str, ColumnType)> {
         Vec::new()
     }
 
-    /// The values of column `name`, [`Archive::len`] of them; `None` without such a column.
+    /// Returns the [`Archive::len`] values of column `name`, or `None` if there is no such column.
     fn column(&self, _name: &str) -> Option<ColumnValues<'_>> {
         None
     }
 
-    /// Tells whether each value of column `name` is what it should be: an archive that looks at values only when they are
-    /// asked for has none in place of a damaged one. `Ok` without such a column.
+    /// Checks all values of column `name`. An archive that checks values only when they are asked for has
+    /// `None` in place of a damaged value. Returns `Ok` if there is no such column.
     ///
     /// # Errors
-    /// What is damaged, in [`Error::Source`]. By default there is nothing that can be.
+    /// [`Error::Source`] with what is damaged. The default implementation returns no error.
     fn check_column(&self, _name: &str) -> Result<()> {
         Ok(())
     }
 
-    /// What column `name` holds for row `row`, if there is such a column and it has a value there.
+    /// Returns the value of column `name` in row `row`, or `None` without such a column or such a value.
     fn value(&self, name: &str, row: usize) -> Option<Value<'_>> {
         self.column(name)?.nth(row)?
     }
 
-    /// Width of the vectors.
+    /// Returns the width of the vectors.
     fn dim(&self) -> usize {
         self.spec().dim
     }
 
-    /// The keys of all rows, in order.
+    /// Returns the keys of all rows, in row order.
     fn keys(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         Box::new((0..self.len()).map(|row| self.key(row)))
     }
 
-    /// The vector under `key`, to ask with; `None` without such a row. A row that is stored in less than `f32` is
-    /// normalized again.
+    /// Returns the vector under `key` for use in a query, or `None` if no row has this key. A row that is
+    /// stored in fewer bits than `f32` is normalized again.
     fn unit_vector(&self, key: &str) -> Option<UnitVector> {
         UnitVector::normalize(self.vector(self.find(key)?).into_owned()).ok()
     }
 
-    /// True without rows.
+    /// Tells whether there are no rows.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// Makes a pointer to an archive an archive.
+/// Implements [`Archive`] for a pointer to an archive.
 macro_rules! archive_through {
     ($($pointer:ty),+) => {$(
         impl<A: Archive + ?Sized> Archive for $pointer {
@@ -212,15 +218,15 @@ macro_rules! archive_through {
 
 archive_through!(&A, Box<A>, Arc<A>);
 
-/// Identifies the content a row was encoded from, so that a changed file is encoded again.
+/// Identifies the content that a row was encoded from, so that a changed file is encoded again.
 ///
-/// Sixteen opaque bytes, compared for equality only. Whoever feeds a sink decides what goes in (size and time of
-/// change, or a hash of the content); the sink keeps them.
+/// The sixteen bytes are compared for equality only. The code that feeds a sink decides what goes in (size
+/// and time of change, or a hash of the content); the sink stores them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Fingerprint(pub [u8; 16]);
 
 impl Fingerprint {
-    /// Makes a fingerprint of the first half of a SHA-256.
+    /// Makes a fingerprint of the first half of a SHA-256 digest.
     #[must_use]
     pub fn of_sha256(digest: [u8; 32]) -> Self {
         let mut fingerprint = Self::default();
@@ -229,27 +235,27 @@ impl Fingerprint {
     }
 }
 
-/// One row handed to a sink.
+/// One row that is handed to a sink.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct SinkRow<'a> {
-    /// Key of the row; a row already there under this key is replaced.
+    /// Key of the row. An existing row with this key is replaced.
     pub key: &'a str,
-    /// What it was encoded from.
+    /// Fingerprint of the content that the row was encoded from.
     pub fingerprint: Fingerprint,
-    /// Values of some columns, in place of what the row under the key has in them; its other columns stay. `None`: all of
-    /// them stay.
+    /// Values of some columns. The row's other columns keep their values; `None` keeps the values of all
+    /// columns.
     pub values: Option<&'a RowValues<'a>>,
 }
 
 impl<'a> SinkRow<'a> {
-    /// Describes a row by its key and by what it was encoded from.
+    /// Describes a row by its key and its fingerprint.
     #[must_use]
     pub fn new(key: &'a str, fingerprint: Fingerprint) -> Self {
         Self { key, fingerprint, values: None }
     }
 
-    /// Sets the values of some columns.
+    /// Sets the values of some columns. Default: none, so that an existing row keeps its values.
     #[must_use]
     pub fn values(mut self, values: &'a RowValues<'a>) -> Self {
         self.values = Some(values);
@@ -257,24 +263,25 @@ impl<'a> SinkRow<'a> {
     }
 }
 
-/// Takes encoded rows, durably if it is a store.
+/// Stores encoded rows. A sink on disk stores them durably.
 pub trait EmbeddingSink: Send {
-    /// The fingerprint of the row under `key`, `None` without such a row.
+    /// Returns the fingerprint of the row under `key`, or `None` if there is no such row.
     fn fingerprint(&self, key: &str) -> Option<Fingerprint>;
 
-    /// Takes a batch: `rows[i]` is described by row `i` of `embeddings`. All of it or, on an error, none of it.
+    /// Stores a batch: `rows[i]` describes row `i` of `embeddings`. On an error, no row of the batch is
+    /// stored.
     ///
     /// # Errors
-    /// [`Error::Length`](crate::Error::Length) if the counts or the width do not fit, the sink's own errors in
-    /// [`Error::Source`](crate::Error::Source).
+    /// [`Error::Length`](crate::Error::Length) if the counts or the width do not fit; the sink's own errors
+    /// in [`Error::Source`](crate::Error::Source).
     fn commit(&mut self, rows: &[SinkRow<'_>], embeddings: &Embeddings) -> Result<()>;
 
-    /// Tells whether rows with values of such columns can be committed. A sink that keeps no columns, as by default, takes no
-    /// rows with values.
+    /// Checks that rows with values of these columns can be committed. By default a sink keeps no columns and
+    /// accepts no values.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if the sink keeps no columns, the sink's own errors if it has a column of one of these names
-    /// and of another type.
+    /// [`Error::Unsupported`] if the sink keeps no columns; the sink's own errors if it has a column of one
+    /// of these names and of another type.
     fn check_columns(&self, columns: &[ColumnSchema]) -> Result<()> {
         match columns {
             [] => Ok(()),
@@ -282,12 +289,12 @@ pub trait EmbeddingSink: Send {
         }
     }
 
-    /// Gives rows that are there other values of some columns, and tells how many rows that changed: row `keys[i]` has
-    /// `values[i]` in these columns afterwards, and its vector, its fingerprint and its other columns as before. A key without
-    /// a row is passed over. All of it or, on an error, none of it.
+    /// Changes the values of existing rows and returns the number of rows that changed. Row `keys[i]` gets
+    /// `values[i]`; its vector, its fingerprint and its other columns stay. A key without a row is skipped.
+    /// On an error, nothing changes.
     ///
     /// # Errors
-    /// As [`EmbeddingSink::check_columns`], and [`Error::Length`] if the counts differ.
+    /// The errors of [`EmbeddingSink::check_columns`]; [`Error::Length`] if the counts differ.
     fn update_values(&mut self, keys: &[&str], values: &[RowValues<'_>]) -> Result<usize> {
         let _ = keys;
         values.first().map_or(Ok(()), |row| self.check_columns(row.columns())).map(|()| 0)

@@ -1,8 +1,8 @@
 use crate::{ColumnSchema, Result, RowValues};
 
-/// Values of some columns under the keys of rows: a table beside a list of images.
+/// Values of columns under the keys of rows, such as a table beside a list of images.
 ///
-/// A row is a position in it, from 0. Keys are distinct.
+/// A row is a position in the table, from 0. Keys are distinct.
 pub trait ColumnTable: Send + Sync {
     /// Returns the columns.
     fn columns(&self) -> &[ColumnSchema];
@@ -13,13 +13,13 @@ pub trait ColumnTable: Send + Sync {
     /// Returns the key of row `row`.
     fn key(&self, row: usize) -> &str;
 
-    /// Finds the row of `key`.
+    /// Returns the row of `key`, or `None` if the table has no such key.
     fn find(&self, key: &str) -> Option<usize>;
 
     /// Sets the values of row `row` in `values`, which may have other columns too.
     ///
     /// # Errors
-    /// As [`RowValues::set`].
+    /// The errors of [`RowValues::set`].
     fn values(&self, row: usize, values: &mut RowValues<'_>) -> Result<()>;
 
     /// Tells whether there are no rows.

@@ -1,28 +1,28 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The type of a column of an archive.
+/// Type of an archive's column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ColumnType {
     /// Text of any length.
     Text,
-    /// Whole numbers of 64 bits.
+    /// Whole numbers of 64 bits, with a sign.
     Int,
     /// Numbers of double precision.
     Float,
-    /// Yes or no.
+    /// `true` or `false`.
     Bool,
-    /// Days of the calendar.
+    /// Days of the Gregorian calendar.
     Date,
-    /// Lists of numbers, such as bounding boxes.
+    /// Lists of double-precision numbers, such as bounding boxes.
     Floats,
 }
 
 impl ColumnType {
-    /// All types.
+    /// All column types.
     pub const ALL: [Self; 6] = [Self::Text, Self::Int, Self::Float, Self::Bool, Self::Date, Self::Floats];
 
-    /// Its name, in files and messages.
+    /// Returns the name of the type, as files and messages have it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -42,25 +42,25 @@ impl fmt::Display for ColumnType {
     }
 }
 
-/// What a column holds for one row.
+/// Value of a column in one row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value<'a> {
-    /// Of a [`ColumnType::Text`] column.
+    /// Value of a [`ColumnType::Text`] column.
     Text(&'a str),
-    /// Of a [`ColumnType::Int`] column.
+    /// Value of a [`ColumnType::Int`] column.
     Int(i64),
-    /// Of a [`ColumnType::Float`] column.
+    /// Value of a [`ColumnType::Float`] column.
     Float(f64),
-    /// Of a [`ColumnType::Bool`] column.
+    /// Value of a [`ColumnType::Bool`] column.
     Bool(bool),
-    /// Of a [`ColumnType::Date`] column.
+    /// Value of a [`ColumnType::Date`] column.
     Date(Date),
-    /// Of a [`ColumnType::Floats`] column.
+    /// Value of a [`ColumnType::Floats`] column.
     Floats(&'a [f64]),
 }
 
 impl Value<'_> {
-    /// The type of the columns that hold such values.
+    /// Returns the type of the columns that hold such values.
     #[must_use]
     pub fn column_type(self) -> ColumnType {
         match self {
@@ -87,7 +87,7 @@ impl fmt::Display for Value<'_> {
     }
 }
 
-/// The values of a column, `None` where a row has none, in row order.
+/// The values of a column in row order, `None` for a row without a value.
 pub type ColumnValues<'a> = Box<dyn Iterator<Item = Option<Value<'a>>> + 'a>;
 
 /// A day of the Gregorian calendar, extended to all years.
@@ -104,33 +104,33 @@ pub struct Date {
     days: i32,
 }
 
-/// Days of 400 years, after which the calendar repeats itself.
+/// Days in 400 years, after which the calendar repeats.
 const ERA_DAYS: i64 = 146_097;
 
-/// Days from 0000-03-01, where eras begin, to 1970-01-01.
+/// Days from 0000-03-01, where the eras of the algorithm begin, to 1970-01-01.
 const EPOCH: i64 = 719_468;
 
 impl Date {
-    /// The day `days` after 1970-01-01, before it if negative.
+    /// Returns the day `days` after 1970-01-01. Negative numbers are days before it.
     #[must_use]
     pub fn from_days(days: i32) -> Self {
         Self { days }
     }
 
-    /// Days since 1970-01-01.
+    /// Returns the number of days since 1970-01-01.
     #[must_use]
     pub fn days(self) -> i32 {
         self.days
     }
 
-    /// Day `day` (from 1) of month `month` (from 1); `None` if there is no such day.
+    /// Returns day `day` (from 1) of month `month` (from 1), or `None` if there is no such day.
     #[must_use]
     pub fn from_ymd(year: i32, month: u8, day: u8) -> Option<Self> {
         if !(1..=12).contains(&month) {
             return None;
         }
-        // Years that begin in March end with the day that leap years have more (H. Hinnant, "chrono-Compatible
-        // Low-Level Date Algorithms", days_from_civil).
+        // A year that begins in March has its leap day at the end (H. Hinnant, "chrono-Compatible Low-Level
+        // Date Algorithms", days_from_civil).
         let year_of_march = i64::from(year) - i64::from(month <= 2);
         let (era, year_of_era) = (year_of_march.div_euclid(400), year_of_march.rem_euclid(400));
         let day_of_year = (153 * ((i64::from(month) + 9) % 12) + 2) / 5 + i64::from(day) - 1;
@@ -139,7 +139,7 @@ impl Date {
         (date.ymd() == (i64::from(year), month, day)).then_some(date)
     }
 
-    /// Year, month and day (civil_from_days of the source named above).
+    /// Returns year, month and day (civil_from_days of the source that `from_ymd` names).
     fn ymd(self) -> (i64, u8, u8) {
         let days = i64::from(self.days) + EPOCH;
         let (era, day_of_era) = (days.div_euclid(ERA_DAYS), days.rem_euclid(ERA_DAYS));
@@ -163,6 +163,9 @@ impl FromStr for Date {
     type Err = crate::Error;
 
     /// Reads `YYYY-MM-DD`.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`](crate::Error::Parameter) if the text is not such a date.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let date = || {
             let bytes = text.as_bytes();

@@ -3,10 +3,11 @@ use std::str::FromStr;
 
 use crate::{Error, Result, Stretch};
 
-/// What decides the pixels of a decoded image beside its file. Default: as Pillow's `open` and `convert("RGB")`.
+/// Everything beside a file that decides the pixels of its decoded image. Default: the pixels of Pillow's `open`
+/// and `convert("RGB")`.
 ///
-/// It is part of an [`EncoderSpec`](crate::EncoderSpec). Its text form, for JSON and command lines, is one line: nothing by
-/// default, `bands=[3, 2, 1] stretch=minmax`; such a line can be parsed.
+/// The value is part of an [`EncoderSpec`](crate::EncoderSpec). Its text form, for JSON and command lines, is one
+/// line, such as `bands=[3, 2, 1] stretch=minmax`; the default is an empty line. The line can be parsed.
 ///
 /// ```
 /// # use rscir_core::{Decoding, Stretch};
@@ -23,64 +24,66 @@ use crate::{Error, Result, Stretch};
 )]
 #[non_exhaustive]
 pub struct Decoding {
-    /// Which bands of the file become red, green and blue, counted from 0. An image of neither gray nor color cannot be
-    /// decoded without; a gray image repeats its first band, a color image has its own three.
+    /// Bands of the file that become red, green and blue, counted from 0. `None`: a gray image repeats its
+    /// first band, a color image has its own three, and any other image cannot be decoded.
     pub bands: Option<[usize; 3]>,
-    /// How values become bytes.
+    /// How the values of the bands become bytes.
     pub stretch: Stretch,
-    /// Which way is up.
+    /// How the image is turned.
     pub orientation: Orientation,
-    /// A record in another program's words. It is kept and compared, and no image can be decoded by it.
+    /// A record that another program wrote in words of its own. The record is kept and compared, but no image
+    /// can be decoded by it.
     foreign: Option<Box<str>>,
 }
 
-/// Which way an image is turned.
+/// How an image is turned before it is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Orientation {
-    /// As stored, which Pillow's `open` does and with which the published vectors were made. A TIFF file's own orientation
-    /// is always applied, as Pillow does.
+    /// The image stays as it is stored, as with Pillow's `open`; the published vectors were made so. A TIFF
+    /// file's own orientation is always applied, as Pillow does.
     #[default]
     Stored,
-    /// Turned and mirrored as EXIF says.
+    /// The image is turned and mirrored as its EXIF data says.
     Exif,
 }
 
-/// The text form, for messages about others.
+/// Description of the text form, for error messages.
 const FORM: &str = "like bands=[3, 2, 1] stretch=percentile(2, 98) orientation=exif, any or all of them, once; a \
                     stretch may also be minmax or range([0, 0, 0], [255, 255, 255])";
 
 impl Decoding {
-    /// Sets which bands become red, green and blue, counted from 0.
+    /// Sets the bands that become red, green and blue, counted from 0. Default: the image's own.
     #[must_use]
     pub fn bands(mut self, bands: [usize; 3]) -> Self {
         self.bands = Some(bands);
         self
     }
 
-    /// Sets how values become bytes.
+    /// Sets how the values of the bands become bytes. Default: [`Stretch::None`].
     #[must_use]
     pub fn stretch(mut self, stretch: Stretch) -> Self {
         self.stretch = stretch;
         self
     }
 
-    /// Sets which way is up.
+    /// Sets how the image is turned. Default: [`Orientation::Stored`].
     #[must_use]
     pub fn orientation(mut self, orientation: Orientation) -> Self {
         self.orientation = orientation;
         self
     }
 
-    /// Tells whether files are decoded as Pillow does.
+    /// Tells whether files are decoded as Pillow decodes them.
     pub fn is_pillow(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Checks that images can be decoded so.
+    /// Checks that images can be decoded by this value.
     ///
     /// # Errors
-    /// [`Error::Parameter`] with the rule if the stretch has no extent, or if the record is in another program's words.
+    /// [`Error::Parameter`] with the rule if the stretch has no extent or the record is in another program's
+    /// words.
     pub fn check(&self) -> Result<()> {
         match &self.foreign {
             Some(line) => Err(not_read(line)),
@@ -113,10 +116,10 @@ impl FromStr for Decoding {
     /// Reads the line that [`Display`](fmt::Display) writes.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if it is none.
+    /// [`Error::Parameter`] if the line has another form.
     fn from_str(line: &str) -> Result<Self> {
         let mut decoding = Self::default();
-        // A space stands within a list after a comma alone.
+        // Options are separated by spaces, and the only spaces within an option follow a comma.
         let joined = line.replace(", ", ",");
         let mut seen = Vec::new();
         for option in joined.split_whitespace() {
@@ -140,7 +143,7 @@ impl FromStr for Decoding {
 }
 
 impl From<String> for Decoding {
-    /// Takes the record of an archive. Another program's is kept to the letter.
+    /// Reads the record of an archive. A record of another form is kept to the letter.
     fn from(line: String) -> Self {
         line.parse().unwrap_or_else(|_| Self { foreign: Some(line.into()), ..Self::default() })
     }
@@ -163,7 +166,7 @@ fn read_stretch(text: &str) -> Option<Stretch> {
     }
 }
 
-/// Numbers between commas, brackets or not.
+/// Reads numbers between commas, with or without brackets.
 fn numbers<T: FromStr, const N: usize>(list: &str) -> Option<[T; N]> {
     let number = |number: &str| number.trim_matches(['[', ']']).parse().ok();
     list.split(',').map(number).collect::<Option<Vec<T>>>()?.try_into().ok()

@@ -2,24 +2,24 @@ use std::ops::Deref;
 
 use crate::{Error, Result};
 
-/// A row counts as unit when its squared length is this close to 1: a few rounding errors of `f32`
-/// (2^-24 each) over the widths in use. Such rows are kept to the bit, so storing and reading again changes nothing.
+/// Greatest distance from 1 of a unit row's squared length: a few rounding errors of `f32` (2^-24 each) over
+/// the widths in use. Such rows are kept to the bit, so that storing and reading again changes nothing.
 const UNIT_TOLERANCE: f64 = 4e-6;
 
-/// A matrix of vectors `[len, dim]`, row-major, every row finite and of unit length.
+/// A matrix of vectors `[len, dim]`, row-major. Every row is finite and of unit length.
 ///
-/// The length each row had before it was normalized is kept beside it ([`Embeddings::norm`]): pseudo-word
-/// methods need the raw feature.
+/// The matrix also holds the length that each row had before it was normalized ([`Embeddings::norm`]),
+/// because pseudo-word methods need the raw feature.
 #[derive(Debug, Clone)]
 pub struct Embeddings {
     dim: usize,
     data: Vec<f32>,
-    /// Values in `data` before the first row, which begins a cache line with them.
+    /// Number of values in `data` before the first row. With them, the first row begins at a cache line.
     start: usize,
     norms: Vec<f32>,
 }
 
-/// Equal rows with equal former lengths.
+/// Compares the rows and their former lengths.
 impl PartialEq for Embeddings {
     fn eq(&self, other: &Self) -> bool {
         (self.dim, self.as_slice(), &self.norms) == (other.dim, other.as_slice(), &other.norms)
@@ -27,13 +27,13 @@ impl PartialEq for Embeddings {
 }
 
 impl Embeddings {
-    /// Takes a row-major matrix `[n, dim]` and normalizes each row.
+    /// Normalizes each row of a row-major matrix `[n, dim]`.
     ///
     /// A row whose length is 1 within rounding is left as it is.
     ///
     /// # Errors
-    /// [`Error::Length`] if `data` is no whole number of rows, [`Error::NonFinite`] and [`Error::ZeroRow`]
-    /// with the row's number.
+    /// [`Error::Length`] if `data` is not a whole number of rows; [`Error::NonFinite`] and [`Error::ZeroRow`]
+    /// with the number of the first such row.
     pub fn normalize(dim: usize, mut data: Vec<f32>) -> Result<Self> {
         if dim == 0 || !data.len().is_multiple_of(dim) {
             let expected = data.len().checked_div(dim).unwrap_or(0) * dim;
@@ -52,7 +52,7 @@ impl Embeddings {
         Ok(Self { dim, data, start, norms })
     }
 
-    /// A matrix without rows, to append to.
+    /// Makes a matrix of width `dim` without rows, to append to.
     pub fn empty(dim: usize) -> Self {
         Self { dim, data: Vec::new(), start: 0, norms: Vec::new() }
     }
@@ -68,67 +68,67 @@ impl Embeddings {
         Ok(())
     }
 
-    /// Number of rows.
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
         self.norms.len()
     }
 
-    /// True without rows.
+    /// Tells whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.norms.is_empty()
     }
 
-    /// Width of a row.
+    /// Returns the width of a row.
     pub fn dim(&self) -> usize {
         self.dim
     }
 
-    /// Row `row`, of unit length.
+    /// Returns row `row`, `[dim]`, of unit length.
     ///
     /// # Panics
-    /// If `row` is not below [`Embeddings::len`], as a slice does.
+    /// Panics if `row` is not below [`Embeddings::len`].
     pub fn row(&self, row: usize) -> &[f32] {
         &self.as_slice()[row * self.dim..][..self.dim]
     }
 
-    /// The length row `row` had before it was normalized.
+    /// Returns the length that row `row` had before it was normalized.
     ///
     /// # Panics
-    /// If `row` is not below [`Embeddings::len`], as a slice does.
+    /// Panics if `row` is not below [`Embeddings::len`].
     pub fn norm(&self, row: usize) -> f32 {
         self.norms[row]
     }
 
-    /// All rows, in order.
+    /// Returns all rows, in order.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
         self.as_slice().chunks_exact(self.dim.max(1))
     }
 
-    /// The whole matrix `[len, dim]`, row-major.
+    /// Returns the whole matrix `[len, dim]`, row-major.
     pub fn as_slice(&self) -> &[f32] {
         &self.data[self.start..]
     }
 
-    /// The whole matrix as queries.
+    /// Returns the whole matrix as queries.
     pub fn queries(&self) -> Queries<'_> {
         Queries { dim: self.dim, data: self.as_slice() }
     }
 
-    /// Row `row` with its former length.
+    /// Returns row `row` with its former length.
     ///
     /// # Panics
-    /// If `row` is not below [`Embeddings::len`], as a slice does.
+    /// Panics if `row` is not below [`Embeddings::len`].
     pub fn vector(&self, row: usize) -> UnitVector {
         UnitVector { values: self.row(row).to_vec(), norm: self.norm(row) }
     }
 }
 
-/// Moves the values of a large matrix up to where a cache line begins, and says how far: products read rows there without
-/// copying them. Should the memory move later, they are only slower.
+/// Moves the values of a large matrix up to the beginning of a cache line, and returns by how many values.
+/// Products then read the rows without copying them. If the memory moves later, products are only slower.
 fn on_a_cache_line(mut data: Vec<f32>) -> (Vec<f32>, usize) {
     const LINE_BYTES: usize = 64;
     const VALUES: usize = LINE_BYTES / size_of::<f32>();
-    /// 1 MB. Smaller ones lie in the caches, where copying costs little.
+    /// Number of values (1 MB) below which a matrix fits into the caches, where copying costs little.
     const LARGE: usize = 1 << 18;
     if data.len() < LARGE {
         return (data, 0);
@@ -143,7 +143,7 @@ fn on_a_cache_line(mut data: Vec<f32>) -> (Vec<f32>, usize) {
 
 /// Normalizes one row in place and returns its former length.
 fn normalize_row(row: usize, values: &mut [f32]) -> Result<f32> {
-    // f64, so that no finite row overflows or vanishes.
+    // A sum in f64 neither overflows nor vanishes for any finite row.
     let squared: f64 = values.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
     if !squared.is_finite() {
         let column = values.iter().position(|v| !v.is_finite()).unwrap_or_default();
@@ -161,7 +161,7 @@ fn normalize_row(row: usize, values: &mut [f32]) -> Result<f32> {
     Ok(squared.sqrt() as f32)
 }
 
-/// One finite vector of unit length, with the length it had before.
+/// One finite vector of unit length, with the length it had before it was normalized.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnitVector {
     values: Vec<f32>,
@@ -169,7 +169,7 @@ pub struct UnitVector {
 }
 
 impl UnitVector {
-    /// Normalizes `values`.
+    /// Normalizes a vector.
     ///
     /// # Errors
     /// [`Error::NonFinite`] or [`Error::ZeroRow`], with row 0.
@@ -178,12 +178,12 @@ impl UnitVector {
         Ok(Self { values, norm })
     }
 
-    /// The length the vector had before it was normalized.
+    /// Returns the length that the vector had before it was normalized.
     pub fn norm(&self) -> f32 {
         self.norm
     }
 
-    /// As one query.
+    /// Returns the vector as one query.
     pub fn queries(&self) -> Queries<'_> {
         Queries { dim: self.values.len(), data: &self.values }
     }
@@ -197,9 +197,9 @@ impl Deref for UnitVector {
     }
 }
 
-/// A block of query vectors `[len, dim]`, row-major: what an archive is asked with.
+/// A block of query vectors `[len, dim]`, row-major, that an archive is searched by.
 ///
-/// The vectors need not be of unit length: a method may ask with a weighted sum.
+/// The vectors need not be of unit length: a method may search by a weighted sum.
 #[derive(Debug, Clone, Copy)]
 pub struct Queries<'a> {
     dim: usize,
@@ -207,10 +207,10 @@ pub struct Queries<'a> {
 }
 
 impl<'a> Queries<'a> {
-    /// Views a row-major matrix `[n, dim]`.
+    /// Views a row-major matrix `[n, dim]` as queries.
     ///
     /// # Errors
-    /// [`Error::Length`] if `data` is no whole number of rows.
+    /// [`Error::Length`] if `data` is not a whole number of rows.
     pub fn new(dim: usize, data: &'a [f32]) -> Result<Self> {
         if dim == 0 || !data.len().is_multiple_of(dim) {
             return Err(Error::Length {
@@ -222,38 +222,39 @@ impl<'a> Queries<'a> {
         Ok(Self { dim, data })
     }
 
-    /// Number of queries.
+    /// Returns the number of queries.
     pub fn len(&self) -> usize {
         self.data.len().checked_div(self.dim).unwrap_or(0)
     }
 
-    /// True without queries.
+    /// Tells whether there are no queries.
     pub fn is_empty(&self) -> bool {
         self.data.is_empty()
     }
 
-    /// Width of a query.
+    /// Returns the width of a query.
     pub fn dim(&self) -> usize {
         self.dim
     }
 
-    /// The whole matrix `[len, dim]`, row-major.
+    /// Returns the whole matrix `[len, dim]`, row-major.
     pub fn as_slice(&self) -> &'a [f32] {
         self.data
     }
 
-    /// Query `row`.
+    /// Returns query `row`, `[dim]`.
     ///
     /// # Panics
-    /// If `row` is not below [`Queries::len`], as a slice does.
+    /// Panics if `row` is not below [`Queries::len`].
     pub fn row(&self, row: usize) -> &'a [f32] {
         &self.data[row * self.dim..][..self.dim]
     }
 
-    /// `Ok` if these queries and a score buffer `[len, rows]` fit an archive of `rows` vectors of width `dim`.
+    /// Checks that these queries and a score buffer `[len, rows]` fit an archive of `rows` vectors of width
+    /// `dim`.
     ///
     /// # Errors
-    /// [`Error::Length`], saying which of the two does not fit.
+    /// [`Error::Length`], which says whether the width or the buffer does not fit.
     pub fn check(&self, dim: usize, rows: usize, scores: &[f32]) -> Result<()> {
         Error::check_length("width of the query", dim, self.dim)?;
         Error::check_length(

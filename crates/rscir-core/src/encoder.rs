@@ -19,26 +19,26 @@ impl<'a> RgbView<'a> {
         Ok(Self { width, height, data })
     }
 
-    /// Pixels in a row.
+    /// Returns the width in pixels.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Number of rows.
+    /// Returns the height in pixels.
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// All bytes, `[height, width, 3]`.
+    /// Returns all bytes, `[height, width, 3]`.
     pub fn data(&self) -> &'a [u8] {
         self.data
     }
 }
 
-/// Prepared images `[len, size, size, 3]`: resized and cropped bytes, before normalizing.
+/// Prepared images `[len, size, size, 3]`: resized and cropped bytes before normalization.
 ///
-/// Bytes rather than floats keep the queue between the cores and the device a quarter as long; the encoder
-/// normalizes where it computes.
+/// Bytes take a quarter of the memory of floats in the queue between the cores and the device. The encoder
+/// normalizes them where it computes.
 #[derive(Debug, Clone, Copy)]
 pub struct PixelBatch<'a> {
     size: usize,
@@ -49,7 +49,7 @@ impl<'a> PixelBatch<'a> {
     /// Views `data` as square RGB images of side `size`.
     ///
     /// # Errors
-    /// [`Error::Length`] if `data` is no whole number of images.
+    /// [`Error::Length`] if `data` is not a whole number of images.
     pub fn new(size: usize, data: &'a [u8]) -> Result<Self> {
         let image = size.saturating_mul(size).saturating_mul(3);
         if image == 0 || !data.len().is_multiple_of(image) {
@@ -62,37 +62,37 @@ impl<'a> PixelBatch<'a> {
         Ok(Self { size, data })
     }
 
-    /// Side of the images in pixels.
+    /// Returns the side of the images in pixels.
     pub fn size(&self) -> usize {
         self.size
     }
 
-    /// Number of images.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.data.len() / (self.size * self.size * 3)
     }
 
-    /// True without images.
+    /// Tells whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.data.is_empty()
     }
 
-    /// All bytes, `[len, size, size, 3]`.
+    /// Returns all bytes, `[len, size, size, 3]`.
     pub fn data(&self) -> &'a [u8] {
         self.data
     }
 }
 
-/// Gives images their vectors.
+/// Turns images into vectors.
 ///
-/// The work is split where hardware splits: [`prepare`](ImageEncoder::prepare) is the half of the cores and runs on
-/// any thread, [`encode_pixels`](ImageEncoder::encode_pixels) is the half of the device. Both are deterministic, and
-/// an image's vector does not depend on what else is in its batch (within the encoder's stated tolerance).
+/// The work has two halves: [`prepare`](ImageEncoder::prepare) is computed by the cores, on any thread, and
+/// [`encode_pixels`](ImageEncoder::encode_pixels) by the device. Both are deterministic, and an image's
+/// vector does not depend on the other images of its batch (within the tolerance that the encoder states).
 pub trait ImageEncoder: Send + Sync {
-    /// What decides the vectors.
+    /// Returns the record of everything that decides the vectors.
     fn spec(&self) -> &EncoderSpec;
 
-    /// Side in pixels of the square image that the tower takes.
+    /// Returns the side, in pixels, of the square image that the tower takes.
     fn input_size(&self) -> usize;
 
     /// Resizes and crops one decoded image into `out`, `[size, size, 3]` bytes.
@@ -101,7 +101,7 @@ pub trait ImageEncoder: Send + Sync {
     /// [`Error::Length`] if `out` has another length.
     fn prepare(&self, image: RgbView<'_>, out: &mut [u8]) -> Result<()>;
 
-    /// Encodes a batch of prepared images: one row each, in order.
+    /// Encodes a batch of prepared images, and returns one row for each, in order.
     ///
     /// # Errors
     /// [`Error::Length`] if the images have another size; the encoder's own errors in [`Error::Source`].
@@ -110,7 +110,7 @@ pub trait ImageEncoder: Send + Sync {
     /// Prepares and encodes one image.
     ///
     /// # Errors
-    /// As the two halves.
+    /// The errors of [`ImageEncoder::prepare`] and [`ImageEncoder::encode_pixels`].
     fn encode_image(&self, image: RgbView<'_>) -> Result<Embeddings> {
         let size = self.input_size();
         let mut pixels = vec![0; size * size * 3];
@@ -119,33 +119,36 @@ pub trait ImageEncoder: Send + Sync {
     }
 }
 
-/// A text in which one token's embedding is given: the primitive of pseudo-word methods (Pic2Word, SEARLE, LinCIR).
+/// A prompt in which the embedding of one token is replaced: the primitive of pseudo-word methods (Pic2Word,
+/// SEARLE, LinCIR).
 #[derive(Debug, Clone, Copy)]
 pub struct InjectedPrompt<'a> {
-    /// The prompt, with `marker` somewhere in it.
+    /// The prompt, which holds `marker`.
     pub text: &'a str,
-    /// The text whose token is replaced; it must be exactly one token of the prompt.
+    /// The text whose token is replaced. It must be exactly one token of the prompt.
     pub marker: &'a str,
-    /// The token embedding put in its place, as wide as the text tower.
+    /// The token embedding that is put in its place, as wide as the text tower.
     pub embedding: &'a [f32],
 }
 
-/// Gives texts their vectors.
+/// Turns texts into vectors.
 pub trait TextEncoder: Send + Sync {
-    /// What decides the vectors.
+    /// Returns the record of everything that decides the vectors.
     fn spec(&self) -> &EncoderSpec;
 
-    /// Encodes texts: one row each, in order. A text longer than the context is cut as the model's tokenizer cuts it.
+    /// Encodes texts, and returns one row for each, in order. A text longer than the context is cut as the
+    /// model's tokenizer cuts it.
     ///
     /// # Errors
     /// The encoder's own errors in [`Error::Source`].
     fn encode_texts(&self, texts: &[&str]) -> Result<Embeddings>;
 
-    /// Encodes prompts with an injected token embedding: one row each, in order.
+    /// Encodes prompts with an injected token embedding, and returns one row for each, in order.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] unless the encoder offers it; [`Error::Parameter`] if the marker is not one token of the
-    /// prompt; [`Error::Length`] if the embedding has another width than the text tower.
+    /// [`Error::Unsupported`] if the encoder does not offer it, which is the default; [`Error::Parameter`] if
+    /// the marker is not one token of the prompt; [`Error::Length`] if the embedding is not as wide as the
+    /// text tower.
     fn encode_injected(&self, prompts: &[InjectedPrompt<'_>]) -> Result<Embeddings> {
         let _ = prompts;
         Err(Error::Unsupported {

@@ -3,10 +3,10 @@ use std::io;
 use crate::files::FileError;
 use crate::{ColumnType, ErrorKind, SpecMismatch, Stage};
 
-/// The result of everything in this crate that can fail.
+/// Result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong at the seams of rscir.
+/// Everything that can go wrong in this crate's types and traits.
 ///
 /// Implementors of the traits wrap their own errors in [`Error::Source`] (see [`Error::from_source`]).
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +24,7 @@ pub enum Error {
         /// The value found there.
         value: f32,
     },
-    /// A vector without a direction.
+    /// A vector is all zeros and has no direction.
     #[error("row {row} is all zeros and has no direction: drop or re-encode this row")]
     ZeroRow {
         /// Row of the matrix, from 0.
@@ -33,14 +33,14 @@ pub enum Error {
     /// A buffer or a list has the wrong length.
     #[error("{what}: expected length {expected}, got {got}")]
     Length {
-        /// What was measured.
+        /// What has this length, such as "width of the appended embeddings".
         what: &'static str,
-        /// The length that fits.
+        /// The length that it must have.
         expected: usize,
-        /// The length that was given.
+        /// The length that it has.
         got: usize,
     },
-    /// Two encoders differ, so their vectors cannot be compared.
+    /// The archive and the query come from different encoders, so their vectors cannot be compared.
     #[error(transparent)]
     Spec(#[from] SpecMismatch),
     /// A method needs a part that the query does not have.
@@ -48,7 +48,7 @@ pub enum Error {
     MissingPart {
         /// Label of the method.
         method: String,
-        /// The part: `image`, `text`, `words`, ...
+        /// The missing part: `image`, `text`, `words`, ...
         part: &'static str,
     },
     /// A parameter is outside its range.
@@ -56,12 +56,12 @@ pub enum Error {
     Parameter {
         /// Name of the parameter.
         name: &'static str,
-        /// What was given.
+        /// The value that was given.
         value: String,
-        /// What is allowed.
+        /// The values that are allowed.
         expected: &'static str,
     },
-    /// An implementor does not offer this operation.
+    /// An implementor does not offer an operation.
     #[error("{what} is not offered by {by}")]
     Unsupported {
         /// The operation.
@@ -69,20 +69,20 @@ pub enum Error {
         /// The implementor.
         by: String,
     },
-    /// A value is for a column that is not among those of its row.
+    /// A value was set for a column that its row does not have.
     #[error("there is no column {column:?} to set: list it among the columns of the source")]
     NoColumn {
         /// The column's name.
         column: String,
     },
-    /// A value is of another type than its column.
+    /// A value has another type than its column.
     #[error(
         "column {column:?} takes values of the type {expected}, not {got}: convert the value, or list the column as {got}"
     )]
     ColumnValue {
         /// The column's name.
         column: String,
-        /// The type that was announced.
+        /// The type of the column.
         expected: ColumnType,
         /// The type of the value.
         got: ColumnType,
@@ -90,9 +90,9 @@ pub enum Error {
     /// A source refuses an item.
     #[error("{reason}")]
     Refused {
-        /// Where the item failed.
+        /// The stage at which the item failed.
         stage: Stage,
-        /// Why.
+        /// Why the item was refused.
         reason: String,
     },
     /// A file cannot be read or written.
@@ -101,19 +101,20 @@ pub enum Error {
     /// An implementor's own error.
     #[error("{during}")]
     Source {
-        /// What was being done.
+        /// What the implementor was doing.
         during: String,
-        /// What a caller can do about it.
+        /// The kind of the error, by which a caller decides what to do.
         kind: ErrorKind,
-        /// The error itself.
+        /// The implementor's error.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
 impl Error {
-    /// Wraps an implementor's error with what was being done. Its kind is that of an [`io::Error`], a [`FileError`] or an
-    /// [`Error`], and [`ErrorKind::Other`] of all else: see [`Error::of_kind`].
+    /// Wraps an implementor's error with a text of what was being done. The kind is that of the error if it
+    /// is an [`io::Error`], a [`FileError`] or an [`Error`], and [`ErrorKind::Other`] otherwise;
+    /// [`Error::of_kind`] sets another.
     pub fn from_source(
         during: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -126,7 +127,7 @@ impl Error {
         Self::Source { during: during.into(), kind, source }
     }
 
-    /// Sets the kind of an implementor's error; that of another is what it is.
+    /// Sets the kind of an [`Error::Source`]. All other errors keep the kind that they have.
     #[must_use]
     pub fn of_kind(mut self, new: ErrorKind) -> Self {
         if let Self::Source { kind, .. } = &mut self {
@@ -135,7 +136,7 @@ impl Error {
         self
     }
 
-    /// Returns what a caller can do about it.
+    /// Returns the kind of the error, by which a caller decides what to do.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NonFinite { .. } | Self::ZeroRow { .. } | Self::Parameter { .. } => ErrorKind::InvalidInput,
@@ -150,12 +151,15 @@ impl Error {
         }
     }
 
-    /// Refuses an item of a source at `stage`, for `reason`.
+    /// Makes the error by which a source refuses an item at `stage`, for `reason`.
     pub fn refused(stage: Stage, reason: impl Into<String>) -> Self {
         Self::Refused { stage, reason: reason.into() }
     }
 
-    /// `Ok` if the lengths agree, [`Error::Length`] otherwise.
+    /// Checks that two lengths agree.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if they differ.
     pub fn check_length(what: &'static str, expected: usize, got: usize) -> Result<()> {
         if expected == got { Ok(()) } else { Err(Self::Length { what, expected, got }) }
     }

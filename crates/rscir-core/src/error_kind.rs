@@ -1,38 +1,39 @@
 use std::fmt;
 use std::io;
 
-/// What a caller can do about an error, whichever crate it comes from.
+/// Kind of an error, by which a caller decides what to do, whichever crate the error comes from.
 ///
-/// Every error type of the crates that depend on this one has a method `kind`. Where an error wraps another, it is the
-/// inner one's kind, and `source` leads to it: a full disk is [`ErrorKind::Io`] with an [`io::Error`] whose own kind is
-/// [`io::ErrorKind::StorageFull`].
+/// Every error type of the crates that depend on this one has a method `kind`. An error that wraps another
+/// has the kind of the inner one, and `source` leads to it: a full disk is [`ErrorKind::Io`] with an
+/// [`io::Error`] whose own kind is [`io::ErrorKind::StorageFull`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// What was named is not there: a file, an archive, a model, a column, a key.
+    /// The named thing is missing: a file, an archive, a model, a column or a key.
     NotFound,
-    /// Something is where something else should be made.
+    /// The thing to be created exists already.
     AlreadyExists,
-    /// What was given cannot be taken: a value, a text, a path that names no file.
+    /// The input cannot be used: a value, a text or a path that names no file.
     InvalidInput,
-    /// What was read is not as it was written, or of no known form: fetch it, restore it or write it anew.
+    /// The data is damaged or of an unknown form: fetch it again, restore it or write it anew.
     Damaged,
-    /// What was read or asked for is in order and not offered here: convert it, or choose something else.
+    /// The data or the request is valid, but this program does not support it: convert the data, or choose
+    /// something else.
     Unsupported,
-    /// What was read takes more than a limit allows.
+    /// The data exceeds a limit.
     TooLarge,
-    /// Two things do not belong together: vectors of two encoders, weights and another architecture, an array and
-    /// another's keys.
+    /// Two things do not belong together: vectors of two encoders, weights and another architecture, an array
+    /// and the keys of another.
     Mismatch,
-    /// Another writer has it: try again when it has ended.
+    /// Another writer holds the resource: try again when it has finished.
     Busy,
-    /// A service does not answer, or not now: try again later.
+    /// A service does not answer at the moment: try again later.
     Unavailable,
-    /// The system refused to read or write; its own error is a source.
+    /// The system failed to read or write. Its own error is a source.
     Io,
     /// A computation failed on its device.
     Compute,
-    /// An implementor's own error, of which nothing more is known.
+    /// An implementor's own error, about which nothing more is known.
     Other,
 }
 
@@ -63,7 +64,7 @@ impl fmt::Display for ErrorKind {
 }
 
 impl From<&io::Error> for ErrorKind {
-    /// Tells a file that is not there from all else that a system refuses.
+    /// Tells a missing file from all other errors of the system.
     fn from(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::NotFound,

@@ -1,6 +1,6 @@
 use crate::is_unprintable;
 
-/// HTML under construction: markup of the program's own as it is, and everything that others wrote as text.
+/// HTML under construction. Markup of the program itself is written as it is; everything else is written as text.
 ///
 /// ```
 /// use rscir_core::Html;
@@ -13,14 +13,15 @@ use crate::is_unprintable;
 pub struct Html(String);
 
 impl Html {
-    /// Adds markup.
+    /// Appends markup as it is. The caller makes sure that it is valid.
     pub fn raw(&mut self, markup: &str) -> &mut Self {
         self.0.push_str(markup);
         self
     }
 
-    /// Adds text between tags or in a quoted attribute. What has a meaning in HTML is escaped; a control character becomes the
-    /// replacement character, and what turns a text's direction or has no width is written out.
+    /// Appends text between tags or in a quoted attribute. Characters that have a meaning in HTML are
+    /// escaped. A control character becomes the replacement character. A character that changes the direction
+    /// of text or has no width is written as its escape, such as `\u{202e}`.
     pub fn text(&mut self, text: &str) -> &mut Self {
         for c in text.chars() {
             match c {
@@ -29,9 +30,10 @@ impl Html {
                 '>' => self.0.push_str("&gt;"),
                 '"' => self.0.push_str("&quot;"),
                 '\'' => self.0.push_str("&#39;"),
-                // HTML has no way to write these; a browser reports them as errors.
+                // HTML cannot express these characters; a browser reports them as errors.
                 c if c.is_control() && !c.is_ascii_whitespace() => self.0.push('\u{fffd}'),
-                // What turns a text's direction or has no width would show another name than it is.
+                // Characters that change the direction of text or have no width would make one name look like
+                // another.
                 c if is_unprintable(c) && !c.is_ascii_whitespace() => self.0.extend(c.escape_default()),
                 c => self.0.push(c),
             }
@@ -39,12 +41,12 @@ impl Html {
         self
     }
 
-    /// Returns what has been written.
+    /// Returns the HTML written so far.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Turns into what has been written.
+    /// Returns the HTML written so far, without a copy.
     pub fn into_string(self) -> String {
         self.0
     }

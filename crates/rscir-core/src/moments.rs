@@ -2,7 +2,8 @@ use std::ops::Range;
 
 use crate::{Error, Result, ScoreStatistics};
 
-/// The dot product, in eight lanes, so that the compiler may use vectors without changing the order.
+/// Returns the dot product. It is summed in eight lanes, so that the compiler may use vector instructions
+/// without changing the order.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut lanes = [0.0f64; 8];
     let ((a, a_tail), (b, b_tail)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
@@ -17,9 +18,9 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 /// Count, mean and scatter of a set of vectors, in `f64`.
 ///
-/// The scatter is `sum (x - mean)(x - mean)'`, `[dim, dim]`, symmetric, row-major. From them follow the mean and the
-/// standard deviation of the similarities of *any* query without looking at the vectors:
-/// `mean = mu . q`, `variance = q' S q / (n - 1)`. Moments of parts merge into those of the whole (Chan, Golub and
+/// The scatter is `sum (x - mean)(x - mean)'`, `[dim, dim]`, symmetric, row-major. The mean and the standard
+/// deviation of the similarities of *any* query follow from the moments without a scan of the vectors: `mean
+/// = mu . q`, `variance = q' S q / (n - 1)`. Moments of parts merge into those of the whole (Chan, Golub and
 /// LeVeque, *Updating Formulae and a Pairwise Algorithm for Computing Sample Variances*, 1979).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Moments {
@@ -34,7 +35,7 @@ impl Moments {
         Self { count: 0, mean: vec![0.0; dim], scatter: vec![0.0; dim * dim] }
     }
 
-    /// Makes moments of stored parts.
+    /// Makes moments from stored values.
     ///
     /// # Errors
     /// [`Error::Length`] if `scatter` is not `[dim, dim]` for a mean of width `dim`.
@@ -43,10 +44,10 @@ impl Moments {
         Ok(Self { count, mean, scatter })
     }
 
-    /// Computes the moments of a row-major matrix of vectors `[n, dim]`, by two passes.
+    /// Computes the moments of a row-major matrix of vectors `[n, dim]` in two passes.
     ///
     /// # Errors
-    /// [`Error::Length`] if `rows` is no whole number of rows.
+    /// [`Error::Length`] if `rows` is not a whole number of rows.
     pub fn of(dim: usize, rows: &[f32]) -> Result<Self> {
         let count = crate::Queries::new(dim, rows)?.len();
         Ok(Self::of_blocks(dim, count, |range, out| {
@@ -54,14 +55,15 @@ impl Moments {
         }))
     }
 
-    /// Computes the moments of the vectors `0..count` in blocks of 128 rows; no other memory is taken. `fill` writes the
-    /// vectors of a range, `[n, dim]`, and is asked for each twice.
+    /// Computes the moments of the vectors `0..count` in blocks of 128 rows, with no memory beyond a block.
+    /// `fill` writes the vectors of a range, `[n, dim]`, and is called twice for each range.
     pub fn of_blocks(dim: usize, count: usize, fill: impl Fn(Range<usize>, &mut [f32])) -> Self {
         Self::of_blocks_by(dim, count, fill, |centered, scatter| add_products(dim, centered, scatter))
     }
 
-    /// Computes [`Moments::of_blocks`] with a product of one's own: `add_products` adds `sum c c'` over the centered vectors
-    /// `c` of a block, `[n, dim]`, to the upper triangle of the scatter, `[dim, dim]`.
+    /// Computes [`Moments::of_blocks`] by a matrix product of the caller's. `add_products` adds `sum c c'`
+    /// over the centered vectors `c` of a block, `[n, dim]`, to the upper triangle of the scatter, `[dim,
+    /// dim]`.
     pub fn of_blocks_by(
         dim: usize,
         count: usize,
@@ -85,7 +87,8 @@ impl Moments {
             }
         }
         moments.mean.iter_mut().for_each(|m| *m /= count as f64);
-        // Blocks of rows keep the centered values in cache while the scatter is walked once per block.
+        // The centered values of a block stay in the cache while the scatter is walked once for the whole
+        // block.
         let mut centered = vec![0.0f64; rows.len()];
         for block in blocks() {
             let rows = &mut rows[..block.len() * dim];
@@ -98,7 +101,7 @@ impl Moments {
             }
             add_products(centered, &mut moments.scatter);
         }
-        // Only the upper triangle was computed; the lower is its mirror.
+        // Only the upper triangle was computed. The lower one mirrors it.
         for i in 0..dim {
             for j in 0..i {
                 moments.scatter[i * dim + j] = moments.scatter[j * dim + i];
@@ -164,18 +167,19 @@ impl Moments {
         Error::check_length("width of the query", self.dim(), query.len())?;
         let wide: Vec<f64> = query.iter().map(|&q| f64::from(q)).collect();
         let mean = dot(&self.mean, &wide);
-        // The scatter is symmetric: its diagonal, and what lies above it twice.
+        // The scatter is symmetric: the sum takes the diagonal once and everything above it twice.
         let rows = self.scatter.chunks_exact(self.dim().max(1)).enumerate();
         let above = |i: usize, row: &[f64]| 2.0 * dot(&row[i + 1..], &wide[i + 1..]);
         let quadratic: f64 = rows.map(|(i, row)| wide[i] * (row[i] * wide[i] + above(i, row))).sum();
-        // Rounding may leave a tiny negative number where all similarities are equal.
+        // Rounding can leave a tiny negative number where all similarities are equal.
         let std_dev =
             if self.count < 2 { 0.0 } else { (quadratic.max(0.0) / (self.count - 1) as f64).sqrt() };
         Ok(ScoreStatistics { count: self.count as usize, mean, std_dev })
     }
 }
 
-/// Rows whose centered values are held at once: at 768 wide, 128 rows of `f64` fill 786 kB, within a second-level cache.
+/// Number of rows whose centered values are held at once. At 768 wide, 128 rows of `f64` fill 786 kB, which
+/// fit into a second-level cache.
 const BLOCK_ROWS: usize = 128;
 
 /// Adds `sum c c'` over the rows `c` of `centered` to the upper triangle of `scatter`, row after row.

@@ -1,11 +1,11 @@
 use std::borrow::Cow;
 
-/// Escapes what a terminal or a table obeys rather than shows: control characters (C0, DEL, C1), and the characters that
-/// change the direction of a text, break its lines or have no width. They become `\n`, `\u{1b}` and the like; all others
-/// stay as they are.
+/// Escapes the characters that a terminal or a table obeys instead of showing: control characters (C0, DEL, C1) and
+/// characters that change the direction of text, break its lines or have no width. They become `\n`, `\u{1b}` and
+/// so on; all other characters stay as they are.
 ///
-/// A name of a file or a key may hold any of them: printed raw it could set the title of the terminal, overwrite the line
-/// above or show another name than it is.
+/// A file name or a key may hold any of these characters. Printed raw, it could set the title of the terminal,
+/// overwrite the line above or look like another name.
 ///
 /// ```
 /// use rscir_core::printable;
@@ -22,10 +22,11 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// True for a character that [`printable`] escapes.
+/// Tells whether [`printable`] escapes a character.
 pub fn is_unprintable(c: char) -> bool {
-    // `is_control` is C0, DEL and C1, the general category Cc. The others are of the categories Cf, Zl and Zp of Unicode 16,
-    // less those that are seen: the signs that span Arabic, Syriac and Kaithi numbers, and the Egyptian joiners.
+    // `is_control` covers C0, DEL and C1, the general category Cc. The other ranges are of the categories Cf,
+    // Zl and Zp of Unicode 16, without the visible ones: the signs that span Arabic, Syriac and Kaithi
+    // numbers, and the Egyptian joiners.
     c.is_control()
         || matches!(c,
             '\u{ad}' // soft hyphen

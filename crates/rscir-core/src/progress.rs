@@ -1,22 +1,22 @@
-/// Hears how a long job goes on. Libraries report through it and never print.
+/// Receives the progress of a long-running job. Libraries report through it and never print.
 ///
 /// Calls may come from any thread.
 pub trait Progress: Send + Sync {
-    /// A stage begins, of `total` units if that is known.
+    /// Begins a stage. `total` is its number of units, or `None` if that is unknown.
     fn begin(&self, stage: &str, total: Option<u64>) {
         let _ = (stage, total);
     }
 
-    /// `units` more are done.
+    /// Adds `units` to those that are done.
     fn advance(&self, units: u64) {
         let _ = units;
     }
 
-    /// The stage is over.
+    /// Ends the stage.
     fn end(&self) {}
 }
 
-/// Hears nothing.
+/// Ignores all progress.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

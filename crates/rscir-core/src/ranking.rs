@@ -6,24 +6,24 @@ use std::collections::BinaryHeap;
 pub struct Scored {
     /// Row of the archive.
     pub row: usize,
-    /// Its score, higher is better.
+    /// Score of the row; higher is better.
     pub score: f32,
 }
 
 impl Scored {
-    /// Compares in the order of every ranking here: score down, then row up. Total: NaN ranks below all numbers, and the two
-    /// zeros are equal.
+    /// Compares in the order of every ranking in this project: higher scores first, then lower rows. The
+    /// order is total: NaN ranks below all numbers, and the two zeros are equal.
     pub fn rank_cmp(&self, other: &Self) -> Ordering {
         compare_scores(other.score, self.score).then(self.row.cmp(&other.row))
     }
 }
 
-/// Numbers in their order, NaN below them all.
+/// Compares two scores as numbers, with NaN below them all.
 fn compare_scores(a: f32, b: f32) -> Ordering {
     a.partial_cmp(&b).unwrap_or_else(|| b.is_nan().cmp(&a.is_nan()))
 }
 
-/// Heap entry whose greatest element is the worst of the ranking.
+/// Heap entry. The greatest element of the heap is the worst of the ranking.
 #[derive(PartialEq)]
 struct Worst(Scored);
 
@@ -43,21 +43,21 @@ impl Ord for Worst {
 
 /// Keeps the `k` best of a stream of scored rows.
 ///
-/// The result does not depend on the order in which rows come, so parts of an archive may be scored by different
-/// threads and merged.
+/// The result does not depend on the order in which rows are offered, so that threads may score parts of an
+/// archive and merge their lists.
 pub struct TopK {
     k: usize,
     heap: BinaryHeap<Worst>,
 }
 
 impl TopK {
-    /// Makes a list for the `k` best.
+    /// Makes an empty list for the `k` best rows.
     pub fn new(k: usize) -> Self {
-        // Nothing is reserved: k may be "all", far above the number of rows.
+        // No capacity is reserved, because `k` may mean "all" and be far above the number of rows.
         Self { k, heap: BinaryHeap::new() }
     }
 
-    /// Offers one row.
+    /// Offers one row with its score.
     pub fn offer(&mut self, row: usize, score: f32) {
         let scored = Scored { row, score };
         if self.heap.len() < self.k {
@@ -69,14 +69,15 @@ impl TopK {
         }
     }
 
-    /// Offers all that another one kept.
+    /// Offers all rows of another list.
     pub fn merge(&mut self, other: Self) {
         for Worst(s) in other.heap {
             self.offer(s.row, s.score);
         }
     }
 
-    /// Returns the worst that is kept, once `k` rows are: nothing ranking behind it can enter.
+    /// Returns the worst row of the list once the list has `k` rows: a row that ranks behind it cannot enter.
+    /// `None` before that.
     pub fn threshold(&self) -> Option<Scored> {
         if self.heap.len() < self.k { None } else { self.heap.peek().map(|w| w.0) }
     }
@@ -87,14 +88,15 @@ impl TopK {
     }
 }
 
-/// Returns the `k` best rows of a score list, best first: score down, row up.
+/// Returns the `k` best rows of a list of scores, best first: higher scores first, then lower rows.
 pub fn top_k(scores: &[f32], k: usize) -> Vec<Scored> {
     let mut top = TopK::new(k.min(scores.len()));
-    /// Scores that are compared with the worst together.
+    /// Number of scores that are compared with the worst kept score at once.
     const TOGETHER: usize = 64;
     let mut worst = None;
     for (i, chunk) in scores.chunks(TOGETHER).enumerate() {
-        // What is not a number is not behind: the ranking puts it in its place. Rows rise, so what ties is behind.
+        // NaN compares as not behind, and the ranking then puts it in its place. Rows ascend, so a tied score
+        // is behind.
         if worst.is_some_and(|worst| chunk.iter().fold(true, |behind, score| behind & (*score <= worst))) {
             continue;
         }

@@ -1,11 +1,11 @@
 use crate::{ColumnType, Date, Error, Result, Value};
 
-/// The name and the type of a column.
+/// Name and type of a column.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ColumnSchema {
-    /// The column's name.
+    /// Name of the column.
     pub name: String,
-    /// The type of its values.
+    /// Type of the column's values.
     pub column_type: ColumnType,
 }
 
@@ -16,7 +16,7 @@ impl ColumnSchema {
     }
 }
 
-/// What is known of one row beside its vector: for each of some columns a value or none.
+/// Values of a row beside its vector: one or none for each of its columns.
 ///
 /// ```
 /// use rscir_core::{ColumnSchema, ColumnType, RowValues, Value};
@@ -32,11 +32,11 @@ impl ColumnSchema {
 #[derive(Debug, Clone, PartialEq)]
 pub struct RowValues<'s> {
     columns: &'s [ColumnSchema],
-    /// As many as there are columns, or none at all: then no value was set.
+    /// Either one entry for each column, or empty as long as no value was set.
     values: Vec<Option<OwnedValue>>,
 }
 
-/// A value that is kept.
+/// A value that the row owns.
 #[derive(Debug, Clone, PartialEq)]
 enum OwnedValue {
     Text(Box<str>),
@@ -86,11 +86,11 @@ impl<'s> RowValues<'s> {
         self.columns
     }
 
-    /// Sets the value of column `name`, in place of one that it has.
+    /// Sets the value of column `name`, and replaces an earlier one.
     ///
     /// # Errors
-    /// [`Error::NoColumn`] if `name` is none of the columns, [`Error::ColumnValue`] if its type is another; nothing is changed
-    /// then.
+    /// [`Error::NoColumn`] if there is no column `name`; [`Error::ColumnValue`] if the column has another
+    /// type. On an error, nothing changes.
     pub fn set(&mut self, name: &str, value: Value<'_>) -> Result<()> {
         let got = value.column_type();
         let Some(at) = self.position(name) else {
@@ -105,13 +105,13 @@ impl<'s> RowValues<'s> {
         Ok(())
     }
 
-    /// Returns the value of column `name`; `None` without a value, or without such a column.
+    /// Returns the value of column `name`, or `None` if the row has no such value or no such column.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Value<'_>> {
         self.value(self.position(name)?)
     }
 
-    /// Returns the columns with their values, in order.
+    /// Returns all columns with their values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&'s ColumnSchema, Option<Value<'_>>)> {
         self.columns.iter().enumerate().map(|(at, column)| (column, self.value(at)))
     }

@@ -6,11 +6,11 @@ use crate::{ColumnSchema, Decoding, Fingerprint, Result, RgbView, RowValues};
 /// A decoded image: 8-bit RGB, interleaved, rows from the top.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RgbImage {
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: usize,
-    /// Number of rows.
+    /// Height in pixels.
     pub height: usize,
-    /// `[height, width, 3]` bytes.
+    /// Pixels, `[height, width, 3]` bytes.
     pub data: Vec<u8>,
 }
 
@@ -18,17 +18,17 @@ impl RgbImage {
     /// Returns a view of the pixels, as encoders take them.
     ///
     /// # Errors
-    /// [`Error::Length`](crate::Error::Length) if there are not three bytes for each pixel.
+    /// [`Error::Length`](crate::Error::Length) if there are not exactly three bytes for each pixel.
     pub fn view(&self) -> Result<RgbView<'_>> {
         RgbView::new(self.width, self.height, &self.data)
     }
 }
 
-/// Where an image failed on its way to an encoder.
+/// Stage at which an image failed on its way to an encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
-    /// Finding it where it should be.
+    /// Finding the image where it should be.
     List,
     /// Reading its bytes.
     Read,
@@ -36,7 +36,7 @@ pub enum Stage {
     Decode,
     /// Finding the values of its columns.
     Columns,
-    /// Resizing and cropping.
+    /// Resizing and cropping it.
     Prepare,
 }
 
@@ -55,16 +55,17 @@ impl fmt::Display for Stage {
 /// What a source left out on purpose, and how often.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Omission {
-    /// What was left out, as a plural: `windows without data`.
+    /// Name of what was left out, as a plural: `windows without data`.
     pub what: String,
-    /// How many there were.
+    /// Number of things left out.
     pub count: usize,
 }
 
-/// Where images come from: memory, windows of a scene, an archive of files. An item is a position in it, from 0.
+/// A source of images: memory, windows of a scene, an archive of files. An item is a position in the source,
+/// from 0.
 ///
-/// Items are read on any thread and in any order. An ingest asks for the fingerprint of each item that has a row, and reads
-/// those whose fingerprint differs and those without a row.
+/// Items are read on any thread and in any order. An ingest asks for the fingerprint of each item that
+/// already has a row, and reads the items whose fingerprint differs and those without a row.
 pub trait ImageSource: Send + Sync {
     /// Returns the number of items.
     fn len(&self) -> usize;
@@ -72,42 +73,48 @@ pub trait ImageSource: Send + Sync {
     /// Returns the key of the row that item `item` becomes.
     fn key(&self, item: usize) -> Cow<'_, str>;
 
-    /// Identifies the content of item `item`, more cheaply than by reading it where that is possible.
+    /// Identifies the content of item `item`, where possible without reading all of it.
     ///
     /// # Errors
-    /// Whatever keeps the item from being looked at; its row then stays as it is.
+    /// Any error that keeps the item from being examined. The item's row then stays as it is.
     fn fingerprint(&self, item: usize) -> Result<Fingerprint>;
 
     /// Reads item `item`.
     ///
     /// # Errors
-    /// Whatever is wrong with the item; the others go on. [`Error::Refused`](crate::Error::Refused) tells the stage, every
-    /// other error counts as [`Stage::Read`].
+    /// Any error with the item; the other items are read nevertheless.
+    /// [`Error::Refused`](crate::Error::Refused) tells the stage, and every other error counts as
+    /// [`Stage::Read`].
     fn read(&self, item: usize) -> Result<RgbImage>;
 
-    /// Returns the columns that the source has values for, such as a label, a date or a footprint.
+    /// Returns the columns that the source has values for, such as a label, a date or a footprint. Default:
+    /// none.
     fn columns(&self) -> &[ColumnSchema] {
         &[]
     }
 
-    /// Sets the values of item `item` in `row`, which has the source's columns and no value yet. A column that is left
-    /// without one has none in the item's row.
+    /// Sets the values of item `item` in `row`, which has the source's columns and no values yet. A column
+    /// that is not set has no value in the item's row.
     ///
-    /// An ingest asks for the values of all items, also of those whose row is there, so this should be cheap.
+    /// An ingest asks for the values of all items, also of items that already have a row, so this should be
+    /// cheap.
     ///
     /// # Errors
-    /// As [`ImageSource::read`]; other errors than [`Error::Refused`](crate::Error::Refused) count as [`Stage::Columns`].
+    /// The errors of [`ImageSource::read`]. Errors other than [`Error::Refused`](crate::Error::Refused) count
+    /// as [`Stage::Columns`].
     fn values(&self, item: usize, row: &mut RowValues<'_>) -> Result<()> {
         let _ = (item, row);
         Ok(())
     }
 
-    /// Tells what was left out when the source was made, such as windows without data: it is no item, and reports count it.
+    /// Returns what was left out when the source was made, such as windows without data. It is not an item,
+    /// and reports count it. Default: nothing.
     fn left_out(&self) -> Vec<Omission> {
         Vec::new()
     }
 
-    /// Tells how files become the source's pixels, if there are files: an ingest refuses another way than its encoder's.
+    /// Returns how files become the source's pixels, or `None` if there are no files. An ingest refuses a
+    /// value other than its encoder's. Default: `None`.
     fn decoding(&self) -> Option<&Decoding> {
         None
     }

@@ -1,16 +1,17 @@
-/// Count, mean and standard deviation (with `n - 1`) of a list of scores.
+/// Count, mean and standard deviation of a list of scores.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ScoreStatistics {
-    /// How many scores.
+    /// Number of scores.
     pub count: usize,
-    /// Their mean.
+    /// Mean of the scores.
     pub mean: f64,
-    /// Their standard deviation, with `n - 1`; 0 for fewer than two scores.
+    /// Standard deviation of the scores, with `n - 1`. 0 for fewer than two scores.
     pub std_dev: f64,
 }
 
 impl ScoreStatistics {
-    /// Computes the statistics of a list, by two passes in `f64`. The order of summation is fixed, so the result is always the same.
+    /// Computes the statistics of a list in two passes, in `f64`. The order of summation is fixed, so that
+    /// the result is always the same.
     pub fn of(scores: &[f32]) -> Self {
         let count = scores.len();
         if count == 0 {
@@ -22,14 +23,14 @@ impl ScoreStatistics {
         Self { count, mean, std_dev }
     }
 
-    /// Returns the z-score of one score: 0 where all scores are equal.
+    /// Returns the z-score of a score: `(score - mean) / std_dev`, or 0 where all scores are equal.
     pub fn z_score(&self, score: f32) -> f64 {
         if self.std_dev > 0.0 { (f64::from(score) - self.mean) / self.std_dev } else { 0.0 }
     }
 }
 
-/// Sums in independent lanes, so that the compiler may use vectors without changing the order: the order of
-/// `rscir_kernels::mean_and_std_dev`, which gives the same bits.
+/// Sums in independent lanes, so that the compiler may use vector instructions without changing the order.
+/// `rscir_kernels::mean_and_std_dev` sums in the same order and gives the same bits.
 fn lane_sum(scores: &[f32], term: impl Fn(f64) -> f64) -> f64 {
     const LANES: usize = 64;
     let mut lanes = [0.0f64; LANES];

@@ -3,26 +3,30 @@ use std::hash::{Hash, Hasher};
 
 use crate::{Error, Result};
 
-/// How the values of a band become bytes: a line from two values to 0 and 255, clipped beyond and rounded between.
+/// How the values of a band become bytes: by a line from a lower and a higher value to 0 and 255. The result
+/// is clipped and rounded.
 ///
-/// Values that are no measurement (NaN, and those that a TIFF file declares as such in GDAL_NODATA) take no part in finding
-/// the two and become 0. The lower one must be below the higher: see [`Stretch::check`]. Two stretches are equal if their
-/// numbers are, bit by bit. A decoder matches all of them, so that another one is a breaking change.
+/// Values that are not measurements (NaN, and values that GDAL_NODATA of a TIFF file names) do not count when
+/// the two are computed, and become 0. The lower value must be below the higher: see [`Stretch::check`]. Two
+/// stretches are equal if their numbers are equal bit by bit. A decoder matches all variants, so a new
+/// variant is a breaking change.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Stretch {
-    /// As Pillow does it: 8 bits stay, 16-bit color keeps its high byte, gray of more bits is cut off and clipped at 255.
+    /// Values are converted as by Pillow: 8 bits stay, 16-bit color keeps its high byte, gray of more bits is
+    /// truncated and clipped at 255.
     #[default]
     None,
-    /// From the least to the greatest value of each band.
+    /// The line goes from the least to the greatest value of each band.
     MinMax,
-    /// From one percentile of each band to a higher one, 0 to 100.
+    /// The line goes from one percentile of each band to a higher one. Percentiles are from 0 to 100.
     Percentile(f32, f32),
-    /// From given values, the least of red, green and blue and the greatest.
+    /// The line goes from the first to the second value of each band: the lower values of red, green and
+    /// blue, then the higher ones.
     Range([f32; 3], [f32; 3]),
 }
 
 impl Stretch {
-    /// Checks that the stretch has an extent.
+    /// Checks that the lower value is below the higher.
     ///
     /// # Errors
     /// [`Error::Parameter`] with the rule.
@@ -37,7 +41,7 @@ impl Stretch {
         Err(Error::Parameter { name: "stretch", value: self.to_string(), expected })
     }
 
-    /// Returns the kind of the stretch and the bits of its numbers, which decide whether two are equal.
+    /// Returns the kind of the stretch and the bits of its numbers, by which two stretches are compared.
     fn bits(self) -> (u8, [u32; 6]) {
         let (kind, [a, b, c], [d, e, f]) = match self {
             Self::None => (0, [0.0; 3], [0.0; 3]),
@@ -49,7 +53,7 @@ impl Stretch {
     }
 }
 
-/// True if both are finite and something lies between them.
+/// Tells whether both are finite and `low < high`.
 fn is_range(low: f32, high: f32) -> bool {
     low.is_finite() && high.is_finite() && low < high
 }

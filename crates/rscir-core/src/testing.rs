@@ -1,7 +1,7 @@
-//! Conformance suites: what every implementor of a trait must keep, as functions to call from a test.
+//! Conformance suites for implementors of the traits: functions to call from a test.
 //!
-//! They are used on rscir's own implementations and can be run on yours. Each panics with a message that says which
-//! promise is broken.
+//! They run on this project's own implementations and can be run on yours. Each function panics with a
+//! message that says which promise is broken.
 
 use crate::{
     Archive, ColumnSchema, ColumnType, ComposedQuery, Date, EmbeddingSink, Embeddings, EncoderSpec, Error,
@@ -9,12 +9,12 @@ use crate::{
     RowValues, ScoreStatistics, SinkRow, TextEncoder, UnitVector, Value,
 };
 
-/// `n` seeded unit vectors of width `dim`.
+/// Makes `n` unit vectors of width `dim` from a seed.
 pub fn unit_rows(n: usize, dim: usize, seed: u64) -> Embeddings {
     let mut state = seed;
     let values = (0..n * dim)
         .map(|_| {
-            // SplitMix64 (Steele, Lea, Flood 2014): tests must not depend on a generator's version.
+            // SplitMix64 (Steele, Lea, Flood 2014). The vectors must not depend on the version of a crate.
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mut z = state;
             z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -384,7 +384,8 @@ pub fn image_encoder(encoder: &dyn ImageEncoder, tolerance: f32) {
     );
 }
 
-/// What a record says is known must still be so when an archive was written and read, whose JSON has no empty texts.
+/// Checks that no known field is an empty text, which an archive's JSON would read back as unknown, and that
+/// the record agrees with itself.
 fn record(spec: &EncoderSpec) {
     let texts = [&spec.model, &spec.architecture, &spec.preprocessing, &spec.tokenizer, &spec.weights_sha256];
     let recorded = [
@@ -420,7 +421,7 @@ fn close(a: &[f32], b: &[f32], tolerance: f32, promise: &str) {
     }
 }
 
-/// One seeded unit vector of width `dim`.
+/// Makes one unit vector of width `dim` from a seed.
 pub fn unit_vector(dim: usize, seed: u64) -> UnitVector {
     unit_rows(1, dim, seed).vector(0)
 }

@@ -5,36 +5,36 @@ use std::path::{Path, PathBuf};
 use super::error::{FileAction, FileError};
 use super::open_regular;
 
-/// What a csv file may have at most. Rows of three letters take thirty times the memory that their file takes on the disk,
-/// so each of the limits is needed.
+/// Limits of a CSV file. Rows of three letters take thirty times as much memory as space on the disk, so each
+/// of the limits is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CsvLimits {
-    /// Bytes of the file.
+    /// Greatest length of the file in bytes.
     pub file_bytes: u64,
-    /// Bytes of a record.
+    /// Greatest length of a record in bytes.
     pub record_bytes: u64,
-    /// Number of records.
+    /// Greatest number of records.
     pub records: u64,
-    /// Fields of a record that are kept; all are counted.
+    /// Number of fields of a record that are kept. All fields are counted.
     pub fields: usize,
 }
 
-/// A record of a csv file.
+/// A record of a CSV file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CsvRecord {
-    /// The line that it begins on, from 1.
+    /// Line on which the record begins, from 1.
     pub line: u64,
-    /// The fields, as many as the limits keep.
+    /// The first fields, as many as the limits keep.
     pub fields: Vec<String>,
-    /// How many fields it has.
+    /// Number of fields that the record has in the file.
     pub count: usize,
 }
 
-/// The records of a csv file: fields between commas, quotes around those that hold commas, quotes or line ends. Ends after the
-/// first error.
+/// Iterator over the records of a CSV file: fields between commas, with quotes around fields that hold
+/// commas, quotes or line ends. It ends after the first error.
 ///
-/// No line is taken for a header. Empty lines are left out, as every csv reader does, and byte order marks at the beginning
-/// of a record, which files that were joined have within.
+/// The first line is a record like all others. Empty lines are skipped, as by every CSV reader. So is a byte
+/// order mark at the beginning of a record, which files joined from several have in the middle.
 #[derive(Debug)]
 pub struct CsvRecords<R = BufReader<Take<File>>> {
     path: PathBuf,
@@ -42,16 +42,17 @@ pub struct CsvRecords<R = BufReader<Take<File>>> {
     limits: CsvLimits,
     /// Line of the next byte.
     line: u64,
-    /// Records so far.
+    /// Number of records read so far.
     records: u64,
     failed: bool,
 }
 
-/// Reads the records of a csv file.
+/// Opens a CSV file and reads its records.
 ///
 /// # Errors
-/// [`FileError::TooLarge`], and those of [`open_regular`]. Its items: [`FileError::Line`], [`FileError::NotText`],
-/// [`FileError::Io`].
+/// [`FileError::TooLarge`] if the file is longer than the limit; the errors of [`open_regular`]. The iterator
+/// returns [`FileError::Line`] for a record that breaks a limit or has an open quote, [`FileError::NotText`]
+/// and [`FileError::Io`].
 pub fn read_csv(path: impl AsRef<Path>, limits: CsvLimits) -> Result<CsvRecords, FileError> {
     let path = path.as_ref();
     let (file, bytes) = open_regular(path)?;
@@ -61,10 +62,10 @@ pub fn read_csv(path: impl AsRef<Path>, limits: CsvLimits) -> Result<CsvRecords,
     Ok(CsvRecords::new(path, BufReader::new(file.take(limits.file_bytes)), limits))
 }
 
-/// Bytes of a file that must be UTF-8 and begin on line `line`.
+/// Takes the bytes of a file, which begin on line `line`, as UTF-8.
 ///
 /// # Errors
-/// [`FileError::NotText`] with the line of the first byte that is none.
+/// [`FileError::NotText`] with the line of the first byte that is not UTF-8.
 pub fn utf8(path: &Path, line: u64, bytes: Vec<u8>) -> Result<String, FileError> {
     String::from_utf8(bytes).map_err(|error| {
         let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
@@ -73,16 +74,16 @@ pub fn utf8(path: &Path, line: u64, bytes: Vec<u8>) -> Result<String, FileError>
     })
 }
 
-/// Where in a field a byte is.
+/// Position of a byte in a field.
 enum At {
     Start,
     Plain,
     Quoted,
-    /// Behind a quote in a quoted field: its end, or half of a doubled quote.
+    /// After a quote in a quoted field, which is the field's end or the first half of a doubled quote.
     Closed,
 }
 
-/// A record in the making.
+/// A record under construction.
 struct Building {
     record: CsvRecord,
     field: Vec<u8>,
@@ -91,7 +92,7 @@ struct Building {
 }
 
 impl Building {
-    /// Ends the field.
+    /// Ends the current field.
     fn end(&mut self, path: &Path, kept: usize, next_line: u64) -> Result<(), FileError> {
         if self.record.fields.len() < kept {
             let field = utf8(path, self.line, std::mem::take(&mut self.field))?;
@@ -117,7 +118,7 @@ impl<R: BufRead> CsvRecords<R> {
         self.bytes.next().transpose().map_err(FileError::io(FileAction::Read, &self.path))
     }
 
-    /// The next record; `None` at the end.
+    /// Reads the next record. Returns `None` at the end of the file.
     fn record(&mut self) -> Result<Option<CsvRecord>, FileError> {
         let CsvLimits { record_bytes, records, fields, .. } = self.limits;
         let record = CsvRecord { line: self.line, fields: Vec::new(), count: 0 };
@@ -150,7 +151,7 @@ impl<R: BufRead> CsvRecords<R> {
                 return Err(self.bad(line, format!("{what} {record_bytes} bytes: write one row a line")));
             }
             if byte == 0 {
-                // UTF-16 without its mark is UTF-8 with a NUL in every other place.
+                // UTF-16 without a byte order mark is UTF-8 with a NUL in every other place.
                 utf8(&self.path, building.line, building.field)?;
                 return Err(FileError::NotText { path: self.path.clone(), line, problem: "a NUL byte" });
             }
@@ -226,7 +227,7 @@ mod tests {
             .try_fold(0, |count, record| record.map(|_| count + 1))
     }
 
-    /// What the csv crate makes of the same bytes.
+    /// Reads the same bytes by the csv crate.
     fn reference(content: &[u8]) -> Vec<Vec<String>> {
         let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(content);
         reader.records().map(|record| record.unwrap().iter().map(String::from).collect()).collect()

@@ -5,84 +5,84 @@ use std::path::{Path, PathBuf};
 
 use crate::ErrorKind;
 
-/// What can go wrong with a file that is read or written.
+/// Everything that can go wrong with a file that is read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// The system refused.
+    /// The system failed to do something with a file or folder.
     #[error("{}: {action} failed: {source}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What was being done.
+        /// The action that failed.
         action: FileAction,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// There is something else than a regular file.
+    /// The path names something other than a regular file.
     #[error("{}: this is {kind}, and only regular files are read and replaced; name another file", path.display())]
     NotRegular {
-        /// What was named.
+        /// The path.
         path: PathBuf,
-        /// What it is.
+        /// What the path names.
         kind: FileKind,
     },
-    /// A file is larger than what reads it takes.
+    /// The file is longer than its reader accepts.
     #[error("{}: the file has {bytes} bytes or more, and at most {limit} are read from one of its kind", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// Its length, as far as it is known.
+        /// Length of the file in bytes. It may be longer if it grew while it was read.
         bytes: u64,
-        /// The longest that is read.
+        /// Greatest length in bytes that is read.
         limit: u64,
     },
-    /// A file that should be text is not.
+    /// The file must be text and is not.
     #[error("{}:{line}: {problem}; save the file as UTF-8 text", path.display())]
     NotText {
         /// The file.
         path: PathBuf,
-        /// Its line, from 1.
+        /// Line of the file, from 1.
         line: u64,
-        /// What stands there.
+        /// What the line holds instead of text.
         problem: &'static str,
     },
-    /// A line of a file does not have the form it must have.
+    /// A line of the file has the wrong form.
     #[error("{}:{line}: {problem}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
-        /// Its line, from 1.
+        /// Line of the file, from 1.
         line: u64,
         /// What is wrong, and what is expected.
         problem: String,
     },
-    /// A path ends in no name that a file could have.
+    /// The path does not end in a file name.
     #[error("{}: the path names no file; add the file's name", path.display())]
     NoName {
         /// The path.
         path: PathBuf,
     },
-    /// Files that are replaced together have one path twice.
+    /// Two of the files that are replaced together have the same path.
     #[error("{}: two files of one set have this path; give each a name of its own", path.display())]
     Twice {
         /// The path.
         path: PathBuf,
     },
-    /// Files could not be replaced together, and an old one could not be put back.
+    /// Replacing files together failed, and an old file could not be put back.
     #[error("{}: the old file could not be put back ({source}); it is kept as {}", path.display(), kept.display())]
     NotRestored {
-        /// Where the old file was.
+        /// Path where the old file was.
         path: PathBuf,
-        /// Where it is now.
+        /// Path where the old file is now.
         kept: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl FileError {
-    /// Returns what a caller can do about it.
+    /// Returns the kind of the error, by which a caller decides what to do.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Io { source, .. } => source.into(),
@@ -94,25 +94,25 @@ impl FileError {
         }
     }
 
-    /// Names the path and the action of an error of the system.
+    /// Adds the path and the action to an error of the system.
     pub(super) fn io(action: FileAction, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { path: path.into(), action, source }
     }
 }
 
-/// What was asked of the file system.
+/// An action of the file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FileAction {
-    /// Reading a file.
+    /// Read a file.
     Read,
-    /// Creating a file in a folder.
+    /// Create a file in a folder.
     Create,
-    /// Writing into a file.
+    /// Write into a file.
     Write,
-    /// Putting a file in its place.
+    /// Rename a file to its final path.
     Rename,
-    /// Making the names in a folder durable.
+    /// Make the names in a folder durable.
     SyncFolder,
 }
 
@@ -128,7 +128,7 @@ impl fmt::Display for FileAction {
     }
 }
 
-/// What a path can name that is no regular file.
+/// Kind of something that a path names and that is not a regular file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FileKind {
@@ -140,12 +140,12 @@ pub enum FileKind {
     Socket,
     /// A terminal, a disk, `/dev/null` or another device, or a link that the system keeps to an open file.
     Device,
-    /// Something that this system alone has.
+    /// Something that only this system has.
     Other,
 }
 
 impl FileKind {
-    /// Names what `file_type` is; `None` for a regular file.
+    /// Returns the kind of a file type, or `None` for a regular file.
     pub(super) fn of(file_type: FileType) -> Option<Self> {
         if file_type.is_file() {
             return None;

@@ -1,8 +1,8 @@
-//! Reads files that others made, and writes files so that an old one stays whole until the new one is.
+//! Reads files that others made, and writes files so that the old one stays complete until the new one is.
 //!
-//! Every reader of a file that a user or a list names goes through [`open_regular`], [`read_bounded`], [`read_text`] or [`read_csv`]: a
-//! pipe, a device or a folder is refused, and nothing is held beyond a limit. Every file that is written goes through
-//! [`replace`] or, with others it belongs to, [`Together`].
+//! Every file that a user or a list names is read by [`open_regular`], [`read_bounded`], [`read_text`] or
+//! [`read_csv`]. They refuse pipes, devices and folders, and hold nothing beyond a limit. Every file is written
+//! by [`replace`] or, together with the files it belongs to, by [`Together`].
 //!
 //! ```
 //! use rscir_core::files;

@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 
 use super::error::{FileAction, FileError, FileKind};
 
-/// A path that nobody else has or can guess, in the folder of `target`.
+/// Returns a path in the folder of `target` that no other process has or can guess.
 ///
-/// It does not hold the target's name, which may be as long as names can be.
+/// The path does not hold the target's name, which may have the greatest length of a name already.
 pub(super) fn random_beside(target: &Path, ending: &str) -> PathBuf {
-    // The seeds of hash maps are the random numbers that the standard library offers.
+    // The seeds of hash maps are the only random numbers of the standard library.
     let random = || RandomState::new().hash_one(());
     folder_of(target).join(format!(".rscir-{:016x}{:016x}.{ending}", random(), random()))
 }
 
-/// The folder in which `path` is a name.
+/// Returns the folder that holds `path`.
 pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -22,7 +22,8 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// `Ok` if a file may take the place of what `path` names: nothing, a regular file or a link to one. Gives what is there.
+/// Checks that a file may replace what `path` names: nothing, a regular file or a link to one. Returns the
+/// metadata of what is there.
 pub(super) fn check_target(path: &Path) -> Result<Option<fs::Metadata>, FileError> {
     if path.file_name().is_none() {
         return Err(FileError::NoName { path: path.into() });
@@ -37,31 +38,31 @@ pub(super) fn check_target(path: &Path) -> Result<Option<fs::Metadata>, FileErro
     if !there.is_symlink() {
         return FileKind::of(there.file_type()).map_or(Ok(Some(there)), refused);
     }
-    // A link such as /dev/stdout belongs to the system, also while it leads to a regular file.
+    // A link such as /dev/stdout belongs to the system, even while it leads to a regular file.
     let folder = fs::canonicalize(folder_of(path)).map_err(failed)?;
     if folder == Path::new("/dev") || folder.starts_with("/proc") {
         return refused(FileKind::Device);
     }
     match fs::metadata(path) {
         Ok(end) => FileKind::of(end.file_type()).map_or(Ok(Some(there)), refused),
-        // Where a link leads nowhere, the link alone is replaced.
+        // If a link leads nowhere, the link itself is replaced.
         Err(_) => Ok(Some(there)),
     }
 }
 
-/// Creates the file that is to become `target`, which holds `there` now.
+/// Creates the temporary file that will become `target`. `there` is the metadata of the current target.
 pub(super) fn create_beside(
     target: &Path,
     there: Option<&fs::Metadata>,
 ) -> Result<(PathBuf, File), FileError> {
     let path = random_beside(target, "partial");
     let mut options = OpenOptions::new();
-    // Whatever has this name already, also a link or a pipe, is an error.
+    // Anything that has this name already, such as a link or a pipe, is an error.
     options.write(true).create_new(true);
     #[cfg(unix)]
     let mode = there.filter(|there| there.is_file()).map(|there| {
         use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-        // What few may read, few may read again.
+        // The new file gets the permissions of the old one, so that a private file stays private.
         let mode = there.permissions().mode() & 0o777;
         options.mode(mode);
         fs::Permissions::from_mode(mode)
@@ -71,7 +72,7 @@ pub(super) fn create_beside(
     let file = options.open(&path).map_err(FileError::io(FileAction::Create, folder_of(target)))?;
     #[cfg(unix)]
     if let Some(mode) = mode {
-        // The mask of the process may have taken some of them.
+        // The umask of the process may have removed some of the permissions.
         if let Err(source) = file.set_permissions(mode) {
             let _ = fs::remove_file(&path);
             return Err(FileError::Io { path: target.into(), action: FileAction::Write, source });
@@ -82,11 +83,12 @@ pub(super) fn create_beside(
 
 /// Checks that [`replace`](super::replace) can write `path`, before the work whose result goes there.
 ///
-/// Its folder is there, nothing but a regular file has the name, and a file can be created beside it, which is removed
-/// again. That the disk has room is not checked.
+/// The folder must exist, the name must be free or belong to a regular file, and it must be possible to
+/// create a file beside it, which is removed again. Free space on the disk is not checked.
 ///
 /// # Errors
-/// [`FileError::Io`], [`FileError::NotRegular`] or [`FileError::NoName`].
+/// [`FileError::Io`] if the folder is missing or a file cannot be created; [`FileError::NotRegular`] if
+/// something other than a file has the name; [`FileError::NoName`] if the path does not end in a file name.
 pub fn can_be_written(path: impl AsRef<Path>) -> Result<(), FileError> {
     let path = path.as_ref();
     let there = check_target(path)?;

@@ -5,18 +5,19 @@ use std::path::{Path, PathBuf};
 use super::error::{FileAction, FileError};
 use super::temporary::{check_target, create_beside, folder_of, random_beside};
 
-/// Bytes gathered before they are handed to the system.
+/// Size in bytes of the buffer for writing.
 const BUFFER: usize = 1 << 16;
 
-/// Writes a file beside `path` under a random name, and renames it there once it is whole and synced. Gives what `write`
-/// gives.
+/// Writes a file beside `path` under a random name, and renames it to `path` once it is complete and synced.
+/// Returns what `write` returns.
 ///
-/// A link at `path` is replaced, not followed. On an error what was at `path` is there unchanged; a process that is
-/// killed can leave a file `.rscir-*.partial` beside it.
+/// A link at `path` is replaced, not followed. On an error the old file at `path` is unchanged. A process
+/// that is killed can leave a file `.rscir-*.partial` beside it.
 ///
 /// # Errors
-/// [`FileError::Io`], also with an error of `write`; [`FileError::NotRegular`] if a folder, a pipe, a device or a socket
-/// has the name, or a link to one.
+/// [`FileError::Io`] with the error of the system or of `write`; [`FileError::NotRegular`] if `path` names a
+/// folder, a pipe, a device or a socket, or a link to one; [`FileError::NoName`] if the path does not end in
+/// a file name.
 pub fn replace<T>(
     path: impl AsRef<Path>,
     write: impl FnOnce(&mut dyn Write) -> io::Result<T>,
@@ -26,10 +27,10 @@ pub fn replace<T>(
     files.commit().map(|()| written)
 }
 
-/// Replaces several small files together, as [`Together`] does.
+/// Replaces several small files together by means of [`Together`].
 ///
 /// # Errors
-/// As [`Together::write`] and [`Together::commit`].
+/// The errors of [`Together::write`] and [`Together::commit`].
 pub fn replace_together<P: AsRef<Path>, B: AsRef<[u8]>>(
     files: impl IntoIterator<Item = (P, B)>,
 ) -> Result<(), FileError> {
@@ -40,25 +41,28 @@ pub fn replace_together<P: AsRef<Path>, B: AsRef<[u8]>>(
     together.commit()
 }
 
-/// Files that take their places together, or not at all.
+/// A set of files that are replaced together or not at all.
 ///
-/// Each is written whole and synced under a random name beside its place. [`Together::commit`] renames them, the last
-/// written first, and puts the old ones back if one cannot be renamed; dropped without it, nothing has changed. No file
-/// system renames two files at once: a process killed between two renames leaves the later written files new and the
-/// earlier ones old, with `.rscir-*.old` beside them. So what is written last should say what it belongs to, such as the
-/// checksum of what was written before, and its reader compare.
+/// Each file is written completely and synced under a random name beside its path. [`Together::commit`]
+/// renames the files, the last written first, and puts the old ones back if one cannot be renamed. Dropping
+/// the set without a commit changes nothing.
+///
+/// No file system renames two files at once. A process that is killed between two renames leaves the files
+/// written later new and those written earlier old, with `.rscir-*.old` beside them. So the file that is
+/// written last should say what it belongs to, such as by the checksum of a file written before, and its
+/// reader should compare.
 #[derive(Debug, Default)]
 pub struct Together {
     steps: Vec<Step>,
 }
 
-/// What becomes of one path.
+/// The change of one path.
 #[derive(Debug)]
 struct Step {
     target: PathBuf,
-    /// The file that takes the place; `None` if the target is only taken away.
+    /// The temporary file that becomes the target, or `None` if the target is only removed.
     new: Option<PathBuf>,
-    /// Where the old file is kept meanwhile.
+    /// The old file while the files are renamed.
     old: Option<Kept>,
     done: bool,
 }
@@ -66,22 +70,22 @@ struct Step {
 /// How an old file is kept.
 #[derive(Debug)]
 enum Kept {
-    /// By a second name, so that its place is never empty.
+    /// A second name was given to it, so that its path always exists.
     Linked(PathBuf),
-    /// By moving it away, where a second name cannot be had or the file is to go.
+    /// It is moved away, where a second name is not possible or the file is to be removed.
     Moved(PathBuf),
 }
 
 impl Together {
-    /// Begins without files.
+    /// Makes a set without files.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Writes what is to become `path`. Gives what `write` gives.
+    /// Writes the file that will become `path`. Returns what `write` returns.
     ///
     /// # Errors
-    /// As [`replace`], and [`FileError::Twice`].
+    /// The errors of [`replace`]; [`FileError::Twice`] if the set has this path already.
     pub fn write<T>(
         &mut self,
         path: impl AsRef<Path>,
@@ -97,7 +101,7 @@ impl Together {
             Ok(written)
         });
         written.map_err(|source| {
-            // What a full disk holds of it helps nobody.
+            // An incomplete file is of no use, and removing it makes room on a full disk.
             if let Some(Step { new: Some(new), .. }) = self.steps.pop() {
                 let _ = fs::remove_file(new);
             }
@@ -105,10 +109,11 @@ impl Together {
         })
     }
 
-    /// Takes a file away with the others, if it is there.
+    /// Removes a file together with the others, if it exists.
     ///
     /// # Errors
-    /// [`FileError::NotRegular`] for what no file of this crate could be; [`FileError::Twice`]; [`FileError::Io`].
+    /// [`FileError::NotRegular`] if `path` names something other than a file; [`FileError::Twice`] if the set
+    /// has this path already; [`FileError::Io`].
     pub fn remove(&mut self, path: impl AsRef<Path>) -> Result<(), FileError> {
         let target = self.fresh(path.as_ref())?;
         if check_target(&target)?.is_some() {
@@ -124,14 +129,15 @@ impl Together {
         Ok(path.into())
     }
 
-    /// Puts all files in their places, and makes that durable.
+    /// Renames all files to their paths and makes that durable.
     ///
     /// # Errors
-    /// [`FileError::Io`] if a file cannot be renamed: then all old ones are where they were, or
-    /// [`FileError::NotRestored`] says where one is kept. With [`FileAction::SyncFolder`] the new files are in their
-    /// places, and may not stay there if the machine stops now.
+    /// [`FileError::Io`] if a file cannot be renamed: all old files are then where they were.
+    /// [`FileError::NotRestored`] says where an old file is kept that could not be put back. With
+    /// [`FileAction::SyncFolder`] the new files are in their places, but may be lost if the machine stops
+    /// now.
     pub fn commit(mut self) -> Result<(), FileError> {
-        // A single rename has nothing to be put back.
+        // A single rename leaves nothing to put back.
         if self.steps.len() > 1
             && let Err(error) = self.steps.iter_mut().try_for_each(Step::keep_old)
         {
@@ -142,7 +148,7 @@ impl Together {
             if let Err(source) = self.steps[at].place() {
                 let failed =
                     FileError::Io { path: self.steps[at].target.clone(), action: FileAction::Rename, source };
-                // In the order against the one in which they were placed.
+                // The files are put back in the reverse order of their renames.
                 let restored = self.steps[at..].iter_mut().try_for_each(Step::put_back);
                 self.steps[..at].iter_mut().for_each(Step::forget_old);
                 return Err(restored.err().unwrap_or(failed));
@@ -167,9 +173,10 @@ impl Drop for Together {
 }
 
 impl Step {
-    /// Prepares for the old file to be put back.
+    /// Keeps the old file, so that it can be put back.
     fn keep_old(&mut self) -> Result<(), FileError> {
-        // Something else may have come there since the first look, such as a folder, and is not to be moved away.
+        // Something else, such as a folder, may have appeared there since the first check. It must not be
+        // moved away.
         if check_target(&self.target)?.is_none() {
             return Ok(());
         }
@@ -179,7 +186,7 @@ impl Step {
         Ok(())
     }
 
-    /// Takes the target's place. On an error the target is what it was, or moved away.
+    /// Replaces the target. On an error, the target is unchanged or was moved away.
     fn place(&mut self) -> io::Result<()> {
         if let Some(Kept::Moved(kept)) = &self.old {
             fs::rename(&self.target, kept)?;
@@ -187,7 +194,7 @@ impl Step {
         match &self.new {
             Some(new) => fs::rename(new, &self.target)?,
             None if self.old.is_none() => match fs::remove_file(&self.target) {
-                // Someone else was faster.
+                // The file is gone already: another process removed it.
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             },
@@ -197,15 +204,15 @@ impl Step {
         Ok(())
     }
 
-    /// Undoes [`Step::place`], whether it failed or not.
+    /// Undoes [`Step::place`], also after it failed.
     fn put_back(&mut self) -> Result<(), FileError> {
         let kept = match self.old.take() {
-            // It still has its place, and this is its second name.
+            // The file is still at its path, and this is its second name.
             Some(Kept::Linked(kept)) if !self.done => {
                 let _ = fs::remove_file(kept);
                 return Ok(());
             }
-            // The move itself failed.
+            // Moving the old file away failed.
             Some(Kept::Moved(kept)) if fs::symlink_metadata(&kept).is_err() => return Ok(()),
             Some(Kept::Linked(kept) | Kept::Moved(kept)) => kept,
             None if self.done && self.new.is_some() => {
@@ -221,16 +228,16 @@ impl Step {
         })
     }
 
-    /// Removes the old file's second name, or the old file where it was moved.
+    /// Removes the second name of the old file, or the old file if it was moved away.
     fn forget_old(&mut self) {
         if let Some(Kept::Linked(kept) | Kept::Moved(kept)) = self.old.take() {
-            // What remains if this fails is a hidden file too many, and no reason to undo what is done.
+            // If this fails, a hidden file remains. That is no reason to undo the commit.
             let _ = fs::remove_file(kept);
         }
     }
 }
 
-/// Makes the names in a folder durable. Where a system has no such thing for folders there is nothing to do.
+/// Makes the names in a folder durable. On systems without such an operation for folders, it does nothing.
 fn sync_folder(folder: &Path) -> Result<(), FileError> {
     if !cfg!(unix) {
         return Ok(());

@@ -1,19 +1,19 @@
 use super::Method;
 use crate::{Archive, ComposedQuery, Error, Result};
 
-/// A method that makes one vector of the query; the score of a row is its similarity to that vector.
+/// A method that makes one vector of the query. The score of a row is its similarity to that vector.
 pub trait Composition: Method {
-    /// The vector for `query` on `archive`, as wide as its rows; its length need not be 1.
+    /// Makes the vector for `query` on `archive`, as wide as the archive's rows. Its length need not be 1.
     ///
     /// # Errors
-    /// As [`Method::score`].
+    /// The errors of [`Method::score`].
     fn compose(&self, query: &ComposedQuery, archive: &dyn Archive) -> Result<Vec<f32>>;
 }
 
-/// The [`Method::score`] of any composition: the similarities of its vector.
+/// Computes the [`Method::score`] of any composition: the similarities of all rows to its vector.
 ///
 /// # Errors
-/// As [`Method::score`].
+/// The errors of [`Method::score`].
 pub fn score_composition(
     composition: &dyn Composition,
     query: &ComposedQuery,

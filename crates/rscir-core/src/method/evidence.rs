@@ -1,7 +1,7 @@
 use super::{Fit, Method, Modality, NormalizationKey};
 use crate::{Archive, ComposedQuery, Error, Queries, Result, ScoreStatistics};
 
-/// Whether a part of a query is an image or a text.
+/// Kind of a query's part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
 pub enum PartKind {
@@ -11,84 +11,91 @@ pub enum PartKind {
     Text,
 }
 
-/// One image or one text of a query, as a method gets it that looks at each part by itself.
+/// An image or a text of a query, for a method that takes each part by itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Part<'a> {
-    /// Image or text.
+    /// Kind of the part.
     pub kind: PartKind,
-    /// Its vector, of unit length.
+    /// Vector of the part, of unit length.
     pub vector: &'a [f32],
-    /// How much it counts; negative for what the wanted images should not have. Finite, not 0.
+    /// Weight of the part, finite and not 0. A negative weight is for what the wanted images should not have.
     pub weight: f32,
-    /// The key under which an image lies in the archive, if it is known.
+    /// Key under which the image lies in the archive, if it is known.
     pub key: Option<&'a str>,
 }
 
-/// What a part of a query asks an archive with.
+/// The vector that a part of a query searches an archive by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AskedPart {
-    /// Image or text.
+    /// Kind of the part.
     pub kind: PartKind,
-    /// The vector that the list of similarities is of, as wide as the archive's rows. For a part of negative weight it is
-    /// turned round, so that evidence rises with every similarity.
+    /// The vector whose similarities are computed, as wide as the archive's rows. For a part of negative
+    /// weight the vector is negated, so that evidence rises with every similarity.
     pub vector: Vec<f32>,
-    /// How much the part counts, without its sign.
+    /// Absolute value of the part's weight.
     pub weight: f32,
-    /// True for a part of negative weight: what the wanted images should not have.
+    /// `true` for a part of negative weight: what the wanted images should not have.
     pub against: bool,
-    /// The rows that the vector was made of, nearest first; none if it is the part's own.
+    /// The rows that the vector was made of, nearest first. Empty if the vector is the part's own.
     pub neighbors: Vec<usize>,
 }
 
-/// What a method may learn from: the statistics of a list of similarities, and its values at the [`fixed_rows`].
+/// What a method may learn from: the statistics of a list of similarities, and the list's values at the
+/// [`fixed_rows`].
 #[derive(Debug, Clone, Copy)]
 pub struct ListSample<'a> {
-    /// Those of the whole list.
+    /// Statistics of the whole list.
     pub statistics: ScoreStatistics,
-    /// One value for each of the [`fixed_rows`]; empty if the method does not [read](Evidence::reads_rows) them.
+    /// One value for each of the [`fixed_rows`]. Empty if the method does not [read](Evidence::reads_rows)
+    /// them.
     pub values: &'a [f32],
 }
 
 /// A method that takes every part of a query as evidence by itself.
 ///
-/// Each part asks with a vector of its own, which the method may rewrite; the method learns something of the list of
-/// similarities (a [`Fit`]), turns each similarity into evidence, and adds the evidence of all parts up, each times its
-/// weight. Evidence never falls as a similarity rises, and no weight is negative, so that a bound on similarities is one on
-/// scores: exact pruned search, batches, shards, filters and evaluations take all of these methods the same way.
+/// Each part searches by a vector of its own, which the method may rewrite. The method learns a [`Fit`] from
+/// the list of similarities, turns each similarity into evidence, and adds up the evidence of all parts, each
+/// times its weight. Evidence never falls as a similarity rises, and no weight is negative, so that a bound
+/// on similarities is a bound on scores. This is why exact pruned search, batches, shards, filters and
+/// evaluations treat all of these methods in the same way.
 ///
-/// What is learned depends on the archive and the part alone, so that lists are shared between queries with a part in common.
+/// The fit depends on the archive and the part alone, so that queries with a part in common share its list.
 pub trait Evidence: Method {
-    /// Returns which parts it reads; the others are left out.
+    /// Returns the kinds of parts that the method reads. Other parts are left out.
     fn modality(&self) -> Modality;
 
-    /// Returns the identity of all but the weights: equal keys promise equal vectors, fits and evidence.
+    /// Returns the identity of everything but the weights: equal keys promise equal vectors, fits and
+    /// evidence.
     fn evidence_key(&self) -> NormalizationKey;
 
-    /// Makes the vectors that parts ask with, one for each, in their order; parts of several queries may come together.
+    /// Makes the vectors that parts search by, one for each part, in the order of the parts. Parts of several
+    /// queries may come together.
     ///
     /// # Errors
-    /// As [`Method::score`].
+    /// The errors of [`Method::score`].
     fn ask(&self, parts: &[Part<'_>], archive: &dyn Archive) -> Result<Vec<AskedPart>>;
 
-    /// Returns `true` if [`Evidence::fit`] needs the values at the fixed rows.
+    /// Tells whether [`Evidence::fit`] needs the values at the fixed rows.
     fn reads_rows(&self) -> bool;
 
-    /// Learns from a list.
+    /// Learns from a list of similarities.
     fn fit(&self, part: &AskedPart, list: ListSample<'_>) -> Fit;
 
-    /// Turns similarities into evidence, each by itself; `evidence` has their length. It never falls as a similarity rises.
+    /// Turns each similarity into evidence. `evidence` is as long as `similarities`. Evidence never falls as
+    /// the similarity rises.
     fn evidence(&self, part: &AskedPart, fit: &Fit, similarities: &[f32], evidence: &mut [f32]);
 
-    /// Returns what the evidence of each part is multiplied with; nothing negative.
+    /// Returns the factor of each part's evidence. No factor is negative.
     fn weights(&self, parts: &[AskedPart], fits: &[Fit]) -> Vec<f32>;
 
-    /// Returns how likely a row is as the part asks, from 0 to 1: an estimate that nothing calibrates.
+    /// Returns an estimate of the probability that a row matches the part, from 0 to 1. The estimate is not
+    /// calibrated.
     fn probability(&self, part: &AskedPart, fit: &Fit, similarity: f32) -> f32;
 
-    /// Returns the parts of a query that it reads: images, then texts.
+    /// Returns the parts of a query that the method reads: images, then texts.
     ///
     /// # Errors
-    /// [`Error::MissingPart`] if there are none.
+    /// [`Error::MissingPart`] if the query has no such part.
     fn parts<'a>(&self, query: &'a ComposedQuery) -> Result<Vec<Part<'a>>> {
         let modality = self.modality();
         let reads = |part: &Part<'_>| match part.kind {
@@ -108,22 +115,25 @@ pub trait Evidence: Method {
     }
 }
 
-/// Archives of more rows are learned from a part of them; one of PatternCom's size, 30,400, from all.
+/// Number of rows up to which methods learn from all rows. An archive of PatternCom's size, 30,400 rows, is
+/// learned from as a whole.
 const LEARNED_WHOLE: usize = 32_768;
 
-/// Rows that larger archives are learned from. A group of a tenth of the archive is then off by two per cent of its share,
-/// and reading the rows takes a third of the time of a pass over a million 8-bit ones.
+/// Number of rows that methods learn from in a larger archive. The share of a group of a tenth of the archive
+/// is then off by two percent, and reading the rows takes a third of the time of a pass over a million 8-bit
+/// rows.
 const FIXED_ROWS: usize = 16_384;
 
-/// Returns the rows of an archive that methods learn from, ascending: all of them up to 32,768, or 16,384 spread evenly. They
-/// depend on the number of rows alone, so that no way of searching changes an answer.
+/// Returns the rows of an archive that methods learn from, ascending: all rows up to 32,768, or 16,384 rows
+/// spread evenly. They depend on the number of rows alone, so that the answer is the same for every way of
+/// searching.
 pub fn fixed_rows(rows: usize) -> impl ExactSizeIterator<Item = usize> + Clone {
     let count = if rows <= LEARNED_WHOLE { rows } else { FIXED_ROWS };
     (0..count)
         .map(move |i| if count == rows { i } else { (i as u128 * rows as u128 / count as u128) as usize })
 }
 
-/// Adds up the evidence of all parts in an order that does not depend on theirs.
+/// Adds up the evidence of all parts in an order that does not depend on the order of the parts.
 #[derive(Debug, Clone)]
 pub struct EvidenceSum {
     weights: Vec<f32>,
@@ -131,8 +141,8 @@ pub struct EvidenceSum {
 }
 
 impl EvidenceSum {
-    /// Takes the weights of parts. The order of the sum follows from what is asked, so that queries with the same parts in
-    /// another order have the same scores to the bit.
+    /// Makes a sum of parts with their weights. The order of the sum follows from the parts themselves, so
+    /// that queries with the same parts in another order have the same scores to the bit.
     pub fn new(parts: &[AskedPart], weights: Vec<f32>) -> Self {
         let mut order: Vec<usize> = (0..parts.len()).collect();
         let bits = |part: usize| parts[part].vector.iter().map(|value| value.to_bits());
@@ -143,12 +153,13 @@ impl EvidenceSum {
         Self { weights, order }
     }
 
-    /// Returns the weight of each part, in their order.
+    /// Returns the weight of each part, in the order of the parts.
     pub fn weights(&self) -> &[f32] {
         &self.weights
     }
 
-    /// Writes the scores of some rows. `evidence` gives that of a part for those rows, written to a slice of their number.
+    /// Writes the scores of some rows. `evidence` writes the evidence of a part for those rows to a slice of
+    /// that length.
     pub fn scores(
         &self,
         room: &mut Vec<f32>,
@@ -168,10 +179,11 @@ impl EvidenceSum {
     }
 }
 
-/// The [`Method::score`] of a method by evidence: similarities of all parts in one product, fits, evidence, sum.
+/// Computes the [`Method::score`] of a method by evidence: the similarities of all parts in one product, then
+/// fits, evidence and sum.
 ///
 /// # Errors
-/// As [`Method::score`].
+/// The errors of [`Method::score`].
 pub fn score_evidence(
     method: &dyn Evidence,
     query: &ComposedQuery,
@@ -202,7 +214,7 @@ pub fn fit_list(method: &dyn Evidence, part: &AskedPart, list: &[f32]) -> Fit {
     fit_list_with(method, part, list, ScoreStatistics::of(list))
 }
 
-/// [`fit_list`], with the statistics of the list at hand.
+/// Learns like [`fit_list`], with the statistics of the list already computed.
 pub fn fit_list_with(
     method: &dyn Evidence,
     part: &AskedPart,

@@ -1,37 +1,39 @@
 use super::PartKind;
 use crate::ScoreStatistics;
 
-/// What a method learned of one list of similarities.
+/// What a method learned from one list of similarities.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Fit {
-    /// The statistics that similarities are standardized by: `z = (s - mean) / std_dev`.
+    /// Statistics by which similarities are standardized: `z = (s - mean) / std_dev`.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub statistics: ScoreStatistics,
-    /// How steeply the logarithm of the odds rises with `z`.
+    /// Slope of the log odds of a match over `z`.
     pub slope: Option<f64>,
-    /// The `z` at which a row is as likely to match as not.
+    /// The `z` at which a row matches with probability 1/2.
     pub threshold: Option<f64>,
-    /// The share of the archive that matches the part.
+    /// Share of the archive that matches the part, from 0 to 1.
     pub share: Option<f64>,
-    /// The nats by which a list differs from a uniform one.
+    /// Information in nats by which the list differs from a uniform one.
     pub nats: Option<f64>,
-    /// Why nothing was learned, and something fixed took its place.
+    /// Why nothing could be learned, and fixed values were used instead.
     pub fallback: Option<Fallback>,
 }
 
 impl Fit {
-    /// Makes a fit that has learned nothing but statistics.
+    /// Makes a fit that holds nothing but statistics.
     pub fn new(statistics: ScoreStatistics) -> Self {
         Self { statistics, ..Self::default() }
     }
 
-    /// Returns what is doubtful about the fit.
+    /// Returns the doubts about the fit.
     pub fn doubts(&self) -> impl Iterator<Item = Doubt> {
-        /// Below this slope the two groups of a fit overlap so much that there may be but one: a rule of thumb.
+        /// Least slope without a doubt. Below it the two groups of a fit overlap so much that there may be
+        /// only one. A rule of thumb.
         const MIN_SLOPE: f64 = 1.0;
-        /// What fits more of an archive than this decides little: a rule of thumb.
+        /// Greatest share without a doubt. A part that more of the archive matches decides little. A rule of
+        /// thumb.
         const LARGEST_SHARE: f64 = 0.4;
         let flat = self.slope.filter(|&slope| slope < MIN_SLOPE);
         let wide = self.share.filter(|&share| share > LARGEST_SHARE);
@@ -41,16 +43,16 @@ impl Fit {
     }
 }
 
-/// Why a list taught nothing.
+/// Why nothing could be learned from a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Fallback {
-    /// All similarities are equal: the part says the same of every row.
+    /// All similarities are equal: the part says the same about every row.
     Constant,
     /// There are too few rows to tell a group from the rest.
     FewRows,
-    /// The list holds something that is no finite number.
+    /// The list holds NaN or an infinity.
     NotFinite,
 }
 
@@ -64,21 +66,21 @@ impl std::fmt::Display for Fallback {
     }
 }
 
-/// What is doubtful about a fit.
+/// A doubt about a fit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Doubt {
     /// No group of rows stands apart from the others.
     NoSeparateGroup {
-        /// The slope that was found.
+        /// The slope of the fit.
         slope: f64,
     },
     /// Much of the archive matches.
     DecidesLittle {
-        /// The share that matches.
+        /// The share of the archive that matches.
         share: f64,
     },
-    /// Nothing was learned.
+    /// Nothing was learned, for this reason.
     Fallback(Fallback),
 }
 
@@ -96,7 +98,7 @@ impl std::fmt::Display for Doubt {
     }
 }
 
-/// How a method came to its answer: one entry for each part of the query that it reads.
+/// How a method came to its answer, with one entry for each part of the query that it reads.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -105,25 +107,25 @@ pub struct Explanation {
     pub parts: Vec<PartExplanation>,
 }
 
-/// How a part of a query was taken.
+/// How a method took a part of a query.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PartExplanation {
-    /// Image or text.
+    /// Kind of the part.
     pub kind: PartKind,
-    /// What its evidence was multiplied with.
+    /// Factor of the part's evidence.
     pub weight: f32,
-    /// True for what the wanted images should not have.
+    /// `true` for what the wanted images should not have.
     pub against: bool,
-    /// The rows that define the part, nearest first; none if it asks as it is.
+    /// The rows that the part's vector was made of, nearest first. Empty if the vector is the part's own.
     pub neighbors: Vec<usize>,
-    /// What was learned of its list.
+    /// What was learned from the part's list.
     pub fit: Fit,
 }
 
 impl Explanation {
-    /// Makes the explanation of parts with their weights and fits.
+    /// Makes the explanation of parts with their weights and fits, which are in the same order.
     pub fn of(parts: &[super::AskedPart], weights: &[f32], fits: &[Fit]) -> Self {
         let parts = parts.iter().zip(weights).zip(fits).map(|((part, &weight), &fit)| PartExplanation {
             kind: part.kind,
@@ -135,7 +137,7 @@ impl Explanation {
         Self { parts: parts.collect() }
     }
 
-    /// Returns the share of the weights that texts have: WeiCom's lambda. `None` if nothing has weight.
+    /// Returns the texts' share of the weights, which is WeiCom's lambda. `None` if all weights are 0.
     pub fn lambda(&self) -> Option<f64> {
         let weight = |kind: Option<PartKind>| -> f64 {
             let parts = self.parts.iter().filter(|part| kind.is_none_or(|kind| part.kind == kind));

@@ -1,59 +1,63 @@
 use super::{Method, NormalizationKey};
 use crate::{Archive, ComposedQuery, Error, Result, ScoreStatistics};
 
-/// Which similarity lists a fusion reads.
+/// The similarity lists that a fusion reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Modality {
-    /// The query image's alone.
+    /// The list of the query image.
     Image,
-    /// The query text's alone.
+    /// The list of the query text.
     Text,
-    /// Both.
+    /// Both lists.
     Both,
 }
 
 impl Modality {
-    /// True if the image's list is read.
+    /// Tells whether the image's list is read.
     pub fn reads_image(self) -> bool {
         self != Self::Text
     }
 
-    /// True if the text's list is read.
+    /// Tells whether the text's list is read.
     pub fn reads_text(self) -> bool {
         self != Self::Image
     }
 }
 
-/// A method whose score is a function of two similarity lists: each is normalized, then they are combined row by row.
+/// A method whose score is a function of two similarity lists. Each list is normalized, then the two are
+/// combined row by row.
 ///
-/// An engine that evaluates many queries normalizes each image's and each text's list once, and shares it between all
-/// fusions with the same [`Fusion::normalization`].
+/// An engine that evaluates many queries normalizes the list of each image and each text once, and shares it
+/// between all fusions with the same [`Fusion::normalization`].
 pub trait Fusion: Method {
-    /// The lists it reads; [`Fusion::combine`] may get an empty slice for the other.
+    /// Returns the lists that the fusion reads. [`Fusion::combine`] may get an empty slice for the other.
     fn modality(&self) -> Modality;
 
     /// Returns the identity of the normalization: equal keys promise equal lists from equal similarities.
     fn normalization(&self) -> NormalizationKey;
 
-    /// Returns `true` if [`Fusion::normalize`] gives row `j` a value that depends on `similarities[j]` and the statistics alone
-    /// and never falls as the similarity rises, and [`Fusion::combine`] never falls as either input rises.
+    /// Tells whether the score of a row never falls as its similarities rise: [`Fusion::normalize`] gives row
+    /// `j` a value that depends on `similarities[j]` and the statistics alone and never falls as the
+    /// similarity rises, and [`Fusion::combine`] never falls as either input rises.
     ///
-    /// Then both may be called on parts of a list, and bounds on similarities are bounds on scores.
+    /// If so, both may be called on parts of a list, and bounds on similarities are bounds on scores.
     fn is_monotone(&self) -> bool;
 
-    /// Normalizes a similarity list. `statistics` are those of the whole list, over the whole archive.
+    /// Normalizes a similarity list. `statistics` are those of the list over the whole archive.
     ///
-    /// Both slices have equal length; if not [monotone](Fusion::is_monotone), they are the whole list.
+    /// Both slices have equal length. If the fusion is not [monotone](Fusion::is_monotone), they are the
+    /// whole list.
     fn normalize(&self, similarities: &[f32], statistics: &ScoreStatistics, normalized: &mut [f32]);
 
-    /// Combines two normalized lists, row by row, into scores.
+    /// Combines two normalized lists into scores, row by row.
     fn combine(&self, image: &[f32], text: &[f32], scores: &mut [f32]);
 }
 
-/// Scores rows by two similarity lists: statistics by a scan of each, normalize, combine.
+/// Scores rows by two similarity lists: computes the statistics of each by a scan, normalizes them and
+/// combines them.
 ///
-/// The lists need not come from one encoder or one archive, as long as element `j` of both is about one image: a fusion
-/// normalizes each by itself. The list that the fusion does not read may be empty.
+/// The lists need not come from one encoder or one archive, as long as element `j` of both is about the same
+/// image: a fusion normalizes each list by itself. A list that the fusion does not read may be empty.
 ///
 /// # Errors
 /// [`Error::Length`] if a list that is read is not as long as `scores`.
@@ -73,10 +77,11 @@ pub fn fuse_lists(fusion: &dyn Fusion, image: &[f32], text: &[f32], scores: &mut
     Ok(())
 }
 
-/// The [`Method::score`] of any fusion: similarities of both parts in one product, then [`fuse_lists`].
+/// Computes the [`Method::score`] of any fusion: the similarities of both parts in one product, then
+/// [`fuse_lists`].
 ///
 /// # Errors
-/// As [`Method::score`].
+/// The errors of [`Method::score`].
 pub fn score_fusion(
     fusion: &dyn Fusion,
     query: &ComposedQuery,

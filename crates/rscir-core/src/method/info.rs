@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// What a method is, as values: its family, its parameters, and the label that tables print.
+/// Description of a method by values: its family, its parameters, and the label that tables print.
 ///
 /// ```
 /// use rscir_core::MethodInfo;
@@ -13,15 +13,15 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct MethodInfo {
-    /// Name that methods share which differ in parameters alone: `weicom`.
+    /// Name shared by methods that differ in parameters alone: `weicom`.
     pub family: Cow<'static, str>,
-    /// Names and values of all parameters that decide scores.
+    /// Names and values of all parameters on which scores depend.
     pub parameters: Vec<(Cow<'static, str>, ParameterValue)>,
-    /// Name with the parameters that matter to a reader: `weicom(lambda=0.5)`. Nothing is read back from it.
+    /// Name with the parameters that matter to a reader: `weicom(lambda=0.5)`. No program reads it back.
     pub label: String,
 }
 
-/// The value of a method's parameter.
+/// Value of a method's parameter.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ParameterValue {
@@ -29,7 +29,7 @@ pub enum ParameterValue {
     Number(f64),
     /// A count.
     Count(usize),
-    /// A stage that is on or off.
+    /// A switch for a stage of the method.
     Switch(bool),
     /// A choice by name.
     Choice(Cow<'static, str>),
@@ -55,12 +55,12 @@ impl MethodInfo {
         Self { label: label.into(), ..self }
     }
 
-    /// Returns the value of a parameter.
+    /// Returns the value of a parameter, or `None` if the method has no such parameter.
     pub fn value(&self, name: &str) -> Option<&ParameterValue> {
         self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// Returns the value of a parameter that is a number.
+    /// Returns the value of a parameter that is a number, or `None`.
     pub fn number(&self, name: &str) -> Option<f64> {
         match self.value(name) {
             Some(ParameterValue::Number(number)) => Some(*number),
@@ -68,7 +68,7 @@ impl MethodInfo {
         }
     }
 
-    /// Returns the value of a parameter that is a choice.
+    /// Returns the value of a parameter that is a choice, or `None`.
     pub fn choice(&self, name: &str) -> Option<&str> {
         match self.value(name) {
             Some(ParameterValue::Choice(choice)) => Some(choice),
@@ -83,7 +83,7 @@ impl fmt::Display for MethodInfo {
     }
 }
 
-/// Describes a method that is known by its label alone.
+/// Describes a method of which only the label is known.
 impl From<&str> for MethodInfo {
     fn from(label: &str) -> Self {
         Self::new(label.to_string())

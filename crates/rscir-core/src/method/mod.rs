@@ -1,5 +1,5 @@
-//! What a method is: any scorer, a fusion of two similarity lists, evidence of any number of parts, or a composition of one
-//! vector.
+//! Defines what a method is: any scorer, a fusion of two similarity lists, evidence of any number of parts,
+//! or a composition into one vector.
 
 mod composition;
 mod evidence;
@@ -20,11 +20,12 @@ pub use normalization_key::NormalizationKey;
 
 use crate::{Archive, ComposedQuery, Result};
 
-/// A composition method: gives every row of an archive a score for one composed query.
+/// A composition method: it gives every row of an archive a score for one composed query.
 ///
-/// A method is more than a fusion of two similarity lists; it may look at neighbors, a vocabulary or another encoder.
-/// [`Method::kind`] says whether it is such a fusion or adds up evidence, and engines may then share the lists between
-/// queries and methods, or whether it makes one vector of the query, and engines may then score many queries in one product.
+/// A method may be more than a fusion of two similarity lists: it may look at neighbors, a vocabulary or
+/// another encoder. Where [`Method::kind`] says that it is a fusion or adds up evidence, engines can share
+/// lists between queries and methods. Where it makes one vector of the query, engines can score many queries
+/// in one product.
 pub trait Method: Send + Sync {
     /// Returns what the method is: family, parameters and label.
     fn info(&self) -> MethodInfo;
@@ -34,21 +35,22 @@ pub trait Method: Send + Sync {
         self.info().label
     }
 
-    /// Writes one score per row, higher is better. Scores need only be comparable within one call.
+    /// Writes one score for each row; higher is better. Only scores of one call can be compared.
     ///
     /// # Errors
     /// [`Error::Length`](crate::Error::Length) if `scores` is not as long as the archive;
-    /// [`Error::MissingPart`](crate::Error::MissingPart) if the query lacks what the method needs;
+    /// [`Error::MissingPart`](crate::Error::MissingPart) if the query lacks a part that the method needs;
     /// [`Error::Spec`](crate::Error::Spec) if query and archive come from different encoders.
     fn score(&self, query: &ComposedQuery, archive: &dyn Archive, scores: &mut [f32]) -> Result<()>;
 
-    /// Returns the method's own value for a score, where [`Method::score`] writes another form that keeps order better.
+    /// Returns the value of the method's formula for a score, where [`Method::score`] writes a transformed
+    /// value that keeps the order better. Default: the score.
     fn display_score(&self, score: f32) -> f32 {
         score
     }
 
-    /// Returns this method as its authors' program computes it, where that program rounds so that figures differ: for
-    /// reproducing published figures alone. `None` if there is no such difference.
+    /// Returns this method as its authors' program computes it, if that program rounds so that figures
+    /// differ. Use it only to reproduce published figures. Default: `None`, no difference.
     fn reference(&self) -> Option<Box<dyn Method>> {
         None
     }
@@ -59,21 +61,21 @@ pub trait Method: Send + Sync {
     }
 }
 
-/// What engines may make use of in a method.
+/// Kind of a method, with the methods of that kind for engines to call.
 #[derive(Clone, Copy)]
 pub enum Kind<'a> {
     /// A function of two similarity lists.
     Fusion(&'a dyn Fusion),
-    /// The sum of what each part of the query says by itself.
+    /// The sum of the evidence of each part of the query.
     Evidence(&'a dyn Evidence),
-    /// The similarity to one vector that is made of the query.
+    /// The similarity to one vector made of the query.
     Composition(&'a dyn Composition),
-    /// Any other method: [`Method::score`] says all.
+    /// Any other method. Only [`Method::score`] can compute it.
     Scorer,
 }
 
 impl<'a> Kind<'a> {
-    /// Returns the fusion, if the method is one.
+    /// Returns the fusion, or `None` if the method is of another kind.
     pub fn fusion(self) -> Option<&'a dyn Fusion> {
         match self {
             Self::Fusion(fusion) => Some(fusion),
@@ -81,7 +83,7 @@ impl<'a> Kind<'a> {
         }
     }
 
-    /// Returns the method by evidence, if the method is one.
+    /// Returns the method by evidence, or `None` if the method is of another kind.
     pub fn evidence(self) -> Option<&'a dyn Evidence> {
         match self {
             Self::Evidence(evidence) => Some(evidence),
@@ -89,7 +91,7 @@ impl<'a> Kind<'a> {
         }
     }
 
-    /// Returns the composition, if the method is one.
+    /// Returns the composition, or `None` if the method is of another kind.
     pub fn composition(self) -> Option<&'a dyn Composition> {
         match self {
             Self::Composition(composition) => Some(composition),

@@ -1,11 +1,11 @@
 use std::any::{TypeId, type_name};
 use std::fmt;
 
-/// The identity of a normalization of similarity lists: a type, and the numbers that parametrize it.
+/// Identity of a normalization of similarity lists: a type, and the numbers that parametrize it.
 ///
-/// Engines compute the lists of equal keys once. A key belongs to the type it was made of, so two fusions that know
-/// nothing of each other never share lists, whatever they are called. A fusion that normalizes as another one does hands
-/// back that one's key, or a key that it offers, as `rscir_weicom::Normalization::key` does.
+/// Engines compute the lists of equal keys once. A key belongs to the type that it was made of, so two independent
+/// fusions never share lists, whatever they are called. A fusion that normalizes in the same way as another returns
+/// the key of that one, or a key that it offers, such as that of `rscir_weicom::Normalization::key`.
 ///
 /// ```
 /// use rscir_core::NormalizationKey;
@@ -25,8 +25,8 @@ pub struct NormalizationKey {
 }
 
 impl NormalizationKey {
-    /// Makes the key of a normalization without parameters that belongs to the type `T`. A private type makes a key that
-    /// no other crate can make.
+    /// Makes the key, without parameters, of a normalization that belongs to the type `T`. A private type
+    /// makes a key that no other crate can make.
     pub fn of<T: 'static>() -> Self {
         Self { owner: TypeId::of::<T>(), name: type_name::<T>(), parameters: Vec::new() }
     }

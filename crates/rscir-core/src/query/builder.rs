@@ -49,7 +49,7 @@ struct Part {
     vector: UnitVector,
     weight: f32,
     is_image: bool,
-    /// Those of a text that is wanted.
+    /// Words of the texts with a positive weight.
     words: Option<String>,
 }
 
@@ -60,17 +60,17 @@ impl<E: ?Sized> std::fmt::Debug for QueryBuilder<'_, E> {
 }
 
 impl ComposedQuery {
-    /// Begins a query that an encoder helps to make.
+    /// Begins a query whose images and texts `encoder` encodes.
     pub fn builder<E: ImageEncoder + TextEncoder + ?Sized>(encoder: &E) -> QueryBuilder<'_, E> {
         QueryBuilder { encoder, parts: Vec::new(), image_key: None }
     }
 }
 
 impl<E: ImageEncoder + TextEncoder + ?Sized> QueryBuilder<'_, E> {
-    /// Adds an image.
+    /// Encodes an image and adds it.
     ///
     /// # Errors
-    /// As [`ImageEncoder::encode_image`].
+    /// The errors of [`ImageEncoder::encode_image`].
     pub fn image(self, image: RgbView<'_>) -> Result<Self> {
         let vector = self.encoder.encode_image(image)?.vector(0);
         Ok(self.image_vector(vector))
@@ -82,7 +82,7 @@ impl<E: ImageEncoder + TextEncoder + ?Sized> QueryBuilder<'_, E> {
         self
     }
 
-    /// Adds a tile of an archive as an image. The first one can be left out of the answer.
+    /// Adds a tile of an archive as an image. The first tile can be left out of the answer.
     ///
     /// # Errors
     /// [`Error::Parameter`] if the archive has no such key.
@@ -96,10 +96,10 @@ impl<E: ImageEncoder + TextEncoder + ?Sized> QueryBuilder<'_, E> {
         Ok(self.image_vector(vector))
     }
 
-    /// Adds a text.
+    /// Encodes a text and adds it.
     ///
     /// # Errors
-    /// As [`TextEncoder::encode_texts`].
+    /// The errors of [`TextEncoder::encode_texts`].
     pub fn text(self, text: &str) -> Result<Self> {
         let vector = self.encoder.encode_texts(&[text])?.vector(0);
         let mut builder = self.text_vector(vector);
@@ -115,10 +115,10 @@ impl<E: ImageEncoder + TextEncoder + ?Sized> QueryBuilder<'_, E> {
         self
     }
 
-    /// Adds a text that the wanted images should not be like: one of weight -1.
+    /// Encodes a text that the wanted images should not match, and adds it with weight -1.
     ///
     /// # Errors
-    /// As [`TextEncoder::encode_texts`].
+    /// The errors of [`TextEncoder::encode_texts`].
     pub fn without(self, text: &str) -> Result<Self> {
         let vector = self.encoder.encode_texts(&[text])?.vector(0);
         self.text_vector(vector).weight(-1.0)
@@ -127,7 +127,7 @@ impl<E: ImageEncoder + TextEncoder + ?Sized> QueryBuilder<'_, E> {
     /// Sets the weight of the part that was added last. Default: 1.
     ///
     /// # Errors
-    /// [`Error::Parameter`] before the first part.
+    /// [`Error::Parameter`] if no part was added yet.
     pub fn weight(mut self, weight: f32) -> Result<Self> {
         let Some(part) = self.parts.last_mut() else {
             let (name, value) = ("weight before the first part of a query", weight.to_string());
@@ -137,10 +137,10 @@ impl<E: ImageEncoder + TextEncoder + ?Sized> QueryBuilder<'_, E> {
         Ok(self)
     }
 
-    /// Makes the query. Its words are those of the texts that are wanted, joined by commas.
+    /// Makes the query. Its words are those of the wanted texts, joined by commas.
     ///
     /// # Errors
-    /// As [`ComposedQuery::and_image`].
+    /// The errors of [`ComposedQuery::and_image`].
     pub fn build(self) -> Result<ComposedQuery> {
         let mut query = ComposedQuery::new(ImageEncoder::spec(self.encoder).clone());
         let mut words = Vec::new();

@@ -4,12 +4,12 @@ pub use builder::QueryBuilder;
 
 use crate::{EncoderSpec, Error, Part, PartKind, Result, UnitVector};
 
-/// What an analyst asks: an image, and a text that says how the wanted images differ from it.
+/// A query of an image and a text that says how the wanted images differ from it.
 ///
-/// A query may lack the image or the text; a method that needs it says so. It may have several of either, each with a
-/// weight: their vectors are added, each times its weight, and the sum is normalized. A negative weight asks for *without*.
-/// The words are kept beside the text's vector for methods that write prompts of their own. [`QueryBuilder`] makes a query
-/// with the help of encoders.
+/// A query may lack the image or the text; a method that needs the missing part returns an error. It may have
+/// several images and texts, each with a weight: the vectors of a kind are added, each times its weight, and the sum
+/// is normalized. A negative weight asks for images *without* the part. The words of the text are kept beside its
+/// vector for methods that write prompts of their own. [`QueryBuilder`] makes a query by means of an encoder.
 ///
 /// ```
 /// use rscir_core::{ComposedQuery, EncoderSpec, UnitVector};
@@ -33,12 +33,12 @@ pub struct ComposedQuery {
     image_key: Option<String>,
 }
 
-/// One image or one text of a query.
+/// An image or a text of a query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QueryPart {
-    /// Its vector.
+    /// Vector of the part.
     pub vector: UnitVector,
-    /// How much it counts; negative for what the wanted images should not have. Finite, not 0.
+    /// Weight of the part, finite and not 0. A negative weight is for what the wanted images should not have.
     pub weight: f32,
 }
 
@@ -51,11 +51,11 @@ impl QueryPart {
         Err(Error::Parameter { name, value, expected: "finite" })
     }
 
-    /// The vector of parts together.
+    /// Returns the normalized weighted sum of parts, or `None` if there are none.
     fn sum(parts: &[Self]) -> Result<Option<UnitVector>> {
         match parts {
             [] => Ok(None),
-            // To the bit, with the length it had.
+            // A single part keeps its vector to the bit, and the length it had before it was normalized.
             [part] if part.weight == 1.0 => Ok(Some(part.vector.clone())),
             [first, ..] => {
                 let mut sum = vec![0.0f32; first.vector.len()];
@@ -71,7 +71,7 @@ impl QueryPart {
 }
 
 impl ComposedQuery {
-    /// A query without parts, of vectors that `spec` describes.
+    /// Makes a query without parts. `spec` describes its vectors.
     pub fn new(spec: EncoderSpec) -> Self {
         Self {
             spec,
@@ -84,7 +84,7 @@ impl ComposedQuery {
         }
     }
 
-    /// Makes this the query's one image.
+    /// Makes `vector` the only image of the query.
     ///
     /// # Errors
     /// [`Error::Length`] if its width is not the spec's.
@@ -93,7 +93,7 @@ impl ComposedQuery {
         self.and_image(vector, 1.0)
     }
 
-    /// Makes this the query's one text.
+    /// Makes `vector` the only text of the query.
     ///
     /// # Errors
     /// [`Error::Length`] if its width is not the spec's.
@@ -102,11 +102,11 @@ impl ComposedQuery {
         self.and_text(vector, 1.0)
     }
 
-    /// Adds an image. With weight 0 the query is as it was.
+    /// Adds an image with a weight. A weight of 0 leaves the query as it was.
     ///
     /// # Errors
-    /// [`Error::Length`] if its width is not the spec's, [`Error::Parameter`] for a weight that is not finite,
-    /// [`Error::ZeroRow`] if nothing is left of the images together.
+    /// [`Error::Length`] if the width is not the spec's; [`Error::Parameter`] if the weight is not finite;
+    /// [`Error::ZeroRow`] if the weighted images add up to zero.
     pub fn and_image(mut self, vector: UnitVector, weight: f32) -> Result<Self> {
         Error::check_length("width of the query image's vector", self.spec.dim, vector.len())?;
         let part = QueryPart::new(vector, weight)?;
@@ -118,10 +118,10 @@ impl ComposedQuery {
         Ok(self)
     }
 
-    /// Adds a text. With weight 0 the query is as it was.
+    /// Adds a text with a weight. A weight of 0 leaves the query as it was.
     ///
     /// # Errors
-    /// As [`ComposedQuery::and_image`].
+    /// The errors of [`ComposedQuery::and_image`].
     pub fn and_text(mut self, vector: UnitVector, weight: f32) -> Result<Self> {
         Error::check_length("width of the query text's vector", self.spec.dim, vector.len())?;
         let part = QueryPart::new(vector, weight)?;
@@ -133,17 +133,18 @@ impl ComposedQuery {
         Ok(self)
     }
 
-    /// The images, in the order in which they were added.
+    /// Returns the images, in the order in which they were added.
     pub fn images(&self) -> &[QueryPart] {
         &self.images
     }
 
-    /// The texts, in the order in which they were added.
+    /// Returns the texts, in the order in which they were added.
     pub fn texts(&self) -> &[QueryPart] {
         &self.texts
     }
 
-    /// The images, then the texts, each by itself. The first image has the query's [image key](ComposedQuery::image_key).
+    /// Returns the images, then the texts, each by itself. The first image has the query's [image
+    /// key](ComposedQuery::image_key).
     pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
         let images = self.images.iter().enumerate().map(|(i, image)| Part {
             kind: PartKind::Image,
@@ -160,65 +161,65 @@ impl ComposedQuery {
         images.chain(texts)
     }
 
-    /// With the words of the text.
+    /// Sets the words of the text.
     #[must_use]
     pub fn with_words(mut self, words: impl Into<String>) -> Self {
         self.words = Some(words.into());
         self
     }
 
-    /// With the key under which the query image lies in the archive, if it does.
+    /// Sets the key under which the query image lies in the archive.
     #[must_use]
     pub fn with_image_key(mut self, key: impl Into<String>) -> Self {
         self.image_key = Some(key.into());
         self
     }
 
-    /// The encoder of the vectors.
+    /// Returns the record of the encoder that made the vectors.
     pub fn spec(&self) -> &EncoderSpec {
         &self.spec
     }
 
-    /// The vector of the image, or of all images together.
+    /// Returns the vector of the image, or the normalized weighted sum of several. `None` without an image.
     pub fn image(&self) -> Option<&UnitVector> {
         self.image.as_ref()
     }
 
-    /// The vector of the text, or of all texts together.
+    /// Returns the vector of the text, or the normalized weighted sum of several. `None` without a text.
     pub fn text(&self) -> Option<&UnitVector> {
         self.text.as_ref()
     }
 
-    /// The words of the text.
+    /// Returns the words of the text, if they are known.
     pub fn words(&self) -> Option<&str> {
         self.words.as_deref()
     }
 
-    /// The key of the query image in the archive.
+    /// Returns the key of the query image in the archive, if it is known.
     pub fn image_key(&self) -> Option<&str> {
         self.image_key.as_deref()
     }
 
-    /// The vector of the image, or an error that names the method that requires it.
+    /// Returns the vector of the image for the method with the label `method`, which requires it.
     ///
     /// # Errors
-    /// [`Error::MissingPart`].
+    /// [`Error::MissingPart`] with the method's label if there is no image.
     pub fn require_image(&self, method: &str) -> Result<&UnitVector> {
         self.image().ok_or_else(|| Error::MissingPart { method: method.into(), part: "image" })
     }
 
-    /// The vector of the text, or an error that names the method that requires it.
+    /// Returns the vector of the text for the method with the label `method`, which requires it.
     ///
     /// # Errors
-    /// [`Error::MissingPart`].
+    /// [`Error::MissingPart`] with the method's label if there is no text.
     pub fn require_text(&self, method: &str) -> Result<&UnitVector> {
         self.text().ok_or_else(|| Error::MissingPart { method: method.into(), part: "text" })
     }
 
-    /// The words of the text, or an error that names the method that requires them.
+    /// Returns the words of the text for the method with the label `method`, which requires them.
     ///
     /// # Errors
-    /// [`Error::MissingPart`].
+    /// [`Error::MissingPart`] with the method's label if the words are not known.
     pub fn require_words(&self, method: &str) -> Result<&str> {
         self.words().ok_or_else(|| Error::MissingPart { method: method.into(), part: "words" })
     }

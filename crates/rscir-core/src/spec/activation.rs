@@ -4,14 +4,15 @@ use std::str::FromStr;
 use super::Recorded;
 use crate::{Error, Result};
 
-/// The nonlinearity of the perceptrons of a tower. An encoder computes all of them, so that another one is a breaking change.
+/// The nonlinearity in the perceptrons of a tower. An encoder computes all variants, so a new variant is a
+/// breaking change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Activation {
-    /// The Gaussian error linear unit in its exact form, by the error function.
+    /// The exact Gaussian error linear unit, by the error function.
     Gelu,
-    /// `x * sigmoid(1.702 x)`, OpenAI's.
+    /// OpenAI's approximation, `x * sigmoid(1.702 x)`.
     QuickGelu,
-    /// GELU by the hyperbolic tangent.
+    /// The approximation by the hyperbolic tangent.
     GeluTanh,
 }
 
@@ -46,17 +47,19 @@ impl FromStr for Activation {
     }
 }
 
-/// The activations of both towers: a state dict records neither, and the wrong one gives vectors that look right.
+/// The activations of both towers. A state dict records neither, and a wrong one gives vectors that look
+/// right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Activations {
-    /// The image tower's; of a residual network, which has none of these, the text tower's.
+    /// Activation of the image tower. A residual network has none of these; the value is then that of the
+    /// text tower.
     pub image: Activation,
-    /// The text tower's.
+    /// Activation of the text tower.
     pub text: Activation,
 }
 
 impl From<Activation> for Activations {
-    /// Takes one for both towers.
+    /// Uses one activation for both towers.
     fn from(both: Activation) -> Self {
         Self { image: both, text: both }
     }
@@ -69,7 +72,7 @@ impl From<Activations> for Recorded<Activations> {
 }
 
 impl From<Activation> for Recorded<Activations> {
-    /// Takes one for both towers.
+    /// Uses one record for both towers.
     fn from(both: Activation) -> Self {
         Self::Known(both.into())
     }
@@ -90,6 +93,9 @@ impl FromStr for Activations {
     type Err = Error;
 
     /// Reads what [`Display`](fmt::Display) writes.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if the line names another activation.
     fn from_str(line: &str) -> Result<Self> {
         let (image, text) = line.split_once('+').unwrap_or((line, line));
         Ok(Self { image: image.parse()?, text: text.parse()? })

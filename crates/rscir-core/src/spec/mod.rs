@@ -14,39 +14,42 @@ use crate::Decoding;
 
 /// Everything that decides which vector an image or a text gets.
 ///
-/// It is stored with every archive: vectors of two encoders cannot be compared, even if their widths
-/// agree, and a wrong activation or preprocessing gives vectors that look right and rank worse.
-/// `None` is *unknown*, of features that came from a file without this record, and agrees with everything. Known for
-/// certain are [`EncoderSpec::dim`] and, of a record that is not unknown as a whole, decoding and precision.
+/// Every archive stores this record. Vectors of two encoders cannot be compared even if their widths agree,
+/// and a wrong activation or preprocessing gives vectors that look right and rank worse.
 ///
-/// As JSON, what is unknown is an empty text: `Some` of an empty text is read back as `None`.
+/// `None` means *unknown*, as for features from a file without this record, and agrees with every value.
+/// Always known is [`EncoderSpec::dim`]; decoding and precision are known in every record that is not unknown
+/// as a whole.
+///
+/// In JSON an unknown value is an empty text, so `Some` of an empty text is read back as `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct EncoderSpec {
-    /// Name of the model, for people: `clip-vit-l-14`. Not compared.
+    /// Name of the model for people: `clip-vit-l-14`. It is not compared.
     #[cfg_attr(feature = "serde", serde(with = "text"))]
     pub model: Option<String>,
     /// Shape of both towers, as one line: `vit(image=224,patch=14,width=1024,layers=24,heads=16)+text(...)`.
     #[cfg_attr(feature = "serde", serde(with = "text"))]
     pub architecture: Option<String>,
-    /// Nonlinearities of the towers.
+    /// Nonlinearities of both towers.
     #[cfg_attr(feature = "serde", serde(with = "text"))]
     pub activation: Option<Recorded<Activations>>,
-    /// Wavelengths of the images' channels, for a model that asks for them. Archives of others have no such line.
+    /// Wavelengths of the images' channels, for a model that takes them as input. Archives of other models
+    /// have no such line.
     #[cfg_attr(feature = "serde", serde(with = "text", default, skip_serializing_if = "Option::is_none"))]
     pub wavelengths: Option<Recorded<Wavelengths>>,
-    /// How a file becomes a decoded image: the bands, the stretch, the orientation. Archives have it as one line, and none
-    /// where it is Pillow's way.
+    /// How a file becomes a decoded image: bands, stretch and orientation. Archives store it as one line, and
+    /// store no line for Pillow's way.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Decoding::is_pillow"))]
     pub decoding: Decoding,
     /// How a decoded image becomes the tower's input, as one line.
     #[cfg_attr(feature = "serde", serde(with = "text"))]
     pub preprocessing: Option<String>,
-    /// Which tokenizer, and a hash of its vocabulary, as one line.
+    /// The tokenizer and a hash of its vocabulary, as one line.
     #[cfg_attr(feature = "serde", serde(with = "text"))]
     pub tokenizer: Option<String>,
-    /// SHA-256 of the weights file, lowercase hexadecimal; where another of several state dicts in it was taken than by
-    /// default, its key follows after a colon.
+    /// SHA-256 of the weights file in lowercase hexadecimal. If the vectors are of a state dict in the file
+    /// other than the default one, its key follows after a colon.
     #[cfg_attr(feature = "serde", serde(with = "text"))]
     pub weights_sha256: Option<String>,
     /// Width of the vectors.
@@ -56,7 +59,7 @@ pub struct EncoderSpec {
 }
 
 impl EncoderSpec {
-    /// Returns the record of vectors whose encoder is not known: only their width is.
+    /// Returns the record of vectors of an unknown encoder, of which only the width is known.
     pub fn unknown(dim: usize) -> Self {
         Self {
             model: None,
@@ -81,10 +84,10 @@ impl EncoderSpec {
             && self.decoding.is_pillow()
     }
 
-    /// `Ok` if vectors of `query` may be compared with vectors of `self` (the archive's).
+    /// Checks that vectors of `query` may be compared with vectors of `self` (the archive's).
     ///
     /// # Errors
-    /// [`SpecMismatch`] names the first field that differs.
+    /// [`SpecMismatch`] with the first field that differs.
     pub fn check(&self, query: &Self) -> Result<(), SpecMismatch> {
         same("dim", &self.dim, &query.dim)?;
         same_if_known("weights_sha256", &self.weights_sha256, &query.weights_sha256)?;
@@ -108,7 +111,7 @@ fn same<T: PartialEq + ToString>(field: &'static str, archive: &T, query: &T) ->
     Err(SpecMismatch { field, archive: archive.to_string(), query: query.to_string() })
 }
 
-/// What is unknown agrees with everything.
+/// Checks a field. An unknown value agrees with every other.
 fn same_if_known<T: PartialEq + ToString>(
     field: &'static str,
     archive: &Option<T>,
@@ -120,7 +123,7 @@ fn same_if_known<T: PartialEq + ToString>(
     }
 }
 
-/// Two encoders differ in a field that decides the vectors.
+/// The two encoders differ in a field that decides the vectors.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the archive and the query come from different encoders: {field} is {archive:?} in the archive and {query:?} in \
@@ -129,9 +132,9 @@ fn same_if_known<T: PartialEq + ToString>(
 pub struct SpecMismatch {
     /// Name of the field of [`EncoderSpec`].
     pub field: &'static str,
-    /// Its value in the archive.
+    /// Value of the field in the archive.
     pub archive: String,
-    /// Its value in the query.
+    /// Value of the field in the query.
     pub query: String,
 }
 
@@ -172,7 +175,7 @@ mod tests {
         assert!(clip().check(&renamed).is_ok());
     }
 
-    /// Archives of format 1 have this form.
+    /// Checks that a record has the form that archives of format 1 have.
     #[cfg(feature = "serde")]
     #[test]
     fn json_has_the_decoding_as_one_line_and_none_where_it_is_pillows() {
@@ -192,7 +195,7 @@ mod tests {
         }
     }
 
-    /// Archives of format 1 have this form, too.
+    /// Checks that a record of another program has the form that archives of format 1 have.
     #[cfg(feature = "serde")]
     #[test]
     fn json_has_an_empty_text_for_the_unknown_and_another_programs_words_to_the_letter() {

@@ -21,7 +21,7 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// `f32`, `bf16`, `f16` or `i8`.
+    /// Returns `f32`, `bf16`, `f16` or `i8`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::F32 => "f32",

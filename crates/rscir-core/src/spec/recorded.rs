@@ -1,10 +1,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A value of a record: one that this program knows, or what another program wrote there.
+/// A value of a record: one that this program knows, or the words that another program wrote.
 ///
-/// Equal values are equal however they were made. Another program's words are kept to the letter and compared, and nothing
-/// is computed with them.
+/// Equal values compare equal however they were made. Another program's words are kept to the letter and compared,
+/// but nothing is computed with them.
 ///
 /// ```
 /// # use rscir_core::{Activation, Activations, Recorded};
@@ -17,13 +17,14 @@ use std::str::FromStr;
 pub enum Recorded<T> {
     /// A value of this program's type.
     Known(T),
-    /// Another program's words. They are made of a text by `from`, which tells the two apart.
+    /// Another program's words. Use `from` to make them of a text, because it tells known values from other
+    /// words.
     #[non_exhaustive]
     Other(Box<str>),
 }
 
 impl<T> Recorded<T> {
-    /// Returns the value, or `None` where the record is in another program's words.
+    /// Returns the value, or `None` if the record is in another program's words.
     pub fn known(&self) -> Option<&T> {
         match self {
             Self::Known(value) => Some(value),
@@ -42,8 +43,8 @@ impl<T: fmt::Display> fmt::Display for Recorded<T> {
 }
 
 impl<T: FromStr + fmt::Display> From<String> for Recorded<T> {
-    /// Takes the text of a record. It is a value if the value is written in these very letters, so that no record changes by
-    /// being read and written.
+    /// Reads the text of a record. The text is a known value only if that value is written in these very
+    /// letters, so that reading and writing a record never changes it.
     fn from(text: String) -> Self {
         match text.parse::<T>() {
             Ok(value) if value.to_string() == text => Self::Known(value),

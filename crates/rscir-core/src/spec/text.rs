@@ -1,4 +1,4 @@
-//! Fields of a record as JSON has them: a text, empty where the value is not known.
+//! Reads and writes a record's fields in JSON: a field is a text, empty if the value is unknown.
 
 use std::fmt::Display;
 

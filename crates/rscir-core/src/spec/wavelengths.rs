@@ -5,9 +5,10 @@ use std::str::FromStr;
 use super::Recorded;
 use crate::{Error, Result};
 
-/// The wavelengths that an image's three channels stand for, for a model that asks for them.
+/// The wavelengths of an image's three channels, for a model that takes them as input.
 ///
-/// With [`Decoding::bands`](crate::Decoding::bands), any three bands of a file are encoded as what they are:
+/// Together with [`Decoding::bands`](crate::Decoding::bands), any three bands of a file can be encoded as what they
+/// are:
 ///
 /// ```
 /// # use rscir_core::Wavelengths;
@@ -20,7 +21,7 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Wavelengths([f32; 3]);
 
-// `new` takes positive numbers alone: none is NaN, and equal ones have equal bits.
+// `new` accepts positive numbers only: no value is NaN, and equal values have equal bits.
 impl Eq for Wavelengths {}
 
 impl Hash for Wavelengths {
@@ -30,14 +31,14 @@ impl Hash for Wavelengths {
 }
 
 impl Wavelengths {
-    /// Red, green and blue, as DOFA-CLIP's authors give them: Sentinel-2's bands 4, 3 and 2.
+    /// Red, green and blue as the authors of DOFA-CLIP give them: Sentinel-2's bands 4, 3 and 2.
     pub const RGB: Self = Self([0.665, 0.56, 0.49]);
 
-    /// Takes wavelengths in micrometers, of the channels in their order.
+    /// Makes wavelengths in micrometers, in the order of the channels.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if one is not from 0.1 to 100: nanometers, most likely. Radar,
-    /// whose waves are longer, was trained under a stand-in, 5.405 or 3.75.
+    /// [`Error::Parameter`] if a wavelength is not from 0.1 to 100, most likely because it is in nanometers.
+    /// The waves of radar are longer, but models were trained with a stand-in for them, 5.405 or 3.75.
     pub fn new(micrometers: [f32; 3]) -> Result<Self> {
         match micrometers.iter().find(|wavelength| !(0.1..=100.0).contains(*wavelength)) {
             Some(wavelength) => refuse(wavelength.to_string(), "micrometers, from 0.1 to 100: 0.665 is red"),
@@ -45,7 +46,7 @@ impl Wavelengths {
         }
     }
 
-    /// Returns them in micrometers.
+    /// Returns the wavelengths in micrometers.
     pub fn micrometers(self) -> [f32; 3] {
         self.0
     }
@@ -73,6 +74,9 @@ impl FromStr for Wavelengths {
     type Err = Error;
 
     /// Reads three numbers of micrometers, with or without the unit.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if the line has another form or a number is out of range.
     fn from_str(line: &str) -> Result<Self> {
         let numbers = line.trim().trim_end_matches("um").split(',').map(|number| number.trim().parse().ok());
         match numbers.collect::<Option<Vec<f32>>>().map(<[f32; 3]>::try_from) {
