@@ -3,10 +3,11 @@ use std::str::FromStr;
 
 use crate::{Error, Result};
 
-/// One of the parts into which the items of an ingest are split, so that each is encoded by a process of its own.
+/// One of the parts into which the items of an ingest are split, so that each part is encoded by its own process.
 ///
-/// Which part an item is in follows from its key and from the number of parts alone: not from its place in a list, so that
-/// a new file moves no other, and not from the machine. Written as `2/4`, the second of four parts; the first is `1/4`.
+/// The part of an item follows from its key and the number of parts alone. It does not depend on the item's place in
+/// a list, so a new file moves no other, nor on the machine. A part is written as `2/4`, the second of four parts;
+/// the first is `1/4`.
 ///
 /// ```
 /// use rscir_core::Shard;
@@ -19,16 +20,17 @@ use crate::{Error, Result};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Shard {
-    /// Before `number`, so that parts of one split are sorted by their number.
+    /// The field comes first, so that the parts of one split are sorted by their number.
     count: usize,
     number: usize,
 }
 
-/// The most parts of a split. An archive for each of more is no use: a part of an archive of a billion tiles has ten thousand.
+/// Greatest number of parts in a split. More parts would be of no use: even a billion tiles in 100,000 parts
+/// are ten thousand tiles a part.
 const MOST: usize = 100_000;
 
 impl Shard {
-    /// Names part `number` of `count`, from 1.
+    /// Makes part `number` of `count`, from 1.
     ///
     /// # Errors
     /// [`Error::Parameter`] unless `number` is from 1 to `count`, and `count` at most 100,000.
@@ -42,7 +44,7 @@ impl Shard {
     /// Lists all parts of a split into `count`.
     ///
     /// # Errors
-    /// As [`Shard::new`].
+    /// The errors of [`Shard::new`].
     pub fn all(count: usize) -> Result<Vec<Self>> {
         Self::new(count, count)?;
         Ok((1..=count).map(|number| Self { count, number }).collect())
@@ -58,7 +60,7 @@ impl Shard {
         self.count
     }
 
-    /// Tells whether the item with this key is in the part. Each key is in one part of a split.
+    /// Tells whether the part holds the item with this key. Each key is in exactly one part of a split.
     pub fn holds(self, key: &str) -> bool {
         // The upper half of a product spreads a hash over the parts without the bias of a remainder.
         let place = (u128::from(spread(key.as_bytes())) * self.count as u128) >> 64;
@@ -66,8 +68,9 @@ impl Shard {
     }
 }
 
-/// FNV-1a of 64 bits (Fowler, Noll, Vo), and the end of SplitMix64 (Steele, Lea, Flood 2014) over it: the upper bits of FNV
-/// alone hardly differ between keys that differ at their end. Archives record parts, so this never changes.
+/// Hashes a key by FNV-1a of 64 bits (Fowler, Noll, Vo), followed by the finalizer of SplitMix64 (Steele,
+/// Lea, Flood 2014), because the upper bits of FNV alone hardly differ between keys that differ at their end.
+/// Archives record parts, so this hash never changes.
 fn spread(key: &[u8]) -> u64 {
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
     let mut z = key.iter().fold(0xcbf2_9ce4_8422_2325, step);
