@@ -159,7 +159,6 @@ fn check_scenes(cli: &Cli) {
         ("--columns", cli.columns.is_some()),
         ("--texts", cli.texts.is_some()),
         ("--export", cli.export.is_some()),
-        ("--prune", cli.prune),
         ("--replace", cli.replace),
     ];
     if let Some((option, _)) = beside.iter().find(|(_, is_given)| *is_given) {
@@ -185,8 +184,12 @@ fn encode_scenes(cli: &Cli) -> anyhow::Result<Outcome> {
     let encoder = cli.model.load()?;
     let roots = tiles.roots();
     let archive = cli.archive.as_deref().context("say where the tiles go: --archive DIR.rscir")?;
-    let mut options =
-        IngestOptions::default().batch(cli.model.batch.into()).roots(&roots).progress(&bars).stop(stop);
+    let mut options = IngestOptions::default()
+        .batch(cli.model.batch.into())
+        .prune(cli.prune)
+        .roots(&roots)
+        .progress(&bars)
+        .stop(stop);
     (options.max_failures, options.shard) = (cli.max_failures, cli.shard);
     let ingested = rscir::ingest_source(&tiles, &encoder, archive, &options, &mut |f| failures.add(&f))
         .with_context(|| format!("ingest into {}", archive.display()))?;

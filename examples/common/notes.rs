@@ -145,6 +145,16 @@ pub fn say_gone(report: &IngestReport) {
     if let Some(reason) = &report.not_pruned {
         note!("no row was taken out: {}", shown(reason));
     }
+    if report.outdated > 0 {
+        note!("taken out: {} rows that are no tiles of their scene as it is now", report.outdated);
+    }
+    if report.beside > 0 {
+        let what = if report.pruned > 0 { "were taken out" } else { "are kept; --prune takes them out" };
+        note!(
+            "{} rows are other tiles of these scenes, of another size or overlap, and {what}",
+            report.beside
+        );
+    }
     if let Some(first) = report.gone.first() {
         let what = if report.pruned > 0 { "were taken out" } else { "are kept; --prune takes them out" };
         note!("{} rows of files that are gone, such as {}, {what}", report.gone.len(), printable(first));

@@ -198,6 +198,15 @@ mod tiling {
                 tiles.properties_left_out()
             );
         }
+        if let [first, ..] = tiles.properties_hidden() {
+            let all: Vec<_> =
+                tiles.properties_hidden().iter().map(|name| printable(name).to_string()).collect();
+            note!(
+                "left out: {} properties of STAC items, such as {}: columns of every scene have their names",
+                all.len(),
+                printable(first)
+            );
+        }
         let stretched: Vec<(&str, &str)> =
             tiles.stretches().filter(|(_, stretch)| *stretch != "none").collect();
         for (scene, stretch) in stretched.iter().take(MAX_NAMED) {

@@ -276,13 +276,10 @@ impl<'a> Scenes<'a> {
     }
 }
 
-/// A scene as the ground of a map; `None` for one that is too large to be read for it.
+/// A scene as the ground of a map; `None` for one that is too large to be read for it, and has no overviews.
 fn backdrop(scene: &Scene) -> Option<Backdrop> {
     let [width, height] = scene.size();
-    if width.checked_mul(height)? > BACKDROP_PIXELS {
-        return None;
-    }
-    let image = scene.read(Window::new(0, 0, width, height)).ok()?.image;
+    let image = scene.read_whole(BACKDROP_SIDE, BACKDROP_PIXELS).ok()??;
     let picture = Picture::within(image.view().ok()?, BACKDROP_SIDE).ok()?;
     let corner = |column: usize, row: usize| {
         scene.crs().to_wgs84(scene.transform().apply(column as f64, row as f64)).ok()

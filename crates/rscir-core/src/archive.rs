@@ -299,4 +299,14 @@ pub trait EmbeddingSink: Send {
         let _ = keys;
         values.first().map_or(Ok(()), |row| self.check_columns(row.columns())).map(|()| 0)
     }
+
+    /// Deletes the rows for whose key and fingerprint `keep` returns false: all of them or, on an error, none. Returns
+    /// the number of deleted rows, and `None` if the sink cannot delete rows. Default: `None`.
+    ///
+    /// # Errors
+    /// The sink's own, in [`Error::Source`](crate::Error::Source).
+    fn retain(&mut self, keep: &mut dyn FnMut(&str, Fingerprint) -> bool) -> Result<Option<usize>> {
+        let _ = keep;
+        Ok(None)
+    }
 }

@@ -50,7 +50,7 @@ pub use query::{ComposedQuery, QueryBuilder, QueryPart};
 pub use ranking::{Scored, TopK, top_k};
 pub use row_values::{ColumnSchema, RowValues};
 pub use shard::Shard;
-pub use source::{ImageSource, Omission, RgbImage, Stage};
+pub use source::{ImageSource, Omission, RgbImage, RowStanding, Stage};
 pub use spec::{Activation, Activations, EncoderSpec, Precision, Recorded, SpecMismatch, Wavelengths};
 pub use statistics::ScoreStatistics;
 pub use stretch::Stretch;

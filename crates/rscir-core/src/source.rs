@@ -61,6 +61,19 @@ pub struct Omission {
     pub count: usize,
 }
 
+/// Relation of a sink's row to a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RowStanding {
+    /// Row of an item as the item is now, or of something that the source does not know.
+    Kept,
+    /// Row of something that has not changed, and that is no item of the source now: a tile of another size of the same
+    /// scene.
+    Beside,
+    /// Row of something that has changed since: a tile of a scene that was replaced.
+    Outdated,
+}
+
 /// A source of images: memory, windows of a scene, an archive of files. An item is a position in the source,
 /// from 0.
 ///
@@ -111,6 +124,14 @@ pub trait ImageSource: Send + Sync {
     /// and reports count it. Default: nothing.
     fn left_out(&self) -> Vec<Omission> {
         Vec::new()
+    }
+
+    /// Tells how a row is related to the source, by the row's key and by what the row was encoded from. After the
+    /// last item an ingest deletes the rows that are [`RowStanding::Outdated`]: the rows of items have been encoded
+    /// again by then, unless they failed. Default: [`RowStanding::Kept`] for every row.
+    fn standing(&self, key: &str, fingerprint: Fingerprint) -> RowStanding {
+        let _ = (key, fingerprint);
+        RowStanding::Kept
     }
 
     /// Returns how files become the source's pixels, or `None` if there are no files. An ingest refuses a

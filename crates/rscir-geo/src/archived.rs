@@ -10,7 +10,7 @@ use crate::{Crs, Error, Result, Scene, SceneOptions, TileKey, TileSize, parse_st
 /// Scenes that are kept open: answers are of few scenes, and an image with a world file is held as a whole.
 const MAX_OPEN: usize = 8;
 
-/// The scenes that an archive's rows are tiles of, read as they were when they were tiled: bands, stretch and coordinate system are
+/// The scenes that an archive's rows are tiles of, read as they were when they were tiled: bands, stretch, no-data and coordinate system are
 /// those of the columns that [`SceneTiles`](crate::SceneTiles) wrote.
 pub struct ArchivedScenes<'a> {
     archive: &'a dyn Archive,
@@ -165,6 +165,7 @@ pub fn options_of_row(archive: &dyn Archive, row: usize) -> SceneOptions {
     if let Some(stretch) = text("stretch").and_then(|stretch| parse_stretch(stretch).ok()) {
         options = options.stretch(stretch);
     }
+    options.no_data = text("nodata").and_then(|value| value.parse().ok());
     let code = text("crs").and_then(|name| name.strip_prefix("EPSG:")?.parse().ok());
     match code.and_then(|code| Crs::from_epsg(code).ok()) {
         Some(crs) => options.crs(crs),

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use geojson::{GeoJson, Geometry, GeometryValue};
-use rscir_core::files::read_text;
+use rscir_core::files::{FileError, read_text};
 use rscir_core::{Archive, Value};
 
 use crate::footprint::{shared_area, signed_area};
@@ -35,8 +35,9 @@ pub struct AreaRows {
     pub without_place: usize,
 }
 
-/// The longest file of an area: borders of all countries in detail take some ten megabytes.
-const MAX_BYTES: u64 = 256 << 20;
+/// The longest file of an area: borders of all countries in detail take some ten megabytes. Once read it takes some times its
+/// length of memory.
+const MAX_BYTES: u64 = 64 << 20;
 
 /// The share of a footprint that an area must have: more than rounding errors of coordinates along a common edge.
 const MIN_SHARE: f64 = 1e-6;
@@ -84,8 +85,16 @@ impl Area {
     /// latitudes.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let text = read_text(path, MAX_BYTES)?;
         let problem = |problem: String| Error::Area { place: path.display().to_string(), problem };
+        let text = match read_text(path, MAX_BYTES) {
+            Err(FileError::TooLarge { bytes, .. }) => {
+                return Err(problem(format!(
+                    "it has {bytes} bytes, and at most {MAX_BYTES} are read of an area: simplify its polygons, or leave out what is far \
+                     from the scenes"
+                )));
+            }
+            text => text?,
+        };
         Self::from_geojson(&text).map_err(problem)
     }
 

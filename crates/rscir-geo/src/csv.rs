@@ -9,6 +9,10 @@ use crate::{Error, Footprint, Place, Result};
 /// `wkt`, the polygon as well-known text in WGS84, of two parts where the antimeridian cuts it. The columns are those of the first
 /// place: places are of one archive.
 ///
+/// Every value is written as it is, in quotes where it has a comma, a quote or a line break (RFC 4180), so that readers get the
+/// keys that the archive has. A spreadsheet takes a text that begins with `=`, `+`, `-` or `@` for a formula: tables of others'
+/// keys are to be imported as text.
+///
 /// # Errors
 /// [`Error::Core`] if places have different numbers of columns.
 pub fn to_csv(places: &[Place<'_>]) -> Result<String> {

@@ -1,5 +1,6 @@
 //! Local STAC Items and ItemCollections (STAC 1.0 and 1.1): which files they name, and what they say of them.
 
+use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
 
 use rscir_core::files::read_text;
@@ -131,7 +132,7 @@ fn of_item(item: &Json, file: &Path, folder: &Path, assets: &mut Vec<Asset>) -> 
     }
     for (name, asset) in scenes {
         let href = asset["href"].as_str().unwrap_or_default();
-        let local = href.strip_prefix("file://").unwrap_or(href);
+        let local = local(href, folder);
         let (path, problem) = if href.is_empty() {
             (file.into(), Some(failed(format!("has an asset {name:?} without href"))))
         } else if local.contains("://") && !(cfg!(feature = "remote") && local.starts_with("http")) {
@@ -144,16 +145,40 @@ fn of_item(item: &Json, file: &Path, folder: &Path, assets: &mut Vec<Asset>) -> 
         } else if local.contains("://") {
             (PathBuf::from(href), None)
         } else {
-            let path = folder.join(local);
+            let path = folder.join(&*local);
             let is_there = path.is_file();
             let missing =
                 || failed(format!("names {} as its asset {name:?}, which is not there", path.display()));
             (path.clone(), (!is_there).then(missing))
         };
-        let key = key(local, name, id);
+        let key = key(&local, name, id);
         assets.push(Asset { key, path, properties: properties.clone(), problem });
     }
     Ok(())
+}
+
+/// The file that a reference names: as it is written where there is such a file, else with its percent signs decoded (RFC 3986),
+/// as writers of URLs encode spaces.
+fn local<'a>(href: &'a str, folder: &Path) -> Cow<'a, str> {
+    let local = href.strip_prefix("file://").unwrap_or(href);
+    if local.contains("://") || folder.join(local).is_file() {
+        return local.into();
+    }
+    let is_there = |decoded: &String| folder.join(decoded).is_file();
+    percent_decoded(local).filter(is_there).map_or(Cow::Borrowed(local), Cow::Owned)
+}
+
+/// A text whose percent signs stand for bytes; `None` if one does not, or the bytes are no text.
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        let is_byte = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        bytes.push(u8::from_str_radix(digits, 16).ok().filter(|_| is_byte)?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(bytes).ok().filter(|decoded| !decoded.contains('\0'))
 }
 
 /// True for GeoTIFF, by media type, else by name; not for previews and masks.
@@ -243,6 +268,26 @@ mod tests {
             problem(0)
         );
         assert!(problem(1).contains("asset \"gone\", which is not there"), "{}", problem(1));
+    }
+
+    #[test]
+    fn percent_signs_are_decoded_where_no_file_has_them_in_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a b.tif", "c%20d.tif", "c d.tif", "\u{fc}.tif"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let of = |href: &str| local(href, folder.path()).into_owned();
+        assert_eq!(of("./a%20b.tif"), "./a b.tif");
+        // A file that has the name as it is written is the one.
+        assert_eq!(of("c%20d.tif"), "c%20d.tif");
+        assert_eq!(of("%c3%BC.tif"), "\u{fc}.tif");
+        let encoded = format!("file://{}/a%20b.tif", folder.path().display());
+        assert_eq!(of(&encoded), format!("{}/a b.tif", folder.path().display()));
+        for other in
+            ["gone%20.tif", "a%2.tif", "a%zz.tif", "a%+1.tif", "%ff.tif", "a%00.tif", "s3://b/a%20b.tif"]
+        {
+            assert_eq!(of(other), other);
+        }
     }
 
     #[test]

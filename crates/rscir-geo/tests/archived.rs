@@ -34,6 +34,9 @@ fn archive(folder: &Path, keys: &[&str], options: &SceneOptions) -> MemoryArchiv
     let stretches: Vec<String> = tiles.iter().map(|tile| opened(tile).stretch().unwrap()).collect();
     let systems: Vec<String> = tiles.iter().map(|tile| opened(tile).crs().name().to_owned()).collect();
     let columns = Columns::new(keys.len()).with("scene", names).unwrap();
+    let no_data = |tile: &TileKey| opened(tile).no_data().map(|value| value.to_string());
+    let no_data: Vec<Option<String>> = tiles.iter().map(no_data).collect();
+    let columns = columns.with("nodata", no_data).unwrap();
     let columns = columns.with("bands", bands).unwrap().with("stretch", stretches).unwrap();
     let columns = columns.with("crs", systems).unwrap();
     let rows = Embeddings::normalize(1, vec![1.0; keys.len()]).unwrap();
@@ -63,6 +66,28 @@ fn tiles_are_read_by_the_bands_and_the_stretch_that_the_columns_tell() {
     let options = options_of_row(&archive, 0);
     assert_eq!(options.bands.as_deref(), Some(&[2, 1, 0][..]));
     assert_eq!(options.stretch, Some(parse_stretch(&as_made.stretch().unwrap()).unwrap()));
+}
+
+#[test]
+fn what_is_no_measurement_is_0_in_pictures_as_it_was_for_the_archive() {
+    let folder = scenes();
+    let tile: TileKey = KEYS[0].parse().unwrap();
+    let plain = Scene::open(folder.path().join("a.tif"), &SceneOptions::default()).unwrap();
+    assert!(plain.read(tile.window).unwrap().valid == 1.0);
+    // The first samples of the scene.
+    let values = rscir_images::tiff::Tiff::open(folder.path().join("a.tif")).unwrap();
+    let one = values.image().read_window(Window::new(0, 0, 1, 1), &[0]).unwrap();
+    assert_eq!(one, rscir_images::tiff::Samples::U16(vec![0]));
+    for given in [0.0, f64::NAN] {
+        let options = SceneOptions::default().bands([0]).no_data(given);
+        let archive = archive(folder.path(), &KEYS[..1], &options);
+        let kept = options_of_row(&archive, 0).no_data.unwrap();
+        assert_eq!(kept.to_bits(), given.to_bits());
+        let mut scenes = ArchivedScenes::new(&archive, vec![folder.path().into()]);
+        let made = Scene::open(folder.path().join("a.tif"), &options).unwrap();
+        assert_eq!(scenes.read(&tile).unwrap(), made.read(tile.window).unwrap().image);
+        assert_eq!(scenes.scene("a.tif").unwrap().read(tile.window).unwrap().valid < 1.0, given == 0.0);
+    }
 }
 
 #[test]

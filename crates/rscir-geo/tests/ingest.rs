@@ -11,8 +11,8 @@ use rscir_core::{
     Archive, Embeddings, EncoderSpec, ImageEncoder, PixelBatch, Precision, Result, RgbView, Silent, Value,
 };
 use rscir_geo::{Area, Place, SceneList, SceneTiles, TileOptions, TileSize, Tiling, to_csv, to_geojson};
-use rscir_images::IngestOptions;
-use rscir_index::{ArchiveWriter, DiskArchive, RowOrder};
+use rscir_images::{Failure, IngestOptions, IngestReport};
+use rscir_index::{ArchiveWriter, Columns, DiskArchive, MemoryArchive, RowOrder};
 
 /// An encoder of the mean colors of an image's quarters, which stops an ingest after some batches.
 struct Means<'a> {
@@ -85,6 +85,34 @@ fn ingest(folder: &Path, archive: &Path, batches: usize) -> usize {
     report.unwrap().encoded
 }
 
+/// Ingests tiles of a side, and gives the report and what failed.
+fn report(
+    folder: &Path,
+    archive: &Path,
+    side: usize,
+    prune: bool,
+    encoder: &dyn ImageEncoder,
+) -> (IngestReport, Vec<Failure>) {
+    let mut list = SceneList::new();
+    list.add_path(folder).unwrap();
+    let tiling = Tiling::default().sizes([TileSize::Pixels(side)]);
+    let tiles = SceneTiles::open(list, &TileOptions::default().tiling(tiling), &Silent, &|| false).unwrap();
+    let mut writer = ArchiveWriter::open_or_create(archive, encoder.spec().clone(), Precision::F32).unwrap();
+    let mut failures = Vec::new();
+    let options = IngestOptions::default().batch(2).threads(1).prune(prune);
+    let report = rscir_images::ingest_source(&tiles, encoder, &mut writer, &options, &mut |failure| {
+        failures.push(failure);
+    });
+    (report.unwrap(), failures)
+}
+
+fn keys(archive: &Path) -> Vec<String> {
+    let archive = DiskArchive::open(archive).unwrap();
+    let mut keys: Vec<String> = (0..archive.len()).map(|row| archive.key(row).to_owned()).collect();
+    keys.sort();
+    keys
+}
+
 /// The contents of a compacted archive's segments, whose names are random.
 fn content(archive: &Path) -> BTreeSet<Vec<u8>> {
     ArchiveWriter::open(archive).unwrap().compact().unwrap();
@@ -118,6 +146,153 @@ fn a_scene_that_changed_is_encoded_again_and_the_others_are_not() {
     let archive = DiskArchive::open(&archive).unwrap();
     let row = archive.find("b.tif#xywh=0,0,16,16").unwrap();
     assert_eq!(archive.value("stretch", row), Some(Value::Text("none")));
+}
+
+#[test]
+fn rows_of_a_scene_that_became_smaller_go_and_those_of_others_stay() {
+    let (folder, scenes) = (tempfile::tempdir().unwrap(), scenes());
+    let archive = folder.path().join("a.rscir");
+    let (stop, scene) = (AtomicBool::new(false), scenes.path().join("a.tif"));
+    let encoder = Means::new(usize::MAX, &stop);
+    let (first, _) = report(scenes.path(), &archive, 16, false, &encoder);
+    assert_eq!((first.encoded, first.outdated, first.beside), (4 * 3 + 3 * 3, 0, 0));
+    Made::new(32, 3, &[9_u16; 32 * 16 * 3]).write(&scene);
+    let (second, _) = report(scenes.path(), &archive, 16, false, &encoder);
+    assert_eq!((second.encoded, second.outdated, second.beside), (2, 10, 0));
+    let rows = keys(&archive);
+    assert_eq!(rows.len(), 2 + 9);
+    assert_eq!(rows[..2], ["a.tif#xywh=0,0,16,16", "a.tif#xywh=16,0,16,16"]);
+    // Where nothing of it is valid any more, all of its rows go, and the others stay.
+    Made::new(32, 3, &[0_u16; 32 * 16 * 3]).no_data("0").write(&scene);
+    let (third, _) = report(scenes.path(), &archive, 16, false, &encoder);
+    assert_eq!((third.encoded, third.outdated), (0, 2));
+    assert!(keys(&archive).iter().all(|key| key.starts_with("b.tif")));
+    // A scene that cannot be opened keeps its rows: it may be back tomorrow.
+    std::fs::write(scenes.path().join("b.tif"), "II*").unwrap();
+    Made::new(32, 3, &[9_u16; 32 * 16 * 3]).write(&scene);
+    let (fourth, _) = report(scenes.path(), &archive, 16, false, &encoder);
+    assert_eq!((fourth.encoded, fourth.outdated, keys(&archive).len()), (2, 0, 11));
+}
+
+#[test]
+fn tiles_of_another_size_are_kept_and_counted_and_taken_out_when_asked() {
+    let (folder, scenes) = (tempfile::tempdir().unwrap(), scenes());
+    let archive = folder.path().join("a.rscir");
+    let stop = AtomicBool::new(false);
+    let encoder = Means::new(usize::MAX, &stop);
+    let (small, _) = report(scenes.path(), &archive, 16, false, &encoder);
+    let (large, _) = report(scenes.path(), &archive, 32, false, &encoder);
+    assert_eq!((large.beside, large.pruned, large.outdated), (small.encoded, 0, 0));
+    assert_eq!(keys(&archive).len(), small.encoded + large.encoded);
+    let (again, _) = report(scenes.path(), &archive, 32, true, &encoder);
+    assert_eq!((again.encoded, again.beside, again.pruned), (0, small.encoded, small.encoded));
+    assert_eq!((keys(&archive).len(), again.not_pruned), (large.encoded, None));
+}
+
+/// Writes a scene anew once some batches are encoded.
+struct Replacing<'a> {
+    means: Means<'a>,
+    batches: AtomicUsize,
+    scene: std::path::PathBuf,
+}
+
+impl ImageEncoder for Replacing<'_> {
+    fn spec(&self) -> &EncoderSpec {
+        self.means.spec()
+    }
+
+    fn input_size(&self) -> usize {
+        self.means.input_size()
+    }
+
+    fn prepare(&self, image: RgbView<'_>, pixels: &mut [u8]) -> Result<()> {
+        if self.batches.fetch_add(1, Ordering::Relaxed) == 5 {
+            Made::new(64, 3, &[77_u16; 64 * 64 * 3]).write(&self.scene);
+        }
+        self.means.prepare(image, pixels)
+    }
+
+    fn encode_pixels(&self, pixels: PixelBatch<'_>) -> Result<Embeddings> {
+        self.means.encode_pixels(pixels)
+    }
+}
+
+#[test]
+fn a_scene_that_is_replaced_during_an_ingest_has_rows_of_one_version_and_the_rest_is_reported() {
+    let (folder, scenes) = (tempfile::tempdir().unwrap(), scenes());
+    let (archive, whole) = (folder.path().join("a.rscir"), folder.path().join("whole.rscir"));
+    let stop = AtomicBool::new(false);
+    let means = || Means::new(usize::MAX, &stop);
+    report(scenes.path(), &whole, 16, false, &means());
+    let scene = scenes.path().join("a.tif");
+    let encoder = Replacing { means: means(), batches: AtomicUsize::new(0), scene };
+    let (cut, failures) = report(scenes.path(), &archive, 16, false, &encoder);
+    assert_eq!((cut.encoded, cut.failed), (6 + 9, 6));
+    assert!(failures.iter().all(|failure| failure.reason.contains("changed")), "{failures:?}");
+    // Each row that is there is the old version's.
+    let (old, new) = (DiskArchive::open(&whole).unwrap(), DiskArchive::open(&archive).unwrap());
+    for row in 0..new.len() {
+        let before = old.find(new.key(row)).unwrap();
+        assert_eq!(new.vector(row), old.vector(before), "{}", new.key(row));
+    }
+    drop((old, new));
+    // The next ingest has the new one's alone.
+    let (next, _) = report(scenes.path(), &archive, 16, false, &means());
+    assert_eq!((next.encoded, next.failed, next.outdated), (16, 0, 0));
+    assert_eq!(keys(&archive).len(), 16 + 9);
+}
+
+#[test]
+fn another_value_of_no_measurement_encodes_again_and_stands_in_the_rows() {
+    let (folder, scenes) = (tempfile::tempdir().unwrap(), scenes());
+    let archive = folder.path().join("a.rscir");
+    let stop = AtomicBool::new(false);
+    let encoder = Means::new(usize::MAX, &stop);
+    let ingest = |no_data: Option<f64>| {
+        let mut list = SceneList::new();
+        list.add_path(scenes.path()).unwrap();
+        let mut options = TileOptions::default();
+        options.scene.no_data = no_data;
+        let tiles = SceneTiles::open(list, &options, &Silent, &|| false).unwrap();
+        let mut writer =
+            ArchiveWriter::open_or_create(&archive, encoder.spec.clone(), Precision::F32).unwrap();
+        let options = IngestOptions::default();
+        let report =
+            rscir_images::ingest_source(&tiles, &encoder, &mut writer, &options, &mut |f| panic!("{f}"));
+        drop(writer);
+        let archive = DiskArchive::open(&archive).unwrap();
+        let row = archive.find("b.tif#xywh=0,0,40,40").unwrap();
+        let value = archive.value("nodata", row).map(|value| value.to_string());
+        (report.unwrap().encoded, value)
+    };
+    assert_eq!(ingest(None), (2, None));
+    assert_eq!(ingest(Some(7.0)), (2, Some("7".into())));
+    assert_eq!(ingest(Some(7.0)), (0, Some("7".into())));
+    assert_eq!(ingest(Some(f64::NAN)), (2, Some("NaN".into())));
+}
+
+#[test]
+fn keys_of_any_kind_come_back_from_a_table_as_they_are() {
+    let keys = ["=1+2", "+a", "-b", "@sum(a)", "a,\"b\"", "line\nbreak\r\n", "\u{1}\t", " '", "\u{202e}a"];
+    let rows = Embeddings::normalize(1, vec![1.0; keys.len()]).unwrap();
+    let columns = Columns::new(keys.len()).with("note", keys.to_vec()).unwrap();
+    let bounds = |value: f64| vec![value; keys.len()];
+    let columns = columns.with("west", bounds(-1.5)).unwrap().with("east", bounds(1.0)).unwrap();
+    let columns = columns.with("south", bounds(2.0)).unwrap().with("north", bounds(3.0)).unwrap();
+    let owned = keys.iter().map(|key| (*key).to_owned()).collect();
+    let archive = MemoryArchive::new(EncoderSpec::unknown(1), owned, rows).unwrap();
+    let archive = archive.with_columns(columns).unwrap();
+    let places: Vec<Place<'_>> = (0..keys.len()).map(|row| Place::of_row(&archive, row).unwrap()).collect();
+    let table = to_csv(&places).unwrap();
+    let mut reader = csv::Reader::from_reader(table.as_bytes());
+    let at = |name: &str, header: &csv::StringRecord| header.iter().position(|field| field == name).unwrap();
+    let header = reader.headers().unwrap().clone();
+    for (record, key) in reader.records().zip(keys) {
+        let record = record.unwrap();
+        assert_eq!((&record[at("key", &header)], &record[at("note", &header)]), (key, key));
+        // A number is a number, whatever it begins with.
+        assert_eq!(&record[at("west", &header)], "-1.5");
+    }
 }
 
 #[test]

@@ -344,6 +344,85 @@ fn a_property_whose_name_no_column_can_have_is_counted_and_left_out() {
     list.add_stac(path).unwrap();
     let tiles = SceneTiles::open(list, &TileOptions::default(), &Silent, &|| false).unwrap();
     assert_eq!(tiles.properties_left_out(), 3);
-    let names: Vec<&str> = tiles.columns().iter().skip(12).map(|column| column.name.as_str()).collect();
+    let names: Vec<&str> = tiles.columns().iter().skip(13).map(|column| column.name.as_str()).collect();
     assert_eq!(names, ["eo:cloud_cover", &long[1..]]);
+}
+
+#[test]
+fn a_property_that_has_the_name_of_a_scenes_column_is_named_and_the_column_keeps_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    Made::new(16, 1, &[7_u8; 16 * 16]).no_data("9").write(folder.path().join("a.tif"));
+    let item = r#"{"type":"Feature","id":"a","assets":{"a":{"href":"a.tif"}},
+        "properties":{"valid":"maybe","gsd":30,"platform":"x","datetime":"2024-07-01T10:30:00Z"}}"#;
+    let path = folder.path().join("item.json");
+    std::fs::write(&path, item).unwrap();
+    let mut list = SceneList::new();
+    list.add_stac(path).unwrap();
+    let tiles = SceneTiles::open(list, &TileOptions::default(), &Silent, &|| false).unwrap();
+    assert_eq!(tiles.properties_hidden(), ["gsd", "valid"]);
+    let mut row = RowValues::new(tiles.columns());
+    tiles.values(0, &mut row).unwrap();
+    assert_eq!((row.get("valid"), row.get("gsd")), (Some(Value::Float(1.0)), Some(Value::Float(10.0))));
+    assert_eq!((row.get("platform"), row.get("nodata")), (Some(Value::Text("x")), Some(Value::Text("9"))));
+}
+
+/// Hears how far the look at scenes is.
+#[derive(Default)]
+struct Heard(std::sync::Mutex<(String, u64, u64)>);
+
+impl rscir_core::Progress for Heard {
+    fn begin(&self, what: &str, total: Option<u64>) {
+        *self.0.lock().unwrap() = (what.into(), total.unwrap(), 0);
+    }
+
+    fn advance(&self, steps: u64) {
+        self.0.lock().unwrap().2 += steps;
+    }
+
+    fn end(&self) {}
+}
+
+#[test]
+fn the_look_at_scenes_is_told_of_by_the_size_of_their_files() {
+    let folder = tempfile::tempdir().unwrap();
+    // 3 MiB and a little more, looked at twice, since ranks of 32 bits are found by halves.
+    let values: Vec<f32> = numbers(1024 * 800).map(|number| number as f32).collect();
+    Made::new(1024, 1, &values).write(folder.path().join("a.tif"));
+    Made::new(16, 1, &[7_u8; 16 * 16]).write(folder.path().join("b.tif"));
+    std::fs::write(folder.path().join("broken.tif"), "II*").unwrap();
+    let mut list = SceneList::new();
+    list.add_path(folder.path()).unwrap();
+    let heard = Heard::default();
+    SceneTiles::open(list, &TileOptions::default(), &heard, &|| false).unwrap();
+    let (what, total, done) = heard.0.into_inner().unwrap();
+    assert_eq!((what.as_str(), total, done), ("looking at scenes (MiB)", 4 + 1 + 1, 6));
+}
+
+#[test]
+fn a_map_is_drawn_from_the_smallest_overview_that_is_large_enough() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/cog_rgb.tif");
+    let scene = Scene::open(path, &SceneOptions::default()).unwrap();
+    let [width, height] = scene.size();
+    let [small] = scene.overviews()[..] else { panic!("{:?}", scene.overviews()) };
+    let read = |side, most| scene.read_whole(side, most).unwrap();
+    let overview = read(small[0], 1_000_000).unwrap();
+    assert_eq!([overview.width, overview.height], small);
+    let full = read(small[0] + 1, 1_000_000).unwrap();
+    assert_eq!(full, scene.read(Window::new(0, 0, width, height)).unwrap().image);
+    // The overview shows what the scene shows.
+    let mean = |image: &rscir_core::RgbImage| {
+        image.data.iter().map(|byte| f64::from(*byte)).sum::<f64>() / image.data.len() as f64
+    };
+    assert!((mean(&overview) - mean(&full)).abs() < 3.0, "{} {}", mean(&overview), mean(&full));
+    assert_eq!(read(small[0] + 1, width * height - 1), None);
+    assert_eq!(read(small[0], small[0] * small[1] - 1), None);
+}
+
+#[test]
+fn a_file_of_an_area_that_is_too_long_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("area.geojson");
+    std::fs::File::create(&path).unwrap().set_len((64 << 20) + 1).unwrap();
+    let error = rscir_geo::Area::read(&path).unwrap_err().to_string();
+    assert!(error.contains("area.geojson") && error.contains("simplify its polygons"), "{error}");
 }

@@ -16,7 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use rscir_core::{RgbImage, Stretch};
-use rscir_images::tiff::{BlockCache, GeoTags, ReadAt, RegularFile, SampleFormat, SampleType, Tiff, Window};
+use rscir_images::tiff::{
+    BlockCache, GeoTags, ReadAt, RegularFile, SampleFormat, SampleType, Tiff, TiffImage, Window,
+};
 
 pub use bands::BandProblem;
 pub(crate) use beside::companions;
@@ -386,6 +388,40 @@ impl Scene {
         }
     }
 
+    /// Reads the scene as a whole, from its smallest overview with a side of at least `side` pixels, else in full: for a map. `None`
+    /// where that has more than `most` pixels. An overview has no mask, and shows what lies under that of the scene.
+    ///
+    /// # Errors
+    /// As [`Scene::read`].
+    pub fn read_whole(&self, side: usize, most: usize) -> Result<Option<RgbImage>> {
+        let fits =
+            |[width, height]: [usize; 2]| width.checked_mul(height).is_some_and(|pixels| pixels <= most);
+        if let Pixels::Tiff { tiff, colors, validity, .. } = &self.pixels {
+            let image = tiff.image();
+            let is_alike = |overview: &&TiffImage| {
+                overview.bands() == image.bands() && overview.sample_type() == image.sample_type()
+            };
+            let mut suited = tiff.overviews().iter().filter(is_alike);
+            if let Some(overview) = suited.rfind(|one| one.width().max(one.height()) >= side) {
+                let [width, height] = [overview.width(), overview.height()];
+                if !fits([width, height]) {
+                    return Ok(None);
+                }
+                let validity = if *validity == Validity::Mask { &Validity::All } else { validity };
+                let window = Window::new(0, 0, width, height);
+                let samples = pixels::read_image(overview, None, window, colors, validity)?;
+                let (image, _) =
+                    pixels::paint(&samples, window, colors, validity, self.lines()?, &self.table);
+                return Ok(Some(image));
+            }
+        }
+        let [width, height] = self.size();
+        if !fits([width, height]) {
+            return Ok(None);
+        }
+        Ok(Some(self.read(Window::new(0, 0, width, height))?.image))
+    }
+
     /// Returns what became of values, as a stretch is written: `none` where bytes stayed as they are, else the range that was used.
     ///
     /// # Errors
@@ -396,7 +432,7 @@ impl Scene {
 
     fn lines(&self) -> Result<Option<&Lines>> {
         if self.stretch.is_some() && self.lines.get().is_none() {
-            Survey::of(self, &[], &|| false)?;
+            Survey::of(self, &[], &|_| {}, &|| false)?;
         }
         Ok(self.lines.get())
     }

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use rscir_core::RgbImage;
-use rscir_images::tiff::{Samples, Tiff, Window};
+use rscir_images::tiff::{Samples, Tiff, TiffImage, Window};
 
 use super::bands::Colors;
 use super::lines::{Lines, looked_up};
@@ -26,12 +26,23 @@ pub(super) fn read(
     colors: &Colors,
     validity: &Validity,
 ) -> Result<WindowSamples> {
+    read_image(tiff.image(), tiff.mask(), window, colors, validity)
+}
+
+/// Reads what a window's pixels need of an image and its mask.
+pub(super) fn read_image(
+    image: &TiffImage,
+    mask: Option<&TiffImage>,
+    window: Window,
+    colors: &Colors,
+    validity: &Validity,
+) -> Result<WindowSamples> {
     let mut bands = colors.bands();
     if let Validity::Alpha(band) = validity {
         bands.push(*band);
     }
-    let samples = tiff.image().read_window(window, &bands)?;
-    let mask = match (validity, tiff.mask()) {
+    let samples = image.read_window(window, &bands)?;
+    let mask = match (validity, mask) {
         (Validity::Mask, Some(mask)) => {
             let mask = mask.read_window(window, &[0])?;
             each_type!(&mask, values => values.iter().map(|value| u8::from(value.value() != 0.0)).collect())

@@ -27,10 +27,11 @@ const CHUNK_SIDE: usize = 1024;
 
 impl Survey {
     /// Looks at a scene, if that tells anything: whether pixels of `windows` are valid, and the stretch, which the scene then has. `windows`
-    /// are in the order of [`Tiling::windows`](crate::Tiling::windows).
+    /// are in the order of [`Tiling::windows`](crate::Tiling::windows); `tell` hears which share has been looked at.
     pub(crate) fn of(
         scene: &Scene,
         windows: &[Window],
+        tell: &(dyn Fn(f64) + Sync),
         is_stopped: &(dyn Fn() -> bool + Sync),
     ) -> Result<Self> {
         let (tiff, colors, validity) = match &scene.pixels {
@@ -51,11 +52,15 @@ impl Survey {
             return Ok(Self { valid: vec![Some(1.0); windows.len()] });
         }
         let counts: Vec<AtomicU32> = windows.iter().map(|_| AtomicU32::new(0)).collect();
-        let pass = Pass { tiff, colors, validity, windows, rows: row_groups(windows), counts, is_stopped };
+        // The upper halves of ranks first, then the lower ones of those that matter.
+        let is_short = ranks(tiff.image().sample_type()).0;
+        let looks = if percentiles.is_none() || is_short { 1.0 } else { 2.0 };
+        let rows = row_groups(windows);
+        let pass = Pass { tiff, colors, validity, windows, rows, counts, tell, looks, is_stopped };
         let count = colors.bands().len();
         let histograms = if percentiles.is_some() { count } else { 0 };
-        let upper =
-            pass.run(histograms, !is_all_valid, |histogram, band, rank| histogram.add(band, rank >> 16))?;
+        let upper = pass
+            .run(0.0, histograms, !is_all_valid, |histogram, band, rank| histogram.add(band, rank >> 16))?;
         if let Some(percentiles) = percentiles {
             let lines = pass.lines(&upper, percentiles, count)?;
             // Another thread may have been here; it found the same.
@@ -109,6 +114,10 @@ struct Pass<'a> {
     windows: &'a [Window],
     rows: Vec<RowGroup>,
     counts: Vec<AtomicU32>,
+    /// Hears how far a look has come.
+    tell: &'a (dyn Fn(f64) + Sync),
+    /// How many looks there are.
+    looks: f64,
     is_stopped: &'a (dyn Fn() -> bool + Sync),
 }
 
@@ -166,15 +175,16 @@ fn ranks(kind: SampleType) -> (bool, fn(u32) -> f64) {
 
 impl Pass<'_> {
     /// Looks at all pixels: `count` puts each measurement of a valid pixel into histograms, by its band and its rank, and `windows`
-    /// asks for the valid pixels of windows.
+    /// asks for the valid pixels of windows. `before` is how many looks there were.
     fn run(
         &self,
+        before: f64,
         histograms: usize,
         windows: bool,
         count: impl Fn(&mut Histograms, usize, u32) + Sync,
     ) -> Result<Histograms> {
         let chunks = self.chunks();
-        let next = AtomicUsize::new(0);
+        let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let total = Mutex::new(Histograms::new(histograms));
         let threads = rayon::current_num_threads().clamp(1, chunks.len().max(1));
         std::thread::scope(|scope| {
@@ -199,6 +209,8 @@ impl Pass<'_> {
                                 count.fetch_or(UNREAD, Ordering::Relaxed);
                             }),
                         }
+                        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+                        (self.tell)((before + done as f64 / chunks.len() as f64) / self.looks);
                     }
                     let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
                     total.bins.iter_mut().zip(&own.bins).for_each(|(total, own)| *total += own);
@@ -304,7 +316,7 @@ impl Pass<'_> {
                     }
                 }
             };
-            Some(self.run(found.len(), false, count)?)
+            Some(self.run(1.0, found.len(), false, count)?)
         };
         let value = |at: usize| {
             let Some((upper, position)) = found[at] else { return 0.0 };

@@ -14,7 +14,7 @@ use super::items::{Items, Look, Prepared, Refused};
 use super::joined::Joined;
 use super::source::Source;
 use super::window::Window;
-use super::{ImageList, IngestOptions, IngestThreads, Noticed, OddImages, roots};
+use super::{ImageList, IngestOptions, IngestThreads, Noticed, OddImages, outdated, roots};
 use crate::decode::{self, Remedy};
 use crate::{Error, Result};
 
@@ -58,9 +58,15 @@ pub struct IngestReport {
     pub unused_values: Noticed,
     /// Encoded images whose values may have needed another stretch.
     pub odd: OddImages,
+    /// Rows that were taken out, since the source has what they are of in another form now: tiles of a scene that changed,
+    /// which is smaller now or of which the tile cannot be read.
+    pub outdated: usize,
+    /// Rows that are true still, and of no item that the source has now: tiles of another size. They are kept unless
+    /// [`IngestOptions::prune`] says otherwise.
+    pub beside: usize,
     /// Keys of rows whose file is gone: images of the list and, where the whole folder was looked at, rows beside it.
     pub gone: Vec<String>,
-    /// How many of those rows were taken out.
+    /// How many of those rows, or of those that are beside a source, were taken out.
     pub pruned: usize,
     /// Why none was, though it was asked for.
     pub not_pruned: Option<NotPruned>,
@@ -164,7 +170,8 @@ pub fn ingest(
 /// are the source's affair.
 ///
 /// Rows get the values of the source's columns, those of unchanged items too where they have others
-/// ([`IngestReport::updated`]); other columns stay. An item whose values cannot be told fails.
+/// ([`IngestReport::updated`]); other columns stay. An item whose values cannot be told fails. Rows that the source calls
+/// [outdated](rscir_core::RowStanding::Outdated) are taken out at the end ([`IngestReport::outdated`]).
 ///
 /// # Errors
 /// Before anything is done, the sink's refusal of the source's columns, as where it has one of another type, and
@@ -187,7 +194,9 @@ pub fn ingest_source(
     }
     let not_pruned = options.prune.then_some(NotPruned::NoOperation);
     let report = IngestReport { not_pruned, left_out: images.left_out(), ..IngestReport::default() };
-    run(&Source(images), encoder, sink, options, on_failure, &|_, _| Ok(()), report)
+    let mut report = run(&Source(images), encoder, sink, options, on_failure, &|_, _| Ok(()), report)?;
+    outdated::take_out(images, sink, options.prune, &mut report)?;
+    Ok(report)
 }
 
 /// Refuses an ingest before anything is encoded, by the items that are left to do.

@@ -8,6 +8,7 @@ mod items;
 mod joined;
 mod odd;
 mod options;
+mod outdated;
 mod roots;
 mod source;
 mod threads;

@@ -36,7 +36,8 @@ pub struct IngestOptions<'a> {
     pub roots: &'a [PathBuf],
     /// Replace rows that are from other folders, too.
     pub replace: bool,
-    /// Take out rows whose file is gone. A sink has no operation for it, and
+    /// Take out rows whose file is gone, and of a source those that it has no item for any more
+    /// ([`IngestReport::beside`](super::IngestReport::beside)). [`ingest`](super::ingest) cannot do it, and
     /// [`IngestReport::not_pruned`](super::IngestReport::not_pruned) says so; `ingest_with` of the crate `rscir` does it once
     /// all images are done.
     pub prune: bool,
@@ -127,7 +128,7 @@ impl<'a> IngestOptions<'a> {
         self
     }
 
-    /// Sets whether rows whose file is gone are taken out. Default: `false`.
+    /// Sets whether rows are taken out whose file is gone, or that a source has no item for any more. Default: `false`.
     #[must_use]
     pub fn prune(mut self, prune: bool) -> Self {
         self.prune = prune;

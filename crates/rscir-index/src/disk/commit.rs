@@ -125,4 +125,15 @@ impl EmbeddingSink for ArchiveWriter {
     fn update_values(&mut self, keys: &[&str], values: &[RowValues<'_>]) -> rscir_core::Result<usize> {
         Ok(self.update_rows(keys, values)?)
     }
+
+    /// As [`ArchiveWriter::delete`].
+    fn retain(
+        &mut self,
+        keep: &mut dyn FnMut(&str, Fingerprint) -> bool,
+    ) -> rscir_core::Result<Option<usize>> {
+        let is_going = |key: &&str| self.fingerprint(key).is_some_and(|fingerprint| !keep(key, fingerprint));
+        let going: Vec<String> = self.keys().filter(is_going).map(String::from).collect();
+        let going: Vec<&str> = going.iter().map(String::as_str).collect();
+        Ok(Some(self.delete(&going)?))
+    }
 }

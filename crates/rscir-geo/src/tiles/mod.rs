@@ -1,104 +1,47 @@
+//! Scenes as a source of tiles.
+
+mod columns;
+mod looking;
+mod options;
+mod version;
+
 use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
-use std::fs::Metadata;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use rscir_core::files::{FileAction, FileError, nanos_since_1970};
 use rscir_core::{
-    ColumnSchema, ColumnType, Fingerprint, ImageSource, Omission, Progress, RgbImage, RowValues, Value,
+    ColumnSchema, Fingerprint, ImageSource, Omission, Progress, RgbImage, RowStanding, RowValues, Value,
 };
-use rscir_images::ChangeDetection;
 use rscir_images::tiff::{BlockCache, Window};
-use sha2::{Digest, Sha256};
 
+pub use options::TileOptions;
+
+use self::columns::{COLUMNS, Columns};
+use self::looking::Looking;
+use self::version::{Version, fingerprint, version};
 use crate::list::ListedScene;
 use crate::scene::{LinesCell, Survey, address};
-use crate::stac::{Properties, common_type};
-use crate::{
-    Error, Footprint, Result, Scene, SceneFailure, SceneList, SceneNotice, SceneOptions, TileKey, Tiling,
-};
-
-/// How scenes become tiles.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct TileOptions {
-    /// How a scene is cut. Default: 256 pixels, no overlap.
-    pub tiling: Tiling,
-    /// How a scene is read.
-    pub scene: SceneOptions,
-    /// The share of valid pixels that a tile has at least, from 0 to 1. Default: 0.5.
-    pub min_valid: f64,
-    /// How a scene is seen to have changed since its tiles were encoded. Default: by size and time.
-    pub changes: ChangeDetection,
-}
-
-impl Default for TileOptions {
-    fn default() -> Self {
-        let (tiling, scene, changes) = Default::default();
-        Self { tiling, scene, min_valid: 0.5, changes }
-    }
-}
-
-impl TileOptions {
-    /// Sets how a scene is cut.
-    #[must_use]
-    pub fn tiling(mut self, tiling: Tiling) -> Self {
-        self.tiling = tiling;
-        self
-    }
-
-    /// Sets how a scene is read.
-    #[must_use]
-    pub fn scene(mut self, scene: SceneOptions) -> Self {
-        self.scene = scene;
-        self
-    }
-
-    /// Sets the share of valid pixels that a tile has at least.
-    #[must_use]
-    pub fn min_valid(mut self, min_valid: f64) -> Self {
-        self.min_valid = min_valid;
-        self
-    }
-
-    /// Sets how a scene is seen to have changed.
-    #[must_use]
-    pub fn changes(mut self, changes: ChangeDetection) -> Self {
-        self.changes = changes;
-        self
-    }
-
-    /// Checks that scenes can be tiled so.
-    ///
-    /// # Errors
-    /// Those of [`Tiling::check`] and [`SceneOptions::check`]; [`Error::Option`] for a share that is none.
-    pub fn check(&self) -> Result<()> {
-        self.tiling.check()?;
-        self.scene.check()?;
-        if (0.0..=1.0).contains(&self.min_valid) {
-            return Ok(());
-        }
-        let value = self.min_valid.to_string();
-        Err(Error::Option { name: "the least share of valid pixels", value, expected: "from 0 to 1" })
-    }
-}
+use crate::{Error, Footprint, Result, Scene, SceneFailure, SceneList, SceneNotice, SceneOptions, TileKey};
 
 /// The tiles of some scenes, as a source of an ingest: a tile's key names its scene and its window ([`TileKey`]), and its columns
 /// say where it lies.
 ///
 /// Columns are `scene`, `crs`, `west`, `south`, `east`, `north`, `footprint` (longitude and latitude of the corners, counter-clockwise), `gsd`
 /// (meters from a column to the next), `valid` (the share of valid pixels), `bands` (counted from 1), `stretch` (what became of the
-/// values), `datetime`, and the properties of STAC items.
+/// values), `nodata` (the value of no measurement, where one tells which pixels are valid), `datetime`, and the properties of STAC items.
 #[derive(Debug)]
 pub struct SceneTiles {
     scenes: Vec<TiledScene>,
     tiles: Vec<Tile>,
-    columns: Vec<ColumnSchema>,
+    columns: Columns,
     left_out: usize,
     not_on_earth: usize,
-    properties_left_out: usize,
     failures: Vec<SceneFailure>,
+    /// Scenes that were looked at, those without tiles too: what tells rows of them from rows of what they were before.
+    looked_at: HashMap<String, LookedAt>,
+    /// The tiles of the scenes, once somebody asks whether a row is one of them.
+    windows: OnceLock<HashSet<(u32, Window)>>,
     options: SceneOptions,
     cache: Arc<BlockCache>,
     open: Mutex<VecDeque<(usize, Scene)>>,
@@ -115,10 +58,19 @@ struct TiledScene {
     date: Option<String>,
     bands: String,
     stretch: String,
+    no_data: Option<f64>,
     lines: LinesCell,
     notices: Vec<SceneNotice>,
     /// Size and time of the file when it was looked at.
-    version: (u64, u128),
+    version: Version,
+}
+
+/// A scene as it is now.
+#[derive(Debug, Clone, Copy)]
+struct LookedAt {
+    /// Its position among those that have tiles.
+    number: Option<u32>,
+    fingerprint: Fingerprint,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -139,24 +91,15 @@ const MAX_OPEN: usize = 64;
 /// Of these, images that are decoded whole.
 const MAX_DECODED: usize = 2;
 
-/// Columns that properties of STAC items may take, of the 64 that an archive has room for.
-const MAX_PROPERTIES: usize = 40;
-
-/// Columns of every scene.
-const COLUMNS: [(&str, ColumnType); 12] = [
-    ("scene", ColumnType::Text),
-    ("crs", ColumnType::Text),
-    ("west", ColumnType::Float),
-    ("south", ColumnType::Float),
-    ("east", ColumnType::Float),
-    ("north", ColumnType::Float),
-    ("footprint", ColumnType::Floats),
-    ("gsd", ColumnType::Float),
-    ("valid", ColumnType::Float),
-    ("bands", ColumnType::Text),
-    ("stretch", ColumnType::Text),
-    ("datetime", ColumnType::Text),
-];
+impl TiledScene {
+    /// Refuses a file that is not the one that was looked at.
+    fn check(&self) -> Result<()> {
+        match version(&self.listed.path)? == self.version {
+            true => Ok(()),
+            false => Err(Error::Changed { path: self.listed.path.clone() }),
+        }
+    }
+}
 
 impl SceneTiles {
     /// Opens the scenes of a list and finds their tiles: those with enough valid pixels, and with four corners on the Earth. A scene that cannot be opened, or has no such tile, is
@@ -173,35 +116,32 @@ impl SceneTiles {
     ) -> Result<Self> {
         options.check()?;
         let (listed, failures) = list.into_parts()?;
-        let (columns, properties_left_out) = columns(&listed);
         let mut tiles = Self {
             scenes: Vec::new(),
             tiles: Vec::new(),
-            columns,
+            columns: Columns::of(&listed),
             left_out: 0,
             not_on_earth: 0,
-            properties_left_out,
             failures,
+            looked_at: HashMap::new(),
+            windows: OnceLock::new(),
             options: options.scene.clone(),
             cache: Arc::new(BlockCache::new(CACHE)),
             open: Mutex::default(),
         };
-        progress.begin("looking at scenes", Some(listed.len() as u64));
+        let mut looking = Looking::begin(progress, listed.iter().map(|listed| listed.path.as_path()));
         for listed in listed {
-            match tiles.add(&listed, options, is_stopped) {
-                Err(Error::Stopped) => {
-                    progress.end();
-                    return Err(Error::Stopped);
-                }
+            let added = tiles.add(&listed, options, &looking, is_stopped);
+            looking.next();
+            match added {
+                Err(Error::Stopped) => return Err(Error::Stopped),
                 Err(error) => {
                     let (key, path) = (listed.key, listed.path);
                     tiles.failures.push(SceneFailure { key, path, error });
                 }
                 Ok(()) => {}
             }
-            progress.advance(1);
         }
-        progress.end();
         Ok(tiles)
     }
 
@@ -209,6 +149,7 @@ impl SceneTiles {
         &mut self,
         listed: &ListedScene,
         options: &TileOptions,
+        looking: &Looking<'_>,
         is_stopped: &(dyn Fn() -> bool + Sync),
     ) -> Result<()> {
         if is_stopped() {
@@ -219,8 +160,11 @@ impl SceneTiles {
         let scene = Scene::open_cached(&listed.path, &options.scene, Arc::new(BlockCache::new(0)))?;
         let [width, height] = scene.size();
         let windows = options.tiling.windows(width, height, scene.pixel_size())?;
-        let survey = Survey::of(&scene, &windows, is_stopped)?;
+        let survey = Survey::of(&scene, &windows, &|share| looking.at(share), is_stopped)?;
         let number = u32::try_from(self.scenes.len()).unwrap_or(u32::MAX);
+        let fingerprint = fingerprint(&scene, options, version)?;
+        let looked_at = LookedAt { number: None, fingerprint };
+        self.looked_at.insert(listed.key.clone(), looked_at);
         let is_kept = |valid: &Option<f64>| valid.is_none_or(|valid| valid >= options.min_valid);
         let before = self.tiles.len();
         for (&window, valid) in windows.iter().zip(&survey.valid) {
@@ -239,14 +183,16 @@ impl SceneTiles {
             return Err(Error::NoTile { path, most, least, no_data: scene.no_data() });
         }
         let bands: Vec<String> = scene.bands_in_use().iter().map(|band| (band + 1).to_string()).collect();
+        self.looked_at.insert(listed.key.clone(), LookedAt { number: Some(number), fingerprint });
         self.scenes.push(TiledScene {
-            fingerprint: fingerprint(&scene, options, version)?,
+            fingerprint,
             crs: scene.crs().clone(),
             transform: *scene.transform(),
             pixel_size: scene.pixel_size(),
             date: listed.properties.datetime.clone().or_else(|| scene.date().map(String::from)),
             bands: bands.join(","),
             stretch: scene.stretch()?,
+            no_data: scene.no_data(),
             lines: scene.lines_cell(),
             notices: scene.notices().to_vec(),
             listed: listed.clone(),
@@ -287,7 +233,13 @@ impl SceneTiles {
     /// are longer than 64 bytes or have control characters.
     #[must_use]
     pub fn properties_left_out(&self) -> usize {
-        self.properties_left_out
+        self.columns.left_out
+    }
+
+    /// Returns the names of properties of STAC items that are those of columns of every scene, which keep their own values.
+    #[must_use]
+    pub fn properties_hidden(&self) -> &[String] {
+        &self.columns.hidden
     }
 
     /// Returns the folders that the scenes' keys are relative to, each once; those of scenes on servers are none.
@@ -326,9 +278,7 @@ impl SceneTiles {
             return Ok(scene);
         }
         let tiled = &self.scenes[number];
-        if version(&tiled.listed.path)? != tiled.version {
-            return Err(Error::Changed { path: tiled.listed.path.clone() });
-        }
+        tiled.check()?;
         let scene = Scene::open_cached(&tiled.listed.path, &self.options, self.cache.clone())?;
         let scene = scene.with_lines(tiled.lines.clone());
         self.keep_open(number, scene.clone());
@@ -370,12 +320,21 @@ impl ImageSource for SceneTiles {
 
     fn read(&self, item: usize) -> rscir_core::Result<RgbImage> {
         let tile = self.tiles[item];
-        let read = || self.opened(tile.scene as usize)?.read(tile.window);
+        let read = || {
+            let read = self.opened(tile.scene as usize)?.read(tile.window)?;
+            let scene = self.scene(tile);
+            // A file that was written over meanwhile may have given pixels of both. What a server has is compared with each
+            // range that is fetched.
+            if address(&scene.listed.path).is_none() {
+                scene.check()?;
+            }
+            Ok::<_, Error>(read)
+        };
         Ok(read()?.image)
     }
 
     fn columns(&self) -> &[ColumnSchema] {
-        &self.columns
+        &self.columns.schemas
     }
 
     fn values(&self, item: usize, row: &mut RowValues<'_>) -> rscir_core::Result<()> {
@@ -401,16 +360,31 @@ impl ImageSource for SceneTiles {
         if !tile.valid.is_nan() {
             row.set("valid", Value::Float(tile.valid))?;
         }
+        if let Some(no_data) = scene.no_data {
+            row.set("nodata", Value::Text(&no_data.to_string()))?;
+        }
         if let Some(date) = &scene.date {
             row.set("datetime", Value::Text(date))?;
         }
         for (name, property) in &scene.listed.properties.values {
-            let column = self.columns[COLUMNS.len()..].iter().find(|column| column.name == *name);
+            let column = self.columns.schemas[COLUMNS.len()..].iter().find(|column| column.name == *name);
             if let Some(column) = column {
                 property.with(column.column_type, |value| row.set(name, value))?;
             }
         }
         Ok(())
+    }
+
+    fn standing(&self, key: &str, fingerprint: Fingerprint) -> RowStanding {
+        let Ok(key) = key.parse::<TileKey>() else { return RowStanding::Kept };
+        let Some(scene) = self.looked_at.get(&key.scene) else { return RowStanding::Kept };
+        if scene.fingerprint != fingerprint {
+            return RowStanding::Outdated;
+        }
+        let all = || self.tiles.iter().map(|tile| (tile.scene, tile.window)).collect();
+        let windows = self.windows.get_or_init(all);
+        let is_item = scene.number.is_some_and(|number| windows.contains(&(number, key.window)));
+        if is_item { RowStanding::Kept } else { RowStanding::Beside }
     }
 
     fn left_out(&self) -> Vec<Omission> {
@@ -421,87 +395,4 @@ impl ImageSource for SceneTiles {
         let of = |(what, count): (&str, usize)| Omission { what: what.into(), count };
         omissions.into_iter().filter(|(_, count)| *count > 0).map(of).collect()
     }
-}
-
-/// True if an archive can have a column of this name: the rule of its format.
-fn is_column_name(name: &str) -> bool {
-    (1..=64).contains(&name.len()) && !name.chars().any(char::is_control)
-}
-
-/// The columns of some scenes, those of every scene first, and how many properties have none.
-fn columns(scenes: &[ListedScene]) -> (Vec<ColumnSchema>, usize) {
-    let mut properties: BTreeMap<&str, ColumnType> = BTreeMap::new();
-    let all = scenes.iter().flat_map(|scene| {
-        let Properties { values, .. } = &scene.properties;
-        values.iter()
-    });
-    for (name, property) in all {
-        let column = property.column_type();
-        properties.entry(name).and_modify(|known| *known = common_type(*known, column)).or_insert(column);
-    }
-    properties.retain(|name, _| !COLUMNS.iter().any(|(own, _)| own == name));
-    let all = properties.len();
-    properties.retain(|name, _| is_column_name(name));
-    let left_out = all - properties.len().min(MAX_PROPERTIES);
-    let own = COLUMNS.into_iter().chain(properties.into_iter().take(MAX_PROPERTIES));
-    (own.map(|(name, column)| ColumnSchema::new(name, column)).collect(), left_out)
-}
-
-/// Size and time of change of a file; of one on a server, size and what the server calls its version.
-fn version(path: &Path) -> Result<(u64, u128)> {
-    #[cfg(feature = "remote")]
-    if let Some(address) = address(path) {
-        let failed = |source| rscir_images::Error::Io { path: path.into(), source };
-        let file = crate::HttpFile::open(address).map_err(failed)?;
-        let digest = Sha256::digest(file.version().as_bytes());
-        let name = digest.iter().take(16).fold(0, |name, byte| name << 8 | u128::from(*byte));
-        return Ok((rscir_images::tiff::ReadAt::size(&file), name));
-    }
-    if let Some(address) = address(path) {
-        return Err(Error::OnServer { address: address.into() });
-    }
-    let failed = |source| FileError::Io { path: path.into(), action: FileAction::Read, source };
-    let metadata = std::fs::metadata(path).map_err(failed)?;
-    Ok(stamp(&metadata))
-}
-
-fn stamp(metadata: &Metadata) -> (u64, u128) {
-    (metadata.len(), nanos_since_1970(metadata.modified().ok()))
-}
-
-/// Identifies what decides the pixels of a scene's tiles: its file, and how it is read.
-fn fingerprint(scene: &Scene, options: &TileOptions, version: (u64, u128)) -> Result<Fingerprint> {
-    let mut hash = Sha256::new();
-    let mut part = |bytes: &[u8]| {
-        hash.update((bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
-    };
-    part(b"tiles of a scene, 1");
-    match options.changes {
-        ChangeDetection::Content if address(scene.path()).is_none() => {
-            let failed =
-                |source| FileError::Io { path: scene.path().into(), action: FileAction::Read, source };
-            let (mut file, _) = rscir_core::files::open_regular(scene.path())?;
-            let mut content = Sha256::new();
-            let mut buffer = vec![0; 1 << 20];
-            loop {
-                let read = std::io::Read::read(&mut file, &mut buffer).map_err(failed)?;
-                if read == 0 {
-                    break;
-                }
-                content.update(&buffer[..read]);
-            }
-            part(&content.finalize());
-        }
-        // A server tells a version, and its content is not fetched to compare it.
-        ChangeDetection::Content | ChangeDetection::SizeAndTime => {
-            part(&version.0.to_le_bytes());
-            part(&version.1.to_le_bytes());
-        }
-    }
-    let SceneOptions { stretch, no_data, .. } = &options.scene;
-    part(format!("{:?}", scene.bands_in_use()).as_bytes());
-    part(stretch.map_or_else(|| "default".into(), |stretch| stretch.to_string()).as_bytes());
-    part(format!("{no_data:?}").as_bytes());
-    Ok(Fingerprint::of_sha256(hash.finalize().into()))
 }
