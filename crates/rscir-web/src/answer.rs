@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::incoming::Files;
-use crate::json::value_of;
+use crate::listing;
 use crate::lists::{Distribution, List, Lists};
 use crate::problem::Problem;
 use crate::rank::{Ranked, allowed, rank};
@@ -105,7 +105,7 @@ impl Found {
         };
         let lists = state.lists.try_get_with(key, || Lists::new(archive, &encoded.query).map(Arc::new));
         let lists = lists.map_err(|problem| (*problem).clone())?;
-        let allowed = allowed(state, &snapshot, &query, &encoded.rows)?;
+        let allowed = allowed(state, &snapshot, &query.narrowing, &encoded.rows)?;
         let ranked = rank(state, &snapshot, &query, &encoded, &lists, &allowed)?;
         let (images, asked, matching) = (encoded.images, encoded.rows.len(), allowed.matching);
         Ok(Self { snapshot, query, ranked, lists, images, matching, asked })
@@ -163,22 +163,16 @@ impl Found {
     /// The hits that are asked for.
     pub(crate) fn hits(&self, state: &State) -> Vec<HitAnswer> {
         let archive = &*self.snapshot.archive;
-        let columns = archive.columns();
-        let hit = |(place, &(row, score)): (usize, &(usize, f32))| {
-            let values = columns
-                .iter()
-                .filter_map(|(name, _)| Some(((*name).to_string(), value_of(archive.value(name, row)?))));
-            HitAnswer {
-                rank: place + 1,
-                row,
-                key: archive.key(row).into(),
-                score,
-                image: part(self.lists.image.as_ref(), row),
-                text: part(self.lists.text.as_ref(), row),
-                picture: format!("/api/tiles/{row}?version={}", self.snapshot.version),
-                columns: values.collect(),
-                rings: state.places.as_ref().map(|places| places.rings(archive, row)).unwrap_or_default(),
-            }
+        let hit = |(place, &(row, score)): (usize, &(usize, f32))| HitAnswer {
+            rank: place + 1,
+            row,
+            key: archive.key(row).into(),
+            score,
+            image: part(self.lists.image.as_ref(), row),
+            text: part(self.lists.text.as_ref(), row),
+            picture: listing::picture(&self.snapshot, row),
+            columns: listing::columns(archive, row),
+            rings: listing::rings(state, archive, row),
         };
         self.ranked.rows.iter().enumerate().skip(self.query.offset).map(hit).collect()
     }

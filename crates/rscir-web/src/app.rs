@@ -19,6 +19,7 @@ use crate::answer::Found;
 use crate::export::{self, ExportQuery};
 use crate::gate::Gate;
 use crate::guard::{Secret, guard, policy};
+use crate::listing::{self, ListingQuery};
 use crate::problem::{Problem, ProblemKind};
 use crate::request::{MAX_DEPTH, MAX_PARTS, MAX_TEXT_CHARS, MAX_TOP};
 use crate::source::Source;
@@ -148,6 +149,7 @@ impl App {
         let api = Router::new()
             .route("/api/search", post(search))
             .route("/api/archive", get(archive))
+            .route("/api/tiles", get(tiles))
             .route("/api/tiles/{row}", get(tile))
             .route("/api/images/{id}", get(image))
             .route("/api/export", get(export))
@@ -239,6 +241,24 @@ pub(crate) async fn archive(FromState(state): FromState<Arc<State>>) -> Result<R
         })
     };
     Ok(as_json(state.work(about).await?))
+}
+
+/// Lists tiles without ranking them: the one of a key, or as many as are asked for, evenly spread over the archive.
+#[utoipa::path(
+    get,
+    path = "/api/tiles",
+    params(
+        ("key" = Option<String>, Query), ("where" = Option<String>, Query),
+        ("within" = Option<String>, Query, description = "west,south,east,north"), ("top" = Option<u64>, Query)
+    ),
+    responses((status = 200, body = crate::listing::ListingAnswer), (status = "default", body = crate::problem::ErrorAnswer))
+)]
+pub(crate) async fn tiles(
+    FromState(state): FromState<Arc<State>>,
+    asked: Result<FromQuery<ListingQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let FromQuery(asked) = asked.map_err(|error| bad_query(&error))?;
+    Ok(as_json(state.work(move |state| json(&listing::list(state, asked)?)).await?))
 }
 
 /// Shows a row.

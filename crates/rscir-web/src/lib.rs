@@ -11,6 +11,7 @@ mod gate;
 mod guard;
 mod incoming;
 mod json;
+mod listing;
 mod lists;
 mod openapi;
 mod options;

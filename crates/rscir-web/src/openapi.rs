@@ -9,7 +9,14 @@ use utoipa::OpenApi;
         description = "Asks an archive of tiles with images, texts and the weight between them. docs/serve.md has it for people.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
-    paths(crate::app::search, crate::app::archive, crate::app::tile, crate::app::image, crate::app::export)
+    paths(
+        crate::app::search,
+        crate::app::archive,
+        crate::app::tiles,
+        crate::app::tile,
+        crate::app::image,
+        crate::app::export
+    )
 )]
 struct Api;
 

@@ -24,12 +24,26 @@ macro_rules! page_files {
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
+const ICON: &str = "image/svg+xml";
 
 /// All of them; the first is the page itself.
 const FILES: &[PageFile] = page_files![
     "index.html": HTML,
-    "app.js": SCRIPT,
     "style.css": STYLE,
+    "icon.svg": ICON,
+    "api.js": SCRIPT,
+    "app.js": SCRIPT,
+    "ask.js": SCRIPT,
+    "chart.js": SCRIPT,
+    "dom.js": SCRIPT,
+    "filters.js": SCRIPT,
+    "grid.js": SCRIPT,
+    "map.js": SCRIPT,
+    "mercator.js": SCRIPT,
+    "runner.js": SCRIPT,
+    "state.js": SCRIPT,
+    "where.js": SCRIPT,
+    "why.js": SCRIPT,
 ];
 
 /// A tag for each, by which a browser knows whether it has it.

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::lists::{List, Lists};
 use crate::problem::Problem;
-use crate::request::{Query, Ranking, check_method};
+use crate::request::{Narrowing, Query, Ranking, check_method};
 use crate::source::Snapshot;
 use crate::state::State;
 use crate::vectors::Encoded;
@@ -46,7 +46,7 @@ pub(crate) struct Allowed {
 }
 
 impl Allowed {
-    fn contains(&self, row: usize) -> bool {
+    pub(crate) fn contains(&self, row: usize) -> bool {
         self.chosen.as_ref().is_none_or(|chosen| chosen.get(row) == Some(&true))
             && self.asked.binary_search(&row).is_err()
     }
@@ -56,21 +56,21 @@ impl Allowed {
 pub(crate) fn allowed(
     state: &State,
     snapshot: &Snapshot,
-    query: &Query,
+    narrowing: &Narrowing,
     asked: &[usize],
 ) -> Result<Allowed, Problem> {
     let archive = &*snapshot.archive;
-    let chosen = if query.condition.is_none() && query.within.is_none() {
+    let chosen = if narrowing.condition.is_none() && narrowing.within.is_none() {
         None
     } else {
         let mut key = Sha256::new();
         key.update(&snapshot.version);
-        key.update(query.condition.as_ref().map_or("", |(text, _)| text));
+        key.update(narrowing.condition.as_ref().map_or("", |(text, _)| text));
         key.update([0]);
-        for bound in query.within.into_iter().flatten() {
+        for bound in narrowing.within.into_iter().flatten() {
             key.update(bound.to_le_bytes());
         }
-        let chosen = state.chosen.try_get_with(key.finalize().into(), || choose(state, archive, query));
+        let chosen = state.chosen.try_get_with(key.finalize().into(), || choose(state, archive, narrowing));
         Some(chosen.map_err(|problem| (*problem).clone())?)
     };
     let left = chosen.as_ref().map_or(archive.len(), |chosen| chosen.iter().filter(|&&is_in| is_in).count());
@@ -79,15 +79,15 @@ pub(crate) fn allowed(
     Ok(Allowed { chosen, asked: asked.to_vec(), matching })
 }
 
-fn choose(state: &State, archive: &dyn Archive, query: &Query) -> Result<Arc<Vec<bool>>, Problem> {
-    let mut chosen = match &query.condition {
+fn choose(state: &State, archive: &dyn Archive, narrowing: &Narrowing) -> Result<Arc<Vec<bool>>, Problem> {
+    let mut chosen = match &narrowing.condition {
         Some((_, filter)) => {
             let rows = filter.select(archive).map_err(|error| Problem::field("where", error.to_string()))?;
             (0..archive.len()).map(|row| rows.contains(row)).collect()
         }
         None => vec![true; archive.len()],
     };
-    if let Some(bounds) = query.within {
+    if let Some(bounds) = narrowing.within {
         let places = state.places.as_ref();
         let places = places
             .ok_or_else(|| Problem::field("within", "this server knows no places of the archive's rows"))?;
@@ -123,7 +123,10 @@ pub(crate) fn rank(
         key.update(encoded.identity);
         key.update(method.label());
         key.update([0]);
-        key.update(format!("{:?}", (&query.condition.as_ref().map(|(text, _)| text), query.within, depth)));
+        key.update(format!(
+            "{:?}",
+            (&query.narrowing.condition.as_ref().map(|(text, _)| text), query.narrowing.within, depth)
+        ));
         key.finalize().into()
     };
     let search = || search(&*method, snapshot, encoded, allowed, depth).map(Arc::new);

@@ -78,10 +78,24 @@ pub(crate) struct PartRequest {
 pub(crate) struct Query {
     pub(crate) parts: Vec<Part>,
     pub(crate) ranking: Ranking,
-    pub(crate) condition: Option<(String, Filter)>,
-    pub(crate) within: Option<[f64; 4]>,
+    pub(crate) narrowing: Narrowing,
     pub(crate) top: usize,
     pub(crate) offset: usize,
+}
+
+/// Which rows may be in an answer, by what their columns hold and by where they lie.
+#[derive(Debug, Clone)]
+pub(crate) struct Narrowing {
+    pub(crate) condition: Option<(String, Filter)>,
+    pub(crate) within: Option<[f64; 4]>,
+}
+
+impl Narrowing {
+    /// Checks everything that needs no archive.
+    pub(crate) fn new(text: Option<String>, bounds: Option<[f64; 4]>) -> Result<Self, Problem> {
+        let text = text.filter(|text| !text.trim().is_empty());
+        Ok(Self { condition: text.map(condition).transpose()?, within: bounds.map(within).transpose()? })
+    }
 }
 
 /// One part of a query.
@@ -153,15 +167,14 @@ impl SearchRequest {
         let parts =
             self.parts.into_iter().enumerate().map(|(i, part)| part.check(i)).collect::<Result<_, _>>()?;
         let ranking = ranking(self.lambda, self.method)?;
-        let condition = self.condition.filter(|text| !text.trim().is_empty()).map(condition).transpose()?;
-        let within = self.within.map(within).transpose()?;
+        let narrowing = Narrowing::new(self.condition, self.within)?;
         let top = count("top", self.top, DEFAULT_TOP, MAX_TOP)?;
         let offset = count("offset", self.offset, 0, MAX_DEPTH)?;
         if offset + top > MAX_DEPTH {
             let message = format!("offset {offset} and top {top} reach beyond rank {MAX_DEPTH}");
             return Err(Problem::field("offset", message));
         }
-        Ok(Query { parts, ranking, condition, within, top, offset })
+        Ok(Query { parts, ranking, narrowing, top, offset })
     }
 }
 
@@ -265,7 +278,7 @@ fn within(bounds: [f64; 4]) -> Result<[f64; 4], Problem> {
     Err(Problem::field("within", message))
 }
 
-fn count(field: &str, given: Option<u64>, default: usize, most: usize) -> Result<usize, Problem> {
+pub(crate) fn count(field: &str, given: Option<u64>, default: usize, most: usize) -> Result<usize, Problem> {
     let Some(given) = given else { return Ok(default) };
     match usize::try_from(given) {
         Ok(count) if count <= most => Ok(count),

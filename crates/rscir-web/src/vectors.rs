@@ -161,7 +161,7 @@ pub(crate) fn encode(
     Ok(Encoded { query: composed, images, rows, identity: identity.finalize().into() })
 }
 
-fn no_such_key(archive: &dyn Archive, key: &str) -> Problem {
+pub(crate) fn no_such_key(archive: &dyn Archive, key: &str) -> Problem {
     let example = archive.keys().next().map_or(String::new(), |key| format!("; its first is {key:?}"));
     Problem::new(ProblemKind::NoSuchKey, format!("the archive has no key {key:?}{example}"))
 }
