@@ -2,11 +2,13 @@
 
 use crate::simd::Simd;
 
-/// `e^x` to about an ulp for `x` up to 88; below -87.3, where f32 runs out of normal numbers, it stays at 2^-126.
+/// Computes `e^x` to about one unit in the last place, for `x` up to 88. Below -87.3, where f32 runs out of
+/// normal numbers, the result stays at 2^-126.
 ///
-/// `x = n ln 2 + r` with `|r| <= ln 2 / 2` (ln 2 in two parts, the first short enough for its product with `n` to be
-/// exact: Cody & Waite, Software Manual for the Elementary Functions, 1980), `e^r` by the polynomial of degree 6 with
-/// the least relative error there, 1.9e-9 (Remez' exchange at 40 digits), its last two coefficients rounded to 1.
+/// The reduction is `x = n ln 2 + r` with `|r| <= ln 2 / 2`. ln 2 is in two parts, the first short enough for
+/// its product with `n` to be exact (Cody & Waite, Software Manual for the Elementary Functions, 1980). `e^r`
+/// is the polynomial of degree 6 with the least relative error there, 1.9e-9 (Remez' exchange at 40 digits),
+/// with its last two coefficients rounded to 1.
 #[inline(always)]
 pub(crate) fn exp<S: Simd>(simd: S, x: S::F) -> S::F {
     const LN_2_HIGH: f32 = 355.0 / 512.0;
@@ -25,11 +27,12 @@ pub(crate) fn exp<S: Simd>(simd: S, x: S::F) -> S::F {
     simd.mul(sum, simd.exp2_integral(n))
 }
 
-/// `x Phi(x)`, within 2.5e-7 (and the rounding of f32) of the exact value.
+/// Computes `x Phi(x)`, within 2.5e-7 (and the rounding of f32) of the exact value.
 ///
-/// It is `max(x, 0) - t Q(t)` with `t = |x|` and `Q(t) = erfc(t / sqrt 2) / 2`. `Q` on [0, 5.25] is a polynomial of degree
-/// 15 in `u = t / 2.625 - 1`, fitted for the least error of `t Q(t)` (Lawson's reweighted least squares at 400 Chebyshev
-/// nodes): no exponential, no division. Beyond, where `t Q(t)` is below 4e-7, it stays as it is at 5.25.
+/// The result is `max(x, 0) - t Q(t)` with `t = |x|` and `Q(t) = erfc(t / sqrt 2) / 2`. On [0, 5.25], `Q` is
+/// a polynomial of degree 15 in `u = t / 2.625 - 1`, fitted for the least error of `t Q(t)` (Lawson's
+/// reweighted least squares at 400 Chebyshev nodes), without an exponential or a division. Above 5.25, where
+/// `t Q(t)` is below 4e-7, it keeps its value at 5.25.
 #[inline(always)]
 pub(crate) fn gelu<S: Simd>(simd: S, x: S::F) -> S::F {
     const FAR: f32 = 5.25;
@@ -61,13 +64,14 @@ pub(crate) fn gelu<S: Simd>(simd: S, x: S::F) -> S::F {
     simd.sub(simd.max(zero, x), simd.mul(t, q))
 }
 
-/// `x sigmoid(1.702 x)` (Hendrycks & Gimpel 2016).
+/// Computes `x sigmoid(1.702 x)` (Hendrycks & Gimpel 2016).
 #[inline(always)]
 pub(crate) fn quick_gelu<S: Simd>(simd: S, x: S::F) -> S::F {
     gated(simd, x, simd.mul(x, simd.splat(-1.702)))
 }
 
-/// `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2` (Hendrycks & Gimpel 2016), by `(1 + tanh z) / 2 = sigmoid(2 z)`.
+/// Computes `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2` (Hendrycks & Gimpel 2016), using `(1 + tanh
+/// z) / 2 = sigmoid(2 z)`.
 #[inline(always)]
 pub(crate) fn gelu_tanh<S: Simd>(simd: S, x: S::F) -> S::F {
     const SLOPE: f32 = -2.0 * std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::FRAC_1_SQRT_2;
@@ -75,10 +79,10 @@ pub(crate) fn gelu_tanh<S: Simd>(simd: S, x: S::F) -> S::F {
     gated(simd, x, simd.mul(x, slope))
 }
 
-/// `x / (1 + e^power)`
+/// Computes `x / (1 + e^power)`.
 #[inline(always)]
 fn gated<S: Simd>(simd: S, x: S::F, power: S::F) -> S::F {
-    // The largest argument `exp` takes.
+    // 88 is the largest argument of `exp`.
     let power = simd.min(simd.splat(88.0), power);
     simd.div(x, simd.add(simd.splat(1.0), exp(simd, power)))
 }

@@ -1,8 +1,9 @@
-//! Scaled dot-product attention, straight from the product that holds queries, keys and values.
+//! Scaled dot-product attention, computed directly on the product that holds queries, keys and values.
 //!
-//! A lane is a query. A block of 32 queries has its scores computed for all keys, a tile of twelve keys at a time, so
-//! that the softmax runs down the lanes and needs no sums across them; its output is computed likewise, a tile of
-//! twelve dimensions at a time. A query's result depends neither on the batch nor on the number of threads.
+//! Each lane holds a query. For a block of 32 queries the scores of all keys are computed in tiles of twelve
+//! keys, so that the softmax runs down the lanes and needs no sums across them. The output is computed in
+//! tiles of twelve dimensions in the same way. The result of a query depends neither on the batch nor on the
+//! number of threads.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -18,40 +19,41 @@ use crate::simd::{LANES, Simd};
 use crate::tile::{Bf16, Product, Single, TALL, tile};
 use crate::unfold::Parts;
 
-/// Vectors of queries in a block.
+/// Number of vectors of queries in a block.
 const BLOCK: usize = 2;
 
-/// The sizes of an attention, and who attends to whom.
+/// Sizes of an attention, and which tokens attend to which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttentionShape {
-    /// Items, which do not see each other.
+    /// Number of items. Tokens attend only to tokens of their own item.
     pub batch: usize,
-    /// Of each item.
+    /// Number of tokens in an item.
     pub tokens: usize,
-    /// Heads.
+    /// Number of heads.
     pub heads: usize,
-    /// Dimensions of a head.
+    /// Number of dimensions in a head.
     pub head_dim: usize,
-    /// Whether a token attends to itself and those before it alone.
+    /// `true`: a token attends to itself and the tokens before it. `false`: to all tokens of its item.
     pub causal: bool,
 }
 
-/// `softmax(Q K^T / sqrt(head_dim)) V` for every head (Vaswani et al., Attention Is All You Need, 2017).
+/// Computes `softmax(Q K^T / sqrt(head_dim)) V` for every head (Vaswani et al., Attention Is All You Need,
+/// 2017).
 ///
-/// `qkv[batch * tokens, 3 * heads * head_dim]` has in each row a token's queries, head after head, then its keys, then
-/// its values; `out[batch * tokens, heads * head_dim]` gets its outputs, head after head.
+/// A row of `qkv[batch * tokens, 3 * heads * head_dim]` holds the queries of a token, head after head, then
+/// its keys, then its values. `out[batch * tokens, heads * head_dim]` receives the outputs, head after head.
 ///
 /// # Panics
-/// If a slice's length is not what the shape says.
+/// Panics if the length of a slice does not fit the shape.
 pub fn attention(qkv: &[f32], shape: AttentionShape, out: &mut [f32]) {
     attend::<Single>(qkv, shape, out);
 }
 
-/// [`attention`] with the operands of both products rounded to bf16: queries and keys, the exponentials of the scores
-/// and the values. Sums, and the softmax between, are in f32.
+/// Computes [`attention`] with the operands of both products rounded to bf16: queries and keys, the
+/// exponentials of the scores, and values. The sums, and the softmax between the products, are in f32.
 ///
 /// # Panics
-/// If a slice's length is not what the shape says.
+/// Panics if the length of a slice does not fit the shape.
 pub fn attention_bf16(qkv: &[f32], shape: AttentionShape, out: &mut [f32]) {
     if Isa::current().unfolds_bf16() {
         attend::<Parts<Bf16>>(qkv, shape, out);
@@ -74,7 +76,8 @@ fn attend<P: Operand>(qkv: &[f32], shape: AttentionShape, out: &mut [f32]) {
     }
     let isa = Isa::current();
     let out = SharedOut::new(out, batch * tokens, width);
-    // A task packs its head's keys and values, so a head is divided only where there are fewer heads than threads.
+    // A task packs the keys and values of its head, so a head is split into tasks only if there are fewer
+    // heads than threads.
     let blocks = tokens.div_ceil(BLOCK * LANES);
     let splits = (2 * rayon::current_num_threads()).div_ceil(batch * heads).min(blocks);
     let queries = blocks.div_ceil(splits) * BLOCK * LANES;
@@ -96,12 +99,13 @@ fn attend<P: Operand>(qkv: &[f32], shape: AttentionShape, out: &mut [f32]) {
     });
 }
 
-/// What the products are made of.
+/// Element type of the operands of both products.
 trait Operand: Conversion<Row = ()> + Product + Send + Sync {
-    /// Sixteen sums.
+    /// Returns sixteen sums as f32.
     fn value<S: Simd>(sum: Self::Sum<S>) -> S::F;
 
-    /// The groups of sixteen columns with [`Conversion::GROUP`] rows, of which there may be one too many here.
+    /// Makes sixteen groups of [`Conversion::GROUP`] elements, one from each row. The last row is unused if a
+    /// group has one element.
     fn join<S: Simd>(simd: S, rows: [S::F; 2]) -> S::I;
 }
 
@@ -141,24 +145,24 @@ impl Operand for Bf16 {
     }
 }
 
-/// Words that `n` elements are packed into.
+/// Returns the number of words that `n` elements are packed into.
 fn words_of<P: Operand>(n: usize) -> usize {
     n.div_ceil(P::GROUP) * P::WORDS
 }
 
-/// Some queries of one head of one item.
+/// A range of queries of one head of one item.
 struct Head<'a, 'o, P> {
-    /// Of the item.
+    /// Queries, keys and values of the item.
     qkv: &'a [f32],
     tokens: usize,
     width: usize,
     head_dim: usize,
-    /// Of the head's first dimension among all heads'.
+    /// Column of the head's first dimension, among those of all heads.
     column: usize,
     queries: Range<usize>,
     causal: bool,
     out: &'a SharedOut<'o>,
-    /// Of the item's first token in the output.
+    /// Output row of the item's first token.
     row: usize,
     operand: PhantomData<P>,
 }
@@ -166,7 +170,7 @@ struct Head<'a, 'o, P> {
 /// Buffers of a task.
 struct Buffers {
     queries: Lines,
-    /// Of all keys; then, in the same place, the exponentials.
+    /// Scores of all keys, later replaced by their exponentials.
     scores: Lines,
     outputs: Lines,
 }
@@ -210,14 +214,14 @@ impl<P: Operand> Kernel for Head<'_, '_, P> {
 }
 
 impl<P: Operand> Head<'_, '_, P> {
-    /// A token's query, key or value: `part` 0, 1 or 2.
+    /// Returns the query (`part` 0), the key (1) or the value (2) of a token.
     #[inline(always)]
     fn vector(&self, token: usize, part: usize) -> &[f32] {
         let start = (3 * token + part) * self.width + self.column;
         &self.qkv[start..start + self.head_dim]
     }
 
-    /// The same of tokens from `first`, the last one over again where there are fewer than `end`.
+    /// Returns that part of `H` tokens from `first`. Beyond `end`, the last token is repeated.
     #[inline(always)]
     fn vectors<const H: usize>(&self, first: usize, end: usize, part: usize) -> [&[f32]; H] {
         let mut vectors = [&[][..]; H];
@@ -227,7 +231,8 @@ impl<P: Operand> Head<'_, '_, P> {
         vectors
     }
 
-    /// Asks for what the head has of some tokens: a token's vectors lie too far apart for the CPU to foresee the next.
+    /// Prefetches the head's part of some tokens. The vectors of two tokens lie too far apart for the
+    /// hardware to predict the next.
     #[inline(always)]
     fn prefetch<S: Simd>(&self, simd: S, tokens: Range<usize>) {
         for token in tokens.start..tokens.end.min(self.tokens) {
@@ -239,7 +244,7 @@ impl<P: Operand> Head<'_, '_, P> {
         }
     }
 
-    /// Panels of twelve keys: for each group of dimensions, those of the twelve.
+    /// Packs keys into panels of twelve: for each group of dimensions, the words of the twelve keys.
     #[inline(always)]
     fn pack_keys<S: Simd>(&self, simd: S, keys: usize, to: &mut [u32]) {
         let depth = words_of::<P>(self.head_dim);
@@ -250,12 +255,13 @@ impl<P: Operand> Head<'_, '_, P> {
         }
     }
 
-    /// Panels of twelve dimensions: for each group of keys, theirs of the twelve. A key too many is zero.
+    /// Packs values into panels of twelve dimensions: for each group of keys, their words in the twelve
+    /// dimensions. A missing key in the last group is zero.
     #[inline(always)]
     fn pack_values<S: Simd>(&self, simd: S, keys: usize, to: &mut [u32]) {
         let groups = keys.div_ceil(P::GROUP);
         let (to, _) = to.as_chunks_mut::<TALL>();
-        // A group of keys in all dimensions.
+        // Number of lines that hold a group of keys in all dimensions.
         let lines = self.head_dim.div_ceil(LANES) + 1;
         let mut row = Lines::borrow(P::WORDS * lines);
         for group in 0..groups {
@@ -281,7 +287,7 @@ impl<P: Operand> Head<'_, '_, P> {
         }
     }
 
-    /// The outputs of `V` vectors of queries from `first`, `W` queries.
+    /// Computes the outputs of `W` queries from `first`, which fill `V` vectors.
     #[inline(always)]
     fn block<S: Simd, const V: usize, const W: usize>(
         &self,
@@ -310,7 +316,7 @@ impl<P: Operand> Head<'_, '_, P> {
                 }
                 let key = panel * TALL + h;
                 if self.causal && key > first {
-                    // These queries come before the key.
+                    // The queries before this key do not attend to it.
                     floats_mut(scores)[..key - first].fill(f32::NEG_INFINITY);
                 }
                 for v in 0..V {
@@ -348,8 +354,8 @@ impl<P: Operand> Head<'_, '_, P> {
         }
     }
 
-    /// Turns the scores of `count` keys into groups of the exponentials of their distances to the largest; also the
-    /// reciprocals of their sums.
+    /// Replaces the scores of `count` keys by groups of `e^((score - largest) / sqrt(head_dim))`. Returns the
+    /// reciprocals of the sums.
     #[inline(always)]
     fn exponentials<S: Simd, const V: usize>(
         &self,
@@ -399,7 +405,7 @@ impl<P: Operand> Head<'_, '_, P> {
         sums
     }
 
-    /// Keys that any of the task's queries attends to.
+    /// Returns the number of keys that at least one of the task's queries attends to.
     #[inline(always)]
     fn all_keys(&self) -> usize {
         if self.causal { self.queries.end } else { self.tokens }

@@ -1,34 +1,36 @@
-//! Products of rows and queries that are integers with scales, as a scan of many rows wants them.
+//! Products of rows and queries that are integers with scales, for scans of many rows.
 //!
-//! Blocks of rows lie interleaved, four elements of each row in turn: memory is read from one end to the other, each lane
-//! of a vector has a row of its own, and no lanes are added up at the end.
+//! Rows lie interleaved in blocks, four elements of each row in turn. Memory is then read from one end to the
+//! other, each lane of a vector belongs to one row, and no sums across lanes are needed at the end.
 
 use std::ops::Range;
 
 use crate::isa::{Isa, Kernel};
 use crate::simd::{LANES, Simd};
 
-/// Elements of one row that lie together.
+/// Number of elements of one row that lie together.
 const QUAD: usize = 4;
 
-/// Vectors that hold a quad of each row of a block: enough for two queries' sums not to wait for each other.
+/// Number of vectors that hold a quad of each row of a block: enough that the sums of two queries do not wait
+/// for each other.
 const VECTORS: usize = 2;
 
-/// Bytes of a step: a quad of each row of a block.
+/// Bytes of a step, which is a quad of each row of a block.
 const STEP: usize = QUAD * LANES * VECTORS;
 
-/// Added to an element of a row, since the instruction wants unsigned bytes on one side.
+/// Number that is added to each element of a row, because the instruction takes unsigned bytes on one side.
 const BIAS: u8 = 128;
 
-/// The widest rows. Their products with a query, and what the bias adds to those, fit 32 bits: `128 * 127 * 131,071 < 2^31`.
+/// Greatest width of a row. A product with a query, and what the bias adds to it, then fit into 32 bits: `128
+/// * 127 * 131,071 < 2^31`.
 const MAX_WIDTH: usize = 131_071;
 
-/// A vector as integers: `scales[0] * coarse + scales[1] * fine` of elements from -127 to 127.
+/// A query vector as integers: `scales[0] * coarse + scales[1] * fine`, with elements from -127 to 127.
 #[derive(Clone, Debug)]
 pub struct CodedQuery {
-    /// Coarse and fine elements, filled up with zeros to whole quads.
+    /// Coarse and fine elements, padded with zeros to whole quads.
     codes: [Vec<[u8; QUAD]>; 2],
-    /// What the sums of each start from: without the rows' bias.
+    /// Initial values of the coarse and the fine sum, which cancel the bias of the rows.
     starts: [i32; 2],
     scales: [f32; 2],
     constant: f32,
@@ -36,10 +38,10 @@ pub struct CodedQuery {
 }
 
 impl CodedQuery {
-    /// A query whose values are `constant + weight * row.extra + row.scale * (row . query)`.
+    /// Makes a query whose value for a row is `constant + weight * row.extra + row.scale * (row . query)`.
     ///
     /// # Panics
-    /// If the lengths differ.
+    /// Panics if `coarse` and `fine` differ in length.
     pub fn new(coarse: &[i8], fine: &[i8], scales: [f32; 2], constant: f32, weight: f32) -> Self {
         assert_eq!(coarse.len(), fine.len(), "coarse and fine elements of one query");
         let quads = |codes: &[i8]| {
@@ -56,7 +58,8 @@ impl CodedQuery {
     }
 }
 
-/// Rows `scale * codes`, with one more number each, `extra`; blocks of them interleaved by [`CodedRows::write`].
+/// Rows `scale * codes`, each with one more number, `extra`. [`CodedRows::write`] interleaves the rows of a
+/// block.
 #[derive(Clone, Copy, Debug)]
 pub struct CodedRows<'a> {
     codes: &'a [u8],
@@ -66,18 +69,18 @@ pub struct CodedRows<'a> {
 }
 
 impl<'a> CodedRows<'a> {
-    /// Rows that lie together.
+    /// Number of rows in a block.
     pub const BLOCK: usize = LANES * VECTORS;
 
-    /// Bytes of a block of rows of width `k`.
+    /// Returns the bytes of a block of rows of width `k`.
     pub fn block_bytes(k: usize) -> usize {
         STEP * k.div_ceil(QUAD)
     }
 
-    /// Writes a row as the `i`th of its block, which was filled with zeros before.
+    /// Writes a row as the `i`th of its block. The block must have been filled with zeros before.
     ///
     /// # Panics
-    /// If the block is too short for the row, or `i` is not below [`CodedRows::BLOCK`].
+    /// Panics if the block is too short for the row, or if `i` is not below [`CodedRows::BLOCK`].
     pub fn write(codes: &[i8], i: usize, block: &mut [u8]) {
         assert!(i < Self::BLOCK, "row {i} of a block of {}", Self::BLOCK);
         for (codes, step) in codes.chunks(QUAD).zip(block.as_chunks_mut::<STEP>().0) {
@@ -87,10 +90,12 @@ impl<'a> CodedRows<'a> {
         }
     }
 
-    /// Rows of width `k`, one for each scale; the last block may have fewer than [`CodedRows::BLOCK`].
+    /// Views rows of width `k`, one for each scale. The last block may have fewer rows than
+    /// [`CodedRows::BLOCK`].
     ///
     /// # Panics
-    /// If the lengths do not fit each other, or `k` is above 131,071, where a sum might not fit its 32 bits.
+    /// Panics if the lengths do not fit each other, or if `k` is above 131,071, where a sum might not fit
+    /// into 32 bits.
     pub fn new(codes: &'a [u8], scales: &'a [f32], extras: &'a [f32], k: usize) -> Self {
         assert!(k <= MAX_WIDTH, "rows of at most 131,071 elements");
         let len = scales.len().div_ceil(Self::BLOCK) * Self::block_bytes(k);
@@ -98,13 +103,14 @@ impl<'a> CodedRows<'a> {
         Self { codes, scales, extras, steps: k.div_ceil(QUAD) }
     }
 
-    /// `out[q * rows + row]`, the value of each query for each row; products of integers are exact, the rest is `f32`:
-    /// `extra * weight + (scale * (scales[0] * c + (scales[1] * f)) + constant)`, each sum with a product rounded once.
+    /// Computes `out[q * rows + row]`, the value of each query for each row. With the integer products `c`
+    /// (coarse) and `f` (fine), which are exact, the value is `extra * weight + (scale * (scales[0] * c +
+    /// (scales[1] * f)) + constant)` in `f32`, where each sum with a product is rounded once.
     ///
-    /// Runs on the calling thread.
+    /// The calling thread computes it.
     ///
     /// # Panics
-    /// If `out` has another length, or a query another width.
+    /// Panics if `out` is not `[queries, rows]`, or if a query is not as wide as the rows.
     pub fn values(self, queries: &[CodedQuery], out: &mut [f32]) {
         assert_eq!(out.len(), queries.len() * self.scales.len(), "one value for each query and row");
         assert!(
@@ -114,7 +120,7 @@ impl<'a> CodedRows<'a> {
         Isa::current().run_exact(Values { rows: self, queries, out });
     }
 
-    /// The values of `rows`, sixteen at most, given their integer products.
+    /// Computes the values of at most sixteen `rows` from their integer products.
     #[inline(always)]
     fn of_sums<S: Simd>(
         self,
@@ -165,8 +171,8 @@ impl Kernel for Values<'_> {
 }
 
 impl Values<'_> {
-    /// The values of `Q` queries from `query` on for those rows of a block that lie in `V` vectors from `vector` on; gives
-    /// back `Q`.
+    /// Computes the values of `Q` queries from `query` for the rows that lie in `V` vectors of a block from
+    /// `vector`. Returns `Q`.
     #[inline(always)]
     fn tile<S: Simd, const V: usize, const Q: usize>(
         &mut self,
@@ -190,7 +196,7 @@ impl Values<'_> {
             let mut rows = [sums[0][0][0]; V];
             for (v, row) in rows.iter_mut().enumerate() {
                 let at = bytes.as_ptr().cast::<[i8; QUAD * LANES]>();
-                // SAFETY: a step holds as many vectors of bytes, and any bits will do for i8.
+                // SAFETY: a step holds as many vectors of bytes, and all bits are valid for i8.
                 *row = simd.load_bytes(unsafe { &*at.add(vector + v) });
             }
             for q in 0..Q {

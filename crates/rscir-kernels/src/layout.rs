@@ -1,11 +1,11 @@
-//! Memory as the kernels like it: lines of sixteen words, views of them as other types, and reused buffers.
+//! Memory for the kernels: lines of sixteen words, views of them as other types, and reused buffers.
 
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 
 use crate::simd::LANES;
 
-/// Sixteen words of 32 bits, on a cache line of their own.
+/// Sixteen words of 32 bits, aligned to a cache line.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 pub(crate) struct Line(pub(crate) [u32; LANES]);
@@ -13,40 +13,40 @@ pub(crate) struct Line(pub(crate) [u32; LANES]);
 impl Line {
     pub(crate) const ZERO: Self = Self([0; LANES]);
 
-    /// The words as f32.
+    /// Returns the words as f32.
     #[inline(always)]
     pub(crate) fn floats(&self) -> &[f32; LANES] {
-        // SAFETY: f32 is as large and aligned as u32, and any bits will do for it.
+        // SAFETY: f32 has the size and alignment of u32, and all bits are valid for it.
         unsafe { &*self.0.as_ptr().cast() }
     }
 
-    /// The words as f32.
+    /// Returns the words as f32.
     #[inline(always)]
     pub(crate) fn floats_mut(&mut self) -> &mut [f32; LANES] {
-        // SAFETY: as for `floats`, and for u32.
+        // SAFETY: as for `floats`; all bits of an f32 are valid for u32, too.
         unsafe { &mut *self.0.as_mut_ptr().cast() }
     }
 }
 
-/// The words of lines one after another, as f32.
+/// Returns the words of all lines, in order, as f32.
 pub(crate) fn floats(lines: &[Line]) -> &[f32] {
-    // SAFETY: a line is sixteen times 32 bits without padding, of which any will do for f32.
+    // SAFETY: a line is sixteen words of 32 bits without padding, and all bits are valid for f32.
     unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * LANES) }
 }
 
-/// The words of lines one after another, as f32.
+/// Returns the words of all lines, in order, as f32.
 pub(crate) fn floats_mut(lines: &mut [Line]) -> &mut [f32] {
     // SAFETY: as for `floats`.
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LANES) }
 }
 
-/// The words of lines one after another.
+/// Returns the words of all lines, in order.
 pub(crate) fn words(lines: &[Line]) -> &[u32] {
     // SAFETY: a line is sixteen u32 without padding.
     unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * LANES) }
 }
 
-/// The words of lines one after another.
+/// Returns the words of all lines, in order.
 pub(crate) fn words_mut(lines: &mut [Line]) -> &mut [u32] {
     // SAFETY: as for `words`.
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LANES) }
@@ -56,10 +56,10 @@ thread_local! {
     static BUFFERS: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A buffer of lines, of whatever was left in them, borrowed from its thread.
+/// A buffer of lines with arbitrary content, borrowed from its thread.
 ///
-/// Buffers are kept from call to call, so that packing touches no fresh pages. A thread may lend several at once:
-/// it may run another task while the borrower waits for its own.
+/// Buffers are kept from call to call, so that packing touches no fresh pages. A thread may lend several at
+/// once, because it may run another task while the borrower waits for its own.
 pub(crate) struct Lines {
     buffer: Vec<Line>,
     len: usize,

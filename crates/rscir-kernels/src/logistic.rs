@@ -1,34 +1,35 @@
 //! The logarithm of the logistic function, by which evidence is added up.
 //!
-//! It runs on the calling thread: a block of scores takes microseconds.
+//! The calling thread computes it: a block of scores takes microseconds.
 
 use crate::isa::{Isa, Kernel};
 use crate::normal::exp_of_negative;
 use crate::simd::{F64_LANES, Simd};
 
-/// A straight line: `at_zero + slope * score`.
+/// A line `at_zero + slope * score`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Affine {
-    /// Its value at 0.
+    /// Value at a score of 0.
     pub at_zero: f64,
-    /// How much it rises for each unit.
+    /// Increase for each unit of the score.
     pub slope: f64,
 }
 
-/// `ln sigma(odds(s)) + order(s)` of each score `s`, with `sigma(x) = 1 / (1 + e^-x)`.
+/// Computes `ln sigma(odds(s)) + order(s)` for each score `s`, with `sigma(x) = 1 / (1 + e^-x)`.
 ///
-/// It never falls as a score rises, if neither line does. It is within a unit in the last place of the exact value, also where
-/// `sigma` itself rounds to 1.
+/// The result never falls as the score rises if neither line does. It is within one unit in the last place of
+/// the exact value, also where `sigma` itself rounds to 1.
 ///
 /// # Panics
-/// If the lengths differ.
+/// Panics if the lengths differ.
 pub fn log_sigmoid_of_scores(scores: &[f32], odds: Affine, order: Affine, out: &mut [f32]) {
     assert_eq!(scores.len(), out.len(), "one value for each score");
     Isa::current().run(LogSigmoid { scores, odds, order, out });
 }
 
-/// The sums of `r`, `r x` and `r x^2` over points `x = first + i step` that occur `counts[i]` times, with
-/// `r = counts[i] sigma(odds(x))`: what a step of a fit of two groups needs. Eight points at a time, then in their order.
+/// Computes the sums of `r`, `r x` and `r x^2` over the points `x = first + i step`, with `r = counts[i]
+/// sigma(odds(x))`. A step of a fit of two groups needs these sums. They are computed in eight lanes, which
+/// are then added in order.
 pub fn sigmoid_moments(first: f64, step: f64, counts: &[f64], odds: Affine) -> [f64; 3] {
     Isa::current().run(SigmoidMoments { first, step, counts, odds })
 }
@@ -67,7 +68,7 @@ impl Kernel for SigmoidMoments<'_> {
     }
 }
 
-/// `sigma(x)`, without a branch.
+/// Computes `sigma(x)` without a branch.
 #[inline(always)]
 fn sigmoid<S: Simd>(simd: S, x: f64) -> f64 {
     let u = exp_of_negative(simd, -bounded(x));
@@ -75,7 +76,7 @@ fn sigmoid<S: Simd>(simd: S, x: f64) -> f64 {
     above / (1.0 + u)
 }
 
-/// `|x|`, at most 708, beyond which its negative's exponential leaves the normal numbers of f64. NaN passes.
+/// Returns `|x|`, or 708 if it is greater: `e^-x` then stays within the normal numbers of f64. NaN stays NaN.
 #[inline(always)]
 fn bounded(x: f64) -> f64 {
     const FAR: f64 = 708.0;
@@ -103,11 +104,12 @@ impl Kernel for LogSigmoid<'_> {
     }
 }
 
-/// `ln sigma(x) = min(x, 0) - ln(1 + e^-|x|)`, without a branch, so that compilers turn the loop around it into vectors.
+/// Computes `ln sigma(x) = min(x, 0) - ln(1 + e^-|x|)` without a branch, so that compilers turn the loop
+/// around it into vector instructions.
 ///
-/// With `s = u / (2 + u)`, `ln(1 + u) = 2 (s + s^3 / 3 + s^5 / 5 + ...)`, where `s` is at most 1/3: what comes after the
-/// eleventh term is below 3e-12 of the sum. Being computed in f64, neighboring results in f32 differ by more than the
-/// rounding: that keeps it monotone.
+/// With `s = u / (2 + u)`, `ln(1 + u) = 2 (s + s^3 / 3 + s^5 / 5 + ...)`, where `s` is at most 1/3. The terms
+/// after the eleventh are below 3e-12 of the sum. In f64, the results of neighboring f32 differ by more than
+/// the rounding, which keeps the function monotone.
 #[inline(always)]
 fn log_sigmoid<S: Simd>(simd: S, x: f64) -> f64 {
     let u = exp_of_negative(simd, -bounded(x));

@@ -1,8 +1,9 @@
-//! Products of two row-major matrices that share their inner dimension, neither of them packed.
+//! Products of two row-major matrices that share their inner dimension, neither of which is packed.
 //!
 //! Both operands are read along `k`, where they are contiguous: a tile keeps sixteen partial sums for each of
-//! its elements and adds them up at the end. So nothing is transposed, and copied only to lie on cache lines, one row
-//! of `a` or thousands take the same path, and an element's value is that of [`dot`] whatever tile it fell into.
+//! its elements and adds them up at the end. So nothing is transposed, and rows are copied only to align them
+//! to cache lines. One row of `a` or thousands take the same path, and the value of an element is that of
+//! [`dot`] whichever tile computes it.
 
 mod operand;
 mod tile;
@@ -20,24 +21,26 @@ pub use operand::Element;
 use operand::Operand;
 use tile::{GROUP, dots, group_dots};
 
-/// Bytes of `a` that a task keeps in its core's second-level cache: a good third of the 1 MiB it commonly has.
+/// Bytes of `a` that a task keeps in its core's second-level cache: a good third of the usual 1 MiB.
 const A_BLOCK_BYTES: usize = 384 << 10;
 
-/// Rows of `b` in one task: with a block of `a` some tens of microseconds of work.
+/// Rows of `b` in a task. Together with a block of `a` they make some tens of microseconds of work.
 const B_BLOCK_ROWS: usize = 40 * GROUP;
 
-/// Rows of `a` from which on copying a misaligned group of `b` costs less than the loads that straddle cache lines.
+/// Number of rows of `a` from which copying a misaligned group of `b` costs less than loads across cache
+/// lines.
 const ROWS_WORTH_COPYING_FOR: usize = 16;
 
-/// `out[m, n] = a[m, k] . b[n, k]^T`, all row-major: the dot product of every row of `a` with every row of `b`.
+/// Computes `out[m, n] = a[m, k] . b[n, k]^T`, all row-major: the dot product of every row of `a` with every
+/// row of `b`.
 ///
-/// `b` may be in `f32`, `f16` or `bf16`; the narrow ones are widened as they are read, which loses nothing. Each element
-/// is the [`dot`] of its two rows, bit for bit: it depends neither on the number of threads nor on the other rows of the
-/// batch, nor on the machine's instruction set. It is at its best where `b` lies on a cache line and `k` is a multiple of
-/// sixteen, for `b` is then read where it lies.
+/// `b` may be in `f32`, `f16` or `bf16`. The 16-bit formats are widened as they are read, which is exact.
+/// Each element is the [`dot`] of its two rows, bit for bit: it does not depend on the number of threads, the
+/// other rows of the batch or the instruction set. The product is fastest where `b` is aligned to a cache
+/// line and `k` is a multiple of sixteen, because `b` is then read in place.
 ///
 /// # Panics
-/// If a slice's length is not what `m`, `n` and `k` say.
+/// Panics if the length of a slice does not fit `m`, `n` and `k`.
 pub fn matmul_nt<E: Element>(a: &[f32], b: &[E], m: usize, n: usize, k: usize, out: &mut [f32]) {
     assert_eq!(a.len(), m * k, "a has m x k elements");
     assert_eq!(b.len(), n * k, "b has n x k elements");
@@ -64,26 +67,26 @@ pub fn matmul_nt<E: Element>(a: &[f32], b: &[E], m: usize, n: usize, k: usize, o
     });
 }
 
-/// The dot product of two vectors of one length: lane `l` of sixteen adds up the fused products at `l`, `l + 16`, ...,
-/// then the lanes are added, halves at a time.
+/// Computes the dot product of two vectors. Lane `l` of sixteen adds up the fused products at `l`, `l + 16`,
+/// ...; then the lanes are added, halves at a time.
 ///
 /// # Panics
-/// If the lengths differ.
+/// Panics if the lengths differ.
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len(), "both vectors have one length");
     Isa::current().run(Dots { row: a, others: [b] })[0]
 }
 
-/// The dot products of one row with two queries, in one pass over the row.
+/// Computes the dot products of one row with two queries, in one pass over the row.
 ///
 /// # Panics
-/// If the lengths differ.
+/// Panics if the lengths differ.
 pub fn dot2(row: &[f32], first: &[f32], second: &[f32]) -> (f32, f32) {
     assert!(row.len() == first.len() && row.len() == second.len(), "all vectors have one length");
     Isa::current().run(Dots { row, others: [first, second] }).into()
 }
 
-/// One row against a few, by itself.
+/// The dot products of one row with a few others.
 struct Dots<'a, const C: usize> {
     row: &'a [f32],
     others: [&'a [f32]; C],
@@ -98,12 +101,12 @@ impl<const C: usize> Kernel for Dots<'_, C> {
     }
 }
 
-/// The `i`th block of `size` out of `len`.
+/// Returns the `i`th block of `size` out of `len`.
 fn block(i: usize, size: usize, len: usize) -> Range<usize> {
     i * size..len.min((i + 1) * size)
 }
 
-/// Rows of `a` in a tile: four, fewer where there are no more.
+/// Returns the number of rows of `a` in a tile: four, or fewer if `a` has one or two.
 fn strip_height(m: usize) -> usize {
     match m {
         1 | 2 => m,
@@ -113,7 +116,7 @@ fn strip_height(m: usize) -> usize {
 
 /// The product of a block of rows of `a` and a block of rows of `b`.
 struct Block<'a, 'o, B: Operand> {
-    /// On cache lines, padded with zeros to whole steps and strips.
+    /// Rows aligned to cache lines, padded with zeros to whole steps and strips.
     a: &'a [f32],
     b: &'a [B],
     k: usize,
@@ -154,8 +157,8 @@ impl<B: Operand> Kernel for Block<'_, '_, B> {
 }
 
 impl<B: Operand> Block<'_, '_, B> {
-    /// All rows of `a` against a group of `b`, of which `width` rows count. The group after it, at `next`, is fetched
-    /// meanwhile.
+    /// Multiplies all rows of `a` by a group of `b`, of which `width` rows count. Meanwhile, the group after
+    /// it, at `next`, is fetched.
     #[inline(always)]
     fn strips<S: Simd, G: Operand>(&self, simd: S, j: usize, width: usize, next: *const B, group: &[G]) {
         match self.strip {
@@ -178,7 +181,7 @@ impl<B: Operand> Block<'_, '_, B> {
         let columns = rows::<G, GROUP>(group, padded);
         for (strip, i) in self.rows.clone().step_by(R).enumerate() {
             let queries = rows::<_, R>(&self.a[i * padded..(i + R) * padded], padded);
-            // A single strip streams `b`, which the hardware foresees better than we do.
+            // A single strip reads `b` in order, which the hardware predicts better than these prefetches do.
             let tile = if R == 4 && strip < GROUP && self.rows.len() > R {
                 let next = next.wrapping_add(strip * self.k);
                 group_dots::<S, G, R, true>(simd, queries, columns, next.cast())
@@ -197,7 +200,7 @@ impl<B: Operand> Block<'_, '_, B> {
     }
 }
 
-/// The rows of a matrix of `N` rows.
+/// Returns the rows of a matrix of `N` rows.
 #[inline(always)]
 fn rows<T, const N: usize>(x: &[T], len: usize) -> [&[T]; N] {
     let mut rows: [&[T]; N] = [&[]; N];

@@ -5,17 +5,18 @@ use rayon::prelude::*;
 use crate::isa::{Isa, Kernel};
 use crate::simd::{LANES, Simd};
 
-/// Rows handed to a task at once: some microseconds of work.
+/// Rows in a task: some microseconds of work.
 const ROWS: usize = 16;
 
 /// Normalizes each row of `x` to mean 0 and variance 1, then scales and shifts it (Ba, Kiros & Hinton, Layer
 /// Normalization, 2016): `out = (x - mean) / sqrt(variance + eps) * weight + bias`.
 ///
-/// The variance is that of the row, not an estimate of a population's; it is computed from the deviations, in a second
-/// pass. Rows are as long as `weight`.
+/// Rows are as long as `weight`. The variance is that of the row (with `n`, not `n - 1`), computed from the
+/// deviations in a second pass.
 ///
 /// # Panics
-/// If `bias` is not as long as `weight`, `out` not as long as `x`, or `x` not a whole number of rows.
+/// Panics if `bias` is not as long as `weight`, if `out` is not as long as `x`, or if `x` is not a whole
+/// number of rows.
 pub fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut [f32]) {
     let width = weight.len();
     assert_eq!(bias.len(), width, "the bias is as long as the weight");

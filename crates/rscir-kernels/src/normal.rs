@@ -1,36 +1,36 @@
 //! The upper tail of the normal distribution, and the moments that standardize scores.
 //!
-//! These run on the calling thread: a block of scores takes microseconds.
+//! The calling thread computes them: a block of scores takes microseconds.
 
 use crate::isa::{Isa, Kernel};
 use crate::simd::{LANES, Simd};
 
-/// The survival function `Q(z) = 1 - Phi(z)` of each element.
+/// Computes the survival function `Q(z) = 1 - Phi(z)` of each element.
 ///
-/// It never increases with `z`, is within 0.51 units in the last place of the exact value, and so keeps the order of
-/// large `z`, where `1 - Phi(z)` computed from `Phi` is all zeros. f32 runs out of normal numbers at `z` = 12.9 and of
-/// all numbers at 14.2.
+/// The result never increases with `z` and is within 0.51 units in the last place of the exact value. So it
+/// keeps the order of large `z`, for which `1 - Phi(z)` computed from `Phi` would be zero. f32 runs out of
+/// normal numbers at `z` = 12.9 and of all numbers at 14.2.
 ///
 /// # Panics
-/// If the lengths differ.
+/// Panics if the lengths differ.
 pub fn survival(z: &[f32], out: &mut [f32]) {
     survival_of_scores(z, 0.0, 1.0, out);
 }
 
-/// [`survival`] of `(score - mean) / deviation`, which is not rounded to f32 in between.
+/// Computes the [`survival`] of `(score - mean) / deviation`, which is not rounded to f32 in between.
 ///
-/// A deviation of zero gives what IEEE 754 makes of the quotient: 0 above the mean, 1 below it, NaN on it.
+/// A deviation of zero gives what IEEE 754 makes of the quotient: 0 above the mean, 1 below it, NaN at it.
 ///
 /// # Panics
-/// If the lengths differ.
+/// Panics if the lengths differ.
 pub fn survival_of_scores(scores: &[f32], mean: f64, deviation: f64, out: &mut [f32]) {
     assert_eq!(scores.len(), out.len(), "one tail for each score");
     Isa::current().run(Survival { scores, mean, scale: deviation.recip(), out });
 }
 
-/// The mean and the standard deviation (with `n - 1`) of `x`, in f64 and in two passes.
+/// Computes the mean and the standard deviation (with `n - 1`) of `x`, in f64 and in two passes.
 ///
-/// (NaN, NaN) for an empty slice, a deviation of NaN for a single element.
+/// Returns (NaN, NaN) for an empty slice, and a deviation of NaN for a single element.
 pub fn mean_and_std_dev(x: &[f32]) -> (f64, f64) {
     if x.is_empty() {
         return (f64::NAN, f64::NAN);
@@ -60,12 +60,13 @@ impl Kernel for Survival<'_> {
     }
 }
 
-/// `Q(z)`, without a branch, so that compilers turn the loop around it into vectors.
+/// Computes `Q(z)` without a branch, so that compilers turn the loop around it into vector instructions.
 ///
-/// For `t = |z|` it is `exp(-t^2 / 2)` times a ratio of polynomials, the form of W. J. Cody, Rational Chebyshev
-/// Approximations for the Error Function, Math. Comp. 23 (1969). The coefficients are ours: minimax in relative error on
-/// [0, 14.5], found by Remez' exchange at 60 digits, off by 8.3e-11 at most, and all positive, so that nothing cancels.
-/// Being computed in f64, neighboring results differ by more than their rounding: that makes it monotone.
+/// For `t = |z|` it is `exp(-t^2 / 2)` times a ratio of polynomials, the form of W. J. Cody, Rational
+/// Chebyshev Approximations for the Error Function, Math. Comp. 23 (1969). The coefficients are our own:
+/// minimax in relative error on [0, 14.5], found by Remez' exchange at 60 digits, with an error of at most
+/// 8.3e-11, and all positive, so that nothing cancels. In f64, neighboring results differ by more than their
+/// rounding, which keeps the function monotone.
 #[inline(always)]
 fn tail<S: Simd>(simd: S, z: f64) -> f64 {
     const NUMERATOR: [f64; 6] = [
@@ -85,7 +86,7 @@ fn tail<S: Simd>(simd: S, z: f64) -> f64 {
         1.812_401_406_458_323_9,
         1.0,
     ];
-    // Beyond 37 the tail leaves even the normal numbers of f64. NaN passes.
+    // Beyond 37 the tail leaves the normal numbers of f64. NaN stays NaN.
     const FAR: f64 = 37.0;
     let t = if z.abs() > FAR { FAR } else { z.abs() };
     let (mut numerator, mut denominator) = (NUMERATOR[0], DENOMINATOR[0]);
@@ -99,11 +100,11 @@ fn tail<S: Simd>(simd: S, z: f64) -> f64 {
     if z < 0.0 { 1.0 - q } else { q }
 }
 
-/// `e^x` for `x` from -708 to 0, to 3e-10: `x = n ln 2 + r` with `|r| <= ln 2 / 2`, and the Taylor polynomial of `e^r`
-/// of degree 8.
+/// Computes `e^x` for `x` from -708 to 0 with a relative error of 3e-10, by `x = n ln 2 + r` with `|r| <= ln
+/// 2 / 2` and the Taylor polynomial of `e^r` of degree 8.
 #[inline(always)]
 pub(crate) fn exp_of_negative<S: Simd>(simd: S, x: f64) -> f64 {
-    // Adding 1.5 * 2^52 rounds to an integer, and leaves it in the low bits of the significand.
+    // Adding 1.5 * 2^52 rounds to an integer and leaves it in the low bits of the significand.
     const ROUND: f64 = 6_755_399_441_055_744.0;
     let shifted = simd.mul_add_f64(x, std::f64::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;

@@ -1,25 +1,26 @@
-//! Rows of f32 to interleaved groups, as the inner loop of a product wants its operands.
+//! Packs rows of f32 into interleaved groups, the form in which the inner loop of a product reads its
+//! operands.
 
 use crate::simd::{LANES, Simd};
 use crate::tile::{Bf16, Single};
 
-/// How rows of f32 become groups of 32 bits: one f32, two bf16 or four bytes.
+/// A conversion of rows of f32 into groups of 32 bits: one f32, two bf16 or four bytes.
 pub(crate) trait Conversion {
-    /// Elements in a group.
+    /// Number of elements in a group.
     const GROUP: usize;
-    /// What converting a row and undoing it takes.
+    /// Values that the conversion of a row, and its reversal, depend on.
     type Row: Copy + Default + Send + Sync;
 
-    /// What a row's conversion depends on.
+    /// Computes the values that the conversion of a row depends on.
     fn measure(x: &[f32]) -> Self::Row;
 
-    /// Words that a group becomes: one, or two where it is taken apart ([`crate::unfold`]).
+    /// Number of words that a group becomes: one, or two if it is taken apart ([`crate::unfold`]).
     const WORDS: usize = 1;
 
-    /// Sixteen groups from `x`, sixteen times [`Conversion::GROUP`] elements of a row.
+    /// Converts sixteen times [`Conversion::GROUP`] elements of a row to sixteen groups.
     fn groups<S: Simd>(simd: S, x: &[f32], row: &Self::Row) -> S::I;
 
-    /// The words of sixteen groups, as many as [`Conversion::WORDS`].
+    /// Returns the words of sixteen groups. The first [`Conversion::WORDS`] of them count.
     #[inline(always)]
     fn words<S: Simd>(_: S, groups: S::I) -> [S::I; 2] {
         [groups; 2]
@@ -53,12 +54,13 @@ impl Conversion for Bf16 {
     }
 }
 
-/// Elements by which loads run ahead.
+/// Number of elements by which prefetches run ahead of loads.
 const AHEAD: usize = 16 * LANES;
 
-/// Converts `H` rows of one length, a multiple of four of them: for each word of a row's groups, those of all rows.
+/// Converts and interleaves `H` rows of one length (`H` is a multiple of four): the words of all rows for the
+/// first group, then for the next.
 ///
-/// What the last group lacks is taken as zeros.
+/// Missing elements of the last group are zeros.
 #[inline(always)]
 pub(crate) fn pack<S: Simd, C: Conversion, const H: usize>(
     simd: S,
@@ -72,12 +74,12 @@ pub(crate) fn pack<S: Simd, C: Conversion, const H: usize>(
         rows.iter().all(|row| row.len() == k) && to.len() == k.div_ceil(C::GROUP) * C::WORDS,
         "rows of one length"
     );
-    // What is left after these lacks elements for a whole block, though it may have sixteen groups.
+    // The rest has too few elements for a whole block, though it may have sixteen groups.
     let (blocks, last) = to.split_at_mut(k / step * LANES * C::WORDS);
     for (b, block) in blocks.chunks_exact_mut(LANES * C::WORDS).enumerate() {
         let mut part = [&[][..]; H];
         for h in 0..H {
-            // Rows lie a page or more apart: too many streams for the CPU to follow.
+            // Rows lie a page or more apart: too many streams for the hardware to follow.
             simd.prefetch(rows[h][b * step..].as_ptr().wrapping_add(AHEAD));
             part[h] = &rows[h][b * step..(b + 1) * step];
         }
@@ -96,7 +98,7 @@ pub(crate) fn pack<S: Simd, C: Conversion, const H: usize>(
     }
 }
 
-/// Sixteen groups of each row.
+/// Converts and interleaves sixteen groups of each row.
 #[inline(always)]
 fn pack_block<S: Simd, C: Conversion, const H: usize>(
     simd: S,

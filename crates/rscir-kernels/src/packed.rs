@@ -1,10 +1,11 @@
-//! Linear layers: `x[m, k] . W[n, k]^T`, the weights packed once, the bias and activation fused into the store.
+//! Linear layers: `x[m, k] . W[n, k]^T`, with weights that are packed once, and with bias and activation
+//! computed while the product is stored.
 //!
-//! All precisions share one layout and one loop. The unit along `k` is a group of 32 bits: one f32, two bf16 or
-//! four bytes. Weights lie in panels of 32 outputs, group after group; activations are converted and packed, a few
-//! rows at a time, on each call; a tile multiplies one broadcast group of a row with sixteen outputs' groups at once.
-//! Every element is summed in the order of its groups, so it depends neither on its tile, nor on the batch, nor on
-//! the number of threads.
+//! All precisions share one layout and one loop. The unit along `k` is a group of 32 bits: one f32, two bf16
+//! or four bytes. Weights lie in panels of 32 outputs, group after group. Activations are converted and
+//! packed, a few rows at a time, on each call. A tile multiplies one broadcast group of a row with the groups
+//! of sixteen outputs at once. Every element is summed in the order of its groups, so it does not depend on
+//! its tile, the batch or the number of threads.
 
 mod bf16;
 mod int8;
@@ -28,96 +29,98 @@ pub use bf16::PackedBf16;
 pub use int8::PackedI8;
 pub use single::PackedMatrix;
 
-/// What becomes of a product's element once bias is added.
+/// Last step of an [`Epilogue`], after the bias is added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Finish {
-    /// Store it.
+    /// Stores the element.
     #[default]
     Store,
-    /// Store its Gaussian error linear unit in the exact form, `x Phi(x)` (Hendrycks & Gimpel 2016).
+    /// Stores its Gaussian error linear unit in the exact form, `x Phi(x)` (Hendrycks & Gimpel 2016).
     Gelu,
-    /// Store `x sigmoid(1.702 x)`, the approximation CLIP was trained with.
+    /// Stores `x sigmoid(1.702 x)`, the approximation that CLIP was trained with.
     QuickGelu,
-    /// Store `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2`, PyTorch's `approximate="tanh"`.
+    /// Stores `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2`, PyTorch's `approximate="tanh"`.
     GeluTanh,
-    /// Add it to what `out` holds: a residual connection.
+    /// Adds the element to the value in `out`: a residual connection.
     Add,
 }
 
-/// The end of a linear layer, done while its product is still in registers.
+/// End of a linear layer, computed while the product is still in registers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Epilogue<'a> {
-    /// Added to every row, `n` elements.
+    /// Bias that is added to every row, `n` elements.
     pub bias: Option<&'a [f32]>,
-    /// What follows the bias.
+    /// Step that follows the bias.
     pub finish: Finish,
 }
 
 impl<'a> Epilogue<'a> {
-    /// Nothing but the product.
+    /// Makes an epilogue that stores the product as it is.
     pub const fn none() -> Self {
         Self { bias: None, finish: Finish::Store }
     }
 
-    /// Adds a bias of `n` elements to every row.
+    /// Makes an epilogue that adds a bias of `n` elements to every row.
     pub const fn bias(bias: &'a [f32]) -> Self {
         Self { bias: Some(bias), finish: Finish::Store }
     }
 
-    /// Then the exact GELU.
+    /// Applies the exact GELU last.
     pub const fn gelu(self) -> Self {
         Self { finish: Finish::Gelu, ..self }
     }
 
-    /// Then QuickGELU.
+    /// Applies QuickGELU last.
     pub const fn quick_gelu(self) -> Self {
         Self { finish: Finish::QuickGelu, ..self }
     }
 
-    /// Then the GELU in its form with tanh.
+    /// Applies the GELU in its form with tanh last.
     pub const fn gelu_tanh(self) -> Self {
         Self { finish: Finish::GeluTanh, ..self }
     }
 
-    /// Then adds to what `out` holds, where the residual stands.
+    /// Adds to the values in `out` last, where the residual is.
     pub const fn add(self) -> Self {
         Self { finish: Finish::Add, ..self }
     }
 }
 
-/// Vectors of outputs in a panel.
+/// Number of vectors of outputs in a panel.
 const PANEL: usize = 2;
 
-/// Bytes of activations packed at a time: what a core's share of the third-level cache holds.
+/// Bytes of activations that are packed at a time: a core's share of the third-level cache.
 const X_BLOCK_BYTES: usize = 4 << 20;
 
-/// Rows from which on it pays to take weights apart before they are multiplied: with two tiles they are used twice.
+/// Number of rows from which it pays to take weights apart before they are multiplied: with two tiles they
+/// are used twice.
 const ROWS_WORTH_UNFOLDING_FOR: usize = TALL + 1;
 
-/// Rows a task should have, so that a panel of weights brought near is used often enough.
+/// Number of rows that a task should have, so that a panel of weights in the cache is used often enough.
 const ROWS_PER_TASK: usize = 8 * TALL;
 
-/// How a precision represents activations, and what its sums stand for.
+/// How a precision represents activations, and what its sums mean.
 trait Format: Sync {
-    /// How activations are converted.
+    /// Conversion of the activations.
     type X: Conversion;
-    /// How groups are multiplied.
+    /// Product of two groups.
     type Product: Product;
-    /// What turning the sums of sixteen outputs into numbers takes.
+    /// Values by which the sums of sixteen outputs are turned into numbers.
     type Outputs<S: Simd>: Copy;
 
-    /// The words of weights that are multiplied in the place of a packed one, as many as [`Conversion::WORDS`].
+    /// Returns the words of weights that are multiplied in place of a packed one. The first
+    /// [`Conversion::WORDS`] count.
     #[inline(always)]
     fn weights<S: Simd>(_: S, word: S::I) -> [S::I; 2] {
         [word; 2]
     }
 
-    /// Of the sixteen outputs from `column`.
+    /// Returns these values for the sixteen outputs from `column`.
     fn outputs<S: Simd>(&self, simd: S, column: usize) -> Self::Outputs<S>;
     fn value<S: Simd>(simd: S, sum: SumOf<Self, S>, row: RowOf<Self>, outputs: Self::Outputs<S>) -> S::F;
 }
 
-/// A format with the words of its operands taken apart.
+/// A format whose operands' words are taken apart.
 struct Unfolded<'a, F>(&'a F);
 
 impl<F: Format<X: UnfoldRows, Product: Unfold>> Format for Unfolded<'_, F> {
@@ -144,19 +147,20 @@ impl<F: Format<X: UnfoldRows, Product: Unfold>> Format for Unfolded<'_, F> {
 type SumOf<F, S> = <<F as Format>::Product as Product>::Sum<S>;
 type RowOf<F> = <<F as Format>::X as Conversion>::Row;
 
-/// Weights laid out for the product.
+/// Weights in the layout of the product.
 #[derive(Debug)]
 struct Panels {
-    /// Panels of 32 outputs one after another: for each group, the words of its outputs.
+    /// Panels of 32 outputs, in order. A panel holds, for each group, the words of its outputs.
     groups: Vec<[Line; PANEL]>,
     n: usize,
     k: usize,
-    /// Groups in a row.
+    /// Number of groups in a row.
     depth: usize,
 }
 
 impl Panels {
-    /// Converts and packs row-major `weights[n, k]`; also what the conversion says of each row.
+    /// Converts and packs row-major `weights[n, k]`. Returns also the values that the conversion of each row
+    /// depends on.
     fn pack<C: Conversion>(weights: &[f32], n: usize, k: usize) -> (Self, Vec<C::Row>) {
         assert_eq!(weights.len(), n * k, "weights have n x k elements");
         let isa = Isa::current();
@@ -168,7 +172,7 @@ impl Panels {
             let panels = groups.spare_capacity_mut()[..len].par_chunks_mut(depth);
             let rows = rows.par_chunks_mut(PANEL * LANES);
             panels.zip(rows).zip(weights.par_chunks(PANEL * LANES * k)).for_each(|((panel, rows), x)| {
-                // Written first here, so that threads share the work of fetching the pages.
+                // The first write happens in this task, so that threads share the work of fetching the pages.
                 panel.fill(MaybeUninit::new([Line::ZERO; PANEL]));
                 // SAFETY: all elements have just been written.
                 let panel = unsafe { panel.assume_init_mut() };
@@ -181,7 +185,7 @@ impl Panels {
         (Self { groups, n, k, depth }, rows)
     }
 
-    /// `out[m, n] = epilogue(x[m, k] . W^T)`.
+    /// Computes `out[m, n] = epilogue(x[m, k] . W^T)`.
     fn apply<F: Format>(&self, format: &F, x: &[f32], m: usize, epilogue: Epilogue<'_>, out: &mut [f32]) {
         assert_eq!(x.len(), m * self.k, "x has m x k elements");
         assert_eq!(out.len(), m * self.n, "out has m x n elements");
@@ -201,7 +205,7 @@ impl Panels {
         }
     }
 
-    /// [`Panels::apply`] to rows few enough to be packed at once.
+    /// Computes [`Panels::apply`] for rows few enough to be packed at once.
     fn apply_block<F: Format>(
         &self,
         format: &F,
@@ -224,7 +228,7 @@ impl Panels {
         let panels = self.n.div_ceil(PANEL * LANES);
         let splits = (4 * rayon::current_num_threads()).div_ceil(panels).min(m.div_ceil(ROWS_PER_TASK));
         let split = m.div_ceil(splits).next_multiple_of(TALL);
-        // One by one, so that no thread waits long for another's last.
+        // Tasks are handed out one by one, so that no thread waits long for the last task of another.
         let tasks = (0..panels * m.div_ceil(split)).into_par_iter().with_max_len(1);
         tasks.for_each(|task| {
             let (panel, first) = (task % panels, task / panels * split);
@@ -243,8 +247,8 @@ impl Panels {
     }
 }
 
-/// Converts the rows of a panel, at most `H`, and interleaves their groups. The words of rows it lacks are of no
-/// consequence.
+/// Converts at most `H` rows of a panel and interleaves their groups. The words of missing rows are
+/// arbitrary.
 struct Pack<'a, C: Conversion, const H: usize> {
     x: &'a [f32],
     k: usize,
@@ -272,7 +276,7 @@ impl<C: Conversion, const H: usize> Kernel for Pack<'_, C, H> {
     }
 }
 
-/// A range of rows against a panel of weights.
+/// The product of a range of rows and a panel of weights.
 struct Task<'a, 'o, F: Format> {
     format: &'a F,
     x: &'a [[u32; TALL]],

@@ -5,28 +5,29 @@ use rayon::prelude::*;
 use crate::isa::{Isa, Kernel};
 use crate::simd::{LANES, Simd};
 
-/// Rows handed to a task at once: some microseconds of work.
+/// Rows in a task: some microseconds of work.
 const ROWS: usize = 16;
 
-/// By which angles [`rotate`] turns, and how the rows are divided.
+/// The angles by which [`rotate`] turns, and the division of the rows into heads.
 #[derive(Debug, Clone, Copy)]
 pub struct Rotation<'a> {
-    /// Cosines, `[tokens, half]`.
+    /// Cosines of the angles, `[tokens, half]`.
     pub cos: &'a [f32],
-    /// Sines of the same angles.
+    /// Sines of the same angles, `[tokens, half]`.
     pub sin: &'a [f32],
-    /// Half the width of a head: the number of pairs in it.
+    /// Number of pairs in a head, which is half its width.
     pub half: usize,
-    /// Heads of the queries, and of the keys.
+    /// Number of heads of the queries, equal to that of the keys.
     pub heads: usize,
 }
 
-/// Turns the queries and keys of `qkv[batch, tokens, 3 width]` in place, each pair of values by its token's angle (Su et
-/// al., RoFormer, 2021): `(a, b)` becomes `(a cos - b sin, b cos + a sin)`. A pair is a value of a head's first half and
-/// the same one of its second. The values behind the keys stay.
+/// Turns the queries and keys of `qkv[batch, tokens, 3 width]` in place, each pair of values by the angle of
+/// its token (Su et al., RoFormer, 2021): `(a, b)` becomes `(a cos - b sin, b cos + a sin)`. A pair is a
+/// value of the first half of a head and the value at the same place in the second half. The values after the
+/// keys stay.
 ///
 /// # Panics
-/// If `sin` is not as long as `cos`, or `qkv` not a whole number of texts or images of as many tokens.
+/// Panics if `sin` is not as long as `cos`, or if `qkv` is not a whole number of items with as many tokens.
 pub fn rotate(rotation: Rotation<'_>, qkv: &mut [f32]) {
     let Rotation { cos, sin, half, heads } = rotation;
     assert_eq!(cos.len(), sin.len(), "a sine for each cosine");

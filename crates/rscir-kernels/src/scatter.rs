@@ -1,25 +1,26 @@
-//! The scatter matrix of a block of vectors, in f64: what the moments of an archive are made of.
+//! The scatter matrix of a block of vectors, in f64, from which the moments of an archive are computed.
 
 use std::cell::RefCell;
 
 use crate::isa::{Isa, Kernel};
 use crate::simd::{F64_LANES, Simd};
 
-/// Columns of a panel, two vectors of f64.
+/// Columns of a panel: two vectors of f64.
 const PANEL: usize = 2 * F64_LANES;
 
-/// Vectors that are multiplied at a time: a panel of them takes 16 kB, half of a first-level cache, and at 768 wide all
-/// panels take 786 kB, which a second-level cache holds.
+/// Number of vectors that are multiplied at a time. A panel of them takes 16 kB, half of a first-level cache;
+/// at 768 wide, all panels take 786 kB, which a second-level cache holds.
 const DEPTH: usize = 128;
 
-/// Adds `sum x x'` over the vectors `x` of `rows`, `[n, dim]`, to the upper triangle of `scatter`, `[dim, dim]`; both are
-/// row-major. What lies below the diagonal holds no meaning afterwards: its mirror does.
+/// Adds `sum x x'` over the vectors `x` of `rows`, `[n, dim]`, to the upper triangle of `scatter`, `[dim,
+/// dim]`. Both are row-major. The values below the diagonal are undefined afterwards; the matrix is
+/// symmetric.
 ///
-/// Each element adds its products one after another in the order of the vectors, every product and every sum rounded, on
-/// every instruction set: the bits are those of three nested loops. It runs on the calling thread.
+/// Each element adds its products in the order of the vectors, and every product and every sum is rounded, on
+/// every instruction set. The bits are those of three nested loops. The calling thread computes it.
 ///
 /// # Panics
-/// If `rows` is no whole number of vectors, or `scatter` has not `dim * dim` elements.
+/// Panics if `rows` is not a whole number of vectors, or if `scatter` has not `dim * dim` elements.
 pub fn add_scatter(dim: usize, rows: &[f64], scatter: &mut [f64]) {
     assert_eq!(scatter.len(), dim * dim, "a scatter matrix is dim x dim");
     if dim == 0 {
@@ -37,7 +38,7 @@ pub fn add_scatter(dim: usize, rows: &[f64], scatter: &mut [f64]) {
     });
 }
 
-/// Lays vectors out by panels of columns: `panels[p][vector][column]`, with zeros for columns that there are not.
+/// Lays vectors out in panels of columns: `panels[p][vector][column]`, with zeros for missing columns.
 fn pack(dim: usize, rows: &[f64], panels: &mut Vec<f64>) {
     let depth = rows.len() / dim;
     panels.clear();
@@ -61,13 +62,14 @@ impl Kernel for Scatter<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
-        // As many accumulators as leave registers for the factors: sixteen of 32, or eight of 16 that are half as wide.
+        // There are as many accumulators as leave registers for the factors: sixteen out of 32 registers, or
+        // eight out of 16 that are half as wide.
         if S::WIDE { self.tiles::<S, 8, 2>(simd) } else { self.tiles::<S, 4, 1>(simd) }
     }
 }
 
 impl Scatter<'_> {
-    /// All tiles of `ROWS` rows and `VECTORS` vectors of columns that reach the upper triangle.
+    /// Computes all tiles of `ROWS` rows and `VECTORS` vectors of columns that reach the upper triangle.
     #[inline(always)]
     fn tiles<S: Simd, const ROWS: usize, const VECTORS: usize>(&mut self, simd: S) {
         let panel_len = self.depth * PANEL;
@@ -86,8 +88,8 @@ impl Scatter<'_> {
         }
     }
 
-    /// One tile: the rows from `within[0]` on of one panel, the columns from `within[1]` on of another; `at` is its place
-    /// in the scatter matrix.
+    /// Computes one tile: the rows from `within[0]` of one panel, and the columns from `within[1]` of
+    /// another. `at` is its position in the scatter matrix.
     #[inline(always)]
     fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
         &mut self,
@@ -98,7 +100,7 @@ impl Scatter<'_> {
     ) {
         let [row_panel, column_panel] = panels.map(|panel| panel.as_chunks::<PANEL>().0);
         let mut sums = [[simd.splat_f64(0.0); VECTORS]; ROWS];
-        // Up to the edges of the matrix; what lies beyond is computed and dropped.
+        // The tile ends at the edges of the matrix. Values beyond them are computed and dropped.
         let height = ROWS.min(self.dim - at[0]);
         let mut edge = [[[0.0; F64_LANES]; VECTORS]; ROWS];
         for (i, edge) in edge.iter_mut().enumerate().take(height) {

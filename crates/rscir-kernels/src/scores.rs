@@ -1,25 +1,26 @@
-//! Lists of scores: mixed, compared with thresholds, put into bins.
+//! Lists of scores: weighted sums, comparison with thresholds, and binning.
 //!
-//! These run on the calling thread: a list of scores takes microseconds.
+//! The calling thread computes them: a list of scores takes microseconds.
 
 use crate::isa::{Isa, Kernel};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::LANES;
 use crate::simd::Simd;
 
-/// `out = weights[0] * a + weights[1] * b`, each product rounded before the sum.
+/// Computes `out = weights[0] * a + weights[1] * b`, with each product rounded before the sum.
 ///
 /// # Panics
-/// If the lengths differ.
+/// Panics if the lengths differ.
 pub fn weighted_sum(a: &[f32], b: &[f32], weights: [f32; 2], out: &mut [f32]) {
     assert!(a.len() == out.len() && b.len() == out.len(), "all lists have one length");
     Isa::current().run(WeightedSum { a, b, weights, out });
 }
 
-/// Adds to `counts[i]` how many scores are above `thresholds[i]`, or equal to it if `or_equal`. No NaN is above anything.
+/// Adds to `counts[i]` the number of scores above `thresholds[i]`, or above or equal to it if `or_equal`. NaN
+/// is above nothing.
 ///
 /// # Panics
-/// If there is not one count for each threshold, or a count overflows.
+/// Panics if there is not one count for each threshold, or if a count overflows.
 pub fn count_above(scores: &[f32], thresholds: &[f32], or_equal: bool, counts: &mut [u32]) {
     assert_eq!(thresholds.len(), counts.len(), "one count for each threshold");
     assert!(u32::try_from(scores.len()).is_ok(), "fewer than 2^32 scores");
@@ -33,10 +34,11 @@ pub fn count_above(scores: &[f32], thresholds: &[f32], or_equal: bool, counts: &
     }
 }
 
-/// A map from scores to bins that never falls, but for the order among scores outside its span.
+/// A monotone map from scores to bins. Only scores outside its span may be out of order among themselves.
 ///
-/// Scores of its span fall into bins in equal steps. Those below go to the first [`Binning::OUTSIDE`] bins and those above to
-/// as many last ones, in turn by position: who counts them does not wait for one counter again and again. A NaN is below.
+/// Scores within the span fall into bins of equal width. Scores below it go to the first [`Binning::OUTSIDE`]
+/// bins and scores above it to as many last ones, in turn by position, so that a loop that counts them does
+/// not wait for the same counter again and again. NaN is below the span.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Binning {
     low: f32,
@@ -44,46 +46,48 @@ pub struct Binning {
 }
 
 impl Binning {
-    /// Number of bins: their counters, of 16 bits, fill a third of a first-level cache of 48 kB.
+    /// Number of bins. Their counters, of 16 bits, fill a third of a first-level cache of 48 kB.
     pub const BINS: usize = 8192;
 
-    /// Bins for the scores below the span, and as many for those above it: more than the counts in flight at a time.
+    /// Number of bins for scores below the span, and for those above it: more than the counts that are in
+    /// flight at a time.
     pub const OUTSIDE: usize = 32;
 
-    /// Steps from the lowest bin of the span to its highest.
+    /// Number of steps from the lowest bin of the span to its highest.
     const STEPS: f32 = (Self::BINS - 2 * Self::OUTSIDE - 1) as f32;
 
-    /// Over the span from `low` to `high`. `None` if that is empty, infinite, or so narrow or wide that its steps have no
-    /// finite size.
+    /// Makes a map whose span is from `low` to `high`. Returns `None` if the span is empty, infinite, or so
+    /// narrow or wide that the size of a step is not finite.
     pub fn over(low: f32, high: f32) -> Option<Self> {
         let scale = Self::STEPS / (high - low);
         (scale.is_finite() && scale > 0.0).then_some(Self { low, scale })
     }
 
-    /// The bin of one score of the span.
+    /// Returns the bin of one score of the span.
     #[inline]
     pub fn bin(self, score: f32) -> usize {
         self.bin_at(score, 0) as usize
     }
 
-    /// The bins of some scores.
+    /// Writes the bins of scores.
     ///
     /// # Panics
-    /// If the lengths differ.
+    /// Panics if the lengths differ.
     pub fn bins(self, scores: &[f32], bins: &mut [u16]) {
         assert_eq!(scores.len(), bins.len(), "one bin for each score");
         Isa::current().run(Bins { binning: self, scores, bins });
     }
 
-    /// Every step rounds, none reverses an order: subtracting, multiplying by a positive number, bounding, adding.
+    /// Returns the bin of a score at a position of its list. Every step rounds, but none reverses an order:
+    /// subtraction, multiplication by a positive number, bounds, addition.
     #[inline(always)]
     fn bin_at(self, score: f32, position: u32) -> u32 {
         let step = (score - self.low) * self.scale;
         // In this form a bound is one instruction. NaN is not above -1.
         let step = if step > -1.0 { step } else { -1.0 };
         let step = if step < Self::STEPS + 1.0 { step } else { Self::STEPS + 1.0 };
-        // From 2^23 on numbers have no fraction: the nearest integer is left in the low bits, without the range check of a
-        // cast. 0 is below the span.
+        // From 2^23 on numbers have no fraction, so the sum leaves the nearest integer in the low bits,
+        // without the range check of a cast. 0 is below the span.
         const INTEGERS: f32 = 8_388_608.0;
         let place = (step + (1.0 + INTEGERS)).to_bits() - INTEGERS.to_bits();
         let turn = position % Self::OUTSIDE as u32;
@@ -104,15 +108,15 @@ impl Default for BinSet {
 }
 
 impl BinSet {
-    /// Takes all bins out.
+    /// Removes all bins.
     pub fn clear(&mut self) {
         self.0.fill(0);
     }
 
-    /// Adds a bin; false if it was there.
+    /// Adds a bin. Returns `false` if the set had it already.
     ///
     /// # Panics
-    /// If there is no such bin.
+    /// Panics if there is no such bin.
     #[inline]
     pub fn insert(&mut self, bin: usize) -> bool {
         let (word, bit) = (&mut self.0[bin / 16], 1 << (bin % 16));
@@ -121,11 +125,11 @@ impl BinSet {
         new
     }
 
-    /// Which of the bins are in the set: bit `i` of `hits[w]` stands for bin `64 w + i`. A bin is taken modulo
-    /// [`Binning::BINS`].
+    /// Finds which of `bins` are in the set: bit `i` of `hits[w]` stands for bin `64 w + i`. A bin is taken
+    /// modulo [`Binning::BINS`].
     ///
     /// # Panics
-    /// If there is not one word for every 64 bins.
+    /// Panics if there is not one word for every 64 bins.
     pub fn find(&self, bins: &[u16], hits: &mut [u64]) {
         assert_eq!(bins.len().div_ceil(64), hits.len(), "one word for every 64 bins");
         let (chunks, rest) = bins.as_chunks::<64>();
@@ -142,13 +146,14 @@ impl BinSet {
         rest_hits.iter_mut().for_each(|hits| *hits = self.hits(rest));
     }
 
-    /// Of at most 64 bins.
+    /// Returns the bits of at most 64 bins.
     fn hits(&self, bins: &[u16]) -> u64 {
         let bit = |bin: u16| u64::from(self.0[usize::from(bin / 16) % self.0.len()] >> (bin % 16) & 1);
         (0..).zip(bins).map(|(i, &bin)| bit(bin) << i).sum()
     }
 
-    /// With the set in sixteen registers: a bin's upper nine bits look its word up, the lower four the bit.
+    /// Finds the bins with the set in sixteen registers: the upper nine bits of a bin select its word, the
+    /// lower four its bit.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
     fn find_avx512(&self, chunks: &[[u16; 64]], hits: &mut [u64]) {
@@ -167,7 +172,8 @@ impl BinSet {
             // SAFETY: half a chunk is 64 readable bytes.
             let bin = unsafe { _mm512_loadu_si512(bins[..HALF].as_ptr().cast()) };
             let index = _mm512_srli_epi16::<4>(bin);
-            // A lookup takes the lower six bits of the index; the three above choose among the eight.
+            // A lookup takes the lower six bits of the index. The three bits above select among the eight
+            // lookups.
             let (by_6, by_7) = (_mm512_test_epi16_mask(index, bit_6), _mm512_test_epi16_mask(index, bit_7));
             let by_8 = _mm512_test_epi16_mask(index, bit_8);
             let lookup = |i: usize| _mm512_permutex2var_epi16(table[2 * i], index, table[2 * i + 1]);
@@ -201,10 +207,10 @@ impl Kernel for WeightedSum<'_> {
     }
 }
 
-/// Thresholds that are compared for each load of scores.
+/// Number of thresholds that are compared for each load of scores.
 const TOGETHER: usize = 4;
 
-/// How many scores are above each threshold.
+/// Counts the scores above each threshold, on the fastest instruction set.
 fn above_on_this_machine<const OR_EQUAL: bool>(
     scores: &[f32],
     thresholds: &[f32; TOGETHER],
@@ -217,7 +223,7 @@ fn above_on_this_machine<const OR_EQUAL: bool>(
     above::<OR_EQUAL>(scores, thresholds)
 }
 
-/// The same in plain Rust.
+/// Counts the scores above each threshold, in plain Rust.
 fn above<const OR_EQUAL: bool>(scores: &[f32], thresholds: &[f32; TOGETHER]) -> [u32; TOGETHER] {
     thresholds.map(|t| scores.iter().map(|&s| u32::from(if OR_EQUAL { s >= t } else { s > t })).sum())
 }

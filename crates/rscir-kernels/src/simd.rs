@@ -1,8 +1,8 @@
-//! Sixteen lanes of f32 or of 32 bits, in whatever registers the machine has.
+//! Sixteen lanes of f32 or of 32 bits, in the registers that the machine has.
 //!
-//! Every instruction set offers the same sixteen lanes (one AVX-512 register, two of AVX2, four of NEON, an array), fuses its
-//! multiply-adds and adds up lanes in the same tree. So a kernel written over [`Simd`] gives the same bits on
-//! every machine, and the tests ask for just that.
+//! Every instruction set offers the same sixteen lanes (one AVX-512 register, two of AVX2, four of NEON, an
+//! array), fuses multiply-adds, and adds up lanes in the same tree. So a kernel written over [`Simd`] gives
+//! the same bits on every machine, and the tests check that.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -20,15 +20,16 @@ pub(crate) use avx512::Avx512;
 pub(crate) use neon::Neon;
 pub(crate) use portable::Portable;
 
-/// Lanes of a vector.
+/// Number of lanes in a vector.
 pub(crate) const LANES: usize = 16;
 
-/// Lanes of a vector of f64.
+/// Number of lanes in a vector of f64.
 pub(crate) const F64_LANES: usize = 8;
 
-/// A token of an instruction set: who holds one is on a CPU that has it, which makes the operations safe.
+/// A token of an instruction set. A value exists only on a CPU that has the instructions, which makes the
+/// operations safe.
 pub(crate) trait Simd: Copy + Send + Sync + 'static {
-    /// Registers enough for tiles of 24 accumulators.
+    /// Tells whether there are enough registers for tiles of 24 accumulators.
     const WIDE: bool;
 
     /// Sixteen f32.
@@ -40,60 +41,61 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
 
     fn splat(self, x: f32) -> Self::F;
     fn load(self, x: &[f32; LANES]) -> Self::F;
-    /// The first lanes from `x`, at most sixteen; zeros in the rest.
+    /// Loads at most sixteen values into the first lanes, and zeros into the rest.
     fn load_partial(self, x: &[f32]) -> Self::F;
     fn store(self, x: Self::F, to: &mut [f32; LANES]);
-    /// The first lanes into `to`, at most sixteen.
+    /// Stores the first lanes, at most sixteen.
     fn store_partial(self, x: Self::F, to: &mut [f32]);
 
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
     fn sub(self, a: Self::F, b: Self::F) -> Self::F;
     fn mul(self, a: Self::F, b: Self::F) -> Self::F;
     fn div(self, a: Self::F, b: Self::F) -> Self::F;
-    /// `a * b + c`, rounded once.
+    /// Computes `a * b + c`, rounded once.
     fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
-    /// The same of single f64, for loops that compilers turn into vectors by themselves.
+    /// Computes `a * b + c` of single f64, rounded once, for loops that compilers turn into vector
+    /// instructions.
     #[inline(always)]
     fn mul_add_f64(self, a: f64, b: f64, c: f64) -> f64 {
         a.mul_add(b, c)
     }
-    /// The larger of each two lanes, `b` where either is NaN.
+    /// Returns the larger of each two lanes, or `b` if either is NaN.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
-    /// The smaller of each two lanes, `b` where either is NaN.
+    /// Returns the smaller of each two lanes, or `b` if either is NaN.
     fn min(self, a: Self::F, b: Self::F) -> Self::F;
-    /// The nearest integer, halves to even.
+    /// Rounds to the nearest integer, halves to even.
     fn round(self, x: Self::F) -> Self::F;
-    /// `2^n` for integral lanes from -126 to 127.
+    /// Computes `2^n` for integral lanes from -126 to 127.
     fn exp2_integral(self, n: Self::F) -> Self::F;
 
-    /// The sum of the lanes: halves are added until one lane is left.
+    /// Sums the lanes: halves are added until one lane is left.
     fn sum(self, x: Self::F) -> f32;
-    /// The sums of four vectors, each as [`Simd::sum`] has it.
+    /// Sums four vectors, each as [`Simd::sum`] does.
     #[inline(always)]
     fn sum4(self, x: [Self::F; 4]) -> [f32; 4] {
         [self.sum(x[0]), self.sum(x[1]), self.sum(x[2]), self.sum(x[3])]
     }
 
-    /// Sixteen f16, widened.
+    /// Loads sixteen f16 and widens them.
     fn load_f16(self, x: &[u16; LANES]) -> Self::F;
-    /// Sixteen bf16, widened.
+    /// Loads sixteen bf16 and widens them.
     fn load_bf16(self, x: &[u16; LANES]) -> Self::F;
 
     fn splat_bits(self, x: u32) -> Self::I;
     fn load_bits(self, x: &[u32; LANES]) -> Self::I;
     fn load_bytes(self, x: &[i8; 4 * LANES]) -> Self::I;
     fn as_f32(self, x: Self::I) -> Self::F;
-    /// The bits of the lanes.
+    /// Returns the bits of the lanes as 32-bit lanes.
     fn as_bits(self, x: Self::F) -> Self::I;
-    /// The lanes.
+    /// Returns the lanes as an array.
     fn bits(self, x: Self::I) -> [u32; LANES];
-    /// Each lane an i32, converted.
+    /// Converts each lane, an i32, to f32.
     fn to_f32(self, x: Self::I) -> Self::F;
-    /// Each byte with its highest bit flipped: an i8 becomes the u8 that is larger by 128.
+    /// Flips the highest bit of each byte: an i8 becomes the u8 that is larger by 128.
     fn flip_signs(self, x: Self::I) -> Self::I;
 
-    /// Transposes four rows of sixteen in squares of four: result `j` has, in each quarter `q` of its lanes, the lanes
-    /// `4 q + j` of the four rows.
+    /// Transposes four rows of sixteen in squares of four: result `j` has in each quarter `q` of its lanes
+    /// the lanes `4 q + j` of the four rows.
     #[inline(always)]
     fn transpose4(self, rows: [Self::I; 4]) -> [Self::I; 4] {
         let rows = rows.map(|row| self.bits(row));
@@ -113,8 +115,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         }
     }
 
-    /// Thirty-two numbers rounded to bf16, halves to even, two a lane in their order. NaN stays NaN; subnormal numbers
-    /// may become zeros.
+    /// Rounds thirty-two numbers to bf16, halves to even, two to a lane, in order. NaN stays NaN; subnormal
+    /// numbers may become zeros.
     #[inline(always)]
     fn to_bf16(self, low: Self::F, high: Self::F) -> Self::I {
         let [low, high] = [low, high].map(|x| self.bits(self.as_bits(x)));
@@ -125,7 +127,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         }
         self.load_bits(&words)
     }
-    /// Each two numbers of a lane rounded as by [`Simd::to_bf16`], `even` in the low half.
+    /// Rounds the two numbers of each lane like [`Simd::to_bf16`], with `even` in the low half.
     #[inline(always)]
     fn zip_bf16(self, even: Self::F, odd: Self::F) -> Self::I {
         let [even, odd] = [even, odd].map(|x| self.bits(self.as_bits(x)));
@@ -135,7 +137,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         }
         self.load_bits(&words)
     }
-    /// Sixty-four integral numbers as bytes in their order, those below 0 or above 255 as these.
+    /// Converts sixty-four integral numbers to bytes, in order. Numbers below 0 or above 255 become 0 or 255.
     #[inline(always)]
     fn to_bytes(self, x: [Self::F; 4]) -> Self::I {
         let x = x.map(|x| self.bits(self.as_bits(x)));
@@ -149,10 +151,11 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn splat_f64(self, x: f64) -> Self::D;
     fn load_f64(self, x: &[f64; F64_LANES]) -> Self::D;
     fn store_f64(self, x: Self::D, to: &mut [f64; F64_LANES]);
-    /// `a * b + c`, the product rounded before the sum: the same bits as without vectors.
+    /// Computes `a * b + c` with the product rounded before the sum, which gives the same bits as code
+    /// without vectors.
     fn mul_then_add_f64(self, a: Self::D, b: Self::D, c: Self::D) -> Self::D;
 
-    /// Asks for the cache line at an address, which need not be readable, in the second-level cache.
+    /// Prefetches the cache line at an address into the second-level cache. The address need not be readable.
     fn prefetch(self, at: *const f32);
 
     /// Adds to each lane the products of its two bf16, the second product first, each rounded once.
@@ -160,19 +163,21 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Adds to each lane, an i32, the products of its four bytes: those of `a` unsigned, those of `b` signed.
     fn dot_u8_i8(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I;
 
-    /// The two bf16 of each lane as f32, the second one first, as [`Simd::dot_bf16`] adds up their products.
+    /// Returns the two bf16 of each lane as f32, the second one first, which is the order of
+    /// [`Simd::dot_bf16`].
     #[inline(always)]
     fn unfold_bf16(self, x: Self::I) -> [Self::I; 2] {
         let x = self.bits(x);
         [self.load_bits(&x.map(|x| x & 0xffff_0000)), self.load_bits(&x.map(|x| x << 16))]
     }
-    /// The unsigned bytes of each lane as two of 16 bits: those at even places, then those at odd ones.
+    /// Returns the unsigned bytes of each lane as two numbers of 16 bits: the bytes at even places, then
+    /// those at odd places.
     #[inline(always)]
     fn unfold_u8(self, x: Self::I) -> [Self::I; 2] {
         let x = self.bits(x);
         [self.load_bits(&x.map(|x| x & 0x00ff_00ff)), self.load_bits(&x.map(|x| x >> 8 & 0x00ff_00ff))]
     }
-    /// The same of signed bytes.
+    /// Returns the signed bytes of each lane as two numbers of 16 bits, in the order of [`Simd::unfold_u8`].
     #[inline(always)]
     fn unfold_i8(self, x: Self::I) -> [Self::I; 2] {
         let pair = |low: u8, high: u8| {
@@ -196,7 +201,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     }
 }
 
-/// Two f32, given by their bits, rounded to bf16 and put into one word. NaN stays NaN.
+/// Rounds two f32, given by their bits, to bf16 and puts them into one word. NaN stays NaN.
 #[inline(always)]
 fn bf16_pair(low: u32, high: u32) -> u32 {
     let round = |bits: u32| {

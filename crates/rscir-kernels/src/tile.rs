@@ -3,19 +3,19 @@
 use crate::layout::Line;
 use crate::simd::Simd;
 
-/// Rows of the tallest tile.
+/// Number of rows in the tallest tile.
 pub(crate) const TALL: usize = 12;
 
-/// Multiplies what two words of 32 bits hold, one number each or several, and adds it up.
+/// A product of two words of 32 bits, each of which holds one number or several.
 pub(crate) trait Product {
-    /// Sixteen sums.
+    /// Type of sixteen sums.
     type Sum<S: Simd>: Copy;
 
     fn zero<S: Simd>(simd: S) -> Self::Sum<S>;
     fn add<S: Simd>(simd: S, sum: Self::Sum<S>, x: S::I, y: S::I) -> Self::Sum<S>;
 }
 
-/// One f32 in a word.
+/// A word that holds one f32.
 pub(crate) struct Single;
 
 impl Product for Single {
@@ -32,7 +32,7 @@ impl Product for Single {
     }
 }
 
-/// Two bf16 in a word, their products summed in f32.
+/// A word that holds two bf16, whose products are summed in f32.
 pub(crate) struct Bf16;
 
 impl Product for Bf16 {
@@ -49,10 +49,10 @@ impl Product for Bf16 {
     }
 }
 
-/// `sums[h] = sum over p of x[p][h] * y[p]` for the first `height` rows at least: each word of `x` against `V` vectors
-/// of `y`, in the order of `p`.
+/// Computes `sums[h] = sum over p of x[p][h] * y[p]` for at least the first `height` rows: each word of `x`
+/// times `V` vectors of `y`, in the order of `p`.
 ///
-/// It takes twelve rows at a time where there are 32 registers, six rows of one vector where there are 16.
+/// With 32 registers a step takes twelve rows, with 16 registers six rows of one vector.
 #[inline(always)]
 pub(crate) fn tile<S: Simd, P: Product, const V: usize>(
     simd: S,
@@ -77,7 +77,7 @@ pub(crate) fn tile<S: Simd, P: Product, const V: usize>(
     }
 }
 
-/// `H` rows from `row` against `V` of the `W` vectors, from `vector`.
+/// Computes `H` rows from `row` for `V` of the `W` vectors, from `vector`.
 #[inline(always)]
 fn part<S: Simd, P: Product, const W: usize, const V: usize, const H: usize>(
     simd: S,

@@ -1,9 +1,10 @@
-//! Words of several numbers, taken apart before they are multiplied.
+//! Words of several numbers that are taken apart before they are multiplied.
 //!
-//! Where a CPU has no instruction that multiplies the two bf16 or the four bytes of a lane, each product would take its
-//! operands apart again, twelve times over in a tile. So a panel of weights is taken apart once, into a buffer in the
-//! cache, and the rows as they are packed: a word of two bf16 becomes two f32, a word of four bytes two pairs of 16 bits.
-//! Sums are those of the words as they lie, bit for bit.
+//! On a CPU without an instruction that multiplies the two bf16 or the four bytes of a lane, each product
+//! would take its operands apart again, twelve times in a tile. So a panel of weights is taken apart once,
+//! into a buffer in the cache, and the rows are taken apart while they are packed: a word of two bf16 becomes
+//! two f32, a word of four bytes becomes two pairs of 16-bit numbers. The sums are the same as those of
+//! packed words, bit for bit.
 
 use std::marker::PhantomData;
 
@@ -13,15 +14,15 @@ use crate::tile::{Bf16, Product};
 
 /// A product of words that can be taken apart.
 pub(crate) trait Unfold: Product {
-    /// The two words that a word of weights becomes.
+    /// Returns the two words that a word of weights becomes.
     fn weights<S: Simd>(simd: S, word: S::I) -> [S::I; 2];
-    /// Multiplies what two words of the parts hold, and adds it up.
+    /// Multiplies the numbers of two words that were taken apart, and adds the products up.
     fn add_part<S: Simd>(simd: S, sum: Self::Sum<S>, x: S::I, y: S::I) -> Self::Sum<S>;
 }
 
 /// A conversion to words that can be taken apart.
 pub(crate) trait UnfoldRows: Conversion {
-    /// The two words that a word of a row becomes.
+    /// Returns the two words that a word of a row becomes.
     fn rows<S: Simd>(simd: S, word: S::I) -> [S::I; 2];
 }
 

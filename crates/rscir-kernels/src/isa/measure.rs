@@ -1,4 +1,4 @@
-//! Which of two instructions is faster, found by running both.
+//! Measures which of two instructions is faster.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -8,19 +8,21 @@ use crate::layout::Line;
 use crate::simd::Simd;
 use crate::tile::{Bf16, Product, Single, TALL, tile};
 
-/// Vectors of a tile, as the linear layers have them.
+/// Vectors of a tile, as in the linear layers.
 const VECTORS: usize = 2;
 
-/// Groups of bf16 in a tile, of which there are twice as many in f32: 24 KB in all, which the first-level cache holds.
+/// Groups of bf16 in a tile; there are twice as many in f32. Together they take 24 KB, which the first-level
+/// cache holds.
 const DEPTH: usize = 64;
 
-/// Tiles to a measurement: some tens of microseconds.
+/// Tiles in a measurement: some tens of microseconds.
 const TILES: usize = 50;
 
-/// Measurements of each, in turn; the fastest counts, since nothing makes a loop faster than it is.
+/// Measurements of each instruction, in turn. The fastest counts, because disturbances can only make a loop
+/// slower.
 const ROUNDS: usize = 8;
 
-/// Tells whether multiplying pairs of bf16 takes less time than multiplying their elements in f32 one by one.
+/// Tells whether multiplying pairs of bf16 takes less time than multiplying their elements one by one in f32.
 pub(super) fn bf16_instructions_pay() -> bool {
     let mut least = [Duration::MAX; 2];
     for _ in 0..ROUNDS {
@@ -31,7 +33,7 @@ pub(super) fn bf16_instructions_pay() -> bool {
 }
 
 fn time<P: Product>(isa: Isa, depth: usize) -> Duration {
-    // Ones: as two bf16, and near enough to one as f32.
+    // The word is 1 and 1 as two bf16, and close to 1 as one f32.
     let one = 0x3f80_3f80;
     let (x, y) = (vec![[one; TALL]; depth], vec![[Line([one; 16]); VECTORS]; depth]);
     let tiles = Tiles::<P> { x: &x, y: &y, product: std::marker::PhantomData };

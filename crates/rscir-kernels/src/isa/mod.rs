@@ -1,4 +1,4 @@
-//! Which instruction set a kernel runs on, found once at run time.
+//! The instruction set that kernels run on, which is determined once at run time.
 
 #[cfg(target_arch = "x86_64")]
 mod measure;
@@ -12,26 +12,26 @@ use crate::simd::Neon;
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Portable, Simd};
 
-/// The instruction sets with kernels of their own.
+/// An instruction set with kernels of its own.
 ///
-/// The environment variable `RSCIR_ISA` holds a process to one of them, by the name that [`Isa::name`] gives: to measure, or
-/// where the choice of [`Isa::detect`] is not the fastest.
+/// The environment variable `RSCIR_ISA` holds a process to one of them by the name that [`Isa::name`]
+/// returns: for measurements, or where [`Isa::detect`] does not choose the fastest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Isa {
-    /// Plain Rust, for every other machine and as the reference of the tests.
+    /// Plain Rust, for all other machines and as the reference of the tests.
     Portable,
     /// NEON, which every 64-bit ARM CPU has.
     Neon,
     /// AVX2 with FMA and F16C: Intel Haswell (2013), AMD Zen.
     Avx2,
-    /// The same with AVX-VNNI, four int8 products a lane: Alder Lake (2021), Zen 5.
+    /// `Avx2` with AVX-VNNI, four int8 products a lane: Alder Lake (2021), Zen 5.
     Avx2Vnni,
     /// AVX-512 F, BW, DQ and VL: Skylake-X.
     Avx512,
-    /// The same with VNNI, four int8 products a lane: Ice Lake.
+    /// `Avx512` with VNNI, four int8 products a lane: Ice Lake.
     Avx512Vnni,
-    /// The same with BF16, two bf16 products a lane: Cooper Lake, Sapphire Rapids, Zen 4.
+    /// `Avx512Vnni` with BF16, two bf16 products a lane: Cooper Lake, Sapphire Rapids, Zen 4.
     Avx512Bf16,
 }
 
@@ -39,10 +39,10 @@ thread_local! {
     static FORCED: Cell<Option<Isa>> = const { Cell::new(None) };
 }
 
-/// The environment variable that names an instruction set.
+/// Environment variable that names an instruction set.
 const VARIABLE: &str = "RSCIR_ISA";
 
-/// All of them, on any kind of CPU each behind those that it is faster than.
+/// All instruction sets. Among those of one kind of CPU, a later one is faster.
 const ALL: [Isa; 7] =
     [Isa::Portable, Isa::Neon, Isa::Avx2, Isa::Avx2Vnni, Isa::Avx512, Isa::Avx512Vnni, Isa::Avx512Bf16];
 
@@ -50,10 +50,10 @@ const ALL: [Isa; 7] =
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IsaError {
-    /// There is none of this name.
+    /// No instruction set has this name.
     #[error("RSCIR_ISA names {0:?}, which is no instruction set; unset it, or take one of {names}", names = names(Isa::available()))]
     Unknown(String),
-    /// This machine lacks it.
+    /// This machine does not have the instruction set.
     #[error("RSCIR_ISA names {name}, which this machine lacks; unset it, or take one of {names}", name = .0.name(), names = names(Isa::available()))]
     Lacking(Isa),
 }
@@ -63,21 +63,25 @@ fn names(all: impl Iterator<Item = Isa>) -> String {
 }
 
 impl Isa {
-    /// Returns the instruction set on which kernels run: the one that `RSCIR_ISA` names, else the fastest of this machine.
+    /// Returns the instruction set on which kernels run: the one that `RSCIR_ISA` names, or else the fastest
+    /// of this machine.
     ///
-    /// The newest is not always the fastest: some CPUs multiply bf16 at a lower rate than f32. Where there are instructions for bf16, the first
-    /// call measures both for about a millisecond, and the choice holds for the life of the process. It changes how fast
-    /// a product is, and no bit of a result but where numbers are subnormal. A variable that [`Isa::requested`] would
-    /// refuse is not heeded here.
+    /// The newest is not always the fastest, because some CPUs multiply bf16 at a lower rate than f32. Where
+    /// there are instructions for bf16, the first call measures both for about a millisecond, and the choice
+    /// holds for the life of the process. It decides how fast a product is; the bits of the results are the
+    /// same except for subnormal numbers. A value of the variable that [`Isa::requested`] refuses is ignored
+    /// here.
     pub fn detect() -> Self {
         static BEST: OnceLock<Isa> = OnceLock::new();
         *BEST.get_or_init(|| Self::requested().ok().flatten().unwrap_or_else(Self::fastest))
     }
 
-    /// Returns the instruction set that the environment variable `RSCIR_ISA` names, if it is set and not empty.
+    /// Returns the instruction set that the environment variable `RSCIR_ISA` names, or `None` if it is not
+    /// set or empty.
     ///
     /// # Errors
-    /// [`IsaError::Unknown`] for a name that is none, [`IsaError::Lacking`] for one that this machine has not.
+    /// [`IsaError::Unknown`] if no instruction set has the name; [`IsaError::Lacking`] if this machine does
+    /// not have it.
     pub fn requested() -> Result<Option<Self>, IsaError> {
         let Some(name) = std::env::var_os(VARIABLE).filter(|name| !name.is_empty()) else { return Ok(None) };
         let named = ALL.into_iter().find(|isa| *isa.name() == *name);
@@ -111,7 +115,7 @@ impl Isa {
         }
     }
 
-    /// Whether this machine has it.
+    /// Tells whether this machine has the instruction set.
     #[cfg(target_arch = "x86_64")]
     fn is_here(self) -> bool {
         use std::is_x86_feature_detected as has;
@@ -132,30 +136,31 @@ impl Isa {
         }
     }
 
-    /// Whether this machine has it.
+    /// Tells whether this machine has the instruction set.
     #[cfg(not(target_arch = "x86_64"))]
     fn is_here(self) -> bool {
         self == Self::Portable || self == Self::Neon && cfg!(target_arch = "aarch64")
     }
 
-    /// Whether it has AVX-512 F, BW, DQ and VL.
+    /// Tells whether the instruction set includes AVX-512 F, BW, DQ and VL.
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn has_avx512(self) -> bool {
         matches!(self, Self::Avx512 | Self::Avx512Vnni | Self::Avx512Bf16)
     }
 
-    /// Whether the two bf16 of a word are better taken apart before they are multiplied ([`crate::unfold`]).
+    /// Tells whether it is faster to take the two bf16 of a word apart before they are multiplied
+    /// ([`crate::unfold`]).
     pub(crate) fn unfolds_bf16(self) -> bool {
         matches!(self, Self::Avx2 | Self::Avx2Vnni | Self::Avx512 | Self::Avx512Vnni)
     }
 
-    /// Whether the four bytes of a word are better taken apart before they are multiplied.
+    /// Tells whether it is faster to take the four bytes of a word apart before they are multiplied.
     pub(crate) fn unfolds_int8(self) -> bool {
         matches!(self, Self::Avx2 | Self::Avx512)
     }
 
-    /// Runs `work` with kernels called from this thread held to `self`, or to what [`Isa::detect`] gives if the machine
-    /// lacks it. For tests and measurements.
+    /// Runs `work`, in which kernels called from this thread use `self`, or the result of [`Isa::detect`] if
+    /// the machine lacks it. For tests and measurements.
     #[doc(hidden)]
     pub fn force<T>(self, work: impl FnOnce() -> T) -> T {
         struct Restore(Option<Isa>);
@@ -169,15 +174,16 @@ impl Isa {
         work()
     }
 
-    /// What a kernel called from this thread runs on.
+    /// Returns the instruction set for a kernel called from this thread.
     pub(crate) fn current() -> Self {
         FORCED.get().unwrap_or_else(Self::detect)
     }
 
-    /// Runs a kernel that has no use for VNNI or BF16.
+    /// Runs a kernel that does not use VNNI or BF16.
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: kernels run on what `detect` or `force` gave alone, which asked the CPU for its features.
+        // SAFETY: kernels run only on an instruction set from `detect` or `force`, which asked the CPU for
+        // its features.
         unsafe {
             match self {
                 Self::Portable | Self::Neon => {}
@@ -192,7 +198,7 @@ impl Isa {
         kernel.run(Portable)
     }
 
-    /// Runs a kernel in the variant made for exactly this instruction set.
+    /// Runs a kernel in the variant for exactly this instruction set.
     pub(crate) fn run_exact<K: Kernel>(self, kernel: K) -> K::Output {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
@@ -210,14 +216,16 @@ impl Isa {
 
 /// An algorithm written once over [`Simd`].
 pub(crate) trait Kernel {
-    /// What it returns.
+    /// Result of the algorithm.
     type Output;
 
-    /// The algorithm. Implementations are `#[inline(always)]`, and so is all they call: only what is inlined
-    /// into the functions below is compiled for their instruction set.
+    /// Runs the algorithm. Implementations must be `#[inline(always)]`, and so must everything they call,
+    /// because only code that is inlined into the functions below is compiled for their instruction set.
     fn run<S: Simd>(self, simd: S) -> Self::Output;
 }
 
+/// Runs a kernel compiled for AVX2.
+///
 /// # Safety
 /// The CPU must have the features named.
 #[cfg(target_arch = "x86_64")]
@@ -227,6 +235,8 @@ unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(unsafe { Avx2::<false>::new() })
 }
 
+/// Runs a kernel compiled for AVX2 with AVX-VNNI.
+///
 /// # Safety
 /// The CPU must have the features named.
 #[cfg(target_arch = "x86_64")]
@@ -236,6 +246,8 @@ unsafe fn run_avx2_vnni<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(unsafe { Avx2::<true>::new() })
 }
 
+/// Runs a kernel compiled for AVX-512.
+///
 /// # Safety
 /// The CPU must have the features named.
 #[cfg(target_arch = "x86_64")]
@@ -245,6 +257,8 @@ unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(unsafe { Avx512::<false, false>::new() })
 }
 
+/// Runs a kernel compiled for AVX-512 with VNNI.
+///
 /// # Safety
 /// The CPU must have the features named.
 #[cfg(target_arch = "x86_64")]
@@ -254,6 +268,8 @@ unsafe fn run_avx512_vnni<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(unsafe { Avx512::<true, false>::new() })
 }
 
+/// Runs a kernel compiled for AVX-512 with VNNI and BF16.
+///
 /// # Safety
 /// The CPU must have the features named.
 #[cfg(target_arch = "x86_64")]

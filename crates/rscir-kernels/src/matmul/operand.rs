@@ -1,4 +1,4 @@
-//! What may stand in the rows of `b`.
+//! The element types of `b`.
 
 use half::{bf16, f16};
 
@@ -12,17 +12,19 @@ impl Element for f32 {}
 impl Element for f16 {}
 impl Element for bf16 {}
 
-/// How an element is read.
+/// An element type that can be read as f32.
 pub(crate) trait Operand: Copy + Send + Sync + 'static {
-    /// Whether copying widens it.
+    /// Tells whether copying widens the element.
     const WIDENED: bool;
 
+    /// Loads sixteen elements as f32.
+    ///
     /// # Safety
     /// There must be sixteen elements at `at`.
     unsafe fn load<S: Simd>(simd: S, at: *const Self) -> S::F;
     fn widen(self) -> f32;
 
-    /// Widens a row.
+    /// Copies a row and widens it.
     #[inline(always)]
     fn copy<S: Simd>(simd: S, from: &[Self], to: &mut [f32]) {
         let (from, rest) = from.as_chunks::<LANES>();
@@ -44,7 +46,7 @@ macro_rules! float {
 
             #[inline(always)]
             unsafe fn load<S: Simd>($simd: S, at: *const Self) -> S::F {
-                // SAFETY: the caller vouches for sixteen elements; the narrow types are a u16 each.
+                // SAFETY: the caller vouches for sixteen elements; the 16-bit types are a u16 each.
                 let $at = unsafe { &*at.cast() };
                 $load
             }

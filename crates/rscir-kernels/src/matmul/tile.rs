@@ -1,13 +1,14 @@
-//! The inner loop: a few rows of `a` against a few of `b`, along `k`.
+//! The inner loop: a few rows of `a` times a few rows of `b`, along `k`.
 
 use super::operand::Operand;
 use crate::simd::{LANES, Simd};
 
-/// Rows of `b` in a tile, kept in the first-level cache while rows of `a` pass.
+/// Number of rows of `b` in a tile. They stay in the first-level cache while rows of `a` pass.
 pub(super) const GROUP: usize = 6;
 
-/// [`dots`] of `R` rows of `a` and a group of rows of `b`, all padded to whole steps, in as many goes as there are
-/// registers for. With `AHEAD`, as many steps of `b` from `next` are fetched into the cache meanwhile.
+/// Computes [`dots`] of `R` rows of `a` and a group of rows of `b`, all padded to whole steps, in as many
+/// passes as the number of registers requires. With `AHEAD`, as many steps of `b` from `next` are fetched
+/// into the cache meanwhile.
 #[inline(always)]
 pub(super) fn group_dots<S: Simd, B: Operand, const R: usize, const AHEAD: bool>(
     simd: S,
@@ -19,7 +20,8 @@ pub(super) fn group_dots<S: Simd, B: Operand, const R: usize, const AHEAD: bool>
     if S::WIDE {
         let mut sums = [[simd.splat(0.0); GROUP]; R];
         accumulate::<S, B, R, GROUP, AHEAD>(simd, a, b, next, &mut sums);
-        // Four sums at a time: of the first four of each row, then of the last two of each pair of rows.
+        // Four sums are computed at a time: those of the first four rows of `b` for each row of `a`, then
+        // those of the last two for each pair of rows.
         for i in 0..R {
             let [s0, s1, s2, s3, _, _] = sums[i];
             out[i][..4].copy_from_slice(&simd.sum4([s0, s1, s2, s3]));
@@ -46,7 +48,7 @@ pub(super) fn group_dots<S: Simd, B: Operand, const R: usize, const AHEAD: bool>
     out
 }
 
-/// The dot products of one f32 vector with a few others of its length.
+/// Computes the dot products of one f32 vector with a few others of its length.
 #[inline(always)]
 pub(super) fn dots<S: Simd, const C: usize>(simd: S, a: &[f32], b: [&[f32]; C]) -> [f32; C] {
     let mut sums = [[simd.splat(0.0); C]];

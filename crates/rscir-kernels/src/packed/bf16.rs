@@ -5,7 +5,7 @@ use crate::isa::Isa;
 use crate::simd::Simd;
 use crate::tile::Bf16;
 
-/// The weights of a linear layer in bf16, laid out for the product.
+/// Weights of a linear layer in bf16, in the layout of the product.
 #[derive(Debug)]
 pub struct PackedBf16(Panels);
 
@@ -13,28 +13,28 @@ impl PackedBf16 {
     /// Rounds row-major `weights[n, k]` (`n` outputs, `k` inputs) to bf16, halves to even, and packs them.
     ///
     /// # Panics
-    /// If `weights` has not `n * k` elements.
+    /// Panics if `weights` has not `n * k` elements.
     pub fn pack(weights: &[f32], n: usize, k: usize) -> Self {
         Self(Panels::pack::<Bf16>(weights, n, k).0)
     }
 
-    /// The number of outputs.
+    /// Returns the number of outputs.
     pub fn n(&self) -> usize {
         self.0.n
     }
 
-    /// The number of inputs.
+    /// Returns the number of inputs.
     pub fn k(&self) -> usize {
         self.0.k
     }
 
-    /// `out[m, n] = epilogue(x[m, k] . W^T)`, with `x` rounded to bf16 as the weights are.
+    /// Computes `out[m, n] = epilogue(x[m, k] . W^T)`, with `x` rounded to bf16 like the weights.
     ///
-    /// Two products at a time are added to an f32 sum, in the order of `k`. Where the CPU has the instruction for that,
-    /// it takes subnormal numbers as zeros.
+    /// Two products at a time are added to an f32 sum, in the order of `k`. The CPU's instruction for it,
+    /// where there is one, takes subnormal numbers as zeros.
     ///
     /// # Panics
-    /// If a slice's length is not what `m`, `n` and `k` say.
+    /// Panics if the length of a slice does not fit `m`, `n` and `k`.
     pub fn apply(&self, x: &[f32], m: usize, epilogue: Epilogue<'_>, out: &mut [f32]) {
         if m >= ROWS_WORTH_UNFOLDING_FOR && Isa::current().unfolds_bf16() {
             self.0.apply(&Unfolded(&Bf16), x, m, epilogue, out);

@@ -7,16 +7,17 @@ use crate::simd::{LANES, Simd};
 use crate::tile::Product;
 use crate::unfold::{Unfold, UnfoldRows};
 
-/// The largest weight. -128 is left out, so that the scale is symmetric.
+/// Largest weight. -128 is left out, so that the scale is symmetric.
 const W_MAX: f32 = 127.0;
-/// The largest activation.
+/// Largest activation.
 const X_MAX: f32 = 255.0;
 
-/// The weights of a linear layer in int8, laid out for the product.
+/// Weights of a linear layer in int8, in the layout of the product.
 ///
-/// A weight is an i8 times its output's scale. An activation is a u8 less its row's zero point, times its row's scale;
-/// both are found on each call from the row's extremes, so that a row's result is its own. The scheme is that of
-/// B. Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference
+/// A weight is an i8 times the scale of its output. An activation is a u8, less the zero point of its row,
+/// times the scale of its row. Zero point and scale are computed on each call from the least and the greatest
+/// value of the row, so that the result of a row does not depend on other rows. The scheme is that of B.
+/// Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference
 /// (2018), section 2, with a scale for each output and each row.
 #[derive(Debug)]
 pub struct PackedI8 {
@@ -28,7 +29,8 @@ impl PackedI8 {
     /// Quantizes row-major `weights[n, k]` (`n` outputs, `k` inputs) and packs them.
     ///
     /// # Panics
-    /// If `weights` has not `n * k` elements, or `k` is above 66,000, where a sum might not fit its 32 bits.
+    /// Panics if `weights` has not `n * k` elements, or if `k` is above 66,000, where a sum might not fit
+    /// into 32 bits.
     pub fn pack(weights: &[f32], n: usize, k: usize) -> Self {
         assert!(k <= 66_000, "a row of at most 66,000 inputs");
         let (panels, mut rows) = Panels::pack::<Weights>(weights, n, k);
@@ -40,21 +42,21 @@ impl PackedI8 {
         Self { panels, outputs }
     }
 
-    /// The number of outputs.
+    /// Returns the number of outputs.
     pub fn n(&self) -> usize {
         self.panels.n
     }
 
-    /// The number of inputs.
+    /// Returns the number of inputs.
     pub fn k(&self) -> usize {
         self.panels.k
     }
 
-    /// `out[m, n] = epilogue(x[m, k] . W^T)`, with each row of `x` quantized to its own range. A row that holds NaN or
-    /// infinity gives NaN.
+    /// Computes `out[m, n] = epilogue(x[m, k] . W^T)`, with each row of `x` quantized to its own range. A row
+    /// that holds NaN or an infinity gives NaN.
     ///
     /// # Panics
-    /// If a slice's length is not what `m`, `n` and `k` say.
+    /// Panics if the length of a slice does not fit `m`, `n` and `k`.
     pub fn apply(&self, x: &[f32], m: usize, epilogue: Epilogue<'_>, out: &mut [f32]) {
         if m >= ROWS_WORTH_UNFOLDING_FOR && Isa::current().unfolds_int8() {
             self.panels.apply(&Unfolded(&self.outputs), x, m, epilogue, out);
@@ -64,21 +66,23 @@ impl PackedI8 {
     }
 }
 
-/// Adding 1.5 * 2^23 rounds to an integer, halves to even, and leaves it in the low bits of the significand.
+/// Number whose addition rounds to an integer, halves to even, and leaves it in the low bits of the
+/// significand: 1.5 * 2^23.
 const ROUND: f32 = 12_582_912.0;
 
-/// `x` rounded to an integer; right up to 2^22.
+/// Rounds to an integer. The result is right up to 2^22.
 #[inline(always)]
 fn round(x: f32) -> i32 {
     ((x + ROUND).to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32)
 }
 
-/// The extremes of `x` and zero; NaN twice if anything in `x` is not finite.
+/// Returns the least and the greatest of zero and the elements of `x`, or NaN twice if an element is not
+/// finite.
 #[inline(always)]
 fn range(x: &[f32]) -> (f32, f32) {
     const WIDTH: usize = 4 * LANES;
     let (mut lowest, mut highest) = ([0.0_f32; WIDTH], [0.0_f32; WIDTH]);
-    // Stays zero unless there is NaN or infinity.
+    // The sum stays zero if all elements are finite: NaN and infinity times zero are NaN.
     let mut poison = [0.0_f32; WIDTH];
     let (chunks, rest) = x.as_chunks::<WIDTH>();
     let mut last = [0.0; WIDTH];
@@ -96,7 +100,8 @@ fn range(x: &[f32]) -> (f32, f32) {
     (lowest + poison, highest + poison)
 }
 
-/// A step no smaller than its reciprocal allows. NaN passes.
+/// Raises a scale below the least normal number to that number, so that its reciprocal is finite. NaN stays
+/// NaN.
 #[inline(always)]
 fn step(scale: f32) -> f32 {
     if scale < f32::MIN_POSITIVE { f32::MIN_POSITIVE } else { scale }
@@ -108,11 +113,11 @@ struct Activations;
 /// How a row of activations was quantized.
 #[derive(Clone, Copy, Default)]
 struct Row {
-    /// What one step is worth.
+    /// Value of one step.
     scale: f32,
-    /// Its reciprocal.
+    /// Reciprocal of the scale.
     inverse: f32,
-    /// The byte that stands for zero.
+    /// Byte that stands for zero.
     zero: f32,
 }
 
@@ -150,11 +155,11 @@ struct Weights;
 /// How a row of weights was quantized.
 #[derive(Clone, Copy, Default)]
 struct WeightRow {
-    /// What one step is worth.
+    /// Value of one step.
     scale: f32,
-    /// Its reciprocal.
+    /// Reciprocal of the scale.
     inverse: f32,
-    /// The sum of the quantized weights, by which a zero point shifts the product.
+    /// Sum of the quantized weights. A zero point shifts the product by a multiple of it.
     sum: i32,
 }
 
@@ -180,7 +185,7 @@ impl Conversion for Weights {
     }
 }
 
-/// What the sums of the outputs stand for, padded to whole vectors.
+/// Values by which the sums of the outputs are turned into numbers, padded to whole vectors.
 #[derive(Debug)]
 struct Outputs {
     scales: Vec<f32>,
@@ -216,7 +221,7 @@ impl Unfold for Outputs {
 impl Format for Outputs {
     type X = Activations;
     type Product = Self;
-    /// Scales and sums of the weights.
+    /// Scales of the weights, and their sums.
     type Outputs<S: Simd> = (S::F, S::F);
 
     #[inline(always)]

@@ -4,7 +4,7 @@ use super::{Epilogue, Format, Panels};
 use crate::simd::Simd;
 use crate::tile::Single;
 
-/// The weights of a linear layer in f32, laid out for the product.
+/// Weights of a linear layer in f32, in the layout of the product.
 #[derive(Debug)]
 pub struct PackedMatrix(Panels);
 
@@ -12,25 +12,26 @@ impl PackedMatrix {
     /// Packs row-major `weights[n, k]` (`n` outputs, `k` inputs).
     ///
     /// # Panics
-    /// If `weights` has not `n * k` elements.
+    /// Panics if `weights` has not `n * k` elements.
     pub fn pack(weights: &[f32], n: usize, k: usize) -> Self {
         Self(Panels::pack::<Single>(weights, n, k).0)
     }
 
-    /// The number of outputs.
+    /// Returns the number of outputs.
     pub fn n(&self) -> usize {
         self.0.n
     }
 
-    /// The number of inputs.
+    /// Returns the number of inputs.
     pub fn k(&self) -> usize {
         self.0.k
     }
 
-    /// `out[m, n] = epilogue(x[m, k] . W^T)`. Each product is a chain of fused multiply-adds in the order of `k`.
+    /// Computes `out[m, n] = epilogue(x[m, k] . W^T)`. Each product is a chain of fused multiply-adds in the
+    /// order of `k`.
     ///
     /// # Panics
-    /// If a slice's length is not what `m`, `n` and `k` say.
+    /// Panics if the length of a slice does not fit `m`, `n` and `k`.
     pub fn apply(&self, x: &[f32], m: usize, epilogue: Epilogue<'_>, out: &mut [f32]) {
         self.0.apply(&Single, x, m, epilogue, out);
     }

@@ -4,11 +4,13 @@ use std::arch::x86_64::*;
 
 use super::{F64_LANES, LANES, Simd};
 
-/// AVX2, FMA and F16C, with AVX-VNNI where said.
+/// AVX2, FMA and F16C; with `VNNI` also AVX-VNNI.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2<const VNNI: bool>(());
 
 impl<const VNNI: bool> Avx2<VNNI> {
+    /// Makes the token.
+    ///
     /// # Safety
     /// The CPU must have the features.
     #[inline(always)]
@@ -17,22 +19,23 @@ impl<const VNNI: bool> Avx2<VNNI> {
     }
 }
 
-/// An intrinsic that touches no memory.
+/// Calls an intrinsic that accesses no memory.
 macro_rules! op {
     ($call:expr) => {
-        // SAFETY: the token exists only on a CPU with these features (see `new`), all the intrinsic asks for.
+        // SAFETY: the token exists only on a CPU with these features (see `new`), and the intrinsic needs
+        // nothing else.
         unsafe { $call }
     };
 }
 
-/// The same on both halves.
+/// Applies an intrinsic to both halves.
 macro_rules! both {
     ($call:ident($($x:expr),+)) => {
         [op!($call($($x[0]),+)), op!($call($($x[1]),+))]
     };
 }
 
-/// The mask of the first lanes of either half.
+/// Makes the masks of the first `n` lanes, one for each half.
 #[inline(always)]
 fn first(n: usize) -> [__m256i; 2] {
     const ONES_THEN_ZEROS: [i32; 2 * LANES] = {
@@ -45,11 +48,11 @@ fn first(n: usize) -> [__m256i; 2] {
         mask
     };
     let mask = &ONES_THEN_ZEROS[LANES - n..][..LANES];
-    // SAFETY: AVX alone is asked for, and callers hold the token; the slice has two times eight i32.
+    // SAFETY: the loads need only AVX, and callers hold the token; the slice has two times eight i32.
     unsafe { [_mm256_loadu_si256(mask.as_ptr().cast()), _mm256_loadu_si256(mask.as_ptr().add(8).cast())] }
 }
 
-/// The low halves of the lanes in their high halves.
+/// Moves the low halves of the lanes to their high halves.
 ///
 /// # Safety
 /// The CPU must have AVX2.
@@ -59,7 +62,7 @@ unsafe fn above(x: __m256i) -> __m256i {
     unsafe { _mm256_slli_epi32::<16>(x) }
 }
 
-/// The high bytes of lanes of 16 bits, their signs extended.
+/// Extends the signs of the high bytes of 16-bit lanes.
 ///
 /// # Safety
 /// The CPU must have AVX2.
@@ -69,7 +72,7 @@ unsafe fn extended(x: __m256i) -> __m256i {
     unsafe { _mm256_srai_epi16::<8>(x) }
 }
 
-/// Quarters of a register in the order of their numbers, after two registers were packed into it half by half.
+/// Puts the quarters of a register in order after two registers were packed into it half by half.
 ///
 /// # Safety
 /// The CPU must have AVX2.
@@ -79,7 +82,7 @@ unsafe fn in_order(x: __m256i) -> __m256i {
     unsafe { _mm256_permute4x64_epi64::<0b11_01_10_00>(x) }
 }
 
-/// The lanes rounded to bf16, halves to even, in their low halves. NaN stays NaN.
+/// Rounds the lanes to bf16, halves to even, in their low halves. NaN stays NaN.
 ///
 /// # Safety
 /// The CPU must have AVX2.
@@ -186,7 +189,7 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
     fn exp2_integral(self, n: Self::F) -> Self::F {
         #[inline(always)]
         fn half(n: __m256) -> __m256 {
-            // SAFETY: AVX2 alone is asked for, and the caller holds the token.
+            // SAFETY: only AVX2 is needed, and the caller holds the token.
             unsafe {
                 let biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
                 _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
@@ -262,7 +265,7 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
 
     #[inline(always)]
     fn bits(self, x: Self::I) -> [u32; LANES] {
-        // SAFETY: two vectors of 32 bytes are as large as the array, and any bits will do for it.
+        // SAFETY: two vectors of 32 bytes are as large as the array, and all bits are valid for it.
         unsafe { std::mem::transmute::<[__m256i; 2], [u32; LANES]>(x) }
     }
 
@@ -324,7 +327,7 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
     #[inline(always)]
     fn to_bf16(self, low: Self::F, high: Self::F) -> Self::I {
         let (low, high) = (both!(round_bf16(low)), both!(round_bf16(high)));
-        // Packing takes halves of either operand in turn; the permutation puts them in their order.
+        // Packing takes halves of the two operands in turn; the permutation restores the order.
         let packed = [op!(_mm256_packus_epi32(low[0], low[1])), op!(_mm256_packus_epi32(high[0], high[1]))];
         both!(in_order(packed))
     }
@@ -340,7 +343,7 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
     fn dot_bf16(self, sum: Self::F, a: Self::I, b: Self::I) -> Self::F {
         #[inline(always)]
         fn half(sum: __m256, a: __m256i, b: __m256i) -> __m256 {
-            // SAFETY: AVX2 and FMA alone are asked for, and the caller holds the token.
+            // SAFETY: only AVX2 and FMA are needed, and the caller holds the token.
             unsafe {
                 let high = _mm256_set1_epi32(0xffff_0000_u32 as i32);
                 let sum = _mm256_fmadd_ps(

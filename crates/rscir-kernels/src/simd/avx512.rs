@@ -4,11 +4,13 @@ use std::arch::x86_64::*;
 
 use super::{F64_LANES, LANES, Simd};
 
-/// AVX-512 F, BW, DQ and VL, with VNNI and BF16 where said.
+/// AVX-512 F, BW, DQ and VL; with the parameters also VNNI and BF16.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512<const VNNI: bool, const BF16: bool>(());
 
 impl<const VNNI: bool, const BF16: bool> Avx512<VNNI, BF16> {
+    /// Makes the token.
+    ///
     /// # Safety
     /// The CPU must have the features, and AVX2 and FMA.
     #[inline(always)]
@@ -17,22 +19,23 @@ impl<const VNNI: bool, const BF16: bool> Avx512<VNNI, BF16> {
     }
 }
 
-/// An intrinsic that touches no memory.
+/// Calls an intrinsic that accesses no memory.
 macro_rules! op {
     ($call:expr) => {
-        // SAFETY: the token exists only on a CPU with these features (see `new`), all the intrinsic asks for.
+        // SAFETY: the token exists only on a CPU with these features (see `new`), and the intrinsic needs
+        // nothing else.
         unsafe { $call }
     };
 }
 
-/// The mask of the first `n` lanes.
+/// Makes the mask of the first `n` lanes.
 #[inline(always)]
 fn first(n: usize) -> __mmask16 {
     assert!(n <= LANES, "a vector has sixteen lanes");
     ((1_u32 << n) - 1) as __mmask16
 }
 
-/// The lanes rounded to bf16, halves to even, in their low halves. NaN stays NaN.
+/// Rounds the lanes to bf16, halves to even, in their low halves. NaN stays NaN.
 ///
 /// # Safety
 /// The CPU must have AVX-512 F.
@@ -144,7 +147,7 @@ impl<const VNNI: bool, const BF16: bool> Simd for Avx512<VNNI, BF16> {
 
     #[inline(always)]
     fn sum4(self, [a, b, c, d]: [Self::F; 4]) -> [f32; 4] {
-        // Quarters of a register move as wholes: first two vectors share one, then all four do.
+        // Quarters of a register move as wholes: first two vectors share one register, then all four do.
         let four: __m128 = op!({
             let ab = _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0xee>(a, b));
             let cd = _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(c, d), _mm512_shuffle_f32x4::<0xee>(c, d));
@@ -207,7 +210,7 @@ impl<const VNNI: bool, const BF16: bool> Simd for Avx512<VNNI, BF16> {
 
     #[inline(always)]
     fn bits(self, x: Self::I) -> [u32; LANES] {
-        // SAFETY: both are 64 bytes of any bits.
+        // SAFETY: both are 64 bytes, and all bits are valid for either.
         unsafe { std::mem::transmute::<__m512i, [u32; LANES]>(x) }
     }
 
@@ -241,7 +244,8 @@ impl<const VNNI: bool, const BF16: bool> Simd for Avx512<VNNI, BF16> {
     #[inline(always)]
     fn to_bf16(self, low: Self::F, high: Self::F) -> Self::I {
         if BF16 {
-            // SAFETY: the token vouches for the CPU, `BF16` for this feature; both types are 64 bytes of any bits.
+            // SAFETY: the token vouches for the CPU, `BF16` for this feature; both types are 64 bytes, and
+            // all bits are valid for them.
             return unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)) };
         }
         op!(_mm512_inserti64x4::<1>(
@@ -272,7 +276,7 @@ impl<const VNNI: bool, const BF16: bool> Simd for Avx512<VNNI, BF16> {
         op!({
             let ab = _mm512_packs_epi32(_mm512_cvtps_epi32(a), _mm512_cvtps_epi32(b));
             let cd = _mm512_packs_epi32(_mm512_cvtps_epi32(c), _mm512_cvtps_epi32(d));
-            // A quarter has four bytes of each now.
+            // Each quarter now has four bytes of each input.
             let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
             _mm512_permutexvar_epi32(order, _mm512_packus_epi16(ab, cd))
         })
@@ -313,7 +317,8 @@ impl<const VNNI: bool, const BF16: bool> Simd for Avx512<VNNI, BF16> {
     #[inline(always)]
     fn dot_bf16(self, sum: Self::F, a: Self::I, b: Self::I) -> Self::F {
         if BF16 {
-            // SAFETY: the token vouches for the CPU, `BF16` for this feature; both types are 64 bytes of any bits.
+            // SAFETY: the token vouches for the CPU, `BF16` for this feature; both types are 64 bytes, and
+            // all bits are valid for them.
             return unsafe {
                 _mm512_dpbf16_ps(
                     sum,

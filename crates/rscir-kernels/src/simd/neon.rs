@@ -4,23 +4,23 @@ use std::arch::aarch64::*;
 
 use super::{F64_LANES, LANES, Portable, Simd};
 
-/// Every 64-bit ARM CPU has it, so the token needs no proof.
+/// NEON. Every 64-bit ARM CPU has it, so the token needs no proof.
 #[derive(Clone, Copy)]
 pub(crate) struct Neon;
 
 type Floats = [float32x4_t; 4];
 type Words = [uint32x4_t; 4];
 
-/// The same in all four registers.
+/// Applies an operation to all four registers.
 #[inline(always)]
 fn each<A: Copy, B: Copy, C>(a: [A; 4], b: [B; 4], op: impl Fn(A, B) -> C) -> [C; 4] {
     [op(a[0], b[0]), op(a[1], b[1]), op(a[2], b[2]), op(a[3], b[3])]
 }
 
-/// An intrinsic that touches no memory.
+/// Calls an intrinsic that accesses no memory.
 macro_rules! op {
     ($call:expr) => {
-        // SAFETY: NEON alone is asked for, which the target has.
+        // SAFETY: only NEON is needed, which the target has.
         unsafe { $call }
     };
 }
@@ -255,7 +255,7 @@ impl Simd for Neon {
                 let a_low = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(a)));
                 let a_high = vreinterpretq_s16_u16(vmovl_high_u8(a));
                 let (b_low, b_high) = (vmovl_s8(vget_low_s8(b)), vmovl_high_s8(b));
-                // Each has the four products of a lane.
+                // Each sum has the four products of a lane.
                 let first = vmull_s16(vget_low_s16(a_low), vget_low_s16(b_low));
                 let second = vmull_high_s16(a_low, b_low);
                 let third = vmull_s16(vget_low_s16(a_high), vget_low_s16(b_high));

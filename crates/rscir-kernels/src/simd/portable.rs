@@ -1,16 +1,16 @@
-//! Arrays of sixteen, which compilers turn into whatever vectors the target has.
+//! Arrays of sixteen lanes, which compilers turn into the vectors that the target has.
 
 use super::{F64_LANES, LANES, Simd};
 
-/// Plain Rust.
+/// Plain Rust, without vector instructions of its own.
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
 
-/// Whether the target has fused multiply-adds, without which `mul_add` calls a function.
+/// Tells whether the target has fused multiply-adds. Without them, `mul_add` calls a function.
 const FUSES: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
 
-/// `a * b + c` as a fused multiply-add gives it. Where the target lacks the instruction it goes through f64, in
-/// which the product is exact: the sum is then rounded twice, which shows once in 2^29 cases.
+/// Computes `a * b + c` like a fused multiply-add. If the target lacks the instruction, the sum goes through
+/// f64, in which the product is exact, and is rounded twice, which differs in one of 2^29 cases.
 #[inline(always)]
 fn mul_add(a: f32, b: f32, c: f32) -> f32 {
     if FUSES { a.mul_add(b, c) } else { (f64::from(a) * f64::from(b) + f64::from(c)) as f32 }
