@@ -1,16 +1,17 @@
 """ViT-L/14 on a CPU: rscir beside PyTorch with open_clip, ONNX Runtime and OpenVINO, interleaved in one run.
 
-    cargo build --release --manifest-path benches/compare/Cargo.toml -p compare-drivers
     python benches/compare/encode.py prepare --work DIR
     python benches/compare/encode.py run --work DIR --rounds 5 [--threads 1] [--engines int8]
     python benches/compare/encode.py report --work DIR
+    python benches/compare/encode.py isas --work DIR --rounds 3
 
-`prepare` makes an environment for each peer, a seeded random ViT-L/14 in which every parameter is random, inputs, and
-the peers' forms of the model; it needs 15 GB of disk and 12 GB of memory. A round of `run` starts each engine once, in
+`prepare` builds rscir's driver, makes an environment for each peer, a seeded random ViT-L/14 in which every parameter is
+random, inputs, and the peers' forms of the model; it needs 15 GB of disk and 12 GB of memory. A round of `run` starts each engine once, in
 a new order: the time from its start to the first vector, then each cell, then the peak of its resident memory; results
 are added to DIR/measured.json, so that rounds can be spread over an evening. An engine's vectors are kept from its
 first round. `report` prints medians as a table, with
-the least cosines to PyTorch's f32. Weights are read from the page cache.
+the least cosines to PyTorch's f32. `isas` holds rscir to each instruction set that the machine has and prints images a
+second. Weights are read from the page cache.
 
 Texts fill all 77 positions. Captions are short; peers compute 77 positions for them too, so only rscir's are timed.
 """
@@ -41,6 +42,8 @@ ENGINES = {
     "OpenVINO": ("openvino", ["f32", "bf16", "int8"]),
     "rscir": (None, ["f32", "bf16", "int8"]),
 }
+# Names that RSCIR_ISA takes.
+ISAS = ["neon", "avx2", "avx2-vnni", "avx512", "avx512-vnni", "avx512-bf16"]
 # Commands of a cell, and how many of its timings count: the last ones.
 CELLS = {"images 1": 3, "images 8": 1, "images 32": 1, "texts 64": 1, "captions 64": 1}
 IMAGES, TEXTS, SIZE, CONTEXT = 32, 64, 224, 77
@@ -204,6 +207,8 @@ def inside(work, environment, *arguments):
 
 def prepare(work):
     work.mkdir(parents=True, exist_ok=True)
+    manifest = ROOT / "benches/compare/Cargo.toml"
+    subprocess.run(["cargo", "build", "--release", "--manifest-path", manifest, "-p", "compare-drivers"], check=True)
     for environment, pins in PINS.items():
         if not python(work, environment).exists():
             subprocess.run([sys.executable, "-m", "venv", work / "environments" / environment], check=True)
@@ -216,7 +221,7 @@ def prepare(work):
 class Engine:
     """A process that encodes when told to."""
 
-    def __init__(self, work, name, precision, threads):
+    def __init__(self, work, name, precision, threads, variables={}):
         kind, _ = ENGINES[name]
         if kind:
             command = [python(work, kind), __file__, "inside", work, "worker", kind, precision, threads]
@@ -226,7 +231,7 @@ class Engine:
             command = [driver, work / "model", {"int8": "i8"}.get(precision, precision), "cpu", work]
         limits = dict.fromkeys(["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"], str(threads))
         self.process = subprocess.Popen(
-            [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | limits
+            [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | limits | variables
         )
 
     def __call__(self, command):
@@ -276,6 +281,31 @@ def run(work, options):
             print(name, precision, options.threads, {k: round(v, 2) for k, v in result.items()}, flush=True)
 
 
+def isas(work, options):
+    """rscir on each instruction set, in turn: images a second, eight at a time, the median of the rounds."""
+    rates, lacking = {}, set()
+    for _ in range(options.rounds):
+        for isa in random.sample(ISAS, len(ISAS)):
+            for precision in ENGINES["rscir"][1] if isa not in lacking else []:
+                engine = Engine(work, "rscir", precision, options.threads, {"RSCIR_ISA": isa})
+                try:
+                    engine("noise 8 1")
+                    rates.setdefault((isa, precision), []).append(8e3 / engine("noise 8 1"))
+                    engine.end()
+                except (BrokenPipeError, ValueError):
+                    # The driver ended: its error stands above.
+                    lacking.add(isa)
+                    break
+    print(f"\n{cpu()}, {options.threads} threads\n\n| instruction set | " + " | ".join(ENGINES["rscir"][1]) + " |\n" + "|---" * 4 + "|")
+    for isa in ISAS:
+        if isa not in lacking:
+            print(f"| {isa} | " + " | ".join(f"{statistics.median(rates[isa, p]):.2f}" for p in ENGINES["rscir"][1]) + " |")
+
+
+def cpu():
+    return next(line for line in open("/proc/cpuinfo") if line.startswith("model name")).split(":")[1].strip()
+
+
 def cosines(work, name, precision):
     """The least cosines of images and of texts to PyTorch's f32."""
     def rows(path):
@@ -293,8 +323,7 @@ def cosines(work, name, precision):
 
 def report(work):
     measured = json.loads((work / "measured.json").read_text())
-    cpu = next(line for line in open("/proc/cpuinfo") if line.startswith("model name")).split(":")[1].strip()
-    print(f"{date.today()}, {cpu}, {os.cpu_count()} cores, Linux {platform.release()}; " + ", ".join(sum(PINS.values(), [])))
+    print(f"{date.today()}, {cpu()}, {os.cpu_count()} cores, Linux {platform.release()}; " + ", ".join(sum(PINS.values(), [])))
     head = ["engine", *(f"{kind}/s b{count}" for kind, count in map(str.split, CELLS)), "first vector (s)", "memory (MB)", "cosine, images", "texts", "rounds"]
     for threads in sorted({m["threads"] for m in measured}, reverse=True):
         print(f"\n{threads} thread{'s'[: threads > 1]}:\n\n| " + " | ".join(head) + " |\n|" + "---|" * len(head))
@@ -344,7 +373,7 @@ def main():
             return worker(kind, precision, Path(work), int(threads))
         return globals()[what](Path(work))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=["prepare", "run", "report"])
+    parser.add_argument("step", choices=["prepare", "run", "report", "isas"])
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
@@ -352,8 +381,8 @@ def main():
     parser.add_argument("--cells", nargs="*", default=list(CELLS), choices=list(CELLS))
     options = parser.parse_args()
     options.work = options.work.resolve()
-    if options.step == "run":
-        run(options.work, options)
+    if options.step in ("run", "isas"):
+        globals()[options.step](options.work, options)
     else:
         {"prepare": prepare, "report": report}[options.step](options.work)
 
