@@ -12,7 +12,7 @@ use crate::mapped::{MappedFile, hexadecimal};
 use crate::tensors::{ChosenState, Contents, Storage, Tensor, View};
 use crate::{detect, prefixes, rename, sharded, zip};
 
-/// Named tensors in a file (or several), read when they are asked for.
+/// Named tensors in one or several files. A tensor is read when it is asked for.
 ///
 /// ```no_run
 /// use rscir_checkpoint::Checkpoint;
@@ -36,25 +36,27 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Opens a checkpoint, its format told by its content.
+    /// Opens a checkpoint, whose format its content tells.
     ///
-    /// Names are those of the model: a state dict may lie under `state_dict`, `model_state_dict` or `model`, or, where none
-    /// lies there, under `ema`, `ema_state_dict`, `model_ema` and the like, with other tensors beside it; prefixes that all
-    /// names share because the model was wrapped (`module.`, `model.`, `_orig_mod.`, `clip.` and more, also several) are
-    /// taken off.
+    /// The names are those of the model. A state dict may lie under `state_dict`, `model_state_dict` or
+    /// `model`; if none lies there, under `ema`, `ema_state_dict`, `model_ema` and the like. Tensors beside
+    /// it are ignored. Prefixes that wrappers gave to all names (`module.`, `model.`, `_orig_mod.`, `clip.`
+    /// and more, also several) are removed.
     ///
     /// # Errors
-    /// A file that cannot be read, is damaged, asks for anything to be executed, or whose tensors do not lie in it;
-    /// [`Error::StateDict`] if it holds several state dicts of which none is the obvious one.
+    /// [`Error::Io`] and [`Error::File`] if the file cannot be read; [`Error::UnknownFormat`] if it is no
+    /// checkpoint; [`Error::StateDict`] if it holds several state dicts and none is the obvious one;
+    /// [`Error::Pickle`] if it asks for anything to be executed; the variants of each format if it is damaged
+    /// or a tensor does not lie in it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_chosen(path.as_ref(), None)
     }
 
-    /// Opens a checkpoint as [`Checkpoint::open`] does, and takes the state dict under this key, such as `ema`. A key that
-    /// lies under others may be given with them: `model.ema`.
+    /// Opens a checkpoint like [`Checkpoint::open`] and takes the state dict under `key`, such as `ema`. A
+    /// nested key may be given with the keys above it: `model.ema`.
     ///
     /// # Errors
-    /// As [`Checkpoint::open`]; [`Error::StateDict`] if there is no such state dict.
+    /// The errors of [`Checkpoint::open`]; [`Error::StateDict`] if there is no such state dict.
     pub fn open_state_dict(path: impl AsRef<Path>, key: &str) -> Result<Self> {
         Self::open_chosen(path.as_ref(), Some(key))
     }
@@ -83,28 +85,30 @@ impl Checkpoint {
         Self { path: path.to_owned(), format, files, storages, tensors, state, sha256: OnceLock::new() }
     }
 
-    /// The file that was opened.
+    /// Returns the path of the file that was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its format.
+    /// Returns the format of the file.
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// The key of the state dict that was taken, such as `model_state_dict`; `None` where the file is one itself.
+    /// Returns the key of the state dict that was taken, such as `model_state_dict`, or `None` if the file
+    /// itself is a state dict.
     pub fn state_dict(&self) -> Option<&str> {
         self.state.taken.as_deref()
     }
 
-    /// The keys of all state dicts in the file. Where there is more than one, [`Checkpoint::open_state_dict`] chooses.
+    /// Returns the keys of all state dicts in the file. [`Checkpoint::open_state_dict`] chooses one of them.
     pub fn state_dicts(&self) -> &[String] {
         &self.state.found
     }
 
-    /// The hash of the file, followed by the key of the state dict where that is not the one that is taken by default: equal
-    /// lines, equal weights. It is [`EncoderSpec::weights_sha256`](rscir_core::EncoderSpec::weights_sha256).
+    /// Returns the SHA-256 of the file, followed by the key of the state dict if it is not the default one.
+    /// Equal lines mean equal weights.
+    /// [`EncoderSpec::weights_sha256`](rscir_core::EncoderSpec::weights_sha256) holds this line.
     pub fn identity(&self) -> String {
         match &self.state.taken {
             Some(taken) if !self.state.is_default => format!("{}:{taken}", self.sha256()),
@@ -112,28 +116,28 @@ impl Checkpoint {
         }
     }
 
-    /// The names of all tensors, in alphabetical order.
+    /// Returns the names of all tensors, in alphabetical order.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
     }
 
-    /// Whether there is a tensor of a name.
+    /// Tells whether there is a tensor with a name.
     pub fn contains(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
     }
 
-    /// A tensor's shape.
+    /// Returns the shape of a tensor, or `None` if there is no such tensor.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.tensors.get(name).map(|tensor| &tensor.shape[..])
     }
 
-    /// A tensor's element type.
+    /// Returns the element type of a tensor, or `None` if there is no such tensor.
     pub fn dtype(&self, name: &str) -> Option<Dtype> {
         self.tensors.get(name).map(|tensor| tensor.dtype)
     }
 
-    /// SHA-256 of the file in hexadecimal, computed once. Of a sharded checkpoint, that of the list of its shards as
-    /// `sha256sum` prints it, in alphabetical order.
+    /// Returns the SHA-256 of the file in hexadecimal, which is computed once. For a sharded checkpoint it is
+    /// the SHA-256 of the list of the shards' hashes as `sha256sum` prints it, in alphabetical order.
     pub fn sha256(&self) -> &str {
         self.sha256.get_or_init(|| match (&self.files[..], self.format) {
             (files, Format::Sharded) => {
@@ -147,25 +151,27 @@ impl Checkpoint {
         })
     }
 
-    /// Renames tensors as open_clip does, where they have the names of Hugging Face's `CLIPModel` or of open_clip's
-    /// `CustomTextCLIP`; other names stay. Split projections (`q_proj`, `k_proj`, `v_proj`) become one (`in_proj`), and
-    /// projections that are stored transposed are turned. No data is moved.
+    /// Gives tensors the names of open_clip if they have the names of Hugging Face's `CLIPModel` or of
+    /// open_clip's `CustomTextCLIP`. Other names stay. Split projections (`q_proj`, `k_proj`, `v_proj`)
+    /// become one (`in_proj`), and projections that are stored transposed are turned. No data is moved.
     #[must_use]
     pub fn open_clip_names(mut self) -> Self {
         self.tensors = rename::to_open_clip(self.tensors);
         self
     }
 
-    /// Gives memory that holds what was read of the files back to the system.
+    /// Releases the memory that holds what was read of the files.
     pub(crate) fn release(&self) {
         self.files.iter().for_each(MappedFile::release);
     }
 
-    /// A tensor's values as 32-bit floats in C order. They are borrowed from the mapped file where it holds them so;
-    /// smaller types are widened exactly, f64 is rounded.
+    /// Returns the values of a tensor as 32-bit floats in C order. They are borrowed from the mapped file if
+    /// it holds them in this form. Smaller types are widened exactly; f64 and integers beyond 24 bits are
+    /// rounded.
     ///
     /// # Errors
-    /// No such tensor, another shape, or data whose checksum is wrong.
+    /// [`Error::NoTensor`] if there is no such tensor; [`Error::TensorShape`] if it has another shape;
+    /// [`Error::Checksum`] if its data is damaged.
     pub fn tensor_f32(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>> {
         let no_tensor = || Error::NoTensor { path: self.path.clone(), tensor: name.into() };
         let tensor = self.tensors.get(name).ok_or_else(no_tensor)?;
@@ -193,7 +199,7 @@ impl Checkpoint {
         Ok(Cow::Owned(values))
     }
 
-    /// Appends a view's elements in C order.
+    /// Appends the elements of a view in C order.
     #[expect(
         clippy::indexing_slicing,
         reason = "there is one index and one stride for each axis of the shape"
@@ -220,7 +226,7 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// The bytes of `count` elements of a view's storage from element `offset` on.
+    /// Returns the bytes of `count` elements of a view's storage, from element `offset`.
     #[expect(
         clippy::indexing_slicing,
         reason = "views name storages, and storages files, that their reader has listed"
@@ -231,7 +237,7 @@ impl Checkpoint {
         let bytes = file.bytes().get(storage.start..storage.start + storage.length).unwrap_or_default();
         if let (Some((name, expected)), None) = (&storage.checksum, storage.checked.get()) {
             zip::check(file, name, *expected, bytes)?;
-            // Another thread may have been faster, with the same result.
+            // Another thread may have set it first, to the same value.
             let _ = storage.checked.set(());
         }
         Ok(bytes.get(offset * dtype.size()..(offset + count) * dtype.size()).unwrap_or_default())

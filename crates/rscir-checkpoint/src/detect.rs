@@ -1,11 +1,11 @@
-//! Which format a file has, by its first bytes, and reading it so.
+//! Detects the format of a file by its first bytes, and reads the file.
 
 use crate::error::{Error, Result};
 use crate::mapped::MappedFile;
 use crate::tensors::Contents;
 use crate::{legacy, safetensors, torch, zip};
 
-/// Reads one file of any format but an index; `wanted` is the state dict to take.
+/// Reads one file of any format except an index. `wanted` is the key of the state dict to take.
 pub(crate) fn read(file: &MappedFile, wanted: Option<&str>) -> Result<Contents> {
     let bytes = file.bytes();
     let found = if bytes.starts_with(&zip::LOCAL) {

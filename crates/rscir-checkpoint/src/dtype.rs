@@ -2,7 +2,7 @@ use std::fmt;
 
 use half::{bf16, f16};
 
-/// Element types of checkpoint tensors.
+/// Element type of a checkpoint's tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Dtype {
@@ -12,7 +12,7 @@ pub enum Dtype {
     F32,
     /// IEEE half precision.
     F16,
-    /// The upper half of a 32-bit float.
+    /// bfloat16: the upper half of a 32-bit float.
     Bf16,
     /// 64-bit integer.
     I64,
@@ -24,12 +24,12 @@ pub enum Dtype {
     I8,
     /// Unsigned 8-bit integer.
     U8,
-    /// One byte, zero or one.
+    /// One byte that is zero or one.
     Bool,
 }
 
 impl Dtype {
-    /// Bytes of an element.
+    /// Returns the bytes of an element.
     pub fn size(self) -> usize {
         match self {
             Self::F64 | Self::I64 => 8,
@@ -39,8 +39,8 @@ impl Dtype {
         }
     }
 
-    /// Appends elements, stored little-endian, as 32-bit floats: exactly for every type but f64 and integers beyond 24
-    /// bits, which are rounded. Bytes that do not fill an element are left.
+    /// Appends little-endian elements as 32-bit floats. f64 and integers beyond 24 bits are rounded; all
+    /// other values are exact. Bytes that do not fill an element are ignored.
     pub(crate) fn widen(self, bytes: &[u8], values: &mut Vec<f32>) {
         fn each<const N: usize>(bytes: &[u8], values: &mut Vec<f32>, widen: impl Fn([u8; N]) -> f32) {
             values.extend(bytes.as_chunks().0.iter().map(|&element| widen(element)));
@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(widened(Dtype::Bool, &[1, 0]), [1.0, 0.0]);
     }
 
-    /// Every half-precision number there is, subnormal numbers included, against the definition of the format.
+    /// Compares every half-precision number, including the subnormal ones, with the definition of the format.
     #[test]
     fn half_precision_is_widened_exactly() {
         for bits in 0..=u16::MAX {

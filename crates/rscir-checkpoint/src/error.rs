@@ -7,11 +7,11 @@ use rscir_core::files::FileError;
 use crate::dtype::Dtype;
 use crate::problem::TensorProblem;
 
-/// What is wrong with a checkpoint, where, and what to do.
+/// Everything that can be wrong with a checkpoint: where, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file cannot be opened or read.
+    /// The file cannot be opened or read.
     #[error("cannot read {}", path.display())]
     Io {
         /// The file.
@@ -20,57 +20,57 @@ pub enum Error {
         source: io::Error,
     },
 
-    /// What is read is no regular file, or too large a one.
+    /// The path does not name a regular file, or the file is too large.
     #[error(transparent)]
     File(rscir_core::files::FileError),
 
-    /// A file whose content is no checkpoint of a known format.
+    /// The file is not a checkpoint of a known format.
     #[error("{} is not a checkpoint: {found}; expected safetensors, a PyTorch .pt or .bin file, or a safetensors index", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
-        /// What the first bytes look like.
+        /// What the first bytes of the file look like.
         found: &'static str,
     },
-    /// A safetensors file whose header is damaged, too large, or does not fit the file.
+    /// The header of a safetensors file is damaged, too large, or does not fit the file.
     #[error("{} is a damaged safetensors file; download or export it again", path.display())]
     Safetensors {
         /// The file.
         path: PathBuf,
-        /// What the format's own reader says.
+        /// The error of the `safetensors` crate.
         source: safetensors::SafeTensorError,
     },
-    /// A safetensors header, or an index of shards, longer than any real one.
-    #[error("{} declares a header of {length} bytes; at most {limit} are read", path.display())]
+    /// A safetensors header, or an index of shards, is longer than any real one.
+    #[error("{} declares a header of {length} bytes; at most {limit} are read, so the file is damaged or of another kind", path.display())]
     HeaderTooLong {
         /// The file.
         path: PathBuf,
-        /// The declared length.
+        /// Declared length in bytes.
         length: u64,
-        /// The limit.
+        /// Greatest length in bytes that is read.
         limit: u64,
     },
-    /// The index of a sharded checkpoint that is not JSON of the expected form.
-    #[error("{} is no index of a sharded checkpoint", path.display())]
+    /// The index of a sharded checkpoint is not JSON of the expected form.
+    #[error("{} is no index of a sharded checkpoint; download it again, or name a file of weights", path.display())]
     ShardIndex {
         /// The index.
         path: PathBuf,
-        /// What the JSON reader says.
+        /// The error of the JSON reader.
         source: serde_json::Error,
     },
-    /// An index that does not fit its shards.
+    /// The index does not fit its shards.
     #[error("{}: tensor `{tensor}` should be in {shard:?}: {problem}", path.display())]
     Shard {
         /// The index.
         path: PathBuf,
-        /// The tensor.
+        /// Name of the tensor.
         tensor: String,
-        /// The shard that the index names.
+        /// Shard that the index names.
         shard: String,
         /// What is wrong.
         problem: &'static str,
     },
-    /// A zip archive whose directory is damaged.
+    /// The directory of a zip archive is damaged.
     #[error("{} is a damaged zip archive: {problem}; download or save it again", path.display())]
     Zip {
         /// The archive.
@@ -78,39 +78,39 @@ pub enum Error {
         /// What is wrong.
         problem: &'static str,
     },
-    /// An entry of a zip archive that is damaged, missing or refused.
+    /// An entry of a zip archive is damaged, missing or refused.
     #[error("{}: entry {entry:?} {problem}", path.display())]
     ZipEntry {
         /// The archive.
         path: PathBuf,
-        /// The entry's name.
+        /// Name of the entry.
         entry: String,
         /// What is wrong.
         problem: &'static str,
     },
-    /// An entry of a zip archive whose content does not have the checksum recorded for it.
-    #[error("{}: entry {entry:?} is damaged: its CRC-32 is {got:08x}, recorded is {expected:08x}", path.display())]
+    /// The content of an entry does not have the checksum that the archive records for it.
+    #[error("{}: entry {entry:?} is damaged: its CRC-32 is {got:08x}, recorded is {expected:08x}; download or save it again", path.display())]
     Checksum {
         /// The archive.
         path: PathBuf,
-        /// The entry's name.
+        /// Name of the entry.
         entry: String,
         /// The recorded checksum.
         expected: u32,
         /// The checksum of the content.
         got: u32,
     },
-    /// A pickle inside a checkpoint that is damaged or asks for what is not allowed.
+    /// A pickle in the checkpoint is damaged or asks for something that is not allowed.
     #[error("{}: {part} cannot be read", path.display())]
     Pickle {
         /// The file.
         path: PathBuf,
-        /// Which pickle in the file.
+        /// Name of the pickle in the file.
         part: &'static str,
-        /// What is wrong with it.
+        /// The error of the pickle reader.
         source: rscir_pickle::Error,
     },
-    /// A PyTorch file whose pickles have an unexpected form.
+    /// The pickles of a PyTorch file have an unexpected form.
     #[error("{}: {problem}", path.display())]
     Torch {
         /// The file.
@@ -118,72 +118,72 @@ pub enum Error {
         /// What is wrong.
         problem: &'static str,
     },
-    /// A file that holds several state dicts of which none is the obvious one, or not the one that was asked for.
+    /// The file holds several state dicts and none is the obvious one, or does not hold the requested one.
     #[error("{}", no_state_dict(path, wanted.as_deref(), found))]
     StateDict {
         /// The file.
         path: PathBuf,
-        /// The key that was asked for.
+        /// The requested key.
         wanted: Option<String>,
-        /// The keys of all state dicts; none where the file is one itself.
+        /// The keys of all state dicts. Empty if the file itself is a state dict.
         found: Vec<String>,
     },
-    /// A tensor of a checkpoint whose description is malformed or does not fit the file.
+    /// The description of a tensor is malformed or does not fit the file.
     #[error("{}: tensor `{tensor}` {problem}", path.display())]
     TensorLayout {
         /// The file.
         path: PathBuf,
-        /// The tensor.
+        /// Name of the tensor.
         tensor: String,
         /// What is wrong.
         problem: &'static str,
     },
-    /// A tensor of an element type that is not read.
+    /// The element type of a tensor is not supported.
     #[error("{}: tensor `{tensor}` has element type {dtype}; read are f64, f32, f16, bf16, integers and bool", path.display())]
     TensorDtype {
         /// The file.
         path: PathBuf,
-        /// The tensor.
+        /// Name of the tensor.
         tensor: String,
-        /// The type's name in the file.
+        /// Name of the type in the file.
         dtype: String,
     },
-    /// A tensor that a checkpoint does not have.
+    /// The checkpoint does not have a tensor.
     #[error("{} has no tensor `{tensor}`", path.display())]
     NoTensor {
         /// The file.
         path: PathBuf,
-        /// The tensor.
+        /// Name of the tensor.
         tensor: String,
     },
-    /// A tensor of another shape than expected.
+    /// A tensor has another shape than expected.
     #[error("{}: tensor `{tensor}` ({dtype}) has shape {got:?}, expected {expected:?}", path.display())]
     TensorShape {
         /// The file.
         path: PathBuf,
-        /// The tensor.
+        /// Name of the tensor.
         tensor: String,
-        /// Its element type.
+        /// Element type of the tensor.
         dtype: Dtype,
-        /// The shape that the model needs.
+        /// Shape that the model needs.
         expected: Box<[usize]>,
-        /// The shape in the file.
+        /// Shape in the file.
         got: Box<[usize]>,
     },
-    /// A checkpoint that does not fit the architecture: every problem at once.
+    /// The checkpoint does not fit the architecture. The error holds every problem.
     #[error("{} does not fit the architecture, nothing was loaded; is the configuration the one of this file?{}{}", path.display(), prefixed(prefix.as_deref()), TensorProblem::lines(problems))]
     Weights {
         /// The file.
         path: PathBuf,
         /// All missing, unexpected, misshapen and non-finite tensors.
         problems: Vec<TensorProblem>,
-        /// What most of the unexpected names have before names of a model.
+        /// Prefix that most of the unexpected names have before a name of the model.
         prefix: Option<String>,
     },
 }
 
 impl Error {
-    /// Returns what a caller can do about it.
+    /// Returns the kind of the error, by which a caller decides what to do.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Io { source, .. } => source.into(),
@@ -242,7 +242,7 @@ fn prefixed(prefix: Option<&str>) -> String {
     })
 }
 
-/// [`std::result::Result`] with this crate's [`Error`].
+/// Result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[cfg(test)]

@@ -1,18 +1,18 @@
 use std::fmt;
 
-/// The formats that are read.
+/// Format of a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
     /// One safetensors file.
     Safetensors,
-    /// A `*.index.json` that names the shards of a checkpoint.
+    /// A `*.index.json` that names the shards of a checkpoint, and the shards.
     Sharded,
-    /// What `torch.save` has written since PyTorch 1.6.
+    /// The zip archive that `torch.save` has written since PyTorch 1.6.
     TorchZip,
-    /// What `torch.save` wrote before that.
+    /// The format that `torch.save` wrote before PyTorch 1.6.
     TorchLegacy,
-    /// What `torch.jit.save` writes: weights and code. The code is not looked at.
+    /// The archive that `torch.jit.save` writes, of weights and code. The code is ignored.
     TorchScript,
 }
 

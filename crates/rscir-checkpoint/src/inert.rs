@@ -1,8 +1,8 @@
-//! Tensors that checkpoints carry and no model takes.
+//! Tensors that checkpoints contain and no model takes.
 
-/// Tensors that checkpoints carry and inference does not need, by the last parts of their names: masks and positions
-/// that are computed, Long-CLIP's choice between its two position tables, sizes that OpenAI's archives store, counters of
-/// batch normalization, SigLIP's and CLIP's scales.
+/// Tensors that checkpoints contain and inference does not need, by the last parts of their names: masks and
+/// positions that are computed, Long-CLIP's choice between its two position tables, sizes that OpenAI's
+/// archives store, counters of batch normalization, the scales of SigLIP and CLIP.
 const INERT: [&str; 11] = [
     "logit_scale",
     "logit_bias",
@@ -17,7 +17,7 @@ const INERT: [&str; 11] = [
     "num_batches_tracked",
 ];
 
-/// Whether inference does not need the tensor of this name.
+/// Tells whether inference does not need the tensor with this name.
 pub(crate) fn is_inert(name: &str) -> bool {
     INERT.contains(&name.rsplit('.').next().unwrap_or(name))
 }

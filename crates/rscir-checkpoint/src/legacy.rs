@@ -1,5 +1,6 @@
-//! The format that `torch.save` wrote before PyTorch 1.6, and still writes on request: pickles one after the other (a
-//! magic number, a version, the byte order, the objects, the storages' keys), then the storages.
+//! The format that `torch.save` wrote before PyTorch 1.6, and still writes on request. It is a sequence of
+//! pickles (a magic number, a version, the byte order, the objects, the keys of the storages), followed by
+//! the storages.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -12,7 +13,7 @@ use crate::rebuild::storage_id;
 use crate::tensors::{Contents, Storage};
 use crate::torch;
 
-/// The pickle of `0x1950a86a20f9469cfc6c`, `MAGIC_NUMBER` in torch/serialization.py.
+/// The pickle of `0x1950a86a20f9469cfc6c`, which is `MAGIC_NUMBER` in torch/serialization.py.
 pub(crate) const MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
 
 /// `PROTOCOL_VERSION` in torch/serialization.py.
@@ -40,7 +41,7 @@ pub(crate) fn read(file: &MappedFile, wanted: Option<&str>) -> Result<Contents> 
     let (objects, _) = next("the saved object")?;
     let (keys, mut position) = next("the list of storages")?;
 
-    // What the objects say about each storage; several tensors may share one.
+    // What the objects say about each storage. Several tensors may share one.
     let mut declared: BTreeMap<&str, (Dtype, usize)> = BTreeMap::new();
     for id in objects.persistent_ids() {
         let (dtype, key, elements) = storage_id(id).map_err(|_| wrong("it has a malformed storage"))?;

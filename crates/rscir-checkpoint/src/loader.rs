@@ -7,25 +7,26 @@ use crate::inert::is_inert;
 use crate::prefixes::foreign_prefix;
 use crate::problem::TensorProblem;
 
-/// A tensor that was made to fit another size of the model.
+/// A tensor that was converted to another size for the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Resized {
-    /// Its name.
+    /// Name of the tensor.
     pub name: String,
-    /// The shape in the checkpoint.
+    /// Shape in the checkpoint.
     pub from: Vec<usize>,
-    /// The shape that the model needs.
+    /// Shape that the model needs.
     pub to: Vec<usize>,
 }
 
-/// Elements of a tensor that is worth a call to the system.
+/// Number of elements from which releasing the memory of a tensor is worth a call to the system.
 const LARGE: usize = 1 << 18;
 
-/// Gives a model its weights, all of them or none.
+/// Gives a model all of its weights or none.
 ///
-/// The model asks for every tensor by name and shape. What is wrong is noted and `None` returned, so that building goes on
-/// with a placeholder; [`finish`](Self::finish) then refuses the checkpoint and names everything that was wrong.
+/// The model asks for every tensor by name and shape. If a tensor does not fit, the loader notes the problem and
+/// returns `None`, so that the model can continue with a placeholder. In the end [`finish`](Self::finish) refuses the
+/// checkpoint and names all problems.
 ///
 /// ```no_run
 /// use rscir_checkpoint::{Checkpoint, Loader};
@@ -55,10 +56,11 @@ impl<'c> Loader<'c> {
         self.checkpoint
     }
 
-    /// Returns a tensor's values in C order, or `None` if it does not fit, which is noted.
+    /// Returns the values of a tensor in C order, or `None` if the tensor does not fit. The loader notes the
+    /// problem.
     ///
     /// # Errors
-    /// Damaged data.
+    /// [`Error::Checksum`] and the other errors of [`Checkpoint::tensor_f32`] if the data is damaged.
     pub fn values(&mut self, name: &str, shape: &[usize]) -> Result<Option<Cow<'c, [f32]>>> {
         self.taken.insert(name.to_owned());
         let (name, expected) = (name.to_owned(), shape.to_vec());
@@ -68,7 +70,7 @@ impl<'c> Loader<'c> {
                 self.problems.push(TensorProblem::Shape { name, expected, got: got.to_vec() });
             }
             Some(_) => {
-                // Whoever takes a large tensor has copied the one before.
+                // The caller of a large tensor has already copied the one before.
                 if shape.iter().product::<usize>() >= LARGE {
                     self.checkpoint.release();
                 }
@@ -84,11 +86,12 @@ impl<'c> Loader<'c> {
         Ok(None)
     }
 
-    /// Returns a tensor's values as [`Loader::values`] does, and those of a tensor of another shape after `fit` made them the
-    /// model's, from the checkpoint's values and shape; `fit` may refuse. [`Loader::resized`] lists what was made.
+    /// Returns the values of a tensor like [`Loader::values`]. If the tensor has another shape, `fit`
+    /// converts the checkpoint's values and shape to those of the model, or refuses. [`Loader::resized`]
+    /// lists the converted tensors.
     ///
     /// # Errors
-    /// Damaged data.
+    /// [`Error::Checksum`] and the other errors of [`Checkpoint::tensor_f32`] if the data is damaged.
     pub fn fitted_values(
         &mut self,
         name: &str,
@@ -109,26 +112,27 @@ impl<'c> Loader<'c> {
         self.values(name, shape)
     }
 
-    /// Returns the tensors that were made to fit so far.
+    /// Returns the tensors that were converted to another size so far.
     pub fn resized(&self) -> &[Resized] {
         &self.resized
     }
 
-    /// Marks all tensors whose names begin with a prefix as known and not needed, for a model that is loaded in part.
+    /// Skips all tensors whose names begin with a prefix, for a model that is loaded in part.
     pub fn skip(&mut self, prefix: &str) {
         let names = self.checkpoint.names().filter(|name| name.starts_with(prefix));
         self.taken.extend(names.map(str::to_owned));
     }
 
-    /// Tells whether something was noted already: [`Loader::finish`] will refuse what is loaded.
+    /// Tells whether a problem was noted, in which case [`Loader::finish`] will refuse the checkpoint.
     pub fn has_problems(&self) -> bool {
         !self.problems.is_empty()
     }
 
-    /// Ends loading.
+    /// Finishes loading.
     ///
     /// # Errors
-    /// [`Error::Weights`] with every problem that was noted, and every tensor that nobody asked for.
+    /// [`Error::Weights`] with every problem that was noted and every tensor that was neither asked for nor
+    /// skipped.
     pub fn finish(mut self) -> Result<()> {
         for name in self.checkpoint.names() {
             if !is_inert(name) && !self.taken.contains(name) {
@@ -144,7 +148,8 @@ impl<'c> Loader<'c> {
     }
 }
 
-/// The first value that is infinite or not a number. Blocks are tested without branches, at the speed of memory.
+/// Returns the index and the value of the first element that is infinite or NaN. Blocks are tested without
+/// branches, at the speed of memory.
 fn first_non_finite(values: &[f32]) -> Option<(usize, f32)> {
     const BLOCK: usize = 1024;
     let block = values

@@ -34,17 +34,17 @@ impl MappedFile {
         &self.map
     }
 
-    /// Gives the pages that were read back to the system, which counts them as this process's memory. Whatever is read
-    /// again comes from the system's cache, or the file.
+    /// Releases the pages that were read, which the system counts as memory of this process. Reading them
+    /// again takes them from the system's cache or from the file.
     pub(crate) fn release(&self) {
-        // SAFETY: the map is of a file and never written to, so its pages can be had again with the same bytes.
+        // SAFETY: the map is of a file and never written to, so reading a page again gives the same bytes.
         #[cfg(unix)]
         let _ = unsafe { self.map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
     }
 
-    /// The file's SHA-256 in hexadecimal.
+    /// Returns the SHA-256 of the file in hexadecimal.
     pub(crate) fn sha256(&self) -> String {
-        /// Bytes that are read before their pages are released.
+        /// Number of bytes that are read before their pages are released.
         const PART: usize = 64 << 20;
         let mut hash = Sha256::new();
         for part in self.bytes().chunks(PART) {
@@ -55,15 +55,15 @@ impl MappedFile {
     }
 }
 
-/// Returns the SHA-256 of a file in hexadecimal, read without holding it in memory.
+/// Returns the SHA-256 of a file in hexadecimal, without holding the file in memory.
 ///
 /// # Errors
-/// [`Error::Io`] and [`Error::File`] if it cannot be read.
+/// [`Error::Io`] and [`Error::File`] if the file cannot be read.
 pub fn file_sha256(path: impl AsRef<Path>) -> Result<String> {
     Ok(MappedFile::open(path.as_ref())?.sha256())
 }
 
-/// Bytes in lower-case hexadecimal.
+/// Writes bytes in lowercase hexadecimal.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,5 @@
-//! Prefixes of names that are not the model's: wrappers', and what stands before names of a CLIP.
+//! Prefixes of tensor names that are not the model's: those of wrappers, and others that precede the names of
+//! a CLIP.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +7,8 @@ use crate::inert::is_inert;
 use crate::problem::TensorProblem;
 use crate::tensors::Tensor;
 
-/// Prefixes that training wrappers put before every name: `DataParallel`, Lightning's modules, `torch.compile`, FairScale,
-/// modules that hold a CLIP, PEFT.
+/// Prefixes that training wrappers put before every name: `DataParallel`, Lightning's modules,
+/// `torch.compile`, FairScale, modules that hold a CLIP, PEFT.
 const WRAPPERS: [&str; 8] = [
     "module.",
     "model.",
@@ -19,7 +20,7 @@ const WRAPPERS: [&str; 8] = [
     "base_model.model.",
 ];
 
-/// The tensors without the prefixes of training wrappers that all of them share.
+/// Removes the prefixes of training wrappers that all tensors share.
 pub(crate) fn unwrapped(mut tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
     while let Some(unwrapped) = WRAPPERS.iter().find_map(|prefix| without_prefix(&tensors, prefix)) {
         tensors = unwrapped;
@@ -27,8 +28,8 @@ pub(crate) fn unwrapped(mut tensors: BTreeMap<String, Tensor>) -> BTreeMap<Strin
     tensors
 }
 
-/// The tensors under names without a prefix, if all names that matter have it; nothing if one does not, or two would become
-/// the same.
+/// Removes a prefix from all names. Returns `None` if a name that matters does not have it, or if two names
+/// would become equal.
 fn without_prefix(tensors: &BTreeMap<String, Tensor>, prefix: &str) -> Option<BTreeMap<String, Tensor>> {
     let unwrapped = |name: &str| name.strip_prefix(prefix).filter(|rest| !rest.is_empty()).map(str::to_owned);
     let mut renamed = BTreeMap::new();
@@ -44,9 +45,9 @@ fn without_prefix(tensors: &BTreeMap<String, Tensor>, prefix: &str) -> Option<BT
     wrapped.then_some(renamed)
 }
 
-/// What stands before names of a CLIP in at least two of the unexpected ones: the shortest such prefix.
+/// Returns the shortest prefix before names of a CLIP in at least two of the unexpected names.
 pub(crate) fn foreign_prefix(problems: &[TensorProblem]) -> Option<String> {
-    // Beginnings of open_clip's and Hugging Face's names.
+    // Beginnings of the names of open_clip and Hugging Face.
     const BEGINNINGS: [&str; 7] = [
         "visual.",
         "transformer.resblocks.",

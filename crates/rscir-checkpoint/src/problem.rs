@@ -1,39 +1,39 @@
 use std::fmt;
 
-/// A tensor that does not fit.
+/// A tensor that does not fit the model.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum TensorProblem {
-    /// The model needs a tensor that the checkpoint does not have.
+    /// The checkpoint does not have a tensor that the model needs.
     Missing {
-        /// Its name.
+        /// Name of the tensor.
         name: String,
-        /// The shape that the model needs.
+        /// Shape that the model needs.
         expected: Vec<usize>,
     },
-    /// The checkpoint has a tensor that the model did not take.
+    /// The model did not take a tensor of the checkpoint.
     Unexpected {
-        /// Its name.
+        /// Name of the tensor.
         name: String,
-        /// Its shape.
+        /// Shape of the tensor.
         shape: Vec<usize>,
     },
     /// A tensor has another shape than the model needs.
     Shape {
-        /// Its name.
+        /// Name of the tensor.
         name: String,
-        /// The shape that the model needs.
+        /// Shape that the model needs.
         expected: Vec<usize>,
-        /// The shape in the checkpoint.
+        /// Shape in the checkpoint.
         got: Vec<usize>,
     },
-    /// A tensor has a value that is infinite or not a number.
+    /// A tensor holds an infinity or NaN.
     NonFinite {
-        /// Its name.
+        /// Name of the tensor.
         name: String,
-        /// The first such element, counted in C order.
+        /// Index of the first such element, in C order.
         index: usize,
-        /// Its value.
+        /// Value of the element.
         value: f32,
     },
 }
@@ -52,7 +52,7 @@ impl fmt::Display for TensorProblem {
 }
 
 impl TensorProblem {
-    /// Names of the kinds, in the order in which [`TensorProblem::kind`] counts them.
+    /// Names of the kinds. [`TensorProblem::kind`] is the index.
     const KINDS: [&str; 4] = ["missing", "unexpected", "of another shape", "with values that are not finite"];
 
     fn kind(&self) -> usize {
@@ -64,7 +64,7 @@ impl TensorProblem {
         }
     }
 
-    /// Ten problems at most, one to a line, of every kind some, and how many there are of each.
+    /// Writes at most ten problems, one to a line, with some of every kind, and the number of each kind.
     #[expect(
         clippy::indexing_slicing,
         reason = "kinds are below their number, and places are those of the list itself"
@@ -72,7 +72,7 @@ impl TensorProblem {
     pub(crate) fn lines(problems: &[Self]) -> String {
         const MAX: usize = 10;
         let mut counts = [0; Self::KINDS.len()];
-        // The first of each kind, the second of each, and so on.
+        // The first problem of each kind comes first, then the second of each, and so on.
         let mut ranked: Vec<(usize, usize)> = Vec::with_capacity(problems.len());
         for (at, problem) in problems.iter().enumerate() {
             ranked.push((counts[problem.kind()], at));

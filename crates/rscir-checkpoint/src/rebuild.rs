@@ -5,16 +5,17 @@ use rscir_pickle::{Global, Items, Kind, Value};
 use crate::dtype::Dtype;
 use crate::tensors::MAX_DIMENSIONS;
 
-/// Whether a value is a tensor or a parameter.
+/// Tells whether a value is a tensor or a parameter.
 pub(crate) fn is_tensor(value: Value<'_>) -> bool {
     rebuild_args(value).is_some()
 }
 
-/// The arguments of `_rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, backward_hooks)`.
+/// The arguments of `_rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad,
+/// backward_hooks)`.
 pub(crate) struct Call<'p> {
     pub(crate) dtype: Dtype,
     pub(crate) key: &'p str,
-    /// Elements that the storage should have.
+    /// Number of elements that the storage declares.
     pub(crate) declared: usize,
     pub(crate) offset: usize,
     pub(crate) shape: Vec<usize>,
@@ -32,21 +33,21 @@ impl<'p> Call<'p> {
     }
 }
 
-/// The arguments of the call that makes a tensor or parameter; nothing if the value is neither. Attributes that either may
-/// carry are left out.
+/// Returns the arguments of the call that makes a tensor or parameter, or `None` if the value is neither.
+/// Attributes of a tensor or parameter are ignored.
 pub(crate) fn rebuild_args(value: Value<'_>) -> Option<Items<'_>> {
     let mut object = value.as_object()?;
     let is_rebuild = |name: Global<'_>| {
         name.is("torch._utils", "_rebuild_tensor_v2") || name.is("torch._utils", "_rebuild_tensor")
     };
-    // `(data, requires_grad, hooks)`, and the attributes.
+    // The arguments are `(data, requires_grad, hooks)`, and the attributes.
     let name = object.name();
     if name.is("torch._utils", "_rebuild_parameter")
         || name.is("torch._utils", "_rebuild_parameter_with_state")
     {
         object = object.args().get(0)?.as_object()?;
     }
-    // `(function, type, its arguments, attributes)`: a tensor that carries some.
+    // The arguments are `(function, type, its arguments, attributes)`: a tensor with attributes.
     if object.name().is("torch._tensor", "_rebuild_from_type_v2") {
         let args = object.args();
         return is_rebuild(args.get(0)?.as_global()?).then(|| args.get(2)?.as_items()).flatten();
@@ -54,8 +55,8 @@ pub(crate) fn rebuild_args(value: Value<'_>) -> Option<Items<'_>> {
     is_rebuild(object.name()).then(|| object.args())
 }
 
-/// The persistent id of a storage: `("storage", type, key, location, elements)`, in the legacy format also the view of
-/// another storage that it is, which no writer has set since PyTorch 0.4.
+/// Reads the persistent id of a storage: `("storage", type, key, location, elements)`. In the legacy format
+/// it can also name another storage that it is a view of, which no writer has done since PyTorch 0.4.
 pub(crate) fn storage_id<'p>(value: Value<'p>) -> std::result::Result<(Dtype, &'p str, usize), &'static str> {
     const MALFORMED: &str = "has a malformed storage";
     let Kind::Persistent(id) = value.kind() else { return Err(MALFORMED) };

@@ -1,4 +1,4 @@
-//! One table of names: what other implementations call the tensors of open_clip's `CLIP`.
+//! The names that other implementations give to the tensors of open_clip's `CLIP`, as one table.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::tensors::Tensor;
 /// Prefixes of the two towers in Hugging Face's `CLIPModel`, and in open_clip.
 const TOWERS: [(&str, &str); 2] = [("text_model.", ""), ("vision_model.", "visual.")];
 
-/// Layers in Hugging Face's `CLIPEncoder`, and in open_clip's `Transformer`.
+/// Prefixes of the layers in Hugging Face's `CLIPEncoder`, and in open_clip's `Transformer`.
 const LAYERS: (&str, &str) = ("encoder.layers.", "transformer.resblocks.");
 
 /// Names in a tower, without `weight` and `bias`.
@@ -36,19 +36,21 @@ const WHOLE: [(&str, &str); 4] = [
     ("vision_model.embeddings.position_embedding.weight", "visual.positional_embedding"),
 ];
 
-/// Linear layers there, whose weight is [out, in]; here matrices that are multiplied from the right, [in, out].
+/// Linear layers of Hugging Face, whose weight is [out, in], and open_clip's matrices for them, [in, out],
+/// which are multiplied from the right.
 const TRANSPOSED: [(&str, &str); 2] =
     [("text_projection.weight", "text_projection"), ("visual_projection.weight", "visual.proj")];
 
-/// Three projections there, one here, in the order of torch's `MultiheadAttention`.
+/// The three projections of Hugging Face that are one in open_clip, in the order of torch's
+/// `MultiheadAttention`.
 const SPLIT: [&str; 3] = ["self_attn.q_proj.", "self_attn.k_proj.", "self_attn.v_proj."];
 const FUSED: &str = "attn.in_proj_";
 
-/// The prefix of the text tower in open_clip's `CustomTextCLIP`; its `CLIP` has none.
+/// Prefix of the text tower in open_clip's `CustomTextCLIP`. Its `CLIP` has none.
 const CUSTOM_TEXT: &str = "text.";
 
-/// Renames what has a name of another implementation. Where two tensors would get the same name, as in a file that has
-/// names of both kinds, all stay as they are and the loader tells of them.
+/// Renames tensors that have the names of another implementation. If two tensors would get the same name, as
+/// in a file with names of both kinds, all names stay and the loader reports them.
 pub(crate) fn to_open_clip(tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
     let hugging_face = TOWERS.iter().any(|(prefix, _)| tensors.keys().any(|name| name.starts_with(prefix)));
     let custom_text = tensors.contains_key("text.positional_embedding");
@@ -80,7 +82,7 @@ fn from_hugging_face(mut tensors: BTreeMap<String, Tensor>) -> Option<BTreeMap<S
         let names = SPLIT.map(|split| query.replace(SPLIT[0], split));
         let fused = fuse(names.each_ref().map(|name| tensors.get(name)));
         let name = in_tower(&query.replace(SPLIT[0], FUSED));
-        // Where a part is missing or of another shape, the parts keep their names and the loader tells of them.
+        // If a part is missing or has another shape, the parts keep their names and the loader reports them.
         if let (Some(fused), Some(name)) = (fused, name) {
             renamed.insert(name, fused);
             for name in &names {
@@ -107,7 +109,7 @@ fn from_hugging_face(mut tensors: BTreeMap<String, Tensor>) -> Option<BTreeMap<S
     Some(renamed)
 }
 
-/// The new name of a tensor in a tower, if the old one is known.
+/// Returns the new name of a tensor in a tower, or `None` if its name is not in the tables.
 fn in_tower(name: &str) -> Option<String> {
     let (rest, tower) = TOWERS.iter().find_map(|(from, to)| Some((name.strip_prefix(from)?, to)))?;
     if let Some(rest) = rest.strip_prefix(LAYERS.0) {
@@ -124,7 +126,7 @@ fn replaced(name: &str, table: &[(&str, &str)]) -> Option<String> {
     Some(format!("{to}.{parameter}"))
 }
 
-/// One tensor of all three, one after the other, if they fit.
+/// Joins three tensors along the first axis. Returns `None` if they do not fit.
 fn fuse(parts: [Option<&Tensor>; 3]) -> Option<Tensor> {
     let [Some(query), Some(key), Some(value)] = parts else { return None };
     let mut fused = query.clone();

@@ -12,14 +12,15 @@ use crate::tensors::{
     ChosenState, Contents, MAX_DIMENSIONS, MAX_NAME_BYTES, MAX_TENSORS, Storage, Tensor, View, c_strides,
 };
 
-/// Bytes that a header may have. That of the largest CLIP has about a hundred thousand; parsing may take fifty times the
-/// memory of a header, and the format itself would allow a hundred million.
+/// Greatest length of a header in bytes. The header of the largest CLIP has about a hundred thousand. Parsing
+/// may take fifty times the memory of a header, and the format itself allows a hundred million bytes.
 const MAX_HEADER_BYTES: u64 = 4 << 20;
 
-/// Bytes before the header: its length.
+/// Bytes before the header, which hold its length.
 const PREFIX: usize = 8;
 
-/// Reads the header of a safetensors file; the format's own reader checks that tensors neither overlap nor leave the file.
+/// Reads the header of a safetensors file. The `safetensors` crate checks that tensors neither overlap nor
+/// leave the file.
 pub(crate) fn read(file: &MappedFile) -> Result<Contents> {
     let path = || file.path().to_owned();
     let bytes = file.bytes();

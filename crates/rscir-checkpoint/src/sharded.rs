@@ -9,20 +9,20 @@ use crate::format::Format;
 use crate::mapped::MappedFile;
 use crate::tensors::{Contents, MAX_TENSORS};
 
-/// The part of a `*.index.json` that matters: which file has which tensor.
+/// The part of a `*.index.json` that is used: the file of each tensor.
 #[derive(Deserialize)]
 struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
-/// Shards that a checkpoint may have. The largest published models have under two hundred.
+/// Greatest number of shards of a checkpoint. The largest published models have fewer than two hundred.
 const MAX_SHARDS: usize = 1024;
 
-/// Bytes that an index may have, for the reasons that hold for a safetensors header.
+/// Greatest length of an index in bytes, for the same reasons as for a safetensors header.
 const MAX_INDEX_BYTES: u64 = 4 << 20;
 
-/// Reads an index and the shards beside it, of whatever format. Every tensor must be where the index says, and
-/// the shards may hold no other.
+/// Reads an index and the shards beside it, of any format. Every tensor must be where the index says, and the
+/// shards may hold no others.
 pub(crate) fn read(index_file: &MappedFile) -> Result<(Vec<MappedFile>, Contents)> {
     let path = index_file.path();
     let length = index_file.bytes().len() as u64;

@@ -1,4 +1,4 @@
-//! Which of a pickle's dicts is the state dict: what training scripts save beside one is none.
+//! Finds the state dict among the dicts of a pickle. Training scripts save other dicts beside it.
 
 use rscir_pickle::{Entries, Value};
 
@@ -7,17 +7,18 @@ use crate::rebuild::is_tensor;
 /// Keys under which training scripts keep the state dict.
 const NESTED: [&str; 3] = ["state_dict", "model_state_dict", "model"];
 
-/// Keys under which they keep one whose weights are averaged over steps: taken where it is the only one, or asked for.
+/// Keys under which training scripts keep a state dict whose weights are averaged over steps. It is taken if
+/// it is the only one or if it is requested.
 const AVERAGED: [&str; 6] =
     ["ema", "ema_state_dict", "state_dict_ema", "model_ema", "ema_model", "model_ema_state_dict"];
 
-/// How deep such keys may lie in each other.
+/// Greatest depth of such keys below each other.
 const MAX_DEPTH: usize = 4;
 
-/// Dicts under such keys that are looked into; a small file can let them lie in each other without end.
+/// Greatest number of dicts under such keys that are examined. A small file can nest them without end.
 const MAX_LOOKS: usize = 64;
 
-/// The state dicts of a file, by their places: keys with points between them, none for the whole.
+/// The state dicts of a file by their places: keys joined by points, or nothing for the whole file.
 pub(crate) struct StateDicts<'p> {
     found: Vec<(String, Entries<'p>)>,
 }
@@ -25,28 +26,28 @@ pub(crate) struct StateDicts<'p> {
 /// Why no state dict can be taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NoChoice {
-    /// There is none.
+    /// There is no state dict.
     None,
-    /// Several are alike, or none has the name that was asked for.
+    /// Several are alike, or none has the requested name.
     Several,
 }
 
 impl<'p> StateDicts<'p> {
-    /// Finds them: the dicts under known keys that hold tensors, or else the whole. A tensor beside such a key is a step, a
-    /// loss or a generator's state.
+    /// Finds the dicts under known keys that hold tensors, or else takes the whole. A tensor beside such a
+    /// key is a step, a loss or the state of a generator.
     pub(crate) fn of(root: Value<'p>) -> Self {
         let mut found = Vec::new();
         look(root, "", 0, &mut 0, &mut found);
         Self { found }
     }
 
-    /// Places of all.
+    /// Returns the places of all state dicts.
     pub(crate) fn places(&self) -> Vec<String> {
         self.found.iter().map(|(place, _)| place.clone()).collect()
     }
 
-    /// The one that is asked for, by its place or one of the keys in it; the only one whose weights are not averaged, or the
-    /// only one, if none is asked for.
+    /// Chooses the requested state dict, by its place or one of its keys. Without a request, it chooses the
+    /// only one whose weights are not averaged, or the only one.
     pub(crate) fn choose(&self, wanted: Option<&str>) -> Result<(&str, Entries<'p>), NoChoice> {
         if self.found.is_empty() {
             return Err(NoChoice::None);

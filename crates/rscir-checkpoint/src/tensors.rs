@@ -1,4 +1,4 @@
-//! Tensors as views of runs of bytes, checked to lie in them, and what a checkpoint may have of each.
+//! Tensors as views of runs of bytes that they are checked to lie in, and the limits of a checkpoint.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -6,13 +6,14 @@ use std::sync::OnceLock;
 use crate::dtype::Dtype;
 use crate::format::Format;
 
-/// Tensors that a checkpoint may have; a whole training state of the largest CLIP has under ten thousand.
+/// Greatest number of tensors in a checkpoint. A whole training state of the largest CLIP has under ten
+/// thousand.
 pub(crate) const MAX_TENSORS: usize = 1 << 16;
 
-/// Bytes that a tensor's name may have.
+/// Greatest length of a tensor's name in bytes.
 pub(crate) const MAX_NAME_BYTES: usize = 512;
 
-/// Dimensions that a tensor may have: numpy 2 has the same limit (`NPY_MAXDIMS`).
+/// Greatest number of dimensions of a tensor, equal to that of numpy 2 (`NPY_MAXDIMS`).
 pub(crate) const MAX_DIMENSIONS: usize = 64;
 
 /// The state dicts of a file that has them under keys, and the one that was taken.
@@ -20,22 +21,22 @@ pub(crate) const MAX_DIMENSIONS: usize = 64;
 pub(crate) struct ChosenState {
     pub(crate) taken: Option<String>,
     pub(crate) found: Vec<String>,
-    /// It is the one that is taken unless another is asked for.
+    /// Tells whether it is the state dict that is taken without a request.
     pub(crate) is_default: bool,
 }
 
-/// A run of bytes in a file that tensors are views of.
+/// A run of bytes in a file, of which tensors are views.
 #[derive(Debug)]
 pub(crate) struct Storage {
     pub(crate) file: usize,
     pub(crate) start: usize,
     pub(crate) length: usize,
-    /// The entry's name and checksum, where the format has one.
+    /// Name and checksum of the entry, if the format has them.
     pub(crate) checksum: Option<(String, u32)>,
     pub(crate) checked: OnceLock<()>,
 }
 
-/// A tensor: views of storages, one after the other along the first axis.
+/// A tensor: views of storages, joined along the first axis.
 #[derive(Clone, Debug)]
 pub(crate) struct Tensor {
     pub(crate) dtype: Dtype,
@@ -43,18 +44,18 @@ pub(crate) struct Tensor {
     pub(crate) parts: Vec<View>,
 }
 
-/// A strided view. Built by [`View::new`] alone, which makes sure that it lies in its storage.
+/// A strided view. Only [`View::new`] makes one, and checks that it lies in its storage.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     pub(crate) storage: usize,
-    /// In elements, as the strides are.
+    /// Offset in elements. The strides are in elements, too.
     pub(crate) offset: usize,
     pub(crate) shape: Vec<usize>,
     pub(crate) strides: Vec<usize>,
 }
 
 impl Storage {
-    /// The same run of bytes, in another of several files.
+    /// Moves the run of bytes to another of several files.
     pub(crate) fn of_file(mut self, file: usize) -> Self {
         self.file = file;
         self
@@ -62,7 +63,7 @@ impl Storage {
 }
 
 impl Tensor {
-    /// The same tensor, its storages counted from `base` on.
+    /// Counts the tensor's storages from `base`.
     pub(crate) fn of_storages_from(mut self, base: usize) -> Self {
         for part in &mut self.parts {
             part.storage += base;
@@ -81,8 +82,9 @@ impl Tensor {
 }
 
 impl View {
-    /// A view of a storage with room for `room` elements. Every element must lie in it, and there may be no more elements
-    /// than the storage has, so that a view allocates no more than its file justifies.
+    /// Makes a view of a storage with room for `room` elements. Every element must lie in the storage, and
+    /// the view may have at most as many elements as the storage, so that it allocates no more than its file
+    /// justifies.
     pub(crate) fn new(
         storage: usize,
         room: usize,
@@ -101,7 +103,7 @@ impl View {
         if count > 0 && last.is_none_or(|last| last >= room) {
             return Err("reaches beyond its storage");
         }
-        // Nothing is read of a tensor without elements, wherever it claims to lie.
+        // A tensor without elements is never read, wherever it claims to lie.
         Ok(Self { storage, offset: if count > 0 { offset } else { 0 }, shape, strides })
     }
 
@@ -120,7 +122,8 @@ impl View {
     }
 }
 
-/// Strides of a tensor in C order. Sizes whose product overflows give strides that [`View::new`] refuses with the shape.
+/// Returns the strides of a tensor in C order. Sizes whose product overflows give strides that [`View::new`]
+/// refuses together with the shape.
 #[expect(clippy::indexing_slicing, reason = "axes are below the number of sizes")]
 pub(crate) fn c_strides(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1usize; shape.len()];
@@ -130,7 +133,7 @@ pub(crate) fn c_strides(shape: &[usize]) -> Vec<usize> {
     strides
 }
 
-/// What a format's reader finds.
+/// The result of a format's reader.
 pub(crate) struct Contents {
     pub(crate) format: Format,
     pub(crate) storages: Vec<Storage>,

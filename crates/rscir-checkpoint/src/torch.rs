@@ -1,4 +1,5 @@
-//! What `torch.save` and `torch.jit.save` pickle: tensors as calls of a rebuild function on a persistent storage.
+//! Reads the pickles of `torch.save` and `torch.jit.save`: tensors are calls of a rebuild function on a
+//! persistent storage.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -13,7 +14,8 @@ use crate::state_dict::{NoChoice, StateDicts};
 use crate::tensors::{ChosenState, Contents, MAX_NAME_BYTES, MAX_TENSORS, Storage, Tensor, View};
 use crate::zip;
 
-/// Globals that tensors are made of, and inert ones that checkpoints carry beside them. None is ever called.
+/// Globals that tensors are made of, and inert ones that checkpoints contain beside them. None is ever
+/// called.
 const GLOBALS: &[&str] = &[
     "collections.OrderedDict",
     "torch._utils._rebuild_tensor",
@@ -37,7 +39,7 @@ const GLOBALS: &[&str] = &[
     // TorchScript: the types of modules, and its typed lists.
     "__torch__.*",
     "torch.jit._pickle.*",
-    // Beside the weights: arguments, counters, devices, element types.
+    // Values beside the weights: arguments, counters, devices, element types.
     "__builtin__.set",
     "builtins.set",
     "argparse.Namespace",
@@ -57,10 +59,10 @@ const GLOBALS: &[&str] = &[
     "torch.torch_version.TorchVersion",
 ];
 
-/// How deep the modules of a TorchScript archive may lie in each other; those of a CLIP are six deep.
+/// Greatest depth of nested modules in a TorchScript archive. Those of a CLIP are six deep.
 const MAX_MODULE_DEPTH: usize = 64;
 
-/// Bytes of memory that a checkpoint's pickle may take, as counted: fifty times what one of a large CLIP takes.
+/// Limit of the memory of a checkpoint's pickle in bytes, as counted: fifty times that of a large CLIP.
 const PICKLE_MEMORY: usize = 32 << 20;
 
 /// Reads the pickle at the beginning of `bytes`.
@@ -77,7 +79,7 @@ pub(crate) fn unpickle<'b>(file: &MappedFile, bytes: &'b [u8], part: &'static st
 pub(crate) fn read_zip(file: &MappedFile, wanted: Option<&str>) -> Result<Contents> {
     let wrong = |problem| Error::Torch { path: file.path().to_owned(), problem };
     let archive = zip::Archive::read(file)?;
-    // All records lie in one folder, named after the file that was saved.
+    // All records lie in one folder, which is named after the file that was saved.
     let mut roots =
         archive.names().filter_map(|name| name.strip_suffix("/data.pkl")).filter(|root| !root.contains('/'));
     let root = match (roots.next(), roots.next()) {
@@ -117,8 +119,9 @@ pub(crate) fn read_zip(file: &MappedFile, wanted: Option<&str>) -> Result<Conten
     Ok(Contents { format, storages, tensors, state })
 }
 
-/// All tensors of the state dict (the one that is wanted, if there are several) or TorchScript module in a pickle, and which
-/// state dicts there are. `storage` gives the index and the length in bytes of the storage of a key.
+/// Collects all tensors of a state dict (the requested one, if there are several) or TorchScript module in a
+/// pickle, and the keys of its state dicts. `storage` returns the index and the length in bytes of the
+/// storage with a key.
 pub(crate) fn collect(
     file: &MappedFile,
     pickle: &Pickle<'_>,
@@ -139,7 +142,7 @@ pub(crate) fn collect(
         let call = Call::of(args).map_err(layout)?;
         let (index, length) = storage(call.key)?;
         let size = call.dtype.size();
-        // torch writes a storage whole, so that one shorter than declared was cut.
+        // torch writes a storage as a whole, so one that is shorter than declared was cut.
         if call.declared.checked_mul(size).is_none_or(|declared| declared > length) {
             return Err(layout("has a storage that is shorter than declared"));
         }

@@ -1,13 +1,14 @@
-//! The directory of a zip archive, as far as PyTorch's files need it: entries, where their bytes are, their checksums.
+//! The directory of a zip archive, as far as PyTorch's files need it: the entries, the place of their bytes,
+//! and their checksums.
 //!
-//! Written after PKWARE's APPNOTE 6.3.10; section numbers below are its.
+//! Section numbers below are those of PKWARE's APPNOTE 6.3.10.
 
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::mapped::MappedFile;
 
-/// What a local header, and so a zip archive, begins with (4.3.7).
+/// First bytes of a local header, and so of a zip archive (4.3.7).
 pub(crate) const LOCAL: [u8; 4] = *b"PK\x03\x04";
 const CENTRAL: [u8; 4] = *b"PK\x01\x02"; // 4.3.12
 const ZIP64_END: [u8; 4] = *b"PK\x06\x06"; // 4.3.14
@@ -18,26 +19,26 @@ const LOCAL_LENGTH: usize = 30;
 const CENTRAL_LENGTH: usize = 46;
 const ZIP64_LOCATOR_LENGTH: usize = 20;
 const END_LENGTH: usize = 22;
-/// The comment after the end record has a length of 16 bits (4.4.12).
+/// Greatest length of the comment after the end record, which has 16 bits (4.4.12).
 const MAX_COMMENT_BYTES: usize = 0xffff;
 
-/// A value of all ones stands in the zip64 extra field instead (4.5.3).
+/// A value of all ones means that the real value is in the zip64 extra field (4.5.3).
 const IN_ZIP64_FIELD: u32 = u32::MAX;
 const ZIP64_FIELD: u16 = 1;
 
-/// Bit 0 of the flags: encrypted (4.4.4).
+/// Bit 0 of the flags: the entry is encrypted (4.4.4).
 const ENCRYPTED: u16 = 1;
 
 /// One file in the archive.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
-    /// Where its bytes begin in the archive.
+    /// Place of the first byte in the archive.
     pub(crate) start: usize,
-    /// How many there are.
+    /// Number of bytes.
     pub(crate) length: usize,
-    /// The recorded CRC-32. torch records zero when it is told not to compute it (`set_crc32_options`).
+    /// The recorded CRC-32. torch records zero if it is told not to compute it (`set_crc32_options`).
     pub(crate) crc: Option<u32>,
-    /// Neither compressed nor encrypted.
+    /// `true` if the entry is neither compressed nor encrypted.
     stored: bool,
 }
 
@@ -49,9 +50,9 @@ pub(crate) struct Archive<'f> {
 }
 
 impl<'f> Archive<'f> {
-    /// Reads the central directory and checks that every entry lies in the file. Names that occur twice, names that lead
-    /// out of a folder, and entries that overlap are refused: no two readers need agree on what the first mean, and the
-    /// last would let a small file stand for much work.
+    /// Reads the central directory and checks that every entry lies in the file. It refuses names that occur
+    /// twice, because readers disagree about them, names that lead out of a folder, and entries that overlap,
+    /// by which a small file could cause much work.
     pub(crate) fn read(file: &'f MappedFile) -> Result<Self> {
         let bytes = file.bytes();
         let damaged = |problem| Error::Zip { path: file.path().to_owned(), problem };
@@ -82,12 +83,12 @@ impl<'f> Archive<'f> {
         Ok(Self { file, entries })
     }
 
-    /// Names in alphabetical order.
+    /// Returns the names in alphabetical order.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'f str> {
         self.entries.keys().copied()
     }
 
-    /// An entry that is stored as it is.
+    /// Returns an entry that is neither compressed nor encrypted.
     pub(crate) fn stored(&self, name: &str) -> Result<Entry> {
         let refused =
             |problem| Error::ZipEntry { path: self.file.path().to_owned(), entry: name.into(), problem };
@@ -98,7 +99,7 @@ impl<'f> Archive<'f> {
         }
     }
 
-    /// The content of a stored entry, its checksum compared.
+    /// Returns the content of a stored entry after a comparison with its checksum.
     pub(crate) fn content(&self, name: &str) -> Result<&'f [u8]> {
         let entry = self.stored(name)?;
         let content = self.file.bytes().get(entry.start..entry.start + entry.length).unwrap_or_default();
@@ -133,12 +134,12 @@ fn size_at(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(value).ok()
 }
 
-/// True if the bytes at a place are a record's.
+/// Tells whether a record with this signature begins at a place.
 fn starts_at(bytes: &[u8], at: usize, signature: &[u8]) -> bool {
     bytes.get(at..).is_some_and(|rest| rest.starts_with(signature))
 }
 
-/// The number of entries, and where the central directory begins and ends.
+/// Returns the number of entries, and the begin and the end of the central directory.
 fn directory(bytes: &[u8]) -> std::result::Result<(usize, usize, usize), Problem> {
     const TRUNCATED: Problem = "it has no end record, so it is truncated";
     let last = bytes.len().checked_sub(END_LENGTH).ok_or(TRUNCATED)?;
@@ -148,7 +149,7 @@ fn directory(bytes: &[u8]) -> std::result::Result<(usize, usize, usize), Problem
         .find(|&at| starts_at(bytes, at, &END) && u16_at(bytes, at + 20) == u16::try_from(last - at).ok())
         .ok_or(TRUNCATED)?;
 
-    // A zip64 archive has a locator directly before the end record. PyTorch writes one always.
+    // A zip64 archive has a locator directly before the end record. PyTorch always writes one.
     let locator = end.checked_sub(ZIP64_LOCATOR_LENGTH).filter(|&at| starts_at(bytes, at, &ZIP64_LOCATOR));
     let (count, length, start, limit) = match locator {
         Some(locator) => {
@@ -173,8 +174,8 @@ fn directory(bytes: &[u8]) -> std::result::Result<(usize, usize, usize), Problem
     }
 }
 
-/// Reads the first entry of `rest`, what is left of the central directory that begins at `directory`. Returns its name,
-/// itself and the length of its record.
+/// Reads the first entry of `rest`, the unread part of the central directory that begins at `directory`.
+/// Returns the name, the entry and the length of its record.
 fn central<'a>(
     bytes: &'a [u8],
     rest: &'a [u8],
@@ -219,7 +220,7 @@ fn central<'a>(
     if local.get(LOCAL_LENGTH..LOCAL_LENGTH + name_length) != Some(name.as_bytes()) {
         return Err("an entry has two names");
     }
-    // Both lengths are of 16 bits and the offset is in the file, so this sum cannot overflow.
+    // Both lengths have 16 bits and the offset lies in the file, so this sum cannot overflow.
     let start = offset + LOCAL_LENGTH + name_length + extra_length;
     match start.checked_add(packed) {
         Some(end) if end <= directory => Ok((name, Entry { start, length: packed, crc, stored }, length)),
@@ -227,7 +228,7 @@ fn central<'a>(
     }
 }
 
-/// The content of the zip64 field among an entry's extra fields, or nothing.
+/// Returns the content of the zip64 field among the extra fields of an entry. Empty without such a field.
 fn zip64_field(mut extra: &[u8]) -> &[u8] {
     while let (Some(id), Some(length)) = (u16_at(extra, 0), u16_at(extra, 2)) {
         let end = 4 + usize::from(length);

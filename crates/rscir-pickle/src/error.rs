@@ -1,11 +1,14 @@
 use std::io;
 
-/// What is wrong with a pickle, where, and what was expected.
+/// Everything that can be wrong with a pickle: where, and what was expected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The input ends inside an opcode's argument, or before `STOP`.
-    #[error("pickle ends too early: {opcode} at byte {offset} needs {needed} more bytes, {left} are left")]
+    #[error(
+        "pickle ends too early: {opcode} at byte {offset} needs {needed} more bytes, {left} are left; \
+         the file is cut off: fetch it again or save it anew"
+    )]
     Truncated {
         /// Byte offset of the opcode.
         offset: usize,
@@ -16,15 +19,15 @@ pub enum Error {
         /// Bytes left in the input.
         left: usize,
     },
-    /// A byte that is no opcode of protocols 0 to 5.
+    /// A byte is not an opcode of protocols 0 to 5.
     #[error("byte {offset} of the pickle, {code:#04x}, is no opcode: the file is damaged or not a pickle")]
     UnknownOpcode {
-        /// Byte offset.
+        /// Byte offset of the byte.
         offset: usize,
         /// The byte.
         code: u8,
     },
-    /// An opcode that is valid and deliberately not read.
+    /// An opcode is valid, but deliberately not supported.
     #[error("{opcode} at byte {offset} is not supported: neither torch nor numpy write it into files")]
     Unsupported {
         /// Byte offset of the opcode.
@@ -32,7 +35,7 @@ pub enum Error {
         /// The opcode's name.
         opcode: &'static str,
     },
-    /// A protocol above 5.
+    /// The pickle declares a protocol above 5.
     #[error("pickle protocol {version} is unknown; save with protocol 5 or lower")]
     Protocol {
         /// The version that the pickle declares.
@@ -46,7 +49,7 @@ pub enum Error {
         /// The opcode's name.
         opcode: &'static str,
     },
-    /// An opcode that ends a group without one having begun.
+    /// An opcode ends a group that no `MARK` began.
     #[error("{opcode} at byte {offset} has no matching MARK: the pickle is damaged")]
     MissingMark {
         /// Byte offset of the opcode.
@@ -54,63 +57,67 @@ pub enum Error {
         /// The opcode's name.
         opcode: &'static str,
     },
-    /// `STOP` with other than one value on the stack.
-    #[error("the pickle ends at byte {offset} with {values} values where one is expected")]
+    /// The stack holds no value, or more than one, at `STOP`.
+    #[error(
+        "the pickle ends at byte {offset} with {values} values where one is expected: the pickle is damaged"
+    )]
     Unfinished {
         /// Byte offset of `STOP`.
         offset: usize,
-        /// Values on the stack.
+        /// Number of values on the stack.
         values: usize,
     },
     /// An opcode was applied to a value of the wrong type.
-    #[error("{opcode} at byte {offset} expects {expected}, got {got}")]
+    #[error("{opcode} at byte {offset} expects {expected}, got {got}: the pickle is damaged")]
     Operand {
         /// Byte offset of the opcode.
         offset: usize,
         /// The opcode's name.
         opcode: &'static str,
-        /// What it works on.
+        /// What the opcode works on.
         expected: &'static str,
-        /// What it was given.
+        /// What the opcode was given.
         got: &'static str,
     },
-    /// A memo entry that was never stored.
-    #[error("{opcode} at byte {offset} reads memo entry {index}, which was never stored")]
+    /// An opcode reads a memo entry that was never stored.
+    #[error(
+        "{opcode} at byte {offset} reads memo entry {index}, which was never stored: the pickle is damaged"
+    )]
     Memo {
         /// Byte offset of the opcode.
         offset: usize,
         /// The opcode's name.
         opcode: &'static str,
-        /// The entry.
+        /// Index of the entry.
         index: u32,
     },
-    /// A textual number, string or memo index that cannot be read.
-    #[error("the text of {opcode} at byte {offset} is malformed")]
+    /// A textual number, string or memo index is malformed.
+    #[error("the text of {opcode} at byte {offset} is malformed: the pickle is damaged")]
     Literal {
         /// Byte offset of the opcode.
         offset: usize,
         /// The opcode's name.
         opcode: &'static str,
     },
-    /// A string that is not UTF-8.
-    #[error("the string of {opcode} at byte {offset} is not valid UTF-8")]
+    /// A string is not UTF-8.
+    #[error("the string of {opcode} at byte {offset} is not valid UTF-8: the pickle is damaged")]
     Utf8 {
         /// Byte offset of the opcode.
         offset: usize,
         /// The opcode's name.
         opcode: &'static str,
     },
-    /// A global that the caller's allow-list does not name. Nothing was executed.
+    /// The pickle names a global that is not on the caller's allow-list. Nothing was executed.
     #[error(
         "the pickle names {name} at byte {offset}, which is not on the allow-list; nothing was executed, the file is refused"
     )]
     ForbiddenGlobal {
         /// Byte offset of the opcode.
         offset: usize,
-        /// `module.name`, shortened and escaped.
+        /// Name of the global, `module.name`, shortened and escaped.
         name: String,
     },
-    /// The pickle asks for more memory than its length justifies.
+    /// The pickle needs more memory than its length justifies.
     #[error(
         "the pickle needs more than {limit} bytes of memory at byte {offset}: it is refused as too large"
     )]
@@ -120,7 +127,7 @@ pub enum Error {
         /// The limit in bytes.
         limit: usize,
     },
-    /// A value that should be a numpy array.
+    /// A value is not the expected numpy array or list of strings.
     #[error("expected {expected}, got {got}")]
     NotAnArray {
         /// The kind of array or list that was expected.
@@ -128,30 +135,30 @@ pub enum Error {
         /// The type that was found.
         got: &'static str,
     },
-    /// An array whose element type cannot be read as what was asked for.
+    /// The element type of an array cannot be read as the requested type.
     #[error(
         "an array of dtype {dtype} cannot be read as {wanted}; convert it with numpy's astype and save again"
     )]
     ArrayDtype {
-        /// numpy's name of the type, such as `>f8`.
+        /// numpy's name of the element type, such as `>f8`.
         dtype: String,
-        /// What was asked for.
+        /// The requested type.
         wanted: &'static str,
     },
-    /// An array whose shape and data do not fit together.
+    /// The shape and the data of an array do not fit together.
     #[error("an array of shape {shape:?} needs {expected} elements, its data has {got}")]
     ArrayShape {
-        /// The shape.
+        /// Shape of the array.
         shape: Vec<usize>,
-        /// Elements that the shape asks for; [`usize::MAX`] when the product overflows.
+        /// Number of elements in the shape. [`usize::MAX`] if the product overflows.
         expected: usize,
-        /// Elements that the data has.
+        /// Number of elements in the data.
         got: usize,
     },
-    /// A string of an array that is not valid Unicode.
+    /// A string of an array is not valid Unicode.
     #[error("string {index} is not valid Unicode")]
     ArrayText {
-        /// The string's index.
+        /// Index of the string.
         index: usize,
     },
     /// Writing failed.
@@ -159,5 +166,5 @@ pub enum Error {
     Write(#[from] io::Error),
 }
 
-/// [`std::result::Result`] with this crate's [`Error`].
+/// Result of this crate's fallible functions.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -1,4 +1,4 @@
-//! numpy arrays inside pickles, as numpy 1 and 2 write them in every protocol.
+//! Reads numpy arrays from pickles, as numpy 1 and 2 write them in every protocol.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,9 @@ use half::f16;
 use crate::error::{Error, Result};
 use crate::value::{Items, Kind, Object, Value};
 
-/// The globals that arrays need, for [`Reader::allow`](crate::Reader::allow). `numpy.core` is numpy 1's name of what
-/// numpy 2 calls `numpy._core`; `_codecs.encode` and `bytes` stand for bytes in protocols that have none.
+/// Globals that arrays need, for [`Reader::allow`](crate::Reader::allow). `numpy.core` is numpy 1's name of
+/// numpy 2's `numpy._core`. `_codecs.encode` and `bytes` stand for bytes in protocols without a type for
+/// them.
 pub const GLOBALS: &[&str] = &[
     "numpy.core.multiarray._reconstruct",
     "numpy._core.multiarray._reconstruct",
@@ -25,10 +26,12 @@ pub const GLOBALS: &[&str] = &[
     "builtins.bytearray",
 ];
 
-/// Reads a float16, float32 or float64 array as its shape and its elements in C order. float64 is rounded to float32.
+/// Reads a float16, float32 or float64 array. Returns its shape and its elements in C order. float64 is
+/// rounded to float32.
 ///
 /// # Errors
-/// Another type of value, another or a big-endian element type, data that does not fill the shape.
+/// [`Error::NotAnArray`] if the value is something else; [`Error::ArrayDtype`] if the elements have another
+/// type or are big-endian; [`Error::ArrayShape`] if the data does not fill the shape.
 pub fn array_f32(value: Value<'_>) -> Result<(Vec<usize>, Vec<f32>)> {
     let array = Array::of(value, "an array of floats")?;
     let wanted = "float32";
@@ -46,10 +49,13 @@ pub fn array_f32(value: Value<'_>) -> Result<(Vec<usize>, Vec<f32>)> {
     Ok((array.shape, elements))
 }
 
-/// Reads a list, tuple or one-dimensional array of strings; `str` objects are borrowed, numpy's strings decoded.
+/// Reads a list, tuple or one-dimensional array of strings. `str` objects are borrowed; numpy's strings are
+/// decoded.
 ///
 /// # Errors
-/// Another type of value or element, another number of dimensions, text that is not valid Unicode.
+/// [`Error::NotAnArray`] if the value or one of its elements has another type, or if the array has another
+/// number of dimensions; [`Error::ArrayDtype`] and [`Error::ArrayShape`] as for [`array_f32`];
+/// [`Error::ArrayText`] if a string is not valid Unicode.
 pub fn strings<'p>(value: Value<'p>) -> Result<Vec<Cow<'p, str>>> {
     if let Some(items) = value.as_items() {
         return items.iter().enumerate().map(|(index, item)| text(item, index)).collect();
@@ -80,7 +86,7 @@ pub fn strings<'p>(value: Value<'p>) -> Result<Vec<Cow<'p, str>>> {
     }
 }
 
-/// One string: a `str`, or a numpy scalar.
+/// Reads one string: a `str` or a numpy scalar.
 fn text<'p>(value: Value<'p>, index: usize) -> Result<Cow<'p, str>> {
     const EXPECTED: &str = "a string";
     if let Some(text) = value.as_str() {
@@ -94,7 +100,7 @@ fn text<'p>(value: Value<'p>, index: usize) -> Result<Cow<'p, str>> {
     decode(&bytes_of(data)?, index).map(Cow::Owned)
 }
 
-/// numpy's fixed-width text: UTF-32, filled up with zeros.
+/// Decodes numpy's fixed-width text: UTF-32, padded with zeros.
 fn decode(field: &[u8], index: usize) -> Result<String> {
     let points = field.as_chunks().0.iter().map(|&bytes| u32::from_le_bytes(bytes));
     let text: Option<String> = points.map(char::from_u32).collect();
@@ -120,8 +126,8 @@ impl<'p> Array<'p> {
         let not_array = || Error::NotAnArray { expected, got: value.type_name() };
         let object = value.as_object().ok_or_else(not_array)?;
         let args = object.args();
-        // Protocol 5: _frombuffer(buffer, dtype, shape, order). Before: _reconstruct(type, (0,), b"b") and then the
-        // state (version, shape, dtype, is Fortran, data).
+        // Protocol 5 has _frombuffer(buffer, dtype, shape, order). Earlier protocols have _reconstruct(type,
+        // (0,), b"b") followed by the state (version, shape, dtype, is Fortran, data).
         let parts = if is_numpy(object, "numeric", "_frombuffer") {
             let fortran = args.get(3).map(|order| order.as_str() == Some("F"));
             args.get(2).zip(args.get(1)).zip(fortran).zip(args.get(0))
@@ -141,7 +147,7 @@ impl<'p> Array<'p> {
         Ok(Self { shape: shape.ok_or_else(not_array)?, dtype, fortran, data })
     }
 
-    /// The elements' bytes, exactly as many as the shape asks for.
+    /// Returns the bytes of the elements, exactly as many as the shape requires.
     fn bytes(&self) -> Result<&[u8]> {
         let (got, bytes) = match &self.data {
             Data::Bytes(bytes) => (bytes.len().checked_div(self.dtype.size).unwrap_or(0), &bytes[..]),
@@ -160,13 +166,13 @@ impl<'p> Array<'p> {
 struct Dtype<'p> {
     descriptor: &'p str,
     kind: char,
-    /// Bytes of an element; objects have none.
+    /// Bytes of an element. 0 for objects.
     size: usize,
     big_endian: bool,
 }
 
 impl<'p> Dtype<'p> {
-    /// `numpy.dtype("f4", False, True)` with the state `(3, "<", ...)`.
+    /// Reads `numpy.dtype("f4", False, True)` with the state `(3, "<", ...)`.
     fn of(value: Value<'p>) -> Result<Self> {
         let not_dtype = || Error::NotAnArray { expected: "a numpy dtype", got: value.type_name() };
         let object =
@@ -204,7 +210,8 @@ fn is_numpy(object: Object<'_>, module: &str, name: &str) -> bool {
     global.name == name && inner.and_then(|inner| inner.strip_prefix("core.")) == Some(module)
 }
 
-/// Bytes, also in the forms that protocols without bytes give them: `_codecs.encode(text, "latin1")` and `bytes()`.
+/// Reads bytes, also in the forms that protocols without bytes have: `_codecs.encode(text, "latin1")` and
+/// `bytes()`.
 fn bytes_of<'p>(value: Value<'p>) -> Result<Cow<'p, [u8]>> {
     let not_bytes = || Error::NotAnArray { expected: "bytes", got: value.type_name() };
     match value.kind() {
@@ -230,7 +237,7 @@ fn bytes_of<'p>(value: Value<'p>) -> Result<Cow<'p, [u8]>> {
     }
 }
 
-/// The elements of a Fortran-ordered array in C order.
+/// Returns the elements of a Fortran-ordered array in C order.
 #[expect(
     clippy::indexing_slicing,
     reason = "each index stays below its axis, and the caller has as many elements as the shape says"

@@ -1,10 +1,10 @@
-//! The opcodes of pickle protocols 0 to 5, by the names of Python's `pickletools`.
+//! The opcodes of pickle protocols 0 to 5, with the names of Python's `pickletools`.
 
 macro_rules! opcodes {
     ($($name:ident = $code:literal;)*) => {
         $(pub(crate) const $name: u8 = $code;)*
 
-        /// The name of an opcode, if there is one.
+        /// Returns the name of an opcode, or `None` if the byte is not one.
         pub(crate) fn name(code: u8) -> Option<&'static str> {
             match code {
                 $($name => Some(stringify!($name)),)*

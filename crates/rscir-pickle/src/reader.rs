@@ -7,26 +7,29 @@ use crate::opcode as op;
 use crate::text;
 use crate::value::{GlobalNode, Id, Node, ObjectNode, Pickle};
 
-/// Memory that any pickle may use beside its input: enough for the names of a million tiles, and small beside a model.
+/// Bytes of memory that every pickle may use beside its input: enough for the names of a million tiles, and
+/// little compared with a model.
 const BASE_MEMORY: usize = 64 << 20;
 
-/// Part of the input's length that comes on top of [`BASE_MEMORY`]. Vectors grow by doubling, so that what is in use may
-/// for a moment be three times what is counted.
+/// Divisor of the input's length that gives the memory on top of [`BASE_MEMORY`]. Vectors grow by doubling,
+/// so that the memory in use may for a moment be three times the memory that is counted.
 const INPUT_SHARE: usize = 3;
 
-/// What an allocation takes beside its content: the allocator's bookkeeping and a vector's unused capacity.
+/// Bytes that an allocation takes beside its content: the allocator's bookkeeping and the unused capacity of
+/// a vector.
 const ALLOCATION: usize = 32;
 
-/// The largest protocol that is read.
+/// Highest protocol that is read.
 const HIGHEST_PROTOCOL: u8 = 5;
 
-/// Values that every arena begins with, so that opcodes of one byte without content allocate nothing.
+/// Indices of the values that every arena begins with, so that opcodes of one byte without content allocate
+/// nothing.
 const NONE: Id = 0;
 const FALSE: Id = 1;
 const TRUE: Id = 2;
 const EMPTY_TUPLE: Id = 3;
 
-/// Reads pickles, allowing the globals that it was told of and no others.
+/// Reads pickles. Only globals on the allow-list may occur in them.
 #[derive(Clone, Debug, Default)]
 pub struct Reader<'a> {
     allowed: Vec<&'a [&'a str]>,
@@ -34,31 +37,34 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// A reader that allows no global at all: plain data only.
+    /// Makes a reader that allows no globals, for plain data only.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Allows globals by dotted name, such as `collections.OrderedDict`. A name that ends in `.*` allows everything
-    /// below that module. An allowed global is still only named, never imported or called.
+    /// Allows globals by dotted name, such as `collections.OrderedDict`. A name that ends in `.*` allows
+    /// everything below that module. An allowed global is only named in the result; it is never imported or
+    /// called.
     #[must_use]
     pub fn allow(mut self, names: &'a [&'a str]) -> Self {
         self.allowed.push(names);
         self
     }
 
-    /// Bytes that may be allocated beside the input, as counted; what is really in use may for a moment be three times
-    /// that. The default is 64 MiB and a third of the input's length.
+    /// Sets the limit of the memory that is allocated beside the input, in bytes as counted. The memory in
+    /// use may for a moment be three times the limit. Default: 64 MiB and a third of the input's length.
     #[must_use]
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.memory = Some(bytes);
         self
     }
 
-    /// Reads the pickle at the beginning of `input`; [`Pickle::consumed`] tells where it ends.
+    /// Reads the pickle at the beginning of `input`. [`Pickle::consumed`] tells where it ends.
     ///
     /// # Errors
-    /// Any damage, a global that is not allowed, an opcode that is not supported, more memory than allowed.
+    /// [`Error::ForbiddenGlobal`] for a global that is not allowed; [`Error::Unsupported`] and
+    /// [`Error::Protocol`] for opcodes that are not read; [`Error::TooMuchMemory`] beyond the limit; every
+    /// other variant for damage.
     pub fn read<'i>(&self, input: &'i [u8]) -> Result<Pickle<'i>> {
         let machine = Machine {
             reader: self,
@@ -93,19 +99,19 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The pickle machine: a stack, marks in it, and a memo.
+/// The pickle machine: a stack with marks, and a memo.
 struct Machine<'r, 'i> {
     reader: &'r Reader<'r>,
     limit: usize,
     spent: usize,
     input: &'i [u8],
     position: usize,
-    /// Where the current opcode stands, and its name, for errors.
+    /// Offset of the current opcode. Errors name it together with the opcode.
     offset: usize,
     opcode: &'static str,
     nodes: Vec<Node<'i>>,
     stack: Vec<Id>,
-    /// Heights of the stack at each `MARK`; nothing below the last one can be reached.
+    /// Height of the stack at each `MARK`. Opcodes cannot reach values below the last mark.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
 }
@@ -198,7 +204,7 @@ impl<'i> Machine<'_, 'i> {
                 Ok(())
             }
             op::POP => match self.stack.len() == self.fence() {
-                // As in CPython, POP directly after MARK drops the mark.
+                // A POP directly after MARK drops the mark, as in CPython.
                 true => self.marks.pop().map(|_| ()).ok_or_else(|| self.underflow()),
                 false => self.pop().map(|_| ()),
             },
@@ -351,7 +357,7 @@ impl<'i> Machine<'_, 'i> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// The bytes up to the next line feed, which is skipped.
+    /// Reads the bytes up to the next line feed, which is skipped.
     fn line(&mut self) -> Result<&'i [u8]> {
         let rest = self.input.get(self.position..).unwrap_or_default();
         let length = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
@@ -398,7 +404,7 @@ impl<'i> Machine<'_, 'i> {
         self.make(Node::Str(text.into()))
     }
 
-    /// A string of Python 2, which had one type for text and bytes.
+    /// Reads a string of Python 2, which had one type for text and bytes.
     fn python2_string(&mut self, length: u64) -> Result<()> {
         let bytes = self.take(length)?;
         self.make(match str::from_utf8(bytes) {
@@ -453,7 +459,7 @@ impl<'i> Machine<'_, 'i> {
         self.marks.pop().ok_or(Error::MissingMark { offset: self.offset, opcode: self.opcode })
     }
 
-    /// The values above the last mark, taken off the stack.
+    /// Takes the values above the last mark off the stack.
     fn items(&mut self) -> Result<Vec<Id>> {
         let start = self.pop_mark()?;
         self.spend((self.stack.len() - start) * mem::size_of::<Id>())?;
@@ -521,7 +527,7 @@ impl<'i> Machine<'_, 'i> {
     fn memorize(&mut self, index: u32) -> Result<()> {
         let id = self.top()?;
         if self.memo.insert(index, id).is_none() {
-            // A hash table of pairs is at most half empty after growing.
+            // A hash table of pairs is at most half empty after it has grown.
             self.spend(2 * mem::size_of::<(u32, Id)>())?;
         }
         Ok(())
@@ -581,7 +587,7 @@ impl<'i> Machine<'_, 'i> {
     }
 }
 
-/// A name for an error message: escaped, and no longer than a line.
+/// Shortens a name for an error message: escaped, and at most a line long.
 fn shorten(module: &str, name: &str) -> String {
     const LONGEST: usize = 120;
     module.chars().chain(['.']).chain(name.chars()).flat_map(char::escape_default).take(LONGEST).collect()

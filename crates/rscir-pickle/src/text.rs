@@ -1,6 +1,7 @@
-//! The textual arguments of protocol 0.
+//! Reads the textual arguments of protocol 0.
 
-/// Python's `raw-unicode-escape`: Latin-1, with `\uXXXX` and `\UXXXXXXXX` for the rest.
+/// Decodes Python's `raw-unicode-escape`: Latin-1, with `\uXXXX` and `\UXXXXXXXX` for all other characters.
+/// `None` if it is malformed.
 pub(crate) fn raw_unicode(line: &[u8]) -> Option<String> {
     let mut text = String::new();
     let mut rest = line;
@@ -21,7 +22,7 @@ pub(crate) fn raw_unicode(line: &[u8]) -> Option<String> {
     Some(text)
 }
 
-/// The value of a `repr` of a Python 2 string, as `STRING` stores it.
+/// Decodes the `repr` of a Python 2 string, which is the argument of `STRING`. `None` if it is malformed.
 pub(crate) fn quoted(line: &[u8]) -> Option<Vec<u8>> {
     let (&quote, rest) = line.split_first()?;
     let (&last, mut rest) = rest.split_last()?;

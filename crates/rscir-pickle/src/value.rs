@@ -1,10 +1,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// Index of a node in its [`Pickle`]'s arena.
+/// Index of a node in the arena of its [`Pickle`].
 pub(crate) type Id = u32;
 
-/// One value, its children named by index: sharing costs nothing and dropping never recurses.
+/// One value, with its children by index: sharing is free, and dropping never recurses.
 pub(crate) enum Node<'i> {
     None,
     Bool(bool),
@@ -36,7 +36,7 @@ pub(crate) struct ObjectNode {
 }
 
 impl<'i> Node<'i> {
-    /// An `int` from two's complement bytes, little endian.
+    /// Makes an `int` of little-endian bytes in two's complement.
     pub(crate) fn integer(bytes: &'i [u8]) -> Self {
         let fill = if bytes.last().is_some_and(|last| last & 0x80 != 0) { 0xff } else { 0 };
         let mut value = [fill; 8];
@@ -48,11 +48,11 @@ impl<'i> Node<'i> {
             }
         }
         let value = i64::from_le_bytes(value);
-        // The sign must have survived the cut.
+        // The sign must be the same after the bytes were cut.
         if (value < 0) == (fill != 0) { Node::Int(value) } else { Node::Long(bytes) }
     }
 
-    /// What Python calls the type.
+    /// Returns Python's name of the type.
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
             Node::None => "None",
@@ -72,7 +72,7 @@ impl<'i> Node<'i> {
     }
 }
 
-/// A pickle that was read: an arena of values, borrowing strings and bytes from the input.
+/// A pickle that was read: an arena of values, whose strings and bytes are borrowed from the input.
 pub struct Pickle<'i> {
     pub(crate) nodes: Vec<Node<'i>>,
     pub(crate) root: Id,
@@ -80,18 +80,18 @@ pub struct Pickle<'i> {
 }
 
 impl<'i> Pickle<'i> {
-    /// The value that `pickle.load` would return.
+    /// Returns the value that `pickle.load` would return.
     pub fn root(&self) -> Value<'_> {
         Value { nodes: &self.nodes, id: self.root }
     }
 
-    /// The persistent ids of the whole pickle (torch's storages), each as often as it was written.
+    /// Returns the persistent ids of the whole pickle (torch's storages), each as often as it was written.
     pub fn persistent_ids(&self) -> impl Iterator<Item = Value<'_>> {
         let ids = (0..).zip(&self.nodes).filter(|(_, node)| matches!(node, Node::Persistent(_)));
         ids.map(|(id, _)| Value { nodes: &self.nodes, id })
     }
 
-    /// Bytes of the input up to and including `STOP`; what follows was not looked at.
+    /// Returns the length of the pickle in bytes, including `STOP`. The input after it was not read.
     pub fn consumed(&self) -> usize {
         self.consumed
     }
@@ -103,14 +103,14 @@ impl fmt::Debug for Pickle<'_> {
     }
 }
 
-/// A view of one value of a [`Pickle`]. Copying it copies two words.
+/// A view of one value of a [`Pickle`]. A copy of the view copies two words.
 #[derive(Clone, Copy)]
 pub struct Value<'p> {
     nodes: &'p [Node<'p>],
     id: Id,
 }
 
-/// What a [`Value`] is.
+/// Type and content of a [`Value`].
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Kind<'p> {
@@ -120,7 +120,7 @@ pub enum Kind<'p> {
     Bool(bool),
     /// An `int` of at most 64 bits.
     Int(i64),
-    /// A larger `int`: two's complement, little endian.
+    /// A larger `int`, as little-endian bytes in two's complement.
     Long(&'p [u8]),
     /// A `float`.
     Float(f64),
@@ -132,15 +132,15 @@ pub enum Kind<'p> {
     Tuple(Items<'p>),
     /// A `list`.
     List(Items<'p>),
-    /// A `set` or `frozenset`, in the order in which it was stored.
+    /// A `set` or `frozenset`, in stored order.
     Set(Items<'p>),
     /// A `dict`.
     Dict(Entries<'p>),
-    /// A class or function, by name.
+    /// A class or function, by its name.
     Global(Global<'p>),
-    /// What a call would have made.
+    /// The object that a call would have made.
     Object(Object<'p>),
-    /// A persistent id, such as `torch.save` writes for a storage.
+    /// A persistent id, such as the one that `torch.save` writes for a storage.
     Persistent(Value<'p>),
 }
 
@@ -165,7 +165,7 @@ impl<'p> Value<'p> {
         Entries { owner: self, pairs }
     }
 
-    /// The value to match on.
+    /// Returns type and content of the value, to match on.
     pub fn kind(self) -> Kind<'p> {
         match self.node() {
             Node::None => Kind::None,
@@ -185,12 +185,12 @@ impl<'p> Value<'p> {
         }
     }
 
-    /// What Python calls the type, or `global`, `object`, `persistent id`.
+    /// Returns Python's name of the type, or `global`, `object` or `persistent id`.
     pub fn type_name(self) -> &'static str {
         self.node().type_name()
     }
 
-    /// The text of a `str`.
+    /// Returns the text of a `str`, or `None` for another type.
     pub fn as_str(self) -> Option<&'p str> {
         match self.kind() {
             Kind::Str(text) => Some(text),
@@ -198,7 +198,7 @@ impl<'p> Value<'p> {
         }
     }
 
-    /// The content of `bytes` or a `bytearray`.
+    /// Returns the content of `bytes` or a `bytearray`, or `None` for another type.
     pub fn as_bytes(self) -> Option<&'p [u8]> {
         match self.kind() {
             Kind::Bytes(bytes) => Some(bytes),
@@ -206,7 +206,7 @@ impl<'p> Value<'p> {
         }
     }
 
-    /// An `int` of at most 64 bits.
+    /// Returns an `int` of at most 64 bits, or `None` for another type.
     pub fn as_i64(self) -> Option<i64> {
         match self.kind() {
             Kind::Int(value) => Some(value),
@@ -214,12 +214,12 @@ impl<'p> Value<'p> {
         }
     }
 
-    /// An `int` that is a size: neither negative nor too large.
+    /// Returns an `int` that is a size. `None` if it is negative or too large, or for another type.
     pub fn as_usize(self) -> Option<usize> {
         self.as_i64().and_then(|value| usize::try_from(value).ok())
     }
 
-    /// A `bool`.
+    /// Returns a `bool`, or `None` for another type.
     pub fn as_bool(self) -> Option<bool> {
         match self.kind() {
             Kind::Bool(value) => Some(value),
@@ -227,7 +227,7 @@ impl<'p> Value<'p> {
         }
     }
 
-    /// The elements of a `tuple` or `list`.
+    /// Returns the elements of a `tuple` or `list`, or `None` for another type.
     pub fn as_items(self) -> Option<Items<'p>> {
         match self.kind() {
             Kind::Tuple(items) | Kind::List(items) => Some(items),
@@ -235,7 +235,8 @@ impl<'p> Value<'p> {
         }
     }
 
-    /// The entries of a `dict`, or of an object that is filled as one (`OrderedDict`).
+    /// Returns the entries of a `dict`, or of an object that is filled as one (`OrderedDict`). `None` for
+    /// another type.
     pub fn as_entries(self) -> Option<Entries<'p>> {
         match self.kind() {
             Kind::Dict(entries) => Some(entries),
@@ -244,7 +245,7 @@ impl<'p> Value<'p> {
         }
     }
 
-    /// A class or function, by name.
+    /// Returns a class or function by its name, or `None` for another type.
     pub fn as_global(self) -> Option<Global<'p>> {
         match self.kind() {
             Kind::Global(global) => Some(global),
@@ -252,7 +253,7 @@ impl<'p> Value<'p> {
         }
     }
 
-    /// What a call would have made.
+    /// Returns the object that a call would have made, or `None` for another type.
     pub fn as_object(self) -> Option<Object<'p>> {
         match self.kind() {
             Kind::Object(object) => Some(object),
@@ -260,14 +261,15 @@ impl<'p> Value<'p> {
         }
     }
 
-    /// The value under a string key of a `dict` or `OrderedDict`; the last one counts, as in Python.
+    /// Returns the value under a string key of a `dict` or `OrderedDict`. If the key is repeated, the last
+    /// value counts, as in Python.
     pub fn get(self, key: &str) -> Option<Value<'p>> {
         self.as_entries()?.get(key)
     }
 }
 
 impl fmt::Debug for Value<'_> {
-    /// Shallow: a value may be deep, or contain itself.
+    /// Writes the value without its children, because it may be deep or contain itself.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.node() {
             Node::Bool(value) => write!(f, "{value}"),
@@ -290,22 +292,22 @@ pub struct Items<'p> {
 }
 
 impl<'p> Items<'p> {
-    /// How many there are.
+    /// Returns the number of elements.
     pub fn len(self) -> usize {
         self.ids.len()
     }
 
-    /// Whether there are none.
+    /// Tells whether there are no elements.
     pub fn is_empty(self) -> bool {
         self.ids.is_empty()
     }
 
-    /// The element at an index.
+    /// Returns the element at an index, or `None` beyond the end.
     pub fn get(self, index: usize) -> Option<Value<'p>> {
         self.ids.get(index).map(|&id| self.owner.at(id))
     }
 
-    /// All elements in order.
+    /// Returns all elements in stored order.
     pub fn iter(self) -> impl ExactSizeIterator<Item = Value<'p>> {
         self.ids.iter().map(move |&id| self.owner.at(id))
     }
@@ -317,7 +319,7 @@ impl fmt::Debug for Items<'_> {
     }
 }
 
-/// The entries of a `dict`, in the order in which they were stored.
+/// The entries of a `dict`, in stored order.
 #[derive(Clone, Copy)]
 pub struct Entries<'p> {
     owner: Value<'p>,
@@ -325,17 +327,17 @@ pub struct Entries<'p> {
 }
 
 impl<'p> Entries<'p> {
-    /// How many there are, repeated keys counted each time.
+    /// Returns the number of entries. Repeated keys count each time.
     pub fn len(self) -> usize {
         self.pairs.len()
     }
 
-    /// Whether there are none.
+    /// Tells whether there are no entries.
     pub fn is_empty(self) -> bool {
         self.pairs.is_empty()
     }
 
-    /// The value under a string key; the last one counts, as in Python.
+    /// Returns the value under a string key. If the key is repeated, the last value counts, as in Python.
     pub fn get(self, key: &str) -> Option<Value<'p>> {
         self.pairs
             .iter()
@@ -344,7 +346,7 @@ impl<'p> Entries<'p> {
             .map(|pair| self.owner.at(pair.1))
     }
 
-    /// All pairs of key and value, repeated keys included.
+    /// Returns all pairs of key and value in stored order, including repeated keys.
     pub fn iter(self) -> impl ExactSizeIterator<Item = (Value<'p>, Value<'p>)> {
         self.pairs.iter().map(move |pair| (self.owner.at(pair.0), self.owner.at(pair.1)))
     }
@@ -359,14 +361,14 @@ impl fmt::Debug for Entries<'_> {
 /// A class or function that a pickle names.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Global<'p> {
-    /// The module, such as `torch._utils`.
+    /// Name of the module, such as `torch._utils`.
     pub module: &'p str,
-    /// The name in it, such as `_rebuild_tensor_v2`.
+    /// Name in the module, such as `_rebuild_tensor_v2`.
     pub name: &'p str,
 }
 
 impl Global<'_> {
-    /// Whether this is `module.name`.
+    /// Tells whether this is `module.name`.
     pub fn is(self, module: &str, name: &str) -> bool {
         self.module == module && self.name == name
     }
@@ -386,28 +388,29 @@ pub struct Object<'p> {
 }
 
 impl<'p> Object<'p> {
-    /// What would be called.
+    /// Returns the class or function that would be called.
     pub fn name(self) -> Global<'p> {
         // The reader makes objects of globals only.
         self.owner.at(self.node.callable).as_global().unwrap_or(Global { module: "", name: "" })
     }
 
-    /// The arguments.
+    /// Returns the arguments of the call.
     pub fn args(self) -> Items<'p> {
         self.owner.at(self.node.args).as_items().unwrap_or(self.owner.items_of(&[]))
     }
 
-    /// The state that `__setstate__` would be given, or that would update `__dict__`.
+    /// Returns the state that `__setstate__` would be given, or that would update `__dict__`. `None` without
+    /// a state.
     pub fn state(self) -> Option<Value<'p>> {
         self.node.state.map(|id| self.owner.at(id))
     }
 
-    /// Elements appended to the object (a subclass of `list`).
+    /// Returns the elements that are appended to the object (a subclass of `list`).
     pub fn items(self) -> Items<'p> {
         self.owner.items_of(&self.node.items)
     }
 
-    /// Entries set on the object (a subclass of `dict`).
+    /// Returns the entries that are set on the object (a subclass of `dict`).
     pub fn entries(self) -> Entries<'p> {
         self.owner.entries_of(&self.node.entries)
     }

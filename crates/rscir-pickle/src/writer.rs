@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use crate::error::{Error, Result};
 use crate::opcode as op;
 
-/// Writes one value as a pickle of protocol 4 that Python 3.4 and later reads, with numpy 1 or 2.
+/// Writes one value as a pickle of protocol 4, which Python 3.4 and later reads, with numpy 1 or 2.
 ///
 /// ```
 /// use rscir_pickle::{ArrayF32, Dict, write};
@@ -17,7 +17,7 @@ use crate::opcode as op;
 /// ```
 ///
 /// # Errors
-/// What the writer gives.
+/// [`Error::Write`] with the error of `out`.
 pub fn write<W: Write, T: Encode + ?Sized>(mut out: W, value: &T) -> Result<()> {
     out.write_all(&[op::PROTO, 4])?;
     value.encode(&mut out)?;
@@ -26,10 +26,11 @@ pub fn write<W: Write, T: Encode + ?Sized>(mut out: W, value: &T) -> Result<()> 
     Ok(())
 }
 
-/// Elements that are turned into bytes at once: a page's worth.
+/// Number of elements that are turned into bytes at once: a page of memory.
 const BLOCK: usize = 1024;
 
-/// What [`write()`] writes. The trait is sealed: an implementation must leave exactly one value on the machine's stack.
+/// A value that [`write()`] writes. The trait is sealed, because an implementation must leave exactly one
+/// value on the machine's stack.
 pub trait Encode: sealed::Encode {}
 
 impl<T: sealed::Encode + ?Sized> Encode for T {}
@@ -45,7 +46,7 @@ mod sealed {
 /// A `dict` with string keys.
 pub struct Dict<'a>(pub &'a [(&'a str, &'a dyn Encode)]);
 
-/// A float32 `ndarray` in C order, its elements in one or more blocks.
+/// A float32 `ndarray` in C order, with its elements in one or more blocks.
 #[derive(Clone, Copy, Debug)]
 pub struct ArrayF32<'a> {
     shape: &'a [usize],
@@ -54,10 +55,10 @@ pub struct ArrayF32<'a> {
 }
 
 impl<'a> ArrayF32<'a> {
-    /// An array of a shape whose elements are those of all blocks, one after the other.
+    /// Makes an array whose elements are those of all blocks, in order.
     ///
     /// # Errors
-    /// [`Error::ArrayShape`] when the blocks do not fill the shape.
+    /// [`Error::ArrayShape`] if the blocks do not fill the shape.
     pub fn new(shape: &'a [usize], blocks: &'a [&'a [f32]]) -> Result<Self> {
         let expected = shape.iter().try_fold(1, |count: usize, &size| count.checked_mul(size));
         let got = blocks.iter().map(|block| block.len()).sum();
@@ -94,7 +95,7 @@ impl<T: sealed::Encode + ?Sized> sealed::Encode for &T {
     }
 }
 
-/// A `list`.
+/// Writes a `list`.
 impl<T: sealed::Encode> sealed::Encode for [T] {
     fn encode(&self, out: &mut dyn Write) -> io::Result<()> {
         out.write_all(&[op::EMPTY_LIST, op::MARK])?;
@@ -130,7 +131,7 @@ impl sealed::Encode for Dict<'_> {
 
 impl sealed::Encode for usize {
     fn encode(&self, out: &mut dyn Write) -> io::Result<()> {
-        // LONG1 of nine bytes: the highest one is zero, so that the number is not negative.
+        // LONG1 of nine bytes: the highest byte is zero, so that the number is not negative.
         out.write_all(&[op::LONG1, 9])?;
         out.write_all(&(*self as u64).to_le_bytes())?;
         out.write_all(&[0])
@@ -140,13 +141,13 @@ impl sealed::Encode for usize {
 #[expect(clippy::indexing_slicing, reason = "a part is a block at most, which the buffer holds")]
 impl sealed::Encode for ArrayF32<'_> {
     fn encode(&self, out: &mut dyn Write) -> io::Result<()> {
-        // As ndarray.__reduce__ does: _reconstruct(ndarray, (0,), b"b"), then the state. numpy 2 keeps the module name
-        // numpy.core.multiarray for old pickles; numpy 1 knows no other.
+        // ndarray.__reduce__ writes _reconstruct(ndarray, (0,), b"b"), then the state. numpy 2 keeps the
+        // module name numpy.core.multiarray for old pickles, and numpy 1 knows no other.
         global(out, "numpy.core.multiarray", "_reconstruct")?;
         global(out, "numpy", "ndarray")?;
         0.encode(out)?;
         out.write_all(&[op::TUPLE1, op::SHORT_BINBYTES, 1, b'b', op::TUPLE3, op::REDUCE])?;
-        // The state: (version, shape, dtype, is Fortran, data).
+        // The state is (version, shape, dtype, is Fortran, data).
         out.write_all(&[op::MARK, op::BININT1, 1, op::MARK])?;
         for size in self.shape {
             size.encode(out)?;
@@ -155,7 +156,7 @@ impl sealed::Encode for ArrayF32<'_> {
         global(out, "numpy", "dtype")?;
         "f4".encode(out)?;
         out.write_all(&[op::NEWFALSE, op::NEWTRUE, op::TUPLE3, op::REDUCE])?;
-        // The dtype's state: (version, order, subarray, names, fields, size, alignment, flags).
+        // The state of the dtype is (version, order, subarray, names, fields, size, alignment, flags).
         out.write_all(&[op::MARK, op::BININT1, 3])?;
         "<".encode(out)?;
         out.write_all(&[op::NONE, op::NONE, op::NONE])?;
