@@ -13,6 +13,15 @@ import { Why } from "./why.js";
 /** How long an answer may take before the page says that it is being made, in ms: a flash of words tells nothing. */
 const PATIENCE = 250;
 
+/** Changes that come one after the other: moves of the slider, and letters of words. */
+const STEADY = ["slider", "text,without"];
+
+/** How long such changes may be apart to be one step in the history, in ms. */
+const BREATH = 3000;
+
+/** The title of the page without words. */
+const TITLE = document.title;
+
 /** The names of formats as people write them. */
 const FORMATS = { geojson: "GeoJSON", csv: "CSV", parquet: "Parquet" };
 
@@ -59,7 +68,7 @@ class Page {
       this.mixed();
       this.runner.ask({ from: event.timeStamp });
     });
-    lambda.addEventListener("change", () => this.remember());
+    lambda.addEventListener("change", () => this.remember("slider"));
     at("aside").addEventListener("change", () => this.change({ aside: at("aside").checked }));
     at("more").addEventListener("click", () => {
       this.length = Math.min(this.length + PAGE, this.archive.limits.top);
@@ -75,6 +84,7 @@ class Page {
 
   /** Takes the query of the address. */
   restore() {
+    this.kind = null;
     this.state = fromAddress(location.search);
     this.fresh();
   }
@@ -82,8 +92,9 @@ class Page {
   /** Takes changes of the query that a reader made, and puts them into the address. */
   change(changes, hit) {
     if (hit?.picture) this.ask.remember(hit.key, hit.picture);
-    Object.assign(this.state, changes);
-    this.remember();
+    // What is being typed is meant, too.
+    Object.assign(this.state, this.ask.read(), this.filters.read(), changes);
+    this.remember(Object.keys(changes).join());
     this.fresh();
     if (hit) scrollTo({ top: 0, behavior: "instant" });
   }
@@ -94,9 +105,15 @@ class Page {
     this.change({ [to]: [...without(this.state[to]), hit.key], [from]: without(this.state[from]) });
   }
 
-  remember() {
+  /** Puts the query into the address. Changes of one kind in one breath are one step back. */
+  remember(kind) {
     const address = location.pathname + toAddress(this.state);
-    if (address !== location.pathname + location.search) history.pushState(null, "", address);
+    // An image that the server has not seen is in no address yet.
+    const isSending = this.state.image?.file && !this.state.image.id;
+    if (address === location.pathname + location.search && !isSending) return;
+    const isOn = STEADY.includes(kind) && kind === this.kind && Date.now() - this.changed < BREATH;
+    [this.kind, this.changed] = [kind, Date.now()];
+    history[isOn ? "replaceState" : "pushState"](null, "", address);
   }
 
   /** Shows the query, and asks it afresh. */
@@ -109,6 +126,7 @@ class Page {
     at("filter-count").textContent = filters ? `${count(filters, "filter")} on` : "";
     if (filters) at("filter-section").open = true;
     at("within-note").textContent = state.within ? "within a box" : "";
+    document.title = [state.text.trim(), TITLE].filter(Boolean).map(shown).join(" – ");
     at("lambda").value = state.lambda;
     at("aside").checked = state.aside;
     this.mixed();
@@ -156,7 +174,7 @@ class Page {
     if (!keys.length) return;
     const tiles = await Promise.all(keys.map(tile));
     tiles.forEach(({ key, picture }) => this.ask.remember(key, picture));
-    this.ask.write(this.state);
+    this.ask.show(this.state);
   }
 
   /** Shows tiles that nothing was asked with. */
@@ -175,12 +193,16 @@ class Page {
   answered(answer, others, isNew) {
     const isAsked = isAsking(this.state);
     this.answer = answer;
-    if (isNew) this.ask.write(this.state);
+    this.ask.fail(null);
     const grid = isAsked ? this.grid : this.sample;
     if (others) [others[0], answer, others[1]].forEach(({ hits }, i) => this.columns[i].show(hits, true));
     else grid.show(answer.hits, isAsked);
     const node = others ? this.aside : grid.node;
-    if (at("shown").firstChild !== node) at("shown").replaceChildren(node);
+    if (at("shown").firstChild !== node) {
+      const hadFocus = at("shown").contains(document.activeElement);
+      at("shown").replaceChildren(node);
+      if (hadFocus) at("results").focus({ preventScroll: true });
+    }
     this.places?.show(answer.hits, this.state.within, isNew);
     this.told(answer, isAsked, Boolean(others));
     at("results").removeAttribute("aria-busy");
@@ -189,9 +211,9 @@ class Page {
   /** Says in words what is shown. */
   told(answer, isAsked, isAside) {
     const { hits, matching, rows } = answer;
-    at("results-title").textContent = !isAsked ? "Look around" : isAside ? "Three rankings" : `The ${count(hits.length, "best tile")}`;
+    at("results-title").textContent = !isAsked ? "Look around" : isAside ? "Three rankings" : titled(hits.length);
     const among = matching < rows ? `${matching.toLocaleString("en")} of ${rows.toLocaleString("en")} tiles` : count(rows, "tile");
-    say(at("message"), hits.length ? null : nothing(this.state, matching));
+    say(at("message"), hits.length ? null : nothing(this.filters.count() > 0, this.state.within, matching));
     const ranked = answer.lambda === null ? answer.method : "image and words";
     this.status([!hits.length ? "No tile found." : isAsked
       ? `Ranked by ${ranked} among ${among}. Bars: how well a tile fits, beside all others.`
@@ -227,6 +249,7 @@ class Page {
     const field = error.field ?? "";
     if (field === "where") {
       at("filter-section").open = true;
+      this.status("The condition was not understood: the filters say why.");
       return this.filters.fail(shown(error.message));
     }
     const hint = error.kind === "image_forgotten" ? " Drop or pick the image again." : "";
@@ -250,7 +273,7 @@ class Page {
   }
 
   open(hit) {
-    if (!isAsking(this.state)) return this.change({ image: { key: hit.key } }, hit);
+    if (hit.rank === null) return this.change({ image: { key: hit.key } }, hit);
     const grids = this.state.aside && isMixed(this.state) ? this.columns : [this.grid];
     const grid = grids.find(({ hits }) => hits.includes(hit)) ?? grids[0];
     const lambda = ASIDE[grids.indexOf(grid)]?.[1];
@@ -266,11 +289,14 @@ class Page {
   }
 }
 
+function titled(length) {
+  return length > 1 ? `The ${length.toLocaleString("en")} best tiles` : length ? "The best tile" : "No tile";
+}
+
 /** Why nothing was found, and what to do. */
-function nothing(state, matching) {
+function nothing(isFiltered, within, matching) {
   if (matching > 0) return "No tile is left beyond those that were asked with.";
-  const narrowed = [Object.keys(state.filters).length || state.free.trim() ? "the filters" : null, state.within ? "the box on the map" : null];
-  const names = narrowed.filter(Boolean).join(" and ");
+  const names = [isFiltered && "the filters", within && "the box on the map"].filter(Boolean).join(" and ");
   return names ? `No tile passes ${names}. Loosen them to see more.` : "The archive has no tile to show.";
 }
 

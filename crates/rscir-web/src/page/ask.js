@@ -73,9 +73,14 @@ export class Ask {
     this.changed({ image: { file, name: file.name || "a pasted image" } });
   }
 
+  /** The words as they stand. */
+  read() {
+    return { text: at("text").value, without: at("without").value };
+  }
+
   words() {
     clearTimeout(this.timer);
-    const [text, without] = [at("text").value, at("without").value];
+    const { text, without } = this.read();
     if (text !== this.asked.text || without !== this.asked.without) this.changed({ text, without });
   }
 
@@ -84,9 +89,14 @@ export class Ask {
     clearTimeout(this.timer);
     this.asked = { text: state.text, without: state.without };
     for (const id of ["text", "without"]) if (at(id).value !== state[id]) at(id).value = state[id];
+    this.show(state);
+    this.fail(null);
+  }
+
+  /** Shows the image and the judged tiles of a query. */
+  show(state) {
     this.image(state.image);
     this.judged(state);
-    this.fail(null);
   }
 
   /** Remembers the picture of a tile by its key. */

@@ -36,8 +36,8 @@ function termsOf(column, filter) {
   const chosen = (filter.is ?? []).filter((value) => known.has(value)).map((value) => literal(known.get(value)));
   if (chosen.length === 1) terms.push(`${name} = ${chosen[0]}`);
   if (chosen.length > 1) terms.push(`${name} in (${chosen.join(", ")})`);
-  if (fits(column, filter.min)) terms.push(`${name} >= ${filter.min}`);
-  if (fits(column, filter.max)) terms.push(`${name} <= ${filter.max}`);
+  if (fits(column, filter.min)) terms.push(`${name} >= ${filter.min.trim()}`);
+  if (fits(column, filter.max)) terms.push(`${name} <= ${filter.max.trim()}`);
   return terms;
 }
 
@@ -45,7 +45,7 @@ function termsOf(column, filter) {
 export function fits(column, bound) {
   if (!bound) return false;
   if (column.type === "date") return /^\d{4}-\d{2}-\d{2}$/.test(bound);
-  return column.type === "int" ? /^-?\d+$/.test(bound) : bound.trim() !== "" && Number.isFinite(Number(bound));
+  return (column.type === "int" ? /^-?\d+$/ : /^-?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i).test(bound.trim());
 }
 
 function literal(value) {
