@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use common::repository;
 
 /// Crates whose words nobody has read through yet. A crate that is taken off this list is held from then on.
-const NOT_YET: [&str; 11] = [
+const NOT_YET: [&str; 10] = [
     "rscir",
     "rscir-bench",
     "rscir-encoders",
@@ -19,7 +19,6 @@ const NOT_YET: [&str; 11] = [
     "rscir-jpeg",
     "rscir-spark",
     "rscir-web",
-    "rscir-weicom",
 ];
 
 /// First words that make a fragment or a riddle of a sentence.
@@ -40,6 +39,9 @@ const BRITISH: &str = "aluminium amongst analogue analogues analyse analysed ana
                        licence licences litre litres manoeuvre metre metres millimetre millimetres modelled modelling \
                        mould neighbour neighbouring neighbourhood neighbours offence practise programme programmes \
                        signalled spelt totalled travelled travelling tyre unlabelled whilst";
+
+/// British spellings that stay, by crate: BASIC's parameter is written so in labels since version 0.1.
+const KEPT: [(&str, &str); 1] = [("rscir-weicom", "British spelling: centring")];
 
 /// Stems of verbs that British spelling may end in -ise and American spelling ends in -ize.
 const IZE: &str = "capital categor character custom emphas equal final general initial local maxim memor minim normal \
@@ -226,7 +228,8 @@ fn the_words_of_every_crate_that_is_done_hold_to_the_style() {
         rust_files(&folder.join("src"), &mut files);
         for path in files {
             let source = fs::read_to_string(&path).unwrap();
-            let lines = faults(&source).into_iter();
+            let kept = |problem: &str| KEPT.contains(&(name, problem));
+            let lines = faults(&source).into_iter().filter(|(_, problem)| !kept(problem));
             found.extend(lines.map(|(line, problem)| format!("{}:{line}: {problem}", path.display())));
         }
     }

@@ -3,25 +3,24 @@ use rscir_core::{Fusion, MethodInfo, Modality, NormalizationKey, ScoreStatistics
 use crate::Normalization;
 use crate::fusion::{add, fusion_method};
 
-/// Similarity to the query image alone: "Image only" of the reference.
+/// Similarity to the query image alone: "Image only" of the reference program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ImageOnly;
 
-/// Similarity to the query text alone: "Text only" of the reference.
+/// Similarity to the query text alone: "Text only" of the reference program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TextOnly;
 
-/// Sum of the two similarities: ranks as their mean, "Average Similarities" of the reference.
+/// Sum of the two similarities. It ranks like their mean, "Average Similarities" of the reference program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sum;
 
 /// Product of the two similarities.
 ///
-/// Clamped (the default), a negative similarity counts as 0, so that two negatives do not make a match; raw, they are
-/// multiplied as they are.
+/// By default a negative similarity counts as 0, so that two negative ones do not make a match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Product {
-    /// Multiply unclamped.
+    /// `true`: negative similarities are multiplied as they are. Default: `false`.
     pub raw: bool,
 }
 
@@ -33,7 +32,7 @@ fusion_method!(Product, |m| {
     MethodInfo::new("product").parameter("raw", m.raw).labeled(label)
 });
 
-/// The parts of `Fusion` that all methods on raw similarities share.
+/// Implements the parts of `Fusion` that all methods on raw similarities share.
 macro_rules! on_raw_similarities {
     () => {
         fn normalization(&self) -> NormalizationKey {
@@ -102,7 +101,7 @@ impl Fusion for Product {
     }
 
     fn is_monotone(&self) -> bool {
-        // Unclamped, the product falls where one side is negative and the other rises.
+        // Without the clamp, the product falls where one side is negative and the other rises.
         !self.raw
     }
 

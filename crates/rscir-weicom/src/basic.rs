@@ -11,24 +11,27 @@ use crate::projection::Projection;
 use crate::prompts::PromptMemory;
 use crate::{Error, Result, Vocabulary};
 
-/// The stages of BASIC and their constants; the default is the authors' (METHOD_PRESETS and calculate_rankings of
-/// billpsomas/icir). Each stage can be switched off.
+/// The stages of BASIC and their constants. Default: those of the authors (METHOD_PRESETS and
+/// calculate_rankings of billpsomas/icir). Each stage can be switched off.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct BasicConfig {
-    /// Write the text into this many subjects' contexts, before and after; `None`: the text alone.
+    /// Number of subjects in whose contexts the text is written, before and after the subject. `None`: the
+    /// text alone.
     pub context: Option<usize>,
-    /// Subtract the mean image feature from images and the mean subject from texts.
+    /// `true`: the mean image feature is subtracted from images, and the mean subject from texts.
     pub centering: bool,
-    /// Project the query image on what subjects vary in and styles do not; the share of the styles (their `aa`).
+    /// Share of the styles (the authors' `aa`) in the projection of the query image on the directions in
+    /// which subjects vary and styles do not. `None`: no projection.
     pub projection: Option<f64>,
-    /// Directions the projection keeps, at most.
+    /// Greatest number of directions that the projection keeps.
     pub components: usize,
-    /// Expand the query image by this many neighbors.
+    /// Number of neighbors by which the query image is expanded. `None`: no expansion.
     pub expansion: Option<usize>,
-    /// Shift and scale by the least similarity within a reference set, where one is given.
+    /// `true`: similarities are shifted and scaled by the least similarity within the reference set, if there
+    /// is one.
     pub normalization: bool,
-    /// Weight of the squared sum in Harris' criterion `s_i s_t - weight (s_i + s_t)^2`; 0 leaves the product.
+    /// Weight of the squared sum in Harris' criterion `s_i s_t - weight (s_i + s_t)^2`. 0 leaves the product.
     pub harris: f64,
 }
 
@@ -47,7 +50,8 @@ impl Default for BasicConfig {
 }
 
 impl BasicConfig {
-    /// Sets how many subjects' contexts the text is written into; `None`: the text alone. Default: 100.
+    /// Sets the number of subjects in whose contexts the text is written; `None` uses the text alone.
+    /// Default: 100.
     #[must_use]
     pub fn context(mut self, context: impl Into<Option<usize>>) -> Self {
         self.context = context.into();
@@ -61,35 +65,38 @@ impl BasicConfig {
         self
     }
 
-    /// Sets the share of the styles in the projection of the query image; `None`: no projection. Default: 0.2.
+    /// Sets the share of the styles in the projection of the query image; `None` switches the projection off.
+    /// Default: 0.2.
     #[must_use]
     pub fn projection(mut self, projection: impl Into<Option<f64>>) -> Self {
         self.projection = projection.into();
         self
     }
 
-    /// Sets how many directions the projection keeps, at most. Default: 250.
+    /// Sets the greatest number of directions that the projection keeps. Default: 250.
     #[must_use]
     pub fn components(mut self, components: usize) -> Self {
         self.components = components;
         self
     }
 
-    /// Sets by how many neighbors the query image is expanded; `None`: by none. Default: 25.
+    /// Sets the number of neighbors by which the query image is expanded; `None` switches the expansion off.
+    /// Default: 25.
     #[must_use]
     pub fn expansion(mut self, expansion: impl Into<Option<usize>>) -> Self {
         self.expansion = expansion.into();
         self
     }
 
-    /// Sets whether similarities are shifted and scaled by a reference set, where one is given. Default: `true`.
+    /// Sets whether similarities are shifted and scaled by the reference set, if there is one. Default:
+    /// `true`.
     #[must_use]
     pub fn normalization(mut self, normalization: bool) -> Self {
         self.normalization = normalization;
         self
     }
 
-    /// Sets the weight of the squared sum in Harris' criterion; 0 leaves the product. Default: 0.1.
+    /// Sets the weight of the squared sum in Harris' criterion. 0 leaves the product. Default: 0.1.
     #[must_use]
     pub fn harris(mut self, harris: f64) -> Self {
         self.harris = harris;
@@ -97,27 +104,29 @@ impl BasicConfig {
     }
 }
 
-/// Weight of a neighbor in the expanded query is `exp(0.1 value)` (calculate_rankings of billpsomas/icir).
+/// The weight of a neighbor in the expanded query is `exp(0.1 value)` (calculate_rankings of
+/// billpsomas/icir).
 const EXPANSION_SHARPNESS: f64 = 0.1;
 
-/// What BASIC looks at beside the archive.
+/// What BASIC needs beside the archive.
 #[derive(Clone)]
 pub struct BasicResources {
-    /// Words for what is on images (their generic_subjects).
+    /// Words for the content of images (the authors' generic_subjects).
     pub subjects: Arc<Vocabulary>,
-    /// Words for how images look (their generic_styles).
+    /// Words for the style of images (the authors' generic_styles).
     pub styles: Arc<Vocabulary>,
-    /// Mean image feature `[dim]` to center by, LAION-1M's for CLIP in the paper; `None`: the archive's own mean.
+    /// Mean image feature, `[dim]`, for the centering; in the paper that of LAION-1M for CLIP. `None`: the
+    /// archive's own mean.
     pub image_mean: Option<Vec<f32>>,
-    /// Image and text features whose least similarities normalize (in the paper: of generated images); `None`: the
-    /// similarities stay as they are.
+    /// Image and text features whose least similarities normalize; in the paper those of generated images.
+    /// `None`: similarities stay as they are.
     pub reference_set: Option<(Embeddings, Embeddings)>,
-    /// Encodes the text's contexts; `None` needs `context` switched off.
+    /// Encoder of the text's contexts. Without it, `context` must be `None`.
     pub encoder: Option<Arc<dyn TextEncoder>>,
 }
 
-/// BASIC (Psomas et al., *Instance-Level Composed Image Retrieval*, arXiv 2510.25387): center, project, expand, normalize, and
-/// multiply with a penalty for one-sided matches.
+/// BASIC (Psomas et al., *Instance-Level Composed Image Retrieval*, arXiv 2510.25387): it centers, projects,
+/// expands and normalizes, and multiplies the similarities with a penalty for one-sided matches.
 pub struct Basic {
     config: BasicConfig,
     resources: BasicResources,
@@ -127,7 +136,7 @@ pub struct Basic {
     least: Mutex<Option<(Vec<f64>, Least)>>,
 }
 
-/// The least similarities within the reference set: image to image, text to image.
+/// The least similarities within the reference set: image to image, and text to image.
 #[derive(Debug, Clone, Copy)]
 struct Least {
     image: f64,
@@ -138,7 +147,7 @@ impl Basic {
     /// Makes the method with the stages of `config`.
     ///
     /// # Errors
-    /// [`Error::BadParameter`] if the resources are not all equally wide, a count is 0, or contexts are asked for
+    /// [`Error::BadParameter`] if the resources differ in width, if a count is 0, or if `context` is set
     /// without an encoder.
     pub fn new(config: BasicConfig, resources: BasicResources) -> Result<Self> {
         let dim = resources.subjects.features().dim();
@@ -181,12 +190,12 @@ impl Basic {
         })
     }
 
-    /// Returns the stages.
+    /// Returns the stages of the method.
     pub fn config(&self) -> &BasicConfig {
         &self.config
     }
 
-    /// The mean that images are centered by.
+    /// Returns the mean by which images are centered.
     fn image_mean(&self, archive: &dyn Archive) -> Vec<f64> {
         match (&self.resources.image_mean, self.config.centering) {
             (_, false) => vec![0.0; archive.dim()],
@@ -195,7 +204,7 @@ impl Basic {
         }
     }
 
-    /// The text feature, in the contexts of the subjects if that stage is on, centered.
+    /// Returns the centered text feature, in the contexts of the subjects if that stage is on.
     fn text_feature(&self, query: &ComposedQuery, label: &str) -> CoreResult<Vec<f64>> {
         let mut feature: Vec<f64> = match (self.config.context, &self.prompts) {
             (Some(subjects), Some(prompts)) => {
@@ -233,7 +242,7 @@ impl Basic {
         projection.apply(vector)
     }
 
-    /// Dot products of the centered archive with `vector`: `(X - mean) v = X v - mean . v`.
+    /// Computes the dot products of the centered archive with `vector`: `(X - mean) v = X v - mean . v`.
     fn centered_similarities(
         archive: &dyn Archive,
         mean: &[f64],
@@ -247,7 +256,8 @@ impl Basic {
         Ok(())
     }
 
-    /// The projected query image, moved towards its neighbors if that stage is on. `scratch` is as long as the archive.
+    /// Returns the projected query image, moved towards its neighbors if that stage is on. `scratch` is as
+    /// long as the archive.
     fn image_feature(
         &self,
         image: &[f32],
@@ -259,7 +269,7 @@ impl Basic {
         let projected = self.project(&centered);
         let Some(neighbors) = self.config.expansion else { return Ok(projected) };
         Self::centered_similarities(archive, mean, &projected, scratch)?;
-        // The query itself takes part with value 1.
+        // The query itself counts with value 1.
         let own = EXPANSION_SHARPNESS.exp();
         let mut total = own;
         let mut expanded: Vec<f64> = centered.iter().map(|c| c * own).collect();
@@ -274,7 +284,8 @@ impl Basic {
         Ok(self.project(&expanded))
     }
 
-    /// The least similarities of the reference set, centered by `mean`; remembered for the last mean.
+    /// Computes the least similarities of the reference set, centered by `mean`. The result for the last mean
+    /// is remembered.
     fn least(&self, mean: &[f64]) -> Option<Least> {
         let (images, texts) = self.resources.reference_set.as_ref().filter(|_| self.config.normalization)?;
         let mut known = self.least.lock().unwrap_or_else(PoisonError::into_inner);
@@ -315,12 +326,12 @@ impl fmt::Debug for Basic {
     }
 }
 
-/// Rows less a vector.
+/// Subtracts a vector from all rows.
 fn centered_rows(rows: &Embeddings, mean: &[f64]) -> Vec<f32> {
     rows.rows().flat_map(|row| row.iter().zip(mean).map(|(&x, m)| (f64::from(x) - m) as f32)).collect()
 }
 
-/// The least dot product of a row of `a` and a row of `b`, block by block.
+/// Computes the least dot product of a row of `a` and a row of `b`, block by block.
 fn least_product(a: &[f32], b: &[f32], dim: usize) -> f64 {
     const BLOCK: usize = 64;
     let columns = b.len() / dim;
@@ -335,7 +346,7 @@ fn least_product(a: &[f32], b: &[f32], dim: usize) -> f64 {
     f64::from(least)
 }
 
-/// Mean of the rows.
+/// Computes the mean of the rows.
 fn mean(rows: &Embeddings) -> Vec<f64> {
     let mut mean = vec![0.0; rows.dim()];
     for row in rows.rows() {
@@ -399,7 +410,7 @@ impl Method for Basic {
         for (score, &text) in scores.iter_mut().zip(&text_scores) {
             let (mut i, mut t) = (f64::from(*score), f64::from(text));
             if let Some(least) = least {
-                // Both are scaled by the images' minimum, as the authors do.
+                // Both are scaled by the least similarity of images, as in the authors' program.
                 i = (i - least.image) / least.image.abs();
                 t = (t - least.text) / least.image.abs();
             }

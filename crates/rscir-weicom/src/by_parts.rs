@@ -8,15 +8,16 @@ use crate::evidence::{evidence_method, upright};
 use crate::neighborhood::{Neighbors, ask_with, key};
 use crate::{Normalization, Result};
 
-/// WeiCom over any number of parts, with lambda given or found from the lists.
+/// WeiCom over any number of parts, with a lambda that is given or computed from the lists.
 ///
-/// Each part's list becomes the normal CDF of its z-scores, as in [`WeiCom`](crate::WeiCom), and the score is the mean of these,
-/// by weights that add up to 1 (less 1, until [`Method::display_score`](rscir_core::Method::display_score)). A part of negative weight counts by one minus its CDF. For one image and one text it ranks as
-/// `WeiCom` does with the same lambda.
+/// Each part's list becomes the normal CDF of its z-scores, as in [`WeiCom`](crate::WeiCom). The score is the
+/// weighted mean of these with weights that add up to 1 (less 1, which
+/// [`Method::display_score`](rscir_core::Method::display_score) adds). A part of negative weight counts by
+/// one minus its CDF. For one image and one text the ranking is that of `WeiCom` with the same lambda.
 ///
-/// Without a lambda a part's weight is the [nats](nats) by which its list differs from one that says nothing: with one image
-/// and one text, lambda is `D_text / (D_image + D_text)`. A list with a few tiles far above the rest weighs more than one
-/// whose tiles are all alike, whatever offset or scale it has.
+/// Without a lambda, the weight of a part is the [nats](nats) by which its list differs from a uniform one:
+/// for one image and one text, lambda is `D_text / (D_image + D_text)`. A list with a few tiles far above the
+/// rest weighs more than one whose tiles are all alike, whatever its offset and scale.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct WeiComByParts {
     lambda: Option<f64>,
@@ -24,12 +25,12 @@ pub struct WeiComByParts {
 }
 
 impl WeiComByParts {
-    /// Makes the method that finds the weight of every part from its list.
+    /// Makes the method that computes the weight of every part from its list.
     pub fn auto() -> Self {
         Self { lambda: None, neighbors: None }
     }
 
-    /// Makes the method with weight `lambda` of all texts together and `1 - lambda` of all images.
+    /// Makes the method with weight `lambda` for all texts together and `1 - lambda` for all images.
     ///
     /// # Errors
     /// [`Error::BadParameter`](crate::Error::BadParameter) if `lambda` is not in 0..=1.
@@ -37,27 +38,30 @@ impl WeiComByParts {
         check_lambda("weicom", lambda).map(|()| Self { lambda: Some(lambda), neighbors: None })
     }
 
-    /// Sets how many tiles an image asks with, as [`Posterior`](crate::Posterior) does. Default: images ask as they are.
+    /// Sets how many tiles define an image, as in [`Posterior`](crate::Posterior). Default: an image is its
+    /// own vector.
     #[must_use]
     pub fn neighbors(self, neighbors: Neighbors) -> Self {
         Self { neighbors: Some(neighbors), ..self }
     }
 
-    /// Returns the weight of the texts, if it is given.
+    /// Returns the weight of the texts, or `None` if it is computed.
     pub fn lambda(&self) -> Option<f64> {
         self.lambda
     }
 }
 
-/// Returns the nats by which a list differs from a uniform one: `ln n + sum p ln p`, with `p` the softmax of the list's
-/// z-scores. A normal list has 0.5, one with a few values far out more.
+/// Computes the nats by which a list differs from a uniform one: `ln n + sum p ln p`, where `p` is the
+/// softmax of the list's z-scores. A normal list has 0.5, a list with a few outliers more.
 ///
-/// The best value is left out, as it is the query's own tile as a rule, and the others are standardized anew, with `n`.
+/// The best value is left out, because it is usually the query's own tile. The others are standardized anew,
+/// with `n`.
 ///
 /// # Errors
-/// The reason why there is nothing to measure: fewer than three values, all equal, or one that is no finite number.
+/// The [`Fallback`] that says why nothing can be measured: fewer than three values, all values equal, or NaN
+/// or an infinity among them.
 pub fn nats<T: Copy + Into<f64>>(list: &[T]) -> Result<f64, Fallback> {
-    // Two values are left, which may differ.
+    // Two values must remain beside the best, because a single one has no spread.
     if list.len() < 3 {
         return Err(Fallback::FewRows);
     }
@@ -144,13 +148,13 @@ impl Evidence for WeiComByParts {
     }
 
     fn evidence(&self, part: &AskedPart, fit: &Fit, similarities: &[f32], evidence: &mut [f32]) {
-        // Of a list that was turned round, the CDF is one minus the other's.
+        // The CDF of a negated list is one minus that of the list.
         Normalization::Cdf.apply(similarities, &upright(part, fit.statistics), evidence);
     }
 
     fn weights(&self, parts: &[AskedPart], fits: &[Fit]) -> Vec<f32> {
         let own: Vec<f64> = match self.lambda {
-            // What says nothing has no weight, unless nothing says anything.
+            // A list without information has weight 0, unless no list has any.
             None => {
                 let nats = |(part, fit): (&AskedPart, &Fit)| f64::from(part.weight) * fit.nats.unwrap_or(0.0);
                 parts.iter().zip(fits).map(nats).collect()

@@ -9,16 +9,16 @@ use rscir_core::{
 
 use crate::prompts::PromptMemory;
 
-/// Composition by captions made elsewhere: a captioner and a language model describe the wanted image, and the
-/// description is the query (CIReVL: Karthik et al., *Vision-by-Language for Training-Free Compositional Image Retrieval*,
-/// ICLR 2024).
+/// Composition by captions made elsewhere: a captioner and a language model describe the wanted image, and
+/// the description is the query (CIReVL: Karthik et al., *Vision-by-Language for Training-Free Compositional
+/// Image Retrieval*, ICLR 2024).
 pub struct ExternalCaptions {
     captions: HashMap<(String, String), String>,
     prompts: PromptMemory,
 }
 
 impl ExternalCaptions {
-    /// Makes the method with one caption for each (key of the query image, words of the query).
+    /// Makes the method with one caption for each pair of the key of a query image and the words of a query.
     pub fn new(captions: HashMap<(String, String), String>, encoder: Arc<dyn TextEncoder>) -> Self {
         Self { captions, prompts: PromptMemory::new(encoder) }
     }

@@ -8,11 +8,13 @@ use crate::evidence::{at, evidence_method, line, shared_weights, sigmoid, uprigh
 use crate::neighborhood::{Neighbors, ask_with, key};
 use crate::{Error, Result};
 
-/// A tile must match every part of the query: the sum of `ln sigma(1.5 (z - 2.5))`, with `z` over the archive.
+/// A conjunction: a tile must match every part of the query. The score is the sum of `ln sigma(1.5 (z -
+/// 2.5))`, with `z` over the archive.
 ///
-/// `sigma` stands for the probability that a tile matches a part, and the sum of logarithms for *and*. Unlike a sum of CDFs,
-/// it goes on to rise where a similarity is far above the mean, and falls where one part is missed. A part of negative weight
-/// counts by the logarithm of one minus the probability. It needs the mean and the deviation of each list and nothing else.
+/// `sigma` stands for the probability that a tile matches a part, and the sum of logarithms for *and*. In
+/// contrast to a sum of CDFs, the score still rises where a similarity is far above the mean, and falls where
+/// one part is missed. A part of negative weight counts by the logarithm of one minus the probability. The
+/// method needs only the mean and the standard deviation of each list.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Conjunction {
     lambda: f64,
@@ -20,13 +22,14 @@ pub struct Conjunction {
 }
 
 impl Conjunction {
-    /// How steeply the logarithm of the odds rises with `z`: as for two groups of variance 1 whose means lie 1.5 apart.
+    /// Slope of the log odds over `z`, as for two groups of variance 1 whose means lie 1.5 apart.
     pub const SLOPE: f64 = 1.5;
-    /// The `z` at which a tile is as likely to match as not: the best six in a thousand of a normal list.
+    /// The `z` at which a tile matches with probability 1/2. Six in a thousand values of a normal list are
+    /// above it.
     pub const THRESHOLD: f64 = 2.5;
 
-    /// Makes the method with weights `2 (1 - lambda)` of images and `2 lambda` of texts: 0 asks with images alone, 1 with texts
-    /// alone.
+    /// Makes the method with weights `2 (1 - lambda)` for images and `2 lambda` for texts. 0 ranks by images
+    /// alone, 1 by texts alone.
     ///
     /// # Errors
     /// [`Error::BadParameter`] if `lambda` is not in 0..=1.
@@ -34,13 +37,14 @@ impl Conjunction {
         check_lambda("conjunction", lambda).map(|()| Self { lambda, neighbors: None })
     }
 
-    /// Sets how many tiles an image asks with, as [`Posterior`](crate::Posterior) does. Default: images ask as they are.
+    /// Sets how many tiles define an image, as in [`Posterior`](crate::Posterior). Default: an image is its
+    /// own vector.
     #[must_use]
     pub fn neighbors(self, neighbors: Neighbors) -> Self {
         Self { neighbors: Some(neighbors), ..self }
     }
 
-    /// Returns the weight of texts.
+    /// Returns the weight of the texts.
     pub fn lambda(&self) -> f64 {
         self.lambda
     }
@@ -51,12 +55,12 @@ impl Conjunction {
     }
 }
 
-/// `ln sigma(x)`.
+/// Computes `ln sigma(x)`.
 pub(crate) fn log_sigmoid(x: f64) -> f64 {
     x.min(0.0) - (-x.abs()).exp().ln_1p()
 }
 
-/// `Ok` for a lambda from 0 to 1.
+/// Checks that lambda is from 0 to 1.
 pub(crate) fn check_lambda(method: &'static str, lambda: f64) -> Result<()> {
     if (0.0..=1.0).contains(&lambda) {
         return Ok(());
@@ -69,7 +73,7 @@ pub(crate) fn check_lambda(method: &'static str, lambda: f64) -> Result<()> {
     })
 }
 
-/// The parts that weights of `2 (1 - lambda)` and `2 lambda` leave.
+/// Returns the parts that have weight under `2 (1 - lambda)` and `2 lambda`.
 pub(crate) fn modality_of(lambda: f64) -> Modality {
     match lambda {
         0.0 => Modality::Image,
@@ -79,7 +83,7 @@ pub(crate) fn modality_of(lambda: f64) -> Modality {
 }
 
 impl Default for Conjunction {
-    /// All parts count by their own weights.
+    /// Makes the method in which all parts count by their own weights.
     fn default() -> Self {
         Self { lambda: 0.5, neighbors: None }
     }
@@ -98,7 +102,7 @@ evidence_method!(Conjunction, |m| {
     if changed.is_empty() { info } else { info.labeled(format!("conjunction({})", changed.join(","))) }
 });
 
-/// The line of the logarithm of the odds.
+/// Returns the log odds of a match as a line in the similarity.
 fn odds(part: &AskedPart, fit: &Fit) -> Affine {
     line(part, fit, Conjunction::SLOPE, Conjunction::THRESHOLD)
 }

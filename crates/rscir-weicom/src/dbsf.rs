@@ -2,8 +2,9 @@ use rscir_core::{Fusion, MethodInfo, Modality, NormalizationKey, ScoreStatistics
 
 use crate::fusion::{add, fusion_method};
 
-/// Distribution-based score fusion: each list maps `mean - 3 std_dev .. mean + 3 std_dev` to 0..1, unclamped, and the
-/// two are added; a list without spread gives 0.5 (M. Mazzeschi, *Distribution-Based Score Fusion*, 2023).
+/// Distribution-based score fusion: each list maps `mean - 3 std_dev .. mean + 3 std_dev` to 0..1, unclamped,
+/// and the two are added. A list whose values are all equal gives 0.5 (M. Mazzeschi, *Distribution-Based
+/// Score Fusion*, 2023).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Dbsf;
 
@@ -24,7 +25,7 @@ impl Fusion for Dbsf {
 
     fn normalize(&self, similarities: &[f32], statistics: &ScoreStatistics, normalized: &mut [f32]) {
         for (v, &s) in normalized.iter_mut().zip(similarities) {
-            // (s - (mean - 3 std_dev)) / (6 std_dev) = z / 6 + 1/2, and z is 0 without spread.
+            // (s - (mean - 3 std_dev)) / (6 std_dev) = z / 6 + 1/2, and z is 0 where all values are equal.
             *v = (statistics.z_score(s) / 6.0 + 0.5) as f32;
         }
     }

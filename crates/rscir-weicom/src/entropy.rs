@@ -5,23 +5,24 @@ use rscir_core::{
 
 use crate::{Error, Normalization, Result};
 
-/// Weights from the entropy of both lists (J. R. Perez et al., *Entropy-Based Dynamic Hybrid Retrieval for Adaptive Query
-/// Weighting in RAG Pipelines*, VecDB 2025, openreview.net/forum?id=bwGaZOVo0c).
+/// Weights from the entropy of both lists (J. R. Perez et al., *Entropy-Based Dynamic Hybrid Retrieval for
+/// Adaptive Query Weighting in RAG Pipelines*, VecDB 2025, openreview.net/forum?id=bwGaZOVo0c).
 ///
-/// The `k` best scores of each list are divided by their sum; the normalized Shannon entropy `H` of these, from 0 to 1, says how
-/// unsure the list is, and the weights are `1 - H`, divided by their sum. The paper goes on for several rounds; as each list
-/// stays the same, so do its entropy and the weights, and one round is all of them. No program of the authors was found; that
-/// scores are scaled from 0 to 1 over the archive first is this program's choice, as similarities may be negative.
+/// The `k` best scores of each list are divided by their sum. Their normalized Shannon entropy `H`, from 0 to
+/// 1, says how unsure the list is, and the weights are `1 - H`, divided by their sum. The paper repeats this
+/// for several rounds; since each list stays the same, so do its entropy and the weights, and one round is
+/// enough. No program of the authors was found. It is this crate's choice to scale scores from 0 to 1 over
+/// the archive first, because similarities may be negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EntropyWeights {
     best: usize,
 }
 
 impl EntropyWeights {
-    /// Makes the method that looks at the `best` scores of each list.
+    /// Makes the method with the `best` scores of each list.
     ///
     /// # Errors
-    /// [`Error::BadParameter`] for fewer than 2, which have no entropy.
+    /// [`Error::BadParameter`] if `best` is below 2, because a single score has no entropy.
     pub fn new(best: usize) -> Result<Self> {
         if best >= 2 {
             return Ok(Self { best });
@@ -30,7 +31,7 @@ impl EntropyWeights {
         Err(Error::BadParameter { method: "entropy", parameter, value, expected: "at least 2" })
     }
 
-    /// How sure a list is: one minus the normalized entropy of its best scores.
+    /// Returns how sure a list is: one minus the normalized entropy of its best scores.
     fn certainty(self, scaled: &[f32]) -> f64 {
         let best = top_k(scaled, self.best);
         let total: f64 = best.iter().map(|scored| f64::from(scored.score)).sum();
@@ -47,7 +48,7 @@ impl EntropyWeights {
 }
 
 impl Default for EntropyWeights {
-    /// The hundred best.
+    /// Makes the method with the hundred best scores.
     fn default() -> Self {
         Self { best: 100 }
     }

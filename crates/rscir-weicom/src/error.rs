@@ -1,9 +1,9 @@
 use rscir_core::ErrorKind;
 
-/// The result of everything in this crate that can fail.
+/// Result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong when a method is chosen or made.
+/// Everything that can go wrong when a method is chosen or made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -13,9 +13,9 @@ pub enum Error {
          rrf(k=60)"
     )]
     UnknownMethod {
-        /// What was asked for.
+        /// The name that was given.
         name: String,
-        /// The names there are.
+        /// The names of all methods.
         known: String,
     },
     /// The method has no such parameter.
@@ -23,17 +23,17 @@ pub enum Error {
     UnknownParameter {
         /// Name of the method.
         method: &'static str,
-        /// What was given.
+        /// The parameter that was given.
         parameter: String,
-        /// The parameters it has.
+        /// The parameters of the method.
         known: String,
     },
-    /// The method needs something that was not given.
+    /// The method needs a resource that was not given.
     #[error("method {method} needs {resource}, which was not given")]
     MissingResource {
         /// Name of the method.
         method: &'static str,
-        /// What it needs.
+        /// The missing resource.
         resource: &'static str,
     },
     /// A parameter has a value that the method cannot take.
@@ -43,9 +43,9 @@ pub enum Error {
         method: &'static str,
         /// Name of the parameter.
         parameter: &'static str,
-        /// What was given.
+        /// The value that was given.
         value: String,
-        /// What is allowed.
+        /// The values that are allowed.
         expected: &'static str,
     },
     /// Two archives do not hold the same images.
@@ -53,15 +53,15 @@ pub enum Error {
         "the archive for {part} lacks {key:?}, which the other has: encode the same images with both encoders"
     )]
     DifferentKeys {
-        /// The first key that is in one of them alone.
+        /// The first key that only one of them has.
         key: String,
-        /// The archive that lacks it: `images` or `texts`.
+        /// The archive without the key: `images` or `texts`.
         part: &'static str,
     },
 }
 
 impl Error {
-    /// Returns what a caller can do about it.
+    /// Returns the kind of the error, by which a caller decides what to do.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::UnknownMethod { .. } | Self::UnknownParameter { .. } | Self::MissingResource { .. } => {

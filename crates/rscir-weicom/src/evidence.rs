@@ -1,9 +1,10 @@
-//! What the methods by evidence share.
+//! Code that the methods by evidence share.
 
 use rscir_core::{AskedPart, Fit, Part, PartKind, ScoreStatistics};
 use rscir_kernels::Affine;
 
-/// Implements `Method` for a type that implements `Evidence`: scoring is the core's, what it is is given.
+/// Implements `Method` for a type that implements `Evidence`: rscir-core computes the score, and the argument
+/// describes the method.
 macro_rules! evidence_method {
     ($type:ty, |$this:ident| $info:expr $(, display_score: |$score:ident| $display:expr)?) => {
         impl rscir_core::Method for $type {
@@ -33,12 +34,12 @@ macro_rules! evidence_method {
 }
 pub(crate) use evidence_method;
 
-/// What a part asks with that is not rewritten.
+/// Searches by a part's own vector.
 pub(crate) fn as_it_is(part: &Part<'_>) -> AskedPart {
     asked(part, part.vector.to_vec(), Vec::new())
 }
 
-/// What a part asks with, turned round if it is against.
+/// Searches by `vector` for a part. The vector is negated if the part has negative weight.
 pub(crate) fn asked(part: &Part<'_>, mut vector: Vec<f32>, neighbors: Vec<usize>) -> AskedPart {
     let against = part.weight < 0.0;
     if against {
@@ -47,14 +48,14 @@ pub(crate) fn asked(part: &Part<'_>, mut vector: Vec<f32>, neighbors: Vec<usize>
     AskedPart { kind: part.kind, vector, weight: part.weight.abs(), against, neighbors }
 }
 
-/// The statistics of a list before it was turned round.
+/// Returns the statistics of a list before the vector was negated.
 pub(crate) fn upright(part: &AskedPart, statistics: ScoreStatistics) -> ScoreStatistics {
     let mean = if part.against { -statistics.mean } else { statistics.mean };
     ScoreStatistics { mean, ..statistics }
 }
 
-/// `slope (z - threshold)` as a line in the similarity that was asked for, which rises: of a part against, its negative. A list
-/// without deviation has z = 0.
+/// Returns `slope (z - threshold)` as a rising line in the computed similarity, which for a part of negative
+/// weight is the negated one. A list whose values are all equal has z = 0.
 pub(crate) fn line(part: &AskedPart, fit: &Fit, slope: f64, threshold: f64) -> Affine {
     let ScoreStatistics { mean, std_dev, .. } = fit.statistics;
     let scale = if std_dev > 0.0 { std_dev.recip() } else { 0.0 };
@@ -62,17 +63,18 @@ pub(crate) fn line(part: &AskedPart, fit: &Fit, slope: f64, threshold: f64) -> A
     Affine { at_zero: if part.against { -at_zero } else { at_zero }, slope: slope * scale }
 }
 
-/// `sigma(x)`.
+/// Computes `sigma(x)`.
 pub(crate) fn sigmoid(x: f64) -> f32 {
     (1.0 / (1.0 + (-x).exp())) as f32
 }
 
-/// The value of a line.
+/// Computes the value of a line.
 pub(crate) fn at(line: Affine, similarity: f32) -> f64 {
     line.at_zero + line.slope * f64::from(similarity)
 }
 
-/// What evidence is multiplied with: the weight of the part, doubled and shared out by `lambda` between images and texts.
+/// Returns the factors of the evidence: the weight of each part, doubled and divided by `lambda` between
+/// images and texts.
 pub(crate) fn shared_weights(parts: &[AskedPart], lambda: f64) -> Vec<f32> {
     let share = |kind| match kind {
         PartKind::Image => 2.0 * (1.0 - lambda),

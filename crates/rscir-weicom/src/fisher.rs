@@ -2,10 +2,11 @@ use rscir_core::{Fusion, MethodInfo, Modality, NormalizationKey, ScoreStatistics
 
 use crate::fusion::{add, fusion_method};
 
-/// Fisher's combination of tests: `-2 ln p_image - 2 ln p_text`, with `p = 1 - Phi(z)` (R. A. Fisher, *Statistical Methods for
-/// Research Workers*, 4th edition, 1932, section 21.1).
+/// Fisher's combination of tests: `-2 ln p_image - 2 ln p_text`, with `p = 1 - Phi(z)` (R. A. Fisher,
+/// *Statistical Methods for Research Workers*, 4th edition, 1932, section 21.1).
 ///
-/// One very small `p` is enough for a high score: it asks for a tile that matches the image *or* the text.
+/// One very small `p` is enough for a high score: the method ranks tiles first that match the image *or* the
+/// text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fisher;
 
@@ -35,12 +36,13 @@ impl Fusion for Fisher {
     }
 }
 
-/// `ln (1 - Phi(z))`.
+/// Computes `ln (1 - Phi(z))`.
 ///
-/// For `z` from 3 by Laplace's continued fraction of the tail, `phi(z) / (z + 1 / (z + 2 / (z + 3 / ...)))` (Abramowitz and
-/// Stegun, 26.2.14), below by the series `Phi(z) = 1/2 + phi(z) (z + z^3 / 3 + z^5 / 15 + ...)` (26.2.11).
+/// For `z` from 3 it uses Laplace's continued fraction of the tail, `phi(z) / (z + 1 / (z + 2 / (z + 3 /
+/// ...)))` (Abramowitz and Stegun, 26.2.14), and below 3 the series `Phi(z) = 1/2 + phi(z) (z + z^3 / 3 + z^5
+/// / 15 + ...)` (26.2.11).
 fn log_tail(z: f64) -> f64 {
-    /// Terms of the fraction: at 3 it is then right to 1e-12 of itself.
+    /// Number of terms of the fraction. At 3 its relative error is then 1e-12.
     const TERMS: u32 = 60;
     let log_density = -0.5 * z * z - 0.5 * (2.0 * std::f64::consts::PI).ln();
     if z >= 3.0 {
@@ -48,7 +50,7 @@ fn log_tail(z: f64) -> f64 {
         return log_density - fraction.ln();
     }
     if z < -3.0 {
-        // One minus the other tail, which is small.
+        // The tail is one minus the other tail, which is small.
         return (-log_tail(-z).exp()).ln_1p();
     }
     let (mut term, mut sum, mut odd) = (z, z, 1.0);

@@ -9,18 +9,18 @@ use rscir_core::{
 use crate::prompts::PromptMemory;
 use crate::{Error, Result, Vocabulary};
 
-/// The constants of FreeDom; the default is the authors' (run_retrieval.py of NikosEfth/freedom).
+/// The constants of FreeDom. Default: those of the authors (run_retrieval.py of NikosEfth/freedom).
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct FreeDomConfig {
-    /// Images that vote: the nearest of the archive (their kappa).
+    /// Number of images that vote, which are the nearest of the archive (the authors' kappa).
     pub neighbors: usize,
-    /// Words each image votes for (their ni).
+    /// Number of words that each image votes for (the authors' ni).
     pub words_per_image: usize,
-    /// Words that enter the query (their mu).
+    /// Number of words that enter the query (the authors' mu).
     pub words: usize,
-    /// The query image votes too where its nearest neighbor is less similar than this, as it then is not in the
-    /// archive itself.
+    /// Similarity from which the nearest neighbor is taken for the query image itself. If the nearest
+    /// neighbor is less similar, the query image is not in the archive and votes, too.
     pub same_image: f32,
 }
 
@@ -31,28 +31,29 @@ impl Default for FreeDomConfig {
 }
 
 impl FreeDomConfig {
-    /// Sets how many images vote. Default: 20.
+    /// Sets the number of images that vote. Default: 20.
     #[must_use]
     pub fn neighbors(mut self, neighbors: usize) -> Self {
         self.neighbors = neighbors;
         self
     }
 
-    /// Sets how many words each image votes for. Default: 7.
+    /// Sets the number of words that each image votes for. Default: 7.
     #[must_use]
     pub fn words_per_image(mut self, words_per_image: usize) -> Self {
         self.words_per_image = words_per_image;
         self
     }
 
-    /// Sets how many words enter the query. Default: 7.
+    /// Sets the number of words that enter the query. Default: 7.
     #[must_use]
     pub fn words(mut self, words: usize) -> Self {
         self.words = words;
         self
     }
 
-    /// Sets the similarity from which the nearest neighbor is the query image itself. Default: 0.98.
+    /// Sets the similarity from which the nearest neighbor is taken for the query image itself. Default:
+    /// 0.98.
     #[must_use]
     pub fn same_image(mut self, same_image: f32) -> Self {
         self.same_image = same_image;
@@ -60,12 +61,13 @@ impl FreeDomConfig {
     }
 }
 
-/// FreeDom: the image is turned into words by its neighbors' votes, and the words are composed with the text
+/// FreeDom: the votes of an image's neighbors turn it into words, which are composed with the text
 /// (Efthymiadis et al., *Composed Image Retrieval for Training-Free Domain Conversion*, WACV 2025).
 ///
-/// The query vector is the sum, over the words with most votes, of `votes / most votes` times the text feature of
-/// `"<word> <text>"`. The authors add the image itself to the voters if *any* query of a batch is without its double in
-/// the archive; here each query decides for itself, so a result does not depend on other queries.
+/// The query vector is the sum, over the words with most votes, of `votes / most votes` times the text
+/// feature of `"<word> <text>"`. The authors add the image itself to the voters if *any* query of a batch has
+/// no copy of itself in the archive. Here this is decided for each query, so that its result does not depend
+/// on other queries.
 pub struct FreeDom {
     config: FreeDomConfig,
     vocabulary: Arc<Vocabulary>,
@@ -108,7 +110,8 @@ impl FreeDom {
         Ok(Self { config, vocabulary, prompts: PromptMemory::new(encoder) })
     }
 
-    /// The words the images vote for and the number of votes, most votes first; equal votes in the order of the first.
+    /// Returns the words that the images vote for with their numbers of votes, most votes first. Equal votes
+    /// are in the order of the first vote.
     fn vote(&self, voters: &[Vec<f32>]) -> CoreResult<Vec<(usize, usize)>> {
         let features = self.vocabulary.features();
         let mut votes: Vec<(usize, usize)> = Vec::new();

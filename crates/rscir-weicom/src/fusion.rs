@@ -1,4 +1,5 @@
-/// Implements `Method` for a type that implements `Fusion`: scoring is the core's, what it is is given.
+/// Implements `Method` for a type that implements `Fusion`: rscir-core computes the score, and the argument
+/// describes the method.
 macro_rules! fusion_method {
     ($type:ty, |$this:ident| $info:expr $(, display_score: |$me:ident, $score:ident| $display:expr)?
      $(, reference: |$it:ident| $reference:expr)?) => {

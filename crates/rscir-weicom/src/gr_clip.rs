@@ -5,11 +5,12 @@ use rscir_core::{
 use crate::conjunction::check_lambda;
 use crate::{Result, VocabularyMean};
 
-/// GR-CLIP: every vector less the mean of its modality, normalized again (B. Li et al., *Closing the Modality Gap for Mixed
-/// Modality Search*, arXiv 2507.19054, section 4; github.com/yuhui-zh15/MixedModalitySearch).
+/// GR-CLIP: the mean of its modality is subtracted from every vector, which is then normalized again (B. Li
+/// et al., *Closing the Modality Gap for Mixed Modality Search*, arXiv 2507.19054, section 4;
+/// github.com/yuhui-zh15/MixedModalitySearch).
 ///
-/// Their mixed documents `alpha text + (1 - alpha) image`, less the same mixture of means, are the queries here. The images'
-/// mean is the archive's, the texts' that of a vocabulary.
+/// The queries here are the authors' mixed documents `alpha text + (1 - alpha) image`, less the same mixture
+/// of means. The mean of images is that of the archive, the mean of texts that of a vocabulary.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GrClip {
     alpha: f64,
@@ -20,7 +21,7 @@ impl GrClip {
     /// The authors' weight of the text.
     pub const ALPHA: f64 = 0.5;
 
-    /// Makes the method with weight `alpha` of the text.
+    /// Makes the method with weight `alpha` for the text.
     ///
     /// # Errors
     /// [`Error::BadParameter`](crate::Error::BadParameter) if `alpha` is not in 0..=1.
@@ -28,7 +29,7 @@ impl GrClip {
         Self::check(alpha).map(|()| Self { alpha, text_mean })
     }
 
-    /// `Ok` for an `alpha` that the method takes.
+    /// Checks that `alpha` is from 0 to 1.
     pub(crate) fn check(alpha: f64) -> Result<()> {
         check_lambda("gr-clip", alpha)
     }
@@ -44,7 +45,8 @@ impl Method for GrClip {
         }
     }
 
-    /// The cosine of the angle between a centered row and the centered query. A row that is the mean has no direction, and 0.
+    /// Computes the cosine between each centered row and the centered query. A row that equals the mean has
+    /// no direction and scores 0.
     fn score(&self, query: &ComposedQuery, archive: &dyn Archive, scores: &mut [f32]) -> CoreResult<()> {
         let rows = archive.len();
         CoreError::check_length("scores (one per archive row)", rows, scores.len())?;
@@ -67,7 +69,8 @@ impl Method for GrClip {
         if length == 0.0 {
             return Err(CoreError::ZeroRow { row: 0 });
         }
-        // (x - mean) q = x q - mean q and |x - mean|^2 = |x|^2 - 2 x mean + |mean|^2, by the similarities to both.
+        // (x - mean) q = x q - mean q and |x - mean|^2 = |x|^2 - 2 x mean + |mean|^2, from the similarities
+        // to both.
         let unit = vector.iter().map(|v| (v / length) as f32);
         let both: Vec<f32> = unit.chain(mean.iter().map(|&m| m as f32)).collect();
         let mut similarities = vec![0.0; 2 * rows];

@@ -3,21 +3,21 @@ use rscir_core::{Fusion, MethodInfo, Modality, NormalizationKey, ScoreStatistics
 use crate::fusion::fusion_method;
 use crate::{Error, Normalization, Result};
 
-/// BASIC's last stage alone, on similarities as they are: Harris' criterion `s_i s_t - weight (s_i + s_t)^2`, negative
-/// similarities counting as 0 (Psomas et al., arXiv 2510.25387, after C. Harris and M. Stephens, *A combined corner and edge
-/// detector*, 1988; github.com/billpsomas/icir).
+/// The last stage of BASIC alone, on similarities as they are: Harris' criterion `s_i s_t - weight (s_i +
+/// s_t)^2`, in which negative similarities count as 0 (Psomas et al., arXiv 2510.25387, after C. Harris and
+/// M. Stephens, *A combined corner and edge detector*, 1988; github.com/billpsomas/icir).
 ///
-/// It takes off what is like one part alone, and so is not monotone.
+/// The criterion lowers the score of tiles that are like only one part, and so is not monotone.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Harris {
     weight: f64,
 }
 
 impl Harris {
-    /// Makes the method with this weight of the squared sum; the paper has 0.1.
+    /// Makes the method with this weight of the squared sum. The paper has 0.1.
     ///
     /// # Errors
-    /// [`Error::BadParameter`] if it is not a number from 0.
+    /// [`Error::BadParameter`] if the weight is negative or not finite.
     pub fn new(weight: f64) -> Result<Self> {
         if weight.is_finite() && weight >= 0.0 {
             return Ok(Self { weight });
@@ -62,7 +62,7 @@ impl Fusion for Harris {
     }
 }
 
-/// Harris' criterion of two similarities, of which negative ones count as 0.
+/// Computes Harris' criterion of two similarities. Negative ones count as 0.
 pub(crate) fn criterion(image: f64, text: f64, weight: f64) -> f32 {
     let (i, t) = (image.max(0.0), text.max(0.0));
     (i * t - weight * (i + t) * (i + t)) as f32

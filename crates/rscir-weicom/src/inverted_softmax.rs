@@ -7,13 +7,15 @@ use rscir_core::{
 
 use crate::{Error, Result, Vocabulary};
 
-/// Similarities less what a row has in common with a bank of other queries, so that hubs, which are near to everything, are
-/// not near to every query: `s - ln(mean over the bank of exp(beta s_bank)) / beta`, added for image and text.
+/// Similarities corrected for hubs, which are rows that are near to every query: `s - ln(mean over a bank of
+/// other queries of exp(beta s_bank)) / beta`, added for image and text.
 ///
-/// This is the logarithm of the inverted softmax (S. Smith et al., *Offline bilingual word vectors, orthogonal transformations
-/// and the inverted softmax*, ICLR 2017, equation 6; for retrieval S.-V. Bogolin et al., *Cross Modal Retrieval with Querybank
-/// Normalization*, CVPR 2022, equation 5; github.com/ioanacroi/qb-norm). The bank of texts is a vocabulary, that of images
-/// tiles of the archive, spread evenly. Their *dynamic* form, which leaves queries without hubs alone, is not here.
+/// This is the logarithm of the inverted softmax (S. Smith et al., *Offline bilingual word vectors,
+/// orthogonal transformations and the inverted softmax*, ICLR 2017, equation 6; for retrieval S.-V. Bogolin
+/// et al., *Cross Modal Retrieval with Querybank Normalization*, CVPR 2022, equation 5;
+/// github.com/ioanacroi/qb-norm). The bank of texts is a vocabulary, the bank of images are tiles of the
+/// archive, spread evenly. The *dynamic* form of Bogolin et al., which does not correct queries without hubs,
+/// is not implemented.
 pub struct InvertedSoftmax {
     beta: f64,
     vocabulary: Arc<Vocabulary>,
@@ -23,29 +25,30 @@ pub struct InvertedSoftmax {
 /// What the rows of an archive have in common with the banks.
 #[derive(Clone)]
 struct Hubs {
-    /// Identifies the archive: its number of rows and their mean.
+    /// Number of rows and their mean, which identify the archive.
     rows: usize,
     mean: Vec<f64>,
-    /// For each row, the sum of both logarithms, divided by beta.
+    /// Sum of both logarithms divided by beta, for each row.
     common: Arc<Vec<f32>>,
 }
 
-/// Queries of a bank at most: hundreds are as good as thousands in the paper's figure 3.
+/// Greatest number of queries in a bank. Hundreds are as good as thousands in figure 3 of Bogolin et al.
 const BANK: usize = 512;
 
 impl InvertedSoftmax {
-    /// The inverse temperature of the authors' program.
+    /// Inverse temperature of the authors' program.
     pub const BETA: f64 = 20.0;
 
     /// Makes the method with inverse temperature `beta` and a bank of texts.
     ///
     /// # Errors
-    /// [`Error::BadParameter`] if `beta` is not above 0 and at most 300, above which exponentials of cosines vanish.
+    /// [`Error::BadParameter`] if `beta` is not above 0 and at most 300. Above 300, exponentials of cosines
+    /// vanish.
     pub fn new(beta: f64, vocabulary: Arc<Vocabulary>) -> Result<Self> {
         Self::check(beta).map(|()| Self { beta, vocabulary, hubs: Mutex::default() })
     }
 
-    /// `Ok` for a `beta` that the method takes.
+    /// Checks that `beta` is above 0 and at most 300.
     pub(crate) fn check(beta: f64) -> Result<()> {
         if beta > 0.0 && beta <= 300.0 {
             return Ok(());
@@ -59,7 +62,7 @@ impl InvertedSoftmax {
         })
     }
 
-    /// What each row has in common with the banks; remembered for the last archive.
+    /// Computes what each row has in common with the banks. The result for the last archive is remembered.
     fn common(&self, archive: &dyn Archive) -> CoreResult<Arc<Vec<f32>>> {
         let mean = archive.moments().mean();
         let mut known = self.hubs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -82,14 +85,14 @@ impl InvertedSoftmax {
         Ok(common)
     }
 
-    /// For each row the logarithm of the mean of `exp(beta s)` over a bank.
+    /// Computes, for each row, the logarithm of the mean of `exp(beta s)` over a bank.
     fn log_mean(&self, archive: &dyn Archive, bank: &[f32]) -> CoreResult<Vec<f64>> {
         let mut sums = vec![0.0f64; archive.len()];
         let mut scores = vec![0.0; archive.len()];
         let queries = Queries::new(archive.dim(), bank)?;
         for query in 0..queries.len() {
             archive.similarities(Queries::new(archive.dim(), queries.row(query))?, &mut scores)?;
-            // Cosines are at most 1: the exponential of beta is far from overflow.
+            // Cosines are at most 1, so this exponential does not overflow.
             let exponential = |s: f32| (self.beta * (f64::from(s) - 1.0)).exp();
             sums.iter_mut().zip(&scores).for_each(|(sum, &s)| *sum += exponential(s));
         }
@@ -98,7 +101,7 @@ impl InvertedSoftmax {
     }
 }
 
-/// At most [`BANK`] of so many, spread evenly.
+/// Returns at most [`BANK`] of `count` rows, spread evenly.
 fn spread(count: usize) -> impl Iterator<Item = usize> {
     let fixed = fixed_rows(count);
     let step = fixed.len().div_ceil(BANK).max(1);

@@ -3,10 +3,10 @@ use rscir_core::{Fusion, MethodInfo, Modality, NormalizationKey, ScoreStatistics
 use crate::Normalization;
 use crate::fusion::fusion_method;
 
-/// The lesser of the two normalized scores: a tile must match both.
+/// The lesser of the two normalized scores, so that a tile must match both parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Min {
-    /// How the lists are made comparable; the CDF by default, as in WeiCom.
+    /// Normalization of the lists. Default: the CDF, as in WeiCom.
     pub normalization: Normalization,
 }
 

@@ -1,12 +1,13 @@
 use rscir_core::{Fallback, ScoreStatistics};
 use rscir_kernels::{Affine, sigmoid_moments};
 
-/// Two groups in a list of similarities: the few that match, and the rest.
+/// Two groups in a list of similarities: the few tiles that match, and the rest.
 ///
-/// Two normal distributions of one variance are fitted to the standardized values `z` by expectation and maximization. Their
-/// posterior is a logistic function, `P(match | z) = sigma(slope (z - threshold))`, which rises with `z`: R. Manmatha,
-/// T. Rath and F. Feng, *Modeling score distributions for combining the outputs of search engines*, SIGIR 2001, with normal
-/// distributions of one variance in place of theirs, so that no outlier falls again.
+/// Expectation maximization fits two normal distributions of one variance to the standardized values `z`. Their
+/// posterior is a logistic function, `P(match | z) = sigma(slope (z - threshold))`, which rises with `z`. The model is
+/// that of R. Manmatha, T. Rath and F. Feng, *Modeling score distributions for combining the outputs of search
+/// engines*, SIGIR 2001, with normal distributions of one variance instead of theirs, so that the posterior never
+/// falls.
 ///
 /// ```
 /// use rscir_weicom::Mixture;
@@ -20,49 +21,52 @@ use rscir_kernels::{Affine, sigmoid_moments};
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Mixture {
-    /// How steeply the logarithm of the odds rises with `z`.
+    /// Slope of the log odds of a match over `z`.
     pub slope: f64,
-    /// The `z` at which both groups are as likely.
+    /// The `z` at which both groups are equally likely.
     pub threshold: f64,
-    /// The share of the list in the group that matches.
+    /// Share of the list in the group that matches, from 0 to 1.
     pub share: f64,
 }
 
-/// Bins of the histogram that stands for a list: with 64, figures on the demo change by 0.01 points of mAP.
+/// Number of bins of the histogram that stands for a list. With 64 bins, figures on the demo change by 0.01
+/// points of mAP.
 const BINS: usize = 256;
 
-/// Steps of a fit: most lists have settled after thirty.
+/// Greatest number of steps of a fit. Most lists settle within thirty.
 const STEPS: usize = 60;
 
-/// Where fits begin, as the share and the mean of the group: a small group far out, and a large one near. The likelier
-/// result is taken.
+/// Starting points of the fits, as the share and the mean of the group: a small group far away, and a large
+/// one nearby. The likelier result is taken.
 const STARTS: [(f64, f64); 2] = [(0.05, 2.5), (0.4, 1.2)];
 
-/// How much likelier for each value the second result must be. Results that are nearer are one maximum, which one of them is
-/// a few steps short of; rounding must not choose between them.
+/// Least gain in log-likelihood for each value by which the second result is preferred. Results with a
+/// smaller difference are the same maximum, which one of them has not quite reached; rounding must not choose
+/// between them.
 const LIKELIER: f64 = 1e-5;
 
-/// Least variance to begin with: a second start whose means alone explained the list would not move.
+/// Least variance at the start. A second start whose means alone explained the whole variance would not move.
 const MIN_START_VARIANCE: f64 = 0.3;
 
-/// Bounds of the share: a group of fewer than three in a thousand is left to chance, and the group that matches is the
-/// smaller one.
+/// Bounds of the share. A group of fewer than three in a thousand may be chance, and the group that matches
+/// is the smaller one.
 const SHARE: (f64, f64) = (0.003, 0.5);
 
-/// Least distance of the means: two groups that are nearer are one.
+/// Least distance of the means. Two groups that are closer are one.
 const MIN_DISTANCE: f64 = 0.5;
 
-/// Least variance of a group, so that no group closes in on equal values. The whole list has variance 1.
+/// Least variance of a group, so that no group collapses to equal values. The whole list has variance 1.
 const MIN_VARIANCE: f64 = 0.05;
 
-/// Values that a fit needs: four numbers from fewer than ten values are no finding.
+/// Least number of values for a fit. Fewer than ten values do not determine four numbers.
 const MIN_VALUES: usize = 10;
 
 impl Mixture {
-    /// Fits a list.
+    /// Fits the two groups to a list.
     ///
     /// # Errors
-    /// The reason why there is nothing to fit: fewer than ten values, all equal, or one that is no finite number.
+    /// The [`Fallback`] that says why there is nothing to fit: fewer than ten values, all values equal, or
+    /// NaN or an infinity among them.
     pub fn of<T: Copy + Into<f64>>(list: &[T]) -> Result<Self, Fallback> {
         let n = list.len() as f64;
         let values = || list.iter().map(|&value| value.into());
@@ -72,10 +76,10 @@ impl Mixture {
         Self::standardized(list, &ScoreStatistics { count: list.len(), mean, std_dev })
     }
 
-    /// Fits a list with these statistics.
+    /// Fits the two groups to a list with known statistics.
     ///
     /// # Errors
-    /// As [`Mixture::of`].
+    /// The errors of [`Mixture::of`].
     pub(crate) fn standardized<T: Copy + Into<f64>>(
         list: &[T],
         statistics: &ScoreStatistics,
@@ -89,20 +93,20 @@ impl Mixture {
         Ok(best)
     }
 
-    /// Returns the logarithm of the odds of a match at `z`.
+    /// Returns the log odds of a match at `z`.
     pub fn log_odds(&self, z: f64) -> f64 {
         self.slope * (z - self.threshold)
     }
 }
 
-/// How many standardized values lie in equal steps from the least to the greatest.
+/// Numbers of standardized values in bins of equal width, from the least to the greatest value.
 struct Histogram {
-    /// The middle of the first bin.
+    /// Middle of the first bin.
     first: f64,
     step: f64,
     counts: Box<[f64; BINS]>,
     count: f64,
-    /// Sums of the values and of their squares.
+    /// Sum of the values, and sum of their squares.
     sums: [f64; 2],
 }
 
@@ -110,7 +114,7 @@ impl Histogram {
     fn of<T: Copy + Into<f64>>(list: &[T], statistics: &ScoreStatistics) -> Result<Self, Fallback> {
         let (low, high) = range(list);
         let spread = high - low;
-        // What is no number makes the mean none.
+        // A value that is not finite makes the mean not finite.
         if !(spread.is_finite() && statistics.mean.is_finite() && statistics.std_dev.is_finite()) {
             return Err(Fallback::NotFinite);
         }
@@ -136,14 +140,14 @@ impl Histogram {
         Ok(Self { first, step, counts, count: list.len() as f64, sums })
     }
 
-    /// The values that occur, with how often.
+    /// Returns the middles of the bins with their numbers of values, without empty bins.
     fn values(&self) -> impl Iterator<Item = (f64, f64)> {
         let counts = self.counts.iter().enumerate().filter(|(_, count)| **count > 0.0);
         counts.map(|(bin, &count)| (self.first + bin as f64 * self.step, count))
     }
 
-    /// A fit and its log-likelihood, from a share and a mean of the group; the rest and the variance begin so that all values
-    /// together have mean 0 and variance 1.
+    /// Returns a fit and its log-likelihood, starting from a share and a mean of the group. The rest and the
+    /// variance start so that all values together have mean 0 and variance 1.
     fn fit(&self, share: f64, mean: f64) -> (f64, Mixture) {
         let mut groups = Groups { share, rest: -share * mean / (1.0 - share), group: mean, variance: 1.0 };
         let distance = groups.group - groups.rest;
@@ -154,7 +158,7 @@ impl Histogram {
             let group = sigmoid_moments(self.first, self.step, &self.counts[..], odds);
             let [sum, squares] = self.sums;
             let rest = [self.count - group[0], sum - group[1], squares - group[2]];
-            // A group that all values left keeps its mean.
+            // A group that has lost all values keeps its mean.
             if group[0] > 0.0 {
                 groups.group = group[1] / group[0];
             }
@@ -171,7 +175,7 @@ impl Histogram {
     }
 }
 
-/// The least and the greatest value, in lanes that compilers turn into vectors.
+/// Returns the least and the greatest value, computed in lanes that compilers turn into vector instructions.
 fn range<T: Copy + Into<f64>>(list: &[T]) -> (f64, f64) {
     const LANES: usize = 16;
     let (mut low, mut high) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);

@@ -4,23 +4,23 @@ use rscir_core::{Archive, AskedPart, ParameterValue, Part, PartKind, Queries, Re
 
 use crate::evidence::{as_it_is, asked};
 
-/// How many tiles an image asks with: itself and those nearest to it.
+/// Number of tiles that define an image: the image itself and its nearest tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Neighbors {
-    /// This many; 0 for the image alone.
+    /// This many tiles. 0: the image alone.
     Fixed(usize),
-    /// As many as are nearer than chance allows, from 5 to 20: those before the last one whose place among all tiles a normal
-    /// list would fill by chance in a tenth of the cases (Y. Benjamini and Y. Hochberg, *Controlling the false discovery
-    /// rate*, 1995, at 0.1).
+    /// From 5 to 20 tiles, as many as are nearer than chance allows: all up to the last rank `i` whose tail
+    /// probability under a normal distribution is at most `0.1 i / n` in an archive of `n` rows (Y. Benjamini
+    /// and Y. Hochberg, *Controlling the false discovery rate*, 1995).
     Auto,
 }
 
 impl Neighbors {
-    /// The neighbors of FreeDom; BASIC has 25.
+    /// Number of neighbors in FreeDom. BASIC has 25.
     const DEFAULT: usize = 20;
-    /// The least that [`Neighbors::Auto`] takes: with fewer, a mean is little better than the image.
+    /// Least number that [`Neighbors::Auto`] takes. A mean of fewer tiles is little better than the image.
     const MIN: usize = 5;
-    /// The share of false discoveries that [`Neighbors::Auto`] allows.
+    /// Share of false discoveries that [`Neighbors::Auto`] allows.
     const FALSE_DISCOVERIES: f64 = 0.1;
 
     fn most(self) -> usize {
@@ -37,7 +37,7 @@ impl Neighbors {
         }
     }
 
-    /// A number that stands for it.
+    /// Returns a number that identifies the choice.
     pub(crate) fn key(self) -> f64 {
         match self {
             Self::Fixed(count) => count as f64,
@@ -46,7 +46,7 @@ impl Neighbors {
     }
 }
 
-/// A number that stands for so many neighbors, or for none.
+/// Returns a number that identifies the choice, or its absence.
 pub(crate) fn key(neighbors: Option<Neighbors>) -> f64 {
     neighbors.map_or(-2.0, Neighbors::key)
 }
@@ -66,7 +66,8 @@ impl fmt::Display for Neighbors {
     }
 }
 
-/// What parts ask with: images with so many neighbors, or as they are, texts as they are.
+/// Makes the vectors of parts: an image is its neighborhood if `neighbors` is given, and its own vector
+/// otherwise; a text is its own vector.
 pub(crate) fn ask_with(
     parts: &[Part<'_>],
     archive: &dyn Archive,
@@ -78,7 +79,7 @@ pub(crate) fn ask_with(
     }
 }
 
-/// What parts ask with: images with their neighborhood, texts as `text` has it.
+/// Makes the vectors of parts: an image is its neighborhood, and `text` makes the vector of a text.
 pub(crate) fn ask(
     parts: &[Part<'_>],
     neighborhood: &Neighborhood<'_>,
@@ -96,27 +97,28 @@ pub(crate) fn ask(
     parts.iter().map(ask).collect()
 }
 
-/// What images ask an archive with: the mean of the tiles nearest to them, less the archive's mean.
+/// The vector of an image: the mean of the nearest tiles of an archive, less the archive's mean.
 pub(crate) struct Neighborhood<'a> {
     archive: &'a dyn Archive,
     neighbors: Neighbors,
     leave_out: Vec<usize>,
-    /// Rounded, so that it does not depend on the parts that an archive's moments were merged from.
+    /// The archive's mean, rounded so that it does not depend on the parts from which the moments were
+    /// merged.
     mean: Vec<f32>,
 }
 
-/// The image itself among its neighbors, if it does not lie in the archive.
+/// Row that stands for the image itself among its neighbors, if it is not in the archive.
 const ITSELF: usize = usize::MAX;
 
 impl<'a> Neighborhood<'a> {
-    /// Without the tiles under the keys `leave_out`.
+    /// Prepares the neighborhoods in an archive, without the tiles under the keys `leave_out`.
     pub(crate) fn new(archive: &'a dyn Archive, neighbors: Neighbors, leave_out: &[String]) -> Self {
         let mean = archive.moments().mean().iter().map(|&mean| mean as f32).collect();
         let leave_out = leave_out.iter().filter_map(|key| archive.find(key)).collect();
         Self { archive, neighbors, leave_out, mean }
     }
 
-    /// The vector of each image, and the rows it was made of, nearest first.
+    /// Returns the vector of each image and the rows that it was made of, nearest first.
     pub(crate) fn of(&self, images: &[&Part<'_>]) -> Result<Vec<(Vec<f32>, Vec<usize>)>> {
         let centered: Vec<f32> = images.iter().flat_map(|image| self.centered(image.vector)).collect();
         let most = self.neighbors.most();
@@ -139,12 +141,13 @@ impl<'a> Neighborhood<'a> {
         images.iter().zip(nearest).enumerate().map(of_image).collect()
     }
 
-    /// A vector less the mean.
+    /// Subtracts the mean from a vector.
     fn centered(&self, vector: &[f32]) -> impl Iterator<Item = f32> {
         vector.iter().zip(&self.mean).map(|(value, mean)| value - mean)
     }
 
-    /// The first `count` of the rows, the image among them: as its row, or as itself in place of the last.
+    /// Returns the first `count` of the rows with the image among them: as its own row, or in place of the
+    /// last.
     fn with_itself(&self, image: &Part<'_>, rows: impl Iterator<Item = usize>, count: usize) -> Vec<usize> {
         let own = image.key.and_then(|key| self.archive.find(key));
         let is_own = |row: usize| own == Some(row) || self.is_row(image.vector, row);
@@ -156,13 +159,14 @@ impl<'a> Neighborhood<'a> {
         rows
     }
 
-    /// True if a vector is that of a row. One that is stored in less than `f32` is normalized again before it asks.
+    /// Tells whether a vector is that of a row. A row that is stored in fewer bits than `f32` is normalized
+    /// again before it is used in a query.
     fn is_row(&self, vector: &[f32], row: usize) -> bool {
         let stored = self.archive.vector(row);
         *stored == *vector || UnitVector::normalize(stored.into_owned()).is_ok_and(|unit| *unit == *vector)
     }
 
-    /// The mean of some rows less the archive's, in f64.
+    /// Computes the mean of some rows less the archive's mean, in f64.
     fn mean_of(&self, image: &[f32], rows: &[usize]) -> Vec<f32> {
         let mut sum = vec![0.0f64; image.len()];
         for &row in rows {
@@ -175,7 +179,8 @@ impl<'a> Neighborhood<'a> {
         sum.iter().zip(&self.mean).map(|(sum, &mean)| (sum / n - f64::from(mean)) as f32).collect()
     }
 
-    /// How many of the nearest are nearer than chance allows, within the bounds of [`Neighbors::Auto`].
+    /// Returns how many of the nearest tiles are nearer than chance allows, within the bounds of
+    /// [`Neighbors::Auto`].
     fn discoveries(&self, centered: &[f32], nearest: &[Scored]) -> Result<usize> {
         let statistics = self.archive.moments().statistics(centered)?;
         let z: Vec<f32> = nearest.iter().map(|near| statistics.z_score(near.score) as f32).collect();

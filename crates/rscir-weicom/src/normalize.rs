@@ -2,24 +2,25 @@ use std::fmt;
 
 use rscir_core::{NormalizationKey, ScoreStatistics};
 
-/// How a similarity list is made comparable with another before the two are mixed.
+/// Normalization that makes a similarity list comparable with another before the two are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Normalization {
-    /// The normal CDF of the z-score: WeiCom's (arXiv 2405.15587, section 3).
+    /// The normal CDF of the z-score, which is WeiCom's (arXiv 2405.15587, section 3).
     ///
-    /// Written as `Phi(z) - 1 = -Q(z)`, from -1 to 0: near its upper end `Phi` itself rounds to 1 in `f32` from
-    /// z = 5.4 on, and the best matches would tie; `-Q` keeps their order to z = 13.
+    /// It is written as `Phi(z) - 1 = -Q(z)`, from -1 to 0. Near its upper end `Phi` itself rounds to 1 in
+    /// `f32` from z = 5.4, and the best matches would tie; `-Q` keeps their order up to z = 13.
     #[default]
     Cdf,
-    /// The normal CDF as the reference's program rounds it: `0.5 (1 + erf)` in `f32`, exactly 1 from z = 5.4 on, so that the
-    /// best matches tie. For reproducing its figures alone; named as [`Normalization::Cdf`] in labels.
+    /// The normal CDF as the reference program rounds it: `0.5 (1 + erf)` in `f32`, which is exactly 1 from z
+    /// = 5.4, so that the best matches tie. Use it only to reproduce the reference's figures. Labels name it
+    /// like [`Normalization::Cdf`].
     ReferenceCdf,
     /// The z-score.
     ZScore,
-    /// Linear, from 0 at the least similarity to 1 at the greatest. 0 if all are equal.
+    /// A linear map from the least similarity to 0 and the greatest to 1. 0 if all are equal.
     MinMax,
-    /// The similarity as it is.
+    /// The similarity, unchanged.
     None,
 }
 
@@ -35,9 +36,9 @@ impl Normalization {
         }
     }
 
-    /// Returns the key of this normalization, for fusions that hand their lists to it: all that do share lists.
+    /// Returns the key of this normalization for fusions that use it. All fusions with this key share lists.
     pub fn key(self) -> NormalizationKey {
-        // Private, so that no other crate can make one of these keys.
+        // A private type, so that no other crate can make one of these keys.
         struct Shared;
         let place = match self {
             Self::Cdf => 0.0,
@@ -49,20 +50,23 @@ impl Normalization {
         NormalizationKey::of::<Shared>().with(place)
     }
 
-    /// Returns the normalization of this name.
+    /// Returns the normalization with this name, or `None` if the name is unknown.
     pub fn from_name(name: &str) -> Option<Self> {
         let all = [Self::Cdf, Self::ReferenceCdf, Self::ZScore, Self::MinMax, Self::None];
         all.into_iter().find(|n| n.as_str() == name)
     }
 
-    /// Returns `true` if a value depends on its own similarity and the statistics alone, and never falls as it rises.
+    /// Tells whether a value depends on its own similarity and the statistics alone, and never falls as the
+    /// similarity rises.
     pub fn is_monotone(self) -> bool {
         self != Self::MinMax
     }
 
-    /// Normalizes `similarities` into `normalized`, of equal length. Standard deviation 0 gives z-score 0.
+    /// Normalizes `similarities` into `normalized`, which has the same length. Where all similarities are
+    /// equal, the z-score is 0.
     ///
-    /// `statistics` are those of the whole list; a list normalized by [`Normalization::MinMax`] must be whole.
+    /// `statistics` are those of the whole list. [`Normalization::MinMax`] needs the whole list in
+    /// `similarities`.
     pub fn apply(self, similarities: &[f32], statistics: &ScoreStatistics, normalized: &mut [f32]) {
         match self {
             Self::Cdf if statistics.std_dev > 0.0 => {
@@ -97,7 +101,7 @@ impl Normalization {
     }
 }
 
-/// `Q(z)` of each similarity.
+/// Computes `Q(z)` of each similarity.
 fn survival(similarities: &[f32], statistics: &ScoreStatistics, out: &mut [f32]) {
     rscir_kernels::survival_of_scores(similarities, statistics.mean, statistics.std_dev, out);
 }

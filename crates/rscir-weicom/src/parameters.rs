@@ -1,8 +1,9 @@
 use crate::{Error, Result};
 
-/// The part of a method's string after its name: `0.6`, `lambda=0.6,norm=zscore`.
+/// The part of a method's text after its name: `0.6`, `lambda=0.6,norm=zscore`.
 ///
-/// Every parameter must be taken; what is left over is an error that lists what the method has.
+/// Every parameter must be taken. A parameter that is left over is an error that lists the parameters of the
+/// method.
 pub(crate) struct Parameters<'a> {
     method: &'static str,
     known: Vec<&'static str>,
@@ -22,25 +23,25 @@ impl<'a> Parameters<'a> {
         Self { method, known: Vec::new(), left }
     }
 
-    /// The parameter `name`, or the next one given without a name.
+    /// Takes the parameter `name`, or the next one given without a name.
     pub(crate) fn positional(&mut self, name: &'static str) -> Option<&'a str> {
         self.named(name).or_else(|| self.take(None))
     }
 
-    /// The parameter `name`.
+    /// Takes the parameter `name`.
     pub(crate) fn named(&mut self, name: &'static str) -> Option<&'a str> {
         self.known.push(name);
         self.take(Some(name))
     }
 
-    /// The number `name`, given by name or, if `positional`, without.
+    /// Takes the number `name`, given by name or, if `positional`, without.
     pub(crate) fn number(&mut self, name: &'static str, positional: bool) -> Result<Option<f64>> {
         let value = if positional { self.positional(name) } else { self.named(name) };
         let Some(value) = value else { return Ok(None) };
         value.parse().map(Some).map_err(|_| self.bad(name, value, "a number"))
     }
 
-    /// The word `word` as the value of `name`, or without a name.
+    /// Takes the word `word`, given as the value of `name` or without a name.
     pub(crate) fn word(&mut self, name: &'static str, word: &str) -> Option<&'a str> {
         let is_it = |(n, value): &(Option<&str>, &str)| n.is_none_or(|n| n == name) && *value == word;
         let at = self.left.iter().position(is_it)?;
@@ -48,7 +49,7 @@ impl<'a> Parameters<'a> {
         Some(self.left.remove(at).1)
     }
 
-    /// The number `name`, which is 0 if it is switched off.
+    /// Takes the number `name`, which is 0 if it is switched off.
     pub(crate) fn number_or_off(&mut self, name: &'static str) -> Result<Option<f64>> {
         match self.named(name) {
             None => Ok(None),
@@ -57,13 +58,13 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// The count `name`.
+    /// Takes the count `name`.
     pub(crate) fn count(&mut self, name: &'static str) -> Result<Option<usize>> {
         let Some(value) = self.named(name) else { return Ok(None) };
         value.parse().map(Some).map_err(|_| self.bad(name, value, "a whole number"))
     }
 
-    /// The count `name`, or that it is switched off.
+    /// Takes the count `name`, which is `Some(None)` if it is switched off.
     pub(crate) fn count_or_off(&mut self, name: &'static str) -> Result<Option<Option<usize>>> {
         match self.named(name) {
             None => Ok(None),
@@ -75,7 +76,7 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// The switch `name`: on or off.
+    /// Takes the switch `name`: on or off.
     pub(crate) fn switch(&mut self, name: &'static str) -> Result<Option<bool>> {
         match self.named(name) {
             None => Ok(None),
@@ -90,12 +91,12 @@ impl<'a> Parameters<'a> {
         Some(self.left.remove(at).1)
     }
 
-    /// An error about the value of a parameter.
+    /// Makes an error about the value of a parameter.
     pub(crate) fn bad(&self, parameter: &'static str, value: &str, expected: &'static str) -> Error {
         Error::BadParameter { method: self.method, parameter, value: value.into(), expected }
     }
 
-    /// `Ok` if every parameter was taken.
+    /// Checks that every parameter was taken.
     pub(crate) fn finish(self) -> Result<()> {
         match self.left.first() {
             None => Ok(()),

@@ -7,7 +7,7 @@ use rscir_core::{
 
 use crate::Normalization;
 
-/// Makes a fusion of a name and a function that combines the two similarities of a row.
+/// Makes a fusion from a name and a function that combines the two similarities of a row.
 ///
 /// ```
 /// use rscir_core::Method;
@@ -26,7 +26,7 @@ where
     Pointwise { name: name.into(), combine, normalization: Normalization::None, monotone: false }
 }
 
-/// A fusion that combines the two lists row by row with a function: [`pointwise`] makes it.
+/// A fusion that combines the two lists row by row with a function. [`pointwise`] makes it.
 #[derive(Debug, Clone)]
 pub struct Pointwise<F> {
     name: Cow<'static, str>,
@@ -36,15 +36,15 @@ pub struct Pointwise<F> {
 }
 
 impl<F> Pointwise<F> {
-    /// Sets how both lists are normalized before they are combined. Default: [`Normalization::None`], so that the function
-    /// gets similarities from -1 to 1.
+    /// Sets the normalization of both lists before they are combined. Default: [`Normalization::None`], so
+    /// that the function gets similarities from -1 to 1.
     #[must_use]
     pub fn normalization(self, normalization: Normalization) -> Self {
         Self { normalization, ..self }
     }
 
-    /// Promises that the function never falls as either of its arguments rises. An exact search may then skip rows whose
-    /// bounds do not reach the best; without the promise it scores all rows.
+    /// Promises that the function never falls as either of its arguments rises. An exact search may then skip
+    /// rows whose bounds do not reach the best rows; without the promise it scores all rows.
     #[must_use]
     pub fn monotone(self) -> Self {
         Self { monotone: true, ..self }

@@ -11,21 +11,22 @@ use crate::evidence::{asked, at, evidence_method, line, shared_weights, sigmoid}
 use crate::neighborhood::{Neighborhood, Neighbors, ask};
 use crate::{Conjunction, Error, Mixture, Result, VocabularyMean};
 
-/// The stages of [`Posterior`]; the default is all of them.
+/// The stages of [`Posterior`]. Default: all of them.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct PosteriorConfig {
-    /// How many tiles an image asks with.
+    /// Number of tiles that define an image.
     pub neighbors: Neighbors,
-    /// The share of the vocabulary's mean that is taken off a text; 0 for none. Half-way is a compromise: where modalities lie
-    /// far apart 1 is better, on the demo's tiles with several labels 0.
+    /// Share of the vocabulary's mean that is subtracted from a text, from 0 to 1. 0.5 is a compromise: 1 is
+    /// better where the modalities lie far apart, 0 on those of the demo's tiles that have several labels.
     pub vocabulary: f64,
-    /// How much a text's `z` adds to its logarithm, so that tiles keep an order where the probability rounds to 1. Chosen with
-    /// the demo in view; 0 where tiles have fewer true neighbors than `neighbors`.
+    /// Factor of a text's `z` that is added to its logarithm, from 0 to 1, so that tiles keep an order where
+    /// the probability rounds to 1. The default was chosen in view of the demo. 0 is right where tiles have
+    /// fewer true neighbors than `neighbors`.
     pub order: f64,
-    /// The weight of texts: parts count by `2 (1 - lambda)` and `2 lambda` times their own weights.
+    /// Weight of texts: parts count by `2 (1 - lambda)` and `2 lambda` times their own weights.
     pub lambda: f64,
-    /// Keys of tiles that define no image, although they are near to it.
+    /// Keys of tiles that define no image, even if they are near to it.
     pub leave_out: Vec<String>,
 }
 
@@ -42,21 +43,21 @@ impl Default for PosteriorConfig {
 }
 
 impl PosteriorConfig {
-    /// Sets how many tiles an image asks with. Default: [`Neighbors::default`].
+    /// Sets the number of tiles that define an image. Default: [`Neighbors::default`].
     #[must_use]
     pub fn neighbors(mut self, neighbors: Neighbors) -> Self {
         self.neighbors = neighbors;
         self
     }
 
-    /// Sets the share of the vocabulary's mean that is taken off a text. Default: 0.5.
+    /// Sets the share of the vocabulary's mean that is subtracted from a text. Default: 0.5.
     #[must_use]
     pub fn vocabulary(mut self, vocabulary: f64) -> Self {
         self.vocabulary = vocabulary;
         self
     }
 
-    /// Sets how much a text's `z` adds to its logarithm. Default: 0.2.
+    /// Sets the factor of a text's `z` that is added to its logarithm. Default: 0.2.
     #[must_use]
     pub fn order(mut self, order: f64) -> Self {
         self.order = order;
@@ -78,21 +79,23 @@ impl PosteriorConfig {
     }
 }
 
-/// The share of the logarithm of the odds that counts. The group near an image is purer than what an analyst means by it, so
-/// its odds overstate.
+/// Factor of the log odds. The group near an image is purer than what an analyst means by the image, so its
+/// odds are too extreme.
 const ODDS: f64 = 0.5;
 
-/// Each part's similarities become the probability that a tile matches the part; a tile must match them all.
+/// A conjunction of probabilities: each part's similarities become the probability that a tile matches the
+/// part, and a tile must match all parts.
 ///
-/// 1. An image asks with its neighborhood: the mean of the tiles nearest to it less the archive's mean. A text asks less half of
-///    a vocabulary's mean, if there is [one](VocabularyMean).
+/// 1. The vector of an image is that of its neighborhood: the mean of the nearest tiles less the archive's
+///   mean. Half of a vocabulary's mean is subtracted from the vector of a text, if there is
+///   [one](VocabularyMean).
 /// 2. A [`Mixture`] is fitted to each list.
-/// 3. The score is the sum of the logarithms of `sigma(slope (z - threshold) / 2)`, and 0.2 times a text's `z`. A part of
-///    negative weight counts by the logarithm of one minus the probability.
+/// 3. The score is the sum of the logarithms of `sigma(slope (z - threshold) / 2)`, plus 0.2 times a text's
+///   `z`. A part of negative weight counts by the logarithm of one minus the probability.
 ///
-/// It needs no lambda, and is the same for lists that are shifted or scaled. Where it fails, and what it was measured on, is
-/// in the project's docs/methods.md. Lists of fewer than ten tiles are taken as [`Conjunction`] takes them; a list whose
-/// values are all equal decides nothing.
+/// The method needs no lambda and gives the same result for lists that are shifted or scaled. The project's
+/// docs/methods.md says where it fails and what it was measured on. Lists of fewer than ten tiles are treated
+/// as by [`Conjunction`]. A list whose values are all equal decides nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Posterior {
     config: PosteriorConfig,
@@ -100,8 +103,8 @@ pub struct Posterior {
 }
 
 impl Posterior {
-    /// Makes the method with the stages of `config`, and the mean of a vocabulary, where there is one for the encoder. Without,
-    /// texts ask as they are.
+    /// Makes the method with the stages of `config` and the mean of a vocabulary under the encoder. `None`
+    /// leaves texts as they are.
     ///
     /// # Errors
     /// [`Error::BadParameter`] if a number is out of its range.
@@ -120,17 +123,17 @@ impl Posterior {
         Ok(Self { config, vocabulary })
     }
 
-    /// Returns the stages.
+    /// Returns the stages of the method.
     pub fn config(&self) -> &PosteriorConfig {
         &self.config
     }
 
-    /// Returns the vocabulary's mean, if it is used.
+    /// Returns the mean of the vocabulary, or `None` if it is not used.
     pub fn vocabulary(&self) -> Option<&VocabularyMean> {
         self.vocabulary.as_ref()
     }
 
-    /// Returns what a tile at `z` adds to the score, under the fit of its list.
+    /// Returns what a tile at `z` adds to the score for a part whose list has this fit.
     pub fn log_evidence(&self, kind: PartKind, mixture: &Mixture, z: f64) -> f64 {
         log_sigmoid(ODDS * mixture.log_odds(z)) + self.order(kind) * z
     }
@@ -142,7 +145,7 @@ impl Posterior {
         }
     }
 
-    /// The vectors of texts.
+    /// Makes the vector of a text.
     fn text(&self, part: &Part<'_>) -> CoreResult<AskedPart> {
         let mut vector = part.vector.to_vec();
         if let Some(vocabulary) = &self.vocabulary {
@@ -157,7 +160,7 @@ impl Posterior {
 }
 
 impl Default for Posterior {
-    /// All stages that need no vocabulary.
+    /// Enables all stages that need no vocabulary.
     fn default() -> Self {
         Self { config: PosteriorConfig::default(), vocabulary: None }
     }
@@ -188,7 +191,7 @@ evidence_method!(Posterior, |m| {
     if changed.is_empty() { info } else { info.labeled(format!("posterior({})", changed.join(","))) }
 });
 
-/// The line of the logarithm of the odds.
+/// Returns the log odds of a match as a line in the similarity.
 fn odds(part: &AskedPart, fit: &Fit) -> Affine {
     let threshold = fit.threshold.unwrap_or(Conjunction::THRESHOLD);
     line(part, fit, fit.slope.unwrap_or(Conjunction::SLOPE / ODDS), threshold)
@@ -227,7 +230,7 @@ impl Evidence for Posterior {
         } else {
             list.values
         };
-        // The statistics are those of the fixed rows as well, so that they are the same on every way.
+        // The statistics, too, are those of the fixed rows, so that every way of searching has the same.
         let statistics = statistics(values);
         let mut fit = Fit::new(statistics);
         match Mixture::standardized(values, &statistics) {
@@ -239,7 +242,7 @@ impl Evidence for Posterior {
             Err(reason) => fit.fallback = Some(reason),
         }
         if fit.fallback == Some(Fallback::NotFinite) {
-            // Without deviation every z is 0.
+            // Without a standard deviation every z is 0.
             fit.statistics = ScoreStatistics { count: values.len(), ..ScoreStatistics::default() };
         }
         fit
@@ -260,7 +263,7 @@ impl Evidence for Posterior {
     }
 }
 
-/// [`ScoreStatistics::of`], to the bit, by the machine's vectors.
+/// Computes [`ScoreStatistics::of`], to the bit, by vector instructions.
 fn statistics(values: &[f32]) -> ScoreStatistics {
     if values.len() < 2 {
         return ScoreStatistics::of(values);

@@ -1,7 +1,7 @@
 use nalgebra::DMatrix;
 use rscir_core::Embeddings;
 
-/// Added to every entry of the contrast matrix (calculate_rankings of billpsomas/icir).
+/// Number that is added to every entry of the contrast matrix (calculate_rankings of billpsomas/icir).
 const OFFSET: f64 = 1e-5;
 
 /// An orthogonal projection on a few directions, `[components, dim]`.
@@ -11,8 +11,9 @@ pub(crate) struct Projection {
 }
 
 impl Projection {
-    /// On the eigenvectors of the largest positive eigenvalues, at most `components`, of
-    /// `(1 - share) A'A / (nA - 1) - share B'B / (nB - 1) + 1e-5`, A and B the centered subjects and styles.
+    /// Makes the projection on the eigenvectors of the greatest positive eigenvalues, at most `components`,
+    /// of `(1 - share) A'A / (nA - 1) - share B'B / (nB - 1) + 1e-5`, where A and B are the centered subjects
+    /// and styles.
     pub(crate) fn contrastive(
         subjects: &Embeddings,
         styles: &Embeddings,
@@ -34,7 +35,7 @@ impl Projection {
         Self { directions }
     }
 
-    /// `V V' x`.
+    /// Computes `V V' x`.
     pub(crate) fn apply(&self, vector: &[f64]) -> Vec<f64> {
         let x = nalgebra::DVector::from_column_slice(vector);
         let coordinates = &self.directions * x;

@@ -3,10 +3,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rscir_core::{Result as CoreResult, TextEncoder};
 
-/// Distinct texts remembered before all are forgotten: at 768 wide about 50 MB.
+/// Number of distinct texts that are remembered before all are forgotten: at 768 wide about 50 MB.
 const REMEMBERED: usize = 16_384;
 
-/// Encodes texts and remembers them: methods that write prompts ask for the same ones again and again.
+/// Encodes texts and remembers their features, because methods write the same prompts again and again.
 pub(crate) struct PromptMemory {
     encoder: Arc<dyn TextEncoder>,
     known: Mutex<HashMap<String, Arc<[f32]>>>,
@@ -21,9 +21,9 @@ impl PromptMemory {
         &*self.encoder
     }
 
-    /// The unit features of `prompts`, in order.
+    /// Returns the unit features of `prompts`, in order.
     pub(crate) fn encode(&self, prompts: &[String]) -> CoreResult<Vec<Arc<[f32]>>> {
-        // The map is only ever whole, so a poisoned lock is as good as another.
+        // The map is complete at all times, so a poisoned lock can be used.
         let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let mut missing: Vec<&str> = {
             let known = lock();
@@ -43,7 +43,8 @@ impl PromptMemory {
             .iter()
             .map(|p| {
                 let found = known.get(p).cloned();
-                // Another thread may have made room in between; that is rare and one text costs little.
+                // Another thread may have forgotten all texts in between. That is rare, and one text costs
+                // little.
                 found.map_or_else(|| Ok(self.encoder.encode_texts(&[p.as_str()])?.row(0).into()), Ok)
             })
             .collect()

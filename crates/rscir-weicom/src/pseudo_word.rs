@@ -8,29 +8,29 @@ use rscir_core::{
 
 use crate::{Error, Result};
 
-/// What follows a layer of a pseudo-word map.
+/// Activation after a layer of a pseudo-word map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
     /// `max(x, 0)`.
     Relu,
-    /// Exact GELU, `x Phi(x)`.
+    /// The exact GELU, `x Phi(x)`.
     Gelu,
-    /// Nothing.
+    /// No activation.
     Identity,
 }
 
-/// One linear layer, `W x + b`, and its activation.
+/// One linear layer, `W x + b`, with its activation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layer {
     /// Weights `[outputs, inputs]`, row-major, as PyTorch stores them.
     pub weight: Vec<f32>,
     /// Bias `[outputs]`.
     pub bias: Vec<f32>,
-    /// What follows.
+    /// Activation after the layer.
     pub activation: Activation,
 }
 
-/// A small map from an image feature (not normalized) to one token embedding.
+/// A small map from an image feature, which is not normalized, to one token embedding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PseudoWordMap {
     inputs: usize,
@@ -41,7 +41,7 @@ impl PseudoWordMap {
     /// Makes a map of layers for image features of width `inputs`.
     ///
     /// # Errors
-    /// [`Error::BadParameter`] if there is no layer or a shape does not follow from the one before.
+    /// [`Error::BadParameter`] if there is no layer, or if the shape of a layer does not fit the one before.
     pub fn new(inputs: usize, layers: Vec<Layer>) -> Result<Self> {
         let mut width = inputs;
         for layer in &layers {
@@ -72,7 +72,7 @@ impl PseudoWordMap {
         self.inputs
     }
 
-    /// Computes the token embedding for one image feature.
+    /// Computes the token embedding for one image feature, `[inputs]`.
     ///
     /// # Errors
     /// [`CoreError::Length`] if the feature has another width.
@@ -104,29 +104,30 @@ impl Activation {
 
 /// Composition by a pseudo-word: the image becomes one token of a prompt that also holds the text.
 ///
-/// Pic2Word (Saito et al., CVPR 2023), SEARLE (Baldrati et al., ICCV 2023) and LinCIR (Gu et al., CVPR 2024) differ in their maps and
-/// prompts. Their published maps fit OpenAI's CLIP ViT-L/14 alone.
+/// Pic2Word (Saito et al., CVPR 2023), SEARLE (Baldrati et al., ICCV 2023) and LinCIR (Gu et al., CVPR 2024)
+/// differ in their maps and prompts. Their published maps fit only OpenAI's CLIP ViT-L/14.
 pub struct PseudoWord {
     name: &'static str,
     marker: &'static str,
-    /// Prompt with the marker in place and `{text}` for the text.
+    /// Prompt with the marker in place, and `{text}` in place of the text.
     template: &'static str,
     map: PseudoWordMap,
     encoder: Arc<dyn TextEncoder>,
 }
 
 impl PseudoWord {
-    /// Makes the method with Pic2Word's marker and prompt (composed_dataset.py and eval_utils.py of google-research/composed_image_retrieval).
+    /// Makes the method with the marker and prompt of Pic2Word (composed_dataset.py and eval_utils.py of
+    /// google-research/composed_image_retrieval).
     pub fn pic2word(map: PseudoWordMap, encoder: Arc<dyn TextEncoder>) -> Self {
         Self { name: "pic2word", marker: "*", template: "a photo of * , {text}", map, encoder }
     }
 
-    /// Makes the method with SEARLE's marker and prompt (miccunifi/SEARLE, validate.py).
+    /// Makes the method with the marker and prompt of SEARLE (miccunifi/SEARLE, validate.py).
     pub fn searle(map: PseudoWordMap, encoder: Arc<dyn TextEncoder>) -> Self {
         Self { name: "searle", marker: "$", template: "a photo of $ that {text}", map, encoder }
     }
 
-    /// Makes the method with LinCIR's marker and prompt (navervision/lincir, validate.py).
+    /// Makes the method with the marker and prompt of LinCIR (navervision/lincir, validate.py).
     pub fn lincir(map: PseudoWordMap, encoder: Arc<dyn TextEncoder>) -> Self {
         Self { name: "lincir", marker: "$", template: "a photo of $ that {text}", map, encoder }
     }

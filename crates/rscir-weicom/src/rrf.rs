@@ -3,8 +3,9 @@ use rscir_core::{Fusion, MethodInfo, Modality, NormalizationKey, ScoreStatistics
 use crate::fusion::fusion_method;
 use crate::{Error, Result};
 
-/// Reciprocal rank fusion: the sum over both lists of `weight / (k + rank)`, ranks from 1 (Cormack, Clarke and
-/// Buettcher, *Reciprocal rank fusion outperforms Condorcet and individual rank learning methods*, SIGIR 2009).
+/// Reciprocal rank fusion: the sum over both lists of `weight / (k + rank)`, with ranks from 1 (Cormack,
+/// Clarke and Buettcher, *Reciprocal rank fusion outperforms Condorcet and individual rank learning methods*,
+/// SIGIR 2009).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rrf {
     k: f32,
@@ -33,7 +34,7 @@ impl Rrf {
 }
 
 impl Default for Rrf {
-    /// `k` = 60, the value of the paper; equal weights.
+    /// Makes the method with `k` = 60, the value of the paper, and equal weights.
     fn default() -> Self {
         Self { k: 60.0, weights: [1.0, 1.0] }
     }

@@ -5,19 +5,20 @@ use rscir_core::{
 
 use crate::{Error, Result};
 
-/// Spherical linear interpolation: one query vector on the great circle from the image's (`alpha` = 0) to the text's
-/// (`alpha` = 1) (Shoemake, *Animating rotation with quaternion curves*, SIGGRAPH 1985; for composed retrieval Jang et
-/// al., *Spherical Linear Interpolation and Text-Anchoring*, arXiv 2405.00571).
+/// Spherical linear interpolation: one query vector on the great circle from the image's (`alpha` = 0) to the
+/// text's (`alpha` = 1) (Shoemake, *Animating rotation with quaternion curves*, SIGGRAPH 1985; for composed
+/// retrieval Jang et al., *Spherical Linear Interpolation and Text-Anchoring*, arXiv 2405.00571).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Slerp {
     alpha: f64,
 }
 
-/// Above this |cosine| the angle's sine is too small to divide by, and a line is as good as the arc.
+/// Greatest |cosine| at which the arc is computed. Above it the sine of the angle is too small to divide by,
+/// and a line is as good as the arc.
 const NEARLY_PARALLEL: f64 = 0.9995;
 
 impl Slerp {
-    /// Makes the method that goes the share `alpha` of the way from image to text.
+    /// Makes the method whose vector lies the share `alpha` of the way from image to text.
     ///
     /// # Errors
     /// [`Error::BadParameter`] if `alpha` is not in 0..=1.
@@ -34,10 +35,11 @@ impl Slerp {
         }
     }
 
-    /// Computes the interpolated unit vector.
+    /// Computes the interpolated unit vector of two vectors of one width.
     ///
     /// # Errors
-    /// [`CoreError::Length`] if the widths differ; [`CoreError::ZeroRow`] if the two are opposite and `alpha` is 0.5.
+    /// [`CoreError::Length`] if the widths differ; [`CoreError::ZeroRow`] if the two are opposite and `alpha`
+    /// is 0.5.
     pub fn interpolate(&self, image: &[f32], text: &[f32]) -> CoreResult<UnitVector> {
         CoreError::check_length("width of the query text's vector", image.len(), text.len())?;
         let cosine: f64 = image.iter().zip(text).map(|(&i, &t)| f64::from(i) * f64::from(t)).sum();
@@ -53,7 +55,7 @@ impl Slerp {
 }
 
 impl Default for Slerp {
-    /// Half way.
+    /// Makes the method with `alpha` = 0.5.
     fn default() -> Self {
         Self { alpha: 0.5 }
     }

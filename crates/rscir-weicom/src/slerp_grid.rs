@@ -4,21 +4,21 @@ use rscir_core::{
 
 use crate::{Error, Result, Slerp};
 
-/// The mean of the points at equal steps on the great circle from the image's vector to the text's, for who knows no `alpha`
-/// of [`Slerp`].
+/// The mean of the points at equal steps on the great circle from the image's vector to the text's, for a
+/// query without a known `alpha` of [`Slerp`].
 ///
-/// By symmetry it has the direction of the point half way, so it ranks as `slerp` with alpha 0.5 and as the sum do: a grid
-/// averages nothing away. No paper is known that proposes it.
+/// By symmetry the mean has the direction of the middle point, so the method ranks like `slerp` with alpha
+/// 0.5 and like the sum: a grid gains nothing. No paper is known that proposes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SlerpGrid {
     steps: usize,
 }
 
 impl SlerpGrid {
-    /// Makes the method with so many steps, both ends among the points.
+    /// Makes the method with `steps` steps, whose points include both ends.
     ///
     /// # Errors
-    /// [`Error::BadParameter`] for none.
+    /// [`Error::BadParameter`] if `steps` is 0.
     pub fn new(steps: usize) -> Result<Self> {
         if steps > 0 {
             return Ok(Self { steps });
@@ -29,7 +29,7 @@ impl SlerpGrid {
 }
 
 impl Default for SlerpGrid {
-    /// Ten steps: alpha 0, 0.1, ..., 1.
+    /// Makes the method with ten steps: alpha 0, 0.1, ..., 1.
     fn default() -> Self {
         Self { steps: 10 }
     }
@@ -62,7 +62,7 @@ impl Composition for SlerpGrid {
         let mut sum = vec![0.0f64; image.len()];
         for step in 0..=self.steps {
             let alpha = step as f64 / self.steps as f64;
-            // A share of a whole from 0 to 1 is in the range of alpha.
+            // A share from 0 to 1 is in the range of alpha.
             let Ok(slerp) = Slerp::new(alpha) else { continue };
             let point = slerp.interpolate(image, text)?;
             sum.iter_mut().zip(point.iter()).for_each(|(sum, &value)| *sum += f64::from(value));

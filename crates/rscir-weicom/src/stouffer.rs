@@ -3,8 +3,8 @@ use rscir_core::{Fusion, MethodInfo, Modality, NormalizationKey, ScoreStatistics
 use crate::Normalization;
 use crate::fusion::fusion_method;
 
-/// Stouffer's combination of tests: the sum of both z-scores, divided by the square root of 2 (S. Stouffer et al., *The American
-/// Soldier*, volume 1, 1949, page 45).
+/// Stouffer's combination of tests: the sum of both z-scores, divided by the square root of 2 (S. Stouffer et
+/// al., *The American Soldier*, volume 1, 1949, page 45).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stouffer;
 

@@ -7,11 +7,11 @@ use rscir_core::{
 
 use crate::{Error, Result};
 
-/// Two archives of the same images by two encoders: images are asked for in the one, texts in the other.
+/// Two archives of the same images by two encoders: the image of a query is compared in one, its text in the other.
 ///
-/// A fusion normalizes each similarity list by itself, so the two may come from encoders that share nothing: images by a
-/// model that knows textures, texts by one that knows words. Rows are matched by key; scores are in the order of the
-/// images' archive.
+/// A fusion normalizes each similarity list by itself, so the two may come from encoders that share nothing, such as
+/// a model that knows textures for images and one that knows words for texts. Rows are matched by key; scores are in
+/// the order of the images' archive.
 ///
 /// ```
 /// use rscir_core::{ComposedQuery, Embeddings, EncoderSpec, UnitVector, top_k};
@@ -37,15 +37,15 @@ use crate::{Error, Result};
 pub struct TwoArchives<'a> {
     images: &'a dyn Archive,
     texts: &'a dyn Archive,
-    /// For each row of `images`, the row of `texts` with its key.
+    /// The row of `texts` with the same key, for each row of `images`.
     rows: Vec<usize>,
 }
 
 impl<'a> TwoArchives<'a> {
-    /// Matches the rows of the archive that images are asked for in with those of the one that texts are asked for in.
+    /// Matches the rows of the images' archive with those of the texts' archive.
     ///
     /// # Errors
-    /// [`Error::DifferentKeys`] if one has a key that the other lacks.
+    /// [`Error::DifferentKeys`] if one of them has a key that the other lacks.
     pub fn new(images: &'a dyn Archive, texts: &'a dyn Archive) -> Result<Self> {
         let lacking = |key: &str, part| Error::DifferentKeys { key: key.into(), part };
         let row_of = |row: usize| {
@@ -65,7 +65,7 @@ impl<'a> TwoArchives<'a> {
         self.rows.len()
     }
 
-    /// Returns `true` without rows.
+    /// Tells whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -73,17 +73,17 @@ impl<'a> TwoArchives<'a> {
     /// Returns the key of a row.
     ///
     /// # Panics
-    /// If `row` is not below [`TwoArchives::len`], as a slice does.
+    /// Panics if `row` is not below [`TwoArchives::len`].
     pub fn key(&self, row: usize) -> &str {
         self.images.key(row)
     }
 
-    /// Scores every row by a fusion: similarities to the image of the query `image`, which the images' encoder made, and to
-    /// the text of the query `text`, which the texts' encoder made.
+    /// Scores every row by a fusion. Similarities are those to the image of the query `image`, which the
+    /// images' encoder made, and to the text of the query `text`, which the texts' encoder made.
     ///
     /// # Errors
-    /// [`CoreError::MissingPart`] if a query lacks its part; [`CoreError::Spec`] if a query and its archive come from
-    /// different encoders; the archives'.
+    /// [`CoreError::MissingPart`] if a query lacks its part; [`CoreError::Spec`] if a query and its archive
+    /// come from different encoders; the errors of the archives.
     pub fn score(
         &self,
         fusion: &dyn Fusion,
@@ -109,11 +109,13 @@ impl<'a> TwoArchives<'a> {
 }
 
 impl TwoArchives<'_> {
-    /// Scores every row by a method by evidence: the images of the query `image` ask the images' archive, the texts of the query
-    /// `text` the texts' archive. What is learned of a list is learned of its own archive.
+    /// Scores every row by a method by evidence. The images of the query `image` are compared in the images'
+    /// archive, the texts of the query `text` in the texts' archive. A list is learned from within its own
+    /// archive.
     ///
     /// # Errors
-    /// As [`TwoArchives::score`]; [`CoreError::MissingPart`] if neither query has a part that the method reads.
+    /// The errors of [`TwoArchives::score`]; [`CoreError::MissingPart`] if neither query has a part that the
+    /// method reads.
     pub fn score_evidence(
         &self,
         method: &dyn Evidence,
@@ -142,7 +144,7 @@ impl TwoArchives<'_> {
         self.sum(method, &asked, &fits, &lists)
     }
 
-    /// Adds up evidence, in the order of the images' archive.
+    /// Adds up evidence in the row order of the images' archive.
     fn sum(
         &self,
         method: &dyn Evidence,

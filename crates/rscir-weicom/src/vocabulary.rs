@@ -1,6 +1,6 @@
 use rscir_core::{Embeddings, Error as CoreError, Result as CoreResult, TextEncoder};
 
-/// Words with their text features, row `i` for word `i`.
+/// Words with their text features. Row `i` belongs to word `i`.
 #[derive(Debug, Clone)]
 pub struct Vocabulary {
     words: Vec<String>,
@@ -21,10 +21,10 @@ impl Vocabulary {
         Ok(Self { words, features })
     }
 
-    /// Makes a vocabulary of words and encodes them as they are.
+    /// Makes a vocabulary of words, each encoded as it is.
     ///
     /// # Errors
-    /// The encoder's; [`CoreError::Length`] without words.
+    /// The errors of the encoder; [`CoreError::Length`] if there is no word.
     pub fn encode(words: Vec<String>, encoder: &dyn TextEncoder) -> CoreResult<Self> {
         let texts: Vec<&str> = words.iter().map(String::as_str).collect();
         let features = encoder.encode_texts(&texts)?;
@@ -37,10 +37,10 @@ impl Vocabulary {
         self.words.len()
     }
 
-    /// Returns the word `index`.
+    /// Returns word `index`.
     ///
     /// # Panics
-    /// If `index` is not below [`Vocabulary::len`], as a slice does.
+    /// Panics if `index` is not below [`Vocabulary::len`].
     pub fn word(&self, index: usize) -> &str {
         &self.words[index]
     }

@@ -2,7 +2,7 @@ use rscir_core::{EncoderSpec, Error as CoreError, Result as CoreResult};
 
 use crate::Vocabulary;
 
-/// The mean text feature of a generic vocabulary under one encoder: what all texts have in common.
+/// The mean text feature of a generic vocabulary under one encoder, which is what all texts have in common.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VocabularyMean {
     spec: EncoderSpec,
@@ -11,10 +11,10 @@ pub struct VocabularyMean {
 }
 
 impl VocabularyMean {
-    /// Computes the mean of a vocabulary that the encoder of `spec` encoded.
+    /// Computes the mean of a vocabulary. `spec` is the record of the encoder that encoded it.
     ///
     /// # Errors
-    /// [`CoreError::Length`] if the widths differ.
+    /// [`CoreError::Length`] if the width of the vocabulary is not the spec's.
     pub fn of(vocabulary: &Vocabulary, spec: EncoderSpec) -> CoreResult<Self> {
         let features = vocabulary.features();
         let mut sum = vec![0.0f64; features.dim()];
@@ -25,10 +25,11 @@ impl VocabularyMean {
         Self::new(spec, vocabulary.len(), sum.into_iter().map(|sum| (sum / n) as f32).collect())
     }
 
-    /// Takes a mean of so many words.
+    /// Makes a mean from stored values. `words` is the number of words.
     ///
     /// # Errors
-    /// [`CoreError::Length`] if it is not as wide as `spec` says, [`CoreError::NonFinite`] for what is no number.
+    /// [`CoreError::Length`] if the vector is not as wide as `spec` says; [`CoreError::NonFinite`] if it
+    /// holds NaN or an infinity.
     pub fn new(spec: EncoderSpec, words: usize, vector: Vec<f32>) -> CoreResult<Self> {
         CoreError::check_length("width of the vocabulary's mean", spec.dim, vector.len())?;
         if let Some(column) = vector.iter().position(|value| !value.is_finite()) {
@@ -37,22 +38,22 @@ impl VocabularyMean {
         Ok(Self { spec, words, vector })
     }
 
-    /// Returns the encoder of the words.
+    /// Returns the record of the encoder of the words.
     pub fn spec(&self) -> &EncoderSpec {
         &self.spec
     }
 
-    /// Returns how many words it is the mean of.
+    /// Returns the number of words in the mean.
     pub fn words(&self) -> usize {
         self.words
     }
 
-    /// Returns the mean.
+    /// Returns the mean, `[dim]`.
     pub fn vector(&self) -> &[f32] {
         &self.vector
     }
 
-    /// The numbers, to compare by.
+    /// Returns the bits of the numbers, for comparison.
     pub(crate) fn bits(&self) -> Vec<u32> {
         self.vector.iter().map(|value| value.to_bits()).collect()
     }

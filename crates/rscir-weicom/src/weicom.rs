@@ -3,15 +3,17 @@ use rscir_core::{Fusion, MethodInfo, Modality, NormalizationKey, ScoreStatistics
 use crate::fusion::fusion_method;
 use crate::{Error, Normalization, Result};
 
-/// WeiCom: weighted composition of normalized similarities (Psomas et al., *Composed Image Retrieval for Remote
-/// Sensing*, arXiv 2405.15587, equation 1).
+/// WeiCom: weighted composition of normalized similarities (Psomas et al., *Composed Image Retrieval for
+/// Remote Sensing*, arXiv 2405.15587, equation 1).
 ///
-/// Each similarity list becomes the normal CDF of its z-scores over the archive, `c(s) = Phi((s - mean) / std_dev)`,
-/// and the score is `(1 - lambda) c(s_image) + lambda c(s_text)`. It trains nothing and needs no second pass.
+/// Each similarity list becomes the normal CDF of its z-scores over the archive, `c(s) = Phi((s - mean) /
+/// std_dev)`, and the score is `(1 - lambda) c(s_image) + lambda c(s_text)`. The method needs no training and
+/// no second pass.
 ///
-/// [`Method::score`](rscir_core::Method::score) writes `score - 1`, which keeps the order of the best matches in `f32`
-/// (see [`Normalization::Cdf`]); [`Method::display_score`](rscir_core::Method::display_score) adds the 1. At lambda 0 and 1 the
-/// ranking is that of one similarity, and so is the score: no rounding of the CDF can make ties.
+/// [`Method::score`](rscir_core::Method::score) writes `score - 1`, which keeps the order of the best matches
+/// in `f32` (see [`Normalization::Cdf`]); [`Method::display_score`](rscir_core::Method::display_score) adds
+/// the 1. At lambda 0 and 1 the score is the one similarity itself, so that no rounding of the CDF can make
+/// ties.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WeiCom {
     lambda: f64,
@@ -19,12 +21,12 @@ pub struct WeiCom {
 }
 
 impl WeiCom {
-    /// The authors' lambda for CLIP features (README of the reference, table of results).
+    /// The authors' lambda for CLIP features (README of the reference program, table of results).
     pub const CLIP_LAMBDA: f64 = 0.3;
-    /// The authors' lambda for RemoteCLIP features (README of the reference, table of results).
+    /// The authors' lambda for RemoteCLIP features (README of the reference program, table of results).
     pub const REMOTECLIP_LAMBDA: f64 = 0.6;
 
-    /// Makes the method with weight `lambda` of the text: 0 ranks by the image alone, 1 by the text alone.
+    /// Makes the method with weight `lambda` for the text: 0 ranks by the image alone, 1 by the text alone.
     ///
     /// # Errors
     /// [`Error::BadParameter`] if `lambda` is not in 0..=1.
@@ -52,13 +54,13 @@ impl WeiCom {
         self.lambda
     }
 
-    /// Returns how the similarity lists are normalized.
+    /// Returns the normalization of the similarity lists.
     pub fn normalization(&self) -> Normalization {
         self.normalization
     }
 
-    /// The normalization that is computed: none where one list alone decides the ranking, unless the reference's ties are
-    /// wanted.
+    /// Returns the normalization that is computed: none where one list alone decides the ranking, except when
+    /// the reference's ties are wanted.
     fn effective(&self) -> Normalization {
         match (Fusion::modality(self), self.normalization) {
             (Modality::Both, normalization) => normalization,
@@ -69,7 +71,7 @@ impl WeiCom {
 }
 
 impl Default for WeiCom {
-    /// Lambda 0.5, the normal CDF.
+    /// Makes the method with lambda 0.5 and the normal CDF.
     fn default() -> Self {
         Self { lambda: 0.5, normalization: Normalization::Cdf }
     }

@@ -2,10 +2,12 @@ use rscir_core::{
     Archive, ComposedQuery, Composition, Kind, Method, MethodInfo, Result as CoreResult, score_composition,
 };
 
-/// One vector whose similarities are the sum of both z-scores, less a number that is the same for all rows: each part's vector
-/// divided by the deviation of its similarities, which the archive's moments give.
+/// One vector whose similarities are the sum of both z-scores, less a number that is the same for all rows.
+/// It is the sum of the parts' vectors, each divided by the standard deviation of its similarities, which
+/// follows from the archive's moments.
 ///
-/// It ranks as a sum of z-scores does, at the price of one list. Folklore: no paper is known that has it first.
+/// The method ranks like a sum of z-scores and costs one list instead of two. It is folklore: no first paper
+/// is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ZScoreVector;
 
@@ -24,7 +26,7 @@ impl Method for ZScoreVector {
 }
 
 impl Composition for ZScoreVector {
-    /// A part whose similarities are all equal is left out: its z-scores are 0.
+    /// Adds up the vectors. A part whose similarities are all equal is left out, because its z-scores are 0.
     fn compose(&self, query: &ComposedQuery, archive: &dyn Archive) -> CoreResult<Vec<f32>> {
         archive.spec().check(query.spec())?;
         let label = self.label();

@@ -13,15 +13,17 @@ use crate::{
 use parse::begins_with_parameter;
 pub use resources::Resources;
 
-/// A method with its parameters, as a value: what a command line or a configuration file chooses.
+/// A method with its parameters, as a value that a command line or a configuration file chooses.
 ///
-/// Parsed from a name and, after a colon, parameters: `image`, `text`, `sum`, `product`, `product:raw`, `weicom`,
-/// `weicom:0.6`, `weicom:lambda=0.6,norm=zscore`, `weicom:auto`, `weicom:0.6,parts=each`, `conjunction:lambda=0.4`,
-/// `posterior:k=20,vocabulary=off,order=0.2`, `posterior:k=auto`, `weicom:auto,k=20`, `conjunction:k=20`, `min:norm=minmax`, `slerp:0.5`, `rrf:k=60,image=1,text=2`, `dbsf`,
-/// `freedom:kappa=20,ni=7,mu=7`, `basic:aa=0.2,context=100,components=250,qe=25,harris=0.1` (a stage is switched off by
-/// `context=off`, `centring=off`, `projection=off`, `qe=off`, `norm=off`), `zscore`, `stouffer`, `fisher`, `harris:0.1`,
-/// `entropy:k=100`, `slerp-grid:10`, `gr-clip:0.5`, `inverted-softmax:20`. Parameters may stand in parentheses as well, so
-/// [labels](Method::label) can be parsed: `rrf(k=60)`, `basic(context=off)`.
+/// The text form is a name and, after a colon, parameters: `image`, `text`, `sum`, `product`, `product:raw`,
+/// `weicom`, `weicom:0.6`, `weicom:lambda=0.6,norm=zscore`, `weicom:auto`, `weicom:auto,k=20`,
+/// `weicom:0.6,parts=each`, `conjunction:lambda=0.4`, `conjunction:k=20`,
+/// `posterior:k=20,vocabulary=off,order=0.2`, `posterior:k=auto`, `min:norm=minmax`, `slerp:0.5`,
+/// `rrf:k=60,image=1,text=2`, `dbsf`, `freedom:kappa=20,ni=7,mu=7`,
+/// `basic:aa=0.2,context=100,components=250,qe=25,harris=0.1` (a stage is switched off by `context=off`,
+/// `centring=off`, `projection=off`, `qe=off`, `norm=off`), `zscore`, `stouffer`, `fisher`, `harris:0.1`,
+/// `entropy:k=100`, `slerp-grid:10`, `gr-clip:0.5`, `inverted-softmax:20`. Parameters may also stand in parentheses,
+/// so that [labels](Method::label) can be parsed: `rrf(k=60)`, `basic(context=off)`.
 ///
 /// ```
 /// use rscir_weicom::{MethodSpec, Resources};
@@ -70,24 +72,24 @@ pub enum MethodSpec {
     EntropyWeights(EntropyWeights),
     /// [`SlerpGrid`].
     SlerpGrid(SlerpGrid),
-    /// [`GrClip`]; needs the mean of a vocabulary.
+    /// [`GrClip`], which needs the mean of a vocabulary.
     GrClip {
-        /// The weight of the text.
+        /// Weight of the text.
         alpha: f64,
     },
-    /// [`InvertedSoftmax`]; needs a vocabulary.
+    /// [`InvertedSoftmax`], which needs a vocabulary.
     InvertedSoftmax {
-        /// The inverse temperature.
+        /// Inverse temperature.
         beta: f64,
     },
-    /// [`FreeDom`]; needs a vocabulary and a text encoder.
+    /// [`FreeDom`], which needs a vocabulary and a text encoder.
     FreeDom(FreeDomConfig),
-    /// [`Basic`]; needs subjects and styles, and a text encoder for its contexts.
+    /// [`Basic`], which needs subjects and styles, and a text encoder for its contexts.
     Basic(BasicConfig),
 }
 
 impl MethodSpec {
-    /// The names that can be parsed.
+    /// Names that can be parsed.
     pub const NAMES: [&'static str; 21] = [
         "image",
         "text",
@@ -112,8 +114,8 @@ impl MethodSpec {
         "basic",
     ];
 
-    /// Splits a list of methods at its commas, but for those between parameters: `"image,rrf:k=60,text=2"` holds `image` and
-    /// `rrf:k=60,text=2`.
+    /// Splits a list of methods at its commas, except those between parameters: `"image,rrf:k=60,text=2"` holds `image`
+    /// and `rrf:k=60,text=2`.
     ///
     /// ```
     /// # use rscir_weicom::MethodSpec;
@@ -140,8 +142,8 @@ impl MethodSpec {
     /// Makes the method.
     ///
     /// # Errors
-    /// [`Error::MissingResource`] if the method needs something that `resources` lacks; what the method's own
-    /// constructor refuses.
+    /// [`Error::MissingResource`] if the method needs something that `resources` lacks; the errors of the
+    /// method's own constructor.
     pub fn build(&self, resources: &Resources) -> Result<Box<dyn Method>> {
         Ok(match self {
             Self::Image => Box::new(ImageOnly),

@@ -1,4 +1,4 @@
-//! Strings that choose methods.
+//! Reads the texts by which methods are chosen.
 
 use std::str::FromStr;
 
@@ -10,12 +10,12 @@ use crate::{
     WeiComByParts,
 };
 
-/// True if a list goes on with a named parameter, which belongs to the method before it.
+/// Tells whether the rest of a list begins with a named parameter, which belongs to the method before it.
 pub(super) fn begins_with_parameter(rest: &str) -> bool {
     rest.find(['=', ',', ':', '(']).is_some_and(|at| rest.as_bytes()[at] == b'=')
 }
 
-/// The name and the parameters of a method, which follow a colon or stand in parentheses.
+/// Splits a method into its name and its parameters, which follow a colon or stand in parentheses.
 fn split(method: &str) -> (&str, Option<&str>) {
     let method = method.trim();
     match method.split_once([':', '(']) {
@@ -107,20 +107,20 @@ impl FromStr for MethodSpec {
     }
 }
 
-/// The one parameter of a method, a number.
+/// Takes the only parameter of a method, a number.
 fn one_number(mut parameters: Parameters<'_>, name: &'static str) -> Result<Option<f64>> {
     let number = parameters.number(name, true)?;
     parameters.finish().map(|()| number)
 }
 
-/// The one parameter of a method, a count.
+/// Takes the only parameter of a method, a count.
 fn one_count(mut parameters: Parameters<'_>, name: &'static str) -> Result<Option<usize>> {
     let Some(value) = parameters.positional(name) else { return parameters.finish().map(|()| None) };
     let count = value.parse().map_err(|_| parameters.bad(name, value, "a whole number"))?;
     parameters.finish().map(|()| Some(count))
 }
 
-/// The parameter `k` of methods by evidence.
+/// Takes the parameter `k` of methods by evidence.
 fn neighbors(parameters: &mut Parameters<'_>) -> Result<Option<Neighbors>> {
     if parameters.word("k", "auto").is_some() {
         return Ok(Some(Neighbors::Auto));
@@ -129,7 +129,7 @@ fn neighbors(parameters: &mut Parameters<'_>) -> Result<Option<Neighbors>> {
 }
 
 fn weicom(mut parameters: Parameters<'_>) -> Result<MethodSpec> {
-    // In this order, as `auto` may stand without a name.
+    // `auto` is taken first, because it may stand without a name.
     let automatic = parameters.word("lambda", "auto").is_some();
     let each = automatic || parameters.word("parts", "each").is_some();
     if each {
@@ -160,7 +160,7 @@ fn posterior(mut parameters: Parameters<'_>) -> Result<PosteriorConfig> {
         ..default
     };
     parameters.finish()?;
-    // What the method refuses is refused before anything is loaded.
+    // Values that the method refuses are refused before anything is loaded.
     Posterior::new(config.clone(), None)?;
     Ok(config)
 }
@@ -197,7 +197,7 @@ fn basic(mut parameters: Parameters<'_>) -> Result<BasicConfig> {
     Ok(config)
 }
 
-/// The switch `centring`, which labels have written so since 0.1, or `centering`.
+/// Takes the switch `centring`, the spelling that labels have had since 0.1, or `centering`.
 fn centering(parameters: &mut Parameters<'_>) -> Result<Option<bool>> {
     Ok(parameters.switch("centring")?.or(parameters.switch("centering")?))
 }

@@ -5,70 +5,78 @@ use rscir_core::{Embeddings, TextEncoder};
 
 use crate::{Vocabulary, VocabularyMean};
 
-/// What some methods need beside the archive. The default has nothing, which is enough for all fusions and [`Slerp`](crate::Slerp).
+/// What some methods need beside the archive. The default is empty, which is enough for all fusions and
+/// [`Slerp`](crate::Slerp).
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Resources {
-    /// Encodes the prompts that a method writes.
+    /// Encoder of the prompts that a method writes.
     pub encoder: Option<Arc<dyn TextEncoder>>,
-    /// What all texts have in common, for [`Posterior`](crate::Posterior), which does without where there is none, and [`GrClip`](crate::GrClip).
+    /// Mean text feature of a vocabulary, for [`GrClip`](crate::GrClip), and for
+    /// [`Posterior`](crate::Posterior), which can do without it.
     pub vocabulary_mean: Option<VocabularyMean>,
-    /// Words that [`FreeDom`](crate::FreeDom) turns images into, and that [`InvertedSoftmax`](crate::InvertedSoftmax) compares texts with.
+    /// Words into which [`FreeDom`](crate::FreeDom) turns images, and by which
+    /// [`InvertedSoftmax`](crate::InvertedSoftmax) finds hubs.
     pub vocabulary: Option<Arc<Vocabulary>>,
-    /// Words for what is on images, for [`Basic`](crate::Basic).
+    /// Words for the content of images, for [`Basic`](crate::Basic).
     pub subjects: Option<Arc<Vocabulary>>,
-    /// Words for how images look, for [`Basic`](crate::Basic).
+    /// Words for the style of images, for [`Basic`](crate::Basic).
     pub styles: Option<Arc<Vocabulary>>,
-    /// See [`BasicResources::image_mean`](crate::BasicResources::image_mean).
+    /// Mean image feature: see [`BasicResources::image_mean`](crate::BasicResources::image_mean).
     pub image_mean: Option<Vec<f32>>,
-    /// See [`BasicResources::reference_set`](crate::BasicResources::reference_set).
+    /// Image and text features that normalize: see
+    /// [`BasicResources::reference_set`](crate::BasicResources::reference_set).
     pub reference_set: Option<(Embeddings, Embeddings)>,
 }
 
 impl Resources {
-    /// Sets what encodes the prompts that a method writes.
+    /// Sets the encoder of the prompts that a method writes. Default: none.
     #[must_use]
     pub fn encoder(mut self, encoder: Arc<dyn TextEncoder>) -> Self {
         self.encoder = Some(encoder);
         self
     }
 
-    /// Sets what all texts have in common, for [`Posterior`](crate::Posterior) and [`GrClip`](crate::GrClip).
+    /// Sets the mean text feature of a vocabulary, for [`Posterior`](crate::Posterior) and
+    /// [`GrClip`](crate::GrClip). Default: none.
     #[must_use]
     pub fn vocabulary_mean(mut self, vocabulary_mean: VocabularyMean) -> Self {
         self.vocabulary_mean = Some(vocabulary_mean);
         self
     }
 
-    /// Sets the words that [`FreeDom`](crate::FreeDom) turns images into, and that [`InvertedSoftmax`](crate::InvertedSoftmax) compares texts with.
+    /// Sets the words into which [`FreeDom`](crate::FreeDom) turns images, and by which
+    /// [`InvertedSoftmax`](crate::InvertedSoftmax) finds hubs. Default: none.
     #[must_use]
     pub fn vocabulary(mut self, vocabulary: Arc<Vocabulary>) -> Self {
         self.vocabulary = Some(vocabulary);
         self
     }
 
-    /// Sets the words for what is on images, for [`Basic`](crate::Basic).
+    /// Sets the words for the content of images, for [`Basic`](crate::Basic). Default: none.
     #[must_use]
     pub fn subjects(mut self, subjects: Arc<Vocabulary>) -> Self {
         self.subjects = Some(subjects);
         self
     }
 
-    /// Sets the words for how images look, for [`Basic`](crate::Basic).
+    /// Sets the words for the style of images, for [`Basic`](crate::Basic). Default: none.
     #[must_use]
     pub fn styles(mut self, styles: Arc<Vocabulary>) -> Self {
         self.styles = Some(styles);
         self
     }
 
-    /// Sets the mean image feature to center by: see [`BasicResources::image_mean`](crate::BasicResources::image_mean).
+    /// Sets the mean image feature: see [`BasicResources::image_mean`](crate::BasicResources::image_mean).
+    /// Default: none.
     #[must_use]
     pub fn image_mean(mut self, image_mean: Vec<f32>) -> Self {
         self.image_mean = Some(image_mean);
         self
     }
 
-    /// Sets image and text features that normalize: see [`BasicResources::reference_set`](crate::BasicResources::reference_set).
+    /// Sets the image and text features that normalize: see
+    /// [`BasicResources::reference_set`](crate::BasicResources::reference_set). Default: none.
     #[must_use]
     pub fn reference_set(mut self, images: Embeddings, texts: Embeddings) -> Self {
         self.reference_set = Some((images, texts));
