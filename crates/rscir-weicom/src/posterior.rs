@@ -87,11 +87,11 @@ const ODDS: f64 = 0.5;
 /// part, and a tile must match all parts.
 ///
 /// 1. The vector of an image is that of its neighborhood: the mean of the nearest tiles less the archive's
-///   mean. Half of a vocabulary's mean is subtracted from the vector of a text, if there is
-///   [one](VocabularyMean).
+///    mean. Half of a vocabulary's mean is subtracted from the vector of a text, if there is
+///    [one](VocabularyMean).
 /// 2. A [`Mixture`] is fitted to each list.
 /// 3. The score is the sum of the logarithms of `sigma(slope (z - threshold) / 2)`, plus 0.2 times a text's
-///   `z`. A part of negative weight counts by the logarithm of one minus the probability.
+///    `z`. A part of negative weight counts by the logarithm of one minus the probability.
 ///
 /// The method needs no lambda and gives the same result for lists that are shifted or scaled. The project's
 /// docs/methods.md says where it fails and what it was measured on. Lists of fewer than ten tiles are treated
