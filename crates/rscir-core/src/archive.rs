@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::columns::{ColumnType, ColumnValues, Value};
@@ -49,6 +50,13 @@ pub trait Archive: Send + Sync {
     /// # Panics
     /// Panics if `row` is not below [`Archive::len`].
     fn vector(&self, row: usize) -> Cow<'_, [f32]>;
+
+    /// Begins to fetch the vectors of some rows ahead of their use, where the archive lies on a slow medium. Does nothing
+    /// by default.
+    ///
+    /// # Panics
+    /// Panics if a row is not below [`Archive::len`].
+    fn fetch(&self, _rows: Range<usize>) {}
 
     /// Computes the dot products of every query with every row, as one matrix product. `scores` is `[queries,
     /// rows]`: `scores[q * len + row]`.
@@ -163,6 +171,10 @@ macro_rules! archive_through {
 
             fn vector(&self, row: usize) -> Cow<'_, [f32]> {
                 (**self).vector(row)
+            }
+
+            fn fetch(&self, rows: Range<usize>) {
+                (**self).fetch(rows);
             }
 
             fn similarities(&self, queries: Queries<'_>, scores: &mut [f32]) -> Result<()> {

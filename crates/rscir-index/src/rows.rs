@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
-use rscir_core::Precision;
+use rscir_core::{Precision, QuantizedRun};
 
 use crate::Result;
 
@@ -111,6 +111,12 @@ impl EncodedRows<'_> {
             Self::I8 { values, scales } => StoredRows::I8 { values, scales },
         }
     }
+}
+
+/// The archive's row that a row of a segment is, if it is one; `runs` are those of the segment, by rising row.
+pub(crate) fn archive_row(runs: &[QuantizedRun], row: usize) -> Option<usize> {
+    let run = runs.get(runs.partition_point(|run| run.rows.end <= row))?;
+    run.rows.contains(&row).then(|| run.first_row + row - run.rows.start)
 }
 
 /// Bytes of one stored value.

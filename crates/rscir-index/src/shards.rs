@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -130,6 +131,15 @@ impl Archive for ShardedArchive {
     fn vector(&self, row: usize) -> Cow<'_, [f32]> {
         let (shard, row) = locate(&self.starts, row);
         self.shards[shard].vector(row)
+    }
+
+    fn fetch(&self, rows: Range<usize>) {
+        for (shard, &start) in self.shards.iter().zip(&self.starts) {
+            let rows = rows.start.max(start)..rows.end.min(start + shard.len());
+            if !rows.is_empty() {
+                shard.fetch(rows.start - start..rows.end - start);
+            }
+        }
     }
 
     fn similarities(&self, queries: Queries<'_>, scores: &mut [f32]) -> rscir_core::Result<()> {

@@ -141,8 +141,24 @@ pub(super) fn upper_ends(
     CodedRows::new(codes, scales, residuals, dim).values(queries, out);
 }
 
-/// A query as integers, which [`upper_ends`] takes.
-pub(super) fn coded_query(part: &QuantizedPart<'_>, query: &[f32]) -> CodedQuery {
+/// How far the lower end of a similarity is below its upper end.
+pub(super) struct Margin {
+    /// Twice what was added to the estimate, but for the part of the row's residual.
+    constant: f64,
+    /// Twice what that is multiplied with.
+    of_residual: f64,
+}
+
+impl Margin {
+    /// The lower end of the similarity of a row, given its upper end and its residual.
+    pub(super) fn lower_end(&self, upper_end: f32, residual: f32) -> f32 {
+        let end = f64::from(upper_end) - self.constant - self.of_residual * f64::from(residual);
+        (end as f32).next_down()
+    }
+}
+
+/// A query as integers, which [`upper_ends`] takes, and what lower ends follow with.
+pub(super) fn coded_query(part: &QuantizedPart<'_>, query: &[f32]) -> (CodedQuery, Margin) {
     let wide: Vec<f64> = query.iter().map(|&q| f64::from(q)).collect();
     let (mut coarse, mut fine) = (vec![0; query.len()], vec![0; query.len()]);
     let (coarse_scale, _) = quantize(&wide, &mut coarse);
@@ -160,7 +176,9 @@ pub(super) fn coded_query(part: &QuantizedPart<'_>, query: &[f32]) -> CodedQuery
     let magnitude = offset.abs() + error + code * (length + 3.0 * left) + residual * length;
     let rounding = 4.0 * f64::from(f32::EPSILON) * magnitude + 4.0 * f64::from(f32::MIN_POSITIVE);
     let constant = (offset + error + rounding) as f32;
-    CodedQuery::new(&coarse, &fine, [coarse_scale, fine_scale], constant, up(length))
+    let weight = up(length);
+    let margin = Margin { constant: 2.0 * (error + rounding), of_residual: 2.0 * f64::from(weight) };
+    (CodedQuery::new(&coarse, &fine, [coarse_scale, fine_scale], constant, weight), margin)
 }
 
 /// More than all rounding errors of `f64` in sums of [`MAX_DIM`] products, relative to their size.
@@ -211,10 +229,17 @@ mod tests {
     }
 
     fn upper_ends(archive: &MemoryArchive, query: &[f32]) -> Vec<f32> {
+        ends(archive, query).into_iter().map(|(_, upper_end)| upper_end).collect()
+    }
+
+    /// The lower and the upper end of each similarity.
+    fn ends(archive: &MemoryArchive, query: &[f32]) -> Vec<(f32, f32)> {
         let rows = RowCodes::of(archive).unwrap();
         let (part, mut out) = (rows.part(&[]), Vec::new());
-        super::upper_ends(&part, &[coded_query(&part, query)], 0..archive.len(), &mut out);
-        out
+        let (coded, margin) = coded_query(&part, query);
+        super::upper_ends(&part, &[coded], 0..archive.len(), &mut out);
+        let ends = out.into_iter().zip(part.residuals);
+        ends.map(|(end, &residual)| (margin.lower_end(end, residual), end)).collect()
     }
 
     fn scanned(archive: &MemoryArchive, query: &[f32]) -> Vec<f32> {
@@ -226,7 +251,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
         #[test]
-        fn no_similarity_of_a_scan_is_above_its_upper_end(
+        fn no_similarity_of_a_scan_is_beyond_its_ends(
             n in 1usize..60,
             dim in 1usize..200,
             seed in any::<u64>(),
@@ -241,8 +266,9 @@ mod tests {
             queries[..dim].copy_from_slice(archive.embeddings().row(0));
             queries.iter_mut().for_each(|q| *q *= length);
             for query in queries.chunks_exact(dim) {
-                for (similarity, upper_end) in scanned(&archive, query).into_iter().zip(upper_ends(&archive, query)) {
+                for (similarity, (lower_end, upper_end)) in scanned(&archive, query).into_iter().zip(ends(&archive, query)) {
                     prop_assert!(similarity <= upper_end, "{} is above {}", similarity, upper_end);
+                    prop_assert!(lower_end <= similarity, "{} is below {}", similarity, lower_end);
                 }
             }
         }
@@ -255,8 +281,8 @@ mod tests {
             .flat_map(|row| (0..4).map(move |j| if row / 2 == j { 1.0 - (row % 2 * 2) as f32 } else { 0.0 }));
         let archive = archive(Embeddings::normalize(4, axes.collect()).unwrap());
         for query in unit_rows(200, 4, 3).rows() {
-            let (similarities, upper_ends) = (scanned(&archive, query), upper_ends(&archive, query));
-            assert!((0..8).all(|row| similarities[row] <= upper_ends[row]));
+            let (similarities, ends) = (scanned(&archive, query), ends(&archive, query));
+            assert!((0..8).all(|row| (ends[row].0..=ends[row].1).contains(&similarities[row])));
         }
     }
 
@@ -273,6 +299,9 @@ mod tests {
             let farthest = similarities.iter().zip(upper_ends).map(|(s, u)| u - s).fold(0.0, f32::max);
             // Uniform values within 1.7 / sqrt(768): steps of 5e-4 leave 4e-3 of a row, on either side.
             assert!(farthest < 0.01, "{farthest}");
+            let widest =
+                ends(&archive, query.row(0)).into_iter().map(|(low, high)| high - low).fold(0.0, f32::max);
+            assert!(widest < 0.01, "{widest}");
         }
     }
 }

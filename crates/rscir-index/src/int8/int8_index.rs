@@ -1,25 +1,14 @@
 use std::fmt;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
-use rscir_core::{Archive, ComposedQuery, Method, QuantizedPart, QuantizedRun, Queries, Scored, TopK};
-use rscir_kernels::{CodedQuery, CodedRows};
+use rscir_core::{Archive, ComposedQuery, Method, QuantizedPart, QuantizedRun, Queries, Scored};
 
-use super::codes::{RowCodes, coded_query, upper_ends};
+use super::codes::RowCodes;
+use super::pass::{Asked, Pass};
 use super::pruned::Pruned;
-use crate::search::{Buffers, Candidates, Lists, Plan, Question, Scorer, answer};
+use crate::search::{Plan, Question, Scorer, answer};
 use crate::{Answer, Hit, Result, SearchOptions, Statistics, answer_batch};
-
-/// Upper ends that one task computes before it looks at them: they fit a second-level cache.
-const TASK_VALUES: usize = 64 * 1024;
-
-/// Rows of a task at most, so that there are tasks for all threads.
-const TASK_ROWS: usize = 32 * GROUP;
-
-/// Rows of which the best upper ends are looked at first.
-const GROUP: usize = CodedRows::BLOCK;
 
 /// Queries that share a pass over the rows.
 const PASS: usize = 64;
@@ -73,8 +62,11 @@ const SCARCITY: usize = 64;
 /// coordinates, which would set the scale for all others.
 ///
 /// A monotone fusion never falls as a similarity rises, and neither does its rounding, so the score of the bounds is
-/// no less than the row's, and that of the best bounds of a few rows no less than any of theirs. A row for which it is
-/// below the `k`th best score found so far cannot be in the answer. The true score of any other is computed at once.
+/// no less than the row's, and that of the best bounds of a few rows no less than any of theirs. All of this holds from
+/// below as well: with `e` for the sum of what was added to `t`, the similarity is no less than the bound less `2 e`. So the
+/// `k`th best of the scores of lower bounds is no more than the `k`th best score, and a row whose upper bound gives less
+/// cannot be in the answer. Rows that may be wait until the pass is over; then the true scores of those few that the
+/// last and highest of these limits leaves are computed. The rows themselves are read for nothing else.
 pub struct Int8Index<A> {
     archive: A,
     rows: Int8Rows,
@@ -142,11 +134,12 @@ impl<A: Archive> Int8Index<A> {
         Ok(Self { archive, rows: Int8Rows::Kept { without } })
     }
 
-    fn parts(&self) -> Vec<QuantizedPart<'_>> {
-        match &self.rows {
-            Int8Rows::Made(rows, all) => vec![rows.part(all)],
-            Int8Rows::Kept { .. } => self.archive.quantized(),
-        }
+    fn pass(&self) -> Pass<'_, A> {
+        let (parts, without): (Vec<QuantizedPart<'_>>, &[Range<usize>]) = match &self.rows {
+            Int8Rows::Made(rows, all) => (vec![rows.part(all)], &[]),
+            Int8Rows::Kept { without } => (self.archive.quantized(), without),
+        };
+        Pass { archive: &self.archive, parts, without }
     }
 
     /// The archive that it answers for.
@@ -215,7 +208,7 @@ impl<A: Archive> Int8Index<A> {
                 Ok(Asked { question, scorer, candidates: allowed.candidates(&self.archive, query) })
             };
             let asked = queries.par_iter().zip(questions).map(asked).collect::<Result<Vec<_>>>()?;
-            let best = self.best(&asked, options.k);
+            let best = self.pass().best(&asked, options.k);
             for ((ranking, query), asked) in best.iter().zip(queries).zip(&asked) {
                 answers.push(answer(&self.archive, method, query, ranking, Some(&asked.scorer))?);
             }
@@ -234,159 +227,8 @@ impl<A: Archive> Int8Index<A> {
                 candidates: all.any(),
             };
             let asked: Vec<Asked<'_>> = vectors.chunks_exact(self.archive.dim()).map(of_vector).collect();
-            nearest.extend(self.best(&asked, k));
+            nearest.extend(self.pass().best(&asked, k));
         }
         Ok(nearest)
-    }
-
-    /// The ranking of the `k` best rows for each query.
-    fn best(&self, asked: &[Asked<'_>], k: usize) -> Vec<Vec<Scored>> {
-        let dim = self.archive.dim().max(1);
-        let vectors: Vec<&[f32]> =
-            asked.iter().flat_map(|asked| asked.question.vectors.chunks_exact(dim)).collect();
-        let parts = self.parts();
-        // For each part the vectors as its integers, at once: an archive may have many parts.
-        let codes: Vec<CodedQuery> = (0..parts.len() * vectors.len())
-            .into_par_iter()
-            .map(|at| coded_query(&parts[at / vectors.len()], vectors[at % vectors.len()]))
-            .collect();
-        let best: Vec<Best> = asked.iter().map(|_| Best::new(k)).collect();
-        let task_rows = (TASK_VALUES / vectors.len().max(1)).clamp(GROUP, TASK_ROWS) / GROUP * GROUP;
-        let tasks: Vec<(usize, Range<usize>)> = parts
-            .iter()
-            .enumerate()
-            .flat_map(|(at, part)| {
-                let rows = part.scales.len();
-                (0..rows).step_by(task_rows).map(move |start| (at, start..rows.min(start + task_rows)))
-            })
-            .collect();
-        tasks.into_par_iter().for_each_init(Room::default, |room, (at, rows)| {
-            let codes = &codes[at * vectors.len()..][..vectors.len()];
-            upper_ends(&parts[at], codes, rows.clone(), &mut room.upper_ends);
-            let mut rest = &room.upper_ends[..];
-            for (asked, best) in asked.iter().zip(&best) {
-                let (own, others) = rest.split_at(asked.question.lists(dim) * rows.len());
-                rest = others;
-                let lists = Lists::new(own, rows.len());
-                self.offer(asked, (&parts[at], rows.clone()), lists, &mut room.groups, best);
-            }
-        });
-        if let Int8Rows::Kept { without } = &self.rows {
-            let rows: Vec<usize> = without.iter().cloned().flatten().collect();
-            rows.par_iter().for_each_init(Buffers::default, |buffers, &row| {
-                for (asked, best) in
-                    asked.iter().zip(&best).filter(|(asked, _)| asked.candidates.contain(row))
-                {
-                    best.offer(row, self.score(asked, row, buffers));
-                }
-            });
-        }
-        best.into_iter().map(Best::into_ranking).collect()
-    }
-
-    /// Scores those rows of a part that may be in the answer to one query.
-    fn offer(
-        &self,
-        asked: &Asked<'_>,
-        (part, rows): (&QuantizedPart<'_>, Range<usize>),
-        upper_ends: Lists<'_>,
-        room: &mut Groups,
-        best: &Best,
-    ) {
-        let Groups { largest, scores, buffers } = room;
-        Scorer::largest(upper_ends, GROUP, largest);
-        let groups = rows.len().div_ceil(GROUP);
-        scores.resize(groups, 0.0);
-        asked.scorer.score(Lists::new(largest, groups), buffers, scores);
-        for (group, &score) in scores.iter().enumerate() {
-            if best.rules_out(score) {
-                continue;
-            }
-            let at = group * GROUP..rows.len().min((group + 1) * GROUP);
-            let mut scores = [0.0; GROUP];
-            let scores = &mut scores[..at.len()];
-            asked.scorer.score(upper_ends.slice(at.start, at.len()), buffers, scores);
-            for (row, &score) in (rows.start + at.start..).zip(&*scores) {
-                if !best.rules_out(score)
-                    && let Some(row) = row_of(part, row)
-                    && asked.candidates.contain(row)
-                {
-                    best.offer(row, self.score(asked, row, buffers));
-                }
-            }
-        }
-    }
-
-    /// The true score of one row.
-    fn score(&self, asked: &Asked<'_>, row: usize, buffers: &mut Buffers) -> f32 {
-        let stored = self.archive.vector(row);
-        let vectors = asked.question.vectors.chunks_exact(self.archive.dim().max(1));
-        buffers.similarities.clear();
-        buffers.similarities.extend(vectors.map(|vector| rscir_kernels::dot(vector, &stored)));
-        let similarities = std::mem::take(&mut buffers.similarities);
-        let mut score = [0.0];
-        asked.scorer.score(Lists::new(&similarities, 1), buffers, &mut score);
-        buffers.similarities = similarities;
-        score[0]
-    }
-}
-
-/// The archive's row that a row of a part is, if it is one.
-fn row_of(part: &QuantizedPart<'_>, row: usize) -> Option<usize> {
-    let run = part.runs.get(part.runs.partition_point(|run| run.rows.end <= row))?;
-    run.rows.contains(&row).then(|| part.first_row + run.first_row + row - run.rows.start)
-}
-
-/// A query, ready to be answered.
-struct Asked<'a> {
-    question: Question,
-    scorer: Scorer<'a>,
-    candidates: Candidates<'a>,
-}
-
-/// What a thread keeps from task to task.
-#[derive(Default)]
-struct Room {
-    /// `[lists of all queries, rows]`.
-    upper_ends: Vec<f32>,
-    groups: Groups,
-}
-
-/// The best upper ends of groups of rows, and the scores of those.
-#[derive(Default)]
-struct Groups {
-    largest: Vec<f32>,
-    scores: Vec<f32>,
-    buffers: Buffers,
-}
-
-/// The best rows so far, found by all threads together.
-struct Best {
-    top: Mutex<TopK>,
-    /// Bits of the worst score that is kept, once `k` are; of negative infinity before.
-    worst: AtomicU32,
-}
-
-impl Best {
-    fn new(k: usize) -> Self {
-        Self { top: Mutex::new(TopK::new(k)), worst: AtomicU32::new(f32::NEG_INFINITY.to_bits()) }
-    }
-
-    /// True if a row cannot be in the answer whose score is no more than `upper_end`.
-    fn rules_out(&self, upper_end: f32) -> bool {
-        // What is not a number rules nothing out and is not ruled out: its row is scored.
-        upper_end < f32::from_bits(self.worst.load(Relaxed))
-    }
-
-    fn offer(&self, row: usize, score: f32) {
-        let mut top = self.top.lock().unwrap_or_else(PoisonError::into_inner);
-        top.offer(row, score);
-        if let Some(worst) = top.threshold() {
-            self.worst.store(worst.score.to_bits(), Relaxed);
-        }
-    }
-
-    fn into_ranking(self) -> Vec<Scored> {
-        self.top.into_inner().unwrap_or_else(PoisonError::into_inner).into_ranking()
     }
 }

@@ -1,5 +1,7 @@
 mod codes;
+mod found;
 mod int8_index;
+mod pass;
 mod pruned;
 
 pub(crate) use codes::RowCodes;

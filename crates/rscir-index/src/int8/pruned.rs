@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::ops::Range;
 
 use rscir_core::{
     Archive, ColumnType, ColumnValues, EncoderSpec, Error, Moments, QuantizedPart, Queries, Scored, Value,
@@ -41,6 +42,10 @@ impl<A: Archive> Archive for Pruned<'_, A> {
 
     fn vector(&self, row: usize) -> Cow<'_, [f32]> {
         self.archive.vector(row)
+    }
+
+    fn fetch(&self, rows: Range<usize>) {
+        self.archive.fetch(rows);
     }
 
     fn similarities(&self, queries: Queries<'_>, scores: &mut [f32]) -> rscir_core::Result<()> {

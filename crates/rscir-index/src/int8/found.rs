@@ -1,0 +1,157 @@
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rscir_core::{Scored, TopK};
+
+/// Rows of one query that wait for their score before some of them are scored, so that an archive of rows that 8 bits cannot
+/// tell apart takes no more memory than another: 64 KB.
+const WAITING: usize = 4096;
+
+/// What all threads together have found for one query.
+pub(super) struct Found {
+    state: Mutex<State>,
+    /// Bits of the score below which no row is in the answer, as far as is known; of negative infinity in the beginning.
+    least: AtomicU32,
+}
+
+struct State {
+    k: usize,
+    /// The best of what scores are at the least, of rows that wait.
+    lower_ends: TopK,
+    /// The best scores.
+    scores: TopK,
+    waiting: Vec<Waiting>,
+    /// How many may wait.
+    room: usize,
+}
+
+/// A row whose score is not known yet.
+#[derive(Clone, Copy)]
+pub(super) struct Waiting {
+    pub(super) row: usize,
+    /// What the score is at the most.
+    pub(super) upper_end: f32,
+}
+
+impl Found {
+    pub(super) fn new(k: usize) -> Self {
+        let state = State {
+            k,
+            lower_ends: TopK::new(k),
+            scores: TopK::new(k),
+            waiting: Vec::new(),
+            // An answer has k rows, and a few wait for each of them.
+            room: WAITING.max(k.saturating_mul(8)),
+        };
+        Self { state: Mutex::new(state), least: AtomicU32::new(f32::NEG_INFINITY.to_bits()) }
+    }
+
+    /// True if a row cannot be in the answer whose score is no more than `upper_end`.
+    pub(super) fn rules_out(&self, upper_end: f32) -> bool {
+        // What is not a number rules nothing out and is not ruled out: its row is scored.
+        upper_end < f32::from_bits(self.least.load(Relaxed))
+    }
+
+    /// Takes a row whose score lies between two ends. Gives rows that are to be scored now, if too many wait.
+    #[must_use]
+    pub(super) fn wait(&self, row: Waiting, lower_end: f32) -> Vec<Waiting> {
+        let mut state = self.state();
+        state.lower_ends.offer(row.row, lower_end);
+        state.waiting.push(row);
+        self.raise(&state);
+        if state.waiting.len() < state.room {
+            return Vec::new();
+        }
+        state.waiting.retain(|row| !self.rules_out(row.upper_end));
+        // Half of the room is free again, or all of it: so this is seldom.
+        if state.waiting.len() <= state.room / 2 { Vec::new() } else { std::mem::take(&mut state.waiting) }
+    }
+
+    /// Takes the score of a row.
+    pub(super) fn score(&self, row: usize, score: f32) {
+        let mut state = self.state();
+        state.scores.offer(row, score);
+        self.raise(&state);
+    }
+
+    /// Gives the rows that wait and may be in the answer, those first that may be the best. None of them waits any longer.
+    pub(super) fn take_waiting(&self) -> Vec<Waiting> {
+        let mut waiting = std::mem::take(&mut self.state().waiting);
+        waiting.retain(|row| !self.rules_out(row.upper_end));
+        waiting.sort_unstable_by(|a, b| b.upper_end.total_cmp(&a.upper_end).then(a.row.cmp(&b.row)));
+        waiting
+    }
+
+    /// The best rows, once none waits.
+    pub(super) fn into_ranking(self) -> Vec<Scored> {
+        self.state.into_inner().unwrap_or_else(PoisonError::into_inner).scores.into_ranking()
+    }
+
+    /// Number of rows that the answer may have.
+    pub(super) fn k(&self) -> usize {
+        self.state().k
+    }
+
+    /// There are `k` rows whose scores are no less than the worst of the best lower ends, and `k` of which the scores are
+    /// known: the larger of the two bounds holds.
+    fn raise(&self, state: &State) {
+        for best in [&state.lower_ends, &state.scores] {
+            if let Some(worst) = best.threshold()
+                && worst.score > f32::from_bits(self.least.load(Relaxed))
+            {
+                self.least.store(worst.score.to_bits(), Relaxed);
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Scores with ends around them, offered in any order: the answer is that of the scores, whatever the room.
+        #[test]
+        fn the_best_scores_are_found_by_their_ends(
+            scores in prop::collection::vec((-20i8..20, 0u8..8, 0u8..8), 0..300),
+            k in 1usize..12,
+            room in 1usize..40,
+        ) {
+            let found = Found::new(k);
+            found.state().room = room;
+            let score = |row: usize| f32::from(scores[row].0);
+            let mut computed = 0;
+            let mut compute = |rows: Vec<Waiting>| {
+                computed += rows.len();
+                rows.into_iter().for_each(|row| found.score(row.row, score(row.row)));
+            };
+            for (row, &(_, above, below)) in scores.iter().enumerate() {
+                let upper_end = score(row) + f32::from(above);
+                if !found.rules_out(upper_end) {
+                    compute(found.wait(Waiting { row, upper_end }, score(row) - f32::from(below)));
+                }
+            }
+            compute(found.take_waiting());
+            prop_assert!(found.take_waiting().is_empty());
+            let mut expected = TopK::new(k);
+            (0..scores.len()).for_each(|row| expected.offer(row, score(row)));
+            prop_assert_eq!(found.into_ranking(), expected.into_ranking());
+            prop_assert!(computed <= scores.len());
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_rules_nothing_out_and_is_not_ruled_out() {
+        let found = Found::new(1);
+        assert!(found.wait(Waiting { row: 0, upper_end: f32::NAN }, f32::NAN).is_empty());
+        assert!(!found.rules_out(f32::NEG_INFINITY));
+        assert!(found.wait(Waiting { row: 1, upper_end: 2.0 }, 1.0).is_empty());
+        assert!(found.rules_out(0.5) && !found.rules_out(1.0) && !found.rules_out(f32::NAN));
+        assert_eq!(found.take_waiting().len(), 2);
+    }
+}
