@@ -8,7 +8,7 @@ use clap::Parser;
 use common::out::say;
 use common::stored::Stored;
 use common::{Outcome, damage, text};
-use rscir::index::ArchiveWriter;
+use rscir::index::{ArchiveWriter, DamagedCopy};
 
 /// Take damaged segments out of an archive, with all their rows, so that the rest can be used.
 ///
@@ -45,16 +45,21 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     if let Some(repair) = repair {
         repair.drop_damaged()?;
         if copies > 0 {
-            let made = ArchiveWriter::open(&cli.stored.archive)?.quantize()?;
+            let mut writer = ArchiveWriter::open(&cli.stored.archive)?;
+            let (indexed, made) = (writer.index_keys()?, writer.quantize()?);
+            if indexed > 0 {
+                say!("{name}: made an index of {indexed} keys anew");
+            }
             say!("{name}: made 8-bit copies of {made} rows anew");
         }
         say!("{name}: dropped {rows} rows of {files} files, kept {kept} rows");
     } else if files > 0 {
         say!("{name}: would drop {rows} rows of {files} files and keep {kept} rows; --write does it");
     } else if copies > 0 {
-        say!(
-            "{name}: would make {copies} files of 8-bit copies anew, {kept} rows are sound; --write does it"
-        );
+        let is_8_bit = |copy: &DamagedCopy| copy.path.extension().is_some_and(|end| end == "int8");
+        let all_8_bit = found.damaged_copies.iter().all(is_8_bit);
+        let what = if all_8_bit { "8-bit copies" } else { "derived data" };
+        say!("{name}: would make {copies} files of {what} anew, {kept} rows are sound; --write does it");
     } else {
         say!("{name}: nothing to drop, {kept} rows are sound");
     }

@@ -13,10 +13,15 @@ pub fn places(found: &Verification) -> Vec<String> {
         let (path, found, expected) = (place.path.display(), place.found, place.expected);
         format!("{path}: {found} where an archive has {expected}; take it away")
     });
-    let copies = found
-        .damaged_copies
-        .iter()
-        .map(|copies| format!("8-bit copies of rows, which can be made again: {}", copies.error));
+    let copies = found.damaged_copies.iter().map(|copies| {
+        let extension = copies.path.extension().and_then(|extension| extension.to_str());
+        let what = match extension {
+            Some("keys") => "an index of keys",
+            Some("moments") => "merged moments",
+            _ => "8-bit copies of rows",
+        };
+        format!("{what}, which can be made again: {}", copies.error)
+    });
     damaged.chain(copies).chain(misplaced).map(text::shown).collect()
 }
 

@@ -234,7 +234,8 @@ fn damage_in_copies_is_found_and_costs_no_row() {
 fn copies_are_not_made_of_damaged_rows() {
     let bed = Bed::new();
     drop(bed.create(Precision::F32));
-    let segment = fs::read_dir(bed.path().join("segments")).unwrap().next().unwrap().unwrap().path();
+    let mut files = fs::read_dir(bed.path().join("segments")).unwrap().map(|entry| entry.unwrap().path());
+    let segment = files.find(|path| path.extension().is_some_and(|e| e == "safetensors")).unwrap();
     let mut bytes = fs::read(&segment).unwrap();
     let at = bytes.len() / 2;
     bytes[at] ^= 1;

@@ -123,6 +123,9 @@ fn make() -> PathBuf {
     let began = Instant::now();
     let made = writer.quantize().unwrap();
     println!("{made} rows copied in 8 bits in {:.3?}, {} KiB held", began.elapsed(), memory());
+    let began = Instant::now();
+    let made = writer.index_keys().unwrap();
+    println!("{made} keys indexed in {:.3?}, {} KiB held", began.elapsed(), memory());
     dir
 }
 

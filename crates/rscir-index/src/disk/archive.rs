@@ -13,13 +13,14 @@ use rscir_core::{
 
 use crate::columns::Schema;
 use crate::disk::directory::{Access, Directory};
+use crate::disk::key_file::KeyFile;
+use crate::disk::key_lookup::KeyLookup;
 use crate::disk::manifest::{Manifest, RowOrder, SegmentEntry};
+use crate::disk::merged_moments;
 use crate::disk::quantize::MIN_SEGMENT_ROWS;
 use crate::disk::quantized_file::QuantizedFile;
 use crate::disk::runs::{Run, runs};
 use crate::disk::segment::{Row, SEGMENT_ROWS, Segment};
-use crate::key_index::KeyIndex;
-use crate::moments::{add, moments_of, without};
 use crate::product::similarities;
 use crate::rows::{RowBlock, StoredRows};
 use crate::search::nearest;
@@ -48,10 +49,14 @@ pub struct DiskArchive {
     schema: Schema,
     /// Names of the columns that are known to be sound; nothing is left to check without them.
     sound_columns: Option<Mutex<BTreeSet<String>>>,
-    index: OnceLock<KeyIndex>,
+    /// For each segment, which of its rows are whose of this archive, by rising row.
+    runs_of: OnceLock<Vec<Vec<QuantizedRun>>>,
+    /// For each segment, the file that finds its rows by key.
+    key_files: OnceLock<Vec<Option<KeyFile>>>,
+    lookup: OnceLock<KeyLookup>,
     moments: OnceLock<Moments>,
-    /// 8-bit copies of segments, and which of their rows are whose of this archive.
-    quantized: OnceLock<Vec<(QuantizedFile, Vec<QuantizedRun>)>>,
+    /// 8-bit copies of segments, with the segments' numbers.
+    quantized: OnceLock<Vec<(usize, QuantizedFile)>>,
 }
 
 impl fmt::Debug for DiskArchive {
@@ -147,11 +152,10 @@ impl DiskArchive {
     ) -> Result<Self> {
         let schema = Schema::of(segments.iter().flat_map(Segment::columns))
             .map_err(|error| error.in_file(&directory.manifest_path()))?;
-        let runs = runs(&manifest, &segments);
-        let len = runs.last().map_or(0, |run| run.first_row + run.rows.len());
         let sound_columns = (!checked).then(Mutex::default);
-        let (index, moments, quantized) = Default::default();
-        Ok(Self {
+        let (runs, len) = Default::default();
+        let (runs_of, key_files, lookup, moments, quantized) = Default::default();
+        let mut archive = Self {
             directory,
             access,
             manifest,
@@ -160,10 +164,18 @@ impl DiskArchive {
             len,
             schema,
             sound_columns,
-            index,
+            runs_of,
+            key_files,
+            lookup,
             moments,
             quantized,
-        })
+        };
+        // Keys that were looked at anyway need no files.
+        let ordered_by_files = !checked && archive.order() == RowOrder::Key;
+        let files = if ordered_by_files { archive.key_files() } else { &[] };
+        archive.runs = self::runs(&archive.manifest, &archive.segments, files);
+        archive.len = archive.runs.last().map_or(0, |run| run.first_row + run.rows.len());
+        Ok(archive)
     }
 
     /// The folder it lies in.
@@ -230,27 +242,49 @@ impl DiskArchive {
         self.segments.iter().for_each(Segment::release);
     }
 
+    fn runs_of(&self) -> &[Vec<QuantizedRun>] {
+        self.runs_of.get_or_init(|| {
+            let mut runs = vec![Vec::new(); self.segments.len()];
+            for run in &self.runs {
+                runs[run.segment].push(QuantizedRun { rows: run.rows.clone(), first_row: run.first_row });
+            }
+            runs.iter_mut().for_each(|runs| runs.sort_unstable_by_key(|run| run.rows.start));
+            runs
+        })
+    }
+
     /// Opens the 8-bit copies that there are. A file that is none of its segment's is passed over: [`verify`](crate::verify)
     /// names it.
-    fn open_quantized(&self) -> Vec<(QuantizedFile, Vec<QuantizedRun>)> {
-        let mut runs = vec![Vec::new(); self.segments.len()];
-        for run in &self.runs {
-            runs[run.segment].push(QuantizedRun { rows: run.rows.clone(), first_row: run.first_row });
-        }
-        let mut opened = Vec::new();
-        for (entry, mut runs) in self.manifest.segments.iter().zip(runs) {
-            if entry.rows < MIN_SEGMENT_ROWS {
-                continue;
+    fn quantized_files(&self) -> &[(usize, QuantizedFile)] {
+        self.quantized.get_or_init(|| {
+            let open = |(segment, entry): (usize, &SegmentEntry)| {
+                let (digest, dim) = (&entry.sha256, self.dim());
+                let file = self.directory.open_quantized(digest, entry.rows, dim, self.access).ok()??;
+                file.expect_pass();
+                Some((segment, file))
+            };
+            let opened = self.derived_segments().filter_map(open).collect();
+            self.directory.let_go();
+            opened
+        })
+    }
+
+    /// Opens the files that find rows by key, as far as there are any.
+    fn key_files(&self) -> &[Option<KeyFile>] {
+        self.key_files.get_or_init(|| {
+            let mut files: Vec<Option<KeyFile>> = self.segments.iter().map(|_| None).collect();
+            for (segment, entry) in self.derived_segments() {
+                files[segment] =
+                    self.directory.open_keys(&entry.sha256, entry.rows, self.access).ok().flatten();
             }
-            if let Ok(Some(file)) =
-                self.directory.open_quantized(&entry.sha256, entry.rows, self.manifest.spec.dim, self.access)
-            {
-                runs.sort_unstable_by_key(|run| run.rows.start);
-                opened.push((file, runs));
-            }
-        }
-        self.directory.let_go();
-        opened
+            self.directory.let_go();
+            files
+        })
+    }
+
+    /// The segments that may have files beside them.
+    fn derived_segments(&self) -> impl Iterator<Item = (usize, &SegmentEntry)> {
+        self.manifest.segments.iter().enumerate().filter(|(_, entry)| entry.rows >= MIN_SEGMENT_ROWS)
     }
 
     /// The segment that holds a row, and its row there.
@@ -269,26 +303,6 @@ impl DiskArchive {
     fn segment_path(&self, segment: usize) -> PathBuf {
         self.directory.segment_path(&self.manifest.segments[segment].sha256)
     }
-
-    /// Segments with many rows carry their moments; the deleted rows of those are taken out, and the rows of the
-    /// others added.
-    fn compute_moments(&self) -> Moments {
-        let dim = self.dim();
-        let mut whole = Moments::empty(dim);
-        let mut scanned = Vec::new();
-        for (segment, entry) in self.segments.iter().zip(&self.manifest.segments) {
-            // Most rows deleted: scanning the rest is cheaper and rounds less.
-            let stored = if entry.deleted.len() <= entry.live() { segment.moments() } else { None };
-            if let Some(stored) = stored {
-                let deleted = rows_of(segment, entry.deleted.ranges());
-                add(&mut whole, &without(&stored, &moments_of_rows(dim, &deleted)));
-            } else {
-                scanned.extend(rows_of(segment, entry.deleted.gaps(entry.rows)));
-            }
-        }
-        add(&mut whole, &moments_of_rows(dim, &scanned));
-        whole
-    }
 }
 
 /// Opens all segments of a manifest.
@@ -306,18 +320,6 @@ fn view_segments(
         Ok(segment)
     };
     manifest.segments.iter().map(view).collect()
-}
-
-fn rows_of(segment: &Segment, ranges: impl Iterator<Item = Range<usize>>) -> Vec<StoredRows<'_>> {
-    ranges.flatten().map(|row| segment.vector(row)).collect()
-}
-
-fn moments_of_rows(dim: usize, rows: &[StoredRows<'_>]) -> Moments {
-    moments_of(dim, 0..rows.len(), &|range, out| {
-        for (row, out) in rows[range].iter().zip(out.chunks_exact_mut(dim.max(1))) {
-            row.widen(dim, out);
-        }
-    })
 }
 
 impl Archive for DiskArchive {
@@ -340,9 +342,12 @@ impl Archive for DiskArchive {
         Ok(self.segments[segment].sound_key(row).ok_or_else(wrong)?)
     }
 
-    /// The first call builds a hash table over the keys.
+    /// Found by files beside the segments; the first call makes a table of the keys of those that have none
+    /// ([`ArchiveWriter::index_keys`](crate::ArchiveWriter::index_keys)).
     fn find(&self, key: &str) -> Option<usize> {
-        self.index.get_or_init(|| KeyIndex::new(self.len, |row| self.key(row))).find(key, |row| self.key(row))
+        let (files, runs) = (self.key_files(), self.runs_of());
+        let lookup = self.lookup.get_or_init(|| KeyLookup::new(&self.segments, files, runs));
+        lookup.find(key, &self.segments, files, runs)
     }
 
     fn vector(&self, row: usize) -> Cow<'_, [f32]> {
@@ -357,6 +362,15 @@ impl Archive for DiskArchive {
         }
     }
 
+    fn fetch(&self, rows: Range<usize>) {
+        let first = self.runs.partition_point(|run| run.first_row + run.rows.len() <= rows.start);
+        for run in self.runs[first..].iter().take_while(|run| run.first_row < rows.end) {
+            let start = run.rows.start + rows.start.saturating_sub(run.first_row);
+            let end = run.rows.end.min(run.rows.start + (rows.end - run.first_row));
+            self.segments[run.segment].fetch_vectors(start..end);
+        }
+    }
+
     fn similarities(&self, queries: Queries<'_>, scores: &mut [f32]) -> rscir_core::Result<()> {
         queries.check(self.dim(), self.len, scores)?;
         self.segments.iter().for_each(Segment::expect_scan);
@@ -365,9 +379,13 @@ impl Archive for DiskArchive {
     }
 
     /// Put together when first asked for. A compacted archive carries what is needed but for the rows of its last
-    /// segment, and no vector is read; otherwise the rows of small segments are.
+    /// segment, and no vector is read; otherwise the rows of small segments are. What
+    /// [`ArchiveWriter::quantize`](crate::ArchiveWriter::quantize) merged is taken as it is.
     fn moments(&self) -> &Moments {
-        self.moments.get_or_init(|| self.compute_moments())
+        self.moments.get_or_init(|| {
+            let segments: Vec<&Segment> = self.segments.iter().collect();
+            merged_moments::of_archive(&self.directory, &self.manifest, &segments)
+        })
     }
 
     fn nearest(&self, queries: Queries<'_>, k: usize) -> rscir_core::Result<Vec<Vec<Scored>>> {
@@ -376,8 +394,7 @@ impl Archive for DiskArchive {
 
     /// Opened when first asked for.
     fn quantized(&self) -> Vec<QuantizedPart<'_>> {
-        let opened = self.quantized.get_or_init(|| self.open_quantized());
-        opened.iter().map(|(file, runs)| file.part(runs)).collect()
+        self.quantized_files().iter().map(|(segment, file)| file.part(&self.runs_of()[*segment])).collect()
     }
 
     fn columns(&self) -> Vec<(&str, ColumnType)> {

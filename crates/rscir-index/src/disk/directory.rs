@@ -6,10 +6,11 @@ use std::sync::Arc;
 use rscir_core::Precision;
 
 use crate::digest::{Digest, HashingWriter};
+use crate::disk::key_file::KeyFile;
 use crate::disk::manifest::{Manifest, SegmentEntry};
-use crate::disk::names;
 use crate::disk::quantized_file::QuantizedFile;
 use crate::disk::segment::Segment;
+use crate::disk::{merged_moments, names};
 use crate::storage::{Bytes, Entry, FileKind, LockGuard, Reading, Storage};
 use crate::{Error, IoAction, Result};
 
@@ -57,6 +58,16 @@ impl Directory {
     /// Where the 8-bit copies of the segment with this checksum lie.
     pub(crate) fn quantized_path(&self, segment: &Digest) -> PathBuf {
         self.segments_path().join(names::quantized(segment))
+    }
+
+    /// Where the file lies that finds rows of the segment with this checksum by key.
+    pub(crate) fn keys_path(&self, segment: &Digest) -> PathBuf {
+        self.segments_path().join(names::keys(segment))
+    }
+
+    /// Where the merged moments of the list of segments with this checksum lie.
+    pub(crate) fn moments_path(&self, segments: &Digest) -> PathBuf {
+        self.segments_path().join(names::moments(segments))
     }
 
     /// Creates the folders of an archive. Their names are durable afterwards, but those of the segments' folder and
@@ -151,15 +162,16 @@ impl Directory {
         Ok((digest, bytes))
     }
 
-    /// Writes the 8-bit copies of a segment and gives them their name.
-    pub(crate) fn write_quantized(
+    /// Writes a file that was derived from segments and gives it its name, which is durable only after
+    /// [`Directory::sync_segments`].
+    pub(crate) fn write_derived(
         &self,
-        segment: &Digest,
+        path: &Path,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<()> {
         let new = self.segments_path().join(names::temporary(names::NEW_SEGMENT));
         self.write_file(&new, write)?;
-        self.rename(&new, &self.quantized_path(segment))
+        self.rename(&new, path)
     }
 
     /// Opens the 8-bit copies of a segment; `None` without any.
@@ -171,21 +183,33 @@ impl Directory {
         access: Access,
     ) -> Result<Option<QuantizedFile>> {
         let path = self.quantized_path(segment);
+        let bytes = self.derived_bytes(&path, access, QuantizedFile::longest(rows, dim))?;
+        bytes.map(|bytes| QuantizedFile::open(bytes, &path, segment, rows, dim)).transpose()
+    }
+
+    /// Opens the file that finds rows of a segment by key; `None` without one.
+    pub(crate) fn open_keys(&self, segment: &Digest, rows: usize, access: Access) -> Result<Option<KeyFile>> {
+        let path = self.keys_path(segment);
+        let bytes = self.derived_bytes(&path, access, KeyFile::longest(rows))?;
+        bytes.map(|bytes| KeyFile::view(bytes, &path, segment, rows)).transpose()
+    }
+
+    /// The bytes of a file that was derived from segments, `longest` at most where it is read at once; `None` without one.
+    pub(crate) fn derived_bytes(&self, path: &Path, access: Access, longest: u64) -> Result<Option<Bytes>> {
         let bytes = match access {
-            Access::Map => self.storage.map(&path),
-            Access::Read => self.storage.read(&path, QuantizedFile::longest(rows, dim)),
+            Access::Map => self.storage.map(path),
+            Access::Read => self.storage.read(path, longest),
         };
         match bytes {
-            Ok(bytes) => QuantizedFile::open(bytes, &path, segment, rows, dim).map(Some),
+            Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io(IoAction::Read, &path)(error)),
+            Err(error) => Err(Error::io(IoAction::Read, path)(error)),
         }
     }
 
-    /// Removes the 8-bit copies of a segment.
-    pub(crate) fn remove_quantized(&self, segment: &Digest) -> Result<()> {
-        let path = self.quantized_path(segment);
-        self.storage.remove(&path).map_err(Error::io(IoAction::Write, &path))
+    /// Removes a file that was derived from segments.
+    pub(crate) fn remove_derived(&self, path: &Path) -> Result<()> {
+        self.storage.remove(path).map_err(Error::io(IoAction::Write, path))
     }
 
     pub(crate) fn sync_segments(&self) -> Result<()> {
@@ -240,7 +264,7 @@ impl Directory {
         self.storage.let_go();
     }
 
-    /// What lies in the folder, given the paths of the segments that a manifest names.
+    /// What lies in the folder, given the paths of what belongs to a manifest.
     pub(crate) fn contents(&self, named: &HashSet<PathBuf>) -> Result<Contents> {
         let mut contents = Contents::default();
         for entry in self.list(&self.root)? {
@@ -249,11 +273,12 @@ impl Directory {
                 if entry.kind == FileKind::Folder {
                     for entry in self.list(&entry.path)? {
                         let name = entry.path.file_name().unwrap_or_default();
-                        // Copies belong to the segment that they are of.
+                        // What is derived belongs to its segment.
                         let segment =
-                            names::segment_of_quantized(name).map(|name| entry.path.with_file_name(name));
+                            names::segment_of_derived(name).map(|name| entry.path.with_file_name(name));
                         let is_ours = segment.is_some()
                             || names::is_segment(name)
+                            || names::is_moments(name)
                             || names::is_temporary(name, names::NEW_SEGMENT);
                         match (is_ours, entry.kind) {
                             (true, FileKind::File)
@@ -290,9 +315,11 @@ impl Directory {
         self.storage.list(dir).map_err(Error::io(IoAction::Read, dir))
     }
 
-    /// Paths of the segments that a manifest names.
+    /// Paths of the segments that a manifest names, and of moments merged from the first of them.
     pub(crate) fn named(&self, manifest: &Manifest) -> HashSet<PathBuf> {
-        manifest.segments.iter().map(|entry| self.segment_path(&entry.sha256)).collect()
+        let moments = merged_moments::prefixes(&manifest.segments);
+        let moments = moments.iter().map(|prefix| self.moments_path(prefix));
+        manifest.segments.iter().map(|entry| self.segment_path(&entry.sha256)).chain(moments).collect()
     }
 
     /// Removes what this program wrote and no manifest names: files of commits that were cut off, or replaced by

@@ -24,6 +24,12 @@ const SEGMENT_EXTENSION: &str = ".safetensors";
 /// What follows the checksum of a segment in the name of its 8-bit copies.
 const QUANTIZED_EXTENSION: &str = ".int8";
 
+/// What follows the checksum of a segment in the name of the file that finds its rows by key.
+const KEYS_EXTENSION: &str = ".keys";
+
+/// What follows the checksum of a list of segments in the name of their merged moments.
+const MOMENTS_EXTENSION: &str = ".moments";
+
 /// Digits of the number in a temporary name.
 const DIGITS: usize = 16;
 
@@ -37,14 +43,30 @@ pub(crate) fn quantized(digest: &Digest) -> String {
     format!("{digest}{QUANTIZED_EXTENSION}")
 }
 
+/// The name of the file that finds rows by key, of the segment with this checksum.
+pub(crate) fn keys(digest: &Digest) -> String {
+    format!("{digest}{KEYS_EXTENSION}")
+}
+
+/// The name of the merged moments of a list of segments with this checksum.
+pub(crate) fn moments(digest: &Digest) -> String {
+    format!("{digest}{MOMENTS_EXTENSION}")
+}
+
+/// True for a name that merged moments have.
+pub(crate) fn is_moments(name: &OsStr) -> bool {
+    digest_before(name, MOMENTS_EXTENSION).is_some()
+}
+
 /// True for a name that a segment has.
 pub(crate) fn is_segment(name: &OsStr) -> bool {
     digest_before(name, SEGMENT_EXTENSION).is_some()
 }
 
-/// The segment whose 8-bit copies have this name.
-pub(crate) fn segment_of_quantized(name: &OsStr) -> Option<String> {
-    digest_before(name, QUANTIZED_EXTENSION).map(|digest| segment(&digest))
+/// The segment from which a file of this name was derived.
+pub(crate) fn segment_of_derived(name: &OsStr) -> Option<String> {
+    let digest = [QUANTIZED_EXTENSION, KEYS_EXTENSION].into_iter().find_map(|end| digest_before(name, end));
+    digest.map(|digest| segment(&digest))
 }
 
 fn digest_before(name: &OsStr, extension: &str) -> Option<Digest> {
@@ -81,9 +103,13 @@ mod tests {
             assert!(!is_segment(other.as_ref()) && !is_temporary(other.as_ref(), NEW_SEGMENT), "{other}");
         }
         assert!(!is_segment(format!("{digest}").as_ref()));
-        assert_eq!(segment_of_quantized(quantized(&digest).as_ref()), Some(segment(&digest)));
-        assert_eq!(segment_of_quantized(segment(&digest).as_ref()), None);
-        assert!(!is_segment(quantized(&digest).as_ref()));
+        for derived in [quantized(&digest), keys(&digest)] {
+            assert_eq!(segment_of_derived(derived.as_ref()), Some(segment(&digest)));
+            assert!(!is_segment(derived.as_ref()) && !is_moments(derived.as_ref()));
+        }
+        assert_eq!(segment_of_derived(segment(&digest).as_ref()), None);
+        assert!(is_moments(moments(&digest).as_ref()) && !is_moments(segment(&digest).as_ref()));
+        assert_eq!(segment_of_derived(moments(&digest).as_ref()), None);
         assert!(!is_segment(segment(&digest).to_uppercase().as_ref()));
         assert!(!is_temporary(format!("{name}0").as_ref(), NEW_SEGMENT));
     }

@@ -4,14 +4,15 @@ use rscir_core::Precision;
 
 use crate::Result;
 use crate::disk::directory::Access;
-use crate::disk::quantized_file;
 use crate::disk::segment::Segment;
 use crate::disk::writer::ArchiveWriter;
+use crate::disk::{merged_moments, quantized_file};
 use crate::int8::RowCodes;
 use crate::rows::StoredRows;
 use crate::searcher::MIN_ROWS;
 
-/// Rows of a segment from which on it gets 8-bit copies: those of a smaller one are multiplied in a fraction of a millisecond.
+/// Rows of a segment from which on it gets 8-bit copies and a file of its keys: those of a smaller one are multiplied and
+/// looked through in a fraction of a millisecond.
 pub(crate) const MIN_SEGMENT_ROWS: usize = 1024;
 
 impl ArchiveWriter {
@@ -19,7 +20,8 @@ impl ArchiveWriter {
     /// returns for how many rows copies were made now. Answers are the same with them and without.
     ///
     /// The copies of a segment are made once, and those that are there stay: after a commit or a compaction only new segments
-    /// get some. They take a quarter of what rows take in `f32`. An archive of less than 10,000 rows, where they do not pay, gets
+    /// get some. They take a quarter of what rows take in `f32`. The moments of the segments are merged and kept as well, which
+    /// the first search asks for. An archive of less than 10,000 rows, where they do not pay, gets
     /// none, and one of 8-bit rows needs none.
     ///
     /// # Errors
@@ -53,12 +55,16 @@ impl ArchiveWriter {
             let segment = &self.segments[position].segment;
             let codes = RowCodes::of_rows(rows, center(segment, rows, dim), &|row| wide(segment, row, dim))?;
             segment.release();
+            let path = self.directory.quantized_path(&digest);
             let written =
-                self.directory.write_quantized(&digest, |out| quantized_file::write(out, &digest, &codes));
+                self.directory.write_derived(&path, |out| quantized_file::write(out, &digest, &codes));
             self.note_doubt(written)?;
             made += rows;
         }
-        if made > 0 {
+        let segments: Vec<&Segment> = self.segments.iter().map(|s| &s.segment).collect();
+        let kept = merged_moments::keep(&self.directory, &self.manifest, &segments, most);
+        let kept = self.note_doubt(kept)?;
+        if made > 0 || kept {
             let synced = self.directory.sync_segments();
             self.note_doubt(synced)?;
         }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::disk::key_file::KeyFile;
 use crate::disk::manifest::{Manifest, RowOrder};
 use crate::disk::segment::Segment;
 
@@ -19,7 +20,9 @@ pub(crate) struct Run {
 
 /// The rows of an archive, in the order that the manifest asks for, in as few runs as there are. Every row that is not
 /// deleted is in one run, whatever order the keys are in.
-pub(crate) fn runs(manifest: &Manifest, segments: &[Segment]) -> Vec<Run> {
+///
+/// Where `files` say in which rows keys rise, keys are looked at only where stretches begin, end and meet.
+pub(crate) fn runs(manifest: &Manifest, segments: &[Segment], files: &[Option<KeyFile>]) -> Vec<Run> {
     let mut list = RunList::default();
     match manifest.order {
         RowOrder::Commit => {
@@ -32,7 +35,13 @@ pub(crate) fn runs(manifest: &Manifest, segments: &[Segment]) -> Vec<Run> {
                 .par_iter()
                 .zip(&manifest.segments)
                 .enumerate()
-                .map(|(at, (segment, entry))| stretches(at, segment, entry.deleted.gaps(entry.rows)))
+                .map(|(at, (segment, entry))| {
+                    let live = entry.deleted.gaps(entry.rows);
+                    match files.get(at).and_then(|file| file.as_ref()?.stretches(entry.rows)) {
+                        Some(starts) => known_stretches(at, starts, live),
+                        None => stretches(at, segment, live),
+                    }
+                })
                 .collect();
             merge(segments, stretches.into_iter().flatten().collect(), &mut list);
         }
@@ -86,6 +95,28 @@ fn stretches(at: usize, segment: &Segment, live: impl Iterator<Item = Range<usiz
             stretch.ranges.push(start..rows.end);
         }
     }
+    list
+}
+
+/// Cuts the rows of a segment where it is known that a key does not rise.
+fn known_stretches(at: usize, starts: &[u32], live: impl Iterator<Item = Range<usize>>) -> Vec<Stretch> {
+    let mut list: Vec<Stretch> = Vec::new();
+    let mut starts = starts.iter().map(|&start| start as usize).peekable();
+    for rows in live {
+        let mut start = rows.start;
+        while start < rows.end {
+            // The last of the stretches that begin here or before, which have rows that are deleted.
+            while starts.next_if(|&next| next <= start).is_some() {
+                list.push(Stretch { segment: at, ranges: Vec::new() });
+            }
+            let end = starts.peek().map_or(rows.end, |&next| next.min(rows.end));
+            if let Some(stretch) = list.last_mut() {
+                stretch.ranges.push(start..end);
+            }
+            start = end;
+        }
+    }
+    list.retain(|stretch| !stretch.ranges.is_empty());
     list
 }
 

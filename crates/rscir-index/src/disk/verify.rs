@@ -6,7 +6,9 @@ use crate::columns::Schema;
 use crate::digest::Digest;
 use crate::disk::directory::{Access, Contents, Directory};
 use crate::disk::manifest::{Manifest, SegmentEntry};
-use crate::storage::{Entry, FileKind, FileStorage, LockGuard, Storage};
+use crate::disk::merged_moments;
+use crate::disk::segment::Segment;
+use crate::storage::{Bytes, Entry, FileKind, FileStorage, LockGuard, Storage};
 use crate::{Error, Result};
 
 /// What reading every byte of an archive has shown.
@@ -17,8 +19,10 @@ pub struct Verification {
     pub sound_rows: usize,
     /// What is damaged, in the order of the manifest.
     pub damage: Vec<Damage>,
-    /// 8-bit copies of rows that are not what was written. No row is lost with them: a repair removes them, and
-    /// [`ArchiveWriter::quantize`](crate::ArchiveWriter::quantize) makes them again.
+    /// Files that follow from the segments (8-bit copies of rows, keys in the order of their hashes, merged moments) and are not
+    /// what was written. No row is lost with them: a repair removes them, and
+    /// [`ArchiveWriter::quantize`](crate::ArchiveWriter::quantize) and
+    /// [`ArchiveWriter::index_keys`](crate::ArchiveWriter::index_keys) make them again.
     pub damaged_copies: Vec<DamagedCopy>,
     /// Files that are no part of the archive, left by a writer that was cut off; the next one removes them.
     pub unnamed: Vec<PathBuf>,
@@ -48,7 +52,7 @@ impl Verification {
     }
 }
 
-/// Damaged 8-bit copies of the rows of a segment.
+/// A damaged file that follows from segments.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct DamagedCopy {
@@ -56,7 +60,6 @@ pub struct DamagedCopy {
     pub path: PathBuf,
     /// What is wrong with it.
     pub error: Error,
-    segment: Digest,
 }
 
 /// A damaged file of an archive.
@@ -118,7 +121,13 @@ fn verify_segments(directory: &Directory, manifest: &Manifest) -> Result<Verific
     let (mut keys, mut schema) = (HashMap::new(), Schema::default());
     for entry in &manifest.segments {
         match verify_segment(directory, manifest, entry, (&mut keys, &mut schema), verification.sound_rows) {
-            Ok(()) => verification.sound_rows += entry.live(),
+            Ok(segment) => {
+                verification.sound_rows += entry.live();
+                if let Err(error) = verify_keys(directory, entry, &segment) {
+                    let path = directory.keys_path(&entry.sha256);
+                    verification.damaged_copies.push(DamagedCopy { path, error });
+                }
+            }
             Err(error) => verification.damage.push(Damage {
                 path: directory.segment_path(&entry.sha256),
                 rows: entry.live(),
@@ -128,9 +137,10 @@ fn verify_segments(directory: &Directory, manifest: &Manifest) -> Result<Verific
         }
         if let Err(error) = verify_copies(directory, manifest, entry) {
             let path = directory.quantized_path(&entry.sha256);
-            verification.damaged_copies.push(DamagedCopy { path, error, segment: entry.sha256 });
+            verification.damaged_copies.push(DamagedCopy { path, error });
         }
     }
+    verification.damaged_copies.extend(verify_moments(directory, manifest));
     Ok(verification)
 }
 
@@ -141,7 +151,7 @@ fn verify_segment(
     entry: &SegmentEntry,
     (keys, schema): (&mut HashMap<String, usize>, &mut Schema),
     first_row: usize,
-) -> Result<()> {
+) -> Result<Segment> {
     let segment = directory.open_segment(entry, manifest.precision, manifest.spec.dim, Access::Map)?;
     segment.check(&entry.sha256, &directory.segment_path(&entry.sha256))?;
     schema.add(segment.columns())?;
@@ -152,7 +162,32 @@ fn verify_segment(
         }
         keys.insert(key.into(), second);
     }
-    Ok(())
+    Ok(segment)
+}
+
+/// Checks the file that finds a segment's rows by key, if there is one.
+fn verify_keys(directory: &Directory, entry: &SegmentEntry, segment: &Segment) -> Result<()> {
+    match directory.open_keys(&entry.sha256, entry.rows, Access::Map)? {
+        Some(file) => file.check(&directory.keys_path(&entry.sha256), segment),
+        None => Ok(()),
+    }
+}
+
+/// Checks the merged moments that there are, and gives those that are damaged.
+fn verify_moments(directory: &Directory, manifest: &Manifest) -> Vec<DamagedCopy> {
+    let dim = manifest.spec.dim;
+    let check = |prefix: Digest| {
+        let path = directory.moments_path(&prefix);
+        let longest = merged_moments::longest(dim);
+        let read = |bytes: Bytes| match merged_moments::read(&bytes, &path, &prefix, dim)? {
+            Some(_) => Ok(()),
+            None => Err(Error::Damaged { path: path.clone() }),
+        };
+        let checked = directory.derived_bytes(&path, Access::Map, longest);
+        let error = checked.and_then(|bytes| bytes.map_or(Ok(()), read)).err()?;
+        Some(DamagedCopy { path, error })
+    };
+    merged_moments::prefixes(&manifest.segments).into_iter().filter_map(check).collect()
 }
 
 /// Checks the 8-bit copies of a segment's rows, if there are any.
@@ -215,7 +250,7 @@ impl Repair {
     /// Takes the damaged segments out of the archive, with all their rows, and removes their files: copy them before if
     /// something is to be read from them by other means. The rows can be encoded again, as any that are missing.
     ///
-    /// Damaged 8-bit copies are removed. What is no file of an archive is left where it is.
+    /// Damaged files that follow from segments are removed. What is no file of an archive is left where it is.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::LockLost`]; nothing is changed then, unless a sync or a rename failed.
@@ -227,7 +262,7 @@ impl Repair {
         for copies in &self.verification.damaged_copies {
             // What is no file is left to its owner, and told of.
             if !matches!(copies.error, Error::WrongKind { .. }) {
-                self.directory.remove_quantized(&copies.segment)?;
+                self.directory.remove_derived(&copies.path)?;
             }
         }
         if damage.is_empty() {

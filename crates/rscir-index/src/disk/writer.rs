@@ -8,9 +8,12 @@ use rscir_core::{EncoderSpec, Error as CoreError, Precision};
 
 use crate::columns::Schema;
 use crate::disk::directory::{Access, Directory};
+use crate::disk::index_keys::write_keys;
+use crate::disk::key_file::KeyOrder;
 use crate::disk::key_table::{FoundPlace, KeyTable, Place};
 use crate::disk::manifest::{Manifest, RowOrder, SegmentEntry};
 use crate::disk::names::{MANIFEST, SEGMENTS};
+use crate::disk::quantize::MIN_SEGMENT_ROWS;
 use crate::disk::row_set::RowSet;
 use crate::disk::segment::{self, Row, SEGMENT_ROWS, Segment};
 use crate::storage::{FileStorage, LockGuard, Storage};
@@ -377,6 +380,10 @@ impl ArchiveWriter {
             let (sha256, bytes) = self
                 .directory
                 .write_segment(|out| segment::write(out, precision, dim, rows, &|i| row(start + i)))?;
+            if rows >= MIN_SEGMENT_ROWS {
+                let order = KeyOrder::of(rows, |i| row(start + i).key.as_bytes());
+                write_keys(&self.directory, &sha256, &order)?;
+            }
             entries.push(SegmentEntry { sha256, bytes, rows, deleted: RowSet::default() });
         }
         self.directory.sync_segments()?;

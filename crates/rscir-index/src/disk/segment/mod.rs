@@ -227,8 +227,12 @@ impl Segment {
 
     /// Refuses keys and values of columns that are none. The vectors are not looked at.
     pub(crate) fn check_rows(&self, path: &Path) -> Result<()> {
+        self.fetch_keys();
         self.check_keys(path)?;
-        self.columns.iter().try_for_each(|column| column.check(&self.bytes, path))
+        self.columns.iter().try_for_each(|column| {
+            self.fetch_column(column);
+            column.check(&self.bytes, path)
+        })
     }
 
     /// Every key is a text within the key bytes, and they cover them.
@@ -259,12 +263,23 @@ impl Segment {
     /// Reads the whole file and refuses it if its checksum is not `sha256`; `path` is for the error. Takes no more memory
     /// than [`CHECKED_AT_ONCE`], if the file is mapped.
     pub(crate) fn check(&self, sha256: &Digest, path: &Path) -> Result<()> {
+        self.bytes.expect(Reading::InOrder, 0..self.bytes.len());
         let mut hash = HashingWriter::new(io::sink());
         for part in self.bytes.chunks(CHECKED_AT_ONCE) {
             hash.write_all(part).map_err(Error::io(IoAction::Read, path))?;
             self.release();
         }
         if hash.finish().1 == *sha256 { Ok(()) } else { Err(Error::Damaged { path: path.into() }) }
+    }
+
+    /// Number of rows, deleted ones included.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// True if it carries the moments of its rows.
+    pub(crate) fn has_moments(&self) -> bool {
+        self.mean_and_scatter.is_some()
     }
 
     /// The whole file.
@@ -300,6 +315,13 @@ impl Segment {
         let offsets = self.key_offsets();
         let (start, end) = (usize::try_from(offsets[row]).ok()?, usize::try_from(offsets[row + 1]).ok()?);
         self.bytes[self.keys.clone()].get(start..end)
+    }
+
+    /// Has the system fetch the vectors of some rows.
+    pub(crate) fn fetch_vectors(&self, rows: Range<usize>) {
+        let width = self.embeddings.len() / self.rows.max(1);
+        let start = self.embeddings.start;
+        self.bytes.expect(Reading::Soon, start + rows.start * width..start + rows.end * width);
     }
 
     /// Has the system fetch all keys.

@@ -1,0 +1,88 @@
+//! Files beside a segment that follow from it and can be made again: a safetensors file whose last two tensors are the
+//! segment's checksum and its own.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+
+use crate::digest::{Digest, Hasher};
+use crate::disk::segment::Tensors;
+use crate::storage::{Bytes, Reading};
+use crate::{Error, Result};
+
+/// Where the aligned tensor begins in the file is a multiple of this: a cache line, and the widest vector register.
+const ALIGNMENT: usize = 64;
+
+/// Bytes that are hashed before their memory is let go of.
+const CHECKED_AT_ONCE: usize = 4 << 20;
+
+/// The last tensor: the SHA-256 of all bytes before it.
+const CHECKSUM: usize = 32;
+
+/// Bytes of the two last tensors.
+pub(crate) const CHECKSUMS: usize = 2 * CHECKSUM;
+
+/// A tensor on its way into a file.
+pub(crate) type DerivedTensor<'a> = (&'a str, Dtype, &'a [u8]);
+
+/// Writes what was derived from a segment, in falling size of the elements; `aligned` is the tensor that begins a cache line. The
+/// bytes follow from the arguments alone.
+pub(crate) fn write(
+    out: &mut dyn Write,
+    segment: &Digest,
+    tensors: &[DerivedTensor<'_>],
+    aligned: &str,
+) -> io::Result<()> {
+    let named: DerivedTensor<'_> = ("segment", Dtype::U8, segment.bytes());
+    let tensors = || tensors.iter().chain([&named]);
+    let checksum: DerivedTensor<'_> = ("sha256", Dtype::U8, &[0; CHECKSUM]);
+    let (mut infos, mut end, mut before_aligned) = (Vec::new(), 0, 0);
+    for &(name, dtype, bytes) in tensors().chain([&checksum]) {
+        if name == aligned {
+            before_aligned = end;
+        }
+        let start = end;
+        end += bytes.len();
+        let shape = vec![bytes.len() / (dtype.bitsize() / 8)];
+        infos.push((name.into(), TensorInfo { dtype, shape, data_offsets: (start, end) }));
+    }
+    let metadata = Metadata::new(None, infos).map_err(io::Error::other)?;
+    let mut json = serde_json::to_vec(&metadata)?;
+    // With an odd number of 4 bytes before it the tensor cannot be aligned, and what has elements of 8 bytes must.
+    let (ahead, alignment) =
+        if before_aligned.is_multiple_of(8) { (8 + before_aligned, ALIGNMENT) } else { (8, 8) };
+    json.resize((ahead + json.len()).next_multiple_of(alignment) - ahead, b' ');
+
+    let mut hasher = Hasher::default();
+    let length = (json.len() as u64).to_le_bytes();
+    for bytes in [&length[..], &json].into_iter().chain(tensors().map(|&(.., bytes)| bytes)) {
+        hasher.update(bytes);
+        out.write_all(bytes)?;
+    }
+    out.write_all(hasher.finish().bytes())
+}
+
+/// The header of a file that was derived from that segment. Looks at the first and the last page alone.
+pub(crate) fn view<'a>(bytes: &Bytes, path: &'a Path, segment: &Digest) -> Result<Tensors<'a>> {
+    bytes.expect(Reading::Scattered, 0..bytes.len());
+    let tensors = Tensors::read(bytes, path)?;
+    let named = &bytes[tensors.find("segment", Dtype::U8, &[Some(32)])?];
+    let checksum = tensors.find("sha256", Dtype::U8, &[Some(CHECKSUM)])?;
+    if named != segment.bytes() || checksum.end != bytes.len() {
+        return Err(Error::Damaged { path: path.into() });
+    }
+    Ok(tensors)
+}
+
+/// Reads the whole file and refuses it if it is not what was written.
+pub(crate) fn check(bytes: &Bytes, path: &Path) -> Result<()> {
+    bytes.expect(Reading::InOrder, 0..bytes.len());
+    let (content, checksum) = bytes.split_at(bytes.len().saturating_sub(CHECKSUM));
+    let mut hasher = Hasher::default();
+    for part in content.chunks(CHECKED_AT_ONCE) {
+        hasher.update(part);
+        bytes.release();
+    }
+    if hasher.finish().bytes() == checksum { Ok(()) } else { Err(Error::Damaged { path: path.into() }) }
+}

@@ -1,0 +1,204 @@
+//! The keys of a segment in the order of their hashes, beside it: finds a row by key without a look at the others.
+
+use std::io::{self, Write};
+use std::ops::Range;
+use std::path::Path;
+
+use safetensors::tensor::Dtype;
+
+use crate::digest::Digest;
+use crate::disk::derived::{self, CHECKSUMS};
+use crate::disk::segment::{MAX_HEADER, Segment};
+use crate::storage::{Bytes, Reading};
+use crate::{Error, Result};
+
+/// Hashes on either side of where one is looked for first, the half of a page. Hashes are spread evenly, and of 65,536 of them
+/// one is a hundred or two places away from where it would be.
+const NEAR: usize = 512;
+
+/// The hash of a key: the first four bytes of its SHA-256, little-endian. Of a segment's keys few share one, and nobody can make
+/// many that do.
+pub(crate) fn hash(key: &[u8]) -> u32 {
+    let &[a, b, c, d, ..] = Digest::of(key).bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+/// What the file of a segment says of its keys.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct KeyOrder {
+    /// Hashes, rising.
+    hashes: Vec<u32>,
+    /// The row of each, rising where hashes are equal.
+    rows: Vec<u32>,
+    /// The first row and every one whose key is not above that of the row before it, by bytes.
+    stretches: Vec<u32>,
+}
+
+impl KeyOrder {
+    /// Of keys, which are those of rows `0..n`.
+    pub(crate) fn of<'a>(n: usize, key: impl Fn(usize) -> &'a [u8]) -> Self {
+        // No segment has rows that 32 bits do not number.
+        let mut pairs: Vec<(u32, u32)> = (0..n).map(|row| (hash(key(row)), row as u32)).collect();
+        pairs.sort_unstable();
+        let (hashes, rows) = pairs.into_iter().unzip();
+        let begins = |&row: &usize| row == 0 || key(row - 1) >= key(row);
+        let stretches = (0..n).filter(begins).map(|row| row as u32).collect();
+        Self { hashes, rows, stretches }
+    }
+
+    /// Writes the file. The bytes follow from the segment alone.
+    pub(crate) fn write(&self, out: &mut dyn Write, segment: &Digest) -> io::Result<()> {
+        let tensor = |values| bytemuck::cast_slice::<u32, u8>(values);
+        let tensors = [
+            ("hashes", Dtype::U32, tensor(&self.hashes)),
+            ("rows", Dtype::U32, tensor(&self.rows)),
+            ("stretches", Dtype::U32, tensor(&self.stretches)),
+        ];
+        derived::write(out, segment, &tensors, "hashes")
+    }
+}
+
+/// A file as it lies beside its segment. Nothing that it says is believed: a row that it names is one whose key may be the one
+/// that is looked for.
+#[derive(Debug)]
+pub(crate) struct KeyFile {
+    bytes: Bytes,
+    hashes: Range<usize>,
+    rows: Range<usize>,
+    stretches: Range<usize>,
+}
+
+impl KeyFile {
+    /// The most bytes that the file of a segment has.
+    pub(crate) fn longest(rows: usize) -> u64 {
+        MAX_HEADER + (3 * 4 * rows + CHECKSUMS) as u64
+    }
+
+    /// Views the file of a segment of `rows` rows. Looks at the header alone.
+    pub(crate) fn view(bytes: Bytes, path: &Path, segment: &Digest, rows: usize) -> Result<Self> {
+        let tensors = derived::view(&bytes, path, segment)?;
+        let find = |name: &str, length: Option<usize>| tensors.find(name, Dtype::U32, &[length]);
+        Ok(Self {
+            hashes: find("hashes", Some(rows))?,
+            rows: find("rows", Some(rows))?,
+            stretches: find("stretches", None)?,
+            bytes,
+        })
+    }
+
+    /// Reads the whole file and refuses it if it is not what follows from its segment.
+    pub(crate) fn check(&self, path: &Path, segment: &Segment) -> Result<()> {
+        derived::check(&self.bytes, path)?;
+        let KeyOrder { hashes, rows, stretches } = KeyOrder::of(segment.rows(), |row| segment.key_bytes(row));
+        let said = [&self.hashes, &self.rows, &self.stretches].map(|range| self.values(range));
+        if said == [&hashes[..], &rows, &stretches] {
+            Ok(())
+        } else {
+            Err(Error::Damaged { path: path.into() })
+        }
+    }
+
+    /// Has the system fetch what [`KeyFile::rows_of`] looks at first.
+    pub(crate) fn fetch(&self, hash: u32) {
+        let near = self.near(hash);
+        for range in [&self.hashes, &self.rows] {
+            self.bytes.expect(Reading::Soon, range.start + 4 * near.start..range.start + 4 * near.end);
+        }
+    }
+
+    /// The rows whose key has that hash, if the file is right.
+    pub(crate) fn rows_of(&self, hash: u32) -> impl Iterator<Item = usize> {
+        let (hashes, rows) = (self.values(&self.hashes), self.values(&self.rows));
+        let Range { mut start, mut end } = self.near(hash);
+        // Further away in steps that double, also if the file lies.
+        let mut step = NEAR;
+        while start > 0 && hashes[start] >= hash {
+            start = start.saturating_sub(step);
+            step = step.saturating_mul(2);
+        }
+        step = NEAR;
+        while end < hashes.len() && hashes[end - 1] < hash {
+            end = hashes.len().min(end.saturating_add(step));
+            step = step.saturating_mul(2);
+        }
+        let first = start + hashes[start..end].partition_point(|&other| other < hash);
+        let equal = hashes[first..].iter().zip(&rows[first..]).take_while(move |&(&other, _)| other == hash);
+        equal.map(|(_, &row)| row as usize)
+    }
+
+    /// The first rows of stretches whose keys rise, the first of which is row 0; nothing if they are none.
+    pub(crate) fn stretches(&self, rows: usize) -> Option<&[u32]> {
+        let stretches = self.values(&self.stretches);
+        let begins = stretches.first().is_none_or(|&first| first == 0) && stretches.is_empty() == (rows == 0);
+        let rises = stretches.is_sorted_by(|a, b| a < b);
+        let ends = stretches.last().is_none_or(|&last| (last as usize) < rows);
+        (begins && rises && ends).then_some(stretches)
+    }
+
+    /// Where the first of those hashes is that are not below `hash`, more or less.
+    fn near(&self, hash: u32) -> Range<usize> {
+        let count = self.hashes.len() / 4;
+        let middle = ((u64::from(hash) * count as u64) >> 32) as usize;
+        middle.saturating_sub(NEAR)..count.min(middle + NEAR)
+    }
+
+    fn values(&self, range: &Range<usize>) -> &[u32] {
+        bytemuck::cast_slice(&self.bytes[range.clone()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn file_of(order: &KeyOrder) -> KeyFile {
+        let (mut bytes, segment) = (Vec::new(), Digest::of(b"the segment"));
+        order.write(&mut bytes, &segment).unwrap();
+        KeyFile::view(Bytes::from(&bytes[..]), Path::new("a.keys"), &segment, order.rows.len()).unwrap()
+    }
+
+    #[test]
+    fn each_key_leads_to_its_row_and_no_other_to_a_wrong_one() {
+        for rows in [0usize, 1, 2, 1000, 20_000] {
+            let keys: Vec<String> = (0..rows).map(|row| format!("key {row}")).collect();
+            let order = KeyOrder::of(rows, |row| keys[row].as_bytes());
+            let file = file_of(&order);
+            for (row, key) in keys.iter().enumerate() {
+                assert!(file.rows_of(hash(key.as_bytes())).any(|found| found == row));
+            }
+            for hash in (0..1000).map(|i| i * 4_294_967).chain([u32::MAX]) {
+                let all = order.hashes.iter().zip(&order.rows).filter(|pair| *pair.0 == hash);
+                assert!(file.rows_of(hash).eq(all.map(|pair| *pair.1 as usize)));
+            }
+        }
+    }
+
+    #[test]
+    fn stretches_end_where_a_key_does_not_rise() {
+        let keys = [b"b", b"c", b"a", b"d", b"d"];
+        let file = file_of(&KeyOrder::of(5, |row| &keys[row][..]));
+        assert_eq!(file.stretches(5), Some(&[0, 2, 4][..]));
+        assert_eq!(file_of(&KeyOrder::of(0, |_| &[])).stretches(0), Some(&[][..]));
+    }
+
+    proptest! {
+        /// Hashes in any order, rows that are none: rows are found or not, and nothing panics.
+        #[test]
+        fn a_file_that_lies_does_no_harm(
+            hashes in prop::collection::vec(any::<u32>(), 0..3000),
+            stretches in prop::collection::vec(0u32..20, 0..6),
+            hash in any::<u32>(),
+        ) {
+            let rows = hashes.iter().map(|hash| hash.rotate_left(7)).collect();
+            let count = hashes.len();
+            let file = file_of(&KeyOrder { hashes, rows, stretches: stretches.clone() });
+            file.fetch(hash);
+            prop_assert!(file.rows_of(hash).count() <= count);
+            if let Some(said) = file.stretches(10) {
+                prop_assert!(said.first() == Some(&0) && said.is_sorted_by(|a, b| a < b) && said.iter().all(|&row| row < 10));
+                prop_assert_eq!(said, &stretches);
+            }
+        }
+    }
+}
