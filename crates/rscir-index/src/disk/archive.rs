@@ -305,21 +305,20 @@ impl DiskArchive {
     }
 }
 
-/// Opens all segments of a manifest.
+/// Opens all segments of a manifest, and checks their keys and columns if that is asked for.
 fn view_segments(
     directory: &Directory,
     manifest: &Manifest,
     access: Access,
     checked: bool,
 ) -> Result<Vec<Segment>> {
-    let view = |entry: &SegmentEntry| {
-        let segment = directory.view_segment(entry, manifest.precision, manifest.spec.dim, access)?;
-        if checked {
+    let segments = directory.view_segments(manifest, access)?;
+    if checked {
+        for (segment, entry) in segments.iter().zip(&manifest.segments) {
             segment.check_rows(&directory.segment_path(&entry.sha256))?;
         }
-        Ok(segment)
-    };
-    manifest.segments.iter().map(view).collect()
+    }
+    Ok(segments)
 }
 
 impl Archive for DiskArchive {

@@ -21,6 +21,9 @@ const BUFFER: usize = 1 << 20;
 /// million rows of which every tenth is deleted have 200 MB. What a sparse file claims beyond it is not given memory.
 const MAX_MANIFEST: u64 = 1 << 30;
 
+/// Bytes at the beginning of a segment that most headers are within: 500 without columns.
+const HEADER: usize = 4096;
+
 /// The folder of an archive: which file is where, and the order of operations that makes a file durable.
 #[derive(Debug, Clone)]
 pub(crate) struct Directory {
@@ -234,17 +237,26 @@ impl Directory {
         Ok(segment)
     }
 
-    /// Opens a segment that the manifest names, to look at some of its rows: checks its header alone.
-    pub(crate) fn view_segment(
-        &self,
-        entry: &SegmentEntry,
-        precision: Precision,
-        dim: usize,
-        access: Access,
-    ) -> Result<Segment> {
-        let bytes = self.segment_bytes(entry, access)?;
-        bytes.expect(Reading::Scattered, 0..bytes.len());
-        Segment::view(bytes, &self.segment_path(&entry.sha256), entry, precision, dim)
+    /// Opens all segments of a manifest, to look at some of their rows: checks their headers alone.
+    pub(crate) fn view_segments(&self, manifest: &Manifest, access: Access) -> Result<Vec<Segment>> {
+        let bytes = manifest.segments.iter().map(|entry| {
+            let bytes = self.segment_bytes(entry, access)?;
+            bytes.expect(Reading::Scattered, 0..bytes.len());
+            // Fetched from all files at once, they are waited for once.
+            bytes.expect(Reading::Soon, 0..bytes.len().min(HEADER));
+            Ok(bytes)
+        });
+        let bytes = bytes.collect::<Result<Vec<Bytes>>>()?;
+        let view = |(bytes, entry): (Bytes, &SegmentEntry)| {
+            Segment::view(
+                bytes,
+                &self.segment_path(&entry.sha256),
+                entry,
+                manifest.precision,
+                manifest.spec.dim,
+            )
+        };
+        bytes.into_iter().zip(&manifest.segments).map(view).collect()
     }
 
     fn segment_bytes(&self, entry: &SegmentEntry, access: Access) -> Result<Bytes> {

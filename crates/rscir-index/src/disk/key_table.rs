@@ -27,6 +27,12 @@ pub(crate) struct KeyTable {
     places: HashTable<Place>,
 }
 
+impl Default for KeyTable {
+    fn default() -> Self {
+        Self::with_capacity(0)
+    }
+}
+
 impl KeyTable {
     /// Makes a table with room for `rows` rows.
     pub(crate) fn with_capacity(rows: usize) -> Self {

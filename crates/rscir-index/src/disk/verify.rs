@@ -1,10 +1,10 @@
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::columns::Schema;
 use crate::digest::Digest;
 use crate::disk::directory::{Access, Contents, Directory};
+use crate::disk::key_table::{KeyTable, Place};
 use crate::disk::manifest::{Manifest, SegmentEntry};
 use crate::disk::merged_moments;
 use crate::disk::segment::Segment;
@@ -118,12 +118,12 @@ fn verify_segments(directory: &Directory, manifest: &Manifest) -> Result<Verific
         misplaced,
         foreign,
     };
-    let (mut keys, mut schema) = (HashMap::new(), Schema::default());
+    let mut seen = Seen::default();
     for entry in &manifest.segments {
-        match verify_segment(directory, manifest, entry, (&mut keys, &mut schema), verification.sound_rows) {
+        match seen.verify(directory, manifest, entry, verification.sound_rows) {
             Ok(segment) => {
                 verification.sound_rows += entry.live();
-                if let Err(error) = verify_keys(directory, entry, &segment) {
+                if let Err(error) = verify_keys(directory, entry, segment) {
                     let path = directory.keys_path(&entry.sha256);
                     verification.damaged_copies.push(DamagedCopy { path, error });
                 }
@@ -144,25 +144,50 @@ fn verify_segments(directory: &Directory, manifest: &Manifest) -> Result<Verific
     Ok(verification)
 }
 
-/// Checks one segment, whose first row is `first_row` of the archive; `keys` and columns are those of the segments before it.
-fn verify_segment(
-    directory: &Directory,
-    manifest: &Manifest,
-    entry: &SegmentEntry,
-    (keys, schema): (&mut HashMap<String, usize>, &mut Schema),
-    first_row: usize,
-) -> Result<Segment> {
-    let segment = directory.open_segment(entry, manifest.precision, manifest.spec.dim, Access::Map)?;
-    segment.check(&entry.sha256, &directory.segment_path(&entry.sha256))?;
-    schema.add(segment.columns())?;
-    for (second, row) in (first_row..).zip(entry.deleted.gaps(entry.rows).flatten()) {
-        let key = segment.key(row);
-        if let Some(&first) = keys.get(key) {
-            return Err(Error::DuplicateKey { key: key.into(), first, second });
+/// The segments that were looked at before: their keys, of which a table takes 18 bytes a row, and their columns.
+#[derive(Default)]
+struct Seen<'a> {
+    /// Each with its entry and the archive's row that is its first.
+    segments: Vec<(Segment, &'a SegmentEntry, usize)>,
+    keys: KeyTable,
+    schema: Schema,
+}
+
+impl<'a> Seen<'a> {
+    /// Checks one segment, whose first row is `first_row` of the archive.
+    fn verify(
+        &mut self,
+        directory: &Directory,
+        manifest: &Manifest,
+        entry: &'a SegmentEntry,
+        first_row: usize,
+    ) -> Result<&Segment> {
+        let segment = directory.open_segment(entry, manifest.precision, manifest.spec.dim, Access::Map)?;
+        segment.check(&entry.sha256, &directory.segment_path(&entry.sha256))?;
+        self.schema.add(segment.columns())?;
+        // A manifest has no more segments.
+        let number = self.segments.len() as u32;
+        self.segments.push((segment, entry, first_row));
+        let Self { segments, keys, .. } = self;
+        let key_at = |place: Place| segments[place.segment as usize].0.key_bytes(place.row as usize);
+        for (second, row) in (first_row..).zip(entry.deleted.gaps(entry.rows).flatten()) {
+            let place = Place { segment: number, row: row as u32 };
+            let key = key_at(place);
+            if let Some(before) = keys.insert(keys.hash(key), key, place, key_at) {
+                let (segment, entry, first_row) = &segments[before.segment as usize];
+                let mut live = entry.deleted.gaps(entry.rows).flatten();
+                let first = first_row + live.position(|row| row == before.row as usize).unwrap_or_default();
+                return Err(Error::DuplicateKey {
+                    key: segment.key(before.row as usize).into(),
+                    first,
+                    second,
+                });
+            }
         }
-        keys.insert(key.into(), second);
+        let (segment, ..) = &segments[number as usize];
+        segment.release();
+        Ok(segment)
     }
-    Ok(segment)
 }
 
 /// Checks the file that finds a segment's rows by key, if there is one.
