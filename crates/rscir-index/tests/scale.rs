@@ -192,16 +192,27 @@ fn millions_of_rows_on_disk_are_searched_at_the_speed_of_the_disk() {
     let method = WeiCom::default();
     let options = SearchOptions::top(10);
 
-    for (round, query) in queries.iter().enumerate().take(3) {
+    // What lies behind the disk, such as the memory of a host, is then in one state for all that follows.
+    plain_read(&dir);
+    for (round, query) in queries.iter().enumerate().take(4) {
         println!("\nround {round}, from the disk");
         forget(&dir);
-        timed("plain read", || plain_read(&dir));
-        forget(&dir);
+        let read = || timed("plain read", || plain_read(&dir));
+        // Each comes first every other time.
+        if round % 2 == 0 {
+            read();
+            forget(&dir);
+        }
         let (archive, _) = timed("open", || DiskArchive::open(&dir).unwrap());
         timed("first query", || {
             let searcher = Searcher::new(&archive);
             assert_eq!(searcher.search(&method, query, &options).unwrap().1, SearchPath::Int8);
         });
+        drop(archive);
+        if round % 2 == 1 {
+            forget(&dir);
+            read();
+        }
     }
 
     println!("\nfrom memory");
