@@ -1,4 +1,4 @@
-//! The blocked pass over a query set.
+//! Evaluates a query set in one pass over an archive, block by block.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -13,67 +13,69 @@ use crate::evidence::{AskedLists, EvidenceScores, Learned};
 use crate::ranks::{Counter, Scores};
 use crate::{Error, EvaluateOptions, Query, QueryOutcome, QuerySet, QueryVectors, Result};
 
-/// Similarities of query images, or of composed queries, that are held at once, in values: 48 MB. Blocks must be large enough
-/// that the archive is read from memory few times, 384 images at 30,400 rows.
+/// Number of similarities of query images, or of composed queries, that are held at once: 48 MB. Blocks must
+/// be so large that the archive is read from memory few times: 384 images at 30,400 rows.
 const IMAGE_VALUES: usize = 12 << 20;
 
-/// Blocks of more images are a multiple of this, so that the product need not walk the archive for a few that remain.
+/// A block of more images is a multiple of this number, so that the product does not walk the archive for a
+/// few remaining images.
 const IMAGES_TOGETHER: usize = 128;
 
-/// Query images in a block at least, so that several threads have work.
+/// Least number of query images in a block, so that several threads have work.
 const MIN_IMAGES: usize = 8;
 
-/// Normalized lists of texts that are held at once, in values: 256 MB.
+/// Number of values of normalized text lists that are held at once: 256 MB.
 const TEXT_VALUES: usize = 64 << 20;
 
-/// One pass: the queries of some groups over one archive.
+/// One pass of the queries of some groups over one archive.
 pub(crate) struct Engine<'a> {
     archive: &'a dyn Archive,
     queries: &'a QuerySet,
     vectors: &'a QueryVectors,
     plans: Vec<Plan<'a>>,
     options: EvaluateOptions<'a>,
-    /// The distinct normalizations of the fusions among the methods, each by one fusion that has it.
+    /// The distinct normalizations of the fusions among the methods. Each is represented by one fusion that
+    /// has it.
     normalizations: Vec<&'a dyn Fusion>,
-    /// The distinct kinds of evidence among the methods, each by one that takes it.
+    /// The distinct kinds of evidence among the methods. Each is represented by one method that has it.
     evidence: Vec<&'a dyn Evidence>,
 }
 
 /// How a method is evaluated.
 #[derive(Clone, Copy)]
 enum Plan<'a> {
-    /// By the lists of a normalization, an index into those of the engine.
+    /// By the lists of a normalization, with the index of the normalization in the engine.
     Fusion(&'a dyn Fusion, usize),
-    /// By the lists of a kind of evidence, an index into those of the engine.
+    /// By the lists of a kind of evidence, with the index of the kind in the engine.
     Evidence(&'a dyn Evidence, usize),
-    /// By its vector.
+    /// By the method's vector.
     Composition(&'a dyn Composition),
-    /// By its own scores.
+    /// By the method's own scores.
     Scorer(&'a dyn Method),
 }
 
-/// A query to evaluate, and where its outcomes go.
+/// A query to evaluate, and the place of its outcomes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Job<'a> {
     pub(crate) query: Query,
-    /// Relevant rows of the engine's archive.
+    /// Relevant rows in the engine's archive.
     pub(crate) relevant: &'a [usize],
     pub(crate) group: usize,
     pub(crate) place: usize,
 }
 
-/// Normalized lists of consecutive texts: `[normalizations][texts, rows]`.
+/// Normalized lists of consecutive texts, `[normalizations][texts, rows]`.
 struct TextLists {
-    /// What the texts asked and taught, and their evidence: `[evidence][texts]`.
+    /// What was learned from the lists of the texts, with their evidence: `[evidence][texts]`.
     evidence: Vec<Vec<(Learned, Vec<f32>)>>,
-    /// The first of the texts.
+    /// Index of the first text.
     first: usize,
     rows: usize,
     values: Vec<Vec<f32>>,
 }
 
 impl TextLists {
-    /// The evidence of `text`, one of these.
+    /// Returns the evidence of `text`, which must be one of these texts.
     fn evidence(&self, kind: usize, text: usize) -> (&Learned, &[f32]) {
         match self.evidence[kind].get(text - self.first) {
             Some((learned, list)) => (learned, list),
@@ -81,25 +83,25 @@ impl TextLists {
         }
     }
 
-    /// The list of `text`, one of these.
+    /// Returns the list of `text`, which must be one of these texts.
     fn list(&self, normalization: usize, text: usize) -> &[f32] {
         &self.values[normalization][(text - self.first) * self.rows..][..self.rows]
     }
 }
 
-/// Room of one thread.
+/// Buffers of one thread.
 #[derive(Default)]
 struct Scratch {
-    /// The query image's list under each normalization.
+    /// The list of the query image under each normalization.
     lists: Vec<Vec<f32>>,
-    /// What the query image taught, and its evidence, under each kind of evidence.
+    /// What was learned from the list of the query image, with its evidence, under each kind of evidence.
     evidence: Vec<(Learned, Vec<f32>)>,
     scores: Vec<f32>,
     gathered: [Vec<f32>; 2],
     ranking: Ranking,
 }
 
-/// Room for the ranking of one query.
+/// Buffers for the ranking of one query.
 #[derive(Default)]
 struct Ranking {
     relevant: Vec<usize>,
@@ -109,7 +111,8 @@ struct Ranking {
 }
 
 impl Ranking {
-    /// Takes a query's relevant rows, and the row `own`: ranked with the others, it can be taken out of their ranks.
+    /// Sets the relevant rows of a query, and adds the row `own`. It is ranked with the others so that it can
+    /// be removed from their ranks.
     fn take(&mut self, relevant: &[usize], own: Option<usize>) {
         self.relevant.clear();
         self.relevant.extend_from_slice(relevant);
@@ -155,7 +158,7 @@ impl<'a> Engine<'a> {
         Self { archive, queries, vectors, plans, options, normalizations, evidence }
     }
 
-    /// Evaluates `jobs`, and hands each on with its outcomes, one per method.
+    /// Evaluates `jobs` and passes each on with its outcomes, one for each method.
     pub(crate) fn run(
         &self,
         mut jobs: Vec<Job<'_>>,
@@ -216,7 +219,8 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// Similarities of some vectors to all rows, `[vectors, rows]`; nothing if no method is a fusion.
+    /// Computes the similarities of the `chosen` vectors to all rows, `[chosen, rows]`. Computes nothing if
+    /// no method is a fusion.
     fn similarities(&self, vectors: &Embeddings, chosen: &[usize], out: &mut Vec<f32>) -> Result<()> {
         if self.normalizations.is_empty() {
             return Ok(());
@@ -238,7 +242,7 @@ impl<'a> Engine<'a> {
         Ok(self.archive.similarities(block, out)?)
     }
 
-    /// Asks with images under each kind of evidence; `room` is memory to use again.
+    /// Computes the lists of images under each kind of evidence. `room` holds buffers to reuse.
     fn ask_with_images(&self, images: &[usize], room: &mut Vec<Vec<f32>>) -> Result<Vec<AskedLists<'a>>> {
         let part = |&image: &usize| Part {
             kind: PartKind::Image,
@@ -277,7 +281,7 @@ impl<'a> Engine<'a> {
         Ok(TextLists { first, rows, values, evidence })
     }
 
-    /// All queries of one image. `similarities` are the image's.
+    /// Evaluates all queries of one image. `similarities` are those of the image.
     fn image(
         &self,
         jobs: &[Job<'_>],
@@ -294,7 +298,7 @@ impl<'a> Engine<'a> {
         jobs.iter().map(|job| self.query(job, texts, scratch)).collect()
     }
 
-    /// Some queries under a method that makes one vector of each: one product for all.
+    /// Evaluates queries under a method that makes one vector of each, in one product.
     fn composed(
         &self,
         composition: &dyn Composition,
@@ -321,13 +325,13 @@ impl<'a> Engine<'a> {
             .collect()
     }
 
-    /// The row of the query image, if it is left out.
+    /// Returns the row of the query image if it is left out of the ranking.
     fn own(&self, query: Query) -> Option<usize> {
         let image = &self.queries.images[query.image];
         if self.options.exclude_query { image.row_in(self.archive) } else { None }
     }
 
-    /// One query under all methods but compositions.
+    /// Evaluates one query under all methods but compositions.
     fn query(&self, job: &Job<'_>, texts: &TextLists, scratch: &mut Scratch) -> Result<Vec<QueryOutcome>> {
         let own = self.own(job.query);
         scratch.ranking.take(job.relevant, own);
@@ -363,7 +367,7 @@ impl<'a> Engine<'a> {
         Ok(outcomes)
     }
 
-    /// The measures of a ranking without the row `own`.
+    /// Computes the measures of a ranking without the row `own`.
     fn outcome(
         &self,
         method: &(impl Method + ?Sized),
@@ -401,7 +405,7 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// [`ScoreStatistics::of`], to the bit, by the machine's vectors.
+/// Computes [`ScoreStatistics::of`], to the bit, by vector instructions.
 pub(crate) fn statistics(scores: &[f32]) -> ScoreStatistics {
     if scores.len() < 2 {
         return ScoreStatistics::of(scores);
@@ -410,7 +414,7 @@ pub(crate) fn statistics(scores: &[f32]) -> ScoreStatistics {
     ScoreStatistics { count: scores.len(), mean, std_dev }
 }
 
-/// The scores of a fusion, combined when they are looked at.
+/// The scores of a fusion, which are combined when they are read.
 struct FusedScores<'a> {
     fusion: &'a dyn Fusion,
     image: &'a [f32],

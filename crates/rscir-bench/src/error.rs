@@ -3,14 +3,14 @@ use std::path::PathBuf;
 use rscir_core::ErrorKind;
 use rscir_core::files::{FileAction, FileError};
 
-/// The result of everything in this crate that can fail.
+/// Result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong with a benchmark.
+/// Everything that can go wrong with a benchmark.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The core, an archive or a method refused something.
+    /// The core, an archive or a method returned an error.
     #[error(transparent)]
     Core(#[from] rscir_core::Error),
     /// A file cannot be read or written.
@@ -20,23 +20,23 @@ pub enum Error {
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A file that was named is none that is read or replaced.
+    /// The path does not name a regular file, or the file is too large.
     #[error(transparent)]
     File(FileError),
-    /// A line of a list does not have the form it must have.
+    /// A line of a file has the wrong form.
     #[error("{path}:{line}: {problem}", path = path.display())]
     Line {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Its line, from 1.
+        /// Line in the file, from 1.
         line: u64,
         /// What is wrong, and what is expected.
         problem: String,
     },
-    /// Two archive rows have one base name, so a csv row could mean either.
+    /// Two archive rows have the same base name, so that a CSV row could mean either.
     #[error(
         "{first} and {second} have one base name, and the csv files name images by it: rename one, or evaluate in the reference's \
          mode (strict), where the last one counts"
@@ -47,15 +47,15 @@ pub enum Error {
         /// Key of the second row.
         second: String,
     },
-    /// No csv file of the benchmark is there.
+    /// No CSV file of the benchmark exists in the folder.
     #[error("{path} holds none of {expected}: choose the folder that holds PatternCom/", path = path.display())]
     NoAttributes {
         /// The folder.
         path: PathBuf,
-        /// The file names looked for.
+        /// The file names that were looked for.
         expected: String,
     },
-    /// A text that the queries ask with has no features.
+    /// The text features lack a text of the queries.
     #[error("the text features lack {text:?}, which {group} asks with: encode it too")]
     MissingText {
         /// The text.
@@ -66,22 +66,22 @@ pub enum Error {
     /// A query image is not in the archive.
     #[error("the archive lacks the query image {key:?}: encode it, or leave its queries out")]
     MissingImage {
-        /// Key of the image.
+        /// Key of the missing image.
         key: String,
     },
-    /// A query refers to something that is not there.
+    /// A query refers to an index that does not exist.
     #[error("{group}: {what} {index} is asked for, there are {len}: build the query set on this archive")]
     BadIndex {
         /// The group of the query, or the list.
         group: String,
-        /// What is referred to.
+        /// What the index refers to.
         what: &'static str,
         /// The index.
         index: usize,
-        /// How many there are.
+        /// Number of things that exist.
         len: usize,
     },
-    /// A relevant image is not in the gallery that it is looked for in.
+    /// A relevant image is not in the gallery of its group.
     #[error(
         "{group}: the relevant image {key:?} is not in the group's gallery: add it, or leave it out of the relevant ones"
     )]
@@ -91,7 +91,7 @@ pub enum Error {
         /// Key of the image.
         key: String,
     },
-    /// A method gives a relevant image a score that cannot be ranked.
+    /// A method gives a relevant image the score NaN, which cannot be ranked.
     #[error("{method} gives {key:?} the score NaN: a method must give every row a number")]
     NotANumber {
         /// Label of the method.
@@ -99,7 +99,7 @@ pub enum Error {
         /// Key of the image.
         key: String,
     },
-    /// Two runs did not ask the same queries, so they cannot be compared query by query.
+    /// Two runs have different queries, so they cannot be compared query by query.
     #[error("{query}, {method}: {problem}: compare runs on one dataset, in one mode")]
     Unpaired {
         /// Id of the query.
@@ -109,12 +109,12 @@ pub enum Error {
         /// How the runs differ.
         problem: &'static str,
     },
-    /// A run has no such method.
+    /// The run does not have a method.
     #[error("the run has no method {method:?}, only {known}")]
     UnknownMethod {
-        /// The label.
+        /// The label that was given.
         method: String,
-        /// Those it has.
+        /// The labels that the run has.
         known: String,
     },
     /// There is nothing to evaluate.
@@ -125,7 +125,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns what a caller can do about it.
+    /// Returns the kind of the error, by which a caller decides what to do.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Core(error) => error.kind(),

@@ -6,24 +6,25 @@ use crate::engine::{Engine, Job};
 use crate::subset::Subset;
 use crate::{Error, Evaluation, GroupOutcome, QueryGroup, QueryOutcome, QuerySet, Result};
 
-/// Ranks are counted in 31 bits.
+/// Greatest number of rows of an archive. Ranks are counted in 31 bits.
 const MAX_ROWS: usize = 1 << 31;
 
 /// The vectors of a query set.
 #[derive(Debug, Clone)]
 pub struct QueryVectors {
-    /// One row per [`QuerySet::images`].
+    /// One row for each of [`QuerySet::images`].
     pub images: Embeddings,
-    /// One row per [`QuerySet::texts`].
+    /// One row for each of [`QuerySet::texts`].
     pub texts: Embeddings,
 }
 
 impl QueryVectors {
-    /// Takes the images' vectors from the archive that holds them and the texts' from `features`, whose row `i` is that of `known_texts[i]`.
+    /// Takes the vectors of the images from the archive that holds them and those of the texts from
+    /// `features`, whose row `i` belongs to `known_texts[i]`.
     ///
     /// # Errors
-    /// [`Error::MissingText`] for a text that is not among `known_texts`; [`rscir_core::Error::Length`] if the widths
-    /// of archive and texts differ.
+    /// [`Error::MissingText`] if a text is not among `known_texts`; [`Error::MissingImage`] if the archive
+    /// does not hold an image; [`rscir_core::Error::Length`] if archive and texts differ in width.
     pub fn from_archive(
         queries: &QuerySet,
         archive: &dyn Archive,
@@ -47,11 +48,11 @@ impl QueryVectors {
         })
     }
 
-    /// Takes the images' vectors from `images`, the archive that holds them, and encodes the texts.
+    /// Takes the vectors of the images from `images`, the archive that holds them, and encodes the texts.
     ///
     /// # Errors
-    /// [`Error::MissingImage`] for an image that the archive does not hold; [`rscir_core::Error::Spec`] if archive and encoder
-    /// do not fit; the encoder's.
+    /// [`Error::MissingImage`] if the archive does not hold an image; [`rscir_core::Error::Spec`] if archive
+    /// and encoder do not fit; the errors of the encoder.
     pub fn encode(queries: &QuerySet, encoder: &dyn TextEncoder, images: &dyn Archive) -> Result<Self> {
         images.spec().check(encoder.spec()).map_err(rscir_core::Error::from)?;
         let texts: Vec<&str> = queries.texts.iter().map(String::as_str).collect();
@@ -61,7 +62,7 @@ impl QueryVectors {
     /// Takes the vectors of the query images from the archive that holds them.
     ///
     /// # Errors
-    /// [`Error::MissingImage`] for an image that it does not hold.
+    /// [`Error::MissingImage`] if the archive does not hold an image.
     pub fn images_of(queries: &QuerySet, archive: &dyn Archive) -> Result<Embeddings> {
         let mut values = Vec::with_capacity(queries.images.len() * archive.dim());
         for image in &queries.images {
@@ -82,11 +83,11 @@ impl QueryVectors {
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct EvaluateOptions<'a> {
-    /// Leave the query image out of the ranking and out of the relevant images.
+    /// `true`: the query image is left out of the ranking and of the relevant images.
     pub exclude_query: bool,
-    /// How many of the best rows are kept for each query and method, in [`QueryOutcome::top`].
+    /// Number of best rows that are kept for each query and method, in [`QueryOutcome::top`].
     pub top: usize,
-    /// Receives how many queries are done.
+    /// Receiver of the progress, in queries.
     pub progress: &'a dyn Progress,
 }
 
@@ -97,13 +98,13 @@ impl<'a> EvaluateOptions<'a> {
         Self { exclude_query, ..self }
     }
 
-    /// Sets how many of the best rows are kept for each query and method. Default: 0.
+    /// Sets the number of best rows that are kept for each query and method. Default: 0.
     #[must_use]
     pub fn top(self, top: usize) -> Self {
         Self { top, ..self }
     }
 
-    /// Sets what receives the progress. Default: nothing does.
+    /// Sets the receiver of the progress. Default: [`Silent`](rscir_core::Silent).
     #[must_use]
     pub fn progress(self, progress: &'a dyn Progress) -> Self {
         Self { progress, ..self }
@@ -127,18 +128,20 @@ impl Default for EvaluateOptions<'_> {
 
 /// Evaluates `methods` on `queries`.
 ///
-/// Similarities of a block of query images are one matrix product, those of the texts another; normalized lists are shared
-/// by all fusions that normalize alike, so a sweep over lambda costs little more than one. Queries that a method composes
-/// into one vector are products of hundreds as well. Ranks of the relevant images are
-/// counted, not sorted for. Ties rank by row. Nothing depends on the number of threads.
+/// The similarities of a block of query images are one matrix product, and those of the texts another.
+/// Fusions with the same normalization share normalized lists, so a sweep over lambda costs little more than
+/// one lambda. Queries that a method composes into one vector are multiplied in blocks, too. The ranks of
+/// relevant images are counted without sorting. Ties rank by row. The results do not depend on the number of
+/// threads.
 ///
-/// Beside the archive it holds some 48 MB of image similarities, at most 256 MB of text similarities, and for each thread a
-/// few lists. A group with a [gallery](QueryGroup::gallery) is evaluated on a copy of the gallery's rows.
+/// Beside the archive, the function holds about 48 MB of image similarities, at most 256 MB of text
+/// similarities, and a few lists for each thread. A group with a [gallery](QueryGroup::gallery) is evaluated
+/// on a copy of the gallery's rows.
 ///
 /// # Errors
-/// [`rscir_core::Error`] of the archive or a method; its `Length` if `vectors` do not fit `queries`; [`Error::BadIndex`] and
-/// [`Error::OutsideGallery`] if `queries` do not fit themselves or the archive; [`Error::NotANumber`] for a method that gives
-/// NaN.
+/// [`rscir_core::Error`] from the archive or a method; its variant `Length` if `vectors` do not fit
+/// `queries`; [`Error::BadIndex`] and [`Error::OutsideGallery`] if `queries` are inconsistent or do not fit
+/// the archive; [`Error::NotANumber`] if a method gives NaN.
 pub fn evaluate(
     archive: &dyn Archive,
     queries: &QuerySet,
@@ -183,7 +186,7 @@ pub fn evaluate(
     Ok(Evaluation { methods: methods.iter().map(|m| m.info()).collect(), groups })
 }
 
-/// The queries of a group, with their relevant rows out of `relevant`.
+/// Returns the queries of a group, with their relevant rows from `relevant`.
 fn jobs_of<'a>(
     group_index: usize,
     group: &'a QueryGroup,
@@ -197,7 +200,7 @@ fn jobs_of<'a>(
     })
 }
 
-/// The relevant sets that a group asks for, as rows of its gallery. The others are left empty.
+/// Returns the relevant sets that a group uses, as rows of its gallery. The other sets are left empty.
 fn relevant_in(
     gallery: &Subset<'_>,
     archive: &dyn Archive,

@@ -1,4 +1,4 @@
-//! Lists of evidence that queries with an image or a text in common share.
+//! Lists of evidence, which queries with the same image or text share.
 
 use std::ops::Range;
 
@@ -9,21 +9,21 @@ use crate::Result;
 use crate::engine::statistics;
 use crate::ranks::Scores;
 
-/// The similarities to what some images or texts ask with, under one method by evidence.
+/// The similarities of the vectors that some images or texts search by, under one method by evidence.
 pub(crate) struct AskedLists<'a> {
     method: &'a dyn Evidence,
-    /// One for each image or text; none if the method does not read them.
+    /// One part for each image or text. Empty if the method does not read them.
     asked: Vec<AskedPart>,
     rows: usize,
-    /// `[asked, rows]`.
+    /// Similarities, `[asked, rows]`.
     similarities: Vec<f32>,
 }
 
-/// What a list taught, beside whose evidence it is.
+/// What was learned from a list, and the part that it belongs to.
 pub(crate) type Learned = Option<(AskedPart, Fit)>;
 
 impl<'a> AskedLists<'a> {
-    /// Asks an archive with some parts, all images or all texts. `room` is memory to use again.
+    /// Computes the lists of some parts, which are all images or all texts. `room` is a buffer to reuse.
     pub(crate) fn new(
         method: &'a dyn Evidence,
         archive: &dyn Archive,
@@ -45,7 +45,8 @@ impl<'a> AskedLists<'a> {
         Ok(lists)
     }
 
-    /// Learns from the list of one image or text, and writes its evidence; nothing is written if the method does not read it.
+    /// Learns from the list of one image or text and writes its evidence. Writes nothing if the method does
+    /// not read it.
     pub(crate) fn evidence(&self, i: usize, evidence: &mut Vec<f32>) -> Learned {
         let part = self.asked.get(i)?;
         let list = &self.similarities[i * self.rows..][..self.rows];
@@ -55,7 +56,7 @@ impl<'a> AskedLists<'a> {
         Some((part.clone(), fit))
     }
 
-    /// The evidence of all.
+    /// Returns the evidence of all parts.
     pub(crate) fn all(&self) -> Vec<(Learned, Vec<f32>)> {
         let of = |i: usize| {
             let mut evidence = Vec::new();
@@ -64,20 +65,20 @@ impl<'a> AskedLists<'a> {
         (0..self.asked.len()).into_par_iter().map(of).collect()
     }
 
-    /// Gives the memory back.
+    /// Returns the buffer for reuse.
     pub(crate) fn into_room(self) -> Vec<f32> {
         self.similarities
     }
 }
 
-/// The scores of a method by evidence for an image and a text, added up when they are looked at.
+/// The scores of a method by evidence for an image and a text, which are added up when they are read.
 pub(crate) struct EvidenceScores<'a> {
     rows: usize,
     lists: Vec<(f32, &'a [f32])>,
 }
 
 impl<'a> EvidenceScores<'a> {
-    /// Of the image and the text, those that the method reads.
+    /// Makes the scores of the parts that the method reads.
     pub(crate) fn new(method: &dyn Evidence, rows: usize, parts: [(&Learned, &'a [f32]); 2]) -> Self {
         let read = || parts.iter().filter_map(|(learned, list)| Some((learned.as_ref()?, *list)));
         let (asked, fits): (Vec<AskedPart>, Vec<Fit>) = read().map(|(learned, _)| learned.clone()).unzip();
@@ -85,7 +86,7 @@ impl<'a> EvidenceScores<'a> {
         Self { rows, lists: weights.into_iter().zip(read().map(|(_, list)| list)).collect() }
     }
 
-    /// The weighted sum of the parts of both lists that `part` cuts out.
+    /// Adds up the weighted evidence in the range of both lists that `part` cuts out.
     fn sum<'b>(&self, out: &mut [f32], part: impl Fn(&'a [f32]) -> &'b [f32])
     where
         'a: 'b,

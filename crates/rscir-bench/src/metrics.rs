@@ -1,8 +1,9 @@
-//! Measures of one ranking, as pure functions of the ranks at which relevant images stand.
+//! Measures of one ranking, as pure functions of the ranks of the relevant images.
 //!
-//! `ranks` are those of the relevant images, from 1, ascending. All measures are fractions of 1.
+//! `ranks` are in ascending order and begin at 1. All measures are fractions of 1.
 
-/// Average precision: the mean, over the relevant images, of the precision at their ranks. 0 without any.
+/// Returns the average precision: the mean, over the relevant images, of the precision at their ranks. 0 if
+/// there are none.
 pub fn average_precision(ranks: &[usize]) -> f64 {
     if ranks.is_empty() {
         return 0.0;
@@ -11,11 +12,11 @@ pub fn average_precision(ranks: &[usize]) -> f64 {
     sum / ranks.len() as f64
 }
 
-/// Average precision by the trapezoid rule, as the domain-conversion and i-CIR benchmarks have it: the mean, over the
-/// relevant images, of the precision before and at their ranks (`compute_ap` of github billpsomas/icir, from the Oxford
-/// buildings' evaluation).
+/// Returns the average precision by the trapezoid rule, which the domain-conversion and i-CIR benchmarks use:
+/// the mean, over the relevant images, of the precision before and at their ranks (`compute_ap` of github
+/// billpsomas/icir, from the evaluation of the Oxford buildings). 0 if there are none.
 pub fn trapezoid_precision(ranks: &[usize]) -> f64 {
-    // Keeps their denominator from 0.
+    // Keeps the denominator of the reference program from 0.
     const EPSILON: f64 = 1e-5;
     let steps = ranks.iter().enumerate().map(|(hits, &rank)| {
         let before = if rank <= 1 { 1.0 } else { hits as f64 / (rank - 1) as f64 };
@@ -24,30 +25,31 @@ pub fn trapezoid_precision(ranks: &[usize]) -> f64 {
     steps.sum::<f64>() / (ranks.len() as f64 + EPSILON)
 }
 
-/// Share of the first `k` that is relevant.
+/// Returns the share of the first `k` images that is relevant.
 pub fn precision_at(ranks: &[usize], k: usize) -> f64 {
     if k == 0 { 0.0 } else { hits(ranks, k) as f64 / k as f64 }
 }
 
-/// Share of the relevant that is within the first `k`. 0 if nothing is relevant.
+/// Returns the share of the relevant images that is among the first `k`. 0 if none is relevant.
 pub fn recall_at(ranks: &[usize], k: usize) -> f64 {
     if ranks.is_empty() { 0.0 } else { hits(ranks, k) as f64 / ranks.len() as f64 }
 }
 
-/// Relevant images within the first `k`.
+/// Returns the number of relevant images among the first `k`.
 pub fn hits(ranks: &[usize], k: usize) -> usize {
     ranks.partition_point(|&rank| rank <= k)
 }
 
-/// A fraction as a percentage with two decimals, as Python's `round(100 * x, 2)` gives it: to the nearest, of the decimal
-/// expansion of the binary number, halves (which only exact binary fractions have) to even.
+/// Returns a fraction as a percentage with two decimals, like Python's `round(100 * x, 2)`: the exact binary
+/// value is rounded to the nearest decimal, halves (which only exact binary fractions have) to even.
 pub fn percent_rounded(fraction: f64) -> f64 {
     round2(fraction * 100.0)
 }
 
-/// Python's `round(x, 2)`.
+/// Rounds like Python's `round(x, 2)`.
 pub fn round2(x: f64) -> f64 {
-    // Formatting rounds the exact binary value to the nearest decimal, halves to even, as Python's round does.
+    // Formatting rounds the exact binary value to the nearest decimal, halves to even, which is what Python's
+    // round does.
     format!("{x:.2}").parse().unwrap_or(x)
 }
 

@@ -1,9 +1,9 @@
 use crate::{Error, QueryImage, QueryNames, Result};
 
-/// Composed queries with their relevant archive rows, whatever benchmark they come from.
+/// Composed queries with their relevant archive rows, of any benchmark.
 ///
-/// Images, texts and relevant sets stand once and are referred to by index: PatternCom's 21,000 queries share 9,400
-/// images, 40 texts and some hundred relevant sets.
+/// Images, texts and relevant sets are stored once and referred to by index: the 21,000 queries of PatternCom
+/// share 9,400 images, 40 texts and some hundred relevant sets.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct QuerySet {
     /// Distinct query images.
@@ -12,29 +12,29 @@ pub struct QuerySet {
     pub texts: Vec<String>,
     /// Distinct sets of relevant archive rows, each ascending.
     pub relevant: Vec<Vec<usize>>,
-    /// The queries, by what is reported: an attribute, an event.
+    /// The queries in groups, for each of which a figure is reported, such as an attribute or an event.
     pub groups: Vec<QueryGroup>,
 }
 
-/// The queries that one figure is reported for.
+/// The queries for which one figure is reported.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct QueryGroup {
-    /// Its name in tables.
+    /// Name of the group in tables.
     pub name: String,
-    /// Its queries.
+    /// Queries of the group.
     pub queries: Vec<Query>,
-    /// The archive rows it is asked on, ascending; all of them if `None`.
+    /// Archive rows that the group is evaluated on, ascending. `None`: all rows.
     pub gallery: Option<Vec<usize>>,
 }
 
-/// One query: indices into the [`QuerySet`].
+/// One query, as indices into the [`QuerySet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Query {
-    /// Into [`QuerySet::images`].
+    /// Index into [`QuerySet::images`].
     pub image: usize,
-    /// Into [`QuerySet::texts`].
+    /// Index into [`QuerySet::texts`].
     pub text: usize,
-    /// Into [`QuerySet::relevant`].
+    /// Index into [`QuerySet::relevant`].
     pub relevant: usize,
 }
 
@@ -44,12 +44,12 @@ impl QuerySet {
         self.groups.iter().map(|group| group.queries.len()).sum()
     }
 
-    /// Returns `true` without queries.
+    /// Tells whether there are no queries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The names in a query of `group`.
+    /// Returns the names of a query of `group`.
     pub(crate) fn names<'a>(&'a self, group: &'a QueryGroup, query: Query) -> Result<QueryNames<'a>> {
         let (images, texts) = (self.images.len(), self.texts.len());
         let bad = |what, index, len| Error::BadIndex { group: group.name.clone(), what, index, len };
@@ -60,8 +60,8 @@ impl QuerySet {
         })
     }
 
-    /// Checks that every query asks with an image, a text and a relevant set of this set, and every row is one of an
-    /// archive of `rows` rows.
+    /// Checks that every query refers to an image, a text and a relevant set of this set, and that every row
+    /// is below `rows`, the number of the archive's rows.
     pub(crate) fn check(&self, rows: usize) -> Result<()> {
         let check = |group: &str, what, index, len| {
             if index < len { Ok(()) } else { Err(Error::BadIndex { group: group.into(), what, index, len }) }
@@ -79,7 +79,7 @@ impl QuerySet {
         relevant.copied().try_for_each(|row| check("the relevant sets", "row", row, rows))
     }
 
-    /// The first group that asks with text `text`.
+    /// Returns the name of the first group with a query of text `text`.
     pub(crate) fn first_group_with_text(&self, text: usize) -> Option<&str> {
         let asks = |group: &&QueryGroup| group.queries.iter().any(|query| query.text == text);
         self.groups.iter().find(asks).map(|group| group.name.as_str())

@@ -1,6 +1,6 @@
 use rscir_core::Archive;
 
-/// A query image: its key, and the row where it lies in the archive that the queries were made on.
+/// A query image: its key, and its row in the archive that the queries were made on.
 ///
 /// ```
 /// use rscir_bench::QueryImage;
@@ -15,7 +15,7 @@ pub struct QueryImage {
 }
 
 impl QueryImage {
-    /// Takes the image in a row of an archive.
+    /// Makes the query image of an archive's row.
     pub(crate) fn in_row(archive: &dyn Archive, row: usize) -> Self {
         Self { key: archive.key(row).into(), row: Some(row) }
     }
@@ -25,8 +25,8 @@ impl QueryImage {
         &self.key
     }
 
-    /// Returns the row of the image in `archive`, if it lies there. It is looked up only if `archive` is another one than
-    /// the queries were made on.
+    /// Returns the row of the image in `archive`, or `None` if the archive does not hold the image. The key
+    /// is looked up only if `archive` is not the one that the queries were made on.
     pub fn row_in(&self, archive: &dyn Archive) -> Option<usize> {
         let known = self.row.filter(|&row| row < archive.len() && archive.key(row) == self.key);
         known.or_else(|| archive.find(&self.key))

@@ -1,34 +1,35 @@
-//! Ranks of some rows of a ranking without sorting it.
+//! Computes the ranks of some rows of a ranking without sorting it.
 
 use std::ops::Range;
 
 use rscir_core::TopK;
 use rscir_kernels::{BinSet, Binning, count_above};
 
-/// Rows scored at a time: with the histogram, their scores and bins stay in a first-level cache.
+/// Number of rows that are scored at a time. Their scores and bins and the histogram fit into a first-level
+/// cache.
 const CHUNK: usize = 1024;
 
 const BINS: usize = Binning::BINS;
 
-/// Bins that share an entry in the table of where the relevant rows of a bin begin.
+/// Number of bins that share an entry in the table of the relevant rows' places.
 const GROUP: usize = 4;
 
-/// Up to this many relevant rows, comparing each with the whole list is faster than the histogram.
+/// Number of relevant rows up to which comparing each with the whole list is faster than the histogram.
 const FEW: usize = 24;
 
-/// The scores of an archive's rows, computed when they are looked at.
+/// The scores of an archive's rows, which are computed when they are read.
 pub(crate) trait Scores {
-    /// Number of rows.
+    /// Returns the number of rows.
     fn len(&self) -> usize;
 
-    /// Writes the scores of a range of rows into `out`, of the range's length.
+    /// Writes the scores of a range of rows into `out`, which has the length of the range.
     fn write(&self, rows: Range<usize>, out: &mut [f32]);
 
-    /// Writes the scores of some rows into `out`, of their number.
+    /// Writes the scores of `rows` into `out`, which has their length.
     fn gather(&mut self, rows: &[usize], out: &mut [f32]);
 }
 
-/// Scores that are there already.
+/// Scores that are already computed.
 impl Scores for &[f32] {
     fn len(&self) -> usize {
         <[f32]>::len(self)
@@ -45,7 +46,7 @@ impl Scores for &[f32] {
     }
 }
 
-/// Counts ranks; its room is used again from list to list.
+/// Counts ranks. Its buffers are reused from list to list.
 pub(crate) struct Counter {
     relevant_scores: Vec<f32>,
     scores: Box<[f32; CHUNK]>,
@@ -65,8 +66,9 @@ impl Default for Counter {
 }
 
 impl Counter {
-    /// The rows `relevant`, below 2^31, in the order of the ranking, score down, then row up, with their ranks from 1. Also
-    /// offers every row to `top`. A NaN ranks below all numbers.
+    /// Returns the rows `relevant`, which are below 2^31, with their ranks from 1, in the order of the
+    /// ranking: higher scores first, then lower rows. It also offers every row to `top`. NaN ranks below all
+    /// numbers.
     ///
     /// # Errors
     /// The first of `relevant` whose score is NaN.
@@ -108,20 +110,20 @@ impl Counter {
     }
 }
 
-/// Bins over the span of the relevant scores, if it has any.
+/// Makes bins over the span of the relevant scores. Returns `None` if the span is empty.
 fn span(relevant: &[f32]) -> Option<Binning> {
     let low = relevant.iter().copied().fold(f32::INFINITY, f32::min);
     let high = relevant.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     Binning::over(low, high)
 }
 
-/// Ranks by comparing each relevant row with all others.
+/// Counts ranks by comparing each relevant row with all others.
 #[derive(Default)]
 struct Compared {
-    /// Relevant rows, ascending, and their scores.
+    /// Relevant rows in ascending order, and their scores.
     rows: Vec<usize>,
     scores: Vec<f32>,
-    /// How many rows rank before each.
+    /// Number of rows that rank before each relevant row.
     before: Vec<u32>,
 }
 
@@ -134,7 +136,8 @@ impl Compared {
         self.before.resize(self.rows.len(), 0);
     }
 
-    /// Counts a chunk of rows, from `start` on. Of rows with a relevant row's own score, the earlier ones rank before it.
+    /// Counts a chunk of rows, from row `start`. Among rows with the score of a relevant row, the earlier
+    /// ones rank before it.
     fn count(&mut self, scores: &[f32], start: usize) {
         let end = start + scores.len();
         let [first, last] = [start, end].map(|bound| self.rows.partition_point(|&row| row < bound));
@@ -153,23 +156,26 @@ impl Compared {
     }
 }
 
-/// Ranks by a histogram of all scores: exact but for the bins that hold a relevant row, whose rows are compared.
+/// Counts ranks by a histogram of all scores. Only the rows of bins that hold a relevant row are compared
+/// with it.
 struct Binned {
-    /// Of the relevant rows, best first.
+    /// Keys of the relevant rows, best first.
     keys: Vec<u64>,
-    /// Their bins.
+    /// Bins of the relevant rows.
     key_bins: Vec<u16>,
     /// The bins with a relevant row.
     occupied: BinSet,
-    /// For each group of bins, the place in `keys` behind its last relevant row: the first of the group below it.
+    /// For each group of bins, the index in `keys` after its last relevant row, which is the first of the
+    /// group below it.
     ends: Box<[u32; BINS / GROUP + 1]>,
-    /// Rows by bin, since they were last added to `before`; below 2^16 of them.
+    /// Number of rows by bin since they were last added to `before`. The total is below 2^16.
     histogram: Box<[u16; BINS]>,
     counted: usize,
-    /// `before[i]`: rows that rank before relevant row `i`, or are it, but do not rank before `i - 1`.
+    /// `before[i]` is the number of rows that rank before relevant row `i`, or are it, but do not rank before
+    /// `i - 1`.
     before: Vec<u32>,
     bins: Box<[u16; CHUNK]>,
-    /// Which rows of a chunk lie in occupied bins, a bit each, and as positions.
+    /// The rows of a chunk that lie in occupied bins, as one bit each and as positions.
     candidates: [u64; CHUNK / 64],
     positions: [u16; CHUNK + 64],
 }
@@ -204,7 +210,7 @@ impl Binned {
         self.counted = 0;
     }
 
-    /// Sorts the relevant rows: by counting into groups of bins, which most often leaves no more than one to a group.
+    /// Sorts the relevant rows by counting into groups of bins, which usually leaves at most one to a group.
     fn sort(&mut self, binning: Binning, scores: &[f32], rows: &[usize]) {
         let Self { keys, key_bins, ends, .. } = self;
         key_bins.resize(scores.len(), 0);
@@ -236,7 +242,7 @@ impl Binned {
         }
     }
 
-    /// Counts a chunk of rows, from `start` on.
+    /// Counts a chunk of rows, from row `start`.
     fn count(&mut self, binning: Binning, scores: &[f32], start: usize) {
         if self.counted + scores.len() > usize::from(u16::MAX) {
             self.add_up();
@@ -261,7 +267,7 @@ impl Binned {
         }
     }
 
-    /// Adds the histogram to `before`, but for the rows in occupied bins, which are there already.
+    /// Adds the histogram to `before`, without the rows in occupied bins, which are already counted.
     fn add_up(&mut self) {
         let Self { key_bins, histogram, before, counted, .. } = self;
         for &bin in &*key_bins {
@@ -288,7 +294,8 @@ impl Binned {
     }
 }
 
-/// Where bits are set. Written eight at a time, whatever their number, so that few branches depend on it.
+/// Returns the positions of set bits. They are written eight at a time, whatever their number, so that few
+/// branches depend on it.
 fn positions_of<'a>(words: &[u64], out: &'a mut [u16; CHUNK + 64]) -> &'a [u16] {
     const TOGETHER: usize = 8;
     let mut len = 0;
@@ -306,15 +313,16 @@ fn positions_of<'a>(words: &[u64], out: &'a mut [u16; CHUNK + 64]) -> &'a [u16] 
     &out[..len]
 }
 
-/// The group of a bin.
+/// Returns the group of a bin.
 #[inline]
 fn group(bin: u16) -> usize {
     usize::from(bin) % BINS / GROUP
 }
 
-/// Makes each counter the sum of those up to it, and returns the sum of all, which must be below 2^16.
+/// Replaces each counter by the sum of the counters up to it, and returns the sum of all, which must be below
+/// 2^16.
 fn sum_up(counters: &mut [u16; BINS]) -> u32 {
-    // Four counters in a word: a product with this adds to each those below it.
+    // A word holds four counters. Multiplication by this number adds to each counter those below it.
     const ONES: u64 = 0x0001_0001_0001_0001;
     let mut below = 0;
     for four in counters.as_chunks_mut::<4>().0 {
@@ -327,12 +335,13 @@ fn sum_up(counters: &mut [u16; BINS]) -> u32 {
     below as u32
 }
 
-/// How many of `members`, ascending, are below `key`. Most often that is none or one, and then the last is not.
+/// Returns how many of `members`, which ascend, are below `key`. Usually that is none or one, and then the
+/// last of the first few is not below it.
 #[inline]
 fn better_than(key: u64, members: &[u64]) -> usize {
     const NEAR: usize = 4;
     match members.first_chunk::<NEAR>() {
-        // Without a branch, which could not be foretold.
+        // The sum has no branch, which would be mispredicted.
         Some(near) if near[NEAR - 1] >= key => near.iter().map(|member| usize::from(*member < key)).sum(),
         _ => members.partition_point(|member| *member < key),
     }
@@ -347,10 +356,11 @@ fn offer(top: &mut TopK, scores: &[f32], start: usize) {
     }
 }
 
-/// A row's place in a ranking as a number: the lower, the better. The score, which is no NaN, stands in the upper half so that
-/// greater scores give lower numbers, the row in the lower half.
+/// Returns the place of a row in a ranking as a number that is lower for a better place. The upper half holds
+/// the score, which is not NaN, so that a higher score gives a lower number; the lower half holds the row.
 fn key(score: f32, row: usize) -> u64 {
-    // Adding 0 makes the two zeros one. Then floats order as integers do, once the bits of negative ones are turned.
+    // Adding 0 makes the two zeros equal. Then floats order like integers once the bits of negative ones are
+    // flipped.
     let bits = (score + 0.0).to_bits();
     let ascending = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
     u64::from(!ascending) << 32 | row as u64

@@ -1,4 +1,4 @@
-//! Results by query, as JSON lines: one object a line for each query and method.
+//! Results by query as JSON lines, with one object for each query and method.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -10,47 +10,49 @@ use rscir_core::{Archive, files};
 use crate::protocol::shortened;
 use crate::{Convention, Error, Evaluation, QuerySet, Result, Sample};
 
-/// Bytes of a line at most: room for thousands of top rows, and none for a file that is no list of lines.
+/// Greatest length of a line in bytes: room for thousands of top rows, but not for a file without lines.
 const MAX_LINE_BYTES: u64 = 1 << 24;
 
-/// What one query came to under one method: a line of the file.
+/// The result of one query under one method, which is a line of the file.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QueryRecord {
-    /// `<attribute>/<place>`, the place from 0 in the order of the benchmark's file.
+    /// Id of the query, `<attribute>/<place>`, with the place from 0 in the order of the benchmark's file.
     pub query: String,
     /// Name of the group.
     pub attribute: String,
     /// Key of the query image.
     pub image: String,
-    /// The query's text.
+    /// Text of the query.
     pub value: String,
     /// Label of the method.
     pub method: String,
-    /// Average precision by the run's convention, a fraction of 1.
+    /// Average precision by the convention of the run, a fraction of 1.
     pub ap: f64,
-    /// Relevant images in all.
+    /// Number of relevant images in all.
     pub relevant: usize,
-    /// The best rows, as many as were kept, best first.
+    /// The best rows that were kept, best first.
     pub top: Vec<TopRecord>,
 }
 
-/// One of a query's best rows.
+/// One of the best rows of a query.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TopRecord {
     /// Key of the image.
     pub key: String,
-    /// Its score.
+    /// Score of the image.
     pub score: f64,
-    /// True if it is relevant.
+    /// `true` if the image is relevant.
     pub relevant: bool,
 }
 
-/// Writes every query under every method, a line each. A file that is there is replaced once the new one is whole. `queries` and `archive` are those of the evaluation.
+/// Writes a line for every query under every method. An existing file is replaced once the new one is
+/// complete. `queries` and `archive` are those of the evaluation.
 ///
 /// # Errors
-/// [`Error::Io`] with `path`; [`Error::BadIndex`] if `queries` are not those that were evaluated.
+/// [`Error::Io`] with `path` if the file cannot be written; [`Error::BadIndex`] if `queries` are not those
+/// that were evaluated.
 pub fn write_records(
     path: impl AsRef<Path>,
     archive: &dyn Archive,
@@ -60,7 +62,7 @@ pub fn write_records(
 ) -> Result<()> {
     queries.check(archive.len())?;
     let groups = evaluation.with_queries(queries)?;
-    // What refuses a record inside of the writer is kept, and told instead of what the writer makes of it.
+    // The error of a record is kept, because the writer would replace it by an error of its own.
     let mut refused = None;
     let written = files::replace(path, |out| {
         for (group, outcomes) in groups {
@@ -99,11 +101,11 @@ pub fn write_records(
     written.map_err(|error| refused.unwrap_or(error.into()))
 }
 
-/// Reads the records of a file one by one. Empty lines are passed over.
+/// Reads the records of a file one by one. Empty lines are skipped.
 ///
 /// # Errors
-/// [`Error::Io`] if the file cannot be opened; each record then [`Error::Io`] or, for a line that is no record,
-/// [`Error::Line`].
+/// [`Error::Io`] if the file cannot be opened. The iterator returns [`Error::Io`], or [`Error::Line`] for a
+/// line that is not a record.
 pub fn read_records(path: impl AsRef<Path>) -> Result<impl Iterator<Item = Result<QueryRecord>>> {
     let numbered = Lines::open(path.as_ref())?;
     Ok(numbered.map(|item| item.map(|(_, record)| record)))
@@ -128,7 +130,7 @@ impl Lines {
         Error::Line { path: self.path.clone(), line: self.line, problem }
     }
 
-    /// The next line's record; `None` at the end.
+    /// Reads the record of the next line. Returns `None` at the end.
     fn record(&mut self) -> Result<Option<(u64, QueryRecord)>> {
         loop {
             self.bytes.clear();
@@ -166,7 +168,7 @@ impl Lines {
 impl Iterator for Lines {
     type Item = Result<(u64, QueryRecord)>;
 
-    /// Ends after the first error.
+    /// Returns the next record. The iterator ends after the first error.
     fn next(&mut self) -> Option<Self::Item> {
         if self.failed {
             return None;
@@ -177,12 +179,12 @@ impl Iterator for Lines {
     }
 }
 
-/// The average precisions of a run's queries, read back for comparison with another run or method.
+/// The average precisions of a run's queries, read back to compare them with another run or method.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Run {
     /// Labels of the methods, in the order of the file.
     pub methods: Vec<String>,
-    /// By method, then by query id.
+    /// Outcomes by method, then by query id.
     outcomes: Vec<HashMap<String, Outcome>>,
     /// Ids of the queries by group, in the order of the file.
     groups: Vec<(String, Vec<String>)>,
@@ -196,10 +198,10 @@ struct Outcome {
 }
 
 impl Run {
-    /// Reads what [`write_records`] wrote; the top rows are left out.
+    /// Reads the file that [`write_records`] wrote, without the top rows.
     ///
     /// # Errors
-    /// As [`read_records`]; [`Error::Line`] for a query that a method has twice.
+    /// The errors of [`read_records`]; [`Error::Line`] if a query occurs twice under one method.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let mut run = Self::default();
         let (mut methods, mut groups) = (HashMap::new(), HashMap::new());
@@ -241,11 +243,12 @@ impl Run {
         Ok(run)
     }
 
-    /// Pairs the average precisions of `method` here with those of `other_method` in `other`, query by query, in percent: what
-    /// [`Bootstrap::difference`](crate::Bootstrap::difference) takes.
+    /// Pairs the average precisions of `method` in this run with those of `other_method` in `other`, query by
+    /// query, in percent. [`Bootstrap::difference`](crate::Bootstrap::difference) takes the result.
     ///
     /// # Errors
-    /// [`Error::UnknownMethod`]; [`Error::Unpaired`] if one lacks a query, or asks another under its id.
+    /// [`Error::UnknownMethod`] if a run does not have its method; [`Error::Unpaired`] if one run lacks a
+    /// query, or has another query under the same id.
     pub fn paired(&self, method: &str, other: &Self, other_method: &str) -> Result<(Sample, Sample)> {
         let (first, second) = (self.outcomes(method)?, other.outcomes(other_method)?);
         let unpaired = |query: &str, method: &str, problem| Error::Unpaired {

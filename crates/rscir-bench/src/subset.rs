@@ -6,9 +6,9 @@ use rscir_core::{Archive, Embeddings, EncoderSpec, Moments, Queries};
 
 use crate::Result;
 
-/// Some rows of an archive as an archive of their own, held in memory: the gallery of a group of queries.
+/// Some rows of an archive as an archive in memory: the gallery of a group of queries.
 ///
-/// Methods see nothing else, so the statistics that WeiCom normalizes by are the gallery's.
+/// Methods see nothing else, so the statistics of WeiCom's normalization are those of the gallery.
 pub(crate) struct Subset<'a> {
     archive: &'a dyn Archive,
     rows: &'a [usize],
@@ -18,7 +18,7 @@ pub(crate) struct Subset<'a> {
 }
 
 impl<'a> Subset<'a> {
-    /// Copies the vectors of `rows`, which the archive has.
+    /// Copies the vectors of `rows`, which must be in the archive.
     pub(crate) fn new(archive: &'a dyn Archive, rows: &'a [usize]) -> Result<Self> {
         let mut values = Vec::with_capacity(rows.len() * archive.dim());
         for &row in rows {
@@ -29,7 +29,7 @@ impl<'a> Subset<'a> {
         Ok(Self { archive, rows, places, vectors, moments: OnceLock::new() })
     }
 
-    /// Where the archive's `row` stands in the subset.
+    /// Returns the place of the archive's `row` in the subset.
     pub(crate) fn place(&self, row: usize) -> Option<usize> {
         self.places.get(&row).copied()
     }
@@ -69,7 +69,7 @@ impl Archive for Subset<'_> {
 
     fn moments(&self) -> &Moments {
         self.moments.get_or_init(|| {
-            // The matrix is a whole number of rows.
+            // The matrix is always a whole number of rows.
             Moments::of(self.dim(), self.vectors.as_slice()).unwrap_or_else(|_| Moments::empty(self.dim()))
         })
     }

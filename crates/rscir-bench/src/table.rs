@@ -3,29 +3,30 @@ use rscir_core::MethodInfo;
 use crate::metrics::{percent_rounded, round2};
 use crate::outcome::{CUTOFFS, Evaluation, QueryOutcome};
 
-/// Where percentages are rounded.
+/// Stage at which percentages are rounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Rounding {
-    /// Nowhere.
+    /// Figures are not rounded.
     #[default]
     None,
-    /// Each query's figures to two decimals before the mean, and the mean again, as the reference does.
+    /// The figures of each query are rounded to two decimals before the mean, and the mean is rounded again,
+    /// as in the reference program.
     PerQuery,
 }
 
-/// What a benchmark means by its figures.
+/// Definition of a benchmark's figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Convention {
-    /// Average precision as the mean of precisions at the relevant ranks; precision at k is `hits / k`.
+    /// Average precision is the mean of the precisions at the relevant ranks; precision at k is `hits / k`.
     #[default]
     Standard,
-    /// Average precision by the trapezoid rule; precision at k is `hits / min(relevant, k)`. The
-    /// domain-conversion and i-CIR benchmarks have it.
+    /// Average precision is computed by the trapezoid rule; precision at k is `hits / min(relevant, k)`. The
+    /// domain-conversion and i-CIR benchmarks use this convention.
     Trapezoid,
 }
 
 impl Convention {
-    /// Returns a query's average precision.
+    /// Returns the average precision of a query.
     pub fn average_precision(self, outcome: &QueryOutcome) -> f64 {
         match self {
             Self::Standard => outcome.average_precision,
@@ -33,7 +34,7 @@ impl Convention {
         }
     }
 
-    /// A query's precision at cutoff `i` of [`CUTOFFS`].
+    /// Returns the precision of a query at cutoff `i` of [`CUTOFFS`].
     fn precision(self, outcome: &QueryOutcome, i: usize) -> f64 {
         let of = match self {
             Self::Standard => CUTOFFS[i],
@@ -46,7 +47,7 @@ impl Convention {
 /// Mean figures of some queries under one method, in percent.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Figures {
-    /// How many queries.
+    /// Number of queries.
     pub queries: usize,
     /// Mean average precision.
     pub map: f64,
@@ -57,7 +58,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Computes means over outcomes; all 0 without any.
+    /// Computes means over outcomes. All figures are 0 if there are none.
     pub fn mean<'a>(
         outcomes: impl Iterator<Item = &'a QueryOutcome> + Clone,
         rounding: Rounding,
@@ -80,17 +81,17 @@ impl Figures {
         }
     }
 
-    /// Returns the mean precision at `k`, if `k` is one of [`CUTOFFS`].
+    /// Returns the mean precision at `k`, or `None` if `k` is not one of [`CUTOFFS`].
     pub fn precision_at(&self, k: usize) -> Option<f64> {
         at_cutoff(&self.precision, k)
     }
 
-    /// Returns the mean recall at `k`, if `k` is one of [`CUTOFFS`].
+    /// Returns the mean recall at `k`, or `None` if `k` is not one of [`CUTOFFS`].
     pub fn recall_at(&self, k: usize) -> Option<f64> {
         at_cutoff(&self.recall, k)
     }
 
-    /// Computes the unweighted mean of several figures; queries are added.
+    /// Computes the unweighted mean of several figures. The numbers of queries are added.
     pub fn average(figures: &[Self]) -> Self {
         let mean = |value: &dyn Fn(&Self) -> f64| {
             figures.iter().map(value).sum::<f64>() / figures.len().max(1) as f64
@@ -104,7 +105,7 @@ impl Figures {
     }
 }
 
-/// The figure at `k` of figures at [`CUTOFFS`].
+/// Returns the figure at `k` of figures at [`CUTOFFS`].
 fn at_cutoff<T: Copy>(figures: &[T], k: usize) -> Option<T> {
     CUTOFFS.iter().position(|known| *known == k).and_then(|i| figures.get(i)).copied()
 }
@@ -114,15 +115,15 @@ fn at_cutoff<T: Copy>(figures: &[T], k: usize) -> Option<T> {
 pub struct Table {
     /// Names of the groups.
     pub groups: Vec<String>,
-    /// One per method.
+    /// One row for each method.
     pub rows: Vec<TableRow>,
-    /// How it was rounded.
+    /// How the figures were rounded.
     pub rounding: Rounding,
-    /// The cutoffs that reports show, of [`CUTOFFS`].
+    /// Cutoffs that reports show. They are among [`CUTOFFS`].
     pub cutoffs: Vec<usize>,
 }
 
-/// The cutoffs of PatternCom (evaluate.py of the reference).
+/// Cutoffs of PatternCom (evaluate.py of the reference program).
 pub const PATTERNCOM_CUTOFFS: [usize; 4] = [5, 10, 15, 20];
 
 /// The figures of one method.
@@ -130,7 +131,7 @@ pub const PATTERNCOM_CUTOFFS: [usize; 4] = [5, 10, 15, 20];
 pub struct TableRow {
     /// The method.
     pub method: MethodInfo,
-    /// One per group.
+    /// Figures for each group.
     pub figures: Vec<Figures>,
     /// Unweighted mean over the groups that have queries.
     pub average: Figures,
@@ -159,15 +160,15 @@ impl Table {
         Self { groups, rows: rows.collect(), rounding, cutoffs: PATTERNCOM_CUTOFFS.into() }
     }
 
-    /// Sets the cutoffs that reports show. Default: PatternCom's. Those that are not of [`CUTOFFS`] are left out, since
-    /// nothing was counted there.
+    /// Sets the cutoffs that reports show. Default: those of PatternCom. Cutoffs that are not among
+    /// [`CUTOFFS`] are ignored, because nothing was counted at them.
     #[must_use]
     pub fn cutoffs(self, cutoffs: &[usize]) -> Self {
         let cutoffs = cutoffs.iter().copied().filter(|k| CUTOFFS.contains(k)).collect();
         Self { cutoffs, ..self }
     }
 
-    /// Picks, of figures at [`CUTOFFS`], those that reports show, each with its cutoff.
+    /// Returns the figures that reports show, out of figures at [`CUTOFFS`], each with its cutoff.
     pub(crate) fn shown<'a, T: Copy>(&'a self, figures: &'a [T]) -> impl Iterator<Item = (usize, T)> + 'a {
         self.cutoffs.iter().filter_map(move |k| at_cutoff(figures, *k).map(|figure| (*k, figure)))
     }

@@ -1,7 +1,8 @@
-//! Classes of PatternNet and how PatternCom merges them (utils.py of the reference, `class_mapping` and
-//! `fix_query_attributelabels`).
+//! The classes of PatternNet, and how PatternCom merges them (utils.py of the reference program,
+//! `class_mapping` and `fix_query_attributelabels`).
 
-/// Class, what it merges into, and the attribute in whose categories it does. For relevance the attribute does not count.
+/// A class, the class it merges into, and the attribute in whose categories it does. Relevance ignores the
+/// attribute.
 const MERGES: [(&str, &str, &str); 10] = [
     ("denseresidential", "residential", "density"),
     ("sparseresidential", "residential", "density"),
@@ -15,17 +16,17 @@ const MERGES: [(&str, &str, &str); 10] = [
     ("parkinglot", "parking", "existence"),
 ];
 
-/// Class of a tile: its file name up to the first digit.
+/// Returns the class of a tile: its file name up to the first digit.
 pub(crate) fn class_of(name: &str) -> &str {
     name.split(|c: char| c.is_ascii_digit()).next().unwrap_or_default()
 }
 
-/// The class that relevance compares.
+/// Returns the class that relevance compares.
 pub(super) fn merged(class: &str) -> &str {
     MERGES.iter().find(|(from, ..)| *from == class).map_or(class, |(_, to, _)| to)
 }
 
-/// The class that forms the categories of `attribute`.
+/// Returns the class that forms the categories of `attribute`.
 pub(super) fn category<'a>(attribute: &str, class: &'a str) -> &'a str {
     MERGES.iter().find(|(from, _, of)| *from == class && *of == attribute).map_or(class, |(_, to, _)| to)
 }

@@ -8,7 +8,8 @@ use super::set_builder::SetBuilder;
 use super::{DatasetReport, Finding, Protocol};
 use crate::{Error, QuerySet, Result};
 
-/// A user's own queries: a csv file of query image, text and the relevant images' keys between `|` or `;`.
+/// A user's own queries, from a CSV file of query image, text, and the keys of the relevant images with `|`
+/// or `;` between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CustomQueries {
     rows: Vec<(u64, [String; 3])>,
@@ -16,10 +17,10 @@ pub struct CustomQueries {
 }
 
 impl CustomQueries {
-    /// Reads rows `image,text,relevant`. A first row of these names is a header.
+    /// Reads rows `image,text,relevant`. If the first row has these names, it is a header.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Line`].
+    /// [`Error::Io`] if the file cannot be read; [`Error::Line`] for a row of another form.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         const COLUMNS: [&str; 3] = ["image", "text", "relevant"];
         let path = path.as_ref();
@@ -53,8 +54,8 @@ impl Protocol for CustomQueries {
         "own queries"
     }
 
-    /// Relevant images that the archive lacks are reported, and the query asks for the others. A query whose relevant images
-    /// are all missing cannot be answered: it is left out and reported as unanswered.
+    /// Makes the queries. Relevant images that the archive lacks are reported, and the query keeps the
+    /// others. A query without any relevant image in the archive is left out and reported as unanswered.
     fn queries(&self, archive: &dyn Archive) -> Result<(QuerySet, DatasetReport)> {
         let mut builder = SetBuilder::new(archive);
         for (line, [key, text, relevant]) in &self.rows {

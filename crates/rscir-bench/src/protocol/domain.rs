@@ -8,9 +8,10 @@ use super::set_builder::{Rows, SetBuilder};
 use super::{DatasetReport, Protocol};
 use crate::{Convention, Error, QuerySet, Result};
 
-/// Domain conversion: an image and the name of another domain ask for the images of its class there.
+/// Domain conversion: an image and the name of another domain are the query, and the images of its class in
+/// that domain are relevant.
 ///
-/// One group a pair of domains, `photo-sketch`.
+/// There is one group for each pair of domains, such as `photo-sketch`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DomainConversion {
     images: Vec<(u64, [String; 3])>,
@@ -18,10 +19,10 @@ pub struct DomainConversion {
 }
 
 impl DomainConversion {
-    /// Reads a list of `<path> <domain> <class>`, between blanks. The path may hold blanks.
+    /// Reads a list of `<path> <domain> <class>`, separated by blanks. The path may hold blanks.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Line`].
+    /// [`Error::Io`] if the file cannot be read; [`Error::Line`] for a line of another form.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let mut images = Vec::new();
@@ -60,7 +61,7 @@ impl Protocol for DomainConversion {
         let domains: BTreeSet<&str> = present.iter().map(|(_, domain, _)| *domain).collect();
         for &(row, own, class) in &present {
             for &domain in domains.iter().filter(|domain| **domain != own) {
-                // A class without images there cannot be asked for.
+                // A class without images in that domain has no query.
                 if let Some(relevant) = rows.get(&(domain, class)) {
                     builder.add(&format!("{own}-{domain}"), row, domain, relevant.clone());
                 }

@@ -1,30 +1,31 @@
-/// A row of a benchmark's file that something is reported of.
+/// A row of a benchmark's file about which something is reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Name of the file.
     pub file: String,
-    /// Line in it, from 1; for JSON, which may be one line, the entry of its list, from 1.
+    /// Line in the file, from 1. In JSON, which may be one line, it is the entry of the list, from 1.
     pub line: u64,
-    /// Name of the image: its base name in PatternCom, elsewhere its key.
+    /// Name of the image: in PatternCom its base name, elsewhere its key.
     pub name: String,
-    /// The row's value.
+    /// Value of the row.
     pub value: String,
 }
 
-/// What a benchmark's files hold that the protocol does not expect.
+/// Everything in a benchmark's files that the protocol does not expect.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DatasetReport {
     /// Rows that name an image which the archive lacks.
     pub missing: Vec<Finding>,
-    /// Rows whose tile an earlier row of the same file names.
+    /// Rows whose tile is also named by an earlier row of the same file.
     pub duplicates: Vec<Finding>,
-    /// Rows that ask nothing, since their category has no other value.
+    /// Rows that lead to no query, because their category has no other value.
     pub without_queries: Vec<Finding>,
-    /// Queries that were left out, since the archive lacks every image that would answer them. Each is named by its query
-    /// image; the images that would answer are among [`missing`](Self::missing).
+    /// Queries that were left out because the archive lacks all their relevant images. Each is named by its
+    /// query image; the relevant images are among [`missing`](Self::missing).
     pub unanswered: Vec<Finding>,
     /// Headers that were skipped.
     pub headers: Vec<Finding>,
-    /// Base names that several archive rows have; only [`Mode::Reference`](crate::Mode::Reference) goes on then.
+    /// Base names that several archive rows have. Only [`Mode::Reference`](crate::Mode::Reference) accepts
+    /// them.
     pub ambiguous: Vec<String>,
 }

@@ -7,10 +7,10 @@ use super::set_builder::{Rows, SetBuilder};
 use super::{DatasetReport, Protocol};
 use crate::{Convention, Error, QuerySet, Result};
 
-/// i-CIR: an image of an instance and a text ask, among that instance's gallery, for its images that show the text
-/// (arXiv 2510.25387).
+/// i-CIR: an image of an instance and a text are the query, and the images in that instance's gallery that
+/// show the text are relevant (arXiv 2510.25387).
 ///
-/// One group an instance, each with its own gallery.
+/// There is one group for each instance, with its own gallery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Icir {
     queries: Vec<(u64, [String; 3])>,
@@ -19,11 +19,11 @@ pub struct Icir {
 }
 
 impl Icir {
-    /// Reads the queries' list and the gallery's, each of rows `path,text,instance`. A gallery image may have an empty text:
-    /// it answers nothing.
+    /// Reads the list of queries and the list of the gallery, both with rows `path,text,instance`. A gallery
+    /// image with an empty text is relevant for no query.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Line`].
+    /// [`Error::Io`] if a file cannot be read; [`Error::Line`] for a row of another form.
     pub fn read(queries: impl AsRef<Path>, gallery: impl AsRef<Path>) -> Result<Self> {
         let (queries, gallery) = (queries.as_ref(), gallery.as_ref());
         Ok(Self {

@@ -7,9 +7,11 @@ use super::pairs::{Pair, pair_queries};
 use super::{DatasetReport, Protocol};
 use crate::{Error, QuerySet, Result};
 
-/// LEVIR-CC as retrieval: an image asks, with a sentence on what changed, for the image of the same place later.
+/// LEVIR-CC as retrieval: an image and a sentence on what changed are the query, and the image of the same
+/// place at a later time is relevant.
 ///
-/// Only changed pairs ask; one group a split. The images' keys are `images/<split>/A/<name>` and `.../B/<name>`.
+/// Only pairs with a change have queries. There is one group for each split. The keys of the images are
+/// `images/<split>/A/<name>` and `.../B/<name>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LevirCc {
     pairs: Vec<Pair>,
@@ -25,7 +27,7 @@ struct LevirEntry {
     sentences: Vec<LevirSentence>,
 }
 
-/// An entry that can ask. Checked while it is read, so that an error knows its line.
+/// An entry with queries. It is checked while it is read, so that an error knows its line.
 #[derive(serde::Deserialize)]
 #[serde(try_from = "LevirEntry")]
 struct LevirImage {
@@ -73,7 +75,7 @@ impl LevirCc {
     /// Reads `LevirCCcaptions.json`.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Line`] for what is not JSON of its schema.
+    /// [`Error::Io`] if the file cannot be read; [`Error::Line`] if it is not JSON of the expected form.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let text = files::read_text(path, MAX_FILE_BYTES)?;

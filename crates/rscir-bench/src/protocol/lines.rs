@@ -1,4 +1,4 @@
-//! The text files of a benchmark, read with line numbers and within limits.
+//! Reads the text files of a benchmark, with line numbers and within limits.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Take};
@@ -8,17 +8,20 @@ use rscir_core::files::{self, CsvLimits, CsvRecord, FileError};
 
 use crate::{Error, Result};
 
-/// Bytes of a file at most: the largest list there is, i-CIR's gallery of 750,000 images, has a third of it.
+/// Greatest length of a file in bytes. The largest list, i-CIR's gallery of 750,000 images, has a third of
+/// it.
 pub(super) const MAX_FILE_BYTES: u64 = 256 << 20;
 
-/// Bytes of a line, or of a csv record, at most: room for the keys of a hundred thousand relevant images.
+/// Greatest length of a line or a CSV record in bytes: room for the keys of a hundred thousand relevant
+/// images.
 const MAX_LINE_BYTES: u64 = 4 << 20;
 
-/// Lines or records of a file at most: five times those of i-CIR's gallery. Rows of three letters would otherwise take
-/// thirty times the memory that their file takes on the disk.
+/// Greatest number of lines or records of a file: five times those of i-CIR's gallery. Rows of three letters
+/// would otherwise take thirty times as much memory as space on the disk.
 const MAX_LINES: u64 = 4_000_000;
 
-/// The lines of a file that are not empty, with their numbers from 1, without byte order marks. Ends after the first error.
+/// Iterator over the lines of a file that are not empty, without byte order marks, with their numbers from 1.
+/// It ends after the first error.
 pub(super) struct TextLines<'a> {
     path: &'a Path,
     file: BufReader<Take<File>>,
@@ -26,7 +29,7 @@ pub(super) struct TextLines<'a> {
     failed: bool,
 }
 
-/// Opens a list that is not larger than lists are, and reads no more than that if it grows.
+/// Opens a list that is not longer than the limit, and reads no more than the limit if the file grows.
 fn open_list(path: &Path) -> Result<BufReader<Take<File>>> {
     let (file, bytes) = files::open_regular(path)?;
     if bytes > MAX_FILE_BYTES {
@@ -35,14 +38,14 @@ fn open_list(path: &Path) -> Result<BufReader<Take<File>>> {
     Ok(BufReader::new(file.take(MAX_FILE_BYTES)))
 }
 
-/// Reads a text line by line.
+/// Reads a text file line by line.
 pub(super) fn read_lines(path: &Path) -> Result<TextLines<'_>> {
     let file = open_list(path)?;
     Ok(TextLines { path, file, line: 0, failed: false })
 }
 
 impl TextLines<'_> {
-    /// The next line that is not empty; `None` at the end.
+    /// Reads the next line that is not empty. Returns `None` at the end.
     fn line(&mut self) -> Result<Option<(u64, String)>> {
         loop {
             let mut bytes = Vec::new();
@@ -85,9 +88,9 @@ impl Iterator for TextLines<'_> {
     }
 }
 
-/// The records of a csv file, with this crate's error.
+/// Reads the records of a CSV file, with the errors of this crate.
 pub(super) fn read_csv(path: &Path) -> Result<impl Iterator<Item = Result<CsvRecord>>> {
-    /// Fields of a record that are kept. No benchmark has more than five.
+    /// Number of fields of a record that are kept. No benchmark has more than five.
     const KEPT_FIELDS: usize = 16;
     let limits = CsvLimits {
         file_bytes: MAX_FILE_BYTES,
@@ -98,15 +101,15 @@ pub(super) fn read_csv(path: &Path) -> Result<impl Iterator<Item = Result<CsvRec
     Ok(files::read_csv(path, limits)?.map(|record| Ok(record?)))
 }
 
-/// What is said of bytes that are no text.
+/// Makes the error about bytes that are not text.
 fn not_text(path: &Path, line: u64, problem: &str) -> Error {
     Error::Line { path: path.into(), line, problem: format!("{problem}: save the file as UTF-8 text") }
 }
 
-/// Bytes of a field that a person may have meant; names of files have at most 255 bytes.
+/// Greatest length in bytes of a field that a person may have meant. File names have at most 255 bytes.
 const MAX_FIELD_BYTES: usize = 4096;
 
-/// What is wrong with a field that names or describes something, if anything is.
+/// Returns what is wrong with a field that names or describes something, or `None`.
 pub(super) fn field_problem(what: &str, field: &str) -> Option<String> {
     let problem = if field.trim().is_empty() {
         "is empty: fill it in, or delete the line"
@@ -122,9 +125,9 @@ pub(super) fn field_problem(what: &str, field: &str) -> Option<String> {
     Some(format!("the {what} {problem}"))
 }
 
-/// The beginning of what a message quotes: a file may have megabytes where a word should stand.
+/// Shortens a text for a message, because a file may have megabytes where a word should be.
 pub(crate) fn shortened(text: &str) -> String {
-    /// Characters that a message shows: some lines of a terminal.
+    /// Number of characters that a message shows: some lines of a terminal.
     const SHOWN: usize = 300;
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}...", &text[..end]),
@@ -132,7 +135,7 @@ pub(crate) fn shortened(text: &str) -> String {
     }
 }
 
-/// The last part of a path, for reports.
+/// Returns the last part of a path, for reports.
 pub(super) fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -1,4 +1,4 @@
-//! What benchmarks ask: files in, queries out.
+//! Benchmarks: each reads its files and makes queries of them.
 
 #![deny(clippy::indexing_slicing)]
 
@@ -35,23 +35,24 @@ use crate::{
     Table,
 };
 
-/// A benchmark whose files were read: what it asks of an archive, and how its figures are computed.
+/// A benchmark whose files were read. It makes the queries on an archive and decides how figures are
+/// computed.
 ///
-/// Each benchmark has a `read` of its own, since each has other files. [`queries`](Self::queries),
-/// [`evaluate`](Self::evaluate) and [`table`](Self::table) of one protocol belong together: they give its figures, whatever
-/// methods are evaluated.
+/// Each benchmark has a `read` of its own, because the files differ. [`queries`](Self::queries),
+/// [`evaluate`](Self::evaluate) and [`table`](Self::table) of one protocol belong together: they give its
+/// figures, whatever methods are evaluated.
 pub trait Protocol {
     /// Returns the name of the benchmark in reports.
     fn name(&self) -> &'static str;
 
-    /// Makes the queries on an archive whose keys are the images' paths, and reports what the benchmark's files hold
-    /// unexpectedly.
+    /// Makes the queries on an archive whose keys are the paths of the images, and reports everything
+    /// unexpected in the benchmark's files.
     ///
     /// # Errors
-    /// [`Error::NoQueries`](crate::Error::NoQueries) if none is left, and the protocol's own.
+    /// [`Error::NoQueries`](crate::Error::NoQueries) if no query is left; the errors of the protocol.
     fn queries(&self, archive: &dyn Archive) -> Result<(QuerySet, DatasetReport)>;
 
-    /// Returns what the benchmark means by its figures.
+    /// Returns the definition of the benchmark's figures. Default: [`Convention::Standard`].
     fn convention(&self) -> Convention {
         Convention::Standard
     }
@@ -61,21 +62,22 @@ pub trait Protocol {
         &PATTERNCOM_CUTOFFS
     }
 
-    /// Returns where the benchmark rounds its figures.
+    /// Returns the stage at which the benchmark rounds its figures.
     fn rounding(&self) -> Rounding {
         Rounding::None
     }
 
-    /// Returns `true` if each method is computed as its authors' program computes it ([`Method::reference`]).
+    /// Tells whether each method is computed as its authors' program computes it ([`Method::reference`]).
     fn follows_reference(&self) -> bool {
         false
     }
 
-    /// Evaluates methods on the protocol's queries, as [`evaluate`](crate::evaluate) does; each method that the reference's
-    /// program computes otherwise is replaced if the protocol [follows the reference](Self::follows_reference).
+    /// Evaluates methods on the protocol's queries like [`evaluate`](crate::evaluate). If the protocol
+    /// [follows the reference](Self::follows_reference), each method that the reference program computes
+    /// differently is replaced by that form.
     ///
     /// # Errors
-    /// As [`evaluate`](crate::evaluate).
+    /// The errors of [`evaluate`](crate::evaluate).
     fn evaluate(
         &self,
         archive: &dyn Archive,
@@ -97,7 +99,7 @@ pub trait Protocol {
         crate::evaluate(archive, queries, vectors, &methods, options)
     }
 
-    /// Makes the table of an evaluation, by the benchmark's convention, rounding and cutoffs.
+    /// Makes the table of an evaluation by the benchmark's convention, rounding and cutoffs.
     fn table(&self, evaluation: &Evaluation) -> Table {
         Table::by(evaluation, self.rounding(), self.convention()).cutoffs(self.cutoffs())
     }

@@ -3,17 +3,17 @@ use std::str::FromStr;
 
 use crate::Error;
 
-/// How PatternCom takes the flaws of its files and of the authors' program.
+/// How PatternCom treats the flaws of its files and of the authors' program.
 ///
-/// A mode decides queries, relevance, rounding and how WeiCom is computed, all together: see [`PatternCom::mode`].
+/// A mode decides queries, relevance, rounding and the computation of WeiCom together: see [`PatternCom::mode`].
 ///
 /// [`PatternCom::mode`]: crate::PatternCom::mode
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Mode {
-    /// What the protocol means; what does not fit is reported.
+    /// The protocol as it is meant. Rows that do not fit are reported.
     #[default]
     Corrected,
-    /// The figures of the authors' program, its flaws included.
+    /// The figures of the authors' program, including its flaws.
     Reference,
 }
 
@@ -37,7 +37,10 @@ impl fmt::Display for Mode {
 impl FromStr for Mode {
     type Err = Error;
 
-    /// Takes `corrected` or `clean`, and `reference` or `strict`.
+    /// Reads `corrected` or `clean`, and `reference` or `strict`.
+    ///
+    /// # Errors
+    /// [`Error::Core`] with the accepted names for any other text.
     fn from_str(name: &str) -> Result<Self, Error> {
         match name {
             "corrected" | "clean" => Ok(Self::Corrected),

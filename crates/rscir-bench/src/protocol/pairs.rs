@@ -1,4 +1,4 @@
-//! Queries with one target each, of the benchmarks of scenes before and after.
+//! Queries with one target each, for the benchmarks of scenes before and after an event.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::{QuerySet, Result};
 /// One query with one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pair {
-    /// Where its file names it, as [`Finding::line`] has it.
+    /// Line that names the pair in its file, as in [`Finding::line`].
     pub(super) line: u64,
     pub(super) group: String,
     pub(super) image: String,

@@ -12,7 +12,7 @@ use crate::{Error, Query, QueryGroup, QueryImage, QuerySet, Result, Rounding};
 /// The attributes of PatternCom, in the order of the published tables.
 pub const ATTRIBUTES: [&str; 6] = ["color", "context", "density", "existence", "quantity", "shape"];
 
-/// One row of an attribute's csv file.
+/// One row of an attribute's CSV file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelRow {
     /// Line in the file, from 1.
@@ -21,18 +21,18 @@ pub struct LabelRow {
     pub name: String,
     /// The attribute column.
     pub attribute: String,
-    /// The value, which is also the text that asks for it.
+    /// The value, which is also the text of queries for it.
     pub value: String,
 }
 
 /// The labels of one attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribute {
-    /// Name of the attribute: the file's stem.
+    /// Name of the attribute, which is the stem of the file.
     pub name: String,
-    /// The file.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Its rows, in order.
+    /// Rows of the file, in order.
     pub rows: Vec<LabelRow>,
     /// Line of a header that was recognized and skipped.
     pub header: Option<u64>,
@@ -41,9 +41,9 @@ pub struct Attribute {
 /// A row of `patternnet.csv`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tile {
-    /// Path of the image, relative to the dataset: its key.
+    /// Path of the image relative to the dataset, which is its key.
     pub path: String,
-    /// Its label, such as `wastewater_treatment_plant`.
+    /// Label of the image, such as `wastewater_treatment_plant`.
     pub label: String,
 }
 
@@ -60,23 +60,25 @@ pub struct Tile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PatternCom {
-    /// The attributes whose files are there, in the order of [`ATTRIBUTES`].
+    /// The attributes whose files exist, in the order of [`ATTRIBUTES`].
     pub attributes: Vec<Attribute>,
-    /// What decides queries, relevance, rounding and the computation of WeiCom.
+    /// Mode, which decides queries, relevance, rounding and the computation of WeiCom.
     pub mode: Mode,
 }
 
 impl PatternCom {
-    /// Reads `<folder>/PatternCom/<attribute>.csv` for every attribute whose file is there. The mode is [`Mode::Corrected`].
+    /// Reads `<folder>/PatternCom/<attribute>.csv` for every attribute whose file exists. The mode is
+    /// [`Mode::Corrected`].
     ///
     /// # Errors
-    /// [`Error::NoAttributes`] if none is; [`Error::Io`]; [`Error::Line`] for a row without three columns.
+    /// [`Error::NoAttributes`] if no file exists; [`Error::Io`] if a file cannot be read; [`Error::Line`] for
+    /// a row without three columns.
     pub fn read(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref().join("PatternCom");
         let mut attributes = Vec::new();
         for name in ATTRIBUTES {
             let path = folder.join(format!("{name}.csv"));
-            // A pipe or a folder of this name is not absent; reading it says what it is.
+            // A pipe or a folder with this name counts as present, so that reading it says what it is.
             if path.symlink_metadata().is_ok() {
                 attributes.push(Attribute::read(name, &path)?);
             }
@@ -88,16 +90,16 @@ impl PatternCom {
         Ok(Self { attributes, mode: Mode::default() })
     }
 
-    /// Reads `<folder>/patternnet.csv`: the archive's images in order.
+    /// Reads `<folder>/patternnet.csv`, the images of the archive in order.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Line`] for a line without three parts.
+    /// [`Error::Io`] if the file cannot be read; [`Error::Line`] for a line without three parts.
     pub fn read_tiles(folder: impl AsRef<Path>) -> Result<Vec<Tile>> {
         let path = folder.as_ref().join("patternnet.csv");
         read_lines(&path)?
             .map(|line| {
                 let (line, text) = line?;
-                // From the right: only the path may hold spaces.
+                // The line is split from the right, because only the path may hold spaces.
                 let mut parts = text.trim_end().rsplitn(3, ' ');
                 let bad = |problem| Err(Error::Line { path: path.clone(), line, problem });
                 let (Some(label), Some(_), Some(tile)) = (parts.next(), parts.next(), parts.next()) else {
@@ -125,8 +127,11 @@ impl Protocol for PatternCom {
         "PatternCom"
     }
 
+    /// Makes the queries, with one group for each attribute.
+    ///
     /// # Errors
-    /// [`Error::AmbiguousName`] in [`Mode::Corrected`]; [`Error::NoQueries`].
+    /// [`Error::AmbiguousName`] in [`Mode::Corrected`] if two rows have one base name; [`Error::NoQueries`]
+    /// if no query is left.
     fn queries(&self, archive: &dyn Archive) -> Result<(QuerySet, DatasetReport)> {
         let mut report = DatasetReport::default();
         let names = Names::of(archive, self.mode, &mut report)?;
@@ -180,7 +185,7 @@ impl<'a> Names<'a> {
         Ok(Self { rows })
     }
 
-    /// The row that asks under this name: the last, as a Python dictionary keeps it.
+    /// Returns the row of the query image with this name: the last one, which a Python dictionary would keep.
     fn query_row(&self, name: &str) -> Option<usize> {
         self.rows(name).last().copied()
     }
@@ -190,12 +195,12 @@ impl<'a> Names<'a> {
     }
 }
 
-/// What follows the last separator of a path.
+/// Returns the part of a path after the last separator.
 pub(crate) fn base_name(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
-/// Collects queries over all attributes, each image, text and relevant set once.
+/// Collects queries over all attributes, with each image, text and relevant set once.
 struct Builder<'a> {
     archive: &'a dyn Archive,
     images: Interner<usize>,
@@ -221,7 +226,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Relevant sets of one attribute, by merged class and value, each built once.
+/// The relevant sets of one attribute by merged class and value. Each is built once.
 struct Relevance<'a> {
     rows: HashMap<(&'a str, &'a str), Vec<usize>>,
     known: HashMap<(&'a str, &'a str), usize>,
@@ -304,12 +309,13 @@ impl Attribute {
         }
     }
 
-    /// Category of a row: the attribute column and the class, merged in this file's attribute.
+    /// Returns the category of a row: the attribute column and the class, merged for the attribute of this
+    /// file.
     fn category_of<'r>(&self, row: &'r LabelRow) -> (&'r str, &'r str) {
         (&row.attribute, category(&self.name, class_of(&row.name)))
     }
 
-    /// Values by category, in the order of first use.
+    /// Collects the values by category, in the order of first use.
     fn values<'r>(
         &self,
         rows: impl Iterator<Item = &'r LabelRow>,
@@ -324,7 +330,8 @@ impl Attribute {
         values
     }
 
-    /// An image may have several values; it is asked for the values of its category that it does not have.
+    /// Makes the queries of [`Mode::Corrected`]. An image may have several values; its queries are for the
+    /// values of its category that it does not have.
     #[expect(clippy::indexing_slicing, reason = "both maps were made of the same rows")]
     fn corrected_queries(
         &self,
@@ -364,9 +371,9 @@ impl Attribute {
         queries
     }
 
-    /// As the reference's program pairs them: tiles that the archive lacks drop out of the list of positions alone, so
-    /// after one every tile asks with the class and the texts of an earlier row; the last row of a tile decides its
-    /// value.
+    /// Makes the queries of [`Mode::Reference`] as the reference program pairs them. Tiles that the archive
+    /// lacks are missing only from the list of positions, so after one every tile has the class and the texts
+    /// of an earlier row. The last row of a tile decides its value.
     #[expect(clippy::indexing_slicing, reason = "the map was made of the same rows")]
     fn reference_queries(&self, names: &Names<'_>, builder: &mut Builder<'_>) -> Vec<Query> {
         let values = self.values(self.rows.iter());
@@ -390,7 +397,7 @@ impl Attribute {
     }
 }
 
-/// True if a first row names columns rather than a tile.
+/// Tells whether a first row names columns instead of a tile.
 fn is_header(file: &str, attribute: &str, value: &str) -> bool {
     let is = |field: &str, names: &[&str]| names.contains(&field.trim().to_ascii_lowercase().as_str());
     is(file, &["filename", "file", "image", "name", "path"])

@@ -1,4 +1,4 @@
-//! Query sets of protocols that name their relevant images one by one.
+//! Builds the query sets of protocols that name their relevant images one by one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -8,7 +8,7 @@ use super::{DatasetReport, Finding};
 use crate::queries::Interner;
 use crate::{Error, Query, QueryGroup, QueryImage, QuerySet, Result};
 
-/// Collects queries by group, each image, text and relevant set once.
+/// Collects queries by group, with each image, text and relevant set once.
 pub(super) struct SetBuilder<'a> {
     archive: &'a dyn Archive,
     images: Interner<usize>,
@@ -32,7 +32,7 @@ impl<'a> SetBuilder<'a> {
         }
     }
 
-    /// The row of `key`, which line `line` of `file` names; what is absent is noted.
+    /// Returns the row of `key`, which line `line` of `file` names. A key that is absent is reported.
     pub(super) fn row(&mut self, key: &str, file: &str, line: u64, value: &str) -> Option<usize> {
         let row = self.archive.find(key).or_else(|| self.archive.find(&other_ending(key)?));
         if row.is_none() {
@@ -52,7 +52,7 @@ impl<'a> SetBuilder<'a> {
         self.group(group).queries.push(query);
     }
 
-    /// Limits a group to some rows.
+    /// Limits the gallery of a group to some rows.
     pub(super) fn limit(&mut self, group: &str, gallery: BTreeSet<usize>) {
         self.group(group).gallery = Some(gallery.into_iter().collect());
     }
@@ -64,7 +64,7 @@ impl<'a> SetBuilder<'a> {
         })
     }
 
-    /// Returns the set, its groups in the order of first use, and what was met.
+    /// Returns the set, with its groups in the order of first use, and the report.
     pub(super) fn finish(mut self) -> Result<(QuerySet, DatasetReport)> {
         let groups = self.names.iter().filter_map(|name| self.groups.remove(name));
         let groups = groups.filter(|group| !group.queries.is_empty()).collect();
@@ -79,7 +79,7 @@ impl<'a> SetBuilder<'a> {
     }
 }
 
-/// The key with the other ending of the two under which copies of xView2 are distributed.
+/// Returns the key with the other of the two endings under which copies of xView2 are distributed.
 fn other_ending(key: &str) -> Option<String> {
     let (stem, ending) = key.rsplit_once('.')?;
     match ending {

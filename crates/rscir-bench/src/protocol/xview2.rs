@@ -7,10 +7,10 @@ use super::pairs::{Pair, pair_queries};
 use super::{DatasetReport, Protocol};
 use crate::{Error, QuerySet, Result};
 
-/// Which of its three texts xView2-CIR asks with.
+/// Choice among the three texts of xView2-CIR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum XviewText {
-    /// "post flood".
+    /// The text "post flood".
     #[default]
     Default,
     /// The first alternative.
@@ -19,22 +19,25 @@ pub enum XviewText {
     Second,
 }
 
-/// xView2-CIR: scenes before a disaster ask for themselves after it (github billpsomas/rscir, `xview2_cir.csv`).
+/// xView2-CIR: a scene before a disaster is the query, and the same scene after it is relevant (github
+/// billpsomas/rscir, `xview2_cir.csv`).
 ///
-/// One group an event, such as `palu-tsunami`. The images' keys are the paths of the csv file, with `.tif` or `.png`.
+/// There is one group for each event, such as `palu-tsunami`. The keys of the images are the paths of the CSV
+/// file, with `.tif` or `.png`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct XviewCir {
     pairs: Vec<Pair>,
     file: String,
-    /// The texts that are asked with.
+    /// Choice of the texts of the queries.
     pub text: XviewText,
 }
 
 impl XviewCir {
-    /// Reads `xview2_cir.csv`: a header `image,query_default,query_alt1,query_alt2,target`, then one query a row.
+    /// Reads `xview2_cir.csv`, which has a header `image,query_default,query_alt1,query_alt2,target`, then
+    /// one query a row.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Line`].
+    /// [`Error::Io`] if the file cannot be read; [`Error::Line`] for a row of another form.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         const COLUMNS: [&str; 5] = ["image", "query_default", "query_alt1", "query_alt2", "target"];
         let path = path.as_ref();
@@ -79,13 +82,13 @@ impl XviewCir {
         self.pairs.len()
     }
 
-    /// Returns `true` without queries.
+    /// Tells whether there are no queries.
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()
     }
 }
 
-/// `palu-tsunami` of `test/images/palu-tsunami_00000193_pre_disaster.tif`.
+/// Returns `palu-tsunami` for `test/images/palu-tsunami_00000193_pre_disaster.tif`.
 fn event(path: &str) -> Option<&str> {
     let name = path.rsplit('/').next()?;
     let (event, _) = name.split_once('_')?;

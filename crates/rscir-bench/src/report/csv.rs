@@ -1,9 +1,13 @@
-//! `metrics.csv`: every figure of a table.
+//! Writes `metrics.csv`: every figure of a table.
 
 use super::text::{csv_cell, csv_failed, into_text};
 use crate::{Result, Table};
 
-/// Writes `metrics.csv`: method, attribute, queries and every figure in percent; a last attribute `avg` for each method.
+/// Returns the content of `metrics.csv`: method, attribute, number of queries and every figure in percent.
+/// The last attribute of each method is `avg`.
+///
+/// # Errors
+/// No input causes an error.
 pub fn metrics_csv(table: &Table) -> Result<String> {
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     let mut header: Vec<String> = ["method", "attribute", "queries", "mAP"].map(String::from).into();

@@ -1,11 +1,11 @@
-//! `summary.json`: what decided the figures, and the figures.
+//! Writes `summary.json`: everything that decides the figures, and the figures.
 
 use serde_json::{Value, json};
 
 use super::RunDescription;
 use crate::{Figures, Finding, Table};
 
-/// Writes `summary.json`: everything that decides the figures, and the figures.
+/// Returns the content of `summary.json`: everything that decides the figures, and the figures.
 pub fn summary_json(table: &Table, run: &RunDescription) -> Value {
     let findings = |list: &[Finding]| -> Vec<Value> {
         list.iter()

@@ -1,11 +1,11 @@
-//! `rows.tex`: the table of mAP as the paper prints it.
+//! Writes `rows.tex`: the table of mAP as the paper prints it.
 
 use rscir_core::printable;
 
 use crate::Table;
 
-/// Writes the rows of a LaTeX table of mAP, as the paper prints it: a head `Method & color & ... & Avg`, then one row a method, two
-/// decimals, each ending in `\\\\`. Names are escaped.
+/// Returns the rows of a LaTeX table of mAP as the paper prints it: a head `Method & color & ... & Avg`, then
+/// one row for each method with two decimals, each row ending in `\\\\`. Names are escaped.
 pub fn latex_rows(table: &Table) -> String {
     let head = table.groups.iter().map(String::as_str).chain(["Avg"]).map(latex_text);
     let mut out = format!("Method & {} \\\\\n", head.collect::<Vec<_>>().join(" & "));
@@ -17,8 +17,8 @@ pub fn latex_rows(table: &Table) -> String {
     out
 }
 
-/// Plain text as LaTeX prints it unchanged: its ten special characters escaped, line breaks as blanks, other characters that
-/// are obeyed rather than shown as [`printable`] writes them.
+/// Escapes text so that LaTeX prints it unchanged: its ten special characters are escaped, line breaks become
+/// blanks, and other characters that are obeyed instead of shown are written by [`printable`].
 fn latex_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in printable(&text.replace(['\n', '\r'], " ")).chars() {

@@ -1,4 +1,4 @@
-//! `summary.md`: the table of mAP, and what the run was.
+//! Writes `summary.md`: the table of mAP, and what the run was.
 
 use rscir_core::printable;
 
@@ -7,7 +7,7 @@ use super::text::markdown_cell;
 use crate::{DatasetReport, Finding, Table};
 
 impl Table {
-    /// Writes the mAP of methods by groups as a Markdown table.
+    /// Returns the mAP of methods by groups as a Markdown table.
     pub fn to_markdown(&self) -> String {
         let names: Vec<String> = self.groups.iter().map(|name| markdown_cell(name)).collect();
         let mut out = format!("| mAP (%) | {} | Avg |\n|---|", names.join(" | "));
@@ -24,7 +24,7 @@ impl Table {
     }
 }
 
-/// Writes `summary.md`: the table of mAP, and what the run was.
+/// Returns the content of `summary.md`: the table of mAP, and what the run was.
 pub fn summary_markdown(table: &Table, run: &RunDescription) -> String {
     let queries: usize = table.rows.first().map_or(0, |row| row.average.queries);
     let known = |text: Option<&str>| printable(text.unwrap_or("unknown")).into_owned();
@@ -41,7 +41,8 @@ pub fn summary_markdown(table: &Table, run: &RunDescription) -> String {
     out
 }
 
-/// Writes what was met in the dataset, a line each; empty if nothing was. Names are as [`printable`] writes them.
+/// Returns what was found in the dataset, one finding a line. Empty if nothing was found. Names are written
+/// by [`printable`].
 pub fn findings_text(report: &DatasetReport) -> String {
     let mut out = String::new();
     let mut list = |what: &str, findings: &[Finding]| {

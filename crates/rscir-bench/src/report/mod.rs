@@ -1,4 +1,4 @@
-//! The files an evaluation leaves, a format each.
+//! Writes the files of an evaluation, with one module for each format.
 
 mod csv;
 mod html;
@@ -30,26 +30,27 @@ pub use reference::{reference_csv, reference_lambda, reference_name};
 /// What a report says beside the figures.
 #[derive(Debug, Clone)]
 pub struct RunDescription {
-    /// Name of the dataset, or its folder's.
+    /// Name of the dataset, or of its folder.
     pub dataset: String,
-    /// The encoder.
+    /// Record of the encoder.
     pub spec: EncoderSpec,
-    /// Rows of the archive.
+    /// Number of rows of the archive.
     pub archive_rows: usize,
-    /// Every option of the run, as the program that ran it names them.
+    /// Every option of the run, with the names of the program that ran it.
     pub options: Value,
-    /// What the dataset held that the protocol does not expect.
+    /// Everything in the dataset that the protocol does not expect.
     pub findings: DatasetReport,
 }
 
-/// Writes all files of a run into `folder`: `metrics.csv`, `summary.md`, `summary.json`, `rows.tex` and, for the methods that the
-/// reference has, `patternnet_metrics_<model>_lambda<l>_<attribute>.csv`. Returns their paths.
+/// Writes all files of a run into `folder`: `metrics.csv`, `summary.md`, `summary.json`, `rows.tex` and, for
+/// the methods of the reference program, `patternnet_metrics_<model>_lambda<l>_<attribute>.csv`. Returns
+/// their paths.
 ///
-/// They replace those of an older run together or, on an error, not at all. `summary.json` lists the SHA-256 of the others
-/// under `files`, see [`check_report`].
+/// The files replace those of an older run together or, on an error, not at all. `summary.json` lists the
+/// SHA-256 of the other files under `files`; see [`check_report`].
 ///
 /// # Errors
-/// [`Error::Io`] with the file; [`Error::File`] for a path that a file cannot have.
+/// [`Error::Io`] with the file that cannot be written; [`Error::File`] if a path cannot be that of a file.
 pub fn write_report(folder: impl AsRef<Path>, table: &Table, run: &RunDescription) -> Result<Vec<PathBuf>> {
     let folder = folder.as_ref();
     std::fs::create_dir_all(folder).map_err(|source| Error::Io {
@@ -67,7 +68,8 @@ pub fn write_report(folder: impl AsRef<Path>, table: &Table, run: &RunDescriptio
     let mut summary = summary_json(table, run);
     summary[FILES] = Value::Object(digests.collect());
     let summary = serde_json::to_string_pretty(&summary).unwrap_or_default() + "\n";
-    // Last, so that it is in its place first: whoever looks before the others are sees that they do not fit.
+    // The summary is pushed last, so that it is renamed first: whoever looks before the other files are in
+    // place sees that they do not fit.
     files.push((SUMMARY.into(), summary));
     let files: Vec<(PathBuf, String)> =
         files.into_iter().map(|(name, text)| (folder.join(name), text)).collect();
@@ -75,20 +77,23 @@ pub fn write_report(folder: impl AsRef<Path>, table: &Table, run: &RunDescriptio
     Ok(files.into_iter().map(|(path, _)| path).collect())
 }
 
-/// The file that knows the others of a report.
+/// Name of the file that lists the others of a report.
 const SUMMARY: &str = "summary.json";
 
-/// Where it lists them.
+/// Name of the list in that file.
 const FILES: &str = "files";
 
-/// Bytes of a report's file that are read at most: a table of ten thousand methods by ten thousand groups.
+/// Greatest length in bytes of a report's file that is read: a table of ten thousand methods by ten thousand
+/// groups.
 const MAX_PART_BYTES: u64 = 1 << 30;
 
-/// Compares the files of a report in `folder` with what its `summary.json` says of them. Gives the paths of those that are
-/// missing or are of another run, which a process that was killed while it wrote can leave; none if all belong together.
+/// Compares the files of a report in `folder` with the list in its `summary.json`. Returns the paths of files
+/// that are missing or belong to another run, which a process that was killed while writing can leave. Empty
+/// if all files belong together.
 ///
 /// # Errors
-/// [`Error::Io`] or [`Error::File`] if a file cannot be read; [`Error::Line`] if `summary.json` is none of a report.
+/// [`Error::Io`] or [`Error::File`] if a file cannot be read; [`Error::Line`] if `summary.json` is not that
+/// of a report.
 pub fn check_report(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     let folder = folder.as_ref();
     let path = folder.join(SUMMARY);
@@ -99,7 +104,7 @@ pub fn check_report(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     let listed = listed.ok_or_else(|| bad(1, "no files are listed: write the report anew".into()))?;
     let mut others = Vec::new();
     for (name, expected) in listed {
-        // A summary that someone else made could name any file.
+        // A summary made by someone else could name any file.
         if Path::new(name).file_name() != Some(name.as_ref()) {
             return Err(bad(1, format!("the file {name:?} is in another folder: write the report anew")));
         }
@@ -114,7 +119,7 @@ pub fn check_report(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     Ok(others)
 }
 
-/// A SHA-256 checksum in hexadecimal digits.
+/// Returns a SHA-256 checksum in hexadecimal.
 fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

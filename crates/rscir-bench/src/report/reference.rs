@@ -1,4 +1,4 @@
-//! The files that the reference's program writes, with its names.
+//! Writes the files of the reference program, with its names.
 
 use rscir_core::MethodInfo;
 
@@ -6,8 +6,12 @@ use super::text::{csv_failed, into_text};
 use crate::outcome::CUTOFFS;
 use crate::{Figures, PATTERNCOM_CUTOFFS, Result, Table};
 
-/// Writes one of the reference's own files: a row per method, all figures of one attribute, two decimals as Python prints them.
-/// `rows` are the reference's names of the methods with their figures.
+/// Returns the content of one of the reference program's files: a row for each method, with all figures of
+/// one attribute and two decimals as Python prints them. `rows` are the reference's names of the methods with
+/// their figures.
+///
+/// # Errors
+/// No input causes an error.
 pub fn reference_csv(rows: &[(&str, &Figures)]) -> Result<String> {
     let mut writer = ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(Vec::new());
     let mut header = vec!["Method".to_string()];
@@ -28,8 +32,8 @@ pub fn reference_csv(rows: &[(&str, &Figures)]) -> Result<String> {
     into_text(writer)
 }
 
-/// Returns the name of a method in the reference's files, if the reference has the method. WeiCom of any lambda has one name; the
-/// lambda is in the file's.
+/// Returns the name of a method in the reference program's files, or `None` if that program lacks the method.
+/// WeiCom has one name for every lambda; the lambda is in the name of the file.
 pub fn reference_name(method: &MethodInfo) -> Option<&'static str> {
     match method.family.as_ref() {
         "image" => Some("Image only"),
@@ -39,29 +43,31 @@ pub fn reference_name(method: &MethodInfo) -> Option<&'static str> {
     }
 }
 
-/// Returns the lambda of a WeiCom with the normal CDF, the only one that the reference has.
+/// Returns the lambda of a WeiCom with the normal CDF, which is the only one in the reference program. `None`
+/// for other methods.
 pub fn reference_lambda(method: &MethodInfo) -> Option<f64> {
     let has_cdf = matches!(method.choice("normalization"), Some("cdf" | "reference"));
     if method.family == "weicom" && has_cdf { method.number("lambda") } else { None }
 }
 
-/// A name as a part of a file's name.
+/// Returns a name as part of a file name.
 fn file_part(name: &str) -> String {
     name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
 }
 
-/// The reference's files: for each lambda and attribute, the methods without a lambda and WeiCom of that one.
+/// Returns the files of the reference program: for each lambda and attribute, the methods without a lambda
+/// and WeiCom with that lambda.
 pub(super) fn reference_files(table: &Table, model: Option<&str>) -> Result<Vec<(String, String)>> {
     let model = model.map_or_else(|| "unknown".into(), file_part);
     let mut lambdas: Vec<f64> = Vec::new();
     for lambda in table.rows.iter().filter_map(|row| reference_lambda(&row.method)) {
-        // A method that was asked for twice has two rows in one file.
+        // A method that was given twice has two rows in one file.
         if !lambdas.contains(&lambda) {
             lambdas.push(lambda);
         }
     }
     if lambdas.is_empty() {
-        // Without WeiCom the reference still names its default lambda.
+        // Without WeiCom, the reference program still names its default lambda.
         lambdas.push(0.5);
     }
     let mut files = Vec::new();

@@ -1,18 +1,18 @@
-//! Names and numbers as the formats of a report hold them.
+//! Writes names and numbers in the formats of a report.
 
 use rscir_core::printable;
 
 use crate::{Error, Result};
 
-/// Plain text in a cell of a Markdown table: line breaks as blanks, other characters that are obeyed rather than shown as
-/// [`printable`] writes them.
+/// Returns text for a cell of a Markdown table: line breaks become blanks, and other characters that are
+/// obeyed instead of shown are written by [`printable`].
 pub(crate) fn markdown_cell(text: &str) -> String {
     printable(&text.replace(['\n', '\r'], " ")).replace('|', "\\|")
 }
 
-/// A name in a cell of a csv file: characters that are obeyed rather than shown, line breaks among them, as [`printable`]
-/// writes them. The csv writer quotes what is left. A cell may begin with `=`, `+`, `-` or `@`, which some spreadsheets take
-/// for a formula: numbers do too.
+/// Returns a name for a cell of a CSV file: characters that are obeyed instead of shown, including line
+/// breaks, are written by [`printable`]. The CSV writer quotes the rest. A cell may begin with `=`, `+`, `-`
+/// or `@`, which some spreadsheets take for a formula, because numbers do, too.
 pub(crate) fn csv_cell(text: &str) -> String {
     printable(text).into_owned()
 }

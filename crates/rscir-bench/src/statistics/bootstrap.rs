@@ -4,10 +4,10 @@ use super::random::Random;
 use super::sample::{Sample, mean};
 use crate::Result;
 
-/// An estimate and the bounds of its confidence interval.
+/// An estimate with the bounds of its confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Interval {
-    /// The figure itself.
+    /// The estimate itself.
     pub estimate: f64,
     /// Lower bound.
     pub low: f64,
@@ -15,24 +15,25 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// A difference between two methods or runs on the same queries, the first less the second.
+/// The difference between two methods or runs on the same queries: the first less the second.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Difference {
-    /// The difference of the means and its interval.
+    /// The difference of the means, with its interval.
     pub interval: Interval,
-    /// How often chance alone makes a difference at least as large: two-sided, by flipping signs.
+    /// Two-sided p value by sign flips: how often chance alone makes a difference at least as large.
     pub p_value: f64,
 }
 
 /// Resampling of queries: confidence intervals by the percentile bootstrap (Efron 1979), p values by random sign flips
 /// (Fisher 1935; for retrieval Smucker, Allan and Carterette 2007).
 ///
-/// A resample is made as the protocol's mean is: from each group as many of its queries are drawn, with replacement, as it
-/// has; the average is the mean of the groups' means, so the groups are strata and the interval is that of the very figure in
-/// the table. Queries are drawn as if they were independent; those that share an image or a text are not wholly so, and what
-/// other images would do is not in the interval.
+/// A resample is made in the way of the protocol's mean. From each group, as many of its queries are drawn, with
+/// replacement, as it has; the average is the mean of the groups' means. So the groups are strata, and the interval is
+/// that of the very figure in the table. Queries are drawn as if they were independent. Those that share an image or a
+/// text are not fully independent, and the interval does not cover what other images would do;
+/// [`Bootstrap::difference_by_clusters`] does.
 ///
-/// Draws depend on the seed, the group and the resample alone: results do not depend on threads, and two methods are
+/// Draws depend only on the seed, the group and the resample: the results do not depend on threads, and two methods are
 /// resampled alike.
 ///
 /// ```
@@ -50,7 +51,7 @@ pub struct Difference {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Bootstrap {
-    /// How many resamples, and how many sign flips.
+    /// Number of resamples, and of sign flips.
     pub resamples: usize,
     /// Coverage of the intervals, between 0 and 1.
     pub level: f64,
@@ -59,14 +60,14 @@ pub struct Bootstrap {
 }
 
 impl Default for Bootstrap {
-    /// 10,000 resamples, 95 %.
+    /// Makes 10,000 resamples and intervals of 95 %, with seed 0.
     fn default() -> Self {
         Self { resamples: 10_000, level: 0.95, seed: 0 }
     }
 }
 
 impl Bootstrap {
-    /// Sets how many resamples, and how many sign flips. Default: 10,000.
+    /// Sets the number of resamples, and of sign flips. Default: 10,000.
     #[must_use]
     pub fn resamples(mut self, resamples: usize) -> Self {
         self.resamples = resamples;
@@ -87,8 +88,8 @@ impl Bootstrap {
         self
     }
 
-    /// Computes the intervals of each group's mean, and of the average over groups. Groups without values have the interval 0, and
-    /// are no part of the average.
+    /// Computes the intervals of each group's mean, and of the average over groups. Groups without values
+    /// have the interval 0 and do not count in the average.
     ///
     /// # Errors
     /// [`rscir_core::Error::Parameter`] if `resamples` is 0 or `level` is not between 0 and 1.
@@ -115,7 +116,7 @@ impl Bootstrap {
     /// Computes the interval of the average over groups.
     ///
     /// # Errors
-    /// As [`intervals`](Self::intervals).
+    /// The errors of [`intervals`](Self::intervals).
     pub fn average(&self, sample: &Sample) -> Result<Interval> {
         Ok(self.intervals(sample)?.1)
     }
@@ -123,7 +124,8 @@ impl Bootstrap {
     /// Computes the difference of the averages of two samples, whose queries are the same in the same order.
     ///
     /// # Errors
-    /// As [`intervals`](Self::intervals); [`rscir_core::Error::Length`] if the samples differ in shape.
+    /// The errors of [`intervals`](Self::intervals); [`rscir_core::Error::Length`] if the samples differ in
+    /// shape.
     pub fn difference(&self, first: &Sample, second: &Sample) -> Result<Difference> {
         Ok(self.differences(first, second)?.1)
     }
@@ -131,7 +133,7 @@ impl Bootstrap {
     /// Computes the [`difference`](Self::difference) in each group, and that of the averages.
     ///
     /// # Errors
-    /// As [`difference`](Self::difference).
+    /// The errors of [`difference`](Self::difference).
     pub fn differences(&self, first: &Sample, second: &Sample) -> Result<(Vec<Difference>, Difference)> {
         let paired = first.less(second)?;
         let (groups, average) = self.intervals(&paired)?;
@@ -152,13 +154,13 @@ impl Bootstrap {
         Ok(())
     }
 
-    /// The streams of a group's draws: even ones resample, odd ones flip signs.
+    /// Makes the random stream of a group's draws. Even streams resample, odd streams flip signs.
     pub(super) fn random(&self, group: u64, resample: usize, flips: bool) -> Random {
         let stream = (resample as u64) << 1 | u64::from(flips);
         Random::new(self.seed ^ group.wrapping_mul(0xd1b5_4a32_d192_ed03), stream)
     }
 
-    /// Means of resamples of one group.
+    /// Writes the means of resamples of one group.
     fn resample(&self, group: u64, values: &[f64], means: &mut [f64]) {
         means.par_iter_mut().enumerate().for_each(|(r, mean)| {
             let mut random = self.random(group, r, false);
@@ -167,8 +169,9 @@ impl Bootstrap {
         });
     }
 
-    /// Two-sided p values of the groups' means and of their average being 0, if each query's sign were left to chance. The
-    /// observed signs count as one of the flips, so no p value is 0 (Phipson and Smyth 2010).
+    /// Returns two-sided p values for the groups' means and their average being 0 if each query's sign were
+    /// left to chance. The observed signs count as one of the flips, so that no p value is 0 (Phipson and
+    /// Smyth 2010).
     fn p_values(&self, paired: &Sample) -> (Vec<f64>, f64) {
         let mut averages = vec![0.0; self.resamples];
         let mut flipped = vec![0.0; self.resamples];
@@ -194,7 +197,7 @@ impl Bootstrap {
         (extreme + 1) as f64 / (self.resamples + 1) as f64
     }
 
-    /// The percentile interval of resampled means, which are sorted.
+    /// Returns the percentile interval of resampled means, and sorts them.
     pub(super) fn interval(&self, estimate: f64, resampled: &mut [f64]) -> Interval {
         resampled.sort_unstable_by(f64::total_cmp);
         let tail = (1.0 - self.level) / 2.0;
@@ -202,12 +205,13 @@ impl Bootstrap {
     }
 }
 
-/// The sum of up to 64 values, the sign of each turned where its bit is 1.
+/// Sums up to 64 values. The sign of a value is flipped if its bit is 1.
 fn flip(values: &[f64], bits: u64) -> f64 {
     (0..).zip(values).map(|(i, value)| f64::from_bits(value.to_bits() ^ ((bits >> i & 1) << 63))).sum()
 }
 
-/// The quantile of sorted values, between the two nearest in proportion, as numpy's `percentile` has it.
+/// Returns a quantile of sorted values, interpolated linearly between the two nearest, like numpy's
+/// `percentile`.
 fn quantile(sorted: &[f64], fraction: f64) -> f64 {
     let place = fraction * sorted.len().saturating_sub(1) as f64;
     let below = place.floor() as usize;
@@ -227,7 +231,7 @@ mod tests {
         }
     }
 
-    /// n percentages, skewed as average precisions are.
+    /// Makes n percentages, skewed as average precisions are.
     fn skewed(n: usize, seed: u64) -> Vec<f64> {
         let mut random = Random::new(seed, 0);
         (0..n).map(|_| 100.0 * (random.next() as f64 / 2f64.powi(64)).powi(3)).collect()
@@ -308,7 +312,7 @@ mod tests {
     }
 
     proptest! {
-        /// The same by the definition: draw, average, sort, look up.
+        /// Computes the same by the definition: draw, average, sort, look up.
         #[test]
         fn equals_its_naive_twin(
             values in prop::collection::vec(prop::collection::vec(0.0f64..100.0, 0..9), 1..4),

@@ -7,11 +7,11 @@ use super::bootstrap::{Bootstrap, Interval};
 use super::sample::{QueryNames, Sample};
 use crate::{QuerySet, Result};
 
-/// Which queries of a group belong together, as they share an image or a text: they are drawn together, so that an interval says
-/// what other images or other texts would do.
+/// The queries of a group that belong together because they share an image or a text. They are drawn
+/// together, so that an interval says what other images or other texts would do.
 ///
-/// By image: `|q| q.image.into()`; by text, those of each class of images apart: `|q| format!("{} {}", tile_class(q.image),
-/// q.text)`.
+/// Clusters by image: `|q| q.image.into()`. Clusters by text, separately for each class of images: `|q|
+/// format!("{} {}", tile_class(q.image), q.text)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clusters {
     /// For each group, the places of the queries of each cluster.
@@ -19,10 +19,10 @@ pub struct Clusters {
 }
 
 impl Clusters {
-    /// Puts queries of a group with equal names together.
+    /// Puts the queries of a group with equal names into one cluster.
     ///
     /// # Errors
-    /// [`Error::BadIndex`](crate::Error::BadIndex) if `queries` do not fit themselves.
+    /// [`Error::BadIndex`](crate::Error::BadIndex) if `queries` are inconsistent.
     pub fn of(queries: &QuerySet, mut name: impl FnMut(QueryNames<'_>) -> String) -> Result<Self> {
         let groups = queries.groups.iter().map(|group| {
             let mut clusters: Vec<Vec<usize>> = Vec::new();
@@ -44,18 +44,20 @@ impl Clusters {
         self.groups.iter().map(Vec::len).sum()
     }
 
-    /// Returns `true` without clusters.
+    /// Tells whether there are no clusters.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
 impl Bootstrap {
-    /// Computes the difference of the averages of two samples of the same queries, as [`Bootstrap::difference`] does, drawing
-    /// whole clusters: from each group as many as it has, with replacement. The mean of a resample is over its queries.
+    /// Computes the difference of the averages of two samples of the same queries like
+    /// [`Bootstrap::difference`], but draws whole clusters: from each group as many as it has, with
+    /// replacement. The mean of a resample is over its queries.
     ///
     /// # Errors
-    /// As [`Bootstrap::difference`]; [`rscir_core::Error::Length`] if the clusters are of other queries.
+    /// The errors of [`Bootstrap::difference`]; [`rscir_core::Error::Length`] if the clusters are of other
+    /// queries.
     pub fn difference_by_clusters(
         &self,
         first: &Sample,
@@ -74,7 +76,7 @@ impl Bootstrap {
                 continue;
             }
             asked += 1;
-            // The sum and the number of the queries of each cluster are all that a draw needs.
+            // A draw needs only the sum and the number of the queries of each cluster.
             let sum = |cluster: &Vec<usize>| (cluster.iter().map(|&q| values[q]).sum::<f64>(), cluster.len());
             let sums: Vec<(f64, usize)> = clusters.iter().map(sum).collect();
             averages.par_iter_mut().enumerate().for_each(|(r, average)| {
@@ -94,7 +96,7 @@ mod tests {
     use super::*;
     use crate::{Query, QueryGroup};
 
-    /// Eight queries of four images with two texts, in one group.
+    /// Makes eight queries of four images with two texts, in one group.
     fn queries() -> QuerySet {
         let query = |i: usize| Query { image: i / 2, text: i % 2, relevant: 0 };
         let group = QueryGroup { name: "g".into(), queries: (0..8).map(query).collect(), gallery: None };

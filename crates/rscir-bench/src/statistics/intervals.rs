@@ -10,11 +10,11 @@ use crate::{Convention, Evaluation, Result};
 pub struct Intervals {
     /// Names of the groups.
     pub groups: Vec<String>,
-    /// How many queries each group has.
+    /// Number of queries of each group.
     pub queries: Vec<usize>,
-    /// One per method.
+    /// One row for each method.
     pub rows: Vec<IntervalRow>,
-    /// How they were made.
+    /// How the intervals were made.
     pub bootstrap: Bootstrap,
 }
 
@@ -23,17 +23,17 @@ pub struct Intervals {
 pub struct IntervalRow {
     /// The method.
     pub method: MethodInfo,
-    /// One per group.
+    /// One interval for each group.
     pub groups: Vec<Interval>,
-    /// Of the unweighted mean over the groups that have queries.
+    /// Interval of the unweighted mean over the groups that have queries.
     pub average: Interval,
 }
 
 impl Intervals {
-    /// Of all methods and groups of an evaluation, unrounded.
+    /// Computes the intervals of all methods and groups of an evaluation, unrounded.
     ///
     /// # Errors
-    /// As [`Bootstrap::intervals`].
+    /// The errors of [`Bootstrap::intervals`].
     pub fn of(evaluation: &Evaluation, convention: Convention, bootstrap: Bootstrap) -> Result<Self> {
         let rows = evaluation.methods.iter().enumerate().map(|(m, method)| {
             let (groups, average) = bootstrap.intervals(&Sample::of(evaluation, m, convention)?)?;
@@ -47,7 +47,8 @@ impl Intervals {
         })
     }
 
-    /// As [`Table::to_markdown`](crate::Table::to_markdown), with the bounds behind each figure.
+    /// Returns a Markdown table like [`Table::to_markdown`](crate::Table::to_markdown), with the bounds after
+    /// each figure.
     pub fn to_markdown(&self) -> String {
         let names: Vec<String> = self.groups.iter().map(|name| markdown_cell(name)).collect();
         let mut out = format!(
@@ -67,10 +68,11 @@ impl Intervals {
         out
     }
 
-    /// Writes a row for each method and group: `method,attribute,queries,mAP,low,high`; a last attribute `avg` for each method.
+    /// Returns a CSV file with a row for each method and group: `method,attribute,queries,mAP,low,high`. The
+    /// last attribute of each method is `avg`.
     ///
     /// # Errors
-    /// None that input could cause.
+    /// No input causes an error.
     pub fn to_csv(&self) -> Result<String> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(["method", "attribute", "queries", "mAP", "low", "high"]).map_err(csv_failed)?;

@@ -1,4 +1,4 @@
-//! How far the figures of an evaluation may be trusted.
+//! Estimates how far the figures of an evaluation can be trusted.
 
 mod bootstrap;
 mod clusters;

@@ -1,9 +1,10 @@
-/// SplitMix64 (Steele, Lea, Flood 2014): published figures must not depend on a generator's version.
+/// SplitMix64 (Steele, Lea, Flood 2014). Published figures must not depend on the version of a crate.
 #[derive(Debug)]
 pub(super) struct Random(u64);
 
 impl Random {
-    /// A stream of its own for each `stream` under a seed, whatever order they are drawn in.
+    /// Makes the random stream `stream` under a seed. Streams are independent of the order in which they are
+    /// drawn from.
     pub(super) fn new(seed: u64, stream: u64) -> Self {
         let mut start = Self(seed);
         let key = start.next();
@@ -18,7 +19,8 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `n`, by the high half of a product (Lemire 2019). Its bias, below `n` in 2^64, is nothing here.
+    /// Returns a number below `n`, by the high half of a product (Lemire 2019). Its bias, below `n` in 2^64,
+    /// is negligible.
     pub(super) fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.next()) * n as u128) >> 64) as usize
     }

@@ -1,7 +1,7 @@
 use crate::protocol::{base_name, class_of};
 use crate::{Convention, Error, Evaluation, GroupOutcome, QuerySet, Result};
 
-/// One value per query, by group: what statistics are made of. Values are percentages where they are average precisions.
+/// One value for each query, by group, from which statistics are computed. Average precisions are in percent.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Sample {
     /// Names of the groups.
@@ -14,7 +14,7 @@ impl Sample {
     /// Takes the average precisions, in percent, of method `method` of an evaluation.
     ///
     /// # Errors
-    /// [`Error::BadIndex`] without such a method.
+    /// [`Error::BadIndex`] if there is no such method.
     pub fn of(evaluation: &Evaluation, method: usize, convention: Convention) -> Result<Self> {
         let len = evaluation.methods.len();
         let values = evaluation.groups.iter().map(|group| {
@@ -48,7 +48,8 @@ impl Sample {
         Ok(paired)
     }
 
-    /// Computes the mean over the groups that have values of the mean of each, as the protocol averages. 0 without any.
+    /// Computes the mean of the groups' means, as the protocol does. Groups without values do not count. 0 if
+    /// there are no values.
     pub fn mean(&self) -> f64 {
         let asked = self.values.iter().filter(|values| !values.is_empty());
         let (sum, groups) = asked.fold((0.0, 0), |(sum, groups), values| (sum + mean(values), groups + 1));
@@ -56,19 +57,19 @@ impl Sample {
     }
 }
 
-/// 0 without values.
+/// Computes the mean, or 0 without values.
 pub(super) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
-/// The names in one query, by which an evaluation may be taken apart.
+/// The names in a query, by which an evaluation can be regrouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueryNames<'a> {
-    /// Its group: an attribute.
+    /// Name of the group: an attribute.
     pub group: &'a str,
-    /// The key of its image.
+    /// Key of the image.
     pub image: &'a str,
-    /// Its text: a value.
+    /// Text of the query: a value.
     pub text: &'a str,
 }
 
@@ -78,10 +79,11 @@ pub fn tile_class(key: &str) -> &str {
 }
 
 impl Evaluation {
-    /// Puts the same outcomes into other groups, in the order of first use: a [`Table`](crate::Table) of it has a column for each
-    /// value or class, and the macro average over them.
+    /// Puts the same outcomes into other groups, in the order of first use. A [`Table`](crate::Table) of the
+    /// result has a column for each value or class, and the macro average over them.
     ///
-    /// Values: `|q| format!("{}: {}", q.group, q.text)`; classes: `|q| tile_class(q.image).into()`.
+    /// Groups by value: `|q| format!("{}: {}", q.group, q.text)`. Groups by class: `|q|
+    /// tile_class(q.image).into()`.
     ///
     /// # Errors
     /// [`Error::BadIndex`] if `queries` are not those that were evaluated.
@@ -105,7 +107,7 @@ impl Evaluation {
         Ok(Self { methods: self.methods.clone(), groups })
     }
 
-    /// Each group of `queries` with its outcomes.
+    /// Pairs each group of `queries` with its outcomes.
     pub(crate) fn with_queries<'a>(
         &'a self,
         queries: &'a QuerySet,

@@ -1,15 +1,16 @@
-//! The curve of mean average precision over lambda, one line per group.
+//! Draws the curve of mean average precision over lambda, with one line for each group.
 
 use rscir_core::Html;
 
 use super::{GROUPS, HtmlReport};
 use crate::{Rounding, Table};
 
-/// The plot's frame within the picture, in its units: left, top, right, bottom.
+/// Frame of the plot in units of the picture: left, top, right, bottom.
 const FRAME: [f64; 4] = [60.0, 12.0, 700.0, 340.0];
-/// Size of the picture.
+/// Width and height of the picture.
 const SIZE: [f64; 2] = [720.0, 396.0];
-/// Lines of other color; the next ones begin again, dashed. Colors stand in the style sheet.
+/// Number of lines with different colors. Further lines repeat the colors, dashed. The style sheet defines
+/// the colors.
 const COLORS: usize = 7;
 
 impl HtmlReport<'_> {
@@ -51,7 +52,7 @@ impl HtmlReport<'_> {
     }
 }
 
-/// The style of line `i`: the last of `of` is the mean.
+/// Returns the style of line `i`. The last of `of` lines is the mean.
 fn class(i: usize, of: usize) -> String {
     if i + 1 == of {
         return "line mean".into();
@@ -60,7 +61,7 @@ fn class(i: usize, of: usize) -> String {
     format!("line c{}{dashed}", i % COLORS)
 }
 
-/// The best point; of equals the first.
+/// Returns the best point, and the first of equal ones.
 fn peak(points: &[(f64, f64)]) -> Option<(f64, f64)> {
     points.iter().copied().rev().max_by(|a, b| a.1.total_cmp(&b.1))
 }
@@ -99,7 +100,7 @@ fn write_plot(html: &mut Html, lines: &[(&str, Vec<(f64, f64)>)]) {
         let at = x(f64::from(tenth) / 10.0);
         html.raw(&format!("<path d=\"M{at:.1} {bottom:.1}v5\"/>"));
         let label = f64::from(tenth) / 10.0;
-        // A narrow screen leaves out every other one.
+        // A narrow screen leaves out every other label.
         let class = if tenth % 2 == 1 { " class=\"odd\"" } else { "" };
         html.raw(&format!(
             "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\"{class}>{label}</text>\n",
@@ -131,7 +132,7 @@ fn write_plot(html: &mut Html, lines: &[(&str, Vec<(f64, f64)>)]) {
     html.raw("</svg>\n");
 }
 
-/// The mark of line `i`: its form tells lines apart without their color.
+/// Writes the mark of line `i`, whose form tells lines apart without their color.
 fn mark(html: &mut Html, i: usize, x: f64, y: f64, size: f64) {
     let s = size;
     let path = match i % 5 {

@@ -1,4 +1,4 @@
-//! One self-contained HTML page about an evaluation.
+//! Writes one self-contained HTML page about an evaluation.
 
 mod curve;
 mod queries;
@@ -15,24 +15,25 @@ use crate::{Error, Evaluation, Intervals, QuerySet, Result};
 use tiles::Tiles;
 pub use tiles::{TileData, TileSource};
 
-/// Bytes of image files that a page embeds at most, unless told otherwise: a browser opens 8 MiB at once, and 30 tiles each
-/// of a dozen queries stay well below it.
+/// Default limit for the image files that a page embeds, in bytes. A browser opens 8 MiB at once, and 30
+/// tiles for each of a dozen queries stay well below it.
 const TILE_BYTES: usize = 8 << 20;
 
-/// Groups whose queries and curves are shown. Benchmarks with a group for each instance have hundreds, which no eye tells
-/// apart; all of them are in the table.
+/// Number of groups whose queries and curves are shown. Benchmarks with a group for each instance have
+/// hundreds, which no reader can tell apart; all groups are in the table.
 const GROUPS: usize = 14;
 
-/// Best and worst queries shown of each group, unless told otherwise.
+/// Default number of best and of worst queries that are shown for each group.
 const EXAMPLES: usize = 1;
 
-/// One HTML page that needs nothing but itself and opens from disk: the table of all methods, the curve over lambda, and the
-/// best and worst queries of each group with their tiles, the ranking of the image alone, the text alone and the composition
-/// side by side, hits marked.
+/// An evaluation as one self-contained HTML page that opens from disk: the table of all methods, the curve over lambda,
+/// and the best and worst queries of each group. For each query it shows the tiles that the image alone, the text alone
+/// and the composition find, side by side, with hits marked.
 ///
-/// It shows the rows that were kept ([`EvaluateOptions::top`](crate::EvaluateOptions::top)); without any it is tables alone. The
-/// composition is the WeiCom whose lambda is nearest the paper's 0.5, or what [`HtmlReport::composition`] chooses. Two or more WeiComs that differ in lambda
-/// alone make the curve. Of more than 14 groups the first 14 have curves and queries. The same evaluation gives the same bytes.
+/// The tiles are the rows that were kept ([`EvaluateOptions::top`](crate::EvaluateOptions::top)); without them the page
+/// has only tables. The composition is the WeiCom whose lambda is nearest the paper's 0.5, or the method that
+/// [`HtmlReport::composition`] chooses. Two or more WeiComs that differ only in lambda make the curve. If there are
+/// more than 14 groups, the first 14 have curves and queries. The same evaluation gives the same bytes.
 ///
 /// ```
 /// # use rscir_bench::{EvaluateOptions, Query, QueryGroup, QuerySet, QueryVectors, evaluate};
@@ -74,7 +75,7 @@ pub struct HtmlReport<'a> {
     tiles: Option<&'a dyn TileSource>,
     tile_bytes: usize,
     examples: usize,
-    /// Index of the method that stands for the composition.
+    /// Index of the method that is shown as the composition.
     composition: usize,
 }
 
@@ -89,10 +90,11 @@ impl fmt::Debug for HtmlReport<'_> {
 }
 
 impl<'a> HtmlReport<'a> {
-    /// Makes a page about `evaluation`, which is of `queries` on `archive`.
+    /// Makes a page about `evaluation` of `queries` on `archive`.
     ///
     /// # Errors
-    /// [`rscir_core::Error::Length`] and [`Error::BadIndex`] if the evaluation is of other queries or another archive.
+    /// [`rscir_core::Error::Length`] and [`Error::BadIndex`] if the evaluation is of other queries or another
+    /// archive.
     pub fn new(
         title: &'a str,
         archive: &'a dyn Archive,
@@ -135,16 +137,17 @@ impl<'a> HtmlReport<'a> {
         })
     }
 
-    /// Sets a sentence below the title: what was measured, and what it may not be compared with. Default: none.
+    /// Sets a sentence below the title, such as what was measured and what it may not be compared with.
+    /// Default: none.
     #[must_use]
     pub fn note(self, note: &'a str) -> Self {
         Self { note: Some(note), ..self }
     }
 
-    /// Sets confidence intervals of the same evaluation for the tables. Default: none.
+    /// Sets confidence intervals of the same evaluation, which the tables show. Default: none.
     ///
     /// # Errors
-    /// [`rscir_core::Error::Length`] if they are of other methods or groups.
+    /// [`rscir_core::Error::Length`] if the intervals are of other methods or groups.
     pub fn intervals(self, intervals: &'a Intervals) -> Result<Self> {
         use rscir_core::Error as CoreError;
         let Evaluation { methods, groups } = self.evaluation;
@@ -155,25 +158,27 @@ impl<'a> HtmlReport<'a> {
         Ok(Self { intervals: Some(intervals), ..self })
     }
 
-    /// Sets where pictures come from. Default: none, so that rankings are lists of keys.
+    /// Sets the source of pictures. Default: none, so that rankings are lists of keys.
     #[must_use]
     pub fn tiles(self, tiles: &'a dyn TileSource) -> Self {
         Self { tiles: Some(tiles), ..self }
     }
 
-    /// Sets how many bytes of image files the page has at most. Default: 8 MiB. Tiles beyond it show their key.
+    /// Sets the limit for the image files in the page, in bytes. Default: 8 MiB. Tiles beyond it show their
+    /// key.
     #[must_use]
     pub fn tile_bytes(self, bytes: usize) -> Self {
         Self { tile_bytes: bytes, ..self }
     }
 
-    /// Sets how many of the best and of the worst queries of each group are shown. Default: 1.
+    /// Sets the number of best and of worst queries that are shown for each group. Default: 1.
     #[must_use]
     pub fn examples(self, examples: usize) -> Self {
         Self { examples, ..self }
     }
 
-    /// Sets the method that stands for the composition, by its label. Default: the WeiCom whose lambda is nearest 0.5.
+    /// Sets the method that is shown as the composition, by its label. Default: the WeiCom whose lambda is
+    /// nearest 0.5.
     ///
     /// # Errors
     /// [`rscir_core::Error::Parameter`] if the evaluation has no such method.
@@ -186,7 +191,7 @@ impl<'a> HtmlReport<'a> {
         Ok(Self { composition, ..self })
     }
 
-    /// Writes the page into a text.
+    /// Returns the page as HTML text.
     pub fn to_html(&self) -> String {
         let mut tiles = Tiles::new(self.archive, self.tiles, self.tile_bytes);
         let mut body = Html::default();
@@ -197,14 +202,14 @@ impl<'a> HtmlReport<'a> {
 
         let mut page = Html::default();
         page.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-        // Nothing is fetched, whatever a name or a text holds.
+        // The policy forbids all requests, whatever a name or a text holds.
         page.raw(
             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
              img-src data:\">\n",
         );
         page.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
         page.raw("<meta name=\"color-scheme\" content=\"light dark\">\n");
-        // An icon of its own, or browsers ask the server for one.
+        // Without an icon in the page, a browser asks the server for one.
         page.raw("<link rel=\"icon\" href=\"data:,\">\n<title>").text(self.title).raw("</title>\n<style>\n");
         page.raw(include_str!("page.css")).raw("</style>\n</head>\n<body>\n");
         tiles.write_definitions(&mut page);
@@ -212,10 +217,10 @@ impl<'a> HtmlReport<'a> {
         page.into_string()
     }
 
-    /// Writes the page to a file. One that is there is replaced once the new one is whole.
+    /// Writes the page to a file. An existing file is replaced once the new one is complete.
     ///
     /// # Errors
-    /// [`Error::Io`] with the file.
+    /// [`Error::Io`] with the path if the file cannot be written.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         let page = self.to_html();
         Ok(files::replace(path, |out| out.write_all(page.as_bytes()))?)
@@ -244,17 +249,17 @@ impl<'a> HtmlReport<'a> {
         html.raw("</p>\n</header>\n<main>\n");
     }
 
-    /// Index of the method with this label.
+    /// Returns the index of the method with this label.
     fn method(&self, label: &str) -> Option<usize> {
         self.evaluation.methods.iter().position(|method| method.label == label)
     }
 
-    /// Index of the first method of a family.
+    /// Returns the index of the first method of a family.
     fn family(&self, family: &str) -> Option<usize> {
         self.evaluation.methods.iter().position(|method| method.family == family)
     }
 
-    /// Label of the composition; empty only without methods.
+    /// Returns the label of the composition. It is empty only without methods.
     fn composition_label(&self) -> &str {
         self.evaluation.methods.get(self.composition).map_or("", |method| &method.label)
     }

@@ -1,4 +1,4 @@
-//! The best and the worst queries, with what each part and the composition find.
+//! Shows the best and the worst queries, with what each part and the composition find.
 
 use std::cmp::Ordering;
 
@@ -41,7 +41,7 @@ impl HtmlReport<'_> {
         html.raw("</section>\n");
     }
 
-    /// The queries of group `g`, best first.
+    /// Returns the queries of group `g`, best first.
     fn ordered(&self, g: usize) -> Vec<Example<'_>> {
         let (Some(group), Some(outcomes)) = (self.queries.groups.get(g), self.evaluation.groups.get(g))
         else {
@@ -59,7 +59,7 @@ impl HtmlReport<'_> {
         let (image, text) = (self.family("image"), self.family("text"));
         let composed = |e: &Example<'_>| ap(e, Some(self.composition));
         let gain = |e: &Example<'_>| composed(e) - ap(e, image).max(ap(e, text));
-        // Stable: what is equal stays in the order of the queries.
+        // The sort is stable: equal queries stay in their order.
         examples.sort_by(|a, b| -> Ordering {
             composed(b).total_cmp(&composed(a)).then(gain(b).total_cmp(&gain(a)))
         });
@@ -127,7 +127,7 @@ impl HtmlReport<'_> {
     }
 }
 
-/// `1 tile`, `2 tiles`.
+/// Returns `1 tile`, `2 tiles`.
 fn count(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }

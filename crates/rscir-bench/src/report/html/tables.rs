@@ -1,4 +1,4 @@
-//! The tables of a page.
+//! Writes the tables of a page.
 
 use rscir_core::{Html, MethodInfo};
 
@@ -6,12 +6,12 @@ use super::HtmlReport;
 use crate::report::reference_lambda;
 use crate::{Bootstrap, Convention, Figures, Interval, Rounding, Table, TableRow};
 
-/// The lambda of a WeiCom that stands for the composition: the paper's default (section 3 of arXiv 2405.15587), not the one
-/// that happens to be best on the queries shown.
+/// Lambda of the WeiCom that is shown as the composition: the paper's default (section 3 of arXiv
+/// 2405.15587), not the lambda that is best on the queries shown.
 const LAMBDA: f64 = 0.5;
 
-/// The method that stands for the composition unless the caller says: the WeiCom whose lambda is nearest the paper's; without
-/// one the first method that is not the image or the text alone.
+/// Returns the index of the method that is shown as the composition by default: the WeiCom whose lambda is
+/// nearest the paper's or, without one, the first method that is not the image or the text alone.
 pub(super) fn default_composition(methods: &[MethodInfo]) -> usize {
     let distance = |method: &MethodInfo| Some((reference_lambda(method)? - LAMBDA).abs());
     let weicoms = methods.iter().enumerate().filter_map(|(m, method)| distance(method).map(|d| (m, d)));
@@ -21,7 +21,7 @@ pub(super) fn default_composition(methods: &[MethodInfo]) -> usize {
 }
 
 impl HtmlReport<'_> {
-    /// The methods that make the curve: WeiCom by lambda, ascending. Empty if there are fewer than two.
+    /// Returns the methods of the curve: WeiCom by lambda, ascending. Empty if there are fewer than two.
     pub(super) fn sweep(&self) -> Vec<(f64, usize)> {
         let methods = self.evaluation.methods.iter().enumerate();
         let mut sweep: Vec<(f64, usize)> =
@@ -30,11 +30,12 @@ impl HtmlReport<'_> {
         if sweep.len() < 2 { Vec::new() } else { sweep }
     }
 
-    /// Mean average precision of methods by groups, and what the composition adds to its parts.
+    /// Writes the mean average precision of methods by groups, and what the composition adds to its parts.
     pub(super) fn write_tables(&self, html: &mut Html) {
         let table = Table::of(self.evaluation, Rounding::None);
         let sweep = self.sweep();
-        // Of a sweep the table shows what the page shows rankings of; the rest is below the curve.
+        // The table shows only that method of a sweep whose rankings the page shows; the others are below the
+        // curve.
         let shown = |m: &usize| *m == self.composition || sweep.iter().all(|(_, of_sweep)| of_sweep != m);
         let rows: Vec<usize> = (0..table.rows.len()).filter(shown).collect();
         html.raw("<section aria-labelledby=\"methods\">\n<h2 id=\"methods\">Methods</h2>\n");
@@ -51,7 +52,7 @@ impl HtmlReport<'_> {
         html.raw("</section>\n");
     }
 
-    /// A table of the methods `rows` by groups.
+    /// Writes a table of the methods `rows` by groups.
     pub(super) fn write_map_table(&self, html: &mut Html, table: &Table, rows: &[usize], caption: &str) {
         let rows: Vec<(usize, &TableRow)> =
             rows.iter().filter_map(|m| table.rows.get(*m).map(|row| (*m, row))).collect();
@@ -90,13 +91,14 @@ impl HtmlReport<'_> {
         close_table(html);
     }
 
-    /// The interval of a method in a column of the table: a group, or after them the mean.
+    /// Returns the interval of a method in a column of the table: a group, or the mean after them.
     fn interval(&self, method: usize, column: usize) -> Option<&Interval> {
         let row = self.intervals?.rows.get(method)?;
         Some(row.groups.get(column).unwrap_or(&row.average))
     }
 
-    /// How often the composition beats both of its parts: where it does not, a query may ask for one part alone.
+    /// Writes how often the composition beats both of its parts. Where it does not, a query may be answered
+    /// by one part alone.
     fn write_shortcuts(&self, html: &mut Html) {
         let (Some(image), Some(text)) = (self.family("image"), self.family("text")) else { return };
         if [image, text].contains(&self.composition) {
@@ -134,13 +136,13 @@ impl HtmlReport<'_> {
     }
 }
 
-/// A figure as the table prints it: what looks equal is equal.
+/// Rounds a figure like the table does, so that figures that look equal are equal.
 fn shown(map: f64) -> f64 {
     (map * 100.0).round()
 }
 
 fn open_table(html: &mut Html, caption: &str) {
-    // Wide tables scroll in a box of their own, by keyboard too.
+    // Wide tables scroll in a box of their own, also by keyboard.
     html.raw("<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"").text(caption);
     html.raw("\"><table>\n<caption>").text(caption).raw("</caption>\n");
 }

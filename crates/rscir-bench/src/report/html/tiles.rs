@@ -4,11 +4,12 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rscir_core::{Archive, Html};
 
-/// Where a page gets its pictures.
+/// A source of a page's pictures.
 ///
-/// Implemented for closures `Fn(&str) -> Option<TileData>`.
+/// Closures `Fn(&str) -> Option<TileData>` implement it.
 pub trait TileSource {
-    /// The picture of an archive row, by its key; `None` if there is none to show. Asked once for each tile on the page.
+    /// Returns the picture of an archive row by its key, or `None` if there is none to show. The page asks
+    /// once for each of its tiles.
     fn tile(&self, key: &str) -> Option<TileData>;
 }
 
@@ -18,7 +19,7 @@ impl<F: Fn(&str) -> Option<TileData>> TileSource for F {
     }
 }
 
-/// A picture as a file that browsers show.
+/// A picture file in a format that browsers show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TileData {
     mime: &'static str,
@@ -40,12 +41,12 @@ impl TileData {
     }
 }
 
-/// The tiles of a page, each embedded once however often it is shown.
+/// The tiles of a page. Each is embedded once, however often it is shown.
 pub(super) struct Tiles<'a> {
     archive: &'a dyn Archive,
     source: Option<&'a dyn TileSource>,
     bytes_left: usize,
-    /// By archive row; `None` where there is no picture, or no room for it.
+    /// Pictures by archive row. `None` if there is no picture, or no room for it.
     tiles: BTreeMap<usize, Option<TileData>>,
 }
 
@@ -54,7 +55,8 @@ impl<'a> Tiles<'a> {
         Self { archive, source, bytes_left: bytes, tiles: BTreeMap::new() }
     }
 
-    /// Shows the tile of `row`, named `name` for those who do not see it: a picture, or its key.
+    /// Shows the tile of `row` as a picture or as its key. `name` describes it to readers who do not see the
+    /// picture.
     pub(super) fn show(&mut self, row: usize, name: &str, html: &mut Html) {
         let key = self.archive.key(row);
         let (source, bytes_left) = (self.source, &mut self.bytes_left);
@@ -68,14 +70,14 @@ impl<'a> Tiles<'a> {
             html.raw("\"><title>").text(name).raw("</title><use href=\"#tile").raw(&row.to_string());
             html.raw("\"/></svg>");
         } else {
-            // A folder is seldom what tells two tiles apart.
+            // Two tiles rarely differ only in their folder.
             let short = key.rsplit('/').next().unwrap_or(key);
             html.raw("<span class=\"tile missing\" role=\"img\" aria-label=\"").text(name);
             html.raw("\">").text(short).raw("</span>");
         }
     }
 
-    /// The pictures that [`Tiles::show`] refers to.
+    /// Writes the pictures that [`Tiles::show`] refers to.
     pub(super) fn write_definitions(&self, html: &mut Html) {
         html.raw("<svg class=\"definitions\" width=\"0\" height=\"0\" aria-hidden=\"true\"><defs>\n");
         for (row, tile) in &self.tiles {
