@@ -17,7 +17,6 @@ const NOT_YET: [&str; 9] = [
     "rscir-interchange",
     "rscir-jpeg",
     "rscir-spark",
-    "rscir-web",
 ];
 
 /// First words that make a fragment or a riddle of a sentence.

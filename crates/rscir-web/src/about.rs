@@ -117,7 +117,7 @@ fn column(archive: &dyn Archive, name: &str, column_type: ColumnType) -> ColumnA
     about
 }
 
-/// The different values with how many rows have each, the most frequent first, then by value; `None` if they are too many.
+/// Counts how many rows have each different value, the most frequent first, then by value; `None` if they are too many.
 fn counted<'a>(values: impl Iterator<Item = Value<'a>>) -> Option<Vec<ValueAbout>> {
     /// A value that can be looked up.
     #[derive(PartialEq, Eq, Hash, PartialOrd, Ord)]

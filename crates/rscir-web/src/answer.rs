@@ -103,20 +103,19 @@ impl Found {
             use sha2::{Digest, Sha256};
             Sha256::new().chain_update(&snapshot.version).chain_update(encoded.identity).finalize().into()
         };
-        let lists = state.lists.try_get_with(key, || Lists::new(archive, &encoded.query).map(Arc::new));
-        let lists = lists.map_err(|problem| (*problem).clone())?;
+        let lists = state.lists_of(key, || Lists::new(archive, &encoded.query))?;
         let allowed = allowed(state, &snapshot, &query.narrowing, &encoded.rows)?;
         let ranked = rank(state, &snapshot, &query, &encoded, &lists, &allowed)?;
         let (images, asked, matching) = (encoded.images, encoded.rows.len(), allowed.matching);
         Ok(Self { snapshot, query, ranked, lists, images, matching, asked })
     }
 
-    /// The names of the archive's columns, sorted.
+    /// Returns the names of the archive's columns, sorted.
     pub(crate) fn columns(&self) -> Vec<String> {
         self.snapshot.archive.columns().into_iter().map(|(name, _)| name.into()).collect()
     }
 
-    /// What the archive's columns hold for rows.
+    /// Returns what the archive's columns hold for rows.
     #[cfg(feature = "tables")]
     pub(crate) fn values_of(&self, rows: &[usize]) -> Vec<(String, rscir_index::Column)> {
         use rscir_core::{ColumnType, Value};
@@ -148,7 +147,7 @@ impl Found {
         archive.columns().into_iter().map(column).collect()
     }
 
-    /// The vectors of rows, one after the other, with what decides them.
+    /// Returns the vectors of rows, one after the other, with what decides them.
     #[cfg(feature = "tables")]
     pub(crate) fn vectors_of(&self, rows: &[usize]) -> (rscir_core::EncoderSpec, Vec<f32>) {
         let archive = &*self.snapshot.archive;
@@ -160,7 +159,7 @@ impl Found {
         &self.ranked.method
     }
 
-    /// The hits that are asked for.
+    /// Returns the hits that are asked for.
     pub(crate) fn hits(&self, state: &State) -> Vec<HitAnswer> {
         let archive = &*self.snapshot.archive;
         let hit = |(place, &(row, score)): (usize, &(usize, f32))| HitAnswer {

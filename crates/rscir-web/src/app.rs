@@ -19,6 +19,7 @@ use crate::answer::Found;
 use crate::export::{self, ExportQuery};
 use crate::gate::Gate;
 use crate::guard::{Secret, guard, policy};
+use crate::incoming::Incoming;
 use crate::listing::{self, ListingQuery};
 use crate::problem::{Problem, ProblemKind};
 use crate::request::{MAX_DEPTH, MAX_PARTS, MAX_TEXT_CHARS, MAX_TOP};
@@ -174,9 +175,13 @@ pub(crate) async fn search(
     request: Request,
 ) -> Result<Response, Problem> {
     let began = Instant::now();
-    let (request, files) = incoming::read(&state, request).await?;
-    let bytes =
-        state.work(move |state| json(&Found::new(state, request, &files)?.answer(state, began))).await?;
+    let incoming = incoming::read(&state, request).await?;
+    let answer = move |state: &State| {
+        // The turn of a body with files ends with the work on them, also if nobody waits for it any more.
+        let Incoming { request, files, turn: _turn } = incoming;
+        json(&Found::new(state, request, &files)?.answer(state, began))
+    };
+    let bytes = state.work(answer).await?;
     Ok(as_json(bytes))
 }
 

@@ -8,13 +8,13 @@ pub trait Encoder: Send + Sync {
     /// Encodes an image.
     ///
     /// # Errors
-    /// As [`ImageEncoder::encode_image`].
+    /// The errors of [`ImageEncoder::encode_image`].
     fn image(&self, image: RgbView<'_>) -> Result<Embeddings>;
 
     /// Encodes texts: one row each, in order.
     ///
     /// # Errors
-    /// As [`TextEncoder::encode_texts`].
+    /// The errors of [`TextEncoder::encode_texts`].
     fn texts(&self, texts: &[&str]) -> Result<Embeddings>;
 }
 

@@ -42,6 +42,11 @@ pub enum Error {
         /// What was given.
         url: String,
     },
+    /// A server was run on a thread of a runtime of tokio, which it would block.
+    #[error(
+        "a server has a runtime of its own: run it on a plain thread, or serve the app's router in yours"
+    )]
+    InRuntime,
     /// The threads that answer cannot be started, or a socket failed.
     #[error("the server cannot {action}")]
     Io {
@@ -60,6 +65,7 @@ impl Error {
             Self::Encoder(_) => ErrorKind::Mismatch,
             Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => ErrorKind::Busy,
             Self::Listen { .. } | Self::Io { .. } => ErrorKind::Io,
+            Self::InRuntime => ErrorKind::Unsupported,
             Self::NeedsToken { .. } | Self::Token { .. } | Self::Basemap { .. } => ErrorKind::InvalidInput,
         }
     }

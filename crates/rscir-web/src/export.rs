@@ -48,7 +48,7 @@ pub(crate) fn export(state: &State, asked: &ExportQuery) -> Result<Response, Pro
     Ok((headers, bytes).into_response())
 }
 
-/// Features in the order of the answer, each with what is known of it; without geometry where a row has no place (RFC 7946).
+/// Writes features in the order of the answer, each with what is known of it; without geometry where a row has no place (RFC 7946).
 fn geojson(found: &Found, hits: &[HitAnswer]) -> Vec<u8> {
     let feature = |hit: &HitAnswer| {
         let geometry = match &hit.rings[..] {
@@ -85,12 +85,12 @@ fn geojson(found: &Found, hits: &[HitAnswer]) -> Vec<u8> {
 const OWN: [&str; 8] =
     ["rank", "key", "score", "image_similarity", "image_cdf", "text_similarity", "text_cdf", "footprint"];
 
-/// The name that a column of the archive has in a table: its own, unless it is one of ours.
+/// Returns the name that a column of the archive has in a table: its own, unless it is one of ours.
 fn exported(name: &str) -> String {
     if OWN.contains(&name) { format!("archive_{name}") } else { name.into() }
 }
 
-/// A table with a header, places as well-known text.
+/// Writes a table with a header, places as well-known text.
 fn csv(found: &Found, hits: &[HitAnswer]) -> Result<Vec<u8>, Problem> {
     let columns = found.columns();
     let mut table = csv::Writer::from_writer(Vec::new());

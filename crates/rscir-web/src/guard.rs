@@ -66,7 +66,7 @@ pub(crate) async fn guard(FromState(state): FromState<Arc<State>>, request: Requ
     response
 }
 
-/// An answer that comes before all others, such as a redirect; or a refusal.
+/// Refuses a request, gives the answer that comes before all others, such as a redirect, or lets it pass.
 fn check(state: &State, request: &Request, is_allowed_origin: bool) -> Result<Option<Response>, Problem> {
     let headers = request.headers();
     check_host(state, request.uri(), headers)?;
@@ -139,7 +139,7 @@ fn check_host(state: &State, uri: &Uri, headers: &HeaderMap) -> Result<(), Probl
     Err(Problem::new(ProblemKind::BadHost, message))
 }
 
-/// A host without its port.
+/// Takes the port off a host.
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() => name,
@@ -147,7 +147,7 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// The origin of a page that may ask, although it is another's.
+/// Returns the origin of a page that may ask, although it is another site's.
 fn allowed_origin(state: &State, headers: &HeaderMap) -> Option<HeaderValue> {
     let origin = headers.get(header::ORIGIN)?;
     state
@@ -212,7 +212,7 @@ fn dress(state: &State, headers: &mut HeaderMap, origin: Option<HeaderValue>) {
     }
 }
 
-/// The policy of the page, with the origin of a base map.
+/// Writes the policy of the page, with the origin of a base map.
 pub(crate) fn policy(basemap: Option<&str>) -> HeaderValue {
     let map = basemap.map_or(String::new(), |origin| format!(" {origin}"));
     let text = format!(

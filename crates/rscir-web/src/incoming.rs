@@ -3,6 +3,7 @@
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::{HeaderMap, header};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::problem::{Problem, ProblemKind, with_causes};
 use crate::request::{MAX_PARTS, SearchRequest};
@@ -13,6 +14,14 @@ pub(crate) const MAX_JSON: usize = 256 << 10;
 
 /// Files that came with a query, by the names of their fields.
 pub(crate) type Files = Vec<(String, Bytes)>;
+
+/// A query that came, with its files.
+pub(crate) struct Incoming {
+    pub(crate) request: SearchRequest,
+    pub(crate) files: Files,
+    /// Held for as long as the files are: they may be large.
+    pub(crate) turn: Option<OwnedSemaphorePermit>,
+}
 
 /// The types of bodies that are read.
 enum BodyType {
@@ -38,23 +47,23 @@ impl BodyType {
 }
 
 /// Reads a query with its files, within the limits of the server.
-pub(crate) async fn read(state: &State, request: Request) -> Result<(SearchRequest, Files), Problem> {
+pub(crate) async fn read(state: &State, request: Request) -> Result<Incoming, Problem> {
     let (parts, body) = request.into_parts();
     match BodyType::of(&parts.headers)? {
         BodyType::Json => {
             let body = whole(state, &parts.headers, body, MAX_JSON).await?;
-            Ok((SearchRequest::from_json(&body)?, Files::new()))
+            Ok(Incoming { request: SearchRequest::from_json(&body)?, files: Files::new(), turn: None })
         }
         BodyType::Form => {
             let turn = state.gate.upload().await?;
             let body = whole(state, &parts.headers, body, state.options.body_bytes).await?;
-            drop(turn);
-            form(Request::from_parts(parts, Body::from(body))).await
+            let (request, files) = form(Request::from_parts(parts, Body::from(body))).await?;
+            Ok(Incoming { request, files, turn: Some(turn) })
         }
     }
 }
 
-/// All bytes of a body, if they come in time and are not too many.
+/// Reads all bytes of a body, if they come in time and are not too many.
 async fn whole(state: &State, headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Problem> {
     let too_large = || {
         Problem::new(
@@ -83,7 +92,7 @@ async fn whole(state: &State, headers: &HeaderMap, body: Body, limit: usize) -> 
     })
 }
 
-/// The parts of a form that lies in memory.
+/// Reads the parts of a form that lies in memory.
 async fn form(request: Request) -> Result<(SearchRequest, Files), Problem> {
     let bad = |text: String| Problem::new(ProblemKind::BadMultipart, text);
     let broken = |error: &(dyn std::error::Error + 'static)| {

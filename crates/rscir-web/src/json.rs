@@ -3,12 +3,12 @@
 use rscir_core::Value;
 use serde_json::json;
 
-/// True of numbers that JSON has.
+/// Tells whether JSON has such a number.
 pub(crate) fn finite(value: f64) -> bool {
     value.is_finite()
 }
 
-/// A column's value; what is no number becomes null, as JSON has none such.
+/// Turns a column's value into JSON; what is no number becomes null, since JSON has none such.
 pub(crate) fn value_of(value: Value<'_>) -> serde_json::Value {
     match value {
         Value::Text(v) => json!(v),

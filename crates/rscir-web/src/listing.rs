@@ -83,7 +83,7 @@ pub(crate) fn list(state: &State, asked: ListingQuery) -> Result<ListingAnswer, 
     })
 }
 
-/// `top` of the rows that are left, or all of them, evenly spread.
+/// Chooses `top` of the rows that are left, or all of them, evenly spread.
 fn spread(allowed: &Allowed, rows: usize, top: usize) -> Vec<usize> {
     let count = top.min(allowed.matching);
     let mut places = (0..count).map(|i| i * allowed.matching / count).peekable();
@@ -91,7 +91,7 @@ fn spread(allowed: &Allowed, rows: usize, top: usize) -> Vec<usize> {
     matching.filter(|(place, _)| places.next_if_eq(place).is_some()).map(|(_, row)| row).collect()
 }
 
-/// West, south, east and north as an address has them.
+/// Reads west, south, east and north as an address has them.
 fn bounds(text: &str) -> Result<[f64; 4], Problem> {
     let numbers: Result<Vec<f64>, _> = text.split(',').map(|number| number.trim().parse()).collect();
     let bounds = numbers.ok().and_then(|numbers| <[f64; 4]>::try_from(numbers).ok());
@@ -99,18 +99,18 @@ fn bounds(text: &str) -> Result<[f64; 4], Problem> {
     bounds.ok_or_else(|| Problem::field("within", message))
 }
 
-/// Where the picture of a row is.
+/// Returns where the picture of a row is.
 pub(crate) fn picture(snapshot: &Snapshot, row: usize) -> String {
     format!("/api/tiles/{row}?version={}", snapshot.version)
 }
 
-/// What the columns hold for a row.
+/// Returns what the columns hold for a row.
 pub(crate) fn columns(archive: &dyn Archive, row: usize) -> BTreeMap<String, serde_json::Value> {
     let columns = archive.columns().into_iter();
     columns.filter_map(|(name, _)| Some((name.to_string(), value_of(archive.value(name, row)?)))).collect()
 }
 
-/// Where a row lies.
+/// Returns where a row lies.
 pub(crate) fn rings(state: &State, archive: &dyn Archive, row: usize) -> Vec<Ring> {
     state.places.as_ref().map(|places| places.rings(archive, row)).unwrap_or_default()
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::problem::Problem;
+use crate::state::State;
 
 /// Bins of a histogram: some pixels each on a phone.
 const BINS: usize = 64;
@@ -36,7 +37,7 @@ pub(crate) struct Distribution {
 pub(crate) struct List {
     pub(crate) similarities: Vec<f32>,
     statistics: ScoreStatistics,
-    /// As WeiCom has them.
+    /// The similarities normalized as WeiCom has them.
     cdf: Vec<f32>,
     pub(crate) distribution: Distribution,
 }
@@ -80,6 +81,26 @@ impl Lists {
     }
 }
 
+impl State {
+    /// Returns the lists under a key, made once for all who ask for them at once.
+    pub(crate) fn lists_of(
+        &self,
+        key: [u8; 32],
+        make: impl FnOnce() -> Result<Lists, Problem>,
+    ) -> Result<Arc<Lists>, Problem> {
+        let mut is_made = false;
+        let lists = self.lists.try_get_with(key, || {
+            is_made = true;
+            make().map(Arc::new)
+        });
+        if is_made {
+            // The cache lets go of others when it finds the time: of such large ones, now.
+            self.lists.run_pending_tasks();
+        }
+        lists.map_err(|problem| (*problem).clone())
+    }
+}
+
 impl List {
     fn new(similarities: Vec<f32>) -> Self {
         let statistics = ScoreStatistics::of(&similarities);
@@ -91,12 +112,12 @@ impl List {
         Self { similarities, statistics, cdf, distribution }
     }
 
-    /// The normal CDF of a row's similarity, from 0 to 1.
+    /// Returns the normal CDF of a row's similarity, from 0 to 1.
     pub(crate) fn cdf(&self, row: usize) -> Option<f64> {
         self.cdf.get(row).map(|&below_one| 1.0 + f64::from(below_one))
     }
 
-    /// The list as a fusion has it: kept, or made for it.
+    /// Returns the list as a fusion has it: kept, or made for it.
     pub(crate) fn normalized(&self, fusion: &dyn Fusion) -> std::borrow::Cow<'_, [f32]> {
         let key = fusion.normalization();
         if key == Normalization::Cdf.key() {

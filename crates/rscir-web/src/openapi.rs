@@ -20,7 +20,7 @@ use utoipa::OpenApi;
 )]
 struct Api;
 
-/// The description as JSON.
+/// Writes the description as JSON.
 pub(crate) fn text() -> String {
     // Names and numbers alone: it is always JSON.
     Api::openapi().to_json().unwrap_or_default()

@@ -30,7 +30,7 @@ pub struct Options {
     pub per_client: usize,
     /// How many connections are open at once. Default: 1,024.
     pub connections: usize,
-    /// How many bodies with files are read at once. Default: 4, which with the largest bodies take 128 MiB.
+    /// How many bodies with files are there at once, on their way and being worked on. Default: 4, which with the largest bodies take 128 MiB.
     pub uploads: usize,
     /// Bytes that similarities of the last queries may take. Default: 256 MiB, 16 queries on a million rows.
     pub cache_bytes: u64,
@@ -148,7 +148,7 @@ impl Basemap {
     }
 }
 
-/// The scheme, host and port of an address that can stand in a header.
+/// Returns the scheme, host and port of an address that can stand in a header.
 fn origin(url: &str) -> Option<&str> {
     let scheme = ["https://", "http://"].into_iter().find(|scheme| url.starts_with(scheme))?;
     let rest = url.get(scheme.len()..)?;

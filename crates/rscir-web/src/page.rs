@@ -56,7 +56,7 @@ static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
     FILES.iter().map(tag).collect()
 });
 
-/// A file of the page by its name; the page itself without one. Names are compared with those that are there: none is a path.
+/// Answers with a file of the page by its name, or with the page itself. Names are compared with those that are there: none is a path.
 pub(crate) fn file(name: Option<&str>, headers: &HeaderMap) -> Response {
     let name = name.unwrap_or("index.html");
     let Some((file, tag)) = FILES.iter().zip(&*TAGS).find(|(file, _)| file.name == name) else {

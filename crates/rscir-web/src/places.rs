@@ -6,7 +6,7 @@ pub trait Places: Send + Sync {
     /// Returns the closed rings of longitude and latitude that a row covers; none without a place.
     fn rings(&self, archive: &dyn Archive, row: usize) -> Vec<Ring>;
 
-    /// Tells of each row whether it lies in bounds: west, south, east, north in degrees. West above east crosses the
+    /// Tells for each row whether it lies in bounds: west, south, east, north in degrees. West above east crosses the
     /// antimeridian.
     ///
     /// # Errors
@@ -14,7 +14,7 @@ pub trait Places: Send + Sync {
     fn within(&self, archive: &dyn Archive, bounds: [f64; 4]) -> Result<Vec<bool>, String>;
 }
 
-/// How many rows have a place, and the bounds of all of them; `None` if there are none.
+/// Counts the rows that have a place, with the bounds of all of them; `None` if there are none.
 pub(crate) fn survey(places: &dyn Places, archive: &dyn Archive) -> Option<(usize, [f64; 4])> {
     let mut rows = 0;
     let mut bounds: Option<[f64; 4]> = None;

@@ -79,7 +79,7 @@ impl ProblemKind {
         }
     }
 
-    /// How long to wait before asking again, where that may help.
+    /// Returns how long to wait before asking again, where that may help.
     fn retry_after(self) -> Option<Duration> {
         match self {
             Self::TooMany | Self::Busy => Some(Duration::from_secs(1)),
@@ -129,12 +129,12 @@ impl Problem {
         Self::new(ProblemKind::BadField, message).at(field)
     }
 
-    /// What went wrong is none of the asker's business.
+    /// Reports a failure that is none of the asker's business.
     pub(crate) fn internal() -> Self {
         Self::new(ProblemKind::Internal, "the server could not answer; its operator may know more")
     }
 
-    /// A query that the library refuses, or fails at.
+    /// Reports a query that the library refuses, or fails at.
     pub(crate) fn of_query(error: &(dyn std::error::Error + 'static), kind: ErrorKind) -> Self {
         match kind {
             // These may speak of the server's files.
@@ -148,7 +148,7 @@ impl Problem {
     }
 }
 
-/// An error with its causes, each said once.
+/// Writes an error with its causes, each said once.
 pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

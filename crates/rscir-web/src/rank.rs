@@ -52,7 +52,7 @@ impl Allowed {
     }
 }
 
-/// Which rows a query leaves.
+/// Chooses the rows that a query leaves.
 pub(crate) fn allowed(
     state: &State,
     snapshot: &Snapshot,
@@ -134,7 +134,7 @@ pub(crate) fn rank(
     ranked.map(|ranked| (*ranked).clone()).map_err(|problem| (*problem).clone())
 }
 
-/// The method that a query asks for, and notes on what it makes of it.
+/// Makes the method that a query asks for, and notes where it is another.
 fn method(
     state: &State,
     query: &Query,
@@ -168,7 +168,7 @@ fn method(
     }
 }
 
-/// A list as a fusion has it; none where it reads none.
+/// Returns a list as a fusion has it; an empty one where it reads none.
 fn normalized<'a>(fusion: &dyn Fusion, list: Option<&'a List>) -> Cow<'a, [f32]> {
     list.map(|list| list.normalized(fusion)).unwrap_or_default()
 }

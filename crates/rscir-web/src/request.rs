@@ -1,3 +1,4 @@
+use rscir_core::{Method, ParameterValue};
 use rscir_index::Filter;
 use rscir_weicom::{MethodSpec, WeiCom};
 use serde::{Deserialize, Serialize};
@@ -33,8 +34,8 @@ pub(crate) const MAX_DEPTH: usize = 10_000;
 /// The largest weight of a part: beyond, the others have no say.
 const MAX_WEIGHT: f64 = 10.0;
 
-/// The largest parameter of a method that counts something: larger ones are work without end.
-const MAX_PARAMETER: f64 = 10_000.0;
+/// The largest parameter of a method that counts something, such as neighbors: larger ones are work without end.
+const MAX_COUNT: usize = 10_000;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -119,7 +120,7 @@ impl Asked {
         matches!(self, Self::Key(_) | Self::Image(_))
     }
 
-    /// The name of its field.
+    /// Returns the name of the part's field.
     pub(crate) fn field(&self) -> &'static str {
         match self {
             Self::Key(_) => "key",
@@ -246,11 +247,12 @@ fn ranking(lambda: Option<f64>, method: Option<String>) -> Result<Ranking, Probl
 }
 
 /// Refuses a method whose parameters ask for work without end.
-pub(crate) fn check_method(method: &dyn rscir_core::Method) -> Result<(), Problem> {
-    let info = method.info();
-    for (name, _) in &info.parameters {
-        if info.number(name).is_some_and(|value| value.is_nan() || value.abs() > MAX_PARAMETER) {
-            let message = format!("{name} is beyond {MAX_PARAMETER}, more than a server takes upon itself");
+pub(crate) fn check_method(method: &dyn Method) -> Result<(), Problem> {
+    for (name, value) in method.info().parameters {
+        if let ParameterValue::Count(count) = value
+            && count > MAX_COUNT
+        {
+            let message = format!("{name} is {count}: a server takes no more than {MAX_COUNT} upon itself");
             return Err(Problem::field("method", message));
         }
     }

@@ -96,11 +96,14 @@ impl Server {
         Self { by_signals: true, ..self }
     }
 
-    /// Serves until it is stopped.
+    /// Serves until it is stopped, on threads of its own; the calling one waits.
     ///
     /// # Errors
-    /// [`Error::Io`] if threads cannot be started.
+    /// [`Error::Io`] if threads cannot be started; [`Error::InRuntime`] on a thread of a runtime of tokio.
     pub fn run(self) -> Result<()> {
+        if tokio::runtime::Handle::try_current().is_ok() {
+            return Err(Error::InRuntime);
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             // They move bytes alone; work has threads of its own.
             .worker_threads(2)
@@ -173,7 +176,7 @@ fn stop_at_signals(stopper: Stopper) -> Result<()> {
     Ok(())
 }
 
-/// A connection with its limits.
+/// Serves a connection within its limits.
 fn connection(
     stream: TcpStream,
     from: SocketAddr,

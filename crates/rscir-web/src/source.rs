@@ -57,7 +57,7 @@ impl Source {
         self
     }
 
-    /// The snapshot to answer by. Whoever has one goes on with it, whatever comes after.
+    /// Returns the snapshot to answer by. Whoever has one goes on with it, whatever comes after.
     pub(crate) fn current(&self) -> Arc<Snapshot> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -82,7 +82,7 @@ impl Source {
         growing.looked = Instant::now();
     }
 
-    /// Whether the last look failed, so that answers may be of an older archive.
+    /// Tells whether the last look failed, so that answers may be of an older archive.
     pub(crate) fn is_stale(&self) -> bool {
         let growing = self.growing.as_ref().and_then(|growing| growing.try_lock().ok());
         growing.is_some_and(|growing| growing.failed.is_some())

@@ -40,12 +40,12 @@ pub(crate) struct State {
     pub(crate) shown: PictureCache,
 }
 
-/// A cache of rankings.
+/// Makes a cache of rankings.
 pub(crate) fn rankings() -> Cache<[u8; 32], Arc<Ranked>> {
     Cache::builder().max_capacity(RANKINGS).build()
 }
 
-/// A cache of selections.
+/// Makes a cache of selections.
 pub(crate) fn selections() -> Cache<[u8; 32], Arc<Vec<bool>>> {
     let size = |rows: &Vec<bool>| u32::try_from(rows.len() + 64).unwrap_or(u32::MAX);
     Cache::builder()

@@ -101,7 +101,7 @@ pub(crate) fn show(
     Ok(Shown { etag, is_versioned, picture })
 }
 
-/// True if the asker has what the tag names.
+/// Tells whether the asker has what a tag names.
 fn has(headers: &HeaderMap, etag: &str) -> bool {
     let tags = headers.get_all(header::IF_NONE_MATCH);
     let mut tags = tags.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
@@ -125,7 +125,7 @@ impl IntoResponse for Shown {
     }
 }
 
-/// A picture as an answer.
+/// Answers with a picture.
 pub(crate) fn jpeg(picture: &Picture) -> Response {
     ([(header::CONTENT_TYPE, "image/jpeg")], Body::from(picture.jpeg().to_vec())).into_response()
 }

@@ -74,7 +74,7 @@ impl Vectors {
         Self { images: images.build(), texts: texts.build() }
     }
 
-    /// The image of an id, if it is remembered.
+    /// Returns the image of an id, if it is remembered.
     pub(crate) fn sent(&self, id: &str) -> Result<Arc<Sent>, Problem> {
         self.images.get(id).ok_or_else(|| {
             let message = "the server does not remember this image: send it again";
@@ -220,7 +220,7 @@ fn of_image(error: ImageError) -> Problem {
 }
 
 impl State {
-    /// What an image may take.
+    /// Returns what an image may take.
     pub(crate) fn limits(&self) -> DecodeLimits {
         DecodeLimits::default().max_pixels(self.options.pixels)
     }
