@@ -179,7 +179,7 @@ fn the_same_rows_give_the_same_files_whatever_the_batches() {
         files
     };
     let at_once = files(&[70_000], false);
-    assert_eq!(at_once.len(), 4, "manifest, lock and two segments");
+    assert_eq!(at_once.len(), 6, "manifest, lock, two segments and their keys");
     assert!(at_once == files(&[977, 3010, 1], false), "batches decide the files");
     assert!(at_once == files(&[30_011, 9], true), "opening and compacting in between decides the files");
 }
