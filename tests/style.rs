@@ -2,8 +2,10 @@
 
 mod common;
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use common::repository;
 
@@ -22,6 +24,9 @@ const NOT_YET: [&str; 9] = [
 /// First words that make a fragment or a riddle of a sentence.
 const NO_SENTENCE: &str = "As Hears Of Whether";
 
+/// First words of sentences that do not say what a function does.
+const NO_SENTENCE_OF_FUNCTIONS: &str = "Where Whoever";
+
 /// Words in -s that are not verbs, so that a function's doc does not begin with them.
 const NO_VERB: &str = "Always Axes Bytes Classes Columns Dimensions Doubts Embeddings Errors Features Fields Files \
                        Hits Images Indices Its Keys Less Lines Options Others Parts Perhaps Pixels Plus \
@@ -37,6 +42,9 @@ const BRITISH: &str = "aluminium amongst analogue analogues analyse analysed ana
                        licence licences litre litres manoeuvre metre metres millimetre millimetres modelled modelling \
                        mould neighbour neighbouring neighbourhood neighbours offence practise programme programmes \
                        signalled spelt totalled travelled travelling tyre unlabelled whilst";
+
+/// The words of [`BRITISH`], to look up.
+static BRITISH_WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| BRITISH.split_whitespace().collect());
 
 /// British spellings that stay, by crate: BASIC's parameter is written so in labels since version 0.1.
 const KEPT: [(&str, &str); 1] = [("rscir-weicom", "British spelling: centring")];
@@ -148,9 +156,11 @@ fn beginnings(doc: &Doc) -> Vec<(usize, String)> {
     for (at, (line, sentence)) in sentences(doc).into_iter().enumerate() {
         let mut words = sentence.split(' ');
         let first = words.next().unwrap_or_default().trim_end_matches([',', ':', ';']);
-        if NO_SENTENCE.split(' ').any(|word| word == first) {
+        let is_function = doc.item == Item::Function;
+        let is_one_of = |words: &str| words.split(' ').any(|word| word == first);
+        if is_one_of(NO_SENTENCE) || is_function && is_one_of(NO_SENTENCE_OF_FUNCTIONS) {
             found.push((line, format!("a sentence begins with {first:?}: {sentence}")));
-        } else if at == 0 && doc.item == Item::Function {
+        } else if at == 0 && is_function {
             // A verb in the third person ends in -s, and what ends in -s before "of" is a plural.
             let is_verb =
                 first.ends_with('s') && first.starts_with(char::is_uppercase) && words.next() != Some("of");
@@ -180,7 +190,7 @@ fn british(text: &str) -> Vec<String> {
         IZE.split_whitespace()
             .any(|stem| word.strip_prefix(stem).is_some_and(|end| ISE.split(' ').any(|ise| ise == end)))
     };
-    words.retain(|word| BRITISH.split_whitespace().any(|british| british == word) || is_ise(word));
+    words.retain(|word| BRITISH_WORDS.contains(word.as_str()) || is_ise(word));
     words
 }
 
@@ -245,7 +255,7 @@ mod checker {
     }
 
     #[test]
-    fn no_sentence_begins_with_of_as_whether_or_hears() {
+    fn no_sentence_begins_with_of_as_whether_or_hears_nor_a_functions_with_where() {
         for word in ["Of", "As", "Whether", "Hears"] {
             assert_eq!(lines(&format!("/// {word} the row.\nstruct Row;")), [1], "{word}");
             assert_eq!(
@@ -260,6 +270,8 @@ mod checker {
             );
             assert_eq!(lines(&format!("/// Parts:\n/// - {word} it was.\nstruct Row;")), [2], "{word}");
         }
+        assert_eq!(lines("/// Returns it. Where it is, it stays.\npub fn row() {}"), [1]);
+        assert!(lines("/// A row. Where it is, it stays.\nstruct Row;").is_empty());
         assert!(lines("/// A row, as it was. Ofay is no \"Of\".\nstruct Row;").is_empty());
         assert!(lines("// As a private comment may.\nstruct Row;").is_empty());
         assert!(lines("/// Code:\n/// ```\n/// // As it is.\n/// ```\nstruct Row;").is_empty());

@@ -29,7 +29,7 @@ pub enum Dtype {
 }
 
 impl Dtype {
-    /// Returns the bytes of an element.
+    /// Returns the size of an element in bytes.
     pub fn size(self) -> usize {
         match self {
             Self::F64 | Self::I64 => 8,

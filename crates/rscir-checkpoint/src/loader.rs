@@ -128,7 +128,7 @@ impl<'c> Loader<'c> {
         !self.problems.is_empty()
     }
 
-    /// Finishes loading.
+    /// Finishes loading. The weights are complete only if this returns `Ok`.
     ///
     /// # Errors
     /// [`Error::Weights`] with every problem that was noted and every tensor that was neither asked for nor

@@ -72,7 +72,7 @@ impl<'a> CodedRows<'a> {
     /// Number of rows in a block.
     pub const BLOCK: usize = LANES * VECTORS;
 
-    /// Returns the bytes of a block of rows of width `k`.
+    /// Returns the size in bytes of a block of rows of width `k`.
     pub fn block_bytes(k: usize) -> usize {
         STEP * k.div_ceil(QUAD)
     }

@@ -20,7 +20,7 @@ impl<'a> SharedOut<'a> {
     /// Shares `out`, which is `[m, n]`.
     ///
     /// # Panics
-    /// Panics if `out` has not `m * n` elements.
+    /// Panics if `out` does not have `m * n` elements.
     pub(crate) fn new(out: &'a mut [f32], m: usize, n: usize) -> Self {
         assert_eq!(out.len(), m * n, "out has m x n elements");
         Self { start: out.as_mut_ptr(), m, n, borrow: PhantomData }

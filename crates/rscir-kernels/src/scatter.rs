@@ -20,7 +20,7 @@ const DEPTH: usize = 128;
 /// every instruction set. The bits are those of three nested loops. The calling thread computes it.
 ///
 /// # Panics
-/// Panics if `rows` is not a whole number of vectors, or if `scatter` has not `dim * dim` elements.
+/// Panics if `rows` is not a whole number of vectors, or if `scatter` does not have `dim * dim` elements.
 pub fn add_scatter(dim: usize, rows: &[f64], scatter: &mut [f64]) {
     assert_eq!(scatter.len(), dim * dim, "a scatter matrix is dim x dim");
     if dim == 0 {

@@ -62,7 +62,7 @@ impl Normalization {
         self != Self::MinMax
     }
 
-    /// Normalizes `similarities` into `normalized`, which has the same length. Where all similarities are
+    /// Normalizes `similarities` into `normalized`, which has the same length. If all similarities are
     /// equal, the z-score is 0.
     ///
     /// `statistics` are those of the whole list. [`Normalization::MinMax`] needs the whole list in

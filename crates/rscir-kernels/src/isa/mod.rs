@@ -66,7 +66,7 @@ impl Isa {
     /// Returns the instruction set on which kernels run: the one that `RSCIR_ISA` names, or else the fastest
     /// of this machine.
     ///
-    /// The newest is not always the fastest, because some CPUs multiply bf16 at a lower rate than f32. Where
+    /// The newest is not always the fastest, because some CPUs multiply bf16 at a lower rate than f32. If
     /// there are instructions for bf16, the first call measures both for about a millisecond, and the choice
     /// holds for the life of the process. It decides how fast a product is; the bits of the results are the
     /// same except for subnormal numbers. A value of the variable that [`Isa::requested`] refuses is ignored

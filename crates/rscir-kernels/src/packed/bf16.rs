@@ -13,7 +13,7 @@ impl PackedBf16 {
     /// Rounds row-major `weights[n, k]` (`n` outputs, `k` inputs) to bf16, halves to even, and packs them.
     ///
     /// # Panics
-    /// Panics if `weights` has not `n * k` elements.
+    /// Panics if `weights` does not have `n * k` elements.
     pub fn pack(weights: &[f32], n: usize, k: usize) -> Self {
         Self(Panels::pack::<Bf16>(weights, n, k).0)
     }

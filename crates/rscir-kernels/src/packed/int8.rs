@@ -29,7 +29,7 @@ impl PackedI8 {
     /// Quantizes row-major `weights[n, k]` (`n` outputs, `k` inputs) and packs them.
     ///
     /// # Panics
-    /// Panics if `weights` has not `n * k` elements, or if `k` is above 66,000, where a sum might not fit
+    /// Panics if `weights` does not have `n * k` elements, or if `k` is above 66,000, where a sum might not fit
     /// into 32 bits.
     pub fn pack(weights: &[f32], n: usize, k: usize) -> Self {
         assert!(k <= 66_000, "a row of at most 66,000 inputs");

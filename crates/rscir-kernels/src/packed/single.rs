@@ -12,7 +12,7 @@ impl PackedMatrix {
     /// Packs row-major `weights[n, k]` (`n` outputs, `k` inputs).
     ///
     /// # Panics
-    /// Panics if `weights` has not `n * k` elements.
+    /// Panics if `weights` does not have `n * k` elements.
     pub fn pack(weights: &[f32], n: usize, k: usize) -> Self {
         Self(Panels::pack::<Single>(weights, n, k).0)
     }

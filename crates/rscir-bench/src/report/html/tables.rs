@@ -97,7 +97,7 @@ impl HtmlReport<'_> {
         Some(row.groups.get(column).unwrap_or(&row.average))
     }
 
-    /// Writes how often the composition beats both of its parts. Where it does not, a query may be answered
+    /// Writes how often the composition beats both of its parts. If it does not, a query may be answered
     /// by one part alone.
     fn write_shortcuts(&self, html: &mut Html) {
         let (Some(image), Some(text)) = (self.family("image"), self.family("text")) else { return };
