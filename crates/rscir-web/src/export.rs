@@ -137,7 +137,7 @@ mod parquet {
     use crate::answer::{Found, HitAnswer};
     use crate::problem::Problem;
 
-    /// A table as feature files are: keys and vectors, and everything else as columns.
+    /// Writes a table in the form of feature files: keys and vectors, and everything else as columns.
     pub(super) fn write(found: &Found, hits: &[HitAnswer]) -> Result<Vec<u8>, Problem> {
         let failed = |_| Problem::internal();
         let rows: Vec<usize> = hits.iter().map(|hit| hit.row).collect();
