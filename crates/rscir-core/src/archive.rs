@@ -51,8 +51,8 @@ pub trait Archive: Send + Sync {
     /// Panics if `row` is not below [`Archive::len`].
     fn vector(&self, row: usize) -> Cow<'_, [f32]>;
 
-    /// Begins to fetch the vectors of some rows ahead of their use, where the archive lies on a slow medium. Does nothing
-    /// by default.
+    /// Begins to fetch the vectors of some rows before they are used, if the archive lies on a slow medium.
+    /// Default: does nothing.
     ///
     /// # Panics
     /// Panics if a row is not below [`Archive::len`].
@@ -312,11 +312,11 @@ pub trait EmbeddingSink: Send {
         values.first().map_or(Ok(()), |row| self.check_columns(row.columns())).map(|()| 0)
     }
 
-    /// Deletes the rows for whose key and fingerprint `keep` returns false: all of them or, on an error, none. Returns
-    /// the number of deleted rows, and `None` if the sink cannot delete rows. Default: `None`.
+    /// Deletes the rows for whose key and fingerprint `keep` returns `false`. On an error, no row is deleted.
+    /// Returns the number of deleted rows, or `None` if the sink cannot delete rows. Default: `None`.
     ///
     /// # Errors
-    /// The sink's own, in [`Error::Source`](crate::Error::Source).
+    /// The sink's own errors in [`Error::Source`](crate::Error::Source).
     fn retain(&mut self, keep: &mut dyn FnMut(&str, Fingerprint) -> bool) -> Result<Option<usize>> {
         let _ = keep;
         Ok(None)

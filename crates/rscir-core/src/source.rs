@@ -65,12 +65,12 @@ pub struct Omission {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RowStanding {
-    /// Row of an item as the item is now, or of something that the source does not know.
+    /// Row of an item in its present state, or a row that the source does not know.
     Kept,
-    /// Row of something that has not changed, and that is no item of the source now: a tile of another size of the same
-    /// scene.
+    /// Row of unchanged content that is no longer an item of the source, such as a tile of another size of
+    /// the same scene.
     Beside,
-    /// Row of something that has changed since: a tile of a scene that was replaced.
+    /// Row of content that has changed since, such as a tile of a scene that was replaced.
     Outdated,
 }
 
@@ -126,9 +126,9 @@ pub trait ImageSource: Send + Sync {
         Vec::new()
     }
 
-    /// Tells how a row is related to the source, by the row's key and by what the row was encoded from. After the
-    /// last item an ingest deletes the rows that are [`RowStanding::Outdated`]: the rows of items have been encoded
-    /// again by then, unless they failed. Default: [`RowStanding::Kept`] for every row.
+    /// Tells how a row is related to the source, by the key and the fingerprint of the row. After the last
+    /// item, an ingest deletes the rows that are [`RowStanding::Outdated`]. The rows of items have been
+    /// encoded again by then, unless the items failed. Default: [`RowStanding::Kept`] for every row.
     fn standing(&self, key: &str, fingerprint: Fingerprint) -> RowStanding {
         let _ = (key, fingerprint);
         RowStanding::Kept

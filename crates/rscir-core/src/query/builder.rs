@@ -3,8 +3,8 @@ use crate::{Archive, Error, ImageEncoder, Result, RgbView, TextEncoder, UnitVect
 
 /// Makes a query with an encoder: images, texts and vectors, each with a weight.
 ///
-/// Weights belong to the part before them: `text("harbor")?.weight(0.5)?`. [`QueryBuilder::without`] adds a text of weight
-/// -1.
+/// Weights belong to the part before them: `text("harbor")?.weight(0.5)?`. [`QueryBuilder::without`] adds a text of
+/// weight -1.
 ///
 /// ```
 /// use rscir_core::{ComposedQuery, RgbView};
