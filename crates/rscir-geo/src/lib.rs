@@ -21,6 +21,7 @@ mod suppress;
 mod tiles;
 mod transform;
 mod wkb;
+mod wkb_write;
 
 pub use archived::{ArchivedScenes, FoundPlace, options_of_row};
 pub use area::{Area, AreaRows};

@@ -22,6 +22,18 @@ pub struct Place<'a> {
     pub columns: Vec<(&'a str, Option<Value<'a>>)>,
 }
 
+impl Footprint {
+    /// Reads where a row of an archive lies: by its column `footprint`, else by `west`, `south`, `east` and `north`. Returns
+    /// `None` for a row that tells no place.
+    ///
+    /// # Panics
+    /// If `row` is not below the archive's length, as a slice does.
+    #[must_use]
+    pub fn of_row(archive: &dyn Archive, row: usize) -> Option<Self> {
+        area::of_row(archive, row)
+    }
+}
+
 impl<'a> Place<'a> {
     /// Reads the key, the footprint and the columns of a row of an archive; `None` for a row that tells no place, by neither
     /// `footprint` nor `west`, `south`, `east` and `north`.

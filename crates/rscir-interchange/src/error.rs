@@ -112,6 +112,21 @@ pub enum Error {
         /// What is wrong.
         source: serde_json::Error,
     },
+    /// It is not known when the imagery was taken, and STAC has no items without a time.
+    #[error("{}: no row has a date in a column datetime, and STAC's items have one; say when the imagery was taken", path.display())]
+    NoDate {
+        /// The file that the item would be of.
+        path: PathBuf,
+    },
+    /// Vectors have no place on the Earth, and STAC describes what has.
+    #[error("{}: no row has a place, and STAC describes what has one; the archive is of plain images", path.display())]
+    NoPlace {
+        /// The file that the item would be of.
+        path: PathBuf,
+    },
+    /// An export was stopped, and nothing was written.
+    #[error("stopped: nothing was written")]
+    Stopped,
     /// A file changed while it was read.
     #[error("{}: the file changed while it was read; read it again", path.display())]
     Changed {
@@ -129,7 +144,10 @@ impl Error {
             Self::File(error) => error.kind(),
             Self::Parquet { .. } | Self::Json { .. } => ErrorKind::Damaged,
             Self::NoFiles { .. } | Self::NoColumn { .. } => ErrorKind::NotFound,
-            Self::Name { .. } | Self::NoRows { .. } => ErrorKind::InvalidInput,
+            Self::Name { .. } | Self::NoRows { .. } | Self::NoDate { .. } | Self::NoPlace { .. } => {
+                ErrorKind::InvalidInput
+            }
+            Self::Stopped => ErrorKind::Other,
             Self::ColumnKind { .. } => ErrorKind::Unsupported,
             Self::ColumnType { .. } | Self::Width { .. } | Self::Changed { .. } => ErrorKind::Mismatch,
         }

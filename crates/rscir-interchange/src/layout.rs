@@ -99,11 +99,18 @@ impl Layout {
             (at, Placing::new(crs))
         });
 
+        // Boxes around geometries are there for readers who skip what is far away.
+        let covering = geometry.as_ref().and_then(|(at, _)| {
+            let column = notes.as_ref()?.get("columns")?.get(field(*at)?.name())?;
+            find(column.get("covering")?.get("bbox")?.get("xmin")?.get(0)?.as_str()?)
+        });
         let mut layout = Self { vectors, element, key, geometry, columns: Vec::new(), left_out: Vec::new() };
         let own = layout.geometry.as_ref().map_or(0, |_| Placing::COLUMNS.len());
         for (at, field) in fields.iter().enumerate() {
-            let is_used =
-                at == vectors || Some(at) == key || layout.geometry.as_ref().is_some_and(|g| g.0 == at);
+            let is_used = at == vectors
+                || Some(at) == key
+                || Some(at) == covering
+                || layout.geometry.as_ref().is_some_and(|g| g.0 == at);
             if !is_used {
                 layout.keep(at, field, MAX_COLUMNS - own);
             }

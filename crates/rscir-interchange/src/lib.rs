@@ -15,6 +15,7 @@ mod parquet_file;
 mod tally;
 mod values;
 mod vectors;
+mod write;
 
 pub use blocks::{Block, Blocks};
 pub use error::{Error, Result};
@@ -23,3 +24,4 @@ pub use files::{LeftOutColumn, VectorFiles};
 pub use import::{ImportOptions, Imported, import_vectors};
 pub use options::ReadOptions;
 pub use tally::{LeftOut, LeftOutReason, RowPlace, Tally};
+pub use write::{ExportOptions, Exported, StacExport, export_geoparquet, export_stac};

@@ -1,0 +1,79 @@
+//! Where the rows of an archive lie, as a file says it.
+
+use std::collections::BTreeSet;
+
+use rscir_core::{Archive, Value};
+use rscir_geo::{Footprint, WkbGeometry};
+
+use super::hilbert;
+use crate::layout::GEOMETRY;
+
+/// The rows of an archive in the order in which they are written: those with a place along Hilbert's curve, then the others,
+/// each by their position in the archive where they are equal.
+pub(super) fn order(archive: &dyn Archive) -> Vec<usize> {
+    let position = |row: usize| {
+        Footprint::of_row(archive, row).map_or(u64::MAX, |footprint| hilbert::position(footprint.center()))
+    };
+    let mut rows: Vec<(u64, usize)> = (0..archive.len()).map(|row| (position(row), row)).collect();
+    rows.sort_unstable();
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+/// A row's geometry and the box around it.
+pub(super) struct RowPlace {
+    pub(super) geometry: WkbGeometry,
+    /// Least longitude and latitude, greatest longitude and latitude. Of a place across the antimeridian all longitudes, so that
+    /// a reader who compares numbers finds it from both sides.
+    pub(super) edges: [f64; 4],
+}
+
+impl RowPlace {
+    /// Reads the place of a row: the geometry that the archive keeps as text, if it is that of the row's footprint, else the
+    /// footprint.
+    pub(super) fn of_row(archive: &dyn Archive, row: usize) -> Option<Self> {
+        let footprint = Footprint::of_row(archive, row)?;
+        let kept = match archive.value(GEOMETRY, row) {
+            Some(Value::Text(text)) => WkbGeometry::from_text(text),
+            _ => None,
+        };
+        // A geometry may be of another coordinate system.
+        let kept = kept.filter(|geometry| geometry.is_on_earth() && geometry.footprint() == footprint);
+        let bounds = footprint.bounds();
+        let across = bounds.west > bounds.east;
+        let (west, east) = if across { (-180.0, 180.0) } else { (bounds.west, bounds.east) };
+        Some(Self {
+            geometry: kept.unwrap_or_else(|| WkbGeometry::of_footprint(&footprint)),
+            edges: [west, bounds.south, east, bounds.north],
+        })
+    }
+}
+
+/// What all places have in common.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Extent {
+    /// Rows that have a place.
+    pub(super) rows: u64,
+    /// The box around all.
+    pub(super) edges: [f64; 4],
+    /// Types of the geometries, as GeoParquet names them.
+    pub(super) types: BTreeSet<&'static str>,
+}
+
+impl Extent {
+    pub(super) fn empty() -> Self {
+        let (most, least) = (f64::INFINITY, f64::NEG_INFINITY);
+        Self { rows: 0, edges: [most, most, least, least], types: BTreeSet::new() }
+    }
+
+    pub(super) fn add(&mut self, place: &RowPlace) {
+        let [west, south, east, north] = place.edges;
+        let [all_west, all_south, all_east, all_north] = self.edges;
+        self.edges = [all_west.min(west), all_south.min(south), all_east.max(east), all_north.max(north)];
+        self.rows += 1;
+        self.types.insert(match &place.geometry {
+            WkbGeometry::Point(_) => "Point",
+            WkbGeometry::Polygons(polygons) if polygons.len() > 1 => "MultiPolygon",
+            _ => "Polygon",
+        });
+    }
+}
