@@ -63,7 +63,7 @@ pub(crate) fn write(
     out.write_all(hasher.finish().bytes())
 }
 
-/// The header of a file that was derived from that segment. Looks at the first and the last page alone.
+/// Reads the header of a file that was derived from that segment. Looks at the first and the last page alone.
 pub(crate) fn view<'a>(bytes: &Bytes, path: &'a Path, segment: &Digest) -> Result<Tensors<'a>> {
     bytes.expect(Reading::Scattered, 0..bytes.len());
     let tensors = Tensors::read(bytes, path)?;

@@ -16,8 +16,8 @@ use crate::{Error, Result};
 /// one is a hundred or two places away from where it would be.
 const NEAR: usize = 512;
 
-/// The hash of a key: the first four bytes of its SHA-256, little-endian. Of a segment's keys few share one, and nobody can make
-/// many that do.
+/// Computes the hash of a key: the first four bytes of its SHA-256, little-endian. Few keys of a segment share one, and whoever
+/// wants to make keys that do computes four billion hashes for each.
 pub(crate) fn hash(key: &[u8]) -> u32 {
     let &[a, b, c, d, ..] = Digest::of(key).bytes();
     u32::from_le_bytes([a, b, c, d])
@@ -35,7 +35,7 @@ pub(crate) struct KeyOrder {
 }
 
 impl KeyOrder {
-    /// Of keys, which are those of rows `0..n`.
+    /// Puts the keys of rows `0..n` in the order of their hashes.
     pub(crate) fn of<'a>(n: usize, key: impl Fn(usize) -> &'a [u8]) -> Self {
         // No segment has rows that 32 bits do not number.
         let mut pairs: Vec<(u32, u32)> = (0..n).map(|row| (hash(key(row)), row as u32)).collect();
@@ -69,7 +69,7 @@ pub(crate) struct KeyFile {
 }
 
 impl KeyFile {
-    /// The most bytes that the file of a segment has.
+    /// Returns the most bytes that the file of a segment of `rows` rows has.
     pub(crate) fn longest(rows: usize) -> u64 {
         MAX_HEADER + (3 * 4 * rows + CHECKSUMS) as u64
     }
@@ -106,7 +106,7 @@ impl KeyFile {
         }
     }
 
-    /// The rows whose key has that hash, if the file is right.
+    /// Finds the rows whose key has that hash, if the file is right.
     pub(crate) fn rows_of(&self, hash: u32) -> impl Iterator<Item = usize> {
         let (hashes, rows) = (self.values(&self.hashes), self.values(&self.rows));
         let Range { mut start, mut end } = self.near(hash);
@@ -126,7 +126,7 @@ impl KeyFile {
         equal.map(|(_, &row)| row as usize)
     }
 
-    /// The first rows of stretches whose keys rise, the first of which is row 0; nothing if they are none.
+    /// Returns the first rows of stretches whose keys rise, the first of which is row 0; `None` if the file holds other numbers.
     pub(crate) fn stretches(&self, rows: usize) -> Option<&[u32]> {
         let stretches = self.values(&self.stretches);
         let begins = stretches.first().is_none_or(|&first| first == 0) && stretches.is_empty() == (rows == 0);
@@ -135,7 +135,7 @@ impl KeyFile {
         (begins && rises && ends).then_some(stretches)
     }
 
-    /// Where the first of those hashes is that are not below `hash`, more or less.
+    /// Guesses where the first of those hashes is that are not below `hash`.
     fn near(&self, hash: u32) -> Range<usize> {
         let count = self.hashes.len() / 4;
         let middle = ((u64::from(hash) * count as u64) >> 32) as usize;

@@ -12,7 +12,7 @@ pub(crate) struct KeyLookup {
 }
 
 impl KeyLookup {
-    /// Reads the keys of all segments without a file.
+    /// Reads the keys of all segments that have no file.
     pub(crate) fn new(segments: &[Segment], files: &[Option<KeyFile>], runs: &[Vec<QuantizedRun>]) -> Self {
         let without = || (0..segments.len()).filter(|&segment| files[segment].is_none());
         let rows = without().flat_map(|segment| &runs[segment]).map(|run| run.rows.len()).sum();
@@ -29,7 +29,7 @@ impl KeyLookup {
         Self { table }
     }
 
-    /// The archive's row under `key`: whatever files say, it is one with this key.
+    /// Finds the archive's row under `key`: whatever files say, it is one with this key.
     pub(crate) fn find(
         &self,
         key: &str,

@@ -17,13 +17,13 @@ use crate::moments::{add, moments_of, without};
 use crate::rows::StoredRows;
 use crate::storage::Bytes;
 
-/// The most bytes that a file of merged moments of width `dim` has.
+/// Returns the most bytes that a file of merged moments of width `dim` has.
 pub(crate) fn longest(dim: usize) -> u64 {
     MAX_HEADER + (8 * (1 + dim + dim * dim) + CHECKSUMS) as u64
 }
 
-/// The checksums by which a manifest's segments are known, the first of them alone, the first two and so on: that of the list
-/// as JSON. What is deleted is a part of it.
+/// Computes the checksums of the first segment of a manifest, of the first two and so on: each is that of the list as JSON,
+/// which tells what is deleted too.
 pub(crate) fn prefixes(segments: &[SegmentEntry]) -> Vec<Digest> {
     let mut hasher = Hasher::default();
     let prefix = |(at, entry): (usize, &SegmentEntry)| {
@@ -84,8 +84,8 @@ pub(crate) fn keep(
     Ok(true)
 }
 
-/// The kept moments of as many segments as there are any of, and how many that are. A file is taken if its checksum is right:
-/// another would change scores.
+/// Reads the kept moments of the first segments, of as many as there is a file for, and returns how many that are. A file is taken if its
+/// checksum is right: another would change scores.
 fn kept(directory: &Directory, manifest: &Manifest) -> Option<(Moments, usize)> {
     let dim = manifest.spec.dim;
     prefixes(&manifest.segments).iter().enumerate().rev().find_map(|(at, prefix)| {
