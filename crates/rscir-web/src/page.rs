@@ -40,6 +40,7 @@ const FILES: &[PageFile] = page_files![
     "grid.js": SCRIPT,
     "map.js": SCRIPT,
     "mercator.js": SCRIPT,
+    "pictures.js": SCRIPT,
     "runner.js": SCRIPT,
     "state.js": SCRIPT,
     "where.js": SCRIPT,
@@ -74,4 +75,25 @@ pub(crate) fn file(name: Option<&str>, headers: &HeaderMap) -> Response {
         headers.insert(header::ETAG, tag);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_that_the_page_names_is_there_and_is_named() {
+        let mut named = vec!["index.html"];
+        for file in FILES {
+            let is_name =
+                |part: &&str| part.ends_with(".js") || part.ends_with(".css") || part.ends_with(".svg");
+            let parts = file.text.split(['"', '\'']).filter(is_name);
+            named.extend(parts.map(|part| part.trim_start_matches("./").trim_start_matches("page/")));
+        }
+        named.sort_unstable();
+        named.dedup();
+        let mut there: Vec<&str> = FILES.iter().map(|file| file.name).collect();
+        there.sort_unstable();
+        assert_eq!(named, there);
+    }
 }

@@ -2,7 +2,7 @@
 
 import { archive as describe, exportAddress, sample, search, tile } from "./api.js";
 import { Ask } from "./ask.js";
-import { at, count, element, say, shown } from "./dom.js";
+import { afterPaint, at, count, element, say, shown } from "./dom.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { Places } from "./map.js";
@@ -57,6 +57,7 @@ class Page {
     at("filter-section").hidden = archive.columns.length === 0;
     at("layout").classList.toggle("wide", !archive.places && archive.columns.length === 0);
     at("layout").hidden = false;
+    this.exports(0);
     this.listen();
     this.about();
   }
@@ -78,8 +79,9 @@ class Page {
   }
 
   about() {
-    const { rows, spec } = this.archive;
-    at("about").textContent = `${count(rows, "tile")}, encoded by ${shown(String(spec.model ?? spec.name ?? "an unknown model"))}.`;
+    const { rows, places } = this.archive;
+    const placed = places ? `, ${places.rows === rows ? "all" : places.rows.toLocaleString("en")} of them on the map` : "";
+    at("about").textContent = `${count(rows, "tile")}${placed}`;
   }
 
   /** Takes the query of the address. */
@@ -91,7 +93,7 @@ class Page {
 
   /** Takes changes of the query that a reader made, and puts them into the address. */
   change(changes, hit) {
-    if (hit?.picture) this.ask.remember(hit.key, hit.picture);
+    if (hit) this.ask.remember(hit.key, hit.picture);
     // What is being typed is meant, too.
     Object.assign(this.state, this.ask.read(), this.filters.read(), changes);
     this.remember(Object.keys(changes).join());
@@ -101,7 +103,7 @@ class Page {
 
   judge(hit, to, from) {
     const without = (keys) => keys.filter((key) => key !== hit.key);
-    if (hit.picture) this.ask.remember(hit.key, hit.picture);
+    this.ask.remember(hit.key, hit.picture);
     this.change({ [to]: [...without(this.state[to]), hit.key], [from]: without(this.state[from]) });
   }
 
@@ -156,13 +158,15 @@ class Page {
       const file = state.image?.file && !state.image.id ? state.image.file : null;
       const query = asked(state.lambda, isAside ? PAGE_ASIDE : this.length);
       const answer = await search(query, file, signal);
+      const arrived = performance.now();
       const id = this.sent(state, answer);
       const others = !isAside ? null : await Promise.all([0, 1].map((lambda) => search(asked(lambda, PAGE_ASIDE), null, signal)));
       if (signal.aborted) return;
       if (id) history.replaceState(null, "", location.pathname + toAddress(state));
+      // Before the work that follows the tiles, or that is measured, too.
+      if (from) painted(from, arrived);
       this.answered(answer, others, isNew);
       if (answer.version !== archive.version) await this.renew();
-      if (from) painted(from);
     } finally {
       clearTimeout(waits);
     }
@@ -173,7 +177,7 @@ class Page {
     const keys = [image?.key, ...liked, ...disliked].filter((key) => key && !this.ask.knows(key));
     if (!keys.length) return;
     const tiles = await Promise.all(keys.map(tile));
-    tiles.forEach(({ key, picture }) => this.ask.remember(key, picture));
+    tiles.forEach(({ key, picture }) => this.ask.remember(key, this.archive.pictures ? picture : null));
     this.ask.show(this.state);
   }
 
@@ -191,6 +195,8 @@ class Page {
   }
 
   answered(answer, others, isNew) {
+    // What is not there is not asked for.
+    if (!this.archive.pictures) for (const hit of [answer, ...(others ?? [])].flatMap(({ hits }) => hits)) hit.picture = null;
     const isAsked = isAsking(this.state);
     this.answer = answer;
     this.ask.fail(null);
@@ -203,8 +209,14 @@ class Page {
       at("shown").replaceChildren(node);
       if (hadFocus) at("results").focus({ preventScroll: true });
     }
-    this.places?.show(answer.hits, this.state.within, isNew);
-    this.told(answer, isAsked, Boolean(others));
+    const tell = () => {
+      if (this.answer !== answer) return;
+      this.places?.show(answer.hits, this.state.within, isNew);
+      this.told(answer, isAsked, Boolean(others));
+    };
+    // Under the slider the tiles come first.
+    if (isNew) tell();
+    else afterPaint(tell);
     at("results").removeAttribute("aria-busy");
   }
 
@@ -225,7 +237,8 @@ class Page {
   /** Offers what is shown as files. */
   exports(length) {
     const query = { ...toQuery(this.state, this.archive.columns), top: length };
-    at("export").hidden = !length || !isAsking(this.state);
+    // Out of sight they keep their room, so that nothing jumps when they come.
+    at("export").classList.toggle("away", !length || !isAsking(this.state));
     at("export").replaceChildren(...this.archive.exports.map((format) => element("a", {
       class: "button", href: exportAddress(query, format), download: `tiles.${format}`, text: FORMATS[format] ?? format,
       "aria-label": `Save what is shown as ${FORMATS[format] ?? format}`,
@@ -300,14 +313,13 @@ function nothing(isFiltered, within, matching) {
   return names ? `No tile passes ${names}. Loosen them to see more.` : "The archive has no tile to show.";
 }
 
-/** Measures how long after an event its answer is on the screen: `performance.getEntriesByName("slider")` has the times. */
-function painted(from) {
-  requestAnimationFrame(() => {
-    // A message comes after the frame that the callback precedes is painted.
-    const channel = new MessageChannel();
-    channel.port1.onmessage = () => performance.measure("slider", { start: from, end: performance.now() });
-    channel.port2.postMessage(null);
-  });
+/**
+ * Measures how long after an event its answer has come, and how long after it is on the screen: the browser keeps both as the
+ * measures "answer" and "slider".
+ */
+function painted(from, arrived) {
+  performance.measure("answer", { start: from, end: arrived });
+  afterPaint(() => performance.measure("slider", { start: from, end: performance.now() }));
 }
 
 try {

@@ -28,7 +28,7 @@ export class Ask {
     });
     this.takes = asks.images;
     at("file").disabled = !this.takes;
-    if (!this.takes) at("drop-empty").textContent = "Click a tile below to ask with it; this server takes no images";
+    at("drop-empty").textContent = this.takes ? "Drop or paste an image, or click a tile" : "Click a tile below: this server takes no images";
     if (!asks.texts) at("text").placeholder = "this server takes no words";
     this.listen();
   }

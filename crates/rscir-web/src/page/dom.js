@@ -59,3 +59,13 @@ export function shown(text) {
 export function breakable(text) {
   return text.split(/(?<=[/_#=,-])/).flatMap((part, i) => (i ? [element("wbr"), part] : [part]));
 }
+
+/** Does something once what was changed until now is on the screen. */
+export function afterPaint(act) {
+  requestAnimationFrame(() => {
+    // A message comes after the frame that the callback precedes is painted.
+    const channel = new MessageChannel();
+    channel.port1.onmessage = act;
+    channel.port2.postMessage(null);
+  });
+}

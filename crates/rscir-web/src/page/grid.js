@@ -1,7 +1,8 @@
 // Tiles in the order of their rank. Places stay where they are, and tiles move from one to another: nothing on the page jumps,
 // and a reader of the list hears it in its order.
 
-import { breakable, element, isStill, shown } from "./dom.js";
+import { afterPaint, breakable, element, isStill, shown } from "./dom.js";
+import { load } from "./pictures.js";
 
 /** How long a tile takes to its new place, in ms: long enough to be followed, shorter than the time between two thoughts. */
 const MOVE = 220;
@@ -30,23 +31,34 @@ export class Grid {
     this.hits = [];
   }
 
-  /** Shows hits in their order. `isAsked` tells if they have a rank. */
+  /** Shows hits in their order: those that are seen at once, the others once these are on the screen. `isAsked` tells if they have a rank. */
   show(hits, isAsked) {
-    const before = this.places();
-    const focused = this.node.contains(document.activeElement) ? document.activeElement : null;
-    const focusedSlot = focused?.closest("li");
     const slots = this.node.children;
+    const isSame = slots.length === hits.length;
     while (slots.length > hits.length) this.node.lastElementChild.remove();
     while (slots.length < hits.length) this.node.append(element("li"));
-    hits.forEach((hit, i) => {
-      const card = this.card(hit);
-      card.update(hit, isAsked);
+    const seen = hits.map((_, i) => i).filter((i) => !isSame || isInView(slots[i].getBoundingClientRect()));
+    const before = this.places(seen);
+    const focused = this.node.contains(document.activeElement) ? document.activeElement : null;
+    const focusedSlot = focused?.closest("li");
+    const place = (i) => {
+      const card = this.card(hits[i]);
+      card.update(hits[i], isAsked);
       if (slots[i].firstChild !== card.node) slots[i].replaceChildren(card.node);
-    });
+    };
     this.hits = hits;
-    this.forget();
-    if (focused && document.activeElement !== focused) this.focus(focused, focusedSlot);
-    this.move(before);
+    seen.forEach(place);
+    this.move(seen, before);
+    const rest = () => {
+      // A newer answer has its own order.
+      if (this.hits !== hits) return;
+      const isSeen = new Set(seen);
+      hits.forEach((_, i) => isSeen.has(i) || place(i));
+      this.forget();
+      if (focused && document.activeElement !== focused) this.focus(focused, focusedSlot);
+    };
+    if (seen.length === hits.length) rest();
+    else afterPaint(rest);
   }
 
   /** Marks the tile of a key, or none. */
@@ -77,35 +89,38 @@ export class Grid {
     (there ?? this.node.querySelector("button"))?.focus({ preventScroll: true });
   }
 
-  /** Where the tiles are that can be seen. */
-  places() {
+  /** Where the tiles in some places are, on their way to them or not. */
+  places(seen) {
     const places = new Map();
     if (isStill()) return places;
-    for (const { key } of this.hits) {
+    for (const i of seen) {
+      const key = this.hits[i]?.key;
       const place = this.cards.get(key)?.node.getBoundingClientRect();
-      if (place?.width && place.bottom > 0 && place.top < innerHeight) places.set(key, place);
+      if (place?.width) places.set(key, place);
     }
     return places;
   }
 
-  move(before) {
+  /** Lets the tiles in some places come from where they were. */
+  move(seen, before) {
     if (isStill()) return;
-    const moves = this.hits.map(({ key }) => {
-      const card = this.cards.get(key);
-      card.animation?.cancel();
-      return [card, before.get(key)];
-    }).map(([card, from]) => [card, from, card.node.getBoundingClientRect()]);
-    for (const [card, from, to] of moves) {
-      if (to.bottom < 0 || to.top > innerHeight) continue;
-      if (!from) {
-        if (before.size) card.animation = card.node.animate([{ opacity: 0 }, { opacity: 1 }], { duration: MOVE, easing: "ease-out" });
-        continue;
-      }
-      const [x, y] = [from.left - to.left, from.top - to.top];
-      if (!x && !y) continue;
-      card.animation = card.node.animate([{ transform: `translate(${x}px, ${y}px)` }, { transform: "none" }], { duration: MOVE, easing: "ease-out" });
-    }
+    const cards = seen.map((i) => this.cards.get(this.hits[i].key));
+    cards.forEach((card) => card.animation?.cancel());
+    const places = cards.map(({ node }) => node.getBoundingClientRect());
+    cards.forEach((card, i) => {
+      const [from, to] = [before.get(card.hit.key), places[i]];
+      if (!isInView(to) || !before.size) return;
+      const [x, y] = from ? [from.left - to.left, from.top - to.top] : [0, 0];
+      if (from && !x && !y) return;
+      const start = from ? { transform: `translate(${x}px, ${y}px)` } : { opacity: 0 };
+      const end = from ? { transform: "none" } : { opacity: 1 };
+      card.animation = card.node.animate([start, end], { duration: MOVE, easing: "ease-out" });
+    });
   }
+}
+
+function isInView({ top, bottom }) {
+  return bottom > 0 && top < innerHeight;
 }
 
 /** A tile: its picture, its name, how well it fits image and words, and what can be done with it. */
@@ -148,11 +163,11 @@ class Card {
 
   show(source) {
     this.source = source;
-    const missing = () => this.frame.replaceChildren(element("span", { class: "missing", text: "no picture" }));
+    const missing = () => this.frame.replaceChildren(element("span", { class: "missing", "aria-hidden": "true", text: "no picture" }));
     if (!source) return missing();
-    this.frame.replaceChildren(element("img", {
-      src: source, alt: "", width: 256, height: 256, loading: "lazy", decoding: "async", onerror: missing,
-    }));
+    const image = element("img", { alt: "", width: 256, height: 256, decoding: "async", onerror: missing });
+    this.frame.replaceChildren(image);
+    load(image, source);
   }
 }
 

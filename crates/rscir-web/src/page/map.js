@@ -49,9 +49,9 @@ export class Places {
     node.replaceChildren(
       element("div", { class: "map-frame" }, this.svg, element("div", { class: "map-zoom" },
         button("+", "Zoom in", () => this.zoom(ZOOM)), button("−", "Zoom out", () => this.zoom(1 / ZOOM)),
-        button("Fit", "Show all tiles of the answer", () => this.fit()))),
+        button("Fit", "Fit the map to the tiles of the answer", () => this.fit()))),
       element("div", { class: "row map-row" },
-        this.draws, button("This view", "Search within what the map shows", () => this.on.within(this.shownBox())), this.clears),
+        this.draws, button("This view", "This view: search within what the map shows", () => this.on.within(this.shownBox())), this.clears),
       element("p", { id: "map-help", class: "note" }));
     this.help = node.lastElementChild;
     this.pointers = new Map();

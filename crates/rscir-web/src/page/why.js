@@ -33,8 +33,8 @@ export class Why {
 
   body(hit, answer) {
     const name = shown(hit.key);
-    const act = (action, text, words) => element("button", {
-      type: "button", "aria-label": `${words} ${name}`, text, onclick: () => {
+    const act = (action, text) => element("button", {
+      type: "button", text, onclick: () => {
         this.dialog.close();
         this.on[action](hit);
       },
@@ -56,7 +56,7 @@ export class Why {
             : element("p", { class: "missing large", text: "no picture" }),
           element("p", { class: "name", text: name }),
           element("div", { class: "row" },
-            act("ask", "Ask with it", "Ask with"), act("more", "More like this", "More like"), act("less", "Less like this", "Less like"))),
+            act("ask", "Ask with it"), act("more", "More like this"), act("less", "Less like this"))),
         element("div", {},
           element("p", { class: "sum", text: sum(hit, answer) }),
           ...["image", "text"].filter((part) => hit[part] && answer.distributions[part])
