@@ -25,8 +25,11 @@ pub fn unit_rows(n: usize, dim: usize, seed: u64) -> Embeddings {
     Embeddings::normalize(dim, values).expect("uniform values are finite and not all zero")
 }
 
-/// Checks an archive that holds `rows` under `keys`, up to `tolerance` in its similarities (0.0005 for 8-bit rows,
-/// 0.000002 for `f32`).
+/// Checks an archive that holds `rows` under `keys`. `tolerance` is the greatest error of its similarities:
+/// 0.0005 for 8-bit rows, 0.000002 for `f32`.
+///
+/// # Panics
+/// Panics with the promise that is broken.
 pub fn archive(archive: &dyn Archive, keys: &[&str], rows: &Embeddings, tolerance: f32) {
     assert_eq!(archive.len(), keys.len(), "len is the number of rows");
     assert_eq!(archive.is_empty(), keys.is_empty(), "is_empty agrees with len");
@@ -125,6 +128,9 @@ pub fn archive(archive: &dyn Archive, keys: &[&str], rows: &Embeddings, toleranc
 }
 
 /// Checks a method on an archive with at least three rows, with a query that has every part.
+///
+/// # Panics
+/// Panics with the promise that is broken.
 pub fn method(method: &dyn Method, archive: &dyn Archive) {
     let label = method.label();
     assert!(!label.is_empty() && !label.contains(['\n', '"']), "a label fits a table's cell");
@@ -224,7 +230,10 @@ pub fn method(method: &dyn Method, archive: &dyn Archive) {
     }
 }
 
-/// Checks an empty sink of width `dim`.
+/// Checks a sink of width `dim`, which must be empty.
+///
+/// # Panics
+/// Panics with the promise that is broken.
 pub fn sink(sink: &mut dyn EmbeddingSink, dim: usize) {
     let rows = unit_rows(3, dim, 3);
     let print = |b: u8| Fingerprint([b; 16]);
@@ -241,7 +250,11 @@ pub fn sink(sink: &mut dyn EmbeddingSink, dim: usize) {
     assert_eq!(sink.fingerprint("b"), Some(print(9)), "a replaced row has the new fingerprint");
 }
 
-/// Checks an empty sink of width `dim` that keeps columns; `archive` opens what it holds.
+/// Checks a sink of width `dim` that keeps columns, which must be empty. `archive` opens the archive that the
+/// sink has written.
+///
+/// # Panics
+/// Panics with the promise that is broken.
 pub fn sink_with_columns<S: EmbeddingSink>(
     sink: &mut S,
     dim: usize,
@@ -314,7 +327,10 @@ pub fn sink_with_columns<S: EmbeddingSink>(
     assert!(sink.update_values(&["a"], &[wrong]).is_err(), "an update of another type is refused");
 }
 
-/// Checks a source, all items of which can be read.
+/// Checks a source all of whose items can be read.
+///
+/// # Panics
+/// Panics with the promise that is broken.
 pub fn source(source: &dyn ImageSource) {
     assert_eq!(source.is_empty(), matches!(source.len(), 0), "is_empty agrees with len");
     let columns = source.columns();
@@ -346,7 +362,10 @@ pub fn source(source: &dyn ImageSource) {
     }
 }
 
-/// Checks an image encoder, up to `tolerance` between batch sizes.
+/// Checks an image encoder. `tolerance` is the greatest difference of a value between batch sizes.
+///
+/// # Panics
+/// Panics with the promise that is broken.
 pub fn image_encoder(encoder: &dyn ImageEncoder, tolerance: f32) {
     record(encoder.spec());
     let size = encoder.input_size();
@@ -397,7 +416,10 @@ fn record(spec: &EncoderSpec) {
     assert_eq!(spec.check(spec), Ok(()), "an encoder's vectors can be compared with each other");
 }
 
-/// Checks a text encoder, up to `tolerance` between batch sizes.
+/// Checks a text encoder. `tolerance` is the greatest difference of a value between batch sizes.
+///
+/// # Panics
+/// Panics with the promise that is broken.
 pub fn text_encoder(encoder: &dyn TextEncoder, tolerance: f32) {
     record(encoder.spec());
     let long = "dense ".repeat(500);
