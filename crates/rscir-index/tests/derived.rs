@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rscir_core::testing::unit_rows;
 use rscir_core::{Archive, EncoderSpec, Fingerprint, Precision, SinkRow};
 use rscir_index::{ArchiveWriter, DiskArchive, RowOrder, repair, verify};
+use sha2::{Digest, Sha256};
 
 const DIM: usize = 3;
 
@@ -111,6 +112,33 @@ fn rows_are_in_the_order_of_their_keys_with_files_and_without() {
     check_keys(&dir);
     remove(&dir, "keys");
     assert!(!keys.is_empty() && check() == with);
+}
+
+#[test]
+fn opening_in_the_order_of_keys_looks_at_no_key_within_a_stretch() {
+    let parent = tempfile::tempdir().unwrap();
+    let (dir, mut writer) = make(parent.path());
+    writer.compact_sorted().unwrap();
+    writer.set_order(RowOrder::Key).unwrap();
+    drop(writer);
+    let before: Vec<String> = DiskArchive::open(&dir).unwrap().keys().map(String::from).collect();
+    // Where this key would end its stretch, if it was looked at.
+    let row = 1000;
+    for (path, mut bytes) in files(&dir, "safetensors") {
+        if let Some(at) = bytes.windows(before[row].len()).position(|key| key == before[row].as_bytes()) {
+            bytes[at] = b'~';
+            fs::write(path, bytes).unwrap();
+        }
+    }
+    let archive = DiskArchive::open(&dir).unwrap();
+    assert!(archive.key(row).starts_with('~'));
+    assert!((0..archive.len()).all(|other| other == row || archive.key(other) == before[other]));
+    remove(&dir, "keys");
+    assert_ne!(
+        DiskArchive::open(&dir).unwrap().key(row + 1),
+        before[row + 1],
+        "without the file it is looked at"
+    );
 }
 
 #[test]
@@ -224,4 +252,13 @@ fn damaged_moments_are_not_taken_and_are_found() {
         ArchiveWriter::open(&dir).unwrap().quantize().unwrap();
         assert!(files(&dir, "moments") == kept);
     }
+    // Of more rows than there are, under a checksum that is right.
+    let mut bytes = whole.clone();
+    let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+    bytes[header..header + 8].copy_from_slice(&u64::MAX.to_le_bytes());
+    let content = bytes.len() - 32;
+    let checksum = Sha256::digest(&bytes[..content]);
+    bytes[content..].copy_from_slice(&checksum);
+    fs::write(path, bytes).unwrap();
+    assert!(*DiskArchive::open(&dir).unwrap().moments() == moments);
 }

@@ -2,13 +2,16 @@
 
 mod oracle;
 
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use oracle::{archive, cases, query};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rayon::ThreadPoolBuilder;
 use rscir_core::testing::{unit_rows, unit_vector};
-use rscir_core::{Archive, Embeddings, Method};
-use rscir_index::{Int8Index, SearchOptions, Statistics, search_with};
+use rscir_core::{Archive, Embeddings, EncoderSpec, Method, Moments, Queries};
+use rscir_index::{Int8Index, MemoryArchive, SearchOptions, Statistics, search_with};
 use rscir_weicom::{Product, Rrf, Sum};
 
 fn answers_are_the_scans(cases_to_run: u32) {
@@ -122,4 +125,55 @@ fn other_methods_empty_archives_and_bad_queries_are_as_without_it() {
     assert!(Int8Index::new(&empty).unwrap().search(&Sum, &whole, &options).unwrap().is_empty());
     let wide = query(&unit_vector(7, 2), &unit_vector(7, 3));
     assert!(index.search(&Sum, &wide, &options).is_err());
+}
+
+/// An archive that counts the rows which are read one by one.
+struct Counted(MemoryArchive, AtomicUsize);
+
+impl Archive for Counted {
+    fn spec(&self) -> &EncoderSpec {
+        self.0.spec()
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn key(&self, row: usize) -> &str {
+        self.0.key(row)
+    }
+
+    fn find(&self, key: &str) -> Option<usize> {
+        self.0.find(key)
+    }
+
+    fn vector(&self, row: usize) -> Cow<'_, [f32]> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.vector(row)
+    }
+
+    fn similarities(&self, queries: Queries<'_>, scores: &mut [f32]) -> rscir_core::Result<()> {
+        self.0.similarities(queries, scores)
+    }
+
+    fn moments(&self) -> &Moments {
+        self.0.moments()
+    }
+}
+
+/// Rows lie on a disk, page by page: so few are read that it matters little.
+#[test]
+fn a_search_reads_few_rows_beside_the_integers() {
+    let (n, dim) = (100_000, 128);
+    let archive = Counted(archive(unit_rows(n, dim, 1)), AtomicUsize::new(0));
+    let index = Int8Index::new(&archive).unwrap();
+    for seed in 0..10 {
+        let query = query(&unit_vector(dim, 100 + seed), &unit_vector(dim, 200 + seed));
+        let read_before = archive.1.load(Ordering::Relaxed);
+        let hits = index.search(&Product { raw: false }, &query, &SearchOptions::top(10)).unwrap();
+        let read = archive.1.load(Ordering::Relaxed) - read_before;
+        assert_eq!(hits.len(), 10);
+        // Ten for the answer once more, and one in a thousand.
+        assert!(read <= 10 + n / 1000, "{read} rows were read for query {seed}");
+    }
 }

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rscir_core::QuantizedRun;
 
 use crate::disk::key_file::{self, KeyFile};
@@ -9,7 +11,13 @@ use crate::rows::archive_row;
 /// segments have none.
 pub(crate) struct KeyLookup {
     table: KeyTable,
+    /// Keys that were looked for so far.
+    asked: AtomicUsize,
 }
+
+/// Keys after which the system is not told any more what is looked at next: the hashes of a full segment fill 64 pages, most of
+/// which were fetched by then, and telling takes longer than looking.
+const KEYS_FETCHED: usize = 256;
 
 impl KeyLookup {
     /// Reads the keys of all segments that have no file.
@@ -26,7 +34,7 @@ impl KeyLookup {
                 table.insert(table.hash(key_at(place)), key_at(place), place, key_at);
             }
         }
-        Self { table }
+        Self { table, asked: AtomicUsize::new(0) }
     }
 
     /// Finds the archive's row under `key`: whatever files say, it is one with this key.
@@ -38,8 +46,10 @@ impl KeyLookup {
         runs: &[Vec<QuantizedRun>],
     ) -> Option<usize> {
         let hash = key_file::hash(key.as_bytes());
-        // At once, so that the medium need not be waited for segment after segment.
-        files.iter().flatten().for_each(|file| file.fetch(hash));
+        if self.asked.fetch_add(1, Ordering::Relaxed) < KEYS_FETCHED {
+            // At once, so that the medium need not be waited for segment after segment.
+            files.iter().flatten().for_each(|file| file.fetch(hash));
+        }
         let in_file = files.iter().zip(segments).zip(runs).find_map(|((file, segment), runs)| {
             let rows = file.as_ref()?.rows_of(hash).filter(|&row| row < segment.rows());
             rows.filter(|&row| segment.sound_key(row) == Some(key)).find_map(|row| archive_row(runs, row))

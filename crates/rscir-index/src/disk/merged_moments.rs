@@ -41,7 +41,7 @@ pub(crate) fn prefixes(segments: &[SegmentEntry]) -> Vec<Digest> {
 /// of the others added.
 pub(crate) fn of_archive(directory: &Directory, manifest: &Manifest, segments: &[&Segment]) -> Moments {
     let dim = manifest.spec.dim;
-    let (mut whole, done) = kept(directory, manifest).unwrap_or_else(|| (Moments::empty(dim), 0));
+    let (mut whole, done) = kept(directory, manifest, segments).unwrap_or_else(|| (Moments::empty(dim), 0));
     merge(&mut whole, manifest, segments, done..segments.len());
     let scanned = segments.iter().zip(&manifest.segments).filter(|(segment, entry)| !counts(segment, entry));
     let scanned: Vec<StoredRows<'_>> =
@@ -61,7 +61,7 @@ pub(crate) fn keep(
     let counting: Vec<usize> =
         (0..segments.len()).filter(|&at| counts(segments[at], &manifest.segments[at])).collect();
     let (mut whole, done) =
-        kept(directory, manifest).unwrap_or_else(|| (Moments::empty(manifest.spec.dim), 0));
+        kept(directory, manifest, segments).unwrap_or_else(|| (Moments::empty(manifest.spec.dim), 0));
     let rest: usize = counting.iter().filter(|&&at| at >= done).map(|&at| manifest.segments[at].rows).sum();
     let (Some(&last), true) = (counting.last(), counting.len() > 1 && rest > 0 && rest <= most) else {
         return Ok(false);
@@ -84,14 +84,18 @@ pub(crate) fn keep(
     Ok(true)
 }
 
-/// Reads the kept moments of the first segments, of as many as there is a file for, and returns how many that are. A file is taken if its
-/// checksum is right: another would change scores.
-fn kept(directory: &Directory, manifest: &Manifest) -> Option<(Moments, usize)> {
+/// Reads the kept moments of the first segments, of as many as there is a file for, and returns how many that are. A file is taken if
+/// its checksum is right and it counts the rows of these segments: another would change scores.
+fn kept(directory: &Directory, manifest: &Manifest, segments: &[&Segment]) -> Option<(Moments, usize)> {
     let dim = manifest.spec.dim;
     prefixes(&manifest.segments).iter().enumerate().rev().find_map(|(at, prefix)| {
         let path = directory.moments_path(prefix);
         let bytes = directory.derived_bytes(&path, Access::Map, longest(dim)).ok()??;
-        Some((read(&bytes, &path, prefix, dim).ok()??, at + 1))
+        let moments = read(&bytes, &path, prefix, dim).ok()??;
+        let merged =
+            segments[..=at].iter().zip(&manifest.segments).filter(|(segment, entry)| counts(segment, entry));
+        let rows: usize = merged.map(|(_, entry)| entry.live()).sum();
+        (moments.count() == rows as u64).then_some((moments, at + 1))
     })
 }
 
