@@ -7,7 +7,7 @@ use crate::clip::config::{
 use crate::clip::timm;
 use crate::tokenizer::Cleaning;
 use crate::{Error, Result};
-use rscir_core::{Activations, Wavelengths};
+use rscir_core::{Activations, EncoderSpec, Recorded, Wavelengths};
 use rscir_images::Preprocessing;
 
 /// A model that can be had by name: everything that decides its vectors but the weights themselves.
@@ -86,6 +86,18 @@ impl Model {
     /// Returns the nonlinearities of both towers.
     pub fn activation(&self) -> Activations {
         self.config.activation()
+    }
+
+    /// Returns the record of vectors that this model made, by whatever program: weights and tokenizer are not known to be these.
+    pub fn spec(&self) -> EncoderSpec {
+        EncoderSpec {
+            model: Some(self.name.into()),
+            architecture: Some(self.architecture()),
+            activation: Some(self.activation().into()),
+            wavelengths: self.config.wavelengths().map(Recorded::from),
+            preprocessing: Some(self.preprocessing().to_string()),
+            ..EncoderSpec::unknown(self.dim())
+        }
     }
 
     /// Width of the vectors.

@@ -50,6 +50,37 @@ fn a_filter_that_does_not_fit_says_what_it_meets() {
 }
 
 #[test]
+fn a_year_and_a_day_choose_times_that_are_text_in_either_form() {
+    let texts = ["20201231T235959", "2021-01-01T00:00:00Z", "20210604T101010", "2022-03-01", "none"];
+    let days = ["2020-12-31", "2021-01-01", "2021-06-04", "2022-03-01", "2021-07-01"];
+    let days: Vec<Date> = days.iter().map(|day| day.parse().unwrap()).collect();
+    let columns = Columns::new(5).with("timestamp", texts.to_vec()).unwrap().with("date", days).unwrap();
+    let archive = memory(columns.with("label", vec!["sea", "20 m", "2021x", "a", "b"]).unwrap());
+    for (text, rows) in [
+        ("timestamp >= 2021", vec![1, 2, 3]),
+        ("timestamp < 2021", vec![0]),
+        ("timestamp = 2021", vec![1, 2]),
+        ("timestamp between 2021-01-01 and 2021-06-04", vec![1, 2]),
+        ("timestamp > 2021-01-01", vec![2, 3]),
+        ("timestamp in (2020, 2022)", vec![0, 3]),
+        ("date >= 2021", vec![1, 2, 3, 4]),
+        ("date = 2021", vec![1, 2, 4]),
+        // In quotes it is text as it stands.
+        ("timestamp >= '2021'", vec![1, 2, 3, 4]),
+    ] {
+        let selected = Filter::parse(text).unwrap().select(&archive).unwrap();
+        assert_eq!(selected.iter().collect::<Vec<_>>(), rows, "{text}");
+    }
+    // Where no text is a time, the types differ as ever.
+    for (text, got) in
+        [("label = 2021", "int"), ("label >= 2021-01-01", "date"), ("label in (2021, 2022)", "int")]
+    {
+        let error = Filter::parse(text).unwrap().select(&archive).unwrap_err().to_string();
+        assert_eq!(error, format!("column \"label\": expected text, got {got}"), "{text}");
+    }
+}
+
+#[test]
 fn boxes_intersect_where_they_touch() {
     let boxes = vec![vec![0.0, 0.0, 2.0, 1.0], vec![-3.0, 5.0, -1.0, 9.0], vec![0.5, 0.5, 0.5, 0.5]];
     let archive = memory(Columns::new(3).with("bbox", boxes).unwrap());

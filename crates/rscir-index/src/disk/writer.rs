@@ -179,16 +179,21 @@ impl ArchiveWriter {
         spec: EncoderSpec,
         precision: Precision,
     ) -> Result<Self> {
-        let writer = match Self::open_with(Arc::clone(&storage), &dir) {
-            Err(Error::NotFound { .. }) => return Self::create_with(storage, dir, spec, precision),
-            other => other?,
-        };
-        writer.spec().check(&spec).map_err(CoreError::from)?;
-        if writer.precision() != precision {
-            let path = dir.as_ref().into();
-            return Err(Error::Precision { path, holds: writer.precision(), asked: precision });
+        match Self::open_with(Arc::clone(&storage), &dir) {
+            Err(Error::NotFound { .. }) => Self::create_with(storage, dir, spec, precision),
+            writer => writer?.agreeing(&spec, Some(precision)),
         }
-        Ok(writer)
+    }
+
+    /// Itself, if its encoder and its precision, where one is asked for, are these.
+    pub(crate) fn agreeing(self, spec: &EncoderSpec, precision: Option<Precision>) -> Result<Self> {
+        self.spec().check(spec).map_err(CoreError::from)?;
+        match precision {
+            Some(asked) if asked != self.precision() => {
+                Err(Error::Precision { path: self.path().into(), holds: self.precision(), asked })
+            }
+            _ => Ok(self),
+        }
     }
 
     fn new(directory: Directory, manifest: Manifest, lock: LockGuard) -> Result<Self> {

@@ -1,19 +1,24 @@
 mod parse;
 mod selection;
+mod time;
 
 pub use selection::Selection;
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 
 use rscir_core::{Archive, ColumnType, Date, Value};
 
 use crate::{Error, Result};
+use time::Time;
 
 /// What columns must hold for a row to be in an answer.
 ///
 /// A comparison holds of no row without a value in its column (nor of one that is not a number), so its negation holds
 /// of all of those. Texts are ordered by their bytes, `false` comes before `true`. A whole number can be compared with
-/// a column of numbers; any other difference of types is an error.
+/// a column of numbers, a year of four digits with days, and a year or a day with times that are written as text
+/// (`timestamp >= 2021`): of all of it, and an error if no text of the column is a time. Any other difference of types is an
+/// error.
 ///
 /// ```
 /// use rscir_core::{ComposedQuery, Embeddings, EncoderSpec, UnitVector};
@@ -230,13 +235,27 @@ impl Filter {
         let rows = archive.len();
         match &self.0 {
             Node::Compare(name, comparison, literal) => {
-                let literal = literal.fit(name, column_type(archive, name)?)?;
+                let column_type = column_type(archive, name)?;
+                if let Some(time) = Time::of(literal, column_type) {
+                    return select_times(archive, name, literal, column_type, |value| {
+                        time.order(value).map(|ordering| comparison.holds(ordering))
+                    });
+                }
+                let literal = literal.fit(name, column_type)?;
                 Ok(select_values(archive, name, |value| {
                     literal.order(value).is_some_and(|ordering| comparison.holds(ordering))
                 }))
             }
             Node::IsIn(name, literals) => {
                 let expected = column_type(archive, name)?;
+                let times: Option<Vec<Time>> =
+                    literals.iter().map(|literal| Time::of(literal, expected)).collect();
+                if let (Some(times), Some(first)) = (times, literals.first()) {
+                    return select_times(archive, name, first, expected, |value| {
+                        let mut orders = times.iter().filter_map(|time| time.order(value)).peekable();
+                        orders.peek().is_some().then(|| orders.any(Ordering::is_eq))
+                    });
+                }
                 let mut literals =
                     literals.iter().map(|literal| literal.fit(name, expected)).collect::<Result<Vec<_>>>()?;
                 // What is not a number equals nothing and has no place in the order.
@@ -311,6 +330,27 @@ fn select_values(archive: &dyn Archive, name: &str, holds: impl Fn(Value<'_>) ->
         }
     }
     selection
+}
+
+/// The rows whose time `holds`, which gives none for a value that is no time: an error of types if none of the column is one.
+fn select_times(
+    archive: &dyn Archive,
+    name: &str,
+    literal: &Literal,
+    expected: ColumnType,
+    holds: impl Fn(Value<'_>) -> Option<bool>,
+) -> Result<Selection> {
+    let (values, times) = (Cell::new(false), Cell::new(false));
+    let selection = select_values(archive, name, |value| {
+        let held = holds(value);
+        values.set(true);
+        times.set(times.get() || held.is_some());
+        held.unwrap_or(false)
+    });
+    if values.get() && !times.get() {
+        return Err(Error::ColumnType { column: name.into(), expected, got: literal.value().column_type() });
+    }
+    Ok(selection)
 }
 
 fn select_boxes(archive: &dyn Archive, name: &str, bounds: &[f64; 4]) -> Result<Selection> {

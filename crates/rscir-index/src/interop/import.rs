@@ -171,13 +171,13 @@ pub fn import_vectors(
     Ok(imported)
 }
 
-/// Rows above which a new archive has 16-bit rows, and any archive 8-bit copies beside them: in single precision, a million
-/// rows of 1,152 numbers are 4.6 GB, of which every search reads all that do not fit into memory.
+/// Rows above which a new archive has 16-bit rows, and any archive 8-bit copies beside them: a million rows of 1,152 numbers take
+/// 4.6 GB in single precision, and 1.2 GB in 8 bits, which stay in the memory of most machines.
 const LARGE: u64 = 1_000_000;
 
 impl ArchiveWriter {
-    /// Opens the archive in `dir`, or creates one in which an import of `rows` rows is at home: in `precision`, or without one as
-    /// the archive has it, and in a new one in `f32`, or in `f16` above a million rows.
+    /// Opens the archive in `dir`, or creates one for an import of `rows` rows: in `precision`, or without one as the archive has
+    /// it, and in a new one in `f32`, or in `f16` above a million rows.
     ///
     /// # Errors
     /// As [`ArchiveWriter::open_or_create`].
@@ -187,16 +187,13 @@ impl ArchiveWriter {
         precision: Option<Precision>,
         rows: u64,
     ) -> Result<Self> {
-        let precision = match precision {
-            Some(precision) => precision,
-            None => match Self::open(&dir) {
-                Ok(writer) => writer.precision(),
-                Err(Error::NotFound { .. }) if rows > LARGE => Precision::F16,
-                Err(Error::NotFound { .. }) => Precision::F32,
-                Err(error) => return Err(error),
-            },
-        };
-        Self::open_or_create(dir, spec, precision)
+        match Self::open(&dir) {
+            Err(Error::NotFound { .. }) => {
+                let usual = if rows > LARGE { Precision::F16 } else { Precision::F32 };
+                Self::create(dir, spec, precision.unwrap_or(usual))
+            }
+            writer => writer?.agreeing(&spec, precision),
+        }
     }
 
     /// Keeps 8-bit copies of the rows, as [`ArchiveWriter::quantize`] does, if there are more than a million; returns for how many
