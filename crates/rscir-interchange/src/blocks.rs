@@ -167,7 +167,8 @@ impl<'a> Blocks<'a> {
         }
         let width = self.width()?;
         let most = (BLOCK_NUMBERS / width).clamp(1, BLOCK_ROWS);
-        let mut gathered = Gathered::new(self.table.columns(), width, most, std::mem::take(&mut self.before));
+        let room = most.min(usize::try_from(self.table.rows()).unwrap_or(most));
+        let mut gathered = Gathered::new(self.table.columns(), width, room, std::mem::take(&mut self.before));
         while gathered.len() < most && self.advance()? {
             let taken = self.batch.as_ref().map_or(0, |(_, taken)| *taken);
             let Some(decoded) = self.decoded() else { break };

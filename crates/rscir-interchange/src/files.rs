@@ -176,6 +176,16 @@ impl VectorFiles {
     }
 }
 
+/// Tells whether a path is one that [`VectorFiles::open`] is for: it ends as names of Parquet files do, or is a folder that is no
+/// archive.
+#[must_use]
+pub fn is_table(path: impl AsRef<Path>) -> bool {
+    /// What the folder of an archive holds (docs/format.md).
+    const MANIFEST: &str = "manifest.json";
+    let path = path.as_ref();
+    if path.is_dir() { !path.join(MANIFEST).exists() } else { has_extension(path) }
+}
+
 /// The Parquet files that a path names, with their names in keys, sorted by these.
 fn list(root: &Path) -> Result<Vec<(PathBuf, String)>> {
     let name = |path: &Path, below: &Path| {

@@ -7,7 +7,10 @@ use rscir_core::{EmbeddingSink, Embeddings, EncoderSpec, Fingerprint, Precision,
 use rscir_index::{ArchiveWriter, Columns};
 use sha2::{Digest, Sha256};
 
-use crate::{Block, Blocks, Error, LeftOutReason, ReadOptions, Result, RowPlace, Tally, VectorFiles, values};
+use crate::{
+    Block, Blocks, Error, LeftOutColumn, LeftOutReason, ReadOptions, Result, RowPlace, Tally, VectorFiles,
+    values,
+};
 
 /// How vectors are imported.
 #[derive(Clone)]
@@ -84,6 +87,8 @@ pub struct Imported {
     pub quantized: u64,
     /// What was not taken as it stands.
     pub tally: Tally,
+    /// Columns that no archive can keep.
+    pub left_out_columns: Vec<LeftOutColumn>,
     /// True if the import was stopped before the end.
     pub stopped: bool,
 }

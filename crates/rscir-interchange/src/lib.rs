@@ -20,7 +20,7 @@ mod write;
 pub use blocks::{Block, Blocks};
 pub use error::{Error, Result};
 pub use features::{ReadFeatures, read_features};
-pub use files::{LeftOutColumn, VectorFiles};
+pub use files::{LeftOutColumn, VectorFiles, is_table};
 pub use import::{ImportOptions, Imported, import_vectors};
 pub use options::ReadOptions;
 pub use tally::{LeftOut, LeftOutReason, RowPlace, Tally};
