@@ -1,6 +1,9 @@
 //! Copies vectors that others made into an archive.
 
 mod common;
+#[cfg_attr(feature = "interchange", path = "import_vectors/tables.rs")]
+#[cfg_attr(not(feature = "interchange"), path = "import_vectors/no_tables.rs")]
+mod tables;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,26 +11,39 @@ use std::process::ExitCode;
 use clap::Parser;
 use common::bars::Bars;
 use common::out::note;
-use common::{Outcome, check, text};
+use common::{Outcome, check, text, usage};
+use rscir::encoders::Model;
 use rscir::index::{ImportOptions, LeftOutReason, import_vectors};
 use rscir::prelude::*;
 
-/// Copy the vectors of a feature file (.npy, .safetensors, .pkl) into an archive.
+/// Copy vectors that others made into an archive: a feature file (.npy, .safetensors, .pkl), or Parquet files.
 ///
 /// A .npy of any size is read block by block. Its keys stand beside it, in NAME.keys.json or NAME.keys.txt; without such a
-/// list they are the row numbers. Run again, it goes on where it was cut off.
+/// list they are the row numbers. Parquet files (with the feature `interchange`) are read row group by row group, all of a
+/// folder as one table; keys, vectors and places are found by the names that Major TOM, Earth Index, Clay, Planet and
+/// GeoVibes give their columns. Run again, it goes on where it was cut off.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 done but some rows were left out.")]
 struct Cli {
-    /// The feature file
-    #[arg(long, value_name = "FILE")]
+    /// The feature file, the Parquet file, or a folder of Parquet files
+    #[arg(long, value_name = "FILE|FOLDER")]
     vectors: PathBuf,
     /// The archive to write or to go on with
     #[arg(long, value_name = "DIR.rscir")]
     archive: PathBuf,
-    /// Number format of the archive's rows: f32, f16, bf16 or i8 [default: as the archive has it, f32 in a new one]
+    /// Number format of the archive's rows: f32, f16, bf16 or i8 [default: as the archive has it; in a new one f32, and f16 above
+    /// a million rows]
     #[arg(long)]
     precision: Option<Precision>,
+    /// The model that made the vectors, by its name in the registry, for queries to be encoded by it [default: as the file says]
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// The column of keys of Parquet files [default: key, unique_id, id or tile_id, else file and row]
+    #[arg(long, value_name = "NAME")]
+    key_column: Option<String>,
+    /// The column of vectors of Parquet files [default: embedding, embeddings or vector]
+    #[arg(long, value_name = "NAME")]
+    embedding_column: Option<String>,
 }
 
 /// Rows that are named; the rest is counted.
@@ -39,9 +55,17 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     check::archive(&cli.archive)?;
+    let spec = cli.model.as_deref().map(Model::find).transpose()?.map(Model::spec);
+    if tables::is_one(&cli.vectors) {
+        return tables::import(cli, spec);
+    }
+    if cli.key_column.is_some() || cli.embedding_column.is_some() {
+        usage::refuse::<Cli>("--key-column and --embedding-column are of Parquet files");
+    }
     let bars = Bars::default();
     let mut options = ImportOptions::default().progress(&bars).stop(common::stop_on_interrupt()?);
     options.precision = cli.precision;
+    options.spec = spec;
     let imported = import_vectors(&cli.vectors, &cli.archive, &options)?;
     for row in imported.left_out.iter().take(NAMED) {
         let reason = match row.reason {

@@ -18,6 +18,8 @@ mod place_args;
 mod places;
 #[path = "search/query_image.rs"]
 mod query_image;
+#[path = "search/query_vectors.rs"]
+mod query_vectors;
 #[path = "search/shown.rs"]
 mod shown;
 
@@ -27,6 +29,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use args::Cli;
 use asked::{Asked, check_keys};
+use common::model::ModelArgs;
 use common::out::{self, note};
 use common::{Outcome, check, text, vocabulary_mean};
 use opened::Opened;
@@ -43,11 +46,16 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     cli.check();
-    cli.model.check()?;
+    cli.read_query_vectors()?;
     let places = Places::check(&cli.places)?;
     // What is quickly opened comes before the model, so that a mistake is told at once.
     let opened = cli.archive.as_deref().map(Opened::open).transpose()?;
-    if opened.is_none() && !cli.model.is_demo() {
+    let model = &match &opened {
+        Some(opened) => cli.model.or_recorded(opened.archive.spec()),
+        None => cli.model.clone(),
+    };
+    model.check()?;
+    if opened.is_none() && !model.is_demo() {
         anyhow::bail!("--archive DIR.rscir is needed with a model that is not the demo's");
     }
     check::input(cli.vocabulary.as_deref())?;
@@ -57,15 +65,16 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     }
     let images = query_images(cli, &places, opened.as_ref())?;
     // A tile has its vector already.
-    let needs_encoder = opened.is_none() || !images.is_empty() || cli.has_texts();
-    let encoder = needs_encoder.then(|| cli.model.load()).transpose()?;
+    let needs_encoder = opened.is_none() || !images.is_empty() || cli.encodes_texts();
+    let encoder = needs_encoder.then(|| model.load()).transpose()?;
     let opened = match (opened, &encoder) {
         (None, Some(encoder)) => Opened::demo(encoder)?,
         (opened, _) => opened.context("--archive DIR.rscir is needed")?,
     };
     let archive = &*opened.archive;
     check_keys(cli, archive)?;
-    let method = method(cli, encoder.as_ref())?;
+    cli.vectors.get().map_or(Ok(()), |vectors| vectors.check(archive.spec().dim))?;
+    let method = method(cli, model, encoder.as_ref())?;
     let asked = Asked::new(cli, archive, &images, encoder.as_ref(), method.kind().evidence().is_some())?;
     let answer = answer(cli, &places, archive, &*method, &asked)?;
     if answer.hits.is_empty() {
@@ -96,13 +105,13 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
 }
 
 /// How tiles are ranked: as is asked for, or by what the query has.
-fn method(cli: &Cli, encoder: Option<&ClipEncoder>) -> anyhow::Result<Box<dyn Method>> {
+fn method(cli: &Cli, model: &ModelArgs, encoder: Option<&ClipEncoder>) -> anyhow::Result<Box<dyn Method>> {
     let MethodSpec::Posterior(config) = cli.method_spec() else {
         return Ok(cli.method_spec().build(&Resources::default())?);
     };
     let mean = match encoder {
         Some(encoder) if config.vocabulary > 0.0 && cli.has_texts() => {
-            vocabulary_mean::of(cli.vocabulary.as_deref(), cli.model.is_demo(), encoder)?
+            vocabulary_mean::of(cli.vocabulary.as_deref(), model.is_demo(), encoder)?
         }
         _ => None,
     };

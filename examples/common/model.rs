@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use rscir::core::Decoding;
-use rscir::encoders::{ClipEncoderBuilder, Wavelengths};
+use rscir::encoders::{ClipEncoderBuilder, Model, Wavelengths};
 use rscir::index::MemorySink;
 use rscir::prelude::*;
 
@@ -15,7 +15,7 @@ use super::text::shown;
 use super::{check, demo, notes};
 
 /// The options that choose an encoder; the demo's without any.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Clone)]
 pub struct ModelArgs {
     /// A model of the registry, such as clip-vit-l-14 or remoteclip-vit-l-14
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
@@ -55,6 +55,17 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
+    /// The options, with the model that an archive's vectors are of, if they name none and the registry has it.
+    #[must_use]
+    pub fn or_recorded(&self, archive: &EncoderSpec) -> Self {
+        let mut own = self.clone();
+        if self.model.is_none() && self.config.is_none() {
+            let known = archive.model.as_deref().filter(|name| Model::find(name).is_ok());
+            own.model = known.map(String::from);
+        }
+        own
+    }
+
     /// True if the options name no model: the demo's is used.
     pub fn is_demo(&self) -> bool {
         self.model.is_none() && self.checkpoint.is_none()

@@ -33,6 +33,9 @@ pub(crate) fn page(
         page = page.image(key, pictures.of_row(key));
         places.extend(archive.find(key).map(|row| place_of(archive, row)).unwrap_or_default());
     }
+    if let Some(vectors) = cli.vectors.get() {
+        page = page.image(&vectors.name, None);
+    }
     for text in &cli.text {
         page = page.text(text);
     }
@@ -49,7 +52,8 @@ pub(crate) fn page(
 }
 
 fn title(cli: &Cli, images: &[QueryImage]) -> String {
-    let name = images.first().map(|image| &image.name).or(cli.key.as_ref()).or(cli.like.first());
+    let of_file = cli.vectors.get().map(|vectors| &vectors.name);
+    let name = images.first().map(|image| &image.name).or(cli.key.as_ref()).or(of_file).or(cli.like.first());
     match (name, cli.text.join(", ")) {
         (Some(_), text) if !text.is_empty() => format!("This, but {text}"),
         (Some(name), _) => format!("Like {name}"),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use clap::{ArgGroup, Parser};
 use rscir::index::Filter;
@@ -12,6 +13,7 @@ use crate::common::model::ModelArgs;
 use crate::common::{self, usage};
 use crate::opened::Opened;
 use crate::place_args::PlaceArgs;
+use crate::query_vectors::QueryVectors;
 
 /// Ask an archive with images, texts and liked tiles, and print the best tiles.
 ///
@@ -20,7 +22,8 @@ use crate::place_args::PlaceArgs;
 /// archive with its own tiles.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage.")]
-#[command(group(ArgGroup::new("picture").args(["image", "key", "at"])))]
+#[command(group(ArgGroup::new("picture").args(["image", "key", "at", "query_vectors"])))]
+#[command(group(ArgGroup::new("words").args(["text", "query_vectors"])))]
 pub(crate) struct Cli {
     /// The archive, or a feature file [default: the demo's, in target/demo.rscir]
     #[arg(long, value_name = "DIR.rscir")]
@@ -34,6 +37,13 @@ pub(crate) struct Cli {
     /// The key of a tile of the archive, in place of an image; the tile itself is left out of the answer
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
+    /// Vectors that were made elsewhere, in place of image and text, so that no model is needed: {"query": [[0.1, ...], [0.2,
+    /// ...]]}, the first as the image, the second as the text; one alone is the image, and null leaves one out
+    #[arg(long, value_name = "FILE.json", conflicts_with = "without")]
+    pub query_vectors: Option<PathBuf>,
+    /// What the file of `--query-vectors` holds.
+    #[arg(skip)]
+    pub vectors: OnceLock<QueryVectors>,
     /// The part of the image that is meant, in pixels
     #[arg(long, value_name = "X,Y,WIDTH,HEIGHT", requires = "image", value_parser = window)]
     pub window: Option<[usize; 4]>,
@@ -55,7 +65,7 @@ pub(crate) struct Cli {
     pub method: Option<MethodSpec>,
     /// Weight of the text beside the image: 0 asks with the image alone, 1 with the text alone [default: found from the
     /// archive by weicom:auto, 0.5 for others]
-    #[arg(long, value_parser = common::lambda, requires_all = ["picture", "text"])]
+    #[arg(long, value_parser = common::lambda, requires_all = ["picture", "words"])]
     pub lambda: Option<f64>,
     /// Mean text feature of a vocabulary, for --method posterior; the program `vocabulary_mean` makes one [default: the
     /// demo's for the demo's model]
@@ -84,6 +94,9 @@ pub(crate) struct Cli {
     pub places: PlaceArgs,
 }
 
+/// What is wrong with a weight for a method that takes none.
+const NO_LAMBDA: &str = "--lambda weighs texts for weicom, conjunction and posterior alone";
+
 /// A filter, with its words for the page.
 #[derive(Debug, Clone)]
 pub(crate) struct Where {
@@ -100,9 +113,27 @@ impl FromStr for Where {
 }
 
 impl Cli {
+    /// Reads the file of `--query-vectors`, if it is given.
+    pub(crate) fn read_query_vectors(&self) -> anyhow::Result<()> {
+        let Some(path) = &self.query_vectors else { return Ok(()) };
+        let read = QueryVectors::read(path)?;
+        let has_both = read.image.is_some() && read.text.is_some();
+        self.vectors.get_or_init(|| read);
+        if self.lambda.is_some() && !has_both {
+            usage::refuse::<Self>("--lambda weighs the second vector beside the first: there is one alone");
+        }
+        if self.lambda.is_some() && self.with_lambda(self.chosen()).is_none() {
+            usage::refuse::<Self>(NO_LAMBDA);
+        }
+        Ok(())
+    }
+
     /// Ends the program with a usage error if the options make no query together.
     pub(crate) fn check(&self) {
-        let has_picture = !self.image.is_empty() || self.key.is_some() || self.places.at.is_some();
+        let has_picture = !self.image.is_empty()
+            || self.key.is_some()
+            || self.places.at.is_some()
+            || self.query_vectors.is_some();
         if !has_picture && self.text.is_empty() && self.like.is_empty() {
             usage::refuse::<Self>(
                 "nothing to ask with: give <--image <FILE>|--key <KEY>|--text <TEXT>>, or --like <KEY> for a tile that was liked",
@@ -111,8 +142,10 @@ impl Cli {
         if self.window.is_some() && self.image.len() != 1 {
             usage::refuse::<Self>("--window cuts one image: give one --image");
         }
-        if self.lambda.is_some() && self.with_lambda(self.chosen()).is_none() {
-            usage::refuse::<Self>("--lambda weighs texts for weicom, conjunction and posterior alone");
+        // How many vectors a file holds is not known yet.
+        if self.lambda.is_some() && self.query_vectors.is_none() && self.with_lambda(self.chosen()).is_none()
+        {
+            usage::refuse::<Self>(NO_LAMBDA);
         }
         if !self.not_near.is_empty() && !matches!(self.method, Some(MethodSpec::Posterior(_))) {
             usage::refuse::<Self>("--not-near is of --method posterior");
@@ -127,6 +160,11 @@ impl Cli {
     /// Tiles that were judged.
     pub(crate) fn judged(&self) -> impl Iterator<Item = &String> {
         self.like.iter().chain(&self.unlike)
+    }
+
+    /// True if a text is to be encoded.
+    pub(crate) fn encodes_texts(&self) -> bool {
+        !self.text.is_empty() || !self.without.is_empty()
     }
 
     /// True if a text is asked with.
@@ -176,12 +214,15 @@ impl Cli {
     }
 
     fn images(&self) -> usize {
-        let own = usize::from(self.key.is_some()) + usize::from(self.places.at.is_some());
+        let of_file = self.vectors.get().is_some_and(|vectors| vectors.image.is_some());
+        let own =
+            usize::from(self.key.is_some()) + usize::from(self.places.at.is_some()) + usize::from(of_file);
         self.image.len() + own + self.like.len() + self.unlike.len()
     }
 
     fn texts(&self) -> usize {
-        self.text.len() + self.without.len()
+        let of_file = self.vectors.get().is_some_and(|vectors| vectors.text.is_some());
+        self.text.len() + self.without.len() + usize::from(of_file)
     }
 }
 

@@ -5,6 +5,7 @@ use rscir::core::Error as CoreError;
 use rscir::prelude::*;
 
 use crate::args::Cli;
+use crate::common::out::note;
 use crate::common::{notes, text};
 use crate::query_image::QueryImage;
 
@@ -27,10 +28,19 @@ impl Asked {
     ) -> anyhow::Result<Self> {
         if let Some(encoder) = encoder {
             archive.spec().check(encoder.spec()).context("the model is not the archive's")?;
+            say_other_model(archive.spec(), encoder.spec());
         }
         let mut asked = Self { query: ComposedQuery::new(archive.spec().clone()), names: Vec::new() };
         asked.images(cli, images, encoder)?;
+        let vectors = cli.vectors.get();
+        if let Some((vectors, image)) = vectors.and_then(|vectors| Some((vectors, vectors.image.clone()?))) {
+            asked.add_image(image, 1.0, format!("like the first vector of {}", vectors.name))?;
+        }
         asked.tiles(cli, archive, by_parts)?;
+        if let Some((vectors, text)) = vectors.and_then(|vectors| Some((vectors, vectors.text.clone()?))) {
+            asked.query = asked.query.clone().and_text(text, 1.0)?;
+            asked.names.push(format!("the second vector of {}", vectors.name));
+        }
         if let Some(encoder) = encoder {
             asked.texts(cli, encoder)?;
         }
@@ -98,6 +108,20 @@ impl Asked {
         })?;
         self.names.push(name);
         Ok(())
+    }
+}
+
+/// Says so where no more is known of an archive's vectors than the name of their model, and that is another.
+fn say_other_model(archive: &EncoderSpec, query: &EncoderSpec) {
+    if let (true, Some(of_archive), Some(of_query)) = (archive.is_unknown(), &archive.model, &query.model)
+        && of_archive != of_query
+    {
+        note!(
+            "warning: the archive's vectors are of {}, as their file says, and the query's are of {}: they can be compared only if \
+             these are two names of one model",
+            text::shown(of_archive),
+            text::shown(of_query)
+        );
     }
 }
 

@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "interchange")]
+use anyhow::Context;
 use rscir::prelude::*;
 
 use crate::common::demo;
+#[cfg(feature = "interchange")]
+use crate::common::{out::note, text};
 
 /// An archive, with the folders that its rows are from.
 pub(crate) struct Opened {
@@ -15,10 +19,34 @@ pub(crate) struct Opened {
 impl Opened {
     /// Opens an archive or a feature file, which knows no folder.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        #[cfg(feature = "interchange")]
+        if let Some(table) = Self::table(path)? {
+            return Ok(table);
+        }
         if path.is_dir() {
             return Ok(DiskArchive::open(path)?.into());
         }
         Ok(Self { archive: rscir::open(path)?, roots: Vec::new() })
+    }
+
+    /// Reads Parquet files that others made; none if the path names none.
+    #[cfg(feature = "interchange")]
+    fn table(path: &Path) -> anyhow::Result<Option<Self>> {
+        use rscir::interchange::{Error, ReadOptions, is_table, read_features};
+        if !is_table(path) || !path.exists() {
+            return Ok(None);
+        }
+        let read = match read_features(path, &ReadOptions::default()) {
+            Err(Error::NoFiles { .. }) => return Ok(None),
+            read => read?,
+        };
+        if let Some(first) = read.tally.named.first() {
+            let (file, row, reason) =
+                (text::shown(first.place.file.display()), first.place.row, first.reason);
+            note!("{} rows left out; the first is {file}: row {row} (from 0): {reason}", read.tally.left_out);
+        }
+        let archive = read.features.into_archive().with_context(|| text::shown(path.display()))?;
+        Ok(Some(Self { archive: Box::new(archive), roots: Vec::new() }))
     }
 
     /// Opens the demo's archive, which is made on the first run.
