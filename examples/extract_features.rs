@@ -19,6 +19,8 @@ use common::out::note;
 use common::{Outcome, check, demo, text, usage};
 use rscir::core::ColumnTable;
 use rscir::core::files::{self, read_text};
+#[cfg(feature = "geo")]
+use rscir::core::{Channels, Decoding};
 use rscir::encoders::{ChangeDetection, ClipEncoder, Failure};
 use rscir::index::KeyKind;
 use rscir::prelude::*;
@@ -180,8 +182,18 @@ fn encode_scenes(cli: &Cli) -> anyhow::Result<Outcome> {
     let bars = Bars::default();
     let mut failures = FailureLog::open(cli.failures.as_deref(), &bars)?;
     let stop = common::stop_on_interrupt()?;
-    let tiles = scenes::open(&cli.scenes, cli.check.into(), &bars, stop, &mut failures)?;
-    let encoder = cli.model.load()?;
+    // What the values of more bands than colors are is the model's affair; other scenes are looked at before it is loaded, so that
+    // a mistake is told at once.
+    let of_bands = cli.scenes.more_than_colors().map(|bands| Decoding::default().bands(bands));
+    let encoder = of_bands.map(|decoding| cli.model.load_for(decoding)).transpose()?;
+    let channels = encoder.as_ref().map(|encoder| encoder.channels());
+    let tiles = scenes::open(&cli.scenes, channels, cli.check.into(), &bars, stop, &mut failures)?;
+    let encoder = encoder.map_or_else(|| cli.model.load(), Ok)?;
+    anyhow::ensure!(
+        channels.is_some() || encoder.channels() == Channels::Rgb,
+        "the model takes {}: choose them, as --bands 2,3,4,5",
+        encoder.channels()
+    );
     let roots = tiles.roots();
     let archive = cli.archive.as_deref().context("say where the tiles go: --archive DIR.rscir")?;
     let mut options = IngestOptions::default()

@@ -34,7 +34,7 @@ PAGE = """# Parity at full size
 Vectors of full-size models against open_clip's, DOFA-CLIP's (GeoLB) against a module written from its formulas, with seeded random weights in which every parameter is random, on 16 real tiles and 16 texts, f32 on a CPU. `benches/compare/parity.py` makes the models, runs
 both and writes this page; weights are removed as it goes. "Nearest two" is the largest cosine between two different inputs: what a mix-up would look like."""
 
-MODELS = ["ViT-B-32", "ViT-B-32-quickgelu", "ViT-L-14", "ViT-L-14-quickgelu", "ViT-H-14", "RN50", "ViT-B-16-SigLIP", "GeoLB-ViT-14-so400m-SigLIP-384"]
+MODELS = ["ViT-B-32", "ViT-B-32-quickgelu", "ViT-L-14", "ViT-L-14-quickgelu", "ViT-H-14", "RN50", "ViT-B-16-SigLIP", "GeoLB-ViT-14-so400m-SigLIP-384", "ViT-SO400M-14-SigLIP-384", "PE-Core-B-16", "PE-Core-L-14-336"]
 TEXTS = """a satellite image of a swimming pool
 dense residential area
 two airplanes parked at the gate
@@ -117,11 +117,14 @@ def reference(name, folder, images):
     """Writes a model and gives what open_clip makes of the images and texts."""
     config = configuration(name)
     siglip = "SigLIP" in name
-    preprocess = {"mean": [0.5] * 3, "std": [0.5] * 3, "resize_mode": "squash"} if siglip else {}
+    preprocess = {"mean": [0.5] * 3, "std": [0.5] * 3, "resize_mode": "squash"} if siglip or name.startswith("PE-Core") else {}
+    if name.startswith("PE-Core"):
+        preprocess["interpolation"] = "bilinear"
+    context = config["text_cfg"].get("context_length", 77)
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}))
     kind = open_clip.model.CustomTextCLIP if config.pop("custom_text", False) else open_clip.model.CLIP
     model = randomize(DofaClip(**config) if name.startswith("GeoLB") else kind(**config))
-    tokens = words(folder, config) if siglip else open_clip.SimpleTokenizer()(TEXTS)
+    tokens = words(folder, config) if siglip else open_clip.SimpleTokenizer(context_length=context)(TEXTS)
     settings = open_clip.transform.PreprocessCfg(size=config["vision_cfg"]["image_size"], **preprocess)
     transform = open_clip.transform.image_transform_v2(settings, is_train=False)
     save_file({key: value.contiguous() for key, value in model.state_dict().items()}, folder / "open_clip_model.safetensors")

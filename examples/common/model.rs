@@ -45,9 +45,9 @@ pub struct ModelArgs {
         value_parser = super::decode::options
     )]
     pub decode: Decoding,
-    /// Wavelengths of the three bands in micrometers, for DOFA-CLIP: 0.842,0.665,0.56; those of red, green and blue
-    /// without
-    #[arg(long, value_name = "THREE")]
+    /// Wavelengths of the bands in micrometers, three or more, for DOFA-CLIP: 0.842,0.665,0.56; those of red, green and
+    /// blue without
+    #[arg(long, value_name = "LIST")]
     pub wavelengths: Option<Wavelengths>,
     /// Images encoded at once
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
@@ -98,8 +98,13 @@ impl ModelArgs {
 
     /// Loads the encoder.
     pub fn load(&self) -> anyhow::Result<ClipEncoder> {
+        self.load_for(self.decode.clone())
+    }
+
+    /// Loads the encoder for images that are decoded in another way than by `--decode`.
+    pub fn load_for(&self, decoding: Decoding) -> anyhow::Result<ClipEncoder> {
         let builder = self.builder()?;
-        let builder = builder.device(self.device()).precision(self.precision).decoding(self.decode.clone());
+        let builder = builder.device(self.device()).precision(self.precision).decoding(decoding);
         let builder = match self.wavelengths {
             Some(wavelengths) => builder.wavelengths(wavelengths),
             None => builder,

@@ -19,7 +19,8 @@ pub(crate) struct SceneArgs {
     /// The share of a tile's side by which neighbors overlap, from 0 to less than 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, requires = "scene")]
     overlap: f64,
-    /// Bands that become red, green and blue, counted from 1, or one for gray [default: those of the colors, else 1,2,3]
+    /// Bands that become red, green and blue, counted from 1, or one for gray, or as many as a model of bands takes, in its
+    /// order [default: those of the colors, else 1,2,3]
     #[arg(long, value_name = "BANDS", value_delimiter = ',', requires = "scene")]
     bands: Vec<usize>,
     /// How values that are not bytes become bytes: "percentile(2, 98)", minmax, "range(0, 3000)" or "gain(2.5/10000)"
@@ -45,6 +46,13 @@ impl SceneArgs {
     pub(crate) fn is_given(&self) -> bool {
         !self.scenes.is_empty() || self.stac.is_some()
     }
+
+    /// Returns the chosen bands, counted from 0, if they are for a model of bands.
+    #[cfg(feature = "geo")]
+    pub(crate) fn more_than_colors(&self) -> Option<Vec<usize>> {
+        let bands: Vec<usize> = self.bands.iter().map(|band| band.saturating_sub(1)).collect();
+        (bands.len() > 3).then_some(bands)
+    }
 }
 
 /// What to say of scenes where they are not built in.
@@ -60,7 +68,7 @@ pub(crate) use tiling::{check, open};
 mod tiling {
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use rscir::core::{Stage, printable};
+    use rscir::core::{BandValues, Channels, Stage, printable};
     use rscir::encoders::{ChangeDetection, Failure};
     use rscir::geo::{
         BandProblem, CrsProblem, Error, SceneFailure, SceneList, SceneOptions, SceneTiles, TileOptions,
@@ -94,8 +102,10 @@ mod tiling {
             let from_zero: Option<Vec<usize>> = from_zero.collect();
             let from_zero =
                 from_zero.ok_or("bands are counted from 1: the first is 1, as in GDAL and QGIS")?;
-            if !matches!(bands.len(), 1 | 3) {
-                return Err("bands are three, as --bands 4,3,2, or one for gray, as --bands 1".into());
+            if bands.len() == 2 {
+                return Err(
+                    "bands are three, as --bands 4,3,2, one for gray, as --bands 1, or those of a model of bands".into()
+                );
             }
             scene = scene.bands(from_zero);
         }
@@ -121,12 +131,20 @@ mod tiling {
     /// Opens the scenes and finds their tiles; scenes without any are reported.
     pub(crate) fn open(
         arguments: &SceneArgs,
+        channels: Option<Channels>,
         changes: ChangeDetection,
         bars: &Bars,
         stop: &AtomicBool,
         failures: &mut FailureLog<'_>,
     ) -> anyhow::Result<SceneTiles> {
-        let options = options(arguments, changes).map_err(anyhow::Error::msg)?;
+        let mut options = options(arguments, changes).map_err(anyhow::Error::msg)?;
+        if let Some(Channels::Bands { values: BandValues::Measured, .. }) = channels {
+            anyhow::ensure!(
+                arguments.stretch.is_none(),
+                "--stretch is for bytes, and the model takes values as measured: leave it out"
+            );
+            options.scene = options.scene.measured(true);
+        }
         let mut list = SceneList::new();
         arguments.scenes.iter().try_for_each(|path| list.add_path(path))?;
         if let Some(file) = &arguments.stac {

@@ -26,7 +26,8 @@ pub(crate) fn page(
     let mut page = Page::new(title(cli, images));
     let mut places: Vec<Ring> = Vec::new();
     for image in images {
-        page = page.image(&image.name, pictures::picture(&image.image).ok());
+        let shown = image.colors.as_ref().ok().and_then(|colors| pictures::picture(colors).ok());
+        page = page.image(&image.name, shown);
         places.extend(image.rings.iter().cloned());
     }
     for key in cli.key.iter().chain(&cli.like) {

@@ -54,7 +54,7 @@ impl Asked {
         encoder: Option<&ClipEncoder>,
     ) -> anyhow::Result<()> {
         for (image, encoder) in images.iter().flat_map(|image| encoder.map(|encoder| (image, encoder))) {
-            let vector = encoder.encode_image(image.image.view()?)?.vector(0);
+            let vector = image.vector(encoder)?;
             self.add_image(vector, 1.0, format!("like {}", image.name))?;
         }
         let files = cli.image.iter().zip(images).filter(|(_, image)| image.is_whole);

@@ -8,7 +8,7 @@ use rscir::page::{Backdrop, Ring};
 use rscir::prelude::*;
 
 use crate::place_args::PlaceArgs;
-use crate::query_image::QueryImage;
+use crate::query_image::{Bands, QueryImage};
 
 /// What to type for places.
 const BUILD: &str =
@@ -89,6 +89,6 @@ pub(crate) fn scene_window(
     _: &Path,
     _: [usize; 4],
     _: Option<&dyn Archive>,
-) -> anyhow::Result<Option<(RgbImage, Vec<Ring>)>> {
+) -> anyhow::Result<Option<(RgbImage, Vec<Ring>, Bands)>> {
     Ok(None)
 }

@@ -3,11 +3,11 @@
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context;
-use rscir::core::RgbImage;
-use rscir::images::{DecodeLimits, decode_file};
+use rscir::core::{Decoding, RgbImage};
 use rscir::page::{Backdrop, Picture};
 use rscir::prelude::*;
 
+use crate::common::decode::{needs_bands, to_look_at};
 use crate::common::out::note;
 use crate::common::text::shown;
 use crate::places::Scenes;
@@ -49,7 +49,15 @@ impl<'a> Pictures<'a> {
     fn read(&mut self, key: &str) -> anyhow::Result<RgbImage> {
         let file = self.file(key);
         match (file, self.archive.find(key).and_then(|_| self.scenes.tile(key))) {
-            (Ok(file), _) => Ok(decode_file(file, &self.archive.spec().decoding, &DecodeLimits::default())?),
+            (Ok(file), _) => {
+                match to_look_at(&file, &self.archive.spec().decoding) {
+                    // The model took all of them.
+                    Err(error) if needs_bands(&error) => {
+                        Ok(to_look_at(&file, &Decoding::default().bands([0, 1, 2, 3]))?)
+                    }
+                    shown => Ok(shown?),
+                }
+            }
             (Err(_), Some(tile)) => tile.context("--scenes DIR says where the scenes are"),
             (Err(error), None) => Err(error),
         }

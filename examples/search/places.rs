@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rscir::core::RgbImage;
 use rscir::core::files::replace;
+use rscir::core::{Channels, RgbImage};
 use rscir::geo::{
     ArchivedScenes, Area, Distinct, Error as GeoError, Heatmap, Place, Scene, SceneOptions, TileKey,
     TileSize, Window, options_of_row, to_csv, to_geojson,
@@ -15,7 +15,7 @@ use rscir::prelude::*;
 use crate::common::out::note;
 use crate::common::text::shown;
 use crate::place_args::PlaceArgs;
-use crate::query_image::QueryImage;
+use crate::query_image::{Bands, QueryImage};
 
 /// The longest side of a scene below the map of a page; the map is 640 wide.
 const BACKDROP_SIDE: usize = 640;
@@ -101,8 +101,9 @@ impl Places {
         let mut scenes = ArchivedScenes::new(archive, folders);
         let found = scenes.at(place, side)?;
         let scene = scenes.scene(&found.tile.scene)?;
-        let image = scene.read(found.tile.window)?.image;
+        let colors = Ok(scene.read(found.tile.window)?.image);
         let rings = scene.footprint(found.tile.window)?.rings();
+        let bands = bands_of(scene.clone(), found.tile.window);
         note!("--at: {}", shown(&found.tile));
         if found.others > 0 {
             note!(
@@ -116,7 +117,7 @@ impl Places {
                 found.not_opened
             );
         }
-        Ok(Some(QueryImage { name: found.tile.to_string(), image, rings, is_whole: false }))
+        Ok(Some(QueryImage { name: found.tile.to_string(), colors, bands, rings, is_whole: false }))
     }
 
     /// True if the places of an answer are to be distinct.
@@ -300,7 +301,7 @@ pub(crate) fn scene_window(
     path: &Path,
     [x, y, width, height]: [usize; 4],
     archive: Option<&dyn Archive>,
-) -> anyhow::Result<Option<(RgbImage, Vec<Ring>)>> {
+) -> anyhow::Result<Option<(RgbImage, Vec<Ring>, Bands)>> {
     let Some(archive) = archive else { return Ok(None) };
     let names = ArchivedScenes::new(archive, Vec::new()).names();
     let own = names.iter().find(|name| path.ends_with(name));
@@ -312,10 +313,19 @@ pub(crate) fn scene_window(
     };
     let window = Window::new(x, y, width, height);
     let (image, rings) = (scene.read(window)?.image, scene.footprint(window)?.rings());
-    if own.is_none() && scene.stretch()? != "none" {
+    // Of more bands than colors the values are stretched for the picture, if at all.
+    if own.is_none() && scene.bands_in_use().len() <= 3 && scene.stretch()? != "none" {
         note!("{}: not of the archive, its values are stretched by themselves", shown(path.display()));
     }
-    Ok(Some((image, rings)))
+    Ok(Some((image, rings, bands_of(scene, window))))
+}
+
+/// Reads the bands of a scene's window for a model.
+fn bands_of(scene: Scene, window: Window) -> Bands {
+    Box::new(move |encoder| match encoder.channels() {
+        Channels::Bands { values, .. } => Ok(scene.read_bands(window, values)?.image),
+        _ => anyhow::bail!("the model takes red, green and blue"),
+    })
 }
 
 /// How a scene is read that is asked with: as `like`, a scene of the archive, was for it, or with its bands alone.

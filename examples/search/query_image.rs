@@ -1,24 +1,31 @@
 //! An image that is asked with: a file, a window of one, or a place.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rscir::core::files::open_regular;
-use rscir::core::{Decoding, RgbImage};
-use rscir::images::{DecodeLimits, decode_file};
+use rscir::core::{BandImage, Channels, Decoding, RgbImage};
+use rscir::images::decode_bands_file;
 use rscir::page::Ring;
 use rscir::prelude::*;
 
+use crate::common::decode::{needs_bands, to_look_at};
 use crate::places;
 
 pub(crate) struct QueryImage {
     /// What it is called on a page.
     pub(crate) name: String,
-    pub(crate) image: RgbImage,
+    /// Its colors, or those of some of its bands; an error for bands of which no one says which are colors.
+    pub(crate) colors: anyhow::Result<RgbImage>,
+    /// Its bands, as a model takes them.
+    pub(crate) bands: Bands,
     /// Where it lies, if that is known.
     pub(crate) rings: Vec<Ring>,
     /// True if it is a file as it is, not a part of one.
     pub(crate) is_whole: bool,
 }
+
+/// Reads an image of bands for a model.
+pub(crate) type Bands = Box<dyn Fn(&ClipEncoder) -> anyhow::Result<BandImage>>;
 
 impl QueryImage {
     /// Reads an image file, or a window of it: the given one, or that which follows its name, as `scene.tif#xywh=512,256,256,256`.
@@ -37,30 +44,70 @@ impl QueryImage {
         open_regular(path)?;
         let name = path.file_name().unwrap_or(path.as_os_str()).display().to_string();
         let Some(window) = window else {
-            let image = decode_file(path, decoding, &DecodeLimits::default())?;
-            return Ok(Self { name, image, rings: Vec::new(), is_whole: true });
+            let (colors, bands) = (colors(path, decoding)?, bands(path.into(), None));
+            return Ok(Self { name, colors, bands, rings: Vec::new(), is_whole: true });
         };
         let [x, y, width, height] = window;
         let name = format!("{name}#xywh={x},{y},{width},{height}");
-        if let Some((image, rings)) = places::scene_window(path, window, archive)? {
-            return Ok(Self { name, image, rings, is_whole: false });
+        if let Some((image, rings, bands)) = places::scene_window(path, window, archive)? {
+            return Ok(Self { name, colors: Ok(image), bands, rings, is_whole: false });
         }
-        let image = decode_file(path, decoding, &DecodeLimits::default())?;
-        Ok(Self { name, image: cut(&image, window, path)?, rings: Vec::new(), is_whole: false })
+        let colors = match colors(path, decoding)? {
+            Ok(RgbImage { width, height, data }) => {
+                let data = cut(&data, [width, height], 3, window, path)?;
+                Ok(RgbImage { width: window[2], height: window[3], data })
+            }
+            Err(error) => Err(error),
+        };
+        let bands = bands(path.into(), Some(window));
+        Ok(Self { name, colors, bands, rings: Vec::new(), is_whole: false })
+    }
+
+    /// The image's vector.
+    pub(crate) fn vector(&self, encoder: &ClipEncoder) -> anyhow::Result<UnitVector> {
+        if encoder.channels() != Channels::Rgb {
+            return Ok(encoder.encode_band_image((self.bands)(encoder)?.view()?)?.vector(0));
+        }
+        match &self.colors {
+            Ok(colors) => Ok(encoder.encode_image(colors.view()?)?.vector(0)),
+            Err(error) => anyhow::bail!("{error:#}"),
+        }
     }
 }
 
-fn cut(image: &RgbImage, [x, y, width, height]: [usize; 4], path: &Path) -> anyhow::Result<RgbImage> {
+/// The colors of a file; that it is of bands is an error for a model of colors alone.
+fn colors(path: &Path, decoding: &Decoding) -> anyhow::Result<anyhow::Result<RgbImage>> {
+    match to_look_at(path, decoding) {
+        Err(error) if !needs_bands(&error) => Err(error.into()),
+        colors => Ok(colors.map_err(Into::into)),
+    }
+}
+
+/// The bands of a file, or of a window of it.
+fn bands(path: PathBuf, window: Option<[usize; 4]>) -> Bands {
+    Box::new(move |encoder| {
+        let image = decode_bands_file(&path, encoder.decoding(), encoder.limits(), encoder.channels())?;
+        let Some(window) = window else { return Ok(image) };
+        let data = cut(&image.data, [image.width, image.height], image.bands, window, &path)?;
+        Ok(BandImage { width: window[2], height: window[3], bands: image.bands, data })
+    })
+}
+
+/// The values of a window of an image with so many values a pixel.
+fn cut<T: Copy>(
+    data: &[T],
+    [all_width, all_height]: [usize; 2],
+    channels: usize,
+    [x, y, width, height]: [usize; 4],
+    path: &Path,
+) -> anyhow::Result<Vec<T>> {
     let inside =
         |from: usize, length: usize, whole: usize| from.checked_add(length).is_some_and(|end| end <= whole);
     anyhow::ensure!(
-        inside(x, width, image.width) && inside(y, height, image.height),
-        "the window {x},{y},{width},{height} does not lie within {}, which has {} x {} pixels",
+        inside(x, width, all_width) && inside(y, height, all_height),
+        "the window {x},{y},{width},{height} does not lie within {}, which has {all_width} x {all_height} pixels",
         path.display(),
-        image.width,
-        image.height
     );
-    let rows = image.data.chunks_exact(3 * image.width).skip(y).take(height);
-    let data = rows.flat_map(|row| row[3 * x..3 * (x + width)].iter().copied()).collect();
-    Ok(RgbImage { width, height, data })
+    let rows = data.chunks_exact(channels * all_width).skip(y).take(height);
+    Ok(rows.flat_map(|row| row[channels * x..channels * (x + width)].iter().copied()).collect())
 }

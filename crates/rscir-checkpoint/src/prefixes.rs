@@ -20,8 +20,32 @@ const WRAPPERS: [&str; 8] = [
     "base_model.model.",
 ];
 
+/// Prefixes under which the training module of Llama3-MS-CLIP has one and the same CLIP, in the order in which PyTorch
+/// loads them. Where the copies in a file differ, PyTorch keeps the last one.
+const COPIES: [&str; 3] = ["clip_base_model.model.", "text_encoder.model.", "image_encoder.model."];
+
+/// Scale of the similarities in such a module, which inference does not need.
+const TEMPERATURE: &str = "temperature";
+
+/// Returns the last of several copies of a model; `None` if there is something else or a copy lacks a tensor.
+fn last_copy(tensors: &BTreeMap<String, Tensor>) -> Option<BTreeMap<String, Tensor>> {
+    let copy = |prefix: &str| -> BTreeMap<String, Tensor> {
+        let own = tensors.iter().filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?, tensor)));
+        own.map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect()
+    };
+    let [first, second, last] = COPIES.map(copy);
+    let others = tensors.keys().filter(|name| !COPIES.iter().any(|prefix| name.starts_with(prefix)));
+    let is_alike = |other: &BTreeMap<String, Tensor>| other.keys().eq(last.keys());
+    let is_whole =
+        others.into_iter().all(|name| name == TEMPERATURE) && is_alike(&first) && is_alike(&second);
+    (is_whole && !last.is_empty()).then_some(last)
+}
+
 /// Removes the prefixes of training wrappers that all tensors share.
 pub(crate) fn unwrapped(mut tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+    if let Some(last) = last_copy(&tensors) {
+        return last;
+    }
     while let Some(unwrapped) = WRAPPERS.iter().find_map(|prefix| without_prefix(&tensors, prefix)) {
         tensors = unwrapped;
     }

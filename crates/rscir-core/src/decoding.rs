@@ -24,9 +24,11 @@ use crate::{Error, Result, Stretch};
 )]
 #[non_exhaustive]
 pub struct Decoding {
-    /// Bands of the file that become red, green and blue, counted from 0. `None`: a gray image repeats its
-    /// first band, a color image has its own three, and any other image cannot be decoded.
-    pub bands: Option<[usize; 3]>,
+    /// Bands of the file that become red, green and blue, or those of an encoder that takes more
+    /// ([`ImageEncoder::channels`](crate::ImageEncoder::channels)), in its order, counted from 0. `None`: a gray
+    /// image repeats its first band, a color image has its own three, any other image cannot become colors, and
+    /// an encoder of bands takes all bands of the file.
+    pub bands: Option<Vec<usize>>,
     /// How the values of the bands become bytes.
     pub stretch: Stretch,
     /// How the image is turned.
@@ -53,10 +55,11 @@ const FORM: &str = "like bands=[3, 2, 1] stretch=percentile(2, 98) orientation=e
                     stretch may also be minmax or range([0, 0, 0], [255, 255, 255])";
 
 impl Decoding {
-    /// Sets the bands that become red, green and blue, counted from 0. Default: the image's own.
+    /// Sets the bands that become red, green and blue, or those of an encoder that takes more, counted from 0.
+    /// Default: the image's own.
     #[must_use]
-    pub fn bands(mut self, bands: [usize; 3]) -> Self {
-        self.bands = Some(bands);
+    pub fn bands(mut self, bands: impl Into<Vec<usize>>) -> Self {
+        self.bands = Some(bands.into());
         self
     }
 
@@ -82,15 +85,23 @@ impl Decoding {
     /// Checks that images can be decoded by this value.
     ///
     /// # Errors
-    /// [`Error::Parameter`] with the rule if the stretch has no extent or the record is in another program's
-    /// words.
+    /// [`Error::Parameter`] with the rule if the stretch has no extent, there are fewer bands than three, or the
+    /// record is in another program's words.
     pub fn check(&self) -> Result<()> {
-        match &self.foreign {
-            Some(line) => Err(not_read(line)),
-            None => self.stretch.check(),
+        match (&self.foreign, &self.bands) {
+            (Some(line), _) => Err(not_read(line)),
+            (None, Some(bands)) if bands.len() < COLORS => Err(Error::Parameter {
+                name: "bands",
+                value: format!("{bands:?}"),
+                expected: "three, of red, green and blue, or those of an encoder that takes more",
+            }),
+            (None, _) => self.stretch.check(),
         }
     }
 }
+
+/// Channels of a color image, of which no image has fewer here.
+const COLORS: usize = 3;
 
 fn not_read(line: &str) -> Error {
     Error::Parameter { name: "decoding", value: format!("{line:?}"), expected: FORM }
@@ -102,7 +113,7 @@ impl fmt::Display for Decoding {
         if let Some(line) = foreign {
             return f.write_str(line);
         }
-        let bands = bands.map(|bands| format!("bands={bands:?}"));
+        let bands = bands.as_ref().map(|bands| format!("bands={bands:?}"));
         let stretch = (*stretch != Stretch::None).then(|| format!("stretch={stretch}"));
         let orientation = (*orientation == Orientation::Exif).then(|| "orientation=exif".into());
         let parts: Vec<String> = [bands, stretch, orientation].into_iter().flatten().collect();
@@ -126,7 +137,9 @@ impl FromStr for Decoding {
             let name = option.split_once('=').map_or(option, |(name, _)| name);
             let read = match option.split_once('=') {
                 _ if seen.contains(&name) => None,
-                Some(("bands", list)) => numbers(list).map(|bands| decoding.bands = Some(bands)),
+                Some(("bands", list)) => list_of(list)
+                    .filter(|bands| bands.len() >= COLORS)
+                    .map(|bands| decoding.bands = Some(bands)),
                 Some(("stretch", stretch)) => read_stretch(stretch).map(|stretch| decoding.stretch = stretch),
                 Some(("orientation", "exif")) => {
                     decoding.orientation = Orientation::Exif;
@@ -166,10 +179,14 @@ fn read_stretch(text: &str) -> Option<Stretch> {
     }
 }
 
-/// Reads numbers between commas, with or without brackets.
+/// Reads `N` numbers between commas, with or without brackets.
 fn numbers<T: FromStr, const N: usize>(list: &str) -> Option<[T; N]> {
-    let number = |number: &str| number.trim_matches(['[', ']']).parse().ok();
-    list.split(',').map(number).collect::<Option<Vec<T>>>()?.try_into().ok()
+    list_of(list)?.try_into().ok()
+}
+
+/// Numbers between commas, brackets or not.
+fn list_of<T: FromStr>(list: &str) -> Option<Vec<T>> {
+    list.split(',').map(|number| number.trim_matches(['[', ']']).parse().ok()).collect()
 }
 
 #[cfg(test)]
@@ -192,7 +209,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(
-            bands in proptest::option::of(proptest::array::uniform3(0usize..300)),
+            bands in proptest::option::of(proptest::collection::vec(0usize..300, 3..14)),
             stretch in stretches(),
             apply_orientation: bool,
         ) {

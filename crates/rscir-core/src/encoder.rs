@@ -1,4 +1,4 @@
-use crate::{Embeddings, EncoderSpec, Error, Result};
+use crate::{BandBatch, BandValues, BandsView, Channels, Embeddings, EncoderSpec, Error, Result};
 
 /// A decoded image: 8-bit RGB, interleaved, rows from the top.
 #[derive(Debug, Clone, Copy)]
@@ -95,16 +95,25 @@ pub trait ImageEncoder: Send + Sync {
     /// Returns the side, in pixels, of the square image that the tower takes.
     fn input_size(&self) -> usize;
 
+    /// Returns the channels of the images that the encoder takes. Default: [`Channels::Rgb`].
+    ///
+    /// An encoder of bands offers [`prepare_bands`](ImageEncoder::prepare_bands) and
+    /// [`encode_bands`](ImageEncoder::encode_bands), and refuses colors by [`Channels::check`].
+    fn channels(&self) -> Channels {
+        Channels::Rgb
+    }
+
     /// Resizes and crops one decoded image into `out`, `[size, size, 3]` bytes.
     ///
     /// # Errors
-    /// [`Error::Length`] if `out` has another length.
+    /// [`Error::Length`] if `out` has another length; [`Error::Channels`] of an encoder of bands.
     fn prepare(&self, image: RgbView<'_>, out: &mut [u8]) -> Result<()>;
 
     /// Encodes a batch of prepared images, and returns one row for each, in order.
     ///
     /// # Errors
-    /// [`Error::Length`] if the images have another size; the encoder's own errors in [`Error::Source`].
+    /// [`Error::Length`] if the images have another size; [`Error::Channels`] of an encoder of bands; the encoder's own
+    /// errors in [`Error::Source`].
     fn encode_pixels(&self, batch: PixelBatch<'_>) -> Result<Embeddings>;
 
     /// Prepares and encodes one image.
@@ -117,6 +126,46 @@ pub trait ImageEncoder: Send + Sync {
         self.prepare(image, &mut pixels)?;
         self.encode_pixels(PixelBatch::new(size, &pixels)?)
     }
+
+    /// Resizes and crops one decoded image of bands into `out`, `[size, size, bands]` values.
+    ///
+    /// # Errors
+    /// [`Error::Channels`] if the encoder takes colors, or another number of bands; [`Error::Length`] if `out` has another
+    /// length.
+    fn prepare_bands(&self, image: BandsView<'_>, out: &mut [f32]) -> Result<()> {
+        let _ = out;
+        Err(other_channels(self.channels(), image.bands()))
+    }
+
+    /// Encodes a batch of prepared images of bands, and returns one row for each, in order.
+    ///
+    /// # Errors
+    /// The errors of [`encode_pixels`](ImageEncoder::encode_pixels); [`Error::Channels`] if the encoder takes colors
+    /// or another number of bands.
+    fn encode_bands(&self, batch: BandBatch<'_>) -> Result<Embeddings> {
+        Err(other_channels(self.channels(), batch.bands()))
+    }
+
+    /// Prepares and encodes one image of bands.
+    ///
+    /// # Errors
+    /// The errors of [`ImageEncoder::prepare_bands`] and [`ImageEncoder::encode_bands`].
+    fn encode_band_image(&self, image: BandsView<'_>) -> Result<Embeddings> {
+        let size = self.input_size();
+        let mut values = vec![0.0; size * size * image.bands()];
+        self.prepare_bands(image, &mut values)?;
+        self.encode_bands(BandBatch::new(size, image.bands(), &values)?)
+    }
+}
+
+/// Makes the refusal of an image of `count` bands. The image does not know what its values are; the message says of
+/// them what the encoder takes.
+fn other_channels(takes: Channels, count: usize) -> Error {
+    let values = match takes {
+        Channels::Bands { values, .. } => values,
+        Channels::Rgb => BandValues::Measured,
+    };
+    Error::Channels { takes, got: Channels::Bands { count, values } }
 }
 
 /// A prompt in which the embedding of one token is replaced: the primitive of pseudo-word methods (Pic2Word,

@@ -1,7 +1,7 @@
 use std::io;
 
 use crate::files::FileError;
-use crate::{ColumnType, ErrorKind, SpecMismatch, Stage};
+use crate::{Channels, ColumnType, ErrorKind, SpecMismatch, Stage};
 
 /// Result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -60,6 +60,14 @@ pub enum Error {
         value: String,
         /// The values that are allowed.
         expected: &'static str,
+    },
+    /// An image has other channels than the encoder takes.
+    #[error("the encoder takes images of {takes}, not of {got}: choose another model, or other bands")]
+    Channels {
+        /// The channels that the encoder takes.
+        takes: Channels,
+        /// The channels of the image.
+        got: Channels,
     },
     /// An implementor does not offer an operation.
     #[error("{what} is not offered by {by}")]
@@ -140,7 +148,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NonFinite { .. } | Self::ZeroRow { .. } | Self::Parameter { .. } => ErrorKind::InvalidInput,
-            Self::Length { .. } | Self::MissingPart { .. } => ErrorKind::InvalidInput,
+            Self::Length { .. } | Self::MissingPart { .. } | Self::Channels { .. } => ErrorKind::InvalidInput,
             Self::NoColumn { .. } | Self::ColumnValue { .. } | Self::Refused { .. } => {
                 ErrorKind::InvalidInput
             }

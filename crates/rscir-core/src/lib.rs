@@ -2,6 +2,7 @@
 #![deny(clippy::unwrap_used)]
 
 mod archive;
+mod bands;
 mod column_table;
 mod columns;
 mod decoding;
@@ -28,6 +29,7 @@ mod stretch;
 pub mod testing;
 
 pub use archive::{Archive, EmbeddingSink, Fingerprint, SinkRow};
+pub use bands::{BandBatch, BandImage, BandValues, BandsView, Channels};
 pub use column_table::ColumnTable;
 pub use columns::{ColumnType, ColumnValues, Date, Value};
 pub use decoding::{Decoding, Orientation};

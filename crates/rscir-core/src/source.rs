@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::{ColumnSchema, Decoding, Fingerprint, Result, RgbView, RowValues};
+use crate::{BandImage, BandValues, ColumnSchema, Decoding, Error, Fingerprint, Result, RgbView, RowValues};
 
 /// A decoded image: 8-bit RGB, interleaved, rows from the top.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +99,17 @@ pub trait ImageSource: Send + Sync {
     /// [`Error::Refused`](crate::Error::Refused) tells the stage, and every other error counts as
     /// [`Stage::Read`].
     fn read(&self, item: usize) -> Result<RgbImage>;
+
+    /// Reads item `item` as an image of bands, for an encoder that takes bands with such values
+    /// ([`ImageEncoder::channels`](crate::ImageEncoder::channels)).
+    ///
+    /// # Errors
+    /// The errors of [`ImageSource::read`]; [`Error::Unsupported`] if the source does not offer it, which is the
+    /// default.
+    fn read_bands(&self, item: usize, values: BandValues) -> Result<BandImage> {
+        let _ = (item, values);
+        Err(Error::Unsupported { what: "reading images of bands", by: "this source of images".into() })
+    }
 
     /// Returns the columns that the source has values for, such as a label, a date or a footprint. Default:
     /// none.

@@ -4,9 +4,9 @@
 //! message that says which promise is broken.
 
 use crate::{
-    Archive, ColumnSchema, ColumnType, ComposedQuery, Date, EmbeddingSink, Embeddings, EncoderSpec, Error,
-    Fingerprint, ImageEncoder, ImageSource, Method, Modality, PixelBatch, Queries, Recorded, RgbView,
-    RowValues, ScoreStatistics, SinkRow, TextEncoder, UnitVector, Value,
+    Archive, BandBatch, BandsView, Channels, ColumnSchema, ColumnType, ComposedQuery, Date, EmbeddingSink,
+    Embeddings, EncoderSpec, Error, Fingerprint, ImageEncoder, ImageSource, Method, Modality, PixelBatch,
+    Queries, Recorded, RgbView, RowValues, ScoreStatistics, SinkRow, TextEncoder, UnitVector, Value,
 };
 
 /// Makes `n` unit vectors of width `dim` from a seed.
@@ -369,6 +369,12 @@ pub fn source(source: &dyn ImageSource) {
 pub fn image_encoder(encoder: &dyn ImageEncoder, tolerance: f32) {
     record(encoder.spec());
     let size = encoder.input_size();
+    if let Channels::Bands { count, .. } = encoder.channels() {
+        return band_encoder(encoder, count, tolerance);
+    }
+    let bands = [0.0; 4];
+    let view = BandsView::new([1, 1], 4, &bands).expect("a whole image");
+    assert!(encoder.encode_band_image(view).is_err(), "an encoder of colors refuses bands");
     let noise = |width: usize, height: usize, seed: u64| -> Vec<u8> {
         unit_rows(1, width * height * 3, seed).row(0).iter().map(|v| (v.to_bits() >> 7) as u8).collect()
     };
@@ -401,6 +407,42 @@ pub fn image_encoder(encoder: &dyn ImageEncoder, tolerance: f32) {
         encoder.encode_pixels(PixelBatch::new(size + 1, &wrong).expect("one image")).is_err(),
         "images of another size are an error"
     );
+}
+
+/// Checks an encoder of bands.
+fn band_encoder(encoder: &dyn ImageEncoder, count: usize, tolerance: f32) {
+    let size = encoder.input_size();
+    let refused = |data: &[u8]| {
+        let view = RgbView::new(1, 1, data).expect("a whole image");
+        encoder.encode_image(view).is_err()
+    };
+    assert!(refused(&[0; 3]), "an encoder of bands refuses colors");
+    let mut batch = Vec::new();
+    for (seed, sides) in [[size, size], [size + 9, size], [17, 40], [1, 1]].into_iter().enumerate() {
+        let noise = unit_rows(1, sides[0] * sides[1] * count, seed as u64);
+        let data: Vec<f32> = noise.row(0).iter().map(|value| (value * 5000.0).abs()).collect();
+        let view = BandsView::new(sides, count, &data).expect("a whole image");
+        let mut values = vec![0.0; size * size * count];
+        encoder.prepare_bands(view, &mut values).expect("an image of any size is prepared");
+        let mut wrong = vec![0.0; values.len() + 1];
+        assert!(encoder.prepare_bands(view, &mut wrong).is_err(), "a wrong buffer is an error");
+        let more = vec![0.0; count + 1];
+        let more = BandsView::new([1, 1], count + 1, &more).expect("a whole image");
+        assert!(encoder.prepare_bands(more, &mut values).is_err(), "another number of bands is an error");
+        batch.extend(values);
+    }
+    let encode = |size: usize, values: &[f32]| {
+        encoder.encode_bands(BandBatch::new(size, count, values).expect("whole images"))
+    };
+    let whole = encode(size, &batch).expect("a batch");
+    let shape = (whole.len(), whole.dim());
+    assert_eq!(shape, (4, encoder.spec().dim), "one row per image, as wide as the spec says");
+    for (row, values) in batch.chunks_exact(size * size * count).enumerate() {
+        let alone = encode(size, values).expect("one image");
+        close(alone.row(0), whole.row(row), tolerance, "an image's vector does not depend on its batch");
+    }
+    let wrong = vec![0.0; (size + 1) * (size + 1) * count];
+    assert!(encode(size + 1, &wrong).is_err(), "images of another size are an error");
 }
 
 /// Checks that no known field is an empty text, which an archive's JSON would read back as unknown, and that

@@ -3,19 +3,20 @@ use std::sync::{Arc, OnceLock};
 
 use rscir_checkpoint::{Checkpoint, Resized};
 use rscir_core::{
-    ComposedQuery, Embeddings, EncoderSpec, ImageEncoder, InjectedPrompt, PixelBatch, Precision, Progress,
-    Recorded, RgbView, Silent, TextEncoder, Wavelengths,
+    BandBatch, BandsView, Channels, ComposedQuery, Embeddings, EncoderSpec, ImageEncoder, InjectedPrompt,
+    PixelBatch, Precision, Progress, Recorded, RgbView, Silent, TextEncoder, Wavelengths,
 };
-use rscir_images::decode_file;
+use rscir_images::{BandScale, BandValues, check_bands, decode_bands_file, decode_file};
 use rscir_kernels::Isa;
 
+use crate::clip::bands::BandNormalization;
 use crate::clip::compute::Compute;
-use crate::clip::config::{ClipConfig, TokenizerConfig, VisionConfig};
+use crate::clip::config::{COLORS, ClipConfig, TokenizerConfig, VisionConfig};
 use crate::clip::cuda::Kernels;
 use crate::clip::pixels::Normalization;
 use crate::clip::read::ModelFile;
 use crate::clip::text::context_by_keys;
-use crate::clip::towers::{Prompt, Towers};
+use crate::clip::towers::{Prompt, Scales, Towers};
 use crate::device::{Device, Found};
 use crate::error::refuse;
 use crate::registry::{HubFile, Model};
@@ -140,6 +141,11 @@ impl ClipEncoder {
     }
 
     fn encode_file(&self, path: &Path) -> Result<Embeddings> {
+        let channels = self.channels();
+        if channels != Channels::Rgb {
+            let image = decode_bands_file(path, &self.decoding, &self.limits, channels)?;
+            return Ok(self.encode_band_image(image.view()?)?);
+        }
         let image = decode_file(path, &self.decoding, &self.limits)?;
         Ok(self.encode_image(RgbView::new(image.width, image.height, &image.data)?)?)
     }
@@ -215,11 +221,32 @@ impl ImageEncoder for ClipEncoder {
         self.config.image_size()
     }
 
+    fn channels(&self) -> Channels {
+        self.preprocessor.channels()
+    }
+
     fn prepare(&self, image: RgbView<'_>, out: &mut [u8]) -> rscir_core::Result<()> {
         self.preprocessor.prepare(image, out)
     }
 
+    fn prepare_bands(&self, image: BandsView<'_>, out: &mut [f32]) -> rscir_core::Result<()> {
+        self.preprocessor.prepare_bands(image, out)
+    }
+
+    fn encode_bands(&self, batch: BandBatch<'_>) -> rscir_core::Result<Embeddings> {
+        let channels = self.channels();
+        let values = match channels {
+            Channels::Bands { values, .. } => values,
+            _ => BandValues::Measured,
+        };
+        channels.check(Channels::Bands { count: batch.bands(), values })?;
+        let size = self.config.image_size();
+        rscir_core::Error::check_length("side of the prepared images", size, batch.size())?;
+        Embeddings::normalize(self.config.dim, self.towers.encode_bands(batch)?)
+    }
+
     fn encode_pixels(&self, batch: PixelBatch<'_>) -> rscir_core::Result<Embeddings> {
+        self.channels().check(Channels::Rgb)?;
         let size = self.config.image_size();
         rscir_core::Error::check_length("side of the prepared images", size, batch.size())?;
         let vectors = self.towers.encode_images(batch)?;
@@ -328,10 +355,10 @@ impl ClipEncoderBuilder {
         self
     }
 
-    /// Sets the wavelengths of the three channels, for a model that asks for them (DOFA-CLIP). Default: [`Wavelengths::RGB`].
+    /// Sets the wavelengths of the channels, for a model that asks for them (DOFA-CLIP). Default: [`Wavelengths::RGB`].
     ///
-    /// An image has three channels: of a file with more bands, [`Decoding::bands`] chooses them. The wavelengths are
-    /// part of the spec.
+    /// With other than three the encoder takes images of as many bands, as levels; of a file with more,
+    /// [`Decoding::bands`] chooses them. The wavelengths are part of the spec.
     #[must_use]
     pub fn wavelengths(mut self, wavelengths: Wavelengths) -> Self {
         self.wavelengths = Some(wavelengths);
@@ -389,8 +416,8 @@ impl ClipEncoderBuilder {
             let got = format!("{} on {}", self.precision, device.device);
             return refuse("precision", got, "f32, bf16 or i8 on a CPU; f32, bf16 or f16 on a GPU");
         }
-        let parts = self.parts()?;
-        let mut config = tuned(parts.config, self.wavelengths)?;
+        let mut parts = self.parts()?;
+        let mut config = tuned(parts.config, &mut parts.preprocessing, self.wavelengths)?;
         let checkpoint = match &self.state_dict {
             Some(key) => Checkpoint::open_state_dict(&parts.weights, key)?,
             None => Checkpoint::open(&parts.weights)?,
@@ -405,14 +432,18 @@ impl ClipEncoderBuilder {
             let (tokenizer, tower) = (tokenizer.vocabulary(), config.text.vocabulary);
             return Err(Error::Vocabulary { tokenizer, tower });
         }
-        let normalization = Normalization::new(parts.preprocessing.mean, parts.preprocessing.std);
+        let scales = Scales {
+            colors: Normalization::new(parts.preprocessing.mean, parts.preprocessing.std),
+            bands: parts.preprocessing.bands.as_ref().map(BandNormalization::new),
+        };
         let preprocessor = Preprocessor::new(parts.preprocessing)?;
+        check_bands(&self.decoding, preprocessor.channels())?;
         let kernels = match self.own_kernels {
-            true => Kernels::new(&device.candle, &normalization)?,
+            true => Kernels::new(&device.candle, &scales.colors)?,
             false => None,
         };
         let compute = Compute { device: device.candle.clone(), precision: self.precision, kernels };
-        let towers = Towers::load(&checkpoint, &config, normalization, compute)?;
+        let towers = Towers::load(&checkpoint, &config, scales, compute)?;
         Ok(ClipEncoder {
             name: self.name.unwrap_or(parts.name),
             checkpoint,
@@ -502,12 +533,30 @@ fn config_in(folder: &Path) -> PathBuf {
     if open_clip.is_file() { open_clip } else { folder.join("config.json") }
 }
 
-/// The same towers for images of these wavelengths.
-fn tuned(mut config: ClipConfig, wavelengths: Option<Wavelengths>) -> Result<ClipConfig> {
+/// The same towers for images of these wavelengths. Images of other than three are of bands, normalized as each of the colors
+/// is.
+fn tuned(
+    mut config: ClipConfig,
+    preprocessing: &mut Preprocessing,
+    wavelengths: Option<Wavelengths>,
+) -> Result<ClipConfig> {
     let Some(wavelengths) = wavelengths else { return Ok(config) };
+    let count = wavelengths.micrometers().len();
     match &mut config.vision {
-        VisionConfig::Vit(vit) if vit.wavelengths.is_some() => vit.wavelengths = Some(wavelengths),
+        VisionConfig::Vit(vit) if vit.wavelengths.is_some() => {
+            vit.wavelengths = Some(wavelengths);
+            vit.channels = count;
+        }
         _ => return refuse("wavelengths", wavelengths, "left out: the model does not ask for them"),
+    }
+    if count != COLORS {
+        let (mean, std) = (preprocessing.mean, preprocessing.std);
+        if [mean, std].iter().any(|of_color| of_color.iter().any(|value| *value != of_color[0])) {
+            let expected = "three, since the model normalizes red, green and blue each in its way";
+            return refuse("the number of wavelengths", count, expected);
+        }
+        let (mean, std) = (vec![mean[0]; count], vec![std[0]; count]);
+        preprocessing.bands = Some(BandScale { values: BandValues::Levels, mean, std });
     }
     Ok(config)
 }

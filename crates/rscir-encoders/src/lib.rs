@@ -22,10 +22,10 @@ pub use rscir_checkpoint::{Checkpoint, Dtype, Format, Loader, Resized, TensorPro
 pub use rscir_core::{Activation, Activations, Wavelengths};
 pub use rscir_images as images;
 pub use rscir_images::{
-    ChangeDetection, DecodeLimits, Decoding, Failure, IMAGE_EXTENSIONS, ImageList, ImageProblem,
-    IngestOptions, IngestReport, Interpolation, LeftOut, NotPruned, Noticed, OddImages, Oddities,
-    Orientation, Preprocessing, Preprocessor, Remedy, ResizeMode, RgbImage, Stage, Stretch, decode,
-    decode_with_oddities, ingest, real_folder,
+    BandScale, BandValues, ChangeDetection, Channels, DecodeLimits, Decoding, Failure, IMAGE_EXTENSIONS,
+    ImageList, ImageProblem, IngestOptions, IngestReport, Interpolation, LeftOut, NotPruned, Noticed,
+    OddImages, Oddities, Orientation, Preprocessing, Preprocessor, Remedy, ResizeMode, RgbImage, Stage,
+    Stretch, decode, decode_with_oddities, ingest, real_folder,
 };
 pub use rscir_kernels::{Isa, IsaError};
 pub use templates::{AERIAL_SCENES, SATELLITE_IMAGE, encode_with_templates};

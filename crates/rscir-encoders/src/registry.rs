@@ -1,14 +1,14 @@
 use std::fmt;
 
 use crate::clip::config::{
-    Activation, AttentionPoolConfig, ClipConfig, EPSILON, ResNetConfig, StackConfig, TextConfig, TextPool,
-    TokenizerConfig, VisionConfig, VitConfig, VitNames, VitPool,
+    Activation, AttentionPoolConfig, COLORS, ClipConfig, EPSILON, ResNetConfig, StackConfig, TextConfig,
+    TextPool, TokenizerConfig, VisionConfig, VitConfig, VitNames, VitPool,
 };
 use crate::clip::timm;
 use crate::tokenizer::Cleaning;
 use crate::{Error, Result};
 use rscir_core::{Activations, EncoderSpec, Recorded, Wavelengths};
-use rscir_images::Preprocessing;
+use rscir_images::{BandScale, BandValues, Channels, Preprocessing};
 
 /// A model that can be had by name: everything that decides its vectors but the weights themselves.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +37,8 @@ enum Preparation {
     Siglip,
     /// As Perception Encoder's.
     Perception,
+    /// As Llama3-MS-CLIP's.
+    MsClip,
 }
 
 /// A file on the Hugging Face hub.
@@ -75,7 +77,17 @@ impl Model {
             }
             Preparation::Siglip => Preprocessing::siglip(size),
             Preparation::Perception => Preprocessing::perception(size),
+            Preparation::MsClip => {
+                let (mean, std) = (MS_CLIP_MEAN.to_vec(), MS_CLIP_STD.to_vec());
+                let bands = Some(BandScale { values: BandValues::Measured, mean, std });
+                Preprocessing { bands, ..Preprocessing::openai(size) }
+            }
         }
+    }
+
+    /// Returns what its images are made of.
+    pub fn channels(&self) -> Channels {
+        self.preprocessing().channels()
     }
 
     /// Shapes of both towers, as a line.
@@ -139,6 +151,7 @@ const fn vit(dim: usize, [image, patch]: [usize; 2], vision: [usize; 3], words: 
     let vit = VitConfig {
         image,
         patch,
+        channels: COLORS,
         stack: stack(vision, EPSILON, Activation::Gelu),
         norm_first: true,
         rotary: false,
@@ -171,6 +184,7 @@ const fn siglip([image, patch]: [usize; 2], sizes: [usize; 3]) -> ClipConfig {
     let vit = VitConfig {
         image,
         patch,
+        channels: COLORS,
         stack,
         norm_first: false,
         rotary: false,
@@ -234,6 +248,14 @@ const fn quick(mut config: ClipConfig) -> ClipConfig {
         vit.stack.activation = Activation::QuickGelu;
     }
     config.text.stack.activation = Activation::QuickGelu;
+    config
+}
+
+/// The same towers for images of so many channels.
+const fn of_bands(mut config: ClipConfig, channels: usize) -> ClipConfig {
+    if let VisionConfig::Vit(vit) = &mut config.vision {
+        vit.channels = channels;
+    }
     config
 }
 
@@ -308,6 +330,18 @@ const PE_CORE: Family = Family {
     license: "Apache-2.0",
     preparation: Preparation::Perception,
 };
+const MS_CLIP: Family = Family {
+    description: "Llama3-MS-CLIP (Marimo et al. 2025), for Sentinel-2's values as measured (level 2A) in the bands B02, B03, B04, \
+                  B05, B06, B07, B08, B8A, B11 and B12",
+    license: "Apache-2.0",
+    preparation: Preparation::MsClip,
+};
+// Of the ten bands, from `pretrained_data_stats` of IBM/MS-CLIP's msclip/inference/utils.py.
+const MS_CLIP_MEAN: [f32; 10] =
+    [925.161, 1183.128, 1338.041, 1667.254, 2233.633, 2460.96, 2555.569, 2619.542, 2406.497, 1841.645];
+const MS_CLIP_STD: [f32; 10] =
+    [1205.586, 1223.713, 1399.638, 1403.298, 1378.513, 1434.924, 1491.141, 1454.089, 1473.248, 1365.08];
+
 const SIGLIP_B: ClipConfig = siglip([224, 16], [768, 12, 12]);
 const SIGLIP_L: ClipConfig = siglip([256, 16], [1024, 24, 16]);
 
@@ -330,7 +364,7 @@ const LRS_L_14: Option<HubFile> = hub("MitsuiChen14/DGTRS-CLIP-ViT-L-14", "LRSCL
 /// The catalog. The reference implementation of the PatternCom evaluation builds "ViT-L-14" with exact GELU for CLIP
 /// and RemoteCLIP alike: its published figures are those of the names without a suffix.
 #[rustfmt::skip]
-static MODELS: [Model; 39] = [
+static MODELS: [Model; 40] = [
     model("clip-vit-b-32", CLIP, VIT_B_32, OPENAI_B_32),
     model("clip-vit-b-32-quickgelu", CLIP, quick(VIT_B_32), OPENAI_B_32),
     model("clip-vit-b-16", CLIP, VIT_B_16, OPENAI_B_16),
@@ -369,6 +403,7 @@ static MODELS: [Model; 39] = [
     model("pe-core-s-16-384", PE_CORE, PE_CORE_S, hub("timm/PE-Core-S-16-384", "open_clip_model.safetensors")),
     model("pe-core-b-16", PE_CORE, PE_CORE_B, hub("timm/PE-Core-B-16", "open_clip_model.safetensors")),
     model("pe-core-l-14-336", PE_CORE, PE_CORE_L, hub("timm/PE-Core-L-14-336", "open_clip_model.safetensors")),
+    model("llama3-ms-clip-base", MS_CLIP, of_bands(VIT_B_16, 10), hub("ibm-esa-geospatial/Llama3-MS-CLIP-base", "Llama3_MS_CLIP_weights.pt")),
     model("dofa-clip-so400m-14-384", DOFA_CLIP, dofa_so400m(), hub("earthflow/GeoLB-ViT-14-SigLIP-so400m-384-EO", "open_clip_model.safetensors")),
 ];
 

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rscir_checkpoint::Error as CheckpointError;
-use rscir_core::{Embeddings, ImageEncoder, InjectedPrompt, PixelBatch, Precision, TextEncoder, testing};
+use rscir_core::{
+    BandBatch, Embeddings, ImageEncoder, InjectedPrompt, PixelBatch, Precision, TextEncoder, testing,
+};
 use rscir_encoders::{
     Activation, ClipEncoder, ClipEncoderBuilder, Device, Error, SATELLITE_IMAGE, TensorProblem, Tokenizer,
     Wavelengths, encode_with_templates, models,
@@ -16,7 +18,7 @@ use safetensors::{Dtype, SafeTensors};
 const TOLERANCE: f32 = 2e-5;
 
 /// One row for each kind of model and form of checkpoint: folder, weights, configuration.
-const MODELS: [[&str; 3]; 14] = [
+const MODELS: [[&str; 3]; 15] = [
     ["vit_gelu", "open_clip_model.safetensors", "open_clip_config.json"],
     ["vit_gelu", "model.pt", "open_clip_config.json"],
     ["vit_quick_nested", "model.pt", "open_clip_config.json"],
@@ -31,6 +33,7 @@ const MODELS: [[&str; 3]; 14] = [
     ["farslip", "model.pt", "open_clip_config.json"],
     ["dgtrs_clip", "model.pt", "open_clip_config.json"],
     ["pe_core", "open_clip_model.safetensors", "open_clip_config.json"],
+    ["ms_clip", "model.pt", "open_clip_config.json"],
 ];
 
 fn data() -> PathBuf {
@@ -51,6 +54,8 @@ fn encoder(name: &str) -> ClipEncoder {
 struct Expected {
     size: usize,
     pixels: Vec<u8>,
+    /// Of a model of bands, in place of the pixels: how many, and the values.
+    bands: Option<(usize, Vec<f32>)>,
     images: Vec<f32>,
     texts: Vec<f32>,
 }
@@ -61,8 +66,11 @@ impl Expected {
         let file = SafeTensors::deserialize(&bytes).unwrap();
         let tensor = |part: &str| file.tensor(&format!("{name}.{part}")).unwrap();
         let pixels = tensor("pixels");
+        let shorts = || pixels.data().as_chunks().0.iter().map(|bytes| i16::from_le_bytes(*bytes).into());
+        let bands = (pixels.dtype() == Dtype::I16).then(|| (pixels.shape()[3], shorts().collect()));
         let bytes = match pixels.dtype() {
             Dtype::U8 => pixels.data().to_vec(),
+            Dtype::I16 => Vec::new(),
             // The untouched originals keep what comes out of the transform, [images, 3, size, size].
             _ => bytes_of(&floats(pixels.data()), pixels.shape(), name == "vit_f16_legacy"),
         };
@@ -70,8 +78,19 @@ impl Expected {
         Self {
             size,
             pixels: bytes,
+            bands,
             images: floats(tensor("image").data()),
             texts: floats(tensor("text").data()),
+        }
+    }
+
+    /// What an encoder makes of all images.
+    fn encoded(&self, encoder: &ClipEncoder) -> Embeddings {
+        match &self.bands {
+            Some((bands, values)) => {
+                encoder.encode_bands(BandBatch::new(self.size, *bands, values).unwrap()).unwrap()
+            }
+            None => encoder.encode_pixels(self.batch()).unwrap(),
         }
     }
 
@@ -124,7 +143,7 @@ fn check(folder: &Path, texts: &[String]) -> usize {
     for row in MODELS.into_iter().filter(|[name, ..]| folder.join(name).is_dir()) {
         let encoder = builder(folder, row).build().unwrap_or_else(|error| panic!("{row:?}: {error}"));
         let expected = Expected::read(folder, row[0]);
-        let images = encoder.encode_pixels(expected.batch()).unwrap();
+        let images = expected.encoded(&encoder);
         let far = difference(images.as_slice(), &expected.images);
         assert!(far <= TOLERANCE, "{row:?}: images differ by {far}");
         let encoded = encoder.encode_texts(&texts).unwrap();

@@ -162,7 +162,11 @@ pub fn options_of_row(archive: &dyn Archive, row: usize) -> SceneOptions {
     {
         options = options.bands(bands);
     }
-    if let Some(stretch) = text("stretch").and_then(|stretch| parse_stretch(stretch).ok()) {
+    // Values that were taken as measured still need a stretch to be seen.
+    let is_measured = text("stretch") == Some("none") && options.bands.as_ref().is_some_and(|b| b.len() > 3);
+    if let Some(stretch) =
+        text("stretch").filter(|_| !is_measured).and_then(|stretch| parse_stretch(stretch).ok())
+    {
         options = options.stretch(stretch);
     }
     options.no_data = text("nodata").and_then(|value| value.parse().ok());

@@ -38,7 +38,7 @@ pub use place::Place;
 #[cfg(feature = "remote")]
 pub use remote::HttpFile;
 pub use rscir_images::tiff::Window;
-pub use scene::{BandProblem, Scene, SceneNotice, SceneOptions, SceneWindow, parse_stretch};
+pub use scene::{BandProblem, Scene, SceneBands, SceneNotice, SceneOptions, SceneWindow, parse_stretch};
 pub use suppress::Distinct;
 pub use tiles::{SceneTiles, TileOptions};
 pub use transform::{Transform, TransformProblem};

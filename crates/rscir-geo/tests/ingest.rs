@@ -8,9 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use common::Made;
 use rscir_core::{
-    Archive, Embeddings, EncoderSpec, ImageEncoder, PixelBatch, Precision, Result, RgbView, Silent, Value,
+    Archive, BandBatch, BandValues, BandsView, Channels, Embeddings, EncoderSpec, ImageEncoder, PixelBatch,
+    Precision, Result, RgbView, Silent, Stretch, Value,
 };
-use rscir_geo::{Area, Place, SceneList, SceneTiles, TileOptions, TileSize, Tiling, to_csv, to_geojson};
+use rscir_geo::{
+    ArchivedScenes, Area, Place, SceneList, SceneOptions, SceneTiles, TileKey, TileOptions, TileSize, Tiling,
+    to_csv, to_geojson,
+};
 use rscir_images::{Failure, IngestOptions, IngestReport};
 use rscir_index::{ArchiveWriter, Columns, DiskArchive, MemoryArchive, RowOrder};
 
@@ -335,4 +339,114 @@ fn rows_are_chosen_by_an_area_and_written_as_places() {
     let line = lines.next().unwrap();
     assert!(line.starts_with("\"a.tif#xywh=0,0,16,16\",1,0.1,0.25,,\"1,2,3\",EPSG:32633"), "{line}");
     assert!(line.contains(",\"POLYGON ((14.999999999999"), "{line}");
+}
+
+/// An encoder of the means of five bands as measured.
+struct FiveBands(EncoderSpec);
+
+impl ImageEncoder for FiveBands {
+    fn spec(&self) -> &EncoderSpec {
+        &self.0
+    }
+
+    fn input_size(&self) -> usize {
+        1
+    }
+
+    fn channels(&self) -> Channels {
+        Channels::Bands { count: 5, values: BandValues::Measured }
+    }
+
+    fn prepare(&self, _: RgbView<'_>, _: &mut [u8]) -> Result<()> {
+        self.channels().check(Channels::Rgb)
+    }
+
+    fn encode_pixels(&self, _: PixelBatch<'_>) -> Result<Embeddings> {
+        self.channels().check(Channels::Rgb)?;
+        Embeddings::normalize(5, Vec::new())
+    }
+
+    fn prepare_bands(&self, image: BandsView<'_>, out: &mut [f32]) -> Result<()> {
+        self.channels().check(Channels::Bands { count: image.bands(), values: BandValues::Measured })?;
+        for (band, out) in out.iter_mut().enumerate() {
+            let values = image.data().iter().skip(band).step_by(image.bands());
+            *out = values.sum::<f32>() / (image.width() * image.height()) as f32;
+        }
+        Ok(())
+    }
+
+    fn encode_bands(&self, batch: BandBatch<'_>) -> Result<Embeddings> {
+        Embeddings::normalize(5, batch.data().to_vec())
+    }
+}
+
+#[test]
+fn tiles_of_many_bands_are_encoded_as_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    // Six bands whose values tell them apart; nothing was measured in the first pixel, and in a band of the second.
+    let mut values: Vec<u16> = (0..32 * 32).flat_map(|_| [1000_u16, 2000, 3000, 4000, 5000, 6000]).collect();
+    values[..6].fill(0);
+    values[6 + 1] = 0;
+    Made::new(32, 6, &values).no_data("0").write(folder.path().join("a.tif"));
+    let tiles = |bands: &[usize]| {
+        let mut list = SceneList::new();
+        list.add_path(folder.path()).unwrap();
+        let tiling = Tiling::default().sizes([TileSize::Pixels(16)]);
+        let scene = SceneOptions::default().bands(bands).measured(true);
+        let options = TileOptions::default().tiling(tiling).scene(scene);
+        SceneTiles::open(list, &options, &Silent, &|| false).unwrap()
+    };
+    let archive = folder.path().join("a.rscir");
+    let encoder = FiveBands(EncoderSpec::unknown(5));
+    let mut writer = ArchiveWriter::open_or_create(&archive, encoder.0.clone(), Precision::F32).unwrap();
+    let mut failures = Vec::new();
+    let mut ingest = |bands: &[usize]| {
+        let options = IngestOptions::default();
+        let report =
+            rscir_images::ingest_source(&tiles(bands), &encoder, &mut writer, &options, &mut |failure| {
+                failures.push(failure.to_string());
+            });
+        report.unwrap()
+    };
+    let report = ingest(&[1, 2, 3, 4, 5]);
+    assert_eq!((report.encoded, report.failed), (4, 0));
+    let stored = DiskArchive::open(&archive).unwrap();
+    let row = stored.find("a.tif#xywh=0,0,16,16").unwrap();
+    let share = |lacking: f32| (256.0 - lacking) / 256.0;
+    let means = [
+        2000.0 * share(2.0),
+        3000.0 * share(1.0),
+        4000.0 * share(1.0),
+        5000.0 * share(1.0),
+        6000.0 * share(1.0),
+    ];
+    let expected = Embeddings::normalize(5, means.to_vec()).unwrap();
+    for (got, expected) in stored.vector(row).iter().zip(expected.row(0)) {
+        assert!((got - expected).abs() < 1e-6, "{got} {expected}");
+    }
+    assert_eq!(stored.value("bands", row), Some(Value::Text("2,3,4,5,6")));
+    assert_eq!(stored.value("stretch", row), Some(Value::Text("none")));
+
+    // The archive's scenes are read as bands, and shown as colors that tell something.
+    let mut scenes = ArchivedScenes::new(&stored, vec![folder.path().into()]);
+    let tile: TileKey = "a.tif#xywh=0,0,16,16".parse().unwrap();
+    let bands = scenes.scene("a.tif").unwrap().read_bands(tile.window, BandValues::Measured).unwrap();
+    assert_eq!((bands.image.bands, &bands.image.data[10..15]), (5, &[2000., 3000., 4000., 5000., 6000.][..]));
+    assert_eq!(
+        (bands.valid, &bands.image.data[..10]),
+        (255.0 / 256.0, &[0., 0., 0., 0., 0., 0., 3000., 4000., 5000., 6000.][..])
+    );
+    assert_eq!(scenes.read(&tile).unwrap().data.len(), 16 * 16 * 3);
+
+    // Another number of bands is an image's failure, with words.
+    let report = ingest(&[1, 2, 3, 4]);
+    assert_eq!((report.encoded, report.failed), (0, 4));
+    assert!(
+        failures[0].contains("images of 5 bands with values as measured, not of 4 bands"),
+        "{failures:?}"
+    );
+    let stretched = SceneOptions::default().stretch(Stretch::MinMax).measured(true).check().unwrap_err();
+    assert!(stretched.to_string().contains("left as they were measured"), "{stretched}");
+    let two = SceneOptions::default().bands([0, 1]).check().unwrap_err().to_string();
+    assert!(two.contains("or more for a model of so many bands"), "{two}");
 }

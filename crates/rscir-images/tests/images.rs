@@ -108,11 +108,11 @@ fn orientation_is_applied_on_request_only() {
 fn bands_are_chosen_and_stretched() {
     let mut options = Decoding::default();
     let bytes = read("kinds/rgb8_six_bands.tif");
-    options.bands = Some([2, 1, 0]);
+    options.bands = Some(vec![2, 1, 0]);
     let swapped = decode(&bytes, &options).unwrap();
     let plain = decoded("kinds/rgb8_six_bands.tif");
     assert!(swapped.data.chunks(3).zip(plain.data.chunks(3)).all(|(s, p)| s == [p[2], p[1], p[0]]));
-    options.bands = Some([5, 6, 0]);
+    options.bands = Some(vec![5, 6, 0]);
     let error = decode(&bytes, &options).unwrap_err().to_string();
     assert_eq!(error, "band 6 is chosen, but the image has 6, counted from 0");
 

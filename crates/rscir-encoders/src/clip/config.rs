@@ -31,6 +31,8 @@ pub(crate) struct VitConfig {
     pub(crate) image: usize,
     /// Side of a patch in pixels.
     pub(crate) patch: usize,
+    /// Values of a pixel.
+    pub(crate) channels: usize,
     pub(crate) stack: StackConfig,
     /// A layer norm before the first block.
     pub(crate) norm_first: bool,
@@ -132,6 +134,9 @@ pub(crate) enum TokenizerConfig {
     File(Cleaning),
 }
 
+/// Channels of most images.
+pub(crate) const COLORS: usize = 3;
+
 /// PyTorch's and open_clip's default.
 pub(crate) const EPSILON: f64 = 1e-5;
 
@@ -152,6 +157,14 @@ impl ClipConfig {
     /// Width of the text tower's token embeddings.
     pub fn text_width(&self) -> usize {
         self.text.stack.width
+    }
+
+    /// Number of values of a pixel.
+    pub fn channels(&self) -> usize {
+        match self.vision {
+            VisionConfig::Vit(vit) => vit.channels,
+            VisionConfig::ResNet(_) => COLORS,
+        }
     }
 
     /// What the channels stand for, if the model asks.
@@ -181,6 +194,7 @@ impl ClipConfig {
             VisionConfig::Vit(vit) => {
                 within("vision_cfg.image_size", vit.image, MAX_PIXELS)?;
                 within("vision_cfg.patch_size", vit.patch, vit.image)?;
+                within("vision_cfg.in_chans", vit.channels, MAX_CHANNELS)?;
                 vit.stack.check("vision_cfg")?;
                 if let VitPool::Attention(pool) = vit.pool {
                     divides("vision_cfg: the number of pooling heads", pool.heads, vit.stack.width)?;
@@ -240,6 +254,7 @@ impl StackConfig {
 const MAX_WIDTH: usize = 1 << 14;
 const MAX_LAYERS: usize = 1 << 9;
 const MAX_PIXELS: usize = 1 << 13;
+const MAX_CHANNELS: usize = 1 << 11;
 const MAX_TOKENS: usize = 1 << 23;
 pub(crate) const MAX_POSITIONS: usize = 1 << 15;
 
@@ -263,6 +278,9 @@ impl fmt::Display for ClipConfig {
         match self.vision {
             VisionConfig::Vit(vit) => {
                 write!(f, "vit(image={},patch={},{}", vit.image, vit.patch, vit.stack)?;
+                if vit.channels != COLORS {
+                    write!(f, ",channels={}", vit.channels)?;
+                }
                 if vit.wavelengths.is_some() {
                     f.write_str(",patches=dofa")?;
                 }

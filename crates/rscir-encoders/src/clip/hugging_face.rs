@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::config::{
-    Activation, AttentionPoolConfig, ClipConfig, StackConfig, TextConfig, TextPool, TokenizerConfig,
+    Activation, AttentionPoolConfig, COLORS, ClipConfig, StackConfig, TextConfig, TextPool, TokenizerConfig,
     VisionConfig, VitConfig, VitNames, VitPool,
 };
 use super::open_clip::OneOrTwo;
@@ -129,6 +129,7 @@ impl Model {
         let vit = VitConfig {
             image: side(vision.image_size, "vision_config.image_size", 224)?,
             patch: side(vision.patch_size, "vision_config.patch_size", defaults.patch)?,
+            channels: COLORS,
             stack: vision_stack,
             norm_first: !siglip,
             rotary: false,
@@ -191,8 +192,8 @@ fn stack(name: &str, tower: &Tower, defaults: &Defaults, sizes: [usize; 3]) -> R
 /// `preprocessor_config.json`
 #[derive(Deserialize)]
 pub(super) struct Preprocessor {
-    image_mean: Option<[f32; 3]>,
-    image_std: Option<[f32; 3]>,
+    image_mean: Option<Vec<f32>>,
+    image_std: Option<Vec<f32>>,
     /// Pillow's number of the filter.
     resample: Option<u32>,
     size: Option<Value>,
@@ -213,6 +214,6 @@ impl Preprocessor {
             None => ResizeMode::Shortest,
         });
         let (mean, std) = (self.image_mean, self.image_std);
-        Ok(PreprocessingFile { mean, std, interpolation, resize_mode, fill_color: None })
+        Ok(PreprocessingFile { mean, std, interpolation, resize_mode, ..PreprocessingFile::default() })
     }
 }

@@ -1,5 +1,6 @@
 //! The towers of CLIP and its relatives, each defined once over the operations of `nn`.
 
+pub(crate) mod bands;
 mod block;
 pub(crate) mod compute;
 pub(crate) mod config;

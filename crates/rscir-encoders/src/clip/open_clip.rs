@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::config::{
-    Activation, ClipConfig, EPSILON, ResNetConfig, StackConfig, TextConfig, TextPool, TokenizerConfig,
-    VisionConfig, VitConfig, VitNames, VitPool,
+    Activation, COLORS, ClipConfig, EPSILON, ResNetConfig, StackConfig, TextConfig, TextPool,
+    TokenizerConfig, VisionConfig, VitConfig, VitNames, VitPool,
 };
 use super::timm::{self, TimmSizes};
 use crate::Result;
@@ -46,6 +46,8 @@ struct Vision {
     head_width: Option<usize>,
     mlp_ratio: Option<f64>,
     patch_size: Option<OneOrTwo>,
+    /// timm's word; open_clip's own towers have three.
+    in_chans: Option<usize>,
     ls_init_value: Option<f64>,
     #[serde(default)]
     no_ln_pre: bool,
@@ -154,6 +156,9 @@ impl Vision {
         refuse_unknown("vision_cfg.", &self.rest, &INERT_VISION)?;
         let image = self.image_size.square("vision_cfg.image_size")?;
         if let Some(name) = &self.timm_model_name {
+            if let Some(channels) = self.in_chans.filter(|channels| *channels != COLORS) {
+                return refuse("vision_cfg.in_chans", channels, "3 for timm's towers");
+            }
             let own = TimmSizes {
                 width: self.width(),
                 layers: match self.layers {
@@ -197,7 +202,18 @@ impl Vision {
         let norm_first = !self.no_ln_pre;
         let names = VitNames::OpenClip;
         let (rotary, wavelengths) = (false, None);
-        Ok(VisionConfig::Vit(VitConfig { image, patch, stack, norm_first, rotary, pool, names, wavelengths }))
+        let channels = self.in_chans.unwrap_or(COLORS);
+        Ok(VisionConfig::Vit(VitConfig {
+            image,
+            patch,
+            channels,
+            stack,
+            norm_first,
+            rotary,
+            pool,
+            names,
+            wavelengths,
+        }))
     }
 
     fn width(&self) -> usize {

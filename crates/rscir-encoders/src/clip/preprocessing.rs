@@ -1,21 +1,33 @@
+use rscir_images::{BandScale, BandValues};
 use serde::Deserialize;
 
-use super::config::{ClipConfig, VisionConfig, VitPool};
-use crate::{Interpolation, Preprocessing, ResizeMode};
+use super::config::{COLORS, ClipConfig, VisionConfig, VitPool};
+use crate::error::refuse;
+use crate::{Interpolation, Preprocessing, ResizeMode, Result};
 
 /// open_clip's `preprocess_cfg`; the size is the tower's.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct PreprocessingFile {
-    pub(super) mean: Option<[f32; 3]>,
-    pub(super) std: Option<[f32; 3]>,
+    pub(super) mean: Option<Vec<f32>>,
+    pub(super) std: Option<Vec<f32>>,
     pub(super) interpolation: Option<Interpolation>,
     pub(super) resize_mode: Option<ResizeMode>,
     pub(super) fill_color: Option<u8>,
+    /// Our own word, for images of bands.
+    pub(super) values: Option<Values>,
+}
+
+/// What mean and deviation of images of bands are of.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Values {
+    Levels,
+    Measured,
 }
 
 impl PreprocessingFile {
     /// Where the file is silent, images are prepared as the architecture's publishers do.
-    pub(super) fn complete(self, config: &ClipConfig) -> Preprocessing {
+    pub(super) fn complete(self, config: &ClipConfig) -> Result<Preprocessing> {
         let size = config.image_size();
         let published = match config.vision {
             VisionConfig::Vit(vit) if vit.rotary => Preprocessing::perception(size),
@@ -24,13 +36,39 @@ impl PreprocessingFile {
             }
             _ => Preprocessing::openai(size),
         };
-        Preprocessing {
-            size,
-            mean: self.mean.unwrap_or(published.mean),
-            std: self.std.unwrap_or(published.std),
+        let common = Preprocessing {
             resize_mode: self.resize_mode.unwrap_or(published.resize_mode),
             interpolation: self.interpolation.unwrap_or(published.interpolation),
             fill: self.fill_color.unwrap_or(published.fill),
+            ..published
+        };
+        let channels = config.channels();
+        let numbers = |key: &str, list: Option<Vec<f32>>| match list {
+            Some(list) if list.len() != channels => {
+                refuse(&format!("preprocess_cfg.{key}"), format!("{list:?}"), "a number for each channel")
+            }
+            list => Ok(list),
+        };
+        let (mean, std) = (numbers("mean", self.mean)?, numbers("std", self.std)?);
+        match (self.values, mean, std) {
+            (None | Some(Values::Levels), mean, std) if channels == COLORS => {
+                let three =
+                    |list: Option<Vec<f32>>| list.and_then(|list| <[f32; COLORS]>::try_from(list).ok());
+                let mean = three(mean).unwrap_or(common.mean);
+                Ok(Preprocessing { mean, std: three(std).unwrap_or(common.std), ..common })
+            }
+            (Some(values), Some(mean), Some(std)) => {
+                let values = match values {
+                    Values::Levels => BandValues::Levels,
+                    Values::Measured => BandValues::Measured,
+                };
+                Ok(Preprocessing { bands: Some(BandScale { values, mean, std }), ..common })
+            }
+            (values, ..) => refuse(
+                "preprocess_cfg.values",
+                format!("{values:?}, of {channels} channels"),
+                "\"measured\" or \"levels\", beside mean and std",
+            ),
         }
     }
 }

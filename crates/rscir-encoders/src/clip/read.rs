@@ -35,7 +35,7 @@ impl ModelFile {
                 None => PreprocessingFile::default(),
             };
             let config = model.config()?;
-            return Ok(Self { config, preprocessing: preprocessing.complete(&config) });
+            return Ok(Self { config, preprocessing: preprocessing.complete(&config)? });
         }
         let preprocessing: PreprocessingFile = match value.get_mut("preprocess_cfg").map(Value::take) {
             Some(preprocessing) => serde_json::from_value(preprocessing).map_err(unreadable)?,
@@ -44,7 +44,7 @@ impl ModelFile {
         let model = value.get_mut("model_cfg").map(Value::take).unwrap_or(value);
         let model: open_clip::Model = serde_json::from_value(model).map_err(unreadable)?;
         let config = model.config()?;
-        Ok(Self { config, preprocessing: preprocessing.complete(&config) })
+        Ok(Self { config, preprocessing: preprocessing.complete(&config)? })
     }
 }
 

@@ -2,7 +2,9 @@
 
 use rscir_core::Wavelengths;
 
-use super::config::{Activation, AttentionPoolConfig, EPSILON, StackConfig, VitConfig, VitNames, VitPool};
+use super::config::{
+    Activation, AttentionPoolConfig, COLORS, EPSILON, StackConfig, VitConfig, VitNames, VitPool,
+};
 use crate::Result;
 use crate::error::refuse;
 
@@ -105,6 +107,7 @@ fn siglip(
     VitConfig {
         image,
         patch,
+        channels: COLORS,
         stack: StackConfig { width, layers, heads, hidden, activation, epsilon: 1e-6, scaled: false },
         norm_first: false,
         rotary: false,
@@ -124,6 +127,7 @@ pub(crate) const fn perception(
     VitConfig {
         image,
         patch,
+        channels: COLORS,
         stack: StackConfig { width, layers, heads, hidden, activation, epsilon: EPSILON, scaled: false },
         norm_first: true,
         rotary: true,

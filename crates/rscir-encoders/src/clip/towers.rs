@@ -2,8 +2,9 @@
 
 use candle_core::{DType, Tensor};
 use rscir_checkpoint::{Checkpoint, Loader, Resized};
-use rscir_core::PixelBatch;
+use rscir_core::{BandBatch, PixelBatch};
 
+use super::bands::BandNormalization;
 use super::compute::Compute;
 use super::config::{ClipConfig, StackConfig, VisionConfig};
 use super::load::Weights;
@@ -12,6 +13,7 @@ use super::resnet::ModifiedResNet;
 use super::text::{Injection, TextTransformer};
 use super::vision::VisionTransformer;
 use crate::Result;
+use crate::error::refuse;
 
 /// Images that a CPU encodes at a time: enough rows for its matrix products, few enough that the values between two of
 /// them stay in its caches.
@@ -27,10 +29,17 @@ const TEXTS: usize = 64;
 pub(crate) struct Towers {
     vision: Vision,
     text: TextTransformer,
-    normalization: Normalization,
+    scales: Scales,
     compute: Compute,
     config: ClipConfig,
     resized: Vec<Resized>,
+}
+
+/// How the values of images are normalized.
+pub(crate) struct Scales {
+    pub(crate) colors: Normalization,
+    /// Of a model of bands.
+    pub(crate) bands: Option<BandNormalization>,
 }
 
 enum Vision {
@@ -49,7 +58,7 @@ impl Towers {
     pub(crate) fn load(
         checkpoint: &Checkpoint,
         config: &ClipConfig,
-        normalization: Normalization,
+        scales: Scales,
         compute: Compute,
     ) -> Result<Self> {
         let mut loader = Loader::new(checkpoint);
@@ -65,7 +74,7 @@ impl Towers {
         let text = TextTransformer::load(&mut weights, &config.text, config.dim)?;
         let resized = loader.resized().to_vec();
         loader.finish()?;
-        Ok(Self { vision, text, normalization, compute, config: *config, resized })
+        Ok(Self { vision, text, scales, compute, config: *config, resized })
     }
 
     /// The tables that were made to fit.
@@ -78,6 +87,27 @@ impl Towers {
         self.in_pool(|| self.encode_pixels(batch))
     }
 
+    /// The vectors of prepared images of bands, `[images, dim]`, not normalized.
+    pub(crate) fn encode_bands(&self, batch: BandBatch<'_>) -> Result<Vec<f32>> {
+        self.in_pool(|| {
+            let image = batch.size().pow(2) * batch.bands();
+            self.encode_parts(batch.len(), |from, to| {
+                let some =
+                    BandBatch::new(batch.size(), batch.bands(), &batch.data()[from * image..to * image])?;
+                match (&self.vision, &self.scales.bands) {
+                    (Vision::Transformer(tower), Some(scale)) => {
+                        let windows = tower.windows();
+                        let along = windows.along(some.size());
+                        let shape = [some.len(), along * along, windows.side.pow(2) * some.bands()];
+                        let rows = scale.unfold(some, windows);
+                        tower.forward(&self.compute.tensor(rows.into(), &shape)?)
+                    }
+                    _ => refuse("the channels of the images", some.bands(), "red, green and blue"),
+                }
+            })
+        })
+    }
+
     /// Runs work that calls kernels, on a CPU as a task of their threads: each kernel then begins where the one before
     /// it has ended, without waking a thread for it.
     fn in_pool<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
@@ -85,23 +115,35 @@ impl Towers {
     }
 
     fn encode_pixels(&self, batch: PixelBatch<'_>) -> Result<Vec<f32>> {
-        let size = batch.size();
-        let images = match &self.compute.kernels {
+        let image = batch.size().pow(2) * 3;
+        self.encode_parts(batch.len(), |from, to| {
+            let some = PixelBatch::new(batch.size(), &batch.data()[from * image..to * image])?;
+            match &self.vision {
+                Vision::Transformer(tower) => tower.forward(&self.rows(some, tower.windows(), false)?),
+                Vision::ResNet(tower) => tower.forward(&self.rows(some, tower.windows(), true)?),
+            }
+        })
+    }
+
+    /// Encodes images by parts that fit the device: `forward` is given the numbers of a part's first image and of the one
+    /// behind its last.
+    fn encode_parts(
+        &self,
+        images: usize,
+        forward: impl Fn(usize, usize) -> Result<Tensor>,
+    ) -> Result<Vec<f32>> {
+        let part = match &self.compute.kernels {
             Some(kernels) => kernels.images(self.bytes_per_image())?,
             None if self.compute.device.is_cpu() => CPU_IMAGES,
-            None => batch.len().max(1),
+            None => images.max(1),
         };
         let mut encoded = Vec::new();
-        for pixels in batch.data().chunks(images * size * size * 3) {
-            let some = PixelBatch::new(size, pixels)?;
-            let vectors = match &self.vision {
-                Vision::Transformer(tower) => tower.forward(&self.rows(some, tower.windows(), false)?)?,
-                Vision::ResNet(tower) => tower.forward(&self.rows(some, tower.windows(), true)?)?,
-            };
+        for from in (0..images).step_by(part.max(1)) {
+            let vectors = forward(from, (from + part).min(images))?;
             encoded.push(vectors.to_dtype(DType::F32)?.flatten_all()?);
         }
         // Reading waits for the device: not before it has all of its work.
-        let mut vectors = Vec::with_capacity(batch.len() * self.config.dim);
+        let mut vectors = Vec::with_capacity(images * self.config.dim);
         for some in encoded {
             vectors.extend(some.to_vec1::<f32>()?);
         }
@@ -110,7 +152,7 @@ impl Towers {
 
     /// What a GPU holds of an image while it is encoded, more rather than less.
     fn bytes_per_image(&self) -> usize {
-        let pixels = 3 * self.config.image_size().pow(2);
+        let pixels = self.config.channels() * self.config.image_size().pow(2);
         let values = match &self.config.vision {
             VisionConfig::Vit(vit) => {
                 let StackConfig { width, heads, hidden, .. } = vit.stack;
@@ -137,7 +179,7 @@ impl Towers {
             kernels.unfold(batch, windows, &rows)?;
             return Ok(rows);
         }
-        self.compute.tensor(windows.unfold(batch, &self.normalization).into(), &shape)
+        self.compute.tensor(windows.unfold(batch, &self.scales.colors).into(), &shape)
     }
 
     /// The vectors of texts, `[texts, dim]`, not normalized. Texts are batched by length; ids beyond what decides a

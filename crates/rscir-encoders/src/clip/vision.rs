@@ -171,15 +171,16 @@ fn patch_embedding(
 ) -> Result<Linear> {
     let (width, side) = (config.stack.width, config.patch);
     let [weight, bias] = names.patches;
-    let weight = weights.loader.values(weight, &[width, 3, side, side])?;
+    let channels = config.channels;
+    let weight = weights.loader.values(weight, &[width, channels, side, side])?;
     let bias = match biased {
         true => weights.loader.values(bias, &[width])?,
         false => None,
     };
     match weight {
         Some(weight) => {
-            let weight = channels_last(&weight, 3, side);
-            Linear::new(&weights.compute.exact(), &weight, bias, [width, 3 * side * side])
+            let weight = channels_last(&weight, channels, side);
+            Linear::new(&weights.compute.exact(), &weight, bias, [width, channels * side * side])
         }
         None => Linear::unusable(&weights.compute),
     }

@@ -2,8 +2,9 @@
 
     pip install open_clip_torch==3.3.0 timm torch torchvision ftfy==6.3.1
     git clone https://github.com/NJU-LHRS/FarSLIP; git clone https://github.com/MitsuiChen14/DGTRS
-    python encoder_fixtures.py                    # makes the folder anew
-    python earth_fixtures.py FarSLIP DGTRS        # adds to it
+    git clone https://github.com/IBM/MS-CLIP
+    python encoder_fixtures.py                            # makes the folder anew
+    python earth_fixtures.py FarSLIP DGTRS MS-CLIP        # adds to it
 
 Beside the prepared images, each model sees a photo that is prepared as its publishers do.
 """
@@ -11,9 +12,11 @@ Beside the prepared images, each model sees a photo that is prepared as its publ
 import importlib.util
 import json
 import sys
+import types
 from functools import partial
 from pathlib import Path
 
+import dofa
 import encoder_fixtures as base
 import open_clip
 import torch
@@ -160,6 +163,64 @@ def pe_core():
     see("pe_core", model.visual.trunk, 24, HALF, **squash)
 
 
+class Module(torch.nn.Module):
+    """What a model needs of a LightningModule."""
+
+    def save_hyperparameters(self):
+        pass
+
+
+def ms_clip(code):
+    """By the authors' code, on a small open_clip model in place of ViT-B/16. Its module holds one CLIP under three names."""
+    # Without what their evaluation needs.
+    for name, path in {"msclip": "msclip", "msclip.inference": "msclip/inference"}.items():
+        sys.modules[name] = types.ModuleType(name)
+        sys.modules[name].__path__ = [str(Path(code) / path)]
+    for name, parts in {"pytorch_lightning": {"LightningModule": Module}, "tifffile": {}, "yaml": {}}.items():
+        sys.modules.setdefault(name, types.ModuleType(name)).__dict__.update(parts)
+    from msclip.inference import utils
+    from msclip.model import factory, model_arch
+
+    text, tokenizer = text_cfg(32)
+    vision = {"image_size": 24, "patch_size": 8, "width": 32, "layers": 2, "head_width": 16}
+    cfg = {"embed_dim": 16, "vision_cfg": vision, "text_cfg": text}
+    stats = utils.pretrained_data_stats["ms"]
+    stats["size"] = [24]
+    ours = {"embed_dim": 16, "vision_cfg": vision | {"in_chans": 10}, "text_cfg": text | tokenizer}
+    folder = folder_of("ms_clip", ours, {"values": "measured", "mean": stats["means"], "std": stats["stds"]})
+    _, tokens = letters_of(folder, 32)
+    factory.open_clip = types.SimpleNamespace(
+        create_model_and_transforms=lambda *_: (open_clip.model.CLIP(**json.loads(json.dumps(cfg))), None, None),
+        get_tokenizer=lambda _: None,
+    )
+    model = randomize(model_arch.CLIPDualEncoderModel(ckpt=None, channels=10))
+    torch.save({key: value.contiguous() for key, value in model.state_dict().items()}, folder / "model.pt")
+    prepared = torch.randint(0, 9000, (3, 24, 24, 10), dtype=torch.int16)
+    expected["ms_clip.pixels"] = prepared
+    scene = interpolate(torch.rand(1, 10, 6, 8), size=(45, 60), mode="bicubic")[0].permute(1, 2, 0) * 4000 + 200
+    scene[:, 40:] *= 1.7
+    expected["scene"] = scene.clamp(0, 10000).to(torch.int16).contiguous()
+    mean, std = torch.tensor(stats["means"]), torch.tensor(stats["stds"])
+    with torch.no_grad():
+        images = ((prepared.float() - mean) / std).permute(0, 3, 1, 2)
+        record("ms_clip", model.inference_vision(images), model.inference_text(tokens))
+        whole = utils.get_preprocess(is_ms=True)(expected["scene"].numpy())[None]
+        expected["ms_clip.scene"] = model.inference_vision(whole).contiguous()
+
+
+def dofa_nine():
+    """DOFA-CLIP's image tower, its weights those of `dofa_clip`, for nine of Sentinel-2's bands at once."""
+    state = load_file(HERE / "dofa_clip/open_clip_model.safetensors")
+    trunk = dofa.tower(14, 4, 16, 2, 2, 2.6, {"width": 12, "tokens": 5, "hidden": 20})
+    trunk.load_state_dict({key.removeprefix("visual.trunk."): value for key, value in state.items() if key.startswith("visual.trunk.")})
+    trunk.eval().patch_embed.wavelengths = [0.49, 0.56, 0.665, 0.705, 0.74, 0.783, 0.842, 1.61, 2.19]
+    bytes_ = torch.randint(0, 256, (3, 14, 14, 9), dtype=torch.uint8)
+    expected["dofa_nine.pixels"] = bytes_
+    with torch.no_grad():
+        images = (bytes_.permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.5
+        expected["dofa_nine.image"] = normalize(trunk(images), dim=-1).contiguous()
+
+
 if __name__ == "__main__":
     codes = sys.argv[1:]
     expected.update(load_file(HERE / "expected.safetensors"))
@@ -169,4 +230,6 @@ if __name__ == "__main__":
     farslip(codes[0])
     dgtrs_clip(codes[1])
     pe_core()
+    ms_clip(codes[2])
+    dofa_nine()
     save_file(expected, HERE / "expected.safetensors")

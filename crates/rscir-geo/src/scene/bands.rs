@@ -13,6 +13,9 @@ pub(super) enum Colors {
     Gray(usize),
     /// The first band is an index into colors.
     Palette(Vec<[u8; 3]>),
+    /// Two bands, or more than three, for an encoder of bands. Pictures have those of them as red, green and blue whose places
+    /// in the list are given.
+    Bands { bands: Vec<usize>, shown: [usize; 3] },
 }
 
 /// Why it is not known which bands become colors.
@@ -45,21 +48,22 @@ impl Colors {
     pub(super) fn of(tiff: &Tiff, chosen: Option<&[usize]>, items: &[Item]) -> Result<Self, BandProblem> {
         let image = tiff.image();
         let bands = image.bands();
-        if let Some(chosen) = chosen {
-            if let Some(&band) = chosen.iter().find(|band| **band >= bands) {
-                return Err(BandProblem::NoBand { band, bands });
-            }
-            return Ok(match *chosen {
-                [red, green, blue] => Self::Rgb([red, green, blue]),
-                _ => Self::Gray(chosen.first().copied().unwrap_or(0)),
-            });
-        }
         // Names that GDAL gives to bands come before what TIFF says of them.
         let named = |color: &str| {
             let is_named =
                 |item: &&Item| item.role == "colorinterp" && item.value.eq_ignore_ascii_case(color);
             items.iter().find(is_named)?.sample.filter(|band| *band < bands)
         };
+        if let Some(chosen) = chosen {
+            if let Some(&band) = chosen.iter().find(|band| **band >= bands) {
+                return Err(BandProblem::NoBand { band, bands });
+            }
+            return Ok(match *chosen {
+                [red, green, blue] => Self::Rgb([red, green, blue]),
+                [band] => Self::Gray(band),
+                _ => Self::Bands { bands: chosen.to_vec(), shown: shown(chosen, &named) },
+            });
+        }
         if let (Some(red), Some(green), Some(blue)) = (named("red"), named("green"), named("blue")) {
             return Ok(Self::Rgb([red, green, blue]));
         }
@@ -88,6 +92,29 @@ impl Colors {
             Self::Rgb(bands) => bands.to_vec(),
             Self::Gray(band) => vec![*band],
             Self::Palette(_) => vec![0],
+            Self::Bands { bands, .. } => bands.clone(),
         }
+    }
+
+    /// How many bands are read.
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Self::Rgb(_) => 3,
+            Self::Gray(_) | Self::Palette(_) => 1,
+            Self::Bands { bands, .. } => bands.len(),
+        }
+    }
+}
+
+/// The places of the bands that pictures are of: those that are named as the colors, or the third, second and first.
+fn shown(chosen: &[usize], named: &dyn Fn(&str) -> Option<usize>) -> [usize; 3] {
+    let place = |color: &str| {
+        let band = named(color)?;
+        chosen.iter().position(|chosen| *chosen == band)
+    };
+    match ["red", "green", "blue"].map(place) {
+        [Some(red), Some(green), Some(blue)] => [red, green, blue],
+        // Sensors list their bands by rising wavelength: blue comes first.
+        _ => [2, 1, 0],
     }
 }

@@ -25,6 +25,10 @@ pub(super) struct Decoded {
 
 impl Decoded {
     pub(super) fn open(path: &Path, bands: Option<&[usize]>, no_data: Option<f64>) -> Result<Self> {
+        if let Some(bands) = bands.filter(|bands| bands.len() > BANDS) {
+            let problem = BandProblem::NoBand { band: bands.len() - 1, bands: BANDS };
+            return Err(Error::Bands { path: path.into(), problem });
+        }
         let bands = match bands {
             None => [0, 1, 2],
             Some(&[red, green, blue]) => [red, green, blue],

@@ -4,11 +4,11 @@ use rscir_core::Stretch;
 
 use super::number::Number;
 
-/// The values that become 0 and 255, for each color.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// The values that become 0 and 255, for each color, or for each band in use where they are more.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Lines {
-    pub(super) low: [f64; 3],
-    pub(super) high: [f64; 3],
+    pub(super) low: Vec<f64>,
+    pub(super) high: Vec<f64>,
 }
 
 /// Values of half a rank.
@@ -20,12 +20,14 @@ pub(super) fn looked_up<T: Number>(table: &[u8], sample: T, color: usize) -> u8 
 }
 
 impl Lines {
-    /// The lines that a stretch has before the scene is looked at.
-    pub(super) fn given(stretch: Stretch) -> Option<Self> {
+    /// The lines that a stretch of `bands` bands has before the scene is looked at.
+    pub(super) fn given(stretch: Stretch, bands: usize) -> Option<Self> {
+        // Of more bands than colors, each has the same range.
+        let each = |ends: [f32; 3]| (0..bands.max(3)).map(|band| ends[band.min(2)].into()).collect();
         match stretch {
-            Stretch::Range(low, high) => Some(Self { low: low.map(f64::from), high: high.map(f64::from) }),
+            Stretch::Range(low, high) => Some(Self { low: each(low), high: each(high) }),
             // The whole range of a byte: values are clipped and rounded.
-            Stretch::None => Some(Self { low: [0.0; 3], high: [255.0; 3] }),
+            Stretch::None => Some(Self { low: each([0.0; 3]), high: each([255.0; 3]) }),
             Stretch::MinMax | Stretch::Percentile(..) => None,
         }
     }
@@ -39,7 +41,7 @@ impl Lines {
     /// The bytes of all samples of a type of 16 bits or fewer, by color and the upper half of the sample's rank.
     pub(super) fn table<T: Number>(&self) -> Vec<u8> {
         let byte = |color, half: u32| self.byte(T::of_rank(half << 16), color);
-        (0..3).flat_map(|color| (0..HALVES as u32).map(move |half| byte(color, half))).collect()
+        (0..self.low.len()).flat_map(|color| (0..HALVES as u32).map(move |half| byte(color, half))).collect()
     }
 
     /// The lines as a stretch is written, for an archive's column.
@@ -54,7 +56,7 @@ mod tests {
 
     #[test]
     fn values_are_rounded_between_the_ends_and_clipped_beyond() {
-        let lines = Lines::given(Stretch::Range([0.0; 3], [3000.0; 3])).unwrap();
+        let lines = Lines::given(Stretch::Range([0.0; 3], [3000.0; 3]), 3).unwrap();
         // 5.882 values a byte.
         for (value, byte) in
             [(-5i16, 0), (0, 0), (2, 0), (3, 0), (6, 1), (1500, 128), (3000, 255), (9000, 255)]
@@ -63,7 +65,7 @@ mod tests {
         }
         assert_eq!(lines.byte(f32::NAN, 0), 0);
         assert_eq!(lines.byte(f32::INFINITY, 0), 255);
-        let flat = Lines { low: [5.0; 3], high: [5.0; 3] };
+        let flat = Lines { low: vec![5.0; 3], high: vec![5.0; 3] };
         assert_eq!(flat.byte(9u16, 2), 0);
         let table = lines.table::<i16>();
         for value in [i16::MIN, -5, 0, 6, 1500, 3000, i16::MAX] {

@@ -1,5 +1,6 @@
 //! One scene: what it says of itself, and its windows.
 
+mod band_values;
 mod bands;
 mod beside;
 mod decoded;
@@ -15,7 +16,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use rscir_core::{RgbImage, Stretch};
+use rscir_core::{BandImage, BandValues, RgbImage, Stretch};
 use rscir_images::tiff::{
     BlockCache, GeoTags, ReadAt, RegularFile, SampleFormat, SampleType, Tiff, TiffImage, Window,
 };
@@ -70,6 +71,16 @@ enum Pixels {
 pub struct SceneWindow {
     /// The pixels; those that are not valid are 0.
     pub image: RgbImage,
+    /// The share of valid pixels, from 0 to 1.
+    pub valid: f64,
+}
+
+/// A window of a scene as bands.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct SceneBands {
+    /// The values of the bands in use; those that are no measurement are 0.
+    pub image: BandImage,
     /// The share of valid pixels, from 0 to 1.
     pub valid: f64,
 }
@@ -202,6 +213,8 @@ impl Scene {
         let stretch = if is_bytes || matches!(colors, Colors::Palette(_)) {
             notices.extend(options.stretch.map(|_| SceneNotice::StretchUnused));
             None
+        } else if options.measured {
+            None
         } else {
             Some(options.stretch.unwrap_or(DEFAULT_STRETCH))
         };
@@ -231,7 +244,11 @@ impl Scene {
             DatumShift::Unknown => notices.push(SceneNotice::UnknownShift(crs.name().into())),
         }
         let lines = OnceLock::new();
-        if let Some(given) = stretch.and_then(Lines::given) {
+        let bands = match &pixels {
+            Pixels::Tiff { colors, .. } => colors.count(),
+            Pixels::Decoded(_) => 3,
+        };
+        if let Some(given) = stretch.and_then(|stretch| Lines::given(stretch, bands)) {
             let _ = lines.set(given);
         }
         let path = path.into();
@@ -420,6 +437,28 @@ impl Scene {
             return Ok(None);
         }
         Ok(Some(self.read(Window::new(0, 0, width, height))?.image))
+    }
+
+    /// Reads a window as the bands that the scene was opened with: values as measured, or levels by the stretch.
+    ///
+    /// # Errors
+    /// As [`Scene::read`].
+    pub fn read_bands(&self, window: Window, values: BandValues) -> Result<SceneBands> {
+        let share = |valid: usize| valid as f64 / (window.width * window.height).max(1) as f64;
+        match &self.pixels {
+            Pixels::Tiff { tiff, colors, validity, .. } => {
+                let lines = if values == BandValues::Levels { self.lines()? } else { None };
+                let samples = pixels::read(tiff, window, colors, validity)?;
+                let (image, valid) = band_values::values(&samples, window, colors, validity, lines, values);
+                Ok(SceneBands { image, valid: share(valid) })
+            }
+            Pixels::Decoded(image) => {
+                let SceneWindow { image, valid } = image.read(window)?;
+                let RgbImage { width, height, data } = image;
+                let data = data.into_iter().map(f32::from).collect();
+                Ok(SceneBands { image: BandImage { width, height, bands: 3, data }, valid })
+            }
+        }
     }
 
     /// Returns what became of values, as a stretch is written: `none` where bytes stayed as they are, else the range that was used.

@@ -6,11 +6,15 @@ use crate::{Crs, Error, Result};
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct SceneOptions {
-    /// Which bands become red, green and blue, counted from 0; one band becomes gray. Default: the bands of the colors, else the first three,
-    /// else the only one.
+    /// Which bands become red, green and blue, counted from 0; one band becomes gray, and more than three are for an encoder of
+    /// bands ([`Scene::read_bands`](crate::Scene::read_bands)). Default: the bands of the colors, else the first three, else the
+    /// only one.
     pub bands: Option<Vec<usize>>,
     /// How values that are not of 8 bits become bytes. Default: from the 2nd to the 98th percentile of each band.
     pub stretch: Option<Stretch>,
+    /// True if values are left as they were measured, for an encoder that takes them so: no stretch is looked for, and the tiles'
+    /// column `stretch` says `none`.
+    pub measured: bool,
     /// The value that stands for no measurement, in place of the one that the scene declares.
     pub no_data: Option<f64>,
     /// The coordinate system of scenes without one that can be computed.
@@ -20,7 +24,8 @@ pub struct SceneOptions {
 }
 
 impl SceneOptions {
-    /// Sets which bands become red, green and blue, counted from 0; one band becomes gray.
+    /// Sets which bands become red, green and blue, counted from 0; one band becomes gray, more than three are for an encoder of
+    /// bands.
     #[must_use]
     pub fn bands(mut self, bands: impl Into<Vec<usize>>) -> Self {
         self.bands = Some(bands.into());
@@ -31,6 +36,13 @@ impl SceneOptions {
     #[must_use]
     pub fn stretch(mut self, stretch: Stretch) -> Self {
         self.stretch = Some(stretch);
+        self
+    }
+
+    /// Sets that values are left as they were measured, for an encoder that takes them so.
+    #[must_use]
+    pub fn measured(mut self, measured: bool) -> Self {
+        self.measured = measured;
         self
     }
 
@@ -58,15 +70,32 @@ impl SceneOptions {
     /// Checks that scenes can be read so.
     ///
     /// # Errors
-    /// [`Error::Core`] for a stretch without extent; [`Error::Option`] for bands that are neither one nor three, and for a date that
-    /// is none.
+    /// [`Error::Core`] for a stretch without extent; [`Error::Option`] for no bands or two, for a range of three for more bands,
+    /// for a stretch of values that are left as measured, and for a date that is none.
     pub fn check(&self) -> Result<()> {
         if let Some(stretch) = self.stretch {
             stretch.check()?;
         }
-        if let Some(bands) = self.bands.as_ref().filter(|bands| !matches!(bands.len(), 1 | 3)) {
-            let expected = "one band for gray, or three for red, green and blue";
+        let bands = self.bands.as_deref().unwrap_or(&[0]);
+        if matches!(bands.len(), 0 | 2) {
+            let expected =
+                "one band for gray, three for red, green and blue, or more for a model of so many bands";
             return Err(Error::Option { name: "bands", value: format!("{bands:?}"), expected });
+        }
+        if let Some(stretch) = self.stretch.filter(|_| self.measured) {
+            let expected = "left out: values are left as they were measured";
+            return Err(Error::Option { name: "stretch", value: stretch.to_string(), expected });
+        }
+        if let Some(Stretch::Range(low, high)) = self.stretch
+            && bands.len() > 3
+            && [low, high].iter().any(|ends| ends.iter().any(|end| *end != ends[0]))
+        {
+            let expected = "one range for all bands, where they are more than three";
+            return Err(Error::Option {
+                name: "stretch",
+                value: format!("{:?} to {:?}", low, high),
+                expected,
+            });
         }
         if let Some(date) = self.date.as_ref().filter(|date| iso_date(date).is_none()) {
             let expected = "a day or a time as ISO 8601 has it, such as 2024-02-29 or 2024-02-29T10:30:00Z";

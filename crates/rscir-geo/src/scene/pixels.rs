@@ -106,7 +106,7 @@ fn painted<T: Number>(
     bytes: Bytes<'_>,
 ) -> (RgbImage, usize) {
     let rule = validity.rule::<T>();
-    let count = colors.bands().len();
+    let count = colors.count();
     let step = count + usize::from(matches!(rule, Rule::Alpha));
     let mut data = Vec::with_capacity(window.width * window.height * 3);
     let mut valid = 0;
@@ -123,6 +123,9 @@ fn painted<T: Number>(
             }
             (Colors::Gray(_), [gray, ..]) => [byte(*gray, 0); 3],
             (Colors::Rgb(_), [red, green, blue, ..]) => [byte(*red, 0), byte(*green, 1), byte(*blue, 2)],
+            (Colors::Bands { shown, .. }, pixel) => {
+                shown.map(|at| pixel.get(at).map_or(0, |sample| byte(*sample, at)))
+            }
             _ => [0; 3],
         });
     }

@@ -323,10 +323,11 @@ impl Pass<'_> {
             let bin = lower.as_ref().and_then(|lower| lower.find(at, position)).map_or(0, |(bin, _)| bin);
             of_rank(upper << 16 | bin)
         };
-        let first = |color: usize| if bands == 3 { color * 2 } else { 0 };
+        let first = |color: usize| if bands == 1 { 0 } else { color * 2 };
+        let colors = 0..bands.max(3);
         Ok(Lines {
-            low: [0, 1, 2].map(|color| value(first(color))),
-            high: [0, 1, 2].map(|color| value(first(color) + 1)),
+            low: colors.clone().map(|color| value(first(color))).collect(),
+            high: colors.map(|color| value(first(color) + 1)).collect(),
         })
     }
 }

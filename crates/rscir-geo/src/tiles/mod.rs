@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rscir_core::{
-    ColumnSchema, Fingerprint, ImageSource, Omission, Progress, RgbImage, RowStanding, RowValues, Value,
+    BandImage, BandValues, ColumnSchema, Fingerprint, ImageSource, Omission, Progress, RgbImage, RowStanding,
+    RowValues, Value,
 };
 use rscir_images::tiff::{BlockCache, Window};
 
@@ -330,6 +331,12 @@ impl ImageSource for SceneTiles {
             }
             Ok::<_, Error>(read)
         };
+        Ok(read()?.image)
+    }
+
+    fn read_bands(&self, item: usize, values: BandValues) -> rscir_core::Result<BandImage> {
+        let tile = self.tiles[item];
+        let read = || self.opened(tile.scene as usize)?.read_bands(tile.window, values);
         Ok(read()?.image)
     }
 

@@ -67,9 +67,12 @@ pub(super) fn fingerprint(scene: &Scene, options: &TileOptions, version: Version
             part(&version.1.to_le_bytes());
         }
     }
-    let SceneOptions { stretch, no_data, .. } = &options.scene;
+    let SceneOptions { stretch, no_data, measured, .. } = &options.scene;
     part(format!("{:?}", scene.bands_in_use()).as_bytes());
     part(stretch.map_or_else(|| "default".into(), |stretch| stretch.to_string()).as_bytes());
     part(format!("{no_data:?}").as_bytes());
+    if *measured {
+        part(b"measured");
+    }
     Ok(Fingerprint::of_sha256(hash.finalize().into()))
 }

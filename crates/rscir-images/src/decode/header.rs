@@ -88,8 +88,15 @@ pub(super) fn check_memory(
     length: usize,
     options: Settings<'_>,
 ) -> Result<(), ImageProblem> {
-    // Three bytes of RGB and one of a palette's indices; percentiles sort a band.
+    // Three bytes of RGB and one of a palette's indices; percentiles sort a band. Values of bands have four each, which the
+    // samples in the file justify.
     let each = if matches!(options.decoding.stretch, Stretch::Percentile(..)) { 8 } else { 4 };
+    let bands = match &options.decoding.bands {
+        _ if !options.as_bands => 0,
+        Some(bands) => 4 * bands.len() as u64,
+        None => decoding.div_ceil(pixels.max(1)).saturating_mul(4),
+    };
+    let each = bands.saturating_add(each);
     let needed = pixels.saturating_mul(each).saturating_add(decoding);
     if needed > (length as u64).saturating_mul(options.limits.max_expansion).max(FREE_MEMORY) {
         let limit = options.limits.max_expansion;

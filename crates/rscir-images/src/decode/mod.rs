@@ -8,6 +8,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
+mod bands;
 mod bmp;
 mod file;
 mod header;
@@ -25,10 +26,11 @@ use std::io::Cursor;
 use ::image::codecs::webp::WebPDecoder;
 use ::image::metadata::Orientation as Turn;
 use ::image::{ColorType, ImageDecoder, Limits};
-use rscir_core::{Decoding, Orientation, RgbImage};
+use rscir_core::{BandImage, BandValues, Channels, Decoding, Orientation, RgbImage};
 
 use crate::{Error, Result};
-pub use file::decode_file;
+pub use bands::check_bands;
+pub use file::{decode_bands_file, decode_file};
 use header::Format;
 pub use limits::DecodeLimits;
 pub use oddities::Oddities;
@@ -45,7 +47,8 @@ use raster::{Color, Raster, Samples};
 /// [`Error::ConfigValue`](crate::Error::ConfigValue) for a stretch without extent.
 pub fn decode(bytes: &[u8], decoding: &Decoding, limits: &DecodeLimits) -> Result<RgbImage> {
     check(decoding)?;
-    Ok(decode_raster(bytes, Settings { decoding, limits })?.0)
+    check_bands(decoding, Channels::Rgb)?;
+    Ok(decode_rgb(bytes, Settings { decoding, limits, as_bands: false })?.0)
 }
 
 /// Decodes an image as [`decode`] does, and returns what is odd about it beside the pixels.
@@ -58,9 +61,54 @@ pub fn decode_with_oddities(
     limits: &DecodeLimits,
 ) -> Result<(RgbImage, Oddities)> {
     check(decoding)?;
-    let (image, narrow_range) = decode_raster(bytes, Settings { decoding, limits })?;
+    check_bands(decoding, Channels::Rgb)?;
+    let (image, narrow_range) = decode_rgb(bytes, Settings { decoding, limits, as_bands: false })?;
     let oddities = Oddities { one_color: oddities::is_one_color(&image), narrow_range };
     Ok((image, oddities))
+}
+
+/// Decodes an image of any known format into the bands that an encoder takes
+/// ([`ImageEncoder::channels`](rscir_core::ImageEncoder::channels)): those that the decoding chooses, or all of the file's.
+///
+/// Levels are bytes as they are, and values of other types as the decoding's stretch brings them there; values as measured
+/// stay what they are. Those that are no measurement (NaN, infinities, and those that a TIFF file declares as such) become 0.
+///
+/// # Errors
+/// As [`decode`]; [`rscir_core::Error::Channels`] for a file of another number of bands, and for an encoder of colors;
+/// [`Error::ConfigValue`](crate::Error::ConfigValue) for bands or a stretch that do not fit the channels.
+pub fn decode_bands(
+    bytes: &[u8],
+    decoding: &Decoding,
+    limits: &DecodeLimits,
+    channels: Channels,
+) -> Result<BandImage> {
+    check(decoding)?;
+    check_bands(decoding, channels)?;
+    let Channels::Bands { count, values } = channels else {
+        let (what, by) = ("an image of bands", "an encoder of colors".into());
+        return Err(rscir_core::Error::Unsupported { what, by }.into());
+    };
+    let image = bands_of(bytes, decoding, limits, values)?;
+    if image.bands != count {
+        channels.check(Channels::Bands { count: image.bands, values })?;
+    }
+    Ok(image)
+}
+
+/// The bands that a decoding chooses, or all of the file's, however many they are.
+pub(crate) fn bands_of(
+    bytes: &[u8],
+    decoding: &Decoding,
+    limits: &DecodeLimits,
+    values: BandValues,
+) -> Result<BandImage> {
+    check(decoding)?;
+    let settings = Settings { decoding, limits, as_bands: true };
+    let (raster, turns) = decode_raster(bytes, settings)?;
+    let orientation = raster.orientation.filter(|_| turns);
+    let BandImage { width, height, bands, data } = raster.into_bands(settings, values)?;
+    let (width, height, data) = oriented((width, height, data), bands, orientation);
+    Ok(BandImage { width, height, bands, data })
 }
 
 /// What decides the pixels, and whether there are any.
@@ -68,6 +116,8 @@ pub fn decode_with_oddities(
 struct Settings<'a> {
     decoding: &'a Decoding,
     limits: &'a DecodeLimits,
+    /// The image's bands are wanted with their values, and not what Pillow shows of them.
+    as_bands: bool,
 }
 
 /// Refuses a stretch without extent, and what another program recorded, as settings.
@@ -81,7 +131,17 @@ pub(crate) fn check(decoding: &Decoding) -> Result<()> {
 }
 
 /// The image, and whether its values use a small part of their type's range.
-fn decode_raster(bytes: &[u8], options: Settings<'_>) -> Result<(RgbImage, bool), ImageProblem> {
+fn decode_rgb(bytes: &[u8], options: Settings<'_>) -> Result<(RgbImage, bool), ImageProblem> {
+    let (raster, turns) = decode_raster(bytes, options)?;
+    let orientation = raster.orientation.filter(|_| turns);
+    let narrow_range = raster.is_narrow(options.decoding);
+    let RgbImage { width, height, data } = raster.into_rgb(options.decoding)?;
+    let (width, height, data) = oriented((width, height, data), 3, orientation);
+    Ok((RgbImage { width, height, data }, narrow_range))
+}
+
+/// The samples as the file has them, and whether the image is turned as the file says.
+fn decode_raster(bytes: &[u8], options: Settings<'_>) -> Result<(Raster, bool), ImageProblem> {
     if bytes.len() as u64 > options.limits.max_bytes {
         return Err(ImageProblem::TooManyBytes {
             bytes: bytes.len() as u64,
@@ -96,12 +156,9 @@ fn decode_raster(bytes: &[u8], options: Settings<'_>) -> Result<(RgbImage, bool)
         Format::WebP => webp(bytes, options),
         Format::Bmp => bmp::decode(bytes, options),
     }?;
-    let orientation = raster.orientation;
-    let narrow_range = raster.is_narrow(options.decoding);
-    let image = raster.into_rgb(options.decoding)?;
     // Pillow's `open` leaves EXIF alone, but turns a TIFF as its own tag says when it is read.
-    let turn = options.decoding.orientation == Orientation::Exif || format == Format::Tiff;
-    Ok((if turn { oriented(image, orientation) } else { image }, narrow_range))
+    let turns = options.decoding.orientation == Orientation::Exif || format == Format::Tiff;
+    Ok((raster, turns))
 }
 
 fn jpeg(bytes: &[u8], options: Settings<'_>) -> Result<Raster, ImageProblem> {
@@ -165,14 +222,17 @@ fn eight_bit(
     Ok(Raster::new(width as usize, height as usize, Color::Rgb, channels, Samples::U8(data)))
 }
 
+/// Width, height and interleaved values of an image.
+type Shaped<T> = (usize, usize, Vec<T>);
+
 /// The image turned and mirrored as its EXIF orientation says.
 #[expect(
     clippy::indexing_slicing,
-    reason = "a turned place is within the image, whose data are three bytes a pixel"
+    reason = "a turned place is within the image, whose data are so many values a pixel"
 )]
-fn oriented(image: RgbImage, orientation: Option<Turn>) -> RgbImage {
+fn oriented<T: Copy>(image: Shaped<T>, channels: usize, orientation: Option<Turn>) -> Shaped<T> {
     let Some(orientation) = orientation.filter(|o| *o != Turn::NoTransforms) else { return image };
-    let (w, h) = (image.width, image.height);
+    let (w, h, values) = image;
     // Where the pixel that is shown at (x, y) is stored.
     let stored = |x: usize, y: usize| match orientation {
         Turn::NoTransforms => (x, y),
@@ -185,10 +245,10 @@ fn oriented(image: RgbImage, orientation: Option<Turn>) -> RgbImage {
         Turn::Rotate270 => (w - 1 - y, x),
     };
     let (width, height) = if orientation.to_exif() > 4 { (h, w) } else { (w, h) };
-    let mut data = Vec::with_capacity(image.data.len());
+    let mut data = Vec::with_capacity(values.len());
     for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
         let (x, y) = stored(x, y);
-        data.extend_from_slice(&image.data[(y * w + x) * 3..][..3]);
+        data.extend_from_slice(&values[(y * w + x) * channels..][..channels]);
     }
-    RgbImage { width, height, data }
+    (width, height, data)
 }

@@ -66,7 +66,7 @@ impl Samples {
     }
 
     /// As Pillow makes a byte of it, in a color image.
-    fn high_byte(&self, index: usize) -> u8 {
+    pub(super) fn high_byte(&self, index: usize) -> u8 {
         match self {
             Self::U8(values) => values[index],
             Self::U16(values) => (values[index] >> 8) as u8,
@@ -84,7 +84,7 @@ impl Samples {
         }
     }
 
-    fn value(&self, index: usize) -> f32 {
+    pub(super) fn value(&self, index: usize) -> f32 {
         match self {
             Self::U8(values) => values[index].into(),
             Self::U16(values) => values[index].into(),
@@ -108,7 +108,7 @@ impl Raster {
         self.width * self.height
     }
 
-    fn index(&self, pixel: usize, channel: usize) -> usize {
+    pub(super) fn index(&self, pixel: usize, channel: usize) -> usize {
         pixel * self.channels + channel
     }
 
@@ -157,7 +157,7 @@ impl Raster {
     }
 
     /// Colors whose channels are no bands by themselves become RGB.
-    fn into_plain(self) -> Result<Self, ImageProblem> {
+    pub(super) fn into_plain(self) -> Result<Self, ImageProblem> {
         if matches!(self.color, Color::Gray | Color::GrayAlpha | Color::Rgb | Color::Bands) {
             return Ok(self);
         }
@@ -169,8 +169,12 @@ impl Raster {
     /// Chosen bands, stretched.
     #[expect(clippy::indexing_slicing, reason = "there are three bands and three lines")]
     fn selected(&self, decoding: &Decoding) -> Result<Vec<u8>, ImageProblem> {
-        let bands = match (decoding.bands, &self.color) {
-            (Some(bands), _) => bands,
+        let bands = match (&decoding.bands, &self.color) {
+            (Some(bands), _) => match bands[..] {
+                [red, green, blue] => [red, green, blue],
+                // Settings of another number were refused.
+                _ => return Err(self.needs_bands()),
+            },
             (None, Color::Gray | Color::GrayAlpha) => [0; 3],
             (None, Color::Bands) => return Err(self.needs_bands()),
             (None, _) => [0, 1, 2],
@@ -194,7 +198,7 @@ impl Raster {
     }
 
     /// False for values that stand for no measurement.
-    fn is_measured(&self, value: f32) -> bool {
+    pub(super) fn is_measured(&self, value: f32) -> bool {
         // Samples of more than 24 bits were rounded, and so is what they are compared with.
         self.no_data.is_none_or(|no_data| value != no_data as f32)
     }
@@ -207,7 +211,7 @@ impl Raster {
 
     /// Offset and scale that bring a band's values to bytes; a band without extent becomes 0.
     #[expect(clippy::indexing_slicing, reason = "a stretch is of three bands")]
-    fn line(&self, band: usize, at: usize, stretch: Stretch) -> (f32, f32) {
+    pub(super) fn line(&self, band: usize, at: usize, stretch: Stretch) -> (f32, f32) {
         let values = || self.measured(band);
         let (low, high) = match stretch {
             Stretch::None => (0.0, 255.0),

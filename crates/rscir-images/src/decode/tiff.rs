@@ -40,9 +40,11 @@ pub(super) fn decode(bytes: &[u8], options: Settings<'_>) -> Result<Raster, Imag
     let white_is_zero = is_gray && image.photometric == Photometric::WhiteIsZero;
     // NaN is no measurement, declared or not.
     let stored = image.no_data.filter(|value| value.is_finite());
-    let shown = Shown { spread: is_gray, white_is_zero, bits: image.layout.bits };
+    let (spread, white_is_zero) = (is_gray && !options.as_bands, white_is_zero && !options.as_bands);
+    let shown = Shown { spread, white_is_zero, bits: image.layout.bits };
     let samples = read(&bytes, &image, shown, stored.unwrap_or(0.0))?;
     let is_plain = options.decoding.bands.is_none() && options.decoding.stretch == Stretch::None;
+    let is_plain = is_plain && !options.as_bands;
     let is_signed_byte = image.layout.format == SampleFormat::Signed && image.layout.bits == 8;
     let samples = match samples {
         // Pillow takes signed bytes of gray for unsigned ones; bands and stretches are of the values.

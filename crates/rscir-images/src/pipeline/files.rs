@@ -5,11 +5,12 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use rscir_core::files::{FileError, open_regular};
-use rscir_core::{ColumnSchema, Decoding, Fingerprint, ImageEncoder, RowValues, Stage};
+use rscir_core::{Channels, ColumnSchema, Decoding, Fingerprint, ImageEncoder, RowValues, Stage};
 
-use super::items::{Items, Look, Prepared, Refused, attempt, prepared};
+use super::items::{Items, Look, Prepared, Refused, attempt};
+use super::pixels::Pixels;
 use super::{ChangeDetection, ImageList};
-use crate::decode::{DecodeLimits, decode_with_oddities};
+use crate::decode::{DecodeLimits, Oddities, decode_bands, decode_with_oddities};
 
 /// The files of a list, and how they are read.
 pub(super) struct Files<'a> {
@@ -60,10 +61,18 @@ impl Items for Files<'_> {
     fn prepare(&self, item: usize, encoder: &dyn ImageEncoder) -> Result<Prepared, Refused> {
         let path = self.path(item);
         let (bytes, fingerprint) = attempt(Stage::Read, || read(&path, self.limits.max_bytes, self.changes))?;
+        let channels = encoder.channels();
+        if channels != Channels::Rgb {
+            let decode = || decode_bands(&bytes, self.decoding, &self.limits, channels);
+            let decoded = attempt(Stage::Decode, decode)?;
+            drop(bytes);
+            let pixels = Pixels::of_bands(&decoded, encoder)?;
+            return Ok(Prepared { pixels, fingerprint, oddities: Oddities::default() });
+        }
         let (decoded, oddities) =
             attempt(Stage::Decode, || decode_with_oddities(&bytes, self.decoding, &self.limits))?;
         drop(bytes);
-        Ok(Prepared { pixels: prepared(&decoded, encoder)?, fingerprint, oddities })
+        Ok(Prepared { pixels: Pixels::of_colors(&decoded, encoder)?, fingerprint, oddities })
     }
 }
 

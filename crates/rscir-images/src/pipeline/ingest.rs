@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use rayon::prelude::*;
 use rscir_core::{
-    EmbeddingSink, Fingerprint, ImageEncoder, ImageSource, Omission, PixelBatch, RowValues, SinkRow, Stage,
+    EmbeddingSink, Fingerprint, ImageEncoder, ImageSource, Omission, RowValues, SinkRow, Stage,
 };
 
 use super::files::Files;
 use super::items::{Items, Look, Prepared, Refused};
 use super::joined::Joined;
+use super::pixels::Pixels;
 use super::source::Source;
 use super::window::Window;
 use super::{ImageList, IngestOptions, IngestThreads, Noticed, OddImages, outdated, roots};
@@ -153,6 +154,7 @@ pub fn ingest(
 ) -> Result<IngestReport> {
     let decoding = &encoder.spec().decoding;
     decode::check(decoding)?;
+    decode::check_bands(decoding, encoder.channels())?;
     let not_pruned = options.prune.then_some(NotPruned::NoOperation);
     let mut report = IngestReport { not_pruned, ..IngestReport::default() };
     for failure in images.unlisted().iter().filter(|failure| options.holds(&failure.key)) {
@@ -259,7 +261,7 @@ fn run(
             threads: &threads,
             batch,
             rows: Vec::new(),
-            pixels: Vec::new(),
+            pixels: Pixels::none(encoder),
         };
         device.run(&receiver, &window, options, on_failure, &mut report)
     });
@@ -360,7 +362,7 @@ struct Device<'a> {
     batch: usize,
     /// Index, fingerprint and values of the images in `pixels`.
     rows: Vec<(usize, Fingerprint, RowValues<'a>)>,
-    pixels: Vec<u8>,
+    pixels: Pixels,
 }
 
 /// A position of the list, and what became of the image there.
@@ -407,7 +409,7 @@ impl<'a> Device<'a> {
                     Ok((prepared, values)) => {
                         report.odd.add(&self.images.key(index), prepared.oddities);
                         self.rows.push((index, prepared.fingerprint, values));
-                        self.pixels.extend_from_slice(&prepared.pixels);
+                        self.pixels.extend(&prepared.pixels);
                         if self.rows.len() == self.batch {
                             self.commit(options, report)?;
                         }
@@ -430,8 +432,7 @@ impl<'a> Device<'a> {
         if self.rows.is_empty() {
             return Ok(());
         }
-        let pixels = PixelBatch::new(self.encoder.input_size(), &self.pixels)?;
-        let embeddings = self.threads.run(|| self.encoder.encode_pixels(pixels))?;
+        let embeddings = self.threads.run(|| self.pixels.encode(self.encoder))?;
         let keys: Vec<_> = self.rows.iter().map(|&(index, ..)| self.images.key(index)).collect();
         let rows: Vec<SinkRow<'_>> = keys
             .iter()

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
-use rscir_core::{ColumnSchema, Fingerprint, ImageEncoder, RgbImage, RowValues, Stage};
+use rscir_core::{ColumnSchema, Fingerprint, ImageEncoder, RowValues, Stage};
 
 use super::Failure;
+use super::pixels::Pixels;
 use crate::Error;
 use crate::decode::{Oddities, Remedy};
 
@@ -49,7 +50,7 @@ pub(super) enum Look {
 
 /// An image ready for the device.
 pub(super) struct Prepared {
-    pub(super) pixels: Vec<u8>,
+    pub(super) pixels: Pixels,
     pub(super) fingerprint: Fingerprint,
     pub(super) oddities: Oddities,
 }
@@ -59,14 +60,6 @@ pub(super) struct Refused {
     pub(super) stage: Stage,
     pub(super) reason: String,
     pub(super) remedy: Option<Remedy>,
-}
-
-/// Resizes and crops an image to the encoder's input.
-pub(super) fn prepared(image: &RgbImage, encoder: &dyn ImageEncoder) -> Result<Vec<u8>, Refused> {
-    let size = encoder.input_size();
-    let mut pixels = vec![0; size * size * 3];
-    attempt(Stage::Prepare, || encoder.prepare(image.view()?, &mut pixels))?;
-    Ok(pixels)
 }
 
 /// Does one stage of an image. Decoders and encoders may be of other people's making: a panic in one costs its image, not

@@ -9,6 +9,7 @@ mod joined;
 mod odd;
 mod options;
 mod outdated;
+mod pixels;
 mod roots;
 mod source;
 mod threads;

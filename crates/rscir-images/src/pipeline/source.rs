@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use rscir_core::{ColumnSchema, Fingerprint, ImageEncoder, ImageSource, RowValues, Stage};
+use rscir_core::{Channels, ColumnSchema, Fingerprint, ImageEncoder, ImageSource, RowValues, Stage};
 
-use super::items::{Items, Look, Prepared, Refused, attempt, prepared};
+use super::items::{Items, Look, Prepared, Refused, attempt};
+use super::pixels::Pixels;
 use crate::decode::Oddities;
 
 /// The items of a source.
@@ -43,9 +44,14 @@ impl Items for Source<'_> {
     }
 
     fn prepare(&self, item: usize, encoder: &dyn ImageEncoder) -> Result<Prepared, Refused> {
-        let (fingerprint, image) = attempt(Stage::Read, || {
-            Ok::<_, rscir_core::Error>((self.0.fingerprint(item)?, self.0.read(item)?))
-        })?;
-        Ok(Prepared { pixels: prepared(&image, encoder)?, fingerprint, oddities: Oddities::default() })
+        let fingerprint = attempt(Stage::Read, || self.0.fingerprint(item))?;
+        let pixels = match encoder.channels() {
+            Channels::Bands { values, .. } => {
+                let image = attempt(Stage::Read, || self.0.read_bands(item, values))?;
+                Pixels::of_bands(&image, encoder)?
+            }
+            _ => Pixels::of_colors(&attempt(Stage::Read, || self.0.read(item))?, encoder)?,
+        };
+        Ok(Prepared { pixels, fingerprint, oddities: Oddities::default() })
     }
 }

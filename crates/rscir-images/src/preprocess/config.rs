@@ -1,5 +1,6 @@
 use std::fmt;
 
+use rscir_core::{BandValues, Channels};
 use serde::Deserialize;
 
 use crate::{Error, Result};
@@ -26,6 +27,19 @@ pub struct Preprocessing {
     pub interpolation: Interpolation,
     /// The gray level around an image that [`ResizeMode::Longest`] leaves smaller than the input.
     pub fill: u8,
+    /// Of images of bands, what their values are and how they are normalized, in place of `mean` and `std`; `None` of colors.
+    pub bands: Option<BandScale>,
+}
+
+/// How the values of an image's bands are normalized.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BandScale {
+    /// What the values are.
+    pub values: BandValues,
+    /// Subtracted from each band: on the scale 0 to 1 from levels, on their own from values as measured.
+    pub mean: Vec<f32>,
+    /// Each band's divisor after that.
+    pub std: Vec<f32>,
 }
 
 /// How an image of any shape is fitted to a square.
@@ -63,6 +77,7 @@ impl Preprocessing {
             resize_mode: ResizeMode::Shortest,
             interpolation: Interpolation::Bicubic,
             fill: 0,
+            bands: None,
         }
     }
 
@@ -77,12 +92,32 @@ impl Preprocessing {
         Self { interpolation: Interpolation::Bilinear, ..Self::siglip(size) }
     }
 
+    /// Returns what the images are made of.
+    pub fn channels(&self) -> Channels {
+        match &self.bands {
+            Some(scale) => Channels::Bands { count: scale.mean.len(), values: scale.values },
+            None => Channels::Rgb,
+        }
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         let refuse = |key: &str, got: String, expected| {
             Err(Error::ConfigValue { key: format!("preprocess_cfg.{key}"), got, expected })
         };
         if !(1..=MAX_PIXELS_PER_SIDE).contains(&self.size) {
             return refuse("size", self.size.to_string(), "1 to 8192");
+        }
+        if let Some(BandScale { mean, std, .. }) = &self.bands {
+            if mean.is_empty() || mean.len() != std.len() {
+                let got = format!("of {} bands, and std of {}", mean.len(), std.len());
+                return refuse("mean", got, "of as many bands as std, one at the least");
+            }
+            if !mean.iter().all(|mean| mean.is_finite()) {
+                return refuse("mean", format!("{mean:?}"), "finite numbers");
+            }
+            if !std.iter().all(|std| std.is_normal() && *std > 0.0) {
+                return refuse("std", format!("{std:?}"), "positive numbers");
+            }
         }
         if !self.mean.iter().all(|mean| mean.is_finite()) {
             return refuse("mean", format!("{:?}", self.mean), "three finite numbers");
@@ -97,12 +132,19 @@ impl Preprocessing {
 /// One line for [`rscir_core::EncoderSpec::preprocessing`]: equal lines, equal pixels.
 impl fmt::Display for Preprocessing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { size, mean, std, resize_mode, interpolation, fill } = self;
+        let Self { size, mean, std, resize_mode, interpolation, fill, bands } = self;
         write!(f, "size={size} resize={resize_mode} interpolation={interpolation}")?;
         if *resize_mode == ResizeMode::Longest {
             write!(f, " fill={fill}")?;
         }
-        write!(f, " mean={mean:?} std={std:?}")
+        let Some(BandScale { values, mean, std }) = bands else {
+            return write!(f, " mean={mean:?} std={std:?}");
+        };
+        let values = match values {
+            BandValues::Measured => "measured",
+            _ => "levels",
+        };
+        write!(f, " values={values} mean={mean:?} std={std:?}")
     }
 }
 

@@ -42,42 +42,52 @@ pub(super) struct Taps {
     pub(super) weights: Vec<i32>,
 }
 
+/// For each kept pixel of an axis, the first input pixel of its window and the weights, whose sum is 1.
+pub(super) fn windows(
+    axis: &Axis,
+    interpolation: Interpolation,
+) -> impl ExactSizeIterator<Item = (usize, Vec<f64>)> {
+    let input = axis.input;
+    // Pillow leaves an axis out whose length stays; a weight of one gives the pixel itself.
+    let is_same = input == axis.resized;
+    let scale = input as f64 / axis.resized as f64;
+    let filter_scale = scale.max(1.0);
+    let support = interpolation.support() * filter_scale;
+    let inverse = 1.0 / filter_scale;
+    (axis.crop..axis.crop + axis.kept).map(move |pixel| {
+        if is_same {
+            return (pixel, vec![1.0]);
+        }
+        // Casts truncate towards zero and saturate, as C's do in range.
+        let center = (pixel as f64 + 0.5) * scale;
+        let start = (center - support + 0.5) as usize;
+        let end = ((center + support + 0.5) as usize).min(input);
+        let mut weights: Vec<f64> =
+            (start..end).map(|input| interpolation.at((input as f64 - center + 0.5) * inverse)).collect();
+        let sum: f64 = weights.iter().fold(0.0, |sum, value| sum + value);
+        if sum != 0.0 {
+            weights.iter_mut().for_each(|weight| *weight /= sum);
+        }
+        (start, weights)
+    })
+}
+
 impl Taps {
     pub(super) fn new(axis: &Axis, interpolation: Interpolation) -> Self {
-        let kept = axis.crop..axis.crop + axis.kept;
-        if axis.input == axis.resized {
-            // Pillow leaves this axis out; a weight of one gives the pixel itself.
-            return Self { starts: kept.collect(), count: 1, weights: vec![1 << PRECISION_BITS; axis.kept] };
-        }
-        let scale = axis.input as f64 / axis.resized as f64;
-        let filter_scale = scale.max(1.0);
-        let support = interpolation.support() * filter_scale;
-        let inverse = 1.0 / filter_scale;
-        // Casts truncate towards zero and saturate, as C's do in range.
-        let window = |pixel: usize| {
-            let center = (pixel as f64 + 0.5) * scale;
-            let start = (center - support + 0.5) as usize;
-            (center, start, ((center + support + 0.5) as usize).min(axis.input))
-        };
-
-        let count = kept.clone().map(window).map(|(_, start, end)| end - start).max().unwrap_or(1);
+        let windows: Vec<(usize, Vec<f64>)> = windows(axis, interpolation).collect();
+        let count = windows.iter().map(|(_, weights)| weights.len()).max().unwrap_or(1);
         let mut taps = Self {
             starts: Vec::with_capacity(axis.kept),
             count,
             weights: Vec::with_capacity(axis.kept * count),
         };
-        for pixel in kept {
-            let (center, start, end) = window(pixel);
-            let values: Vec<f64> =
-                (start..end).map(|input| interpolation.at((input as f64 - center + 0.5) * inverse)).collect();
-            let sum: f64 = values.iter().fold(0.0, |sum, value| sum + value);
+        for (start, values) in windows {
             let first = start.min(axis.input - count);
             let row = taps.weights.len();
             taps.starts.push(first);
             taps.weights.resize(row + count, 0);
             let row = &mut taps.weights[row + start - first..];
             for (weight, value) in row.iter_mut().zip(values) {
-                let value = if sum == 0.0 { value } else { value / sum };
                 *weight = (value * f64::from(1 << PRECISION_BITS) + 0.5_f64.copysign(value)) as i32;
             }
         }

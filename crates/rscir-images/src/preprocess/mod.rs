@@ -1,6 +1,7 @@
 //! From a decoded image to the square of bytes that a tower takes, as open_clip's evaluation transform does it with
 //! Pillow 13: resize, crop, byte for byte.
 
+mod bands;
 mod config;
 mod filter;
 mod geometry;
@@ -9,16 +10,17 @@ mod weigh;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rscir_core::RgbView;
+use rscir_core::{BandValues, BandsView, Channels, RgbView};
 
-pub use config::{Interpolation, Preprocessing, ResizeMode};
+use bands::BandPlan;
+pub use config::{BandScale, Interpolation, Preprocessing, ResizeMode};
 use resize::Plan;
 
 /// Plans kept for sizes met before. An archive of tiles has one size, a collection of photographs a dozen common ones.
 const KEPT_PLANS: usize = 16;
 
-/// Width and height of an image, and what is to be done with it.
-type Known = ((usize, usize), Arc<Plan>);
+/// Plans by width and height of an image, the latest last.
+type Plans<P> = Mutex<Vec<((usize, usize), Arc<P>)>>;
 
 /// Resizes and crops images to a tower's input.
 ///
@@ -36,8 +38,9 @@ type Known = ((usize, usize), Arc<Plan>);
 #[derive(Debug)]
 pub struct Preprocessor {
     preprocessing: Preprocessing,
-    /// By width and height of the image, the latest last.
-    plans: Mutex<Vec<Known>>,
+    plans: Plans<Plan>,
+    /// Of images of bands.
+    band_plans: Plans<BandPlan>,
 }
 
 impl Preprocessor {
@@ -47,7 +50,7 @@ impl Preprocessor {
     /// [`Error::ConfigValue`](crate::Error::ConfigValue) for a size, mean or deviation that no model can have.
     pub fn new(preprocessing: Preprocessing) -> crate::Result<Self> {
         preprocessing.check()?;
-        Ok(Self { preprocessing, plans: Mutex::default() })
+        Ok(Self { preprocessing, plans: Mutex::default(), band_plans: Mutex::default() })
     }
 
     /// What is done to an image.
@@ -55,36 +58,65 @@ impl Preprocessor {
         &self.preprocessing
     }
 
+    /// Returns what the images are made of.
+    pub fn channels(&self) -> Channels {
+        self.preprocessing.channels()
+    }
+
     /// Resizes and crops `image` into `out`, `[size, size, 3]` bytes.
     ///
     /// Only what the crop keeps is computed: a panorama of any length costs no more than its pixels are read.
     ///
     /// # Errors
-    /// [`rscir_core::Error::Length`] if `out` has another length.
+    /// [`rscir_core::Error::Length`] if `out` has another length; [`rscir_core::Error::Channels`] if images of bands are
+    /// prepared.
     pub fn prepare(&self, image: RgbView<'_>, out: &mut [u8]) -> rscir_core::Result<()> {
+        self.channels().check(Channels::Rgb)?;
         let size = self.preprocessing.size;
         rscir_core::Error::check_length(
             "prepared image (size x size x 3 bytes)",
             size * size * 3,
             out.len(),
         )?;
-        self.plan(image.width(), image.height()).run(image, out);
+        let (width, height) = (image.width(), image.height());
+        plan(&self.plans, (width, height), || Plan::new(width, height, &self.preprocessing)).run(image, out);
         Ok(())
     }
 
-    fn plan(&self, width: usize, height: usize) -> Arc<Plan> {
-        let key = (width, height);
-        // A plan is whole before it is pushed, so a panic elsewhere leaves nothing half done here.
-        let kept = || self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, plan)) = kept().iter().rev().find(|(of, _)| *of == key) {
-            return Arc::clone(plan);
-        }
-        let plan = Arc::new(Plan::new(width, height, &self.preprocessing));
-        let mut plans = kept();
-        if plans.len() == KEPT_PLANS {
-            plans.remove(0);
-        }
-        plans.push((key, Arc::clone(&plan)));
-        plan
+    /// Resizes and crops `image` into `out`, `[size, size, bands]` values, which are neither rounded nor clipped.
+    ///
+    /// # Errors
+    /// [`rscir_core::Error::Channels`] if colors are prepared, or another number of bands; [`rscir_core::Error::Length`] if
+    /// `out` has another length.
+    pub fn prepare_bands(&self, image: BandsView<'_>, out: &mut [f32]) -> rscir_core::Result<()> {
+        let channels = self.channels();
+        let values = match channels {
+            Channels::Bands { values, .. } => values,
+            _ => BandValues::Measured,
+        };
+        channels.check(Channels::Bands { count: image.bands(), values })?;
+        let size = self.preprocessing.size;
+        let length = size * size * image.bands();
+        rscir_core::Error::check_length("prepared image (size x size x bands values)", length, out.len())?;
+        let (width, height) = (image.width(), image.height());
+        plan(&self.band_plans, (width, height), || BandPlan::new(width, height, &self.preprocessing))
+            .run(image, out);
+        Ok(())
     }
+}
+
+/// The plan for images of a size: one that is kept, or a new one.
+fn plan<P>(plans: &Plans<P>, size: (usize, usize), new: impl FnOnce() -> P) -> Arc<P> {
+    // A plan is whole before it is pushed, so a panic elsewhere leaves nothing half done here.
+    let kept = || plans.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, plan)) = kept().iter().rev().find(|(of, _)| *of == size) {
+        return Arc::clone(plan);
+    }
+    let plan = Arc::new(new());
+    let mut plans = kept();
+    if plans.len() == KEPT_PLANS {
+        plans.remove(0);
+    }
+    plans.push((size, Arc::clone(&plan)));
+    plan
 }

@@ -15,8 +15,8 @@ use std::time::SystemTime;
 
 use rscir_core::files::{nanos_since_1970, open_regular};
 use rscir_core::{
-    ColumnSchema, Decoding, Error as CoreError, Fingerprint, ImageSource, Omission, RgbImage, RowValues,
-    Stage,
+    BandImage, BandValues, ColumnSchema, Decoding, Error as CoreError, Fingerprint, ImageSource, Omission,
+    RgbImage, RowValues, Stage,
 };
 use sha2::{Digest, Sha256};
 
@@ -292,6 +292,17 @@ fn sample_of(name: &str) -> &str {
     name.get(..end).unwrap_or(name)
 }
 
+impl TarShards {
+    /// The bytes of an item's image.
+    fn content(&self, item: usize) -> rscir_core::Result<Vec<u8>> {
+        let (item, shard) = self.item(item);
+        match &item.content {
+            Content::Image(member) => read(shard, member, self.limits.max_bytes),
+            Content::Refused(_, reason) => Err(CoreError::refused(Stage::List, reason)),
+        }
+    }
+}
+
 /// The content of a member, if its shard is what it was.
 fn read(shard: &Shard, member: &Member, limit: u64) -> rscir_core::Result<Vec<u8>> {
     let refused = |reason: String| CoreError::refused(Stage::Read, reason);
@@ -352,12 +363,12 @@ impl ImageSource for TarShards {
     }
 
     fn read(&self, item: usize) -> rscir_core::Result<RgbImage> {
-        let (item, shard) = self.item(item);
-        let bytes = match &item.content {
-            Content::Image(member) => read(shard, member, self.limits.max_bytes)?,
-            Content::Refused(_, reason) => return Err(CoreError::refused(Stage::List, reason)),
-        };
-        decode::decode(&bytes, &self.decoding, &self.limits)
+        decode::decode(&self.content(item)?, &self.decoding, &self.limits)
+            .map_err(|error| CoreError::refused(Stage::Decode, error.to_string()))
+    }
+
+    fn read_bands(&self, item: usize, values: BandValues) -> rscir_core::Result<BandImage> {
+        decode::bands_of(&self.content(item)?, &self.decoding, &self.limits, values)
             .map_err(|error| CoreError::refused(Stage::Decode, error.to_string()))
     }
 

@@ -1,0 +1,84 @@
+//! Files as images of bands: as many as an encoder takes, with its values.
+
+use rscir_core::{BandImage, BandValues, Channels, Decoding, Stretch};
+
+use super::raster::Raster;
+use super::{ImageProblem, Settings};
+use crate::{Error, Result};
+
+impl Raster {
+    /// The bands that are chosen, or all where none is: as levels, or as the file has them. Values that are no measurement
+    /// become 0.
+    pub(super) fn into_bands(
+        self,
+        settings: Settings<'_>,
+        values: BandValues,
+    ) -> Result<BandImage, ImageProblem> {
+        let decoding = settings.decoding;
+        let raster = self.into_plain()?;
+        let all = || (0..raster.channels).collect();
+        let bands: Vec<usize> = decoding.bands.clone().unwrap_or_else(all);
+        if let Some(&band) = bands.iter().find(|band| **band >= raster.channels) {
+            return Err(ImageProblem::NoBand { band, bands: raster.channels });
+        }
+        let lines: Vec<(f32, f32)> = match (values, decoding.stretch) {
+            (BandValues::Measured, _) | (_, Stretch::None) => Vec::new(),
+            // A range is the same for all bands, or of the three that there are.
+            _ => bands
+                .iter()
+                .enumerate()
+                .map(|(at, band)| raster.line(*band, at.min(2), decoding.stretch))
+                .collect(),
+        };
+        let value = |index: usize, at: usize| {
+            let value = raster.samples.value(index);
+            if !value.is_finite() || !raster.is_measured(value) {
+                return 0.0;
+            }
+            match (values, lines.get(at)) {
+                (BandValues::Measured, _) => value,
+                (_, Some((offset, scale))) => f32::from(((value - offset) * scale).round_ties_even() as u8),
+                (_, None) => raster.samples.high_byte(index).into(),
+            }
+        };
+        let pixels = 0..raster.width * raster.height;
+        let data = pixels
+            .flat_map(|pixel| bands.iter().enumerate().map(move |(at, band)| (pixel, at, *band)))
+            .map(|(pixel, at, band)| value(raster.index(pixel, band), at))
+            .collect();
+        Ok(BandImage { width: raster.width, height: raster.height, bands: bands.len(), data })
+    }
+}
+
+/// Checks that images can be decoded so for an encoder of these channels.
+///
+/// # Errors
+/// [`Error::ConfigValue`] if the decoding chooses another number of bands, stretches values that are taken as measured, or
+/// has ranges of three for bands that are more.
+pub fn check_bands(decoding: &Decoding, channels: Channels) -> Result<()> {
+    let refuse =
+        |key: &str, got: String, expected| Err(Error::ConfigValue { key: key.into(), got, expected });
+    let (count, chosen) = (channels.count(), decoding.bands.as_ref().map(Vec::len));
+    if let Some(chosen) = chosen.filter(|chosen| *chosen != count) {
+        let expected = match channels {
+            Channels::Rgb => "three, which become red, green and blue",
+            _ => "as many as the encoder takes",
+        };
+        return refuse("the number of bands", format!("{chosen}, where the images have {count}"), expected);
+    }
+    match (channels, decoding.stretch) {
+        (Channels::Bands { values: BandValues::Measured, .. }, stretch) if stretch != Stretch::None => {
+            refuse("stretch", stretch.to_string(), "left out: the encoder takes values as they were measured")
+        }
+        (Channels::Bands { count, .. }, Stretch::Range(low, high))
+            if count != 3 && [low, high].iter().any(|ends| ends.iter().any(|end| *end != ends[0])) =>
+        {
+            refuse(
+                "stretch",
+                decoding.stretch.to_string(),
+                "the same range for all bands, where they are not three",
+            )
+        }
+        _ => Ok(()),
+    }
+}
