@@ -2,7 +2,7 @@
 
     pip install open_clip_torch==3.3.0 timm ftfy==6.3.1 safetensors tokenizers
     cargo build --release --example extract_features
-    python benches/compare/parity.py [--work DIR] [--report docs/parity.md] [MODEL ...]
+    python benches/compare/parity.py [--work DIR] [--report docs/parity.md] [--tiles 16] [MODEL ...]
 
 Every parameter is random and none has a special value (open_clip's own initialization leaves biases at zero and
 residual branches shut, which would hide mistakes). A model's weights are removed when it is done: the largest has 4 GB.
@@ -154,7 +154,7 @@ def compare(name, tiles):
         for tile in tiles:
             (images / tile.name).symlink_to(tile)
         expected = reference(name, folder, sorted(images.iterdir()))
-        row = [name]
+        row = [name if len(tiles) == TILES else f"{name} ({len(tiles)} tiles)"]
         for ours_, theirs in zip(ours(folder, images), expected):
             a, b = ours_.astype(np.float64), theirs.astype(np.float64)
             cosines = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
@@ -169,9 +169,10 @@ if __name__ == "__main__":
     parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL")
     parser.add_argument("--work", help="where the weights go while they are needed")
     parser.add_argument("--report", type=Path)
+    parser.add_argument("--tiles", type=int, default=TILES, help="fewer for the largest models")
     options = parser.parse_args()
     tiles = sorted((ROOT / "data/demo/benchmark/images").rglob("*.jpg"))
-    tiles = tiles[:: len(tiles) // TILES][:TILES]
+    tiles = tiles[:: len(tiles) // options.tiles][: options.tiles]
     rows = [compare(name, tiles) for name in options.models]
     if options.report:
         head = ["model", "images: 1 - least cosine", "largest difference", "nearest two", "texts: 1 - least cosine", "largest difference", "nearest two"]
