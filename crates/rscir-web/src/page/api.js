@@ -6,7 +6,7 @@ import { UPLOAD } from "./state.js";
 const PATIENCE = 1;
 
 /** A failure in the server's words, or in ours where it did not answer. */
-export class Failure extends Error {
+class Failure extends Error {
   constructor(kind, message, field = null, retryAfter = null) {
     super(message);
     Object.assign(this, { kind, field, retryAfter });

@@ -31,10 +31,14 @@ export class Grid {
     this.hits = [];
   }
 
-  /** Shows hits in their order: those that are seen at once, the others once these are on the screen. `isAsked` tells if they have a rank. */
+  /**
+   * Shows hits in their order: those that are seen at once, the others once these are on the screen. `isAsked` tells if they have
+   * a rank.
+   */
   show(hits, isAsked) {
     const slots = this.node.children;
-    const isSame = slots.length === hits.length;
+    // A list that is not on the page, or gets another length, is shown as a whole.
+    const isSame = this.node.isConnected && slots.length === hits.length;
     while (slots.length > hits.length) this.node.lastElementChild.remove();
     while (slots.length < hits.length) this.node.append(element("li"));
     const seen = hits.map((_, i) => i).filter((i) => !isSame || isInView(slots[i].getBoundingClientRect()));

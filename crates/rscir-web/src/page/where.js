@@ -1,10 +1,10 @@
 // Conditions on columns: from what a reader chose to what the archive understands.
 
 /** The longest list of values to choose from: beyond it, a range or a free condition says more. */
-export const MOST_CHOICES = 24;
+const MOST_CHOICES = 24;
 
 /** A name or a text as conditions quote it; `null` if it holds both kinds of quotes, which no condition can. */
-export function quoted(text) {
+function quoted(text) {
   if (!text.includes("'")) return `'${text}'`;
   return text.includes('"') ? null : `"${text}"`;
 }
