@@ -8,6 +8,7 @@ use rscir_page::Ring;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::digest::key_of;
 use crate::incoming::Files;
 use crate::listing;
 use crate::lists::{Distribution, List, Lists};
@@ -99,10 +100,7 @@ impl Found {
         let snapshot = state.source.current();
         let archive = &*snapshot.archive;
         let encoded = encode(state, archive, &query, files)?;
-        let key = {
-            use sha2::{Digest, Sha256};
-            Sha256::new().chain_update(&snapshot.version).chain_update(encoded.identity).finalize().into()
-        };
+        let key = key_of(&(&snapshot.version, encoded.identity));
         let lists = state.lists_of(key, || Lists::new(archive, &encoded.query))?;
         let allowed = allowed(state, &snapshot, &query.narrowing, &encoded.rows)?;
         let ranked = rank(state, &snapshot, &query, &encoded, &lists, &allowed)?;

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::digest::hexadecimal;
 use crate::problem::{Problem, ProblemKind};
 use crate::state::State;
 
@@ -30,10 +31,7 @@ pub(crate) struct Secret {
 impl Secret {
     pub(crate) fn new(token: &str) -> Self {
         let cookie = Sha256::new().chain_update("rscir cookie ").chain_update(token).finalize();
-        Self {
-            token: Sha256::digest(token.as_bytes()).into(),
-            cookie: cookie.iter().map(|byte| format!("{byte:02x}")).collect(),
-        }
+        Self { token: Sha256::digest(token.as_bytes()).into(), cookie: hexadecimal(&cookie) }
     }
 
     /// Compares in a time that depends on neither.

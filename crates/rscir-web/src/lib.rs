@@ -4,6 +4,7 @@
 mod about;
 mod answer;
 mod app;
+mod digest;
 mod encoder;
 mod error;
 mod export;

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use sha2::{Digest, Sha256};
 
+use crate::digest::etag_of;
 use crate::problem::{Problem, ProblemKind};
 
 /// A file of the page.
@@ -48,14 +48,8 @@ const FILES: &[PageFile] = page_files![
 ];
 
 /// A tag for each, by which a browser knows whether it has it.
-static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let tag = |file: &PageFile| {
-        let digest = Sha256::digest(file.text.as_bytes());
-        let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        format!("\"{hex}\"")
-    };
-    FILES.iter().map(tag).collect()
-});
+static TAGS: LazyLock<Vec<String>> =
+    LazyLock::new(|| FILES.iter().map(|file| etag_of(file.text.as_bytes())).collect());
 
 /// Answers with a file of the page by its name, or with the page itself. Names are compared with those that are there: none is a path.
 pub(crate) fn file(name: Option<&str>, headers: &HeaderMap) -> Response {

@@ -7,8 +7,8 @@ use rayon::prelude::*;
 use rscir_core::{Archive, Fusion, Kind, Method, PartKind, Scored, TopK};
 use rscir_index::{SearchOptions, answer_fastest};
 use rscir_weicom::{ImageOnly, TextOnly, WeiCom};
-use sha2::{Digest, Sha256};
 
+use crate::digest::key_of;
 use crate::lists::{List, Lists};
 use crate::problem::Problem;
 use crate::request::{Narrowing, Query, Ranking, check_method};
@@ -63,14 +63,8 @@ pub(crate) fn allowed(
     let chosen = if narrowing.condition.is_none() && narrowing.within.is_none() {
         None
     } else {
-        let mut key = Sha256::new();
-        key.update(&snapshot.version);
-        key.update(narrowing.condition.as_ref().map_or("", |(text, _)| text));
-        key.update([0]);
-        for bound in narrowing.within.into_iter().flatten() {
-            key.update(bound.to_le_bytes());
-        }
-        let chosen = state.chosen.try_get_with(key.finalize().into(), || choose(state, archive, narrowing));
+        let key = key_of(&(&snapshot.version, narrowing));
+        let chosen = state.chosen.try_get_with(key, || choose(state, archive, narrowing));
         Some(chosen.map_err(|problem| (*problem).clone())?)
     };
     let left = chosen.as_ref().map_or(archive.len(), |chosen| chosen.iter().filter(|&&is_in| is_in).count());
@@ -117,18 +111,7 @@ pub(crate) fn rank(
         let rows = rows.into_iter().map(|scored| (scored.row, method.display_score(scored.score))).collect();
         return Ok(Ranked { rows, method: method.label(), lambda: method.info().number("lambda"), notes });
     }
-    let key = {
-        let mut key = Sha256::new();
-        key.update(&snapshot.version);
-        key.update(encoded.identity);
-        key.update(method.label());
-        key.update([0]);
-        key.update(format!(
-            "{:?}",
-            (&query.narrowing.condition.as_ref().map(|(text, _)| text), query.narrowing.within, depth)
-        ));
-        key.finalize().into()
-    };
+    let key = key_of(&(&snapshot.version, encoded.identity, &query.ranking, &query.narrowing, depth));
     let search = || search(&*method, snapshot, encoded, allowed, depth).map(Arc::new);
     let ranked = state.ranked.try_get_with(key, search);
     ranked.map(|ranked| (*ranked).clone()).map_err(|problem| (*problem).clone())

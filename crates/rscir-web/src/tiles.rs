@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use moka::sync::Cache;
 use rscir_page::Picture;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
+use crate::digest::etag_of;
 use crate::problem::{Problem, ProblemKind};
 use crate::state::State;
 
@@ -78,12 +78,8 @@ pub(crate) fn show(
     let pictures = state.pictures.as_ref().ok_or_else(none)?;
     let stamp = pictures.stamp(archive, row);
     let of = stamp.as_ref().map(|stamp| format!("{:?}-{stamp}-{size}", archive.key(row)));
-    let tag = |bytes: &[u8]| {
-        let hex: String = Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        format!("\"{hex}\"")
-    };
     let is_versioned = asked.version.is_some();
-    let known = of.as_ref().map(|of| tag(of.as_bytes()));
+    let known = of.as_ref().map(|of| etag_of(of.as_bytes()));
     if let Some(etag) = known.as_ref().filter(|etag| has(headers, etag)) {
         return Ok(Shown { etag: etag.clone(), is_versioned, picture: None });
     }
@@ -96,7 +92,7 @@ pub(crate) fn show(
         Some(of) => state.shown.try_get_with(of, make).map_err(|problem| (*problem).clone())?,
         None => make()?,
     };
-    let etag = known.unwrap_or_else(|| tag(picture.jpeg()));
+    let etag = known.unwrap_or_else(|| etag_of(picture.jpeg()));
     let picture = (!has(headers, &etag)).then_some(picture);
     Ok(Shown { etag, is_versioned, picture })
 }

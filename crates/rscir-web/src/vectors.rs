@@ -8,9 +8,9 @@ use rscir_core::{Archive, ComposedQuery, Error as CoreError, UnitVector};
 use rscir_images::{DecodeLimits, Error as ImageError, ImageProblem, decode};
 use rscir_page::Picture;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use crate::digest::{key_of, name_of};
 use crate::incoming::Files;
 use crate::problem::{Problem, ProblemKind, with_causes};
 use crate::request::{Asked, Part, Query};
@@ -92,7 +92,7 @@ pub(crate) fn encode(
 ) -> Result<Encoded, Problem> {
     let mut composed = ComposedQuery::new(archive.spec().clone());
     let (mut images, mut rows, mut words) = (Vec::new(), Vec::new(), Vec::new());
-    let mut identity = Sha256::new();
+    let mut identity = Vec::new();
     let unused = files.iter().find(|(name, _)| {
         !query.parts.iter().any(|part| matches!(&part.asked, Asked::Image(image) if image == name))
     });
@@ -135,10 +135,7 @@ pub(crate) fn encode(
         if let (Asked::Text(text), 0.0..) = (asked, weight) {
             words.push(text.as_str());
         }
-        identity.update([u8::from(asked.is_image()), u8::from(matches!(asked, Asked::Key(_)))]);
-        identity.update(weight.to_le_bytes());
-        identity.update((name.len() as u64).to_le_bytes());
-        identity.update(&name);
+        identity.push((asked.field(), name, weight));
         let added = if asked.is_image() {
             composed.and_image(vector, weight)
         } else {
@@ -158,7 +155,7 @@ pub(crate) fn encode(
     }
     rows.sort_unstable();
     rows.dedup();
-    Ok(Encoded { query: composed, images, rows, identity: identity.finalize().into() })
+    Ok(Encoded { query: composed, images, rows, identity: key_of(&identity) })
 }
 
 pub(crate) fn no_such_key(archive: &dyn Archive, key: &str) -> Problem {
@@ -186,8 +183,7 @@ fn text_vector(state: &State, text: &str) -> Result<UnitVector, Problem> {
 /// Decodes and encodes a file, or knows it already.
 fn send(state: &State, archive: &dyn Archive, bytes: &Bytes) -> Result<(String, Arc<Sent>), Problem> {
     let encoder = state.encoder.as_ref().ok_or_else(|| needs_encoder("an image"))?;
-    // Half of a SHA-256 names a file as well as all of it does, and is shorter in an address.
-    let id: String = Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let id = name_of(bytes);
     let make = || {
         let limits = state.limits().max_bytes(bytes.len() as u64);
         let image = decode(bytes, &archive.spec().decoding, &limits).map_err(of_image)?;
