@@ -19,6 +19,10 @@ pub struct ClipConfig {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "constants of the registry hold no pointers, and there is one to a model"
+)]
 pub(crate) enum VisionConfig {
     Vit(VitConfig),
     ResNet(ResNetConfig),

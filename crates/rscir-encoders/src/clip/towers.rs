@@ -42,6 +42,7 @@ pub(crate) struct Scales {
     pub(crate) bands: Option<BandNormalization>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one to a model")]
 enum Vision {
     Transformer(VisionTransformer),
     ResNet(ModifiedResNet),
