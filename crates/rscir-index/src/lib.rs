@@ -26,7 +26,7 @@ pub use disk::{
     Verification, merge_archives, repair, repair_with, verify, verify_with,
 };
 pub use error::{Error, IoAction, Result, ShardProblem};
-pub use filter::{Filter, Literal, Selection};
+pub use filter::{Comparison, Filter, FilterView, Literal, Selection};
 pub use int8::Int8Index;
 pub use interop::{
     Features, ImportOptions, Imported, KeyKind, LeftOut, LeftOutReason, ParquetLimits, check_parquet_claims,

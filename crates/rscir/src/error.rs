@@ -39,6 +39,10 @@ pub enum Error {
     #[cfg(feature = "interchange")]
     #[error(transparent)]
     Interchange(rscir_interchange::Error),
+    /// A table on shared storage.
+    #[cfg(feature = "publish")]
+    #[error(transparent)]
+    Spark(Box<rscir_spark::Error>),
 }
 
 impl Error {
@@ -56,6 +60,8 @@ impl Error {
             Self::Geo(error) => error.kind(),
             #[cfg(feature = "interchange")]
             Self::Interchange(error) => error.kind(),
+            #[cfg(feature = "publish")]
+            Self::Spark(error) => error.kind(),
             Self::Page(error) => error.kind(),
         }
     }
@@ -69,6 +75,19 @@ impl From<rscir_encoders::Error> for Error {
             rscir_encoders::Error::Images(error) => error.into(),
             rscir_encoders::Error::Core(error) => error.into(),
             error => Self::Encoders(error),
+        }
+    }
+}
+
+#[cfg(feature = "publish")]
+impl From<rscir_spark::Error> for Error {
+    /// Takes an error that is another crate's for that crate's.
+    fn from(error: rscir_spark::Error) -> Self {
+        match error {
+            rscir_spark::Error::Core(error) => error.into(),
+            rscir_spark::Error::Index(error) => Self::Index(error),
+            rscir_spark::Error::Method(error) => Self::Method(error),
+            error => Self::Spark(Box::new(error)),
         }
     }
 }

@@ -22,6 +22,8 @@ pub use rscir_index::{Hit, import_vectors};
 #[cfg(feature = "interchange")]
 pub use rscir_interchange as interchange;
 pub use rscir_page as page;
+#[cfg(feature = "publish")]
+pub use rscir_spark as spark;
 #[cfg(feature = "web")]
 pub use rscir_web as web;
 pub use rscir_weicom as weicom;

@@ -1,8 +1,10 @@
 mod parse;
 mod selection;
 mod time;
+mod view;
 
 pub use selection::Selection;
+pub use view::{Comparison, FilterView};
 
 use std::cell::Cell;
 use std::cmp::Ordering;
@@ -57,15 +59,6 @@ enum Node {
     All(Vec<Filter>),
     Any(Vec<Filter>),
     Not(Box<Filter>),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Comparison {
-    Eq,
-    Lt,
-    Le,
-    Gt,
-    Ge,
 }
 
 impl Comparison {

@@ -1,0 +1,339 @@
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+
+use rscir_core::{Archive, ColumnType, ComposedQuery, EncoderSpec, Moments, ScoreStatistics, top_k};
+use rscir_index::{Filter, SearchOptions, Statistics, search_with};
+use rscir_weicom::{MethodSpec, Resources};
+
+use super::method_bound::{Form, ListFacts, largest_similarity, similarity_bound, similarity_error};
+use super::{Ask, Bound, Candidate, Engine, Found, FoundRows, raw};
+use crate::sql::check_types;
+use crate::table::TableVersion;
+use crate::{Error, Result};
+
+/// What is known of a table beside its rows.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct TableFacts {
+    /// The encoder of the vectors.
+    pub spec: EncoderSpec,
+    /// At least the length of the longest vector.
+    pub longest: f64,
+    /// Count, mean and scatter of all vectors.
+    pub moments: Moments,
+    /// Names and types of the columns that an answer has.
+    pub columns: BTreeMap<String, ColumnType>,
+}
+
+impl From<&TableVersion> for TableFacts {
+    fn from(version: &TableVersion) -> Self {
+        Self {
+            spec: version.spec.clone(),
+            longest: version.longest,
+            moments: version.moments.clone(),
+            columns: version.columns.clone(),
+        }
+    }
+}
+
+/// Tells of a row that is here, by its number, whether it may be in an answer.
+pub type RowTest<'a> = dyn Fn(&dyn Archive, usize) -> bool + Sync + 'a;
+
+/// What is asked of a table beside the query.
+///
+/// ```
+/// use rscir_index::Filter;
+/// use rscir_spark::TableSearch;
+///
+/// let clear = Filter::lt("cloud", 0.2);
+/// assert_eq!(TableSearch::top(10).matching(&clear).k, 10);
+/// ```
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct TableSearch<'a> {
+    /// How many rows at most.
+    pub k: usize,
+    /// What the columns of a row must hold; the engine looks.
+    pub matching: Option<&'a Filter>,
+    /// What else must hold of a row, such as that it lies in a polygon. It is asked of the rows that the engine gives, so a filter
+    /// beside it that leaves few others, such as the polygon's bounds, saves time.
+    pub keep: Option<&'a RowTest<'a>>,
+    /// Leave out the row under the query's [`image_key`](ComposedQuery::image_key).
+    pub exclude_query: bool,
+}
+
+impl<'a> TableSearch<'a> {
+    /// Asks for the `k` best rows.
+    pub fn top(k: usize) -> Self {
+        Self { k, matching: None, keep: None, exclude_query: false }
+    }
+
+    /// Sets what the columns of a row must hold. Default: anything.
+    #[must_use]
+    pub fn matching(mut self, filter: &'a Filter) -> Self {
+        self.matching = Some(filter);
+        self
+    }
+
+    /// Sets what else must hold of a row. Default: nothing.
+    #[must_use]
+    pub fn keep(mut self, test: &'a RowTest<'a>) -> Self {
+        self.keep = Some(test);
+        self
+    }
+
+    /// Sets whether the row under the query's image key is left out. Default: `false`.
+    #[must_use]
+    pub fn exclude_query(mut self, exclude: bool) -> Self {
+        self.exclude_query = exclude;
+        self
+    }
+}
+
+impl fmt::Debug for TableSearch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TableSearch")
+            .field("k", &self.k)
+            .field("matching", &self.matching)
+            .field("keep", &self.keep.is_some())
+            .field("exclude_query", &self.exclude_query)
+            .finish()
+    }
+}
+
+/// Rows beyond those that are asked for, which are read at once: most proofs need a few.
+const SLACK: usize = 16;
+
+/// How many times as many rows are read where those that were do not decide the answer.
+const WIDER: usize = 4;
+
+/// Answers queries to a table: rows, order and scores are those of a [`Searcher`](rscir_index::Searcher) over an archive of the
+/// same rows that is read in the order of their keys.
+///
+/// An engine's arithmetic is not ours, so it only chooses candidates: for each row it computes a bound, which is at least the row's
+/// score however both of us round, and gives the rows with the highest bounds. These are scored with our own code. If the last of the answer
+/// is above the lowest bound that was seen, no other row can be in it; if not, more rows are read, until it is or there are no more. All
+/// queries share a job each time.
+///
+/// # Errors
+/// [`Error::MethodNotOffered`], a filter on columns that are not there or of another type, a query without a part that the method
+/// reads or of another encoder; the engine's errors.
+pub fn answer(
+    engine: &dyn Engine,
+    table: &TableFacts,
+    method: &MethodSpec,
+    queries: &[ComposedQuery],
+    search: &TableSearch<'_>,
+) -> Result<Vec<Found>> {
+    let built = method.build(&Resources::default())?;
+    let form = Form::of(method, &*built)?;
+    let fusion = built.kind().fusion().ok_or_else(|| Error::MethodNotOffered { label: built.label() })?;
+    if let Some(filter) = search.matching {
+        // The errors of a search in an archive, before the engine is asked.
+        filter.select(&FoundRows::new(&table.spec, &table.columns, &table.moments, Vec::new())?)?;
+        check_types(filter, &table.columns)?;
+    }
+    let mut asked = queries
+        .iter()
+        .map(|query| Asked::new(table, &form, query, &built.label()))
+        .collect::<Result<Vec<_>>>()?;
+    if form.reads_extremes() {
+        find_extremes(engine, table, &mut asked)?;
+    }
+    let questions: Vec<Question<'_>> = asked
+        .iter()
+        .zip(queries)
+        .map(|(asked, query)| Question {
+            bound: form.bound(asked.facts),
+            vectors: asked.vectors,
+            filter: search.matching,
+            k: search.k,
+            extra: &asked.extremes,
+            may: Box::new(move |rows: &FoundRows, row: usize| {
+                let is_query = search.exclude_query && query.image_key() == Some(rows.key(row));
+                !is_query && search.keep.is_none_or(|test| test(rows, row))
+            }),
+            score: Box::new(move |rows: &FoundRows| {
+                raw::scores(fusion, rows, asked.vectors, asked.statistics())
+            }),
+        })
+        .collect();
+    let proven = prove(engine, table, &questions)?;
+    let mut found = Vec::with_capacity(queries.len());
+    for ((query, question), Proven { rows, own, jobs }) in queries.iter().zip(&questions).zip(proven) {
+        let may = |row: usize| own.contains(rows.key(row)) && (question.may)(&rows, row);
+        let options = SearchOptions::top(search.k).filter(&may).statistics(Statistics::Moments);
+        let hits = search_with(&rows, &*built, query, &options)?;
+        found.push(Found { hits, rows, jobs });
+    }
+    Ok(found)
+}
+
+/// What one query asks with.
+struct Asked<'a> {
+    /// The vectors of the lists that are read.
+    vectors: [Option<&'a [f32]>; 2],
+    facts: [Option<ListFacts>; 2],
+    /// Rows that have the least and the greatest similarities.
+    extremes: Vec<Candidate>,
+}
+
+impl<'a> Asked<'a> {
+    fn new(table: &TableFacts, form: &Form, query: &'a ComposedQuery, label: &str) -> Result<Self> {
+        table.spec.check(query.spec()).map_err(rscir_core::Error::from)?;
+        let [reads_image, reads_text] = form.reads();
+        let image = if reads_image { Some(&**query.require_image(label)?) } else { None };
+        let text = if reads_text { Some(&**query.require_text(label)?) } else { None };
+        let mut facts = [None, None];
+        for (facts, vector) in facts.iter_mut().zip([image, text]) {
+            if let Some(vector) = vector {
+                let largest = largest_similarity(vector, table.longest);
+                let error = similarity_error(table.spec.dim, largest);
+                let statistics = table.moments.statistics(vector)?;
+                *facts = Some(ListFacts { statistics, error, largest, extremes: None });
+            }
+        }
+        Ok(Self { vectors: [image, text], facts, extremes: Vec::new() })
+    }
+
+    fn statistics(&self) -> [Option<ScoreStatistics>; 2] {
+        self.facts.map(|facts| facts.map(|facts| facts.statistics))
+    }
+}
+
+/// Finds the least and the greatest similarity of each list, over the whole table, to the bit.
+fn find_extremes(engine: &dyn Engine, table: &TableFacts, asked: &mut [Asked<'_>]) -> Result<()> {
+    let mut places = Vec::new();
+    let mut questions = Vec::new();
+    for (i, query) in asked.iter().enumerate() {
+        for list in 0..2 {
+            let (Some(vector), Some(facts)) = (query.vectors[list], query.facts[list]) else { continue };
+            for falls in [true, false] {
+                let mut vectors = [None, None];
+                vectors[list] = Some(vector);
+                places.push((i, list, falls));
+                questions.push(Question {
+                    bound: similarity_bound(list == 1, facts.error, falls),
+                    vectors,
+                    filter: None,
+                    k: 1,
+                    extra: &[],
+                    may: Box::new(|_, _| true),
+                    score: Box::new(move |rows| similarities(rows, vector, falls)),
+                });
+            }
+        }
+    }
+    let proven = prove(engine, table, &questions)?;
+    let mut ends = Vec::new();
+    for ((place, question), proven) in places.into_iter().zip(&questions).zip(proven) {
+        let scores = (question.score)(&proven.rows)?;
+        let best = top_k(&scores, 1);
+        let Some(best) = best.first() else { continue };
+        let (_, _, falls) = place;
+        let value = if falls { -best.score } else { best.score };
+        let row = Candidate {
+            key: proven.rows.key(best.row).into(),
+            bound: f64::from(best.score),
+            vector: proven.rows.vector(best.row).into_owned(),
+            values: Vec::new(),
+        };
+        ends.push((place, value, row));
+    }
+    drop(questions);
+    for ((i, list, falls), value, row) in ends {
+        asked[i].extremes.push(row);
+        if let Some(facts) = &mut asked[i].facts[list] {
+            let extremes = facts.extremes.get_or_insert([value; 2]);
+            extremes[usize::from(!falls)] = value;
+        }
+    }
+    Ok(())
+}
+
+/// The similarities of rows, or their negatives.
+fn similarities(rows: &FoundRows, vector: &[f32], falls: bool) -> Result<Vec<f32>> {
+    let mut scores = vec![0.0; rows.len()];
+    rows.similarities(rscir_core::Queries::new(rows.dim(), vector)?, &mut scores)?;
+    if falls {
+        scores.iter_mut().for_each(|score| *score = -*score);
+    }
+    Ok(scores)
+}
+
+/// Tells whether a row may be in the answer.
+type May<'a> = dyn Fn(&FoundRows, usize) -> bool + Sync + 'a;
+
+/// Scores all rows that are here.
+type Score<'a> = dyn Fn(&FoundRows) -> Result<Vec<f32>> + Sync + 'a;
+
+/// The best rows by a score, of which a bound is known.
+struct Question<'a> {
+    bound: Bound,
+    vectors: [Option<&'a [f32]>; 2],
+    filter: Option<&'a Filter>,
+    k: usize,
+    /// Rows that take part in scoring and not in the answer, unless they are candidates too.
+    extra: &'a [Candidate],
+    may: Box<May<'a>>,
+    score: Box<Score<'a>>,
+}
+
+/// Rows among which the best are, whatever the engine has not given.
+struct Proven {
+    rows: FoundRows,
+    /// The keys of those that the engine gave for the question.
+    own: HashSet<String>,
+    jobs: usize,
+}
+
+/// Reads as many rows as it takes to be sure of the best of each question.
+fn prove(engine: &dyn Engine, table: &TableFacts, questions: &[Question<'_>]) -> Result<Vec<Proven>> {
+    let most = usize::try_from(table.moments.count()).unwrap_or(usize::MAX).saturating_add(1);
+    let mut proven: Vec<Option<Proven>> = questions.iter().map(|_| None).collect();
+    let mut limits: Vec<usize> =
+        questions.iter().map(|question| question.k.saturating_add(SLACK).min(most)).collect();
+    let mut jobs = 0;
+    loop {
+        let open: Vec<usize> = (0..questions.len()).filter(|&i| proven[i].is_none()).collect();
+        if open.is_empty() {
+            return Ok(proven.into_iter().flatten().collect());
+        }
+        let asks: Vec<Ask<'_>> = open
+            .iter()
+            .map(|&i| {
+                let Question { bound, vectors: [image, text], filter, .. } = &questions[i];
+                Ask { bound, image: *image, text: *text, filter: *filter, limit: limits[i] }
+            })
+            .collect();
+        jobs += 1;
+        for (&i, candidates) in open.iter().zip(engine.best(&asks)?) {
+            let question = &questions[i];
+            let lowest = candidates.iter().map(|candidate| candidate.bound).fold(f64::INFINITY, f64::min);
+            let all = candidates.len() < limits[i];
+            let own: HashSet<String> = candidates.iter().map(|candidate| candidate.key.clone()).collect();
+            let mut here = candidates;
+            here.extend(question.extra.iter().filter(|row| !own.contains(&row.key)).cloned());
+            let rows = FoundRows::new(&table.spec, &table.columns, &table.moments, here)?;
+            if all || is_decided(question, &rows, &own, lowest)? {
+                proven[i] = Some(Proven { rows, own, jobs });
+            } else {
+                limits[i] = limits[i].saturating_mul(WIDER).min(most);
+            }
+        }
+    }
+}
+
+/// Tells whether the last of the answer is above what any row can score that is not here.
+fn is_decided(question: &Question<'_>, rows: &FoundRows, own: &HashSet<String>, lowest: f64) -> Result<bool> {
+    let scores = (question.score)(rows)?;
+    let mut best: Vec<f32> = (0..rows.len())
+        .filter(|&row| own.contains(rows.key(row)) && (question.may)(rows, row))
+        .map(|row| scores[row])
+        .collect();
+    best.sort_by(|a, b| b.total_cmp(a));
+    Ok(match question.k.checked_sub(1) {
+        None => true,
+        Some(last) => best.get(last).is_some_and(|&last| f64::from(last) > lowest),
+    })
+}

@@ -1,0 +1,216 @@
+use crate::sql::Sql;
+
+/// The upper tail of the normal distribution, `Q(t) = exp(-t^2 / 2) numerator(t) / denominator(t)` for `t` from 0 on and
+/// `1 - Q(-t)` below, coefficients from the highest power down. They are those of `rscir_kernels::survival`, which has their
+/// derivation; a test holds them to it.
+pub(crate) struct TailRatio {
+    numerator: [f64; 6],
+    denominator: [f64; 7],
+    /// What `t` is capped at: beyond, the tail leaves even the normal numbers of f64.
+    pub(crate) far: f64,
+}
+
+pub(crate) const TAIL_RATIO: TailRatio = TailRatio {
+    numerator: [
+        8.870_684_920_873_554_3e-4,
+        1.161_963_500_466_431_9e-2,
+        7.120_383_213_191_591_6e-2,
+        2.503_244_250_597_938_1e-1,
+        5.072_584_267_671_636_4e-1,
+        4.999_999_999_589_375_1e-1,
+    ],
+    denominator: [
+        2.223_553_784_970_924_6e-3,
+        2.912_591_656_651_698_1e-2,
+        1.807_107_349_870_410_1e-1,
+        6.564_961_244_046_540_4e-1,
+        1.446_736_071_794_235_7,
+        1.812_401_406_458_323_9,
+        1.0,
+    ],
+    far: 37.0,
+};
+
+/// A function of a row's two similarities that an engine computes, and that is at least the score that the library gives the
+/// row, whatever rounding each of them does. Rows are ordered by it, and what is proven of the rest follows from it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bound {
+    pub(super) image: List,
+    pub(super) text: List,
+    pub(super) join: Join,
+    /// Added at the end.
+    pub(super) slack: f64,
+}
+
+/// What becomes of one list of similarities.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum List {
+    /// It is not read.
+    Unread,
+    /// `factor * s + offset`.
+    Linear { factor: f64, offset: f64 },
+    /// `-Q((s - center) * scale)`, `Q` being the normal distribution's upper tail.
+    Tail { center: f64, scale: f64 },
+}
+
+/// How the two become one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Join {
+    /// The weighted sum; the weights are not below 0.
+    Sum([f64; 2]),
+    /// The product; clamped, of what is not below 0.
+    Product { clamped: bool },
+    /// The lesser.
+    Least,
+}
+
+/// What `-Q` is multiplied with: our own tails are off by 1.2e-7 of themselves, being rounded to `f32`, and an engine's by 1e-9; a
+/// tail that is smaller by a millionth is below both.
+const TAIL_SLACK: f64 = 1.0 - 1e-6;
+
+impl Bound {
+    /// Returns the bound of a row with these similarities, as the engine computes it.
+    pub fn of(&self, image: f64, text: f64) -> f64 {
+        let (image, text) = (self.image.of(image), self.text.of(text));
+        let joined = match self.join {
+            Join::Sum([a, b]) => a * image + b * text,
+            Join::Product { clamped: true } => image.max(0.0) * text.max(0.0),
+            Join::Product { clamped: false } => image * text,
+            Join::Least => image.min(text),
+        };
+        joined + self.slack
+    }
+
+    /// Tells whether the similarities to the image, and those to the text, are read.
+    pub fn reads(&self) -> [bool; 2] {
+        [self.image != List::Unread, self.text != List::Unread]
+    }
+
+    /// Center and scale of the tails of both lists, where there are tails.
+    pub(crate) fn tails(&self) -> [Option<(f64, f64)>; 2] {
+        [self.image.tail(), self.text.tail()]
+    }
+
+    /// Writes the bound over the columns `si` and `st`; where there are tails over their arguments `zi` and `zt`, whose
+    /// magnitudes are `ti` and `tt`, capped at [`TAIL_RATIO`]'s `far`.
+    pub(crate) fn write(&self, sql: &mut Sql) {
+        let image = |sql: &mut Sql| self.image.write(sql, 'i');
+        let text = |sql: &mut Sql| self.text.write(sql, 't');
+        sql.push("(");
+        match self.join {
+            Join::Sum([a, b]) => {
+                sql.push_number(a).push(" * ");
+                image(sql);
+                sql.push(" + ").push_number(b).push(" * ");
+                text(sql);
+            }
+            Join::Product { clamped } => {
+                for (i, list) in [&image as &dyn Fn(&mut Sql), &text].into_iter().enumerate() {
+                    sql.push(["", " * "][i]).push(if clamped { "greatest(" } else { "(" });
+                    list(sql);
+                    sql.push(if clamped { ", 0.0D)" } else { ")" });
+                }
+            }
+            Join::Least => {
+                sql.push("least(");
+                image(sql);
+                sql.push(", ");
+                text(sql);
+                sql.push(")");
+            }
+        }
+        sql.push(" + ").push_number(self.slack).push(")");
+    }
+}
+
+impl List {
+    fn of(self, similarity: f64) -> f64 {
+        match self {
+            Self::Unread => 0.0,
+            Self::Linear { factor, offset } => factor * similarity + offset,
+            Self::Tail { center, scale } => -tail((similarity - center) * scale) * TAIL_SLACK,
+        }
+    }
+
+    fn tail(self) -> Option<(f64, f64)> {
+        match self {
+            Self::Tail { center, scale } => Some((center, scale)),
+            _ => None,
+        }
+    }
+
+    fn write(self, sql: &mut Sql, list: char) {
+        match self {
+            Self::Unread => {
+                sql.push("0.0D");
+            }
+            Self::Linear { factor, offset } => {
+                sql.push("(").push_number(factor).push(&format!(" * s{list}"));
+                sql.push(" + ").push_number(offset).push(")");
+            }
+            Self::Tail { .. } => {
+                let t = format!("t{list}");
+                let ratio = format!(
+                    "exp(-0.5D * {t} * {t}) * {} / {}",
+                    horner(&TAIL_RATIO.numerator, &t),
+                    horner(&TAIL_RATIO.denominator, &t)
+                );
+                sql.push(&format!("((CASE WHEN z{list} < 0.0D THEN 1.0D - {ratio} ELSE {ratio} END) * "));
+                sql.push_number(-TAIL_SLACK).push(")");
+            }
+        }
+    }
+}
+
+/// A polynomial, its coefficients from the highest power down.
+fn horner(coefficients: &[f64], t: &str) -> String {
+    let mut text = String::new();
+    for (i, coefficient) in coefficients.iter().enumerate() {
+        text =
+            if i == 0 { format!("{coefficient:e}D") } else { format!("({text} * {t} + {coefficient:e}D)") };
+    }
+    text
+}
+
+/// `Q(z)` by the formula that is written as SQL.
+fn tail(z: f64) -> f64 {
+    let t = z.abs().min(TAIL_RATIO.far);
+    let polynomial = |coefficients: &[f64]| coefficients.iter().fold(0.0, |sum, c| sum * t + c);
+    let q = (-0.5 * t * t).exp() * polynomial(&TAIL_RATIO.numerator) / polynomial(&TAIL_RATIO.denominator);
+    if z < 0.0 { 1.0 - q } else { q }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_is_the_kernels_within_what_is_allowed_for() {
+        let z: Vec<f32> = (-1400..1400).map(|i| i as f32 / 100.0).collect();
+        let mut exact = vec![0.0; z.len()];
+        rscir_kernels::survival(&z, &mut exact);
+        for (&z, &q) in z.iter().zip(&exact) {
+            let q = f64::from(q);
+            // Below the normal numbers of f32 a rounding is no longer relative.
+            if q > f64::from(f32::MIN_POSITIVE) {
+                assert!(tail(f64::from(z)) * TAIL_SLACK < q, "the bound of {z} is above its score");
+                assert!((tail(f64::from(z)) - q).abs() <= q * 2e-7, "{z}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bound_as_sql_has_a_name_for_each_list() {
+        let tail = List::Tail { center: 0.1, scale: 20.0 };
+        let bound = Bound { image: tail, text: List::Unread, join: Join::Sum([0.25, 0.75]), slack: 0.5 };
+        let mut sql = Sql::default();
+        bound.write(&mut sql);
+        assert!(
+            sql.text().starts_with("((2.5e-1D) * ((CASE WHEN zi < 0.0D THEN 1.0D - exp("),
+            "{}",
+            sql.text()
+        );
+        assert!(sql.text().ends_with(" + (7.5e-1D) * 0.0D + (5e-1D))"), "{}", sql.text());
+        assert_eq!(bound.reads(), [true, false]);
+    }
+}

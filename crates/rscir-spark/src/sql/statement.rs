@@ -1,0 +1,153 @@
+use std::collections::BTreeMap;
+
+use rscir_core::ColumnType;
+
+use super::filter::write_filter;
+use super::text::{Sql, SqlValue, TableName};
+use crate::search::{Ask, Bound, TAIL_RATIO};
+use crate::table::{EMBEDDING, KEY, PART};
+
+/// Writes one statement for several questions to a table: for each, the rows with the highest bounds, with key, vector and
+/// columns; and, if `counts_parts`, the number of rows that the engine sees of each part, so that a part that is missing is
+/// seen in the very job that would have missed it.
+///
+/// The columns of the answer are the number of the question, from 0 (-1 for the counts of parts), the key (the part's mark), the
+/// bound (the count), the vector, and the table's columns in their order.
+pub fn statement(
+    table: &TableName,
+    columns: &BTreeMap<String, ColumnType>,
+    asks: &[Ask<'_>],
+    counts_parts: bool,
+) -> Sql {
+    let mut sql = Sql::default();
+    let table = table.sql();
+    for (number, ask) in asks.iter().enumerate() {
+        if number > 0 {
+            sql.push(" UNION ALL ");
+        }
+        write_question(&mut sql, &table, columns, number, ask);
+    }
+    if counts_parts {
+        write_counts(&mut sql, &table, columns);
+    }
+    sql
+}
+
+/// Writes the part of a statement that counts the rows of each part.
+fn write_counts(sql: &mut Sql, table: &str, columns: &BTreeMap<String, ColumnType>) {
+    sql.push(" UNION ALL (SELECT CAST(-1 AS BIGINT) AS q, ").push_name(PART);
+    sql.push(" AS k, CAST(count(*) AS DOUBLE) AS b, CAST(NULL AS ARRAY<FLOAT>) AS e");
+    for (i, column_type) in columns.values().enumerate() {
+        sql.push(&format!(", CAST(NULL AS {}) AS c{i}", type_name(*column_type)));
+    }
+    sql.push(" FROM ").push(table).push(" GROUP BY ").push_name(PART).push(")");
+}
+
+/// Writes the beginning of a selection of key, vector and columns.
+fn write_row(sql: &mut Sql, columns: &BTreeMap<String, ColumnType>) {
+    sql.push("SELECT ")
+        .push_name(KEY)
+        .push(" AS k, CAST(")
+        .push_name(EMBEDDING)
+        .push(" AS ARRAY<FLOAT>) AS e");
+    for (i, (name, column_type)) in columns.iter().enumerate() {
+        sql.push(", CAST(").push_name(name).push(&format!(" AS {}) AS c{i}", type_name(*column_type)));
+    }
+}
+
+fn write_question(
+    sql: &mut Sql,
+    table: &str,
+    columns: &BTreeMap<String, ColumnType>,
+    number: usize,
+    ask: &Ask<'_>,
+) {
+    let own: String = (0..columns.len()).map(|i| format!(", c{i}")).collect();
+    sql.push(&format!("(SELECT CAST({number} AS BIGINT) AS q, k, b, e{own} FROM (SELECT k, e{own}, "));
+    ask.bound.write(sql);
+    // What a list becomes is named, for a bound reads it more than once.
+    sql.push(&format!(" AS b FROM (SELECT k, e{own}, si, st"));
+    ask.bound.write_tail_arguments(sql);
+    sql.push(" FROM (");
+    write_row(sql, columns);
+    for (vector, name) in [(ask.image, "si"), (ask.text, "st")] {
+        match vector {
+            Some(vector) => {
+                sql.push(", CAST(vector_inner_product(CAST(")
+                    .push_name(EMBEDDING)
+                    .push(" AS ARRAY<FLOAT>), ");
+                sql.push_value(SqlValue::Vector(vector.to_vec())).push(") AS DOUBLE) AS ").push(name);
+            }
+            None => {
+                sql.push(", CAST(0 AS DOUBLE) AS ").push(name);
+            }
+        }
+    }
+    sql.push(" FROM ").push(table);
+    if let Some(filter) = ask.filter {
+        sql.push(" WHERE ");
+        write_filter(sql, filter, columns);
+    }
+    sql.push(&format!(") AS r) AS s) AS t ORDER BY b DESC, k LIMIT {})", ask.limit));
+}
+
+fn type_name(column_type: ColumnType) -> &'static str {
+    match column_type {
+        ColumnType::Text => "STRING",
+        ColumnType::Int => "BIGINT",
+        ColumnType::Float => "DOUBLE",
+        ColumnType::Bool => "BOOLEAN",
+        ColumnType::Date => "DATE",
+        ColumnType::Floats => "ARRAY<DOUBLE>",
+    }
+}
+
+impl Bound {
+    /// Writes the arguments of the normal tails and their magnitudes, where there are tails.
+    fn write_tail_arguments(&self, sql: &mut Sql) {
+        let argument = |sql: &mut Sql, list, (center, scale)| {
+            sql.push(&format!("(s{list} - ")).push_value(SqlValue::Float(center));
+            sql.push(") * ").push_value(SqlValue::Float(scale));
+        };
+        for (tail, list) in self.tails().into_iter().zip(['i', 't']) {
+            if let Some(tail) = tail {
+                sql.push(", ");
+                argument(sql, list, tail);
+                sql.push(&format!(" AS z{list}, least(abs("));
+                argument(sql, list, tail);
+                sql.push(&format!("), {:e}D) AS t{list}", TAIL_RATIO.far));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rscir_index::Filter;
+
+    use super::*;
+    use crate::search::similarity_bound;
+
+    #[test]
+    fn questions_share_a_statement_whose_values_are_all_bound() {
+        let columns = BTreeMap::from([("label".to_string(), ColumnType::Text)]);
+        let table = TableName::Parquet("/shared/tiles/v1".into());
+        let bound = similarity_bound(false, 1e-5, false);
+        let (vector, filter) = (vec![0.25f32, 0.5], Filter::eq("label", "sea's edge"));
+        let mut ask = Ask::new(&bound, 7);
+        (ask.image, ask.filter) = (Some(&vector[..]), Some(&filter));
+        let sql = statement(&table, &columns, &[ask, Ask::new(&bound, 3)], true);
+        let expected = [SqlValue::Vector(vector.clone()), SqlValue::Text("sea's edge".into())];
+        assert_eq!(sql.values(), expected);
+        assert_eq!(sql.text().matches('?').count(), sql.values().len());
+        assert_eq!(sql.text().matches(" UNION ALL ").count(), 2);
+        for text in
+            ["ORDER BY b DESC, k LIMIT 7)", "LIMIT 3)", "GROUP BY `rscir_part`", "parquet.`/shared/tiles/v1`"]
+        {
+            assert!(sql.text().contains(text), "{text} in {}", sql.text());
+        }
+        assert!(!sql.text().contains("0.25") && !sql.text().contains("sea"));
+        let uncounted = statement(&table, &columns, &[Ask::new(&bound, 3)], false);
+        assert!(!uncounted.text().contains("count(*)"));
+    }
+}

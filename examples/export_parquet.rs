@@ -1,0 +1,42 @@
+//! Publishes an archive as a table of Parquet files.
+
+mod common;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use common::out::say;
+use common::stored::Stored;
+use common::{Outcome, text};
+use rscir::prelude::*;
+use rscir::spark::{ExportOptions, export_parquet};
+
+/// Publish an archive as a table of Parquet files, which engines such as Apache Spark and Sail read.
+///
+/// Run again, it publishes a new version: readers see all of one version or of the other, and those that have begun with the
+/// old one go on with it. `search --spark sc://HOST:PORT --table DIR` asks it, with the answers of the archive.
+#[derive(Parser)]
+#[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage.")]
+struct Cli {
+    #[command(flatten)]
+    stored: Stored,
+    /// The folder of the table, which this program and the engine both see
+    #[arg(long, value_name = "DIR")]
+    table: PathBuf,
+    /// Megabytes of the vectors of a part
+    #[arg(long, value_name = "MB", default_value_t = 128, value_parser = clap::value_parser!(u64).range(1..))]
+    part: u64,
+}
+
+fn main() -> ExitCode {
+    common::main(run)
+}
+
+fn run(cli: &Cli) -> anyhow::Result<Outcome> {
+    let archive = DiskArchive::open(&cli.stored.archive)?;
+    let options = ExportOptions::default().part_bytes(cli.part << 20);
+    let published = export_parquet(&archive, &cli.table, &options)?;
+    say!("{}: {} rows in {} parts", text::shown(published.folder.display()), published.rows, published.parts);
+    Ok(Outcome::Done)
+}
