@@ -184,7 +184,7 @@ fn numbers<T: FromStr, const N: usize>(list: &str) -> Option<[T; N]> {
     list_of(list)?.try_into().ok()
 }
 
-/// Numbers between commas, brackets or not.
+/// Reads any number of numbers between commas, with or without brackets.
 fn list_of<T: FromStr>(list: &str) -> Option<Vec<T>> {
     list.split(',').map(|number| number.trim_matches(['[', ']']).parse().ok()).collect()
 }
