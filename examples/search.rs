@@ -48,6 +48,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     cli.check();
     cli.read_query_vectors()?;
     let places = Places::check(&cli.places)?;
+    cli.model.check_files()?;
     // What is quickly opened comes before the model, so that a mistake is told at once.
     let opened = cli.archive.as_deref().map(Opened::open).transpose()?;
     let model = &match &opened {

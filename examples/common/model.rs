@@ -71,10 +71,15 @@ impl ModelArgs {
         self.model.is_none() && self.checkpoint.is_none()
     }
 
+    /// Checks that the files that are named can be read.
+    pub fn check_files(&self) -> anyhow::Result<()> {
+        check::input(self.checkpoint.as_deref())?;
+        check::input(self.config.as_deref())
+    }
+
     /// Checks that there is such a model, before anything else is done.
     pub fn check(&self) -> anyhow::Result<()> {
-        check::input(self.checkpoint.as_deref())?;
-        check::input(self.config.as_deref())?;
+        self.check_files()?;
         self.builder().map(drop)
     }
 
