@@ -196,3 +196,37 @@ fn columns_are_named_where_the_file_has_others_and_are_of_parquet_alone() {
     let other = folder.path().join("a.npy");
     import(&other, &archive, &["--key-column", "id"]).ends_with(2).says("are of Parquet files");
 }
+
+#[test]
+fn an_archive_is_exported_and_asked_again_from_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let expected: Value =
+        serde_json::from_str(&std::fs::read_to_string(data("expected.json")).unwrap()).unwrap();
+    let query = query(folder.path(), &expected["query"]);
+    let archive = folder.path().join("a.rscir");
+    import(&data("major_tom.parquet"), &archive, &[]).ends_with(0);
+    let file = folder.path().join("out.parquet");
+    let export = |arguments: &[&str]| {
+        finish(
+            example("export_vectors")
+                .arg("--archive")
+                .arg(&archive)
+                .arg("--export")
+                .arg(&file)
+                .args(arguments),
+        )
+    };
+    export(&[]).ends_with(0).says("60 rows in 1 row groups, each with a footprint");
+    let ask = ["--query-vectors", &query, "--lambda", "0.6", "--json"];
+    let of_archive = keys(&search(&archive, &ask).ends_with(0));
+    assert_eq!(keys(&search(&file, &ask).ends_with(0)), of_archive);
+    // STAC needs to know when; the Parquet file is there all the same.
+    export(&["--stac"]).ends_with(1).says("--date ISO");
+    export(&["--stac", "--date", "2020-01-01"]).ends_with(0).says("--model-link URL").says("--source URL");
+    let item = std::fs::read_to_string(folder.path().join("out.item.json")).unwrap();
+    let item: Value = serde_json::from_str(&item).unwrap();
+    assert_eq!(item["type"], "Feature");
+    finish(example("export_vectors").args(["--archive", "nowhere.rscir", "--export"]).arg(&file))
+        .ends_with(1)
+        .says("nowhere.rscir");
+}
