@@ -145,6 +145,8 @@ fn options_that_make_no_server_are_refused_with_what_to_type() {
 #[test]
 fn a_signal_ends_it_in_order() {
     let mut serving = Serving::new(&[]);
+    // Who is answered by it knows that it listens for signals, too.
+    assert_eq!(serving.get("/").0, "200");
     let ended: Run = finish(std::process::Command::new("kill").arg(serving.child.id().to_string()));
     ended.ends_with(0);
     assert_eq!(serving.child.wait().unwrap().code(), Some(0));
