@@ -18,7 +18,6 @@ const NOT_YET: &[&str] = &[
     "rscir-index",
     "rscir-interchange",
     "rscir-jpeg",
-    "rscir-spark",
 ];
 
 /// First words that make a fragment or a riddle of a sentence.

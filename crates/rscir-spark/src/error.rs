@@ -3,20 +3,20 @@ use std::path::PathBuf;
 use rscir_core::files::FileError;
 use rscir_core::{ColumnType, ErrorKind};
 
-/// The result of everything in this crate that can fail.
+/// Result of a function of this crate; the error is [`Error`] if none is named.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong with a table on shared storage, or with the engine that reads it.
+/// Errors of this crate: of tables on shared storage, and of the engines that read them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A value or a shape.
+    /// An error of `rscir-core`: a value, a vector or a shape does not fit.
     #[error(transparent)]
     Core(#[from] rscir_core::Error),
-    /// An archive, a filter or a search.
+    /// An error of `rscir-index`: an archive, a filter or a search.
     #[error(transparent)]
     Index(#[from] rscir_index::Error),
-    /// A file cannot be read or written.
+    /// A file or a folder cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
     /// A method cannot be built.
@@ -25,55 +25,55 @@ pub enum Error {
     /// A part cannot be written as Parquet.
     #[error("{}: the part cannot be written: {source}", path.display())]
     Parquet {
-        /// The file.
+        /// File of the part.
         path: PathBuf,
-        /// What the writer says.
+        /// Error of the Parquet writer.
         source: parquet::errors::ParquetError,
     },
-    /// The archive has no row to publish.
-    #[error("the archive has no rows: a table of none has no vectors to ask for")]
+    /// An archive without rows was to be published.
+    #[error("the archive has no rows to publish; publish an archive that has rows")]
     NoRows,
-    /// A column has a name that a published table keeps for itself.
+    /// A column has the name of a column that every table has.
     #[error("the column {column:?} cannot be published: tables keep this name for {what}; rename the column")]
     ReservedColumn {
-        /// The column.
+        /// Name of the archive's column.
         column: String,
-        /// What the name stands for.
+        /// What tables keep the name for.
         what: &'static str,
     },
-    /// There is no published table.
-    #[error("{}: no table was published here (no {file}); check the path, or publish an archive", path.display(), file = crate::table::POINTER)]
+    /// A folder holds no published table.
+    #[error("{}: no table was published here (there is no {file}); check the path, or publish an archive", path.display(), file = crate::table::POINTER)]
     NotPublished {
-        /// The folder.
+        /// Folder that was opened as a table.
         path: PathBuf,
     },
-    /// A file beside the parts is not what was written, or of a version to come.
+    /// A file that describes a table is damaged, or of a format that this release does not read.
     #[error("{}: {reason}; publish the archive again", path.display())]
     Description {
-        /// The file.
+        /// File that describes the table.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         reason: String,
     },
-    /// A method has no form as a function of two similarities whose bounds are proven.
+    /// No bound is known for the scores of a method, so an engine cannot choose candidates for it.
     #[error(
-        "{label} is not offered on an engine: methods that are a function of each row's two similarities are (image, text, \
-         sum, product, min, weicom, dbsf, stouffer); open the archive to rank by it"
+        "an engine cannot rank by {label}: choose a method that scores a row by its two similarities alone (image, text, sum, \
+         product, min, weicom, dbsf or stouffer), or search the archive itself"
     )]
     MethodNotOffered {
-        /// The method.
+        /// Label of the method.
         label: String,
     },
-    /// An engine failed, or refused a question.
+    /// An engine failed or refused a question.
     #[error("the engine says: {message}")]
     Engine {
-        /// The engine's own words.
+        /// Message of the engine.
         message: String,
     },
 }
 
 impl Error {
-    /// Returns what a caller can do about it.
+    /// Returns the kind of the error, by which callers decide what to do.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Core(error) => error.kind(),
@@ -89,13 +89,13 @@ impl Error {
         }
     }
 
-    /// A description that is not what was written.
+    /// Makes an [`Error::Description`].
     pub(crate) fn description(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         Self::Description { path: path.into(), reason: reason.into() }
     }
 }
 
-/// The type of a column in the words of files: `text`, `int`, ...
+/// Returns the type of a column by its name in files, such as `text` or `int`; `None` if no type has this name.
 pub(crate) fn type_named(name: &str) -> Option<ColumnType> {
     ColumnType::ALL.into_iter().find(|column_type| column_type.name() == name)
 }

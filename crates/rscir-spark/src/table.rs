@@ -11,54 +11,56 @@ use sha2::{Digest, Sha256};
 use crate::error::type_named;
 use crate::{Error, Result};
 
-/// The file that names the version that readers see. It is written last.
+/// File that names the version that readers see. It is written last.
 pub(crate) const POINTER: &str = "current.json";
 
-/// The file that describes a version. Engines pass over names that begin with an underscore.
+/// File that describes a version. Its name begins with an underscore, because engines skip files with such names.
 pub(crate) const DESCRIPTION: &str = "_table.json";
 
-/// The file of a version's moments.
+/// File of a version's moments.
 pub(crate) const MOMENTS: &str = "_moments.safetensors";
 
-/// The columns that every table has: what a name stands for.
+/// Columns that every table has, each with what the column holds.
 pub(crate) const OWN_COLUMNS: [(&str, &str); 3] =
     [(KEY, "keys"), (EMBEDDING, "vectors"), (PART, "the marks of parts")];
 
-/// The column of keys.
+/// Column of keys.
 pub(crate) const KEY: &str = "key";
-/// The column of vectors.
+/// Column of vectors.
 pub(crate) const EMBEDDING: &str = "embedding";
-/// The column that marks each row with its part: the same in all rows of a part, so it takes no room.
+/// Column of each row's part. All rows of a part have one value, so that it compresses to almost nothing.
 pub(crate) const PART: &str = "rscir_part";
 
-/// The value of the member `format`.
+/// Value of the member `format`.
 const FORMAT: &str = "rscir-table";
 
-/// The version of this format.
+/// Version of the format that this release writes and reads.
 const FORMAT_VERSION: u32 = 1;
 
-/// Bytes of the longest description that is read: a part takes 250, so that is a table of 100,000 parts, 12 TB.
+/// Bytes of the longest description that is read. A part takes 250 bytes, so this is enough for a table of 100,000
+/// parts, which hold 12 TB.
 const MAX_DESCRIPTION: u64 = 32 << 20;
 
-/// Bytes of the widest moments that are read: those of vectors of 16,384 numbers, the widest of an archive.
+/// Bytes of the largest file of moments that is read: those of vectors of width 16,384, the widest of an archive.
 const MAX_MOMENTS: u64 = (16_384 + 1) * 16_384 * 8 + 4096;
 
-/// Which version of a table readers see.
+/// The file `current.json`: which version of a table readers see.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Pointer {
     format: String,
     version: u32,
-    /// The name of a folder beside the pointer.
+    /// Name of the version's folder, which is beside the file.
     pub(crate) published: String,
 }
 
 impl Pointer {
+    /// Makes the pointer to the version in a folder.
     pub(crate) fn to(published: String) -> Self {
         Self { format: FORMAT.into(), version: FORMAT_VERSION, published }
     }
 
-    /// Reads the pointer of a table, `None` if there is none.
+    /// Reads the pointer of a table. Returns `None` if the table has none.
     pub(crate) fn read(table: &Path) -> Result<Option<Self>> {
         let path = table.join(POINTER);
         if !path.exists() {
@@ -73,59 +75,63 @@ impl Pointer {
         if is_name {
             Ok(Some(pointer))
         } else {
-            Err(Error::description(&path, "it names no folder beside it"))
+            Err(Error::description(&path, "its member `published` names no folder beside it"))
         }
     }
 }
 
+/// Checks that a file has the format and the version that this release reads.
 fn check_format(format: &str, version: u32, path: &Path) -> Result<()> {
     if format == FORMAT && version == FORMAT_VERSION {
         return Ok(());
     }
     Err(Error::description(
         path,
-        format!("format {format:?}, version {version}, where {FORMAT:?}, version {FORMAT_VERSION}, is read"),
+        format!(
+            "the file has the format {format:?}, version {version}; this release reads {FORMAT:?}, version {FORMAT_VERSION}"
+        ),
     ))
 }
 
-/// A part of a version: a Parquet file.
+/// A part of a version, which is one Parquet file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PartEntry {
-    /// The name of the file.
+    /// Name of the file, within the version's folder.
     pub name: String,
-    /// What its rows have in the column `rscir_part`: which encoder, which version and which part they are of.
+    /// Value of the column `rscir_part` in all rows of the part. It names the encoder, the version and the part.
     pub mark: String,
     /// Number of rows.
     pub rows: u64,
-    /// Length of the file.
+    /// Length of the file in bytes.
     pub bytes: u64,
-    /// SHA-256 of the file.
+    /// SHA-256 of the file, in lowercase hexadecimal digits.
     pub sha256: String,
 }
 
-/// One published version of a table: what its parts hold.
+/// A published version of a table: which parts it has, and what is known of their rows.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct TableVersion {
-    /// The folder of the version, in which its parts lie.
+    /// Folder of the version, which holds its parts.
     pub folder: PathBuf,
-    /// The encoder of the vectors.
+    /// Spec of the encoder of the vectors.
     pub spec: EncoderSpec,
     /// Number of rows.
     pub rows: u64,
-    /// At least the length of the longest vector: rows that an archive stores in less than `f32` are not quite of unit length.
+    /// Upper bound of the lengths of all vectors. It may be above 1, because the vectors of an archive that stores
+    /// less than `f32` are not quite of unit length.
     pub longest: f64,
     /// Count, mean and scatter of all vectors.
     pub moments: Moments,
-    /// Names and types of the columns beside key and vector.
+    /// Names and types of the archive's columns, without those that every table has.
     pub columns: BTreeMap<String, ColumnType>,
-    /// The parts, in order.
+    /// Parts, in the order of their rows.
     pub parts: Vec<PartEntry>,
 }
 
-/// What a version is, as its description has it.
+/// The file `_table.json`, which describes a version.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Description {
@@ -140,17 +146,21 @@ struct Description {
 }
 
 impl TableVersion {
-    /// Opens the version of a table that was published last; it stays the one that it is while others are published.
+    /// Opens the version of the table in the folder `table` that was published last. Versions that are published
+    /// later do not change it.
     ///
     /// # Errors
-    /// [`Error::NotPublished`]; [`Error::Description`] if a file is not what was written.
+    /// - [`Error::NotPublished`] if the folder holds no table.
+    /// - [`Error::Description`] if a file that describes the table is damaged, or of a format that this release
+    ///   does not read.
+    /// - [`Error::File`] if one of these files cannot be read.
     pub fn open(table: impl AsRef<Path>) -> Result<Self> {
         let table = table.as_ref();
         let pointer = Pointer::read(table)?.ok_or_else(|| Error::NotPublished { path: table.into() })?;
         Self::read(&table.join(pointer.published))
     }
 
-    /// Reads the description and the moments in a version's folder.
+    /// Reads the description and the moments of the version in `folder`.
     pub(crate) fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(DESCRIPTION);
         let bytes = read_bounded(&path, MAX_DESCRIPTION)?;
@@ -159,23 +169,24 @@ impl TableVersion {
             serde_json::from_slice(&bytes).map_err(|error| wrong(&error.to_string()))?;
         check_format(&described.format, described.version, &path)?;
         let columns = described.columns.into_iter().map(|(name, column_type)| {
-            let known =
-                type_named(&column_type).ok_or_else(|| wrong("a column has a type that is not known"))?;
+            let known = type_named(&column_type)
+                .ok_or_else(|| wrong(&format!("the column {name:?} has the unknown type {column_type:?}")))?;
             Ok((name, known))
         });
         let rows: u64 = described.parts.iter().map(|part| part.rows).sum();
         if rows != described.rows || !(described.longest.is_finite() && described.longest > 0.0) {
-            return Err(wrong("its numbers do not agree"));
+            return Err(wrong("`rows` is not the sum over the parts, or `longest` is not a number above 0"));
         }
         let moments_path = folder.join(MOMENTS);
         let moments = read_bounded(&moments_path, MAX_MOMENTS)?;
         if sha256(&moments) != described.moments_sha256 {
-            return Err(Error::description(moments_path, "it is not what was written"));
+            return Err(Error::description(moments_path, "its SHA-256 is not the one that was published"));
         }
         Ok(Self {
             folder: folder.into(),
-            moments: moments_of(&moments, described.rows, described.spec.dim)
-                .ok_or_else(|| Error::description(moments_path, "it holds no moments of such vectors"))?,
+            moments: moments_of(&moments, described.rows, described.spec.dim).ok_or_else(|| {
+                Error::description(moments_path, "it holds no moments of the table's vectors")
+            })?,
             columns: columns.collect::<Result<_>>()?,
             spec: described.spec,
             rows: described.rows,
@@ -184,7 +195,7 @@ impl TableVersion {
         })
     }
 
-    /// Writes the description and the moments into a version's folder, by `write`, which takes a name and bytes.
+    /// Writes the moments and the description. `write` gets the name and the bytes of each file.
     pub(crate) fn describe(&self, mut write: impl FnMut(&str, &[u8]) -> Result<()>) -> Result<()> {
         let moments = bytes_of(&self.moments)?;
         let description = Description {
@@ -202,28 +213,32 @@ impl TableVersion {
     }
 }
 
-/// Indented JSON and a newline: people look into these files.
+/// Writes a value as JSON, indented and with a newline at the end, because people look into these files.
 pub(crate) fn json(value: &impl Serialize) -> Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec_pretty(value)
-        .map_err(|error| rscir_core::Error::from_source("a description could not be written", error))?;
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| {
+        rscir_core::Error::from_source("the description cannot be written as JSON", error)
+    })?;
     bytes.push(b'\n');
     Ok(bytes)
 }
 
-/// The SHA-256 of some bytes, in hexadecimal digits.
+/// Computes the SHA-256 of bytes, in lowercase hexadecimal digits.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+/// Writes bytes as lowercase hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Writes moments as a safetensors file.
 fn bytes_of(moments: &Moments) -> Result<Vec<u8>> {
     let bytes = |values: &[f64]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
     let (mean, scatter) = (bytes(moments.mean()), bytes(moments.scatter()));
     let dim = moments.dim();
-    let failed = |error| rscir_core::Error::from_source("moments could not be written", error);
+    let failed =
+        |error| rscir_core::Error::from_source("the moments cannot be written as safetensors", error);
     let tensors = [
         ("mean", TensorView::new(Dtype::F64, vec![dim], &mean).map_err(failed)?),
         ("scatter", TensorView::new(Dtype::F64, vec![dim, dim], &scatter).map_err(failed)?),
@@ -231,6 +246,8 @@ fn bytes_of(moments: &Moments) -> Result<Vec<u8>> {
     Ok(safetensors::serialize(tensors, None).map_err(failed)?)
 }
 
+/// Reads the moments of `rows` vectors of width `dim` from a safetensors file. Returns `None` if the file does not
+/// hold such moments.
 fn moments_of(bytes: &[u8], rows: u64, dim: usize) -> Option<Moments> {
     let tensors = SafeTensors::deserialize(bytes).ok()?;
     let values = |name: &str, shape: &[usize]| {

@@ -1,10 +1,13 @@
-/// Bits of each coordinate: cells of 0.3 km at the equator if rows lie all over the world, which is less than a tile.
+/// Bits of each coordinate. If the rows lie all over the world, a cell is 0.3 km wide at the equator, less than a
+/// tile.
 const BITS: u32 = 17;
 
-/// Returns the place of a point along the Hilbert curve over a square; `x` and `y` from 0 to 1, what lies beyond is on the edge.
+/// Returns the position along the Hilbert curve of a point in the unit square, whose `x` and `y` are from 0 to 1. A
+/// coordinate outside of this range counts as the nearer end of it, and NaN as 0.
 ///
-/// Points that lie near each other along the curve lie near each other in the square (D. Hilbert, *Ueber die stetige Abbildung
-/// einer Linie auf ein Flaechenstueck*, 1891), so rows in its order make parts that are compact areas.
+/// Points that are near each other along the curve are near each other in the square (D. Hilbert, *Ueber die
+/// stetige Abbildung einer Linie auf ein Flaechenstueck*, 1891). Rows that are sorted by this position make parts
+/// that are compact areas.
 pub(super) fn place(x: f64, y: f64) -> u64 {
     let side = 1u64 << BITS;
     let cell = |v: f64| ((v * side as f64) as u64).min(side - 1);
@@ -13,7 +16,7 @@ pub(super) fn place(x: f64, y: f64) -> u64 {
     while half > 0 {
         let (right, upper) = (x & half != 0, y & half != 0);
         place += half * half * ((3 * u64::from(right)) ^ u64::from(upper));
-        // Turn the quadrant so that the curve enters and leaves it where its neighbors do.
+        // The quadrant is turned so that its piece of the curve meets the pieces before and after.
         if !upper {
             if right {
                 (x, y) = (side - 1 - x, side - 1 - y);

@@ -13,23 +13,24 @@ use rscir_core::files::{self, FileAction, FileError};
 use crate::table::{OWN_COLUMNS, POINTER, Pointer, TableVersion, json, sha256};
 use crate::{Error, Result};
 
-/// How an archive is published.
+/// Options of [`export_parquet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExportOptions {
-    /// Bytes of the vectors of a part. Default: 128 MB.
+    /// Most bytes that the vectors of one part take, as `f32`. A part has at least one row. Default: 128 MB (2^27).
     pub part_bytes: u64,
 }
 
 impl Default for ExportOptions {
-    /// 128 MB a part: what one task of Spark reads at once by default (`spark.sql.files.maxPartitionBytes`).
+    /// Makes the default options: parts of 128 MB, which is what one task of Spark reads at once by default
+    /// (`spark.sql.files.maxPartitionBytes`).
     fn default() -> Self {
         Self { part_bytes: 128 << 20 }
     }
 }
 
 impl ExportOptions {
-    /// Sets the bytes of the vectors of a part. Default: 128 MB.
+    /// Sets the most bytes that the vectors of one part take. Default: 128 MB (2^27).
     #[must_use]
     pub fn part_bytes(mut self, part_bytes: u64) -> Self {
         self.part_bytes = part_bytes;
@@ -37,11 +38,11 @@ impl ExportOptions {
     }
 }
 
-/// What was published.
+/// Summary of a version that [`export_parquet`] published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Published {
-    /// The folder of the version.
+    /// Folder of the version, within the folder of the table.
     pub folder: PathBuf,
     /// Number of rows.
     pub rows: u64,
@@ -49,19 +50,30 @@ pub struct Published {
     pub parts: usize,
 }
 
-/// Publishes an archive as a table: a folder of Parquet files that engines read, with what a search needs beside them.
+/// Publishes an archive as a table: a folder of Parquet files that engines read, and beside them the files that a
+/// search needs. docs/cluster.md describes them.
 ///
-/// `table` is a folder, which is made if it is not there. Each call writes a version of its own, a folder within it, and then
-/// the file `current.json`, which names it: a reader sees all of a version or none, and one that has begun with a version keeps
-/// it. So rows are appended by publishing the archive again when it has more. Older versions stay until their folders are
-/// removed. What a process that was cut off leaves behind are folders whose names begin with a dot.
+/// `table` is the folder of the table, which is created if it does not exist. Each call writes a new version into a
+/// folder of its own within it, and then replaces the file `current.json`, which names the version that readers
+/// see. A reader therefore sees a version whole or not at all, and a reader that has opened a version keeps it. To
+/// append rows, publish the archive again once it has them.
 ///
-/// Rows come along a Hilbert curve over their places, so that an engine passes over parts that are outside of an area; by key where there are
-/// none. docs/cluster.md describes the files.
+/// Older versions stay until their folders are removed. A process that is stopped while it publishes leaves a
+/// folder whose name begins with a dot; such a folder can be removed once no process publishes.
+///
+/// Rows are sorted along a Hilbert curve over their places, so that an engine skips the parts outside of an area.
+/// Rows without a place come first, and rows in one place are sorted by key. An archive without places is sorted by
+/// key.
 ///
 /// # Errors
-/// [`Error::NoRows`], [`Error::ReservedColumn`], [`Error::Parquet`], [`Error::File`]; a damaged key or column of the archive.
-/// What was published before stays.
+/// After an error the version that was published before is still the one that readers see.
+///
+/// - [`Error::NoRows`] if the archive is empty.
+/// - [`Error::ReservedColumn`] if a column has the name of a column that every table has, in upper or lower case.
+/// - [`Error::Core`] if a key or a column of the archive is damaged.
+/// - [`Error::Description`] if the table's `current.json` is damaged or of another version of the format.
+/// - [`Error::Parquet`] if a part cannot be written as Parquet.
+/// - [`Error::File`] if another file or a folder cannot be read or written.
 pub fn export_parquet(
     archive: &dyn Archive,
     table: impl AsRef<Path>,
@@ -75,7 +87,7 @@ pub fn export_parquet(
         move |source| Error::File(FileError::Io { path, action, source })
     };
     fs::create_dir_all(table).map_err(io(table, FileAction::Create))?;
-    // A name that nobody else has: two processes that publish at once do not meet.
+    // The name is random, so that two processes that publish at once write to different folders.
     let draft = table.join(format!(".new-{:016x}", RandomState::new().hash_one(())));
     fs::create_dir(&draft).map_err(io(&draft, FileAction::Create))?;
     let written = write_version(archive, &draft, previous + 1, options).and_then(|(version, name)| {
@@ -87,19 +99,20 @@ pub fn export_parquet(
         Ok(Published { folder, rows: version.rows, parts: version.parts.len() })
     });
     if written.is_err() {
-        // Nobody sees the draft; what cannot be removed now can be later.
+        // No reader sees the draft, so one that cannot be removed now does no harm, and the first error is the one
+        // to tell.
         let _ = fs::remove_dir_all(&draft);
     }
     written
 }
 
-/// Refuses what cannot be published before anything is written.
+/// Checks that an archive can be published, before anything is written.
 fn check(archive: &dyn Archive) -> Result<()> {
     if archive.is_empty() {
         return Err(Error::NoRows);
     }
     for (name, _) in archive.columns() {
-        // Engines do not tell upper case from lower case.
+        // To engines, names of columns in upper and lower case are equal.
         if let Some((_, what)) = OWN_COLUMNS.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)) {
             return Err(Error::ReservedColumn { column: name.into(), what });
         }
@@ -108,15 +121,16 @@ fn check(archive: &dyn Archive) -> Result<()> {
     Ok(())
 }
 
-/// Writes a version into a folder and returns the name that it should get.
+/// Writes a version into a folder. Returns the version and the name that its folder is to have.
 fn write_version(
     archive: &dyn Archive,
     folder: &Path,
     number: u64,
     options: &ExportOptions,
 ) -> Result<(TableVersion, String)> {
-    let spec = serde_json::to_string(archive.spec())
-        .map_err(|error| rscir_core::Error::from_source("the encoder could not be described", error))?;
+    let spec = serde_json::to_string(archive.spec()).map_err(|error| {
+        rscir_core::Error::from_source("the encoder's spec cannot be written as JSON", error)
+    })?;
     let order = order::order(archive);
     let random = RandomState::new().hash_one(number);
     let name = format!("v{number:08}-{:08x}", random as u32);
@@ -155,21 +169,22 @@ fn write_version(
     Ok((version, name))
 }
 
-/// At least the length of the longest vector.
+/// Returns an upper bound of the lengths of all vectors.
 fn longest(archive: &dyn Archive) -> f64 {
     let squared =
         |row: usize| -> f64 { archive.vector(row).iter().map(|&x| f64::from(x) * f64::from(x)).sum() };
     let largest = (0..archive.len()).map(squared).fold(0.0, f64::max);
-    // Sums of squares in f64 are off by less than one part in 10^12 at the widths of archives.
+    // At the widths of archives a sum of squares in f64 has a relative error below 1e-12.
     largest.sqrt() * (1.0 + 1e-12)
 }
 
-/// The number of a version, 0 of a name that is none.
+/// Returns the number in the name of a version's folder, or 0 if the name has another form.
 fn number_of(version: &str) -> u64 {
     version.strip_prefix('v').and_then(|rest| rest.split('-').next()?.parse().ok()).unwrap_or(0)
 }
 
-/// Makes the names in a folder durable, where the system can.
+/// Makes the names of files in a folder durable. Systems other than Unix offer no way to, and nothing is done
+/// there.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }

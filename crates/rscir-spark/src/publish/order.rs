@@ -2,8 +2,8 @@ use rscir_core::{Archive, Value};
 
 use super::hilbert;
 
-/// The rows of an archive in the order of a table: along a Hilbert curve over their places, those without one first, and equal
-/// ones by key; by key alone where no row has a place.
+/// Sorts the rows of an archive as tables have them: along a Hilbert curve over their places. Rows without a place
+/// come first, and rows that are equal by place are sorted by key.
 pub(super) fn order(archive: &dyn Archive) -> Vec<usize> {
     let centers: Vec<Option<[f64; 2]>> = (0..archive.len()).map(|row| center(archive, row)).collect();
     let mut low = [f64::INFINITY; 2];
@@ -14,7 +14,7 @@ pub(super) fn order(archive: &dyn Archive) -> Vec<usize> {
             high[axis] = high[axis].max(center[axis]);
         }
     }
-    // One scale for both axes, so that the curve's cells are squares.
+    // Both axes have one scale, so that the curve's cells are squares.
     let extent = (high[0] - low[0]).max(high[1] - low[1]).max(f64::MIN_POSITIVE);
     let mut rows: Vec<(Option<u64>, usize)> = centers
         .iter()
@@ -28,8 +28,9 @@ pub(super) fn order(archive: &dyn Archive) -> Vec<usize> {
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
-/// The middle of a row's bounds: of the columns `west`, `south`, `east` and `north`, or of the numbers of `footprint`, x and y in
-/// turn.
+/// Returns the middle of a row's bounds, x and y. The bounds are the columns `west`, `south`, `east` and `north`,
+/// or else those of the points in the column `footprint`, which holds x and y in turn. Returns `None` if the row
+/// has neither, or if the middle is not finite.
 fn center(archive: &dyn Archive, row: usize) -> Option<[f64; 2]> {
     let number = |name: &str| match archive.value(name, row)? {
         Value::Float(number) => Some(number),

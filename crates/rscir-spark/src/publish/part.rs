@@ -20,13 +20,14 @@ use sha2::{Digest, Sha256};
 use crate::table::{EMBEDDING, KEY, PART, PartEntry, hex};
 use crate::{Error, Result};
 
-/// Rows that are handed to the writer at once: at 768 wide they take 25 MB.
+/// Rows that are handed to the writer at once. With vectors of width 768 they take 25 MB.
 const BATCH: usize = 8192;
 
-/// Rows of a row group, in which an engine's tasks read: at 768 wide 50 MB.
+/// Rows of a row group, the unit in which an engine's task reads. With vectors of width 768 a group takes 50 MB.
 const GROUP: usize = 16_384;
 
-/// Writes rows of an archive as a Parquet file.
+/// Writes rows of an archive, in the order of `rows`, as a new Parquet file. `mark` is the value of the column
+/// `rscir_part` in each row, and `spec` is the encoder's spec as JSON, which the file's metadata keep.
 pub(super) fn write(
     archive: &dyn Archive,
     rows: &[usize],
@@ -41,7 +42,7 @@ pub(super) fn write(
     let properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_compression(Compression::SNAPPY)
-        // Vectors are noise to a compressor and to a dictionary.
+        // Vectors neither compress nor repeat, so a compressor or a dictionary would only take time.
         .set_column_compression(vector_path(), Compression::UNCOMPRESSED)
         .set_column_dictionary_enabled(vector_path(), false)
         .set_max_row_group_row_count(Some(GROUP))
@@ -69,12 +70,12 @@ pub(super) fn write(
     })
 }
 
-/// Where the numbers of the vectors are in the schema of Parquet.
+/// Returns the path of the vectors' numbers in the schema of Parquet.
 fn vector_path() -> ColumnPath {
     ColumnPath::from(vec![EMBEDDING.into(), "list".into(), "element".into()])
 }
 
-/// A list of numbers, none of which is absent.
+/// Returns the type of a list of numbers. If `nullable` is false, no number of a list is absent.
 fn list(element: DataType, nullable: bool) -> DataType {
     DataType::List(Arc::new(Field::new("element", element, nullable)))
 }
@@ -82,7 +83,7 @@ fn list(element: DataType, nullable: bool) -> DataType {
 fn schema(columns: &[(&str, ColumnType)]) -> Schema {
     let mut fields = vec![
         Field::new(KEY, DataType::Utf8, false),
-        // Of no fixed length to Parquet, which has no such lists: engines read it as ARRAY<FLOAT>.
+        // Parquet has no lists of a fixed length; engines read this one as ARRAY<FLOAT>.
         Field::new(EMBEDDING, list(DataType::Float32, false), false),
         Field::new(PART, DataType::Utf8, false),
     ];
@@ -116,7 +117,7 @@ fn vectors(archive: &dyn Archive, rows: &[usize]) -> ArrayRef {
     Arc::new(lists.finish())
 }
 
-/// The values of a column, absent where the archive has none.
+/// Collects the values of a column, with null where a row has no value.
 fn values(archive: &dyn Archive, rows: &[usize], name: &str, column_type: ColumnType) -> ArrayRef {
     let values = rows.iter().map(|&row| archive.value(name, row));
     macro_rules! fill {
@@ -153,7 +154,7 @@ fn values(archive: &dyn Archive, rows: &[usize], name: &str, column_type: Column
     }
 }
 
-/// A file whose bytes are counted and hashed on their way.
+/// A file that counts and hashes the bytes that are written to it.
 struct Hashing {
     file: File,
     hash: Sha256,

@@ -11,17 +11,17 @@ use crate::sql::check_types;
 use crate::table::TableVersion;
 use crate::{Error, Result};
 
-/// What is known of a table beside its rows.
+/// What a search has to know about a table beside its rows.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct TableFacts {
-    /// The encoder of the vectors.
+    /// Spec of the encoder of the vectors.
     pub spec: EncoderSpec,
-    /// At least the length of the longest vector.
+    /// Upper bound of the lengths of all vectors.
     pub longest: f64,
     /// Count, mean and scatter of all vectors.
     pub moments: Moments,
-    /// Names and types of the columns that an answer has.
+    /// Names and types of the columns that the rows of an answer have.
     pub columns: BTreeMap<String, ColumnType>,
 }
 
@@ -36,10 +36,11 @@ impl From<&TableVersion> for TableFacts {
     }
 }
 
-/// Tells of a row that is here, by its number, whether it may be in an answer.
+/// A test of a row, by its number in an archive of the rows that the engine returned: `true` if the row may be in
+/// an answer.
 pub type RowTest<'a> = dyn Fn(&dyn Archive, usize) -> bool + Sync + 'a;
 
-/// What is asked of a table beside the query.
+/// What to search for in a table, beside the query.
 ///
 /// ```
 /// use rscir_index::Filter;
@@ -51,38 +52,39 @@ pub type RowTest<'a> = dyn Fn(&dyn Archive, usize) -> bool + Sync + 'a;
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct TableSearch<'a> {
-    /// How many rows at most.
+    /// Largest number of rows in an answer.
     pub k: usize,
-    /// What the columns of a row must hold; the engine looks.
+    /// Filter that every row of an answer matches, applied by the engine. Default: `None`, which admits all rows.
     pub matching: Option<&'a Filter>,
-    /// What else must hold of a row, such as that it lies in a polygon. It is asked of the rows that the engine gives, so a filter
-    /// beside it that leaves few others, such as the polygon's bounds, saves time.
+    /// Test that every row of an answer passes, such as that it is within a polygon. Default: `None`, which admits
+    /// all rows. Only rows that the engine has returned are tested, so a filter that leaves few rows which fail the
+    /// test, such as one for the polygon's bounds, saves jobs.
     pub keep: Option<&'a RowTest<'a>>,
-    /// Leave out the row under the query's [`image_key`](ComposedQuery::image_key).
+    /// If `true`, the row with the query's [`image_key`](ComposedQuery::image_key) is left out. Default: `false`.
     pub exclude_query: bool,
 }
 
 impl<'a> TableSearch<'a> {
-    /// Asks for the `k` best rows.
+    /// Asks for the `k` best rows of the whole table.
     pub fn top(k: usize) -> Self {
         Self { k, matching: None, keep: None, exclude_query: false }
     }
 
-    /// Sets what the columns of a row must hold. Default: anything.
+    /// Sets the filter that every row of an answer matches. Default: none.
     #[must_use]
     pub fn matching(mut self, filter: &'a Filter) -> Self {
         self.matching = Some(filter);
         self
     }
 
-    /// Sets what else must hold of a row. Default: nothing.
+    /// Sets the test that every row of an answer passes. Default: none.
     #[must_use]
     pub fn keep(mut self, test: &'a RowTest<'a>) -> Self {
         self.keep = Some(test);
         self
     }
 
-    /// Sets whether the row under the query's image key is left out. Default: `false`.
+    /// Sets whether the row with the query's image key is left out. Default: `false`.
     #[must_use]
     pub fn exclude_query(mut self, exclude: bool) -> Self {
         self.exclude_query = exclude;
@@ -101,23 +103,29 @@ impl fmt::Debug for TableSearch<'_> {
     }
 }
 
-/// Rows beyond those that are asked for, which are read at once: most proofs need a few.
+/// Rows that are read beyond the `k` of an answer in the first job. Most answers are proven with a few rows more
+/// than `k`.
 const SLACK: usize = 16;
 
-/// How many times as many rows are read where those that were do not decide the answer.
+/// Factor by which the number of rows grows from job to job while the answer is not proven.
 const WIDER: usize = 4;
 
-/// Answers queries to a table: rows, order and scores are those of a [`Searcher`](rscir_index::Searcher) over an archive of the
-/// same rows that is read in the order of their keys.
+/// Answers queries to a table. Returns an answer for each query, in their order. Its rows, their order and their
+/// scores are those of a [`Searcher`](rscir_index::Searcher) over an archive of the same rows, sorted by key.
 ///
-/// An engine's arithmetic is not ours, so it only chooses candidates: for each row it computes a bound, which is at least the row's
-/// score however both of us round, and gives the rows with the highest bounds. These are scored with our own code. If the last of the answer
-/// is above the lowest bound that was seen, no other row can be in it; if not, more rows are read, until it is or there are no more. All
-/// queries share a job each time.
+/// An engine computes with other roundings than this library, so it only chooses candidates. For each row it
+/// computes a [`Bound`], which is at least the row's score, and returns the rows with the highest bounds. The
+/// library then scores these rows. If the score of the answer's last row is above the lowest bound of the
+/// candidates, no other row can be in the answer. Otherwise the engine is asked for more rows, until that is so or
+/// all rows are read. Each time, one job of the engine reads for all queries that are not yet answered.
 ///
 /// # Errors
-/// [`Error::MethodNotOffered`], a filter on columns that are not there or of another type, a query without a part that the method
-/// reads or of another encoder; the engine's errors.
+/// - [`Error::MethodNotOffered`] if no bound of the method's scores is known.
+/// - [`Error::Method`] if the method cannot be built.
+/// - [`Error::Index`] if the filter names a column that the table does not have, or compares one with a value of
+///   another type.
+/// - [`Error::Core`] if a query lacks a part that the method reads, or is of another encoder than the table.
+/// - The errors of [`Engine::best`].
 pub fn answer(
     engine: &dyn Engine,
     table: &TableFacts,
@@ -129,7 +137,7 @@ pub fn answer(
     let form = Form::of(method, &*built)?;
     let fusion = built.kind().fusion().ok_or_else(|| Error::MethodNotOffered { label: built.label() })?;
     if let Some(filter) = search.matching {
-        // The errors of a search in an archive, before the engine is asked.
+        // A filter fails as in a search of an archive, and before the engine is asked.
         filter.select(&FoundRows::new(&table.spec, &table.columns, &table.moments, Vec::new())?)?;
         check_types(filter, &table.columns)?;
     }
@@ -169,12 +177,12 @@ pub fn answer(
     Ok(found)
 }
 
-/// What one query asks with.
+/// What the bounds of one query are made of.
 struct Asked<'a> {
-    /// The vectors of the lists that are read.
+    /// Vectors of image and text; `None` for one that the method does not read.
     vectors: [Option<&'a [f32]>; 2],
     facts: [Option<ListFacts>; 2],
-    /// Rows that have the least and the greatest similarities.
+    /// Rows with the smallest and the largest similarities, if the method reads these.
     extremes: Vec<Candidate>,
 }
 
@@ -201,7 +209,8 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Finds the least and the greatest similarity of each list, over the whole table, to the bit.
+/// Finds the smallest and the largest similarity of each list over the whole table, bit for bit as the library
+/// computes them.
 fn find_extremes(engine: &dyn Engine, table: &TableFacts, asked: &mut [Asked<'_>]) -> Result<()> {
     let mut places = Vec::new();
     let mut questions = Vec::new();
@@ -251,7 +260,7 @@ fn find_extremes(engine: &dyn Engine, table: &TableFacts, asked: &mut [Asked<'_>
     Ok(())
 }
 
-/// The similarities of rows, or their negatives.
+/// Computes the similarities of rows, or their negatives if `falls`.
 fn similarities(rows: &FoundRows, vector: &[f32], falls: bool) -> Result<Vec<f32>> {
     let mut scores = vec![0.0; rows.len()];
     rows.similarities(rscir_core::Queries::new(rows.dim(), vector)?, &mut scores)?;
@@ -264,30 +273,31 @@ fn similarities(rows: &FoundRows, vector: &[f32], falls: bool) -> Result<Vec<f32
 /// Tells whether a row may be in the answer.
 type May<'a> = dyn Fn(&FoundRows, usize) -> bool + Sync + 'a;
 
-/// Scores all rows that are here.
+/// Scores all rows that the engine returned.
 type Score<'a> = dyn Fn(&FoundRows) -> Result<Vec<f32>> + Sync + 'a;
 
-/// The best rows by a score, of which a bound is known.
+/// A question for the best rows by a score that has a bound.
 struct Question<'a> {
     bound: Bound,
     vectors: [Option<&'a [f32]>; 2],
     filter: Option<&'a Filter>,
     k: usize,
-    /// Rows that take part in scoring and not in the answer, unless they are candidates too.
+    /// Rows that are scored too, so that a list's smallest and largest similarities are there. They are in the
+    /// answer only if the engine also returns them.
     extra: &'a [Candidate],
     may: Box<May<'a>>,
     score: Box<Score<'a>>,
 }
 
-/// Rows among which the best are, whatever the engine has not given.
+/// Rows that are proven to include the best ones of the whole table.
 struct Proven {
     rows: FoundRows,
-    /// The keys of those that the engine gave for the question.
+    /// Keys of the rows that the engine returned for the question; the others are its `extra` rows.
     own: HashSet<String>,
     jobs: usize,
 }
 
-/// Reads as many rows as it takes to be sure of the best of each question.
+/// Asks the engine for more and more rows, until the best ones of each question are proven.
 fn prove(engine: &dyn Engine, table: &TableFacts, questions: &[Question<'_>]) -> Result<Vec<Proven>> {
     let most = usize::try_from(table.moments.count()).unwrap_or(usize::MAX).saturating_add(1);
     let mut proven: Vec<Option<Proven>> = questions.iter().map(|_| None).collect();
@@ -324,7 +334,8 @@ fn prove(engine: &dyn Engine, table: &TableFacts, questions: &[Question<'_>]) ->
     }
 }
 
-/// Tells whether the last of the answer is above what any row can score that is not here.
+/// Tells whether the score of the answer's last row is above `lowest`. No row that the engine left out has a bound above
+/// `lowest`, so that none of them can then be in the answer.
 fn is_decided(question: &Question<'_>, rows: &FoundRows, own: &HashSet<String>, lowest: f64) -> Result<bool> {
     let scores = (question.score)(rows)?;
     let mut best: Vec<f32> = (0..rows.len())

@@ -1,12 +1,12 @@
 use crate::sql::Sql;
 
-/// The upper tail of the normal distribution, `Q(t) = exp(-t^2 / 2) numerator(t) / denominator(t)` for `t` from 0 on and
-/// `1 - Q(-t)` below, coefficients from the highest power down. They are those of `rscir_kernels::survival`, which has their
-/// derivation; a test holds them to it.
+/// Coefficients of the upper tail of the normal distribution, `Q(t) = exp(-t^2 / 2) numerator(t) / denominator(t)`
+/// for `t >= 0` and `1 - Q(-t)` below 0, from the highest power down. They are those of `rscir_kernels::survival`,
+/// where their derivation is, and a test compares the two.
 pub(crate) struct TailRatio {
     numerator: [f64; 6],
     denominator: [f64; 7],
-    /// What `t` is capped at: beyond, the tail leaves even the normal numbers of f64.
+    /// Largest `t` that is computed with: for larger ones the tail is below the normal numbers of `f64`.
     pub(crate) far: f64,
 }
 
@@ -31,45 +31,47 @@ pub(crate) const TAIL_RATIO: TailRatio = TailRatio {
     far: 37.0,
 };
 
-/// A function of a row's two similarities that an engine computes, and that is at least the score that the library gives the
-/// row, whatever rounding each of them does. Rows are ordered by it, and what is proven of the rest follows from it.
+/// Upper bound of a row's score, computed by an engine from the row's two similarities. However the engine and the
+/// library round, the bound is at least the score that the library gives the row. An engine returns the rows with
+/// the highest bounds, so no other row has a score above the lowest of these bounds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bound {
     pub(super) image: List,
     pub(super) text: List,
     pub(super) join: Join,
-    /// Added at the end.
+    /// What is added to the score, so that the bound stays above it.
     pub(super) slack: f64,
 }
 
-/// What becomes of one list of similarities.
+/// Function that is applied to the similarities `s` of one list.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum List {
-    /// It is not read.
+    /// The list is not read; the value is 0.
     Unread,
     /// `factor * s + offset`.
     Linear { factor: f64, offset: f64 },
-    /// `-Q((s - center) * scale)`, `Q` being the normal distribution's upper tail.
+    /// `-Q((s - center) * scale)`, where `Q` is the upper tail of the normal distribution.
     Tail { center: f64, scale: f64 },
 }
 
-/// How the two become one.
+/// How the values of the two lists are combined.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Join {
-    /// The weighted sum; the weights are not below 0.
+    /// The weighted sum. The weights, of image and text, are at least 0.
     Sum([f64; 2]),
-    /// The product; clamped, of what is not below 0.
+    /// The product. If `clamped`, a factor below 0 counts as 0.
     Product { clamped: bool },
-    /// The lesser.
+    /// The smaller of the two.
     Least,
 }
 
-/// What `-Q` is multiplied with: our own tails are off by 1.2e-7 of themselves, being rounded to `f32`, and an engine's by 1e-9; a
-/// tail that is smaller by a millionth is below both.
+/// Factor of the tails in a bound. The library's tails have a relative error of 1.2e-7, because they are rounded to
+/// `f32`, and an engine's of 1e-9. A tail that is smaller by a millionth is below both, and its negative above.
 const TAIL_SLACK: f64 = 1.0 - 1e-6;
 
 impl Bound {
-    /// Returns the bound of a row with these similarities, as the engine computes it.
+    /// Returns the bound of a row with the similarities `image` and `text`, by the formula that the engine
+    /// computes. A similarity that the bound does not read has no effect.
     pub fn of(&self, image: f64, text: f64) -> f64 {
         let (image, text) = (self.image.of(image), self.text.of(text));
         let joined = match self.join {
@@ -81,18 +83,19 @@ impl Bound {
         joined + self.slack
     }
 
-    /// Tells whether the similarities to the image, and those to the text, are read.
+    /// Tells whether the bound reads the similarity to the image, and whether it reads that to the text.
     pub fn reads(&self) -> [bool; 2] {
         [self.image != List::Unread, self.text != List::Unread]
     }
 
-    /// Center and scale of the tails of both lists, where there are tails.
+    /// Returns the center and the scale of each list's tail, or `None` for a list without a tail.
     pub(crate) fn tails(&self) -> [Option<(f64, f64)>; 2] {
         [self.image.tail(), self.text.tail()]
     }
 
-    /// Writes the bound over the columns `si` and `st`; where there are tails over their arguments `zi` and `zt`, whose
-    /// magnitudes are `ti` and `tt`, capped at [`TAIL_RATIO`]'s `far`.
+    /// Writes the bound as an expression of SQL. It reads the similarities from the columns `si` and `st`. For a
+    /// list with a tail it reads the tail's argument from `zi` or `zt`, and the argument's magnitude, at most `far`
+    /// of [`TAIL_RATIO`], from `ti` or `tt`.
     pub(crate) fn write(&self, sql: &mut Sql) {
         let image = |sql: &mut Sql| self.image.write(sql, 'i');
         let text = |sql: &mut Sql| self.text.write(sql, 't');
@@ -162,7 +165,7 @@ impl List {
     }
 }
 
-/// A polynomial, its coefficients from the highest power down.
+/// Writes a polynomial of `t` by Horner's scheme. The coefficients are in the order of falling powers.
 fn horner(coefficients: &[f64], t: &str) -> String {
     let mut text = String::new();
     for (i, coefficient) in coefficients.iter().enumerate() {
@@ -172,7 +175,7 @@ fn horner(coefficients: &[f64], t: &str) -> String {
     text
 }
 
-/// `Q(z)` by the formula that is written as SQL.
+/// Computes `Q(z)` by the formula that [`List::write`] writes.
 fn tail(z: f64) -> f64 {
     let t = z.abs().min(TAIL_RATIO.far);
     let polynomial = |coefficients: &[f64]| coefficients.iter().fold(0.0, |sum, c| sum * t + c);
@@ -191,7 +194,7 @@ mod tests {
         rscir_kernels::survival(&z, &mut exact);
         for (&z, &q) in z.iter().zip(&exact) {
             let q = f64::from(q);
-            // Below the normal numbers of f32 a rounding is no longer relative.
+            // Below the normal numbers of f32 the error of rounding is no longer relative.
             if q > f64::from(f32::MIN_POSITIVE) {
                 assert!(tail(f64::from(z)) * TAIL_SLACK < q, "the bound of {z} is above its score");
                 assert!((tail(f64::from(z)) - q).abs() <= q * 2e-7, "{z}");

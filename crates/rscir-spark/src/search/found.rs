@@ -7,30 +7,33 @@ use rscir_index::{Columns, Hit, MemoryArchive};
 use super::{Candidate, OwnedValue};
 use crate::Result;
 
-/// What a query found in a table.
+/// The answer to a query to a table.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Found {
-    /// The best rows, best first. A hit's row is one of [`Found::rows`], for tables do not number theirs.
+    /// Best rows, best first. Tables do not number their rows, so the row of a hit is its row in [`Found::rows`].
     pub hits: Vec<Hit>,
-    /// The rows that the answer was chosen from, in the order of their keys, with vectors and columns.
+    /// Rows that the engine returned, sorted by key, with vectors and columns; the hits are among them.
     pub rows: FoundRows,
-    /// How many jobs the engine ran for the query, a job for a batch counted for each of its queries.
+    /// Number of jobs of the engine that read candidates for this query. A job that reads for several queries
+    /// counts for each of them. The job that finds the extreme similarities, which some methods need, is not
+    /// counted.
     pub jobs: usize,
 }
 
-/// Rows of a table that are here, as an archive whose moments are those of the whole table.
+/// Rows that an engine returned, as an archive. [`Archive::moments`] are those of the whole table.
 #[derive(Debug)]
 pub struct FoundRows {
-    /// Keys and columns.
+    /// Keys and columns. The vectors in here are normalized again and are not read.
     rows: MemoryArchive,
-    /// `[len, dim]`, as the table has them: rows that an archive stores in less than `f32` are not quite of unit length.
+    /// Vectors as the table stores them, `[len, dim]`. Those of an archive that stores less than `f32` are not
+    /// quite of unit length.
     vectors: Vec<f32>,
     moments: Moments,
 }
 
 impl FoundRows {
-    /// Takes candidates, which are sorted by their keys; equal ones count once.
+    /// Makes an archive of candidates, sorted by key. If candidates have one key, the first is kept.
     pub(super) fn new(
         spec: &EncoderSpec,
         columns: &BTreeMap<String, ColumnType>,
@@ -53,6 +56,7 @@ impl FoundRows {
     }
 }
 
+/// Adds a column to a table. A value of another type counts as absent.
 fn with_column<'a>(
     table: Columns,
     name: &str,
@@ -111,7 +115,7 @@ impl Archive for FoundRows {
         Ok(())
     }
 
-    /// Those of the whole table.
+    /// Returns the moments of the whole table's vectors.
     fn moments(&self) -> &Moments {
         &self.moments
     }

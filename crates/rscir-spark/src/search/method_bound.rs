@@ -4,37 +4,39 @@ use rscir_weicom::{MethodSpec, Normalization};
 use super::bound::{Bound, Join, List};
 use crate::{Error, Result};
 
-/// What a bound is made of beside the method.
+/// Facts about one list of a query that its bound depends on, beside the method.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ListFacts {
-    /// Mean and deviation of the similarities.
+    /// Mean and standard deviation of the similarities to all rows of the table.
     pub(super) statistics: ScoreStatistics,
-    /// How far a similarity that an engine computes can be from the library's.
+    /// Largest difference between a similarity that an engine computes and the library's.
     pub(super) error: f64,
-    /// The largest magnitude that a similarity can have.
+    /// Largest magnitude that a similarity can have.
     pub(super) largest: f64,
-    /// The least and the greatest similarity, where the method reads them.
+    /// The smallest and the largest similarity; `None` until they are known, and if the method does not read them.
     pub(super) extremes: Option<[f32; 2]>,
 }
 
-/// Rounding that `f32` makes of a value on its way to a score: normalizing, weighting and adding, each a part in 2^24 of what is
-/// at most as large as the sum of magnitudes, and some for an engine's sums in `f64`.
+/// Relative error of a score's rounding, with respect to the sum of the magnitudes in it. Normalizing, weighting
+/// and adding in `f32` round by at most a part in 2^24 each; eight such parts cover these steps and an engine's in
+/// `f64`.
 const ROUNDING: f64 = 8.0 / (1u64 << 24) as f64;
 
-/// What keeps a bound above a score so small that `f32` rounds it in steps rather than by a part of itself.
+/// Absolute error of a score's rounding where the score is below the normal numbers of `f32`, so that its error is not
+/// relative.
 const LEAST_SLACK: f64 = 2.0 * f32::MIN_POSITIVE as f64;
 
-/// How a method combines two lists, each normalized in some way.
+/// A method as a bound sees it: how each list is normalized, and how the two are combined.
 pub(super) struct Form {
     normalization: Normalize,
     join: Join,
 }
 
-/// How a list is normalized, as far as a bound is concerned.
+/// How a list is normalized. The variants are the cases that a bound tells apart.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Normalize {
     None,
-    /// The z-score times this, plus that.
+    /// The z-score times the first number, plus the second.
     ZScore(f64, f64),
     Cdf,
     ReferenceCdf,
@@ -42,10 +44,10 @@ enum Normalize {
 }
 
 impl Form {
-    /// The form of a method.
+    /// Returns the form of a method.
     ///
     /// # Errors
-    /// [`Error::MethodNotOffered`].
+    /// [`Error::MethodNotOffered`] if no bound of the method's scores is known.
     pub(super) fn of(spec: &MethodSpec, method: &dyn Method) -> Result<Self> {
         let (normalization, join) = match spec {
             MethodSpec::Image => (Normalize::None, Join::Sum([1.0, 0.0])),
@@ -54,14 +56,15 @@ impl Form {
             MethodSpec::Product(product) => (Normalize::None, Join::Product { clamped: !product.raw }),
             MethodSpec::WeiCom(weicom) => {
                 let lambda = weicom.lambda();
-                // One list alone is not normalized, unless the reference's ties are wanted.
+                // A list that decides alone is not normalized, except to make the ties that the reference program
+                // makes.
                 let alone =
                     (lambda == 0.0 || lambda == 1.0) && weicom.normalization() != Normalization::ReferenceCdf;
                 let normalization = if alone { Normalization::None } else { weicom.normalization() };
                 (known(normalization, method)?, Join::Sum([1.0 - lambda, lambda]))
             }
             MethodSpec::Min(min) => (known(min.normalization, method)?, Join::Least),
-            // Six deviations are mapped to 1.
+            // DBSF maps three standard deviations to either side of the mean to 0..1.
             MethodSpec::Dbsf => (Normalize::ZScore(1.0 / 6.0, 0.5), Join::Sum([1.0, 1.0])),
             MethodSpec::Stouffer => {
                 (Normalize::ZScore(1.0, 0.0), Join::Sum([std::f64::consts::FRAC_1_SQRT_2; 2]))
@@ -71,7 +74,7 @@ impl Form {
         Ok(Self { normalization, join })
     }
 
-    /// Tells which lists are read.
+    /// Tells whether the method reads the similarities to the image, and whether it reads those to the text.
     pub(super) fn reads(&self) -> [bool; 2] {
         match self.join {
             Join::Sum([image, text]) => [image > 0.0, text > 0.0],
@@ -79,12 +82,12 @@ impl Form {
         }
     }
 
-    /// Tells whether the least and the greatest similarity of each list are read.
+    /// Tells whether the method reads the smallest and the largest similarity of each list.
     pub(super) fn reads_extremes(&self) -> bool {
         self.normalization == Normalize::MinMax
     }
 
-    /// The bound for one query. Facts are there of the lists that are read.
+    /// Makes the bound for one query. `facts` are those of image and text, `None` for a list that is not read.
     pub(super) fn bound(&self, facts: [Option<ListFacts>; 2]) -> Bound {
         let [image, text] =
             facts.map(|facts| facts.map_or((List::Unread, Spread::default()), |f| self.list(f)));
@@ -92,7 +95,8 @@ impl Form {
             Join::Sum(weights) => weights,
             _ => [1.0; 2],
         };
-        // A product moves by what one factor is off times the other, and both are at most as large as they are.
+        // The error of a product is at most that of one factor times the largest magnitude of the other, for each
+        // factor.
         let of = |own: Spread, other: Spread| match self.join {
             Join::Product { .. } => own.error * (other.most + other.error),
             _ => own.error,
@@ -109,7 +113,7 @@ impl Form {
         Bound { image: image.0, text: text.0, join: self.join, slack: spread + most * ROUNDING + LEAST_SLACK }
     }
 
-    /// What becomes of a list.
+    /// Returns the function of a list that the bound computes, and how exact it is.
     fn list(&self, facts: ListFacts) -> (List, Spread) {
         let ListFacts { statistics: ScoreStatistics { mean, std_dev, .. }, error, largest, extremes } = facts;
         let linear = |factor: f64, offset: f64| {
@@ -123,13 +127,14 @@ impl Form {
                 linear(times / std_dev, plus - times * mean / std_dev)
             }
             Normalize::ZScore(_, plus) => constant(plus),
-            // A tail is bounded where it is computed: relative to itself, and at a similarity that is larger by the error.
+            // A tail needs no slack at the end: it is computed for a similarity that is larger by the error, and is
+            // made smaller by TAIL_SLACK.
             Normalize::Cdf if std_dev > 0.0 => {
                 (List::Tail { center: mean - error, scale: std_dev.recip() }, Spread::default())
             }
             Normalize::Cdf => constant(-0.5),
             Normalize::ReferenceCdf if std_dev > 0.0 => {
-                // It is `1 - Q`: the 1 is what the tail's values are off by.
+                // The reference computes `1 - Q`. The tail is `-Q`, so the difference between the two is 1.
                 (
                     List::Tail { center: mean - error, scale: std_dev.recip() },
                     Spread { error: 1.0, most: 1.0 },
@@ -147,14 +152,18 @@ impl Form {
     }
 }
 
-/// How far a list's values can be from those that an engine computes, and how large they are at most.
+/// How exact a list's values are: the largest difference between the engine's and the library's, and the largest
+/// magnitude.
 #[derive(Debug, Clone, Copy, Default)]
 struct Spread {
     error: f64,
     most: f64,
 }
 
-/// The form of a normalization, if its bound is known.
+/// Returns how a bound treats a normalization.
+///
+/// # Errors
+/// [`Error::MethodNotOffered`] if no bound is known for it.
 fn known(normalization: Normalization, method: &dyn Method) -> Result<Normalize> {
     Ok(match normalization {
         Normalization::None => Normalize::None,
@@ -166,7 +175,7 @@ fn known(normalization: Normalization, method: &dyn Method) -> Result<Normalize>
     })
 }
 
-/// The bound of one list's similarities themselves, or of their negatives.
+/// Makes the bound that orders rows by the similarities of one list, or by their negatives if `falls`.
 pub(crate) fn similarity_bound(of_text: bool, error: f64, falls: bool) -> Bound {
     let factor = if falls { -1.0 } else { 1.0 };
     let list = List::Linear { factor, offset: 0.0 };
@@ -174,17 +183,18 @@ pub(crate) fn similarity_bound(of_text: bool, error: f64, falls: bool) -> Bound 
     Bound { image: lists[0], text: lists[1], join: Join::Sum([1.0; 2]), slack: error + LEAST_SLACK }
 }
 
-/// How far two inner products of `dim` numbers can be apart that are both computed in `f32` or wider, whatever the order of their
-/// sums (N. Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, section 3.1): each is within `gamma |x| |y|` of the
-/// exact one; `largest` is at least `|x| |y|`.
+/// Returns the largest difference between two inner products of the same `dim` numbers that are both computed in
+/// `f32` or wider, in any order. Each is within `gamma |x| |y|` of the exact one (N. Higham, *Accuracy and
+/// Stability of Numerical Algorithms*, 2002, section 3.1); `largest` is at least `|x| |y|`.
 pub(super) fn similarity_error(dim: usize, largest: f64) -> f64 {
     let unit = 0.5 * f64::from(f32::EPSILON);
     let gamma = dim as f64 * unit / (1.0 - dim as f64 * unit);
-    // What falls below the normal numbers of f32 is off by less than this.
+    // The second term covers products below the normal numbers of f32, whose error is not relative.
     2.0 * gamma * largest + dim as f64 * f64::from(f32::MIN_POSITIVE)
 }
 
-/// The largest magnitude of a similarity to rows that are `longest` at most.
+/// Returns an upper bound of the magnitude of a similarity between a query's vector and vectors of at most the
+/// length `longest`.
 pub(super) fn largest_similarity(query: &[f32], longest: f64) -> f64 {
     let squared: f64 = query.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
     squared.sqrt() * longest * (1.0 + 1e-9)

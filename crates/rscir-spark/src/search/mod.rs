@@ -16,61 +16,62 @@ use rscir_index::Filter;
 
 use crate::Result;
 
-/// What an engine is asked: the rows of a table with the highest bounds.
+/// A question to an engine: which rows of a table have the highest bounds?
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Ask<'a> {
-    /// What rows are ordered by.
+    /// Bound that orders the rows.
     pub bound: &'a Bound,
-    /// The vector of the query's image, if the bound reads it.
+    /// Vector of the query's image; `None` if the bound does not read it.
     pub image: Option<&'a [f32]>,
-    /// The vector of the query's text, if the bound reads it.
+    /// Vector of the query's text; `None` if the bound does not read it.
     pub text: Option<&'a [f32]>,
-    /// Which rows may be among them.
+    /// Filter that every row of the answer matches; `None` admits all rows.
     pub filter: Option<&'a Filter>,
-    /// How many at most.
+    /// Largest number of rows in the answer.
     pub limit: usize,
 }
 
 impl<'a> Ask<'a> {
-    /// Asks for `limit` rows.
+    /// Asks for the `limit` rows with the highest bounds, without vectors and without a filter; set these
+    /// afterwards.
     pub fn new(bound: &'a Bound, limit: usize) -> Self {
         Self { bound, image: None, text: None, filter: None, limit }
     }
 }
 
-/// A row that an engine gives.
+/// A row in the answer of an engine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
-    /// Its key.
+    /// Key of the row.
     pub key: String,
-    /// Its bound, as the engine computed it.
+    /// Bound of the row, as the engine computed it.
     pub bound: f64,
-    /// Its vector.
+    /// Vector of the row, as the table stores it.
     pub vector: Vec<f32>,
-    /// What it holds in the table's columns, in their order.
+    /// Values of the row in the table's columns, in the order of the columns; `None` where the row has no value.
     pub values: Vec<Option<OwnedValue>>,
 }
 
-/// A value of a column.
+/// A value of a row in a column, independent of the archive or table that it was read from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OwnedValue {
-    /// Of a column of text.
+    /// A value of a column of text.
     Text(String),
-    /// Of a column of whole numbers.
+    /// A value of a column of whole numbers.
     Int(i64),
-    /// Of a column of numbers.
+    /// A value of a column of numbers.
     Float(f64),
-    /// Of a column of yes and no.
+    /// A value of a column of true and false.
     Bool(bool),
-    /// Of a column of days.
+    /// A value of a column of days.
     Date(rscir_core::Date),
-    /// Of a column of lists of numbers.
+    /// A value of a column of lists of numbers.
     Floats(Vec<f64>),
 }
 
 impl OwnedValue {
-    /// Returns the value as archives have it.
+    /// Returns the value in the form that archives give.
     pub fn as_value(&self) -> Value<'_> {
         match self {
             Self::Text(v) => Value::Text(v),
@@ -83,14 +84,18 @@ impl OwnedValue {
     }
 }
 
-/// What orders the rows of a table by a bound and gives the first: an engine that speaks SQL, or a test's.
+/// Orders the rows of a table by a bound and returns the first. Implemented for an engine that speaks SQL, or by a
+/// test.
 pub trait Engine {
-    /// Answers all questions in one job: for each, the rows with the highest bounds, up to the limit, in falling order.
+    /// Answers all questions in one job. Returns a list for each of `asks`, in their order: at most [`Ask::limit`]
+    /// rows that match the filter, from the highest bound down.
     ///
-    /// A row that is not among them, of those of which the filter holds, has no higher bound than the last that is. Similarities
-    /// are inner products in `f32` or wider, in whatever order.
+    /// No row that matches the filter and is left out has a higher bound than the last row of the list. An answer
+    /// with fewer rows than the limit has all rows that match. Similarities are inner products in `f32` or wider,
+    /// summed in any order.
     ///
     /// # Errors
-    /// The engine's own, and what is not as it was published.
+    /// [`Error::Engine`](crate::Error::Engine) if the engine fails, and an error of the implementor's choice if the
+    /// table's parts are not those that were published.
     fn best(&self, asks: &[Ask<'_>]) -> Result<Vec<Vec<Candidate>>>;
 }

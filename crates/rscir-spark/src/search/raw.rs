@@ -3,8 +3,8 @@ use rscir_core::{Fusion, Queries, ScoreStatistics};
 use super::found::FoundRows;
 use crate::Result;
 
-/// The scores of rows under a fusion, before they are presented: to the bit those that a search of the whole archive gives them,
-/// whose statistics are given.
+/// Scores rows by a fusion, with the statistics of the whole table's lists. The scores are bit for bit those by
+/// which a search of the whole archive ranks, before [`Method::display_score`](rscir_core::Method::display_score).
 pub(super) fn scores(
     fusion: &dyn Fusion,
     rows: &FoundRows,

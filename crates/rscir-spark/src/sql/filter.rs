@@ -6,10 +6,11 @@ use rscir_index::{Comparison, Filter, FilterView, Literal};
 use super::text::{Sql, SqlValue};
 use crate::Result;
 
-/// Refuses a comparison that a condition would not mean: years and days with times are compared by an archive alone.
+/// Checks that each comparison of a filter has a literal of its column's type, or a whole number for a column of
+/// numbers. A search of an archive also compares times that are text with years and days; SQL would compare the texts.
 ///
 /// # Errors
-/// [`rscir_index::Error::ColumnType`] with the column.
+/// [`rscir_index::Error::ColumnType`] if a literal has another type; it names the column.
 pub(crate) fn check_types(filter: &Filter, columns: &BTreeMap<String, ColumnType>) -> Result<()> {
     let check = |column: &str, literal: &Literal| {
         let got = match literal {
@@ -24,7 +25,7 @@ pub(crate) fn check_types(filter: &Filter, columns: &BTreeMap<String, ColumnType
             Some(&expected) => {
                 Err(rscir_index::Error::ColumnType { column: column.into(), expected, got }.into())
             }
-            // A column that is not there was refused before.
+            // The caller has already refused columns that do not exist.
             None => Ok(()),
         }
     };
@@ -39,8 +40,9 @@ pub(crate) fn check_types(filter: &Filter, columns: &BTreeMap<String, ColumnType
     }
 }
 
-/// Writes a filter as a condition that is true or false and never null: a comparison holds of no row without a value, and its
-/// negation of all of those. Its columns are among `columns`, with the types that its values fit.
+/// Writes a filter as a condition that is true or false for every row, and never null: for a row without a value a
+/// comparison is false and its negation is true. `columns` has the types of the filter's columns, which
+/// [`check_types`] has checked.
 pub(crate) fn write_filter(sql: &mut Sql, filter: &Filter, columns: &BTreeMap<String, ColumnType>) {
     match filter.view() {
         FilterView::Compare(column, comparison, literal) => {
@@ -57,7 +59,7 @@ pub(crate) fn write_filter(sql: &mut Sql, filter: &Filter, columns: &BTreeMap<St
             sql.push(")");
         }
         FilterView::Intersects(column, [left, bottom, right, top]) => {
-            // A box is smallest x, smallest y, largest x, largest y.
+            // The elements of a box, counted from 1, are the smallest x, smallest y, largest x and largest y.
             let edges =
                 [("1", " <= ", right), ("3", " >= ", left), ("2", " <= ", top), ("4", " >= ", bottom)];
             sql.push("coalesce(size(").push_name(column).push(") = 4");
@@ -86,6 +88,8 @@ pub(crate) fn write_filter(sql: &mut Sql, filter: &Filter, columns: &BTreeMap<St
     }
 }
 
+/// Writes filters as one condition, with `word` between them. `of_none` is what the condition is without any
+/// filter.
 fn write_joined(
     sql: &mut Sql,
     filters: &[Filter],
@@ -101,6 +105,7 @@ fn write_joined(
     sql.push(")");
 }
 
+/// Writes a comparison of a column of type `of` with a literal.
 fn write_compare(
     sql: &mut Sql,
     column: &str,
@@ -109,7 +114,7 @@ fn write_compare(
     literal: &Literal,
 ) {
     let value = match literal {
-        // A whole number fits a column of numbers.
+        // In a filter a whole number may stand for any number.
         Literal::Int(number) if of == Some(ColumnType::Float) => SqlValue::Float(*number as f64),
         Literal::Int(number) => SqlValue::Int(*number),
         Literal::Float(number) => SqlValue::Float(*number),
@@ -118,7 +123,7 @@ fn write_compare(
         Literal::Date(date) => SqlValue::Date(date.days()),
     };
     if matches!(value, SqlValue::Float(number) if number.is_nan()) {
-        // What is not a number compares with nothing here, and is above all numbers in Spark.
+        // In a filter no comparison with NaN is true; in Spark, NaN is above all numbers.
         sql.push("false");
         return;
     }

@@ -7,12 +7,19 @@ use super::text::{Sql, SqlValue, TableName};
 use crate::search::{Ask, Bound, TAIL_RATIO};
 use crate::table::{EMBEDDING, KEY, PART};
 
-/// Writes one statement for several questions to a table: for each, the rows with the highest bounds, with key, vector and
-/// columns; and, if `counts_parts`, the number of rows that the engine sees of each part, so that a part that is missing is
-/// seen in the very job that would have missed it.
+/// Writes one statement that asks a table several questions: for each of `asks`, the rows with the highest bounds.
 ///
-/// The columns of the answer are the number of the question, from 0 (-1 for the counts of parts), the key (the part's mark), the
-/// bound (the count), the vector, and the table's columns in their order.
+/// The result has these columns:
+///
+/// - `q`: the number of the question, from 0;
+/// - `k`: the key of the row;
+/// - `b`: the bound of the row;
+/// - `e`: the vector of the row;
+/// - `c0`, `c1` and so on: the table's `columns`, in their order.
+///
+/// If `counts_parts` is true, the result also has one row for each part of the table, with `q` -1, the part's mark
+/// as `k`, the number of its rows as `b`, and null in the other columns. The counts show in the same job whether
+/// the engine has read every part whole.
 pub fn statement(
     table: &TableName,
     columns: &BTreeMap<String, ColumnType>,
@@ -55,6 +62,7 @@ fn write_row(sql: &mut Sql, columns: &BTreeMap<String, ColumnType>) {
     }
 }
 
+/// Writes the part of a statement that asks one question.
 fn write_question(
     sql: &mut Sql,
     table: &str,
@@ -65,7 +73,7 @@ fn write_question(
     let own: String = (0..columns.len()).map(|i| format!(", c{i}")).collect();
     sql.push(&format!("(SELECT CAST({number} AS BIGINT) AS q, k, b, e{own} FROM (SELECT k, e{own}, "));
     ask.bound.write(sql);
-    // What a list becomes is named, for a bound reads it more than once.
+    // The arguments of the tails get names of their own, because a bound reads them more than once.
     sql.push(&format!(" AS b FROM (SELECT k, e{own}, si, st"));
     ask.bound.write_tail_arguments(sql);
     sql.push(" FROM (");
@@ -103,7 +111,8 @@ fn type_name(column_type: ColumnType) -> &'static str {
 }
 
 impl Bound {
-    /// Writes the arguments of the normal tails and their magnitudes, where there are tails.
+    /// Writes the columns `zi` and `zt`, the arguments of the normal tails, and `ti` and `tt`, their magnitudes. A
+    /// list without a tail has none of them.
     fn write_tail_arguments(&self, sql: &mut Sql) {
         let argument = |sql: &mut Sql, list, (center, scale)| {
             sql.push(&format!("(s{list} - ")).push_value(SqlValue::Float(center));

@@ -1,24 +1,24 @@
 use std::fmt;
 
-/// A value that is bound to a statement, in place of a `?` of its text.
+/// A value of a statement, which the engine puts in the place of a `?` of its text.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum SqlValue {
-    /// `STRING`.
+    /// A `STRING`.
     Text(String),
-    /// `BIGINT`.
+    /// A `BIGINT`.
     Int(i64),
-    /// `DOUBLE`.
+    /// A `DOUBLE`.
     Float(f64),
-    /// `BOOLEAN`.
+    /// A `BOOLEAN`.
     Bool(bool),
-    /// `DATE`, as days since 1970-01-01.
+    /// A `DATE`, as the number of days since 1970-01-01.
     Date(i32),
-    /// `ARRAY<FLOAT>`.
+    /// An `ARRAY<FLOAT>`.
     Vector(Vec<f32>),
 }
 
-/// A statement of Spark's SQL and the values of its `?`, in the order of the text: no value stands in the text.
+/// A statement in Spark's SQL. Its text has a `?` in the place of each value, so that no value is pasted into SQL.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sql {
     text: String,
@@ -26,43 +26,44 @@ pub struct Sql {
 }
 
 impl Sql {
-    /// Returns the text.
+    /// Returns the text of the statement.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Returns the values, one for each `?`.
+    /// Returns the values, one for each `?` of the text, in the order of the text.
     pub fn values(&self) -> &[SqlValue] {
         &self.values
     }
 
-    /// Appends text of ours.
+    /// Appends SQL that this crate wrote.
     pub(crate) fn push(&mut self, text: &str) -> &mut Self {
         self.text += text;
         self
     }
 
-    /// Appends the name of a column.
+    /// Appends the name of a column, quoted.
     pub(crate) fn push_name(&mut self, name: &str) -> &mut Self {
         self.text += &quoted(name);
         self
     }
 
-    /// Appends a place for a value.
+    /// Appends a `?` and its value.
     pub(crate) fn push_value(&mut self, value: SqlValue) -> &mut Self {
         self.text.push('?');
         self.values.push(value);
         self
     }
 
-    /// Appends a number that is known when the statement is written. In parentheses: a minus after a minus begins a comment.
+    /// Appends a number of the method, as a literal. The literal has parentheses, because a minus after a minus
+    /// would begin a comment.
     pub(crate) fn push_number(&mut self, number: f64) -> &mut Self {
         self.text += &format!("({number:e}D)");
         self
     }
 }
 
-/// A name within backticks, of which those in the name are doubled.
+/// Puts a name between backticks and doubles the backticks in it.
 fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
@@ -71,14 +72,15 @@ fn quoted(name: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TableName {
-    /// A name of the engine's catalog, its parts one by one: `["sales", "tiles"]` is the table `tiles` of the database `sales`.
+    /// A name in the engine's catalog, one string for each level: `["sales", "tiles"]` is the table `tiles` of the
+    /// database `sales`.
     Catalog(Vec<String>),
     /// A folder of Parquet files, a path or a URL that the engine can read.
     Parquet(String),
 }
 
 impl TableName {
-    /// Returns the name as statements have it.
+    /// Returns the name as SQL, with each level quoted.
     pub(crate) fn sql(&self) -> String {
         match self {
             Self::Catalog(parts) => parts.iter().map(|part| quoted(part)).collect::<Vec<_>>().join("."),
