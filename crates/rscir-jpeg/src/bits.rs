@@ -1,43 +1,45 @@
-//! The bits of one entropy-coded segment.
+//! Reading of the bits of one entropy-coded segment.
 
 #![deny(clippy::indexing_slicing)]
 
-/// Why no more bytes can be loaded.
+/// Reason why no more bytes can be loaded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// They can.
+    /// There is no such reason: the segment goes on.
     Open,
-    /// A marker with this second byte follows.
+    /// A marker with this second byte ended the segment.
     Marker(u8),
-    /// The file is over.
+    /// The file ended.
     File,
 }
 
-/// Bits that are loaded, and where the next are. A decoding loop keeps it in a local variable, that is in registers.
+/// Loaded bits, and the place of the next ones. A decoding loop keeps this in a local variable, so that it stays in
+/// registers.
 #[derive(Clone, Copy)]
 pub(crate) struct Bits {
-    /// The next bits, the first of them on top. Bits below the loaded ones are zero or a beginning of the next byte.
+    /// The next bits, the first of them on top. The bits below the loaded ones are zero or begin the next byte.
     window: u64,
-    /// Bits in `window`, zeros appended after the end included.
+    /// Number of bits in `window`, including the zeros that were appended after the end.
     loaded: u64,
-    /// Index of the next byte to load; past all bytes once the segment has ended, so that loading finds none.
+    /// Index of the next byte to load. Once the segment has ended, the index is past all bytes, so that loading finds
+    /// none.
     next: usize,
 }
 
 impl Bits {
-    /// The loaded bits, the next one on top, and below them bits without meaning.
+    /// Returns the loaded bits, the next one on top. The bits below the loaded ones have no meaning.
     #[inline(always)]
     pub(crate) fn window(&self) -> u64 {
         self.window
     }
 
-    /// The next `n` bits, 1 to 32 of those loaded.
+    /// Returns the next `n` loaded bits, 1 to 32, and leaves them there.
     #[inline(always)]
     pub(crate) fn peek(&self, n: u32) -> u32 {
         (self.window >> (64 - n)) as u32
     }
 
-    /// Drops loaded bits: as many as the lowest six bits of `n` say, at most 32.
+    /// Drops as many loaded bits as the lowest six bits of `n` say, at most 32.
     #[inline(always)]
     pub(crate) fn consume(&mut self, n: u32) {
         self.window = self.window.wrapping_shl(n);
@@ -53,52 +55,53 @@ impl Bits {
     }
 }
 
-/// The bytes of one entropy-coded segment, up to the next marker.
+/// Bytes of one entropy-coded segment, up to the next marker.
 ///
-/// Past the end it gives zeros without end, as libjpeg does; [`overrun`](Self::overrun) tells that some were used.
+/// Past its end a segment has zeros without limit, as in libjpeg. [`overrun`](Self::overrun) tells whether some were
+/// used.
 pub(crate) struct Source<'a> {
     bytes: &'a [u8],
-    /// Zero bits appended since the end.
+    /// Number of zero bits appended since the end.
     padded: u64,
     end: End,
-    /// Where the segment ended: after the marker.
+    /// Index of the byte after the marker that ended the segment.
     stop: usize,
 }
 
 impl<'a> Source<'a> {
-    /// Begins at `bytes[at]`; with an `end` other than [`End::Open`] it gives zeros only.
+    /// Begins a segment at `bytes[at]`. With an `end` other than [`End::Open`] the segment has zeros only.
     pub(crate) fn new(bytes: &'a [u8], at: usize, end: End) -> (Self, Bits) {
         let next = if end == End::Open { at } else { bytes.len() };
         (Self { bytes, padded: 0, end, stop: at }, Bits { window: 0, loaded: 0, next })
     }
 
-    /// The whole file.
+    /// Returns the bytes of the whole file.
     pub(crate) fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// Why no more bytes can be loaded.
+    /// Returns the reason why no more bytes can be loaded.
     pub(crate) fn end(&self) -> End {
         self.end
     }
 
-    /// Index of the byte after those loaded, after the marker if one ended the segment.
+    /// Returns the index of the byte after the loaded ones, or after the marker that ended the segment.
     pub(crate) fn position(&self, bits: Bits) -> usize {
         if self.end == End::Open { bits.next } else { self.stop }
     }
 
-    /// Whether zeros past the end were taken for data.
+    /// Tells whether zeros past the end were taken for data.
     #[inline(always)]
     pub(crate) fn overrun(&self, bits: Bits) -> bool {
         self.padded > bits.loaded
     }
 
-    /// Loaded bits that are data.
+    /// Returns the number of loaded bits that are data.
     pub(crate) fn left(&self, bits: Bits) -> u64 {
         bits.loaded.saturating_sub(self.padded)
     }
 
-    /// Makes at least 32 bits available: a Huffman code of up to 17 bits and 15 bits more.
+    /// Loads bits until there are at least 32: enough for a Huffman code of up to 17 bits and a value of 15.
     #[inline(always)]
     pub(crate) fn refill(&mut self, bits: Bits) -> Bits {
         let Bits { window, loaded, next } = bits;
@@ -118,14 +121,14 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Loads more than 56 bits: past stuffed bytes and at the end of the data.
+    /// Loads bits until there are more than 56, byte by byte: past stuffed bytes and at the end of the data.
     #[inline(always)]
     pub(crate) fn refill_bytewise(&mut self, bits: Bits) -> Bits {
         let (window, next) = self.load_bytes(bits);
         Bits { window, loaded: bits.loaded + (64 - bits.loaded) / 8 * 8, next }
     }
 
-    /// Loads whole bytes as long as they fit. Gives window and place, which go in registers.
+    /// Loads whole bytes as long as they fit. Returns the window and the index of the next byte, which fit registers.
     #[cold]
     #[inline(never)]
     fn load_bytes(&mut self, mut bits: Bits) -> (u64, usize) {
@@ -140,8 +143,8 @@ impl<'a> Source<'a> {
         (bits.window, bits.next)
     }
 
-    /// The next data byte. Any number of `FF` before a zero stand for one data byte `FF`; before another byte they begin
-    /// a marker (libjpeg-turbo, jdhuff.c, `jpeg_fill_bit_buffer`).
+    /// Returns the next data byte, or `None` at the end of the segment. Any number of `FF` before a zero stand for
+    /// one data byte `FF`; before another byte they begin a marker (libjpeg-turbo, jdhuff.c, `jpeg_fill_bit_buffer`).
     fn next_byte(&mut self, next: &mut usize) -> Option<u8> {
         let mut after_ff = false;
         while let Some(&byte) = self.bytes.get(*next) {
@@ -164,7 +167,7 @@ impl<'a> Source<'a> {
         None
     }
 
-    /// Takes one bit, loading if needed.
+    /// Takes one bit, and loads more if needed.
     #[inline(always)]
     pub(crate) fn bit(&mut self, bits: &mut Bits) -> bool {
         *bits = self.refill(*bits);
@@ -172,7 +175,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Whether one of the eight bytes is `FF`: the test for a zero byte, on the complement.
+/// Tells whether one of the eight bytes is `FF`, by the usual test for a zero byte on the complement.
 #[inline(always)]
 fn has_ff(word: u64) -> bool {
     (!word).wrapping_sub(0x0101_0101_0101_0101) & word & 0x8080_8080_8080_8080 != 0

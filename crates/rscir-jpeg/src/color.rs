@@ -1,4 +1,4 @@
-//! From rows of components to rows of RGB.
+//! Conversion of rows of components to rows of pixels.
 
 use crate::frame::ColorSpace;
 use crate::library::Library;
@@ -11,17 +11,17 @@ const CB_TO_G_IJG: i32 = -22_553; // -0.344136286, since libjpeg 9
 const CR_TO_G: i32 = 65_536 - 46_802; // -0.71414 = 0.28586 - 1
 const HALF: i32 = 1 << 15;
 
-/// What the pixels of an image become.
+/// Form of the pixels that are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// Red, green and blue, from what the components mean.
+    /// Red, green and blue, converted from this color space.
     Rgb(ColorSpace),
-    /// The components as they are, so many.
+    /// This many components without a conversion.
     Components(usize),
 }
 
 impl Target {
-    /// Bytes of a pixel.
+    /// Returns the number of bytes of a pixel.
     pub(crate) fn bytes(self) -> usize {
         match self {
             Self::Rgb(_) => 3,
@@ -34,7 +34,7 @@ impl Target {
 pub(crate) struct Converter {
     target: Target,
     cb_to_g: i32,
-    /// One row of red, of red and green (in the upper byte), of blue, and of pixels (red in the lowest byte).
+    // One row each of red, of red with green in the upper byte, of blue, and of pixels with red in the lowest byte.
     red: Vec<u8>,
     red_green: Vec<u16>,
     blue: Vec<u8>,
@@ -58,7 +58,8 @@ impl Converter {
         }
     }
 
-    /// Converts one row. The component rows hold samples less 128 and are at least as long as `out` has pixels.
+    /// Converts one row. The rows of the components hold samples less 128 and are at least as long as `out` has
+    /// pixels.
     pub(crate) fn row(&mut self, rows: &[&[i8]; 4], out: &mut [u8]) {
         let [first, second, third, fourth] = *rows;
         let space = match self.target {
@@ -96,7 +97,8 @@ impl Converter {
         }
     }
 
-    /// One pass for each color and one to join them: simple loops, which become vector code.
+    /// Converts a row of YCbCr. Each color has a loop of its own and a last one joins them, because the compiler
+    /// makes vector code of such simple loops.
     fn ycc_row(&mut self, y: &[i8], cb: &[i8], cr: &[i8], out: &mut [u8]) {
         for ((r, &y), &cr) in self.red.iter_mut().zip(y).zip(cr) {
             *r = red(y, cr);
@@ -115,7 +117,7 @@ impl Converter {
     }
 }
 
-/// Writes pixels of three bytes, two at a time.
+/// Writes the lower three bytes of each pixel, two pixels at a time.
 fn pack(pixels: &[u32], out: &mut [u8]) {
     let (pairs, last) = pixels.as_chunks::<2>();
     let mut at = 0;
@@ -157,7 +159,7 @@ fn blue(y: i8, cb: i8) -> u8 {
     lighten(y, rounded_half(high(2 * cb, CB_TO_B)) + 2 * cb)
 }
 
-/// The upper half of a product.
+/// Returns the upper half of a product of 32 bits.
 #[inline(always)]
 fn high(a: i16, b: i32) -> i16 {
     ((i32::from(a) * b) >> 16) as i16
@@ -173,8 +175,10 @@ fn lighten(y: i8, difference: i16) -> u8 {
     (i16::from(y) + 128 + difference).clamp(0, 255) as u8
 }
 
-/// One color of a CMYK pixel, given as Pillow holds it, inverted on reading (mode `CMYK;I`), with black not inverted:
-/// `k - ink * k / 255`, rounded as Pillow's `MULDIV255` (ImagingUtils.h, Convert.c `cmyk2rgb`).
+/// Returns one color of a CMYK pixel: `k - ink * k / 255`, rounded as Pillow's `MULDIV255` rounds (ImagingUtils.h,
+/// Convert.c `cmyk2rgb`).
+///
+/// `ink` is inverted, as Pillow inverts it on reading (mode `CMYK;I`), and the black `k` is not.
 #[inline(always)]
 fn over_black(ink: u8, k: u8) -> u8 {
     let product = u32::from(ink) * u32::from(k) + 128;
@@ -185,7 +189,7 @@ fn over_black(ink: u8, k: u8) -> u8 {
 mod tests {
     use super::*;
 
-    /// jdcolor.c, `build_ycc_rgb_table` and `ycc_rgb_convert`, on samples of 0 to 255.
+    /// Converts samples of 0 to 255 as jdcolor.c does (`build_ycc_rgb_table` and `ycc_rgb_convert`).
     fn plain(y: i32, cb: i32, cr: i32, [cb_to_g, cr_to_g]: [f64; 2]) -> [u8; 3] {
         let fix = |x: f64| (x * 65_536.0 + 0.5) as i32;
         let (cb, cr) = (cb - 128, cr - 128);

@@ -1,4 +1,4 @@
-//! From the bytes of a file to an image.
+//! Decoding of a file to an image.
 
 use crate::bits::End;
 use crate::color::Target;
@@ -13,32 +13,32 @@ use crate::scan::{BlockSink, Entropy, Place, walk};
 use crate::sequential::Coder;
 use crate::smoothing::{self, Smoother};
 
-/// The most scans of a file. The scan scripts of encoders have about ten; libjpeg-turbo's fuzz targets stop at 100
-/// (fuzz/decompress.cc), so 500 leaves room and still ends files that are all scans.
+/// Largest number of scans of a file. The scan scripts of encoders have about ten; libjpeg-turbo's fuzz targets stop
+/// at 100 (fuzz/decompress.cc). 500 leaves room, and bounds the time that a file made of tiny scans takes.
 const MAX_SCANS: u32 = 500;
 
-/// Blocks of 8 x 8 samples that any file may have. Beyond them every block must have at least one bit in the file, which
+/// Number of 8 x 8 blocks that any file may have. Beyond it every block must have at least one bit in the file, which
 /// the entropy coding needs; a file with fewer is damaged beyond use, or made to exhaust memory.
 const FREE_BLOCKS: usize = 1 << 14;
 
-/// What a file may ask of the machine.
+/// Limits on the files that are decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The most pixels, width times height, of an image.
+    /// Largest number of pixels of an image, width times height. Default: 178,956,970.
     pub max_pixels: u64,
 }
 
 impl Default for Limits {
-    /// 178,956,970 pixels, where Pillow raises `DecompressionBombError`: twice its `MAX_IMAGE_PIXELS` of
-    /// `1024 * 1024 * 1024 // 4 // 3`.
+    /// Allows 178,956,970 pixels. Above that number Pillow raises `DecompressionBombError`: it is twice Pillow's
+    /// `MAX_IMAGE_PIXELS` of `1024 * 1024 * 1024 // 4 // 3`.
     fn default() -> Self {
         Self { max_pixels: 178_956_970 }
     }
 }
 
 impl Limits {
-    /// Sets the most pixels, width times height, of an image.
+    /// Sets the largest number of pixels of an image, width times height. Default: 178,956,970.
     #[must_use]
     pub fn max_pixels(mut self, max_pixels: u64) -> Self {
         self.max_pixels = max_pixels;
@@ -53,50 +53,54 @@ pub struct RgbImage {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// Red, green and blue of each pixel, row by row from the top: height x width x 3 bytes.
+    /// Red, green and blue of each pixel, `[height, width, 3]`, row by row from the top.
     pub data: Vec<u8>,
 }
 
-/// Reads the header, up to the first scan, of which nothing is read.
+/// Reads the header of a file: everything before the data of the first scan.
 ///
 /// # Errors
-/// As [`decode`], for what the header shows.
+/// The errors of [`decode`] that are about the header: [`Error::NotJpeg`], [`Error::Truncated`],
+/// [`Error::Dimensions`], [`Error::Unsupported`], [`Error::Segment`] and [`Error::Marker`].
 pub fn read_header(bytes: &[u8]) -> Result<Header, Error> {
     let mut markers = Markers::new(bytes)?;
     let (frame, _) = markers.first_scan()?;
     Ok(markers.header(&frame))
 }
 
-/// Decodes a file to RGB; gray becomes three equal values, CMYK and YCCK are converted as Pillow does.
+/// Decodes a file to the RGB pixels of libjpeg-turbo. Gray becomes three equal values; CMYK and YCCK are converted as
+/// Pillow converts them.
 ///
-/// Memory is bounded by the header and by the file: three bytes a pixel, for files of several scans (progressive ones)
-/// two more for each sample, that is 6 (4:2:0) to 11 (CMYK) bytes a pixel. Above a million pixels it is also no more than
-/// some three kilobytes for each byte of the file.
+/// Memory is bounded by the header and by the length of the file. It is three bytes a pixel for files of one scan.
+/// Files of several scans, such as progressive ones, take two more bytes for each sample: 6 (4:2:0) to 11 (CMYK)
+/// bytes a pixel. Above a million pixels, memory is also at most about three kilobytes for each byte of the file.
 ///
 /// # Errors
-/// [`Error::NotJpeg`], [`Error::Unsupported`] and [`Error::Dimensions`] for what cannot be decoded;
-/// [`Error::TooManyPixels`] above `limits`; [`Error::Truncated`] and [`Error::TooLittleData`] for files that are cut
-/// short; the others for headers and tables that contradict themselves.
+/// [`Error::NotJpeg`], [`Error::Unsupported`] or [`Error::Dimensions`] if the file is not of a kind that is decoded;
+/// [`Error::TooManyPixels`] if the image exceeds `limits`; [`Error::Truncated`] or [`Error::TooLittleData`] if the
+/// file is cut short; [`Error::Segment`], [`Error::Marker`] or [`Error::Table`] if headers or tables contradict
+/// themselves or each other; [`Error::TooManyScans`] if there are more than 500 scans.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, Error> {
     let mut image = RgbImage::default();
     decode_into(bytes, limits, &mut image)?;
     Ok(image)
 }
 
-/// As [`decode`], to the pixels of the library that is named.
+/// Decodes a file like [`decode`], to the pixels of `library`.
 ///
 /// # Errors
-/// As [`decode`].
+/// The errors of [`decode`].
 pub fn decode_as(bytes: &[u8], limits: &Limits, library: Library) -> Result<RgbImage, Error> {
     let mut image = RgbImage::default();
     decode_rgb(bytes, limits, library, &mut image)?;
     Ok(image)
 }
 
-/// As [`decode`], into an image whose memory is used again. After an error its contents are of no use.
+/// Decodes a file like [`decode`], into an image whose memory is used again. After an error the contents of `image`
+/// are undefined.
 ///
 /// # Errors
-/// As [`decode`].
+/// The errors of [`decode`].
 pub fn decode_into(bytes: &[u8], limits: &Limits, image: &mut RgbImage) -> Result<(), Error> {
     decode_rgb(bytes, limits, Library::Turbo, image)
 }
@@ -109,7 +113,7 @@ fn decode_rgb(bytes: &[u8], limits: &Limits, library: Library, image: &mut RgbIm
     decode_pixels(bytes, limits, markers, (frame, scan), (target, library), &mut image.data)
 }
 
-/// A decoded image whose components are as the file has them.
+/// A decoded image with the components that the file has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Components {
     /// Width in pixels.
@@ -118,25 +122,26 @@ pub struct Components {
     pub height: u32,
     /// Number of components: 1 to 4.
     pub count: usize,
-    /// The components of each pixel, row by row from the top: height x width x count bytes.
+    /// The components of each pixel, `[height, width, count]`, row by row from the top.
     pub data: Vec<u8>,
 }
 
-/// Decodes a file of one to four components and leaves them as they are: what they mean, something around the file says,
-/// as the directory of a TIFF file does.
+/// Decodes a file of one to four components without a conversion of colors. This is for files in a container that says
+/// what the components mean, such as the directory of a TIFF file.
 ///
-/// The bytes are those of libjpeg-turbo with an unknown color space (`JCS_UNKNOWN`). Memory is bounded as by [`decode`].
+/// The bytes are those of libjpeg-turbo with an unknown color space (`JCS_UNKNOWN`). Memory is bounded as by
+/// [`decode`], with one byte for each component of a pixel in place of three.
 ///
 /// # Errors
-/// As [`decode`].
+/// The errors of [`decode`].
 pub fn decode_components(bytes: &[u8], limits: &Limits) -> Result<Components, Error> {
     decode_components_as(bytes, limits, Library::Turbo)
 }
 
-/// As [`decode_components`], to the samples of the library that is named.
+/// Decodes a file like [`decode_components`], to the samples of `library`.
 ///
 /// # Errors
-/// As [`decode`].
+/// The errors of [`decode`].
 pub fn decode_components_as(bytes: &[u8], limits: &Limits, library: Library) -> Result<Components, Error> {
     let mut markers = Markers::of_counts(bytes, &[1, 2, 3, 4])?;
     let (frame, scan) = markers.first_scan()?;
@@ -146,7 +151,7 @@ pub fn decode_components_as(bytes: &[u8], limits: &Limits, library: Library) -> 
     Ok(Components { width, height, count, data })
 }
 
-/// Decodes what follows the headers into `data`, whose memory is used again.
+/// Decodes the scans that follow the headers into `data`, whose memory is used again.
 fn decode_pixels<'a>(
     bytes: &'a [u8],
     limits: &Limits,
@@ -179,7 +184,8 @@ fn decode_pixels<'a>(
     }
 }
 
-/// Takes the quantization tables of the components whose first scan this is (libjpeg, jdinput.c, `latch_quant_tables`).
+/// Gives each component whose first scan this is its quantization table, as the file defines it now (libjpeg,
+/// jdinput.c, `latch_quant_tables`).
 fn latch_quantizers(markers: &Markers<'_>, frame: &mut Frame, scan: &Scan) -> Result<(), Error> {
     for part in &scan.components {
         let component = &mut frame.components[part.index];
@@ -195,7 +201,7 @@ fn latch_quantizers(markers: &Markers<'_>, frame: &mut Frame, scan: &Scan) -> Re
     Ok(())
 }
 
-/// Decodes blocks of a sequential scan and passes them on at once.
+/// Decodes the blocks of a sequential scan and renders each of them at once.
 struct SingleScan<'s, 'd> {
     frame: &'s Frame,
     scan: &'s Scan,
@@ -223,7 +229,7 @@ impl<'a> BlockSink<'a> for SingleScan<'_, '_> {
     }
 }
 
-/// Decodes a sequential file that has all components in one scan: straight from coefficients to pixels.
+/// Decodes a sequential file with all components in one scan, without a copy of its coefficients.
 fn decode_single_scan<'a>(
     bytes: &'a [u8],
     markers: &mut Markers<'a>,
@@ -237,8 +243,8 @@ fn decode_single_scan<'a>(
     let mut sink = SingleScan { frame, scan, coder: Coder::new(markers, scan)?, renderer };
     let mut entropy = walk(bytes, frame, scan, markers.restart_interval, &mut sink)?.entropy;
     sink.renderer.finish();
-    // Without a marker after the image, libjpeg reads ahead, by up to 57 bits, until the file ends, which Pillow calls
-    // truncated. Whether it does depends on how the bits fell; half of the files with four bytes more pass.
+    // Without a marker after the image, libjpeg reads ahead by up to 57 bits. If the file ends in these, Pillow calls
+    // it truncated. How far libjpeg reads depends on how the bits fall; half of the files with four more bytes pass.
     entropy.bits = entropy.source.refill_bytewise(entropy.bits);
     if entropy.source.end() == End::File && entropy.source.left(entropy.bits) < 32 {
         return Err(Error::Truncated { offset: bytes.len() });
@@ -255,7 +261,7 @@ fn decode_single_scan<'a>(
     }
 }
 
-/// Decodes a file of several scans: all coefficients first.
+/// Decodes a file of several scans: first the coefficients of all scans, then the pixels.
 fn decode_scans<'a>(
     bytes: &'a [u8],
     markers: &mut Markers<'a>,

@@ -1,8 +1,8 @@
-//! Why a file was not decoded.
+//! Reasons why a file was not decoded.
 
 use std::fmt;
 
-/// A file that was not decoded. Offsets count bytes from the start of the file.
+/// Reason why a file was not decoded. Offsets count bytes from the start of the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -10,18 +10,21 @@ pub enum Error {
     #[error("not a JPEG file: it does not begin with FF D8 FF")]
     NotJpeg,
     /// The file ends before the image does.
-    #[error("the file is truncated: byte {offset} is needed and not there; fetch or copy the file again")]
+    #[error("the file is truncated: byte {offset} is missing; fetch or copy the file again")]
     Truncated {
-        /// Where the next byte was looked for.
+        /// Offset of the first byte that is missing.
         offset: usize,
     },
-    /// The entropy-coded data cannot hold an image of this size, which is above a million pixels: it has fewer bits than
-    /// the image has 8 x 8 blocks.
-    #[error("{bytes} bytes of image data are too few for {width} x {height} pixels")]
+    /// The entropy-coded data cannot hold an image of this size: the image is above a million pixels, and the data has
+    /// fewer bits than the image has 8 x 8 blocks.
+    #[error(
+        "{bytes} bytes of image data cannot hold {width} x {height} pixels: the file is cut short or its header is \
+         wrong; fetch or copy the file again"
+    )]
     TooLittleData {
-        /// Width that the header tells, in pixels.
+        /// Width in the header, in pixels.
         width: u32,
-        /// Height that the header tells, in pixels.
+        /// Height in the header, in pixels.
         height: u32,
         /// Bytes from the first scan header to the end of the file.
         bytes: usize,
@@ -31,72 +34,76 @@ pub enum Error {
         "{width} x {height} pixels are more than the limit of {max_pixels}; raise Limits::max_pixels to decode it"
     )]
     TooManyPixels {
-        /// Width that the header tells, in pixels.
+        /// Width in the header, in pixels.
         width: u32,
-        /// Height that the header tells, in pixels.
+        /// Height in the header, in pixels.
         height: u32,
-        /// The limit it exceeds.
+        /// The limit, in pixels.
         max_pixels: u64,
     },
     /// The width or the height is zero, or more than libjpeg's 65,500.
     #[error("an image of {width} x {height} pixels cannot be decoded; each side must be 1 to 65500")]
     Dimensions {
-        /// Width that the header tells, in pixels.
+        /// Width in the header, in pixels.
         width: u32,
-        /// Height that the header tells, in pixels.
+        /// Height in the header, in pixels.
         height: u32,
     },
-    /// A valid file of a kind that is not decoded.
-    #[error("{kind} is not supported (byte {offset})")]
+    /// The file is valid, but of a kind that is not decoded.
+    #[error("{kind} is not supported (byte {offset}); convert the file to baseline JPEG or PNG")]
     Unsupported {
-        /// What the file uses.
+        /// Kind of the file.
         kind: Refused,
-        /// Where it says so.
+        /// Offset at which the file names the kind.
         offset: usize,
     },
-    /// A marker segment with a wrong length or wrong contents.
-    #[error("bad {segment} segment at byte {offset}: {reason}")]
+    /// A marker segment has a wrong length or wrong contents.
+    #[error("bad {segment} segment at byte {offset}: {reason}; fetch or write the file again")]
     Segment {
-        /// Which segment, by the name that the standard gives it.
+        /// Name of the segment in the standard, such as `"SOF"`.
         segment: &'static str,
-        /// Where its contents begin.
+        /// Offset at which the contents of the segment begin.
         offset: usize,
-        /// What is wrong.
+        /// What is wrong with the segment.
         reason: &'static str,
     },
-    /// A marker that may not stand where it stands.
-    #[error("unexpected marker FF {marker:02X} before byte {offset}: {reason}")]
+    /// A marker stands where the standard does not allow it.
+    #[error(
+        "unexpected marker FF {marker:02X} before byte {offset}: {reason}; fetch or write the file again"
+    )]
     Marker {
-        /// The second byte of the marker.
+        /// Second byte of the marker.
         marker: u8,
-        /// Just after the marker.
+        /// Offset of the byte after the marker, or after its segment.
         offset: usize,
-        /// What is wrong.
+        /// What is wrong with the marker.
         reason: &'static str,
     },
     /// A scan uses a Huffman or quantization table that the file does not define, or defines wrongly.
-    #[error("bad {table} table {index} for the scan at byte {offset}: {reason}")]
+    #[error(
+        "bad {table} table {index} for the scan at byte {offset}: {reason}; fetch or write the file again"
+    )]
     Table {
         /// `"DC Huffman"`, `"AC Huffman"` or `"quantization"`.
         table: &'static str,
-        /// The table's number in the file.
+        /// Number of the table in the file.
         index: u8,
-        /// Where the scan's data begins.
+        /// Offset at which the data of the scan begins.
         offset: usize,
-        /// What is wrong.
+        /// What is wrong with the table.
         reason: &'static str,
     },
-    /// More scans than any encoder writes: work without end for few bytes.
-    #[error("more than {max} scans (byte {offset})")]
+    /// The file has more scans than any encoder writes. Each of them takes time and may be a few bytes long.
+    #[error("more than {max} scans (byte {offset}); write the file again with fewer scans")]
     TooManyScans {
         /// The limit.
         max: u32,
-        /// Where the next scan begins.
+        /// Offset at which the data of the next scan begins.
         offset: usize,
     },
 }
 
-/// A kind of JPEG file that is refused.
+/// Kind of JPEG file that is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refused {
@@ -106,11 +113,12 @@ pub enum Refused {
     Lossless,
     /// Hierarchical coding (SOF5 to SOF7, DHP).
     Hierarchical,
-    /// Samples of this many bits, not 8.
+    /// Samples of this many bits, which are not 8.
     Precision(u8),
-    /// This many components, not 1, 3 or 4.
+    /// This many components. [`decode`](crate::decode) takes 1, 3 or 4 of them, and
+    /// [`decode_components`](crate::decode_components) 1 to 4.
     Components(u8),
-    /// Sampling factors whose ratio is no whole number.
+    /// Sampling factors whose ratio is not a whole number.
     FractionalSampling,
 }
 

@@ -1,4 +1,4 @@
-//! The orientation that a camera noted.
+//! The orientation in the Exif segment of a file.
 
 #![deny(clippy::indexing_slicing)]
 
@@ -9,9 +9,11 @@ const ORIENTATION: u16 = 0x0112;
 /// TIFF field type of 16-bit unsigned numbers.
 const SHORT: u16 = 3;
 
-/// The EXIF orientation, 1 to 8: tag `0x0112` in the first directory of the first Exif segment before the image data.
+/// Returns the EXIF orientation, 1 to 8: tag `0x0112` in the first directory of the first Exif segment before the
+/// image data.
 ///
-/// `None` if there is none, or if what is there is damaged. [`decode`](crate::decode) does not apply it.
+/// `None` means that the file has no orientation, or that the segment or the file before it is damaged.
+/// [`decode`](crate::decode) does not apply the orientation.
 pub fn exif_orientation(bytes: &[u8]) -> Option<u8> {
     let mut stream = Stream::new(bytes).ok()?;
     loop {
@@ -30,7 +32,7 @@ pub fn exif_orientation(bytes: &[u8]) -> Option<u8> {
     }
 }
 
-/// Looks through the first directory of a TIFF structure.
+/// Returns the orientation in the first directory of a TIFF structure.
 fn orientation(tiff: &[u8]) -> Option<u8> {
     let little = match tiff.get(..2)? {
         b"II" => true,

@@ -1,14 +1,14 @@
-//! What the header tells of an image, and the sizes that follow from it.
+//! The frame and scan headers, and the sizes that follow from them.
 
 use crate::error::{Error, Refused};
 
-/// The greatest width and height (libjpeg-turbo, jmorecfg.h, `JPEG_MAX_DIMENSION`).
+/// Largest width and height in pixels (libjpeg-turbo, jmorecfg.h, `JPEG_MAX_DIMENSION`).
 const MAX_SIDE: u32 = 65_500;
 
-/// The most 8 x 8 blocks in one MCU of an interleaved scan (T.81, B.2.3).
+/// Largest number of 8 x 8 blocks in an MCU of an interleaved scan (T.81, B.2.3).
 const MAX_BLOCKS_IN_MCU: usize = 10;
 
-/// What the components of a file mean.
+/// Meaning of the components of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ColorSpace {
     /// One component: lightness.
@@ -23,7 +23,7 @@ pub enum ColorSpace {
     Ycck,
 }
 
-/// What a file tells of its image before the first scan.
+/// Properties of an image that a file gives before the first scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// Width in pixels.
@@ -32,38 +32,38 @@ pub struct Header {
     pub height: u32,
     /// Number of components: 1, 3 or 4.
     pub components: u8,
-    /// What the components mean.
+    /// Meaning of the components.
     pub color_space: ColorSpace,
-    /// Whether the file is progressive (SOF2).
+    /// True for a progressive file (SOF2).
     pub progressive: bool,
 }
 
-/// One component: its part of the frame header and its size.
+/// A component: its part of the frame header, and its size.
 pub(crate) struct Component {
     pub(crate) id: u8,
     /// Horizontal and vertical sampling factors, 1 to 4.
     pub(crate) h: usize,
     pub(crate) v: usize,
-    /// Number of its quantization table.
+    /// Number of the quantization table.
     pub(crate) table: u8,
-    /// That table in natural order, taken when the component's first scan begins.
+    /// Quantization table in natural order. `None` until the component's first scan begins.
     pub(crate) quant: Option<[u16; 64]>,
     /// Width in samples.
     pub(crate) width: usize,
-    /// Size in blocks, and the same rounded up to whole MCUs of an interleaved scan.
+    /// Size in blocks, and the size in blocks after rounding up to whole MCUs of an interleaved scan.
     pub(crate) block_cols: usize,
     pub(crate) block_rows: usize,
     pub(crate) padded_cols: usize,
     pub(crate) padded_rows: usize,
 }
 
-/// The frame header.
+/// A frame header.
 pub(crate) struct Frame {
     pub(crate) width: usize,
     pub(crate) height: usize,
     pub(crate) progressive: bool,
     pub(crate) components: Vec<Component>,
-    /// The greatest sampling factors.
+    /// Largest sampling factors of the components.
     pub(crate) h_max: usize,
     pub(crate) v_max: usize,
     /// Size in MCUs of an interleaved scan.
@@ -72,8 +72,12 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// Reads the contents of a start-of-frame segment (T.81, B.2.2), which begin at `offset` in the file. `counts` are the
-    /// numbers of components that are taken.
+    /// Reads the contents of a start-of-frame segment (T.81, B.2.2), which begin at `offset` in the file. `counts`
+    /// are the allowed numbers of components.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if samples do not have 8 bits or the number of components is not in `counts`;
+    /// [`Error::Dimensions`] if a side is not 1 to [`MAX_SIDE`]; [`Error::Segment`] if the segment contradicts itself.
     pub(crate) fn parse(
         contents: &[u8],
         offset: usize,
@@ -131,7 +135,7 @@ impl Frame {
         Ok(Self { width, height, progressive, components, h_max, v_max, mcu_cols, mcu_rows })
     }
 
-    /// Blocks in the whole image.
+    /// Returns the number of blocks of all components that touch the image.
     pub(crate) fn blocks(&self) -> usize {
         self.components.iter().map(|c| c.block_cols * c.block_rows).sum()
     }
@@ -142,7 +146,7 @@ impl Frame {
 pub(crate) struct ScanComponent {
     /// Index into the frame's components.
     pub(crate) index: usize,
-    /// Numbers of its Huffman tables, 0 to 15 as the file gives them.
+    /// Numbers of the Huffman tables in the file, 0 to 15.
     pub(crate) dc_table: u8,
     pub(crate) ac_table: u8,
 }
@@ -150,18 +154,21 @@ pub(crate) struct ScanComponent {
 /// A scan header.
 pub(crate) struct Scan {
     pub(crate) components: Vec<ScanComponent>,
-    /// First and last coefficient in zigzag order.
+    /// Zigzag indices of the first and of the last coefficient.
     pub(crate) first: u8,
     pub(crate) last: u8,
     /// Successive approximation: the bit position of the scan before, and of this one.
     pub(crate) high: u8,
     pub(crate) low: u8,
-    /// Where its entropy-coded data begins.
+    /// Offset in the file at which the entropy-coded data begins.
     pub(crate) offset: usize,
 }
 
 impl Scan {
-    /// Reads the contents of a start-of-scan segment (T.81, B.2.3); its data begins at `data`.
+    /// Reads the contents of a start-of-scan segment (T.81, B.2.3). The data of the scan begins at `data` in the file.
+    ///
+    /// # Errors
+    /// [`Error::Segment`] if the contents contradict themselves or the frame.
     pub(crate) fn parse(contents: &[u8], data: usize, frame: &Frame) -> Result<Self, Error> {
         let bad = |reason| Error::Segment { segment: "SOS", offset: data - contents.len(), reason };
         let (&count, rest) = contents.split_first().ok_or_else(|| bad("it is empty"))?;
@@ -171,12 +178,12 @@ impl Scan {
         let (specs, parameters) = rest.split_at(2 * usize::from(count));
         let mut components: Vec<ScanComponent> = Vec::with_capacity(specs.len() / 2);
         for spec in specs.chunks_exact(2) {
-            // As libjpeg looks it up: of the components with this identifier, the first whose place in the scan is free.
+            // Like libjpeg: the first component with this identifier whose index is at least the place in the scan.
             let index = (0..frame.components.len())
                 .find(|&i| frame.components[i].id == spec[0] && i >= components.len())
                 .filter(|&i| components.iter().all(|c| c.index != i))
                 .ok_or_else(|| {
-                    bad("it names a component that the frame has not, or that has its place already")
+                    bad("it names components that the frame lacks, or names them twice or out of order")
                 })?;
             components.push(ScanComponent { index, dc_table: spec[1] >> 4, ac_table: spec[1] & 15 });
         }
@@ -189,7 +196,7 @@ impl Scan {
         Ok(Self { components, first, last, high: approximation >> 4, low: approximation & 15, offset: data })
     }
 
-    /// Whether its blocks come one by one in the order of one component, not in MCUs of several.
+    /// Tells whether the scan has a single component. Its blocks then follow each other row by row, not in MCUs.
     pub(crate) fn single(&self) -> bool {
         self.components.len() == 1
     }

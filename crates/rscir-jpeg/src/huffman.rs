@@ -1,26 +1,29 @@
-//! Huffman tables: how the file defines them and how they are looked up.
+//! Huffman tables: their definition in the file, and looking up codes in them.
 
 #![deny(clippy::indexing_slicing)]
 
 use crate::bits::Bits;
 
-/// Bits that one look-up decides; longer codes are searched.
+/// Number of bits that one look-up decides. Longer codes are searched.
 const LOOKAHEAD: u32 = 10;
 
-/// A table as the DHT segment gives it.
+/// A table as the DHT segment defines it.
 #[derive(Clone)]
 pub(crate) struct TableSpec {
-    /// How many codes have 1, 2, .. 16 bits.
+    /// Number of codes of 1, 2, .. 16 bits.
     pub(crate) counts: [u8; 16],
     /// The symbols in the order of their codes, then zeros.
     pub(crate) symbols: [u8; 256],
 }
 
-/// What a bit pattern begins with: a code and, by its symbol, a run of zeros and the size of a value that follows.
+/// A code and its symbol: a run of zeros and the size of the value that follows the code.
 ///
-/// Packed into 32 bits for fast look-up: bits 0 to 5 the bits of code and value, 8 to 13 those of the code, 16 to 21 the
-/// shift that leaves the value (63 less its size), 24 to 27 the run, 28 whether the symbol ends a block, 29 whether the
-/// code is longer than the look-up.
+/// An entry is packed into 32 bits for fast look-up:
+///
+/// - bits 0 to 5 are the number of bits of code and value together, and bits 8 to 13 that of the code;
+/// - bits 16 to 21 are the shift that leaves the value, 63 less its size;
+/// - bits 24 to 27 are the run;
+/// - bit 28 is set if the symbol ends a block, and bit 29 if the code is longer than the look-up.
 #[derive(Clone, Copy)]
 pub(crate) struct Entry(u32);
 
@@ -34,54 +37,57 @@ impl Entry {
         Self((length + size) | length << 8 | (63 - size) << 16 | run << 24 | end)
     }
 
-    /// Zero coefficients before this one; the upper half of the symbol.
+    /// Returns the number of zero coefficients before this one: the upper half of the symbol.
     #[inline(always)]
     pub(crate) fn run(self) -> usize {
         (self.0 >> 24 & 15) as usize
     }
 
-    /// Whether the size is zero and the run not 15: the end of a block, or of several.
+    /// Tells whether the symbol ends a block, or several: its size is zero and its run is not 15.
     #[inline(always)]
     pub(crate) fn is_end(self) -> bool {
         self.0 & Self::END != 0
     }
 
-    /// Whether a value follows: whether the lower half of the symbol is not zero.
+    /// Tells whether a value follows: the lower half of the symbol is not zero.
     #[inline(always)]
     pub(crate) fn has_value(self) -> bool {
         self.0 >> 16 & 63 != 63
     }
 
-    /// Takes the code alone.
+    /// Takes the code from the bits, and leaves the value.
     #[inline(always)]
     pub(crate) fn take_code(self, bits: &mut Bits) {
         bits.consume(self.0 >> 8);
     }
 
-    /// Takes the code and the value, which is zero if none follows (T.81, figure F.12).
+    /// Takes the code and the value from the bits. Returns the value, or zero if none follows (T.81, figure F.12).
     #[inline(always)]
     pub(crate) fn take_value(self, bits: &mut Bits) -> i32 {
         let rest = bits.window().wrapping_shl(self.0 >> 8);
         bits.consume(self.0);
-        // A first bit of 0 makes the value negative, and the bits are those of its magnitude inverted.
+        // If the first bit is 0, the value is negative and the bits are those of its magnitude, inverted.
         let negative = !(rest.cast_signed() >> 63);
         let magnitude = ((rest ^ negative.cast_unsigned()) >> 1).wrapping_shr(self.0 >> 16).cast_signed();
         ((magnitude ^ negative) - negative) as i32
     }
 }
 
-/// A table made ready for decoding.
+/// A table prepared for decoding.
 pub(crate) struct HuffmanTable {
     lookup: [Entry; 1 << LOOKAHEAD],
-    /// The greatest code of each length, -1 if there is none.
+    /// Largest code of each length in bits, or -1 if there is none.
     max_code: [i32; 17],
-    /// What to add to a code of each length for the index of its symbol.
+    /// Difference between the index of a symbol and its code, for each length in bits.
     offset: [i32; 17],
     symbols: [u8; 256],
 }
 
 impl HuffmanTable {
-    /// Derives the codes (ITU-T T.81, annex C.2). Fails with the reason if the counts describe no prefix code.
+    /// Derives the codes of a table (ITU-T T.81, annex C.2).
+    ///
+    /// # Errors
+    /// The reason, if the counts do not describe a prefix code.
     #[expect(
         clippy::indexing_slicing,
         reason = "lengths are below 17, codes of a length below 2^length, and there are 256 symbols at most"
@@ -122,7 +128,7 @@ impl HuffmanTable {
         Ok(table)
     }
 
-    /// The entry for the next bits, of which at least 17 must be loaded.
+    /// Returns the entry for the next bits. At least 17 bits must be loaded.
     #[inline(always)]
     #[expect(
         clippy::indexing_slicing,
@@ -133,7 +139,7 @@ impl HuffmanTable {
         if entry.0 == Entry::LONG.0 { self.search(bits.peek(16)) } else { entry }
     }
 
-    /// Finds a code longer than the look-up. Bits that are no code count as 17 bits that mean symbol zero
+    /// Finds a code that is longer than the look-up. Bits that are no code count as a code of 17 bits for symbol zero
     /// (libjpeg-turbo, jdhuff.c, `jpeg_huff_decode`).
     #[cold]
     #[expect(clippy::indexing_slicing, reason = "lengths are below 17, and the symbol's index is masked")]
@@ -149,8 +155,8 @@ impl HuffmanTable {
     }
 }
 
-/// The tables of T.81, annex K.3.3, which decoders assume where a sequential file brings none (Motion JPEG frames):
-/// luminance DC and AC, then chrominance DC and AC.
+/// Returns the tables of T.81, annex K.3.3: luminance DC and AC, then chrominance DC and AC. Decoders assume these
+/// where a sequential file defines none, as frames of Motion JPEG do.
 #[expect(clippy::indexing_slicing, reason = "no standard table has more than 256 symbols")]
 pub(crate) fn standard_tables() -> [(TableSpec, TableSpec); 2] {
     let spec = |counts: [u8; 16], given: &[u8]| {
@@ -171,7 +177,7 @@ pub(crate) fn standard_tables() -> [(TableSpec, TableSpec); 2] {
     ]
 }
 
-/// T.81, table K.5.
+/// Symbols of the AC coefficients of luminance (T.81, table K.5).
 #[rustfmt::skip]
 const LUMINANCE_AC: [u8; 162] = [
     0x01, 0x02, 0x03, 0x00, 0x04, 0x11, 0x05, 0x12, 0x21, 0x31, 0x41, 0x06, 0x13, 0x51, 0x61, 0x07, 0x22, 0x71,
@@ -185,7 +191,7 @@ const LUMINANCE_AC: [u8; 162] = [
     0xE3, 0xE4, 0xE5, 0xE6, 0xE7, 0xE8, 0xE9, 0xEA, 0xF1, 0xF2, 0xF3, 0xF4, 0xF5, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA,
 ];
 
-/// T.81, table K.6.
+/// Symbols of the AC coefficients of chrominance (T.81, table K.6).
 #[rustfmt::skip]
 const CHROMINANCE_AC: [u8; 162] = [
     0x00, 0x01, 0x02, 0x03, 0x11, 0x04, 0x05, 0x21, 0x31, 0x06, 0x12, 0x41, 0x51, 0x07, 0x61, 0x71, 0x13, 0x22,
@@ -204,7 +210,7 @@ mod tests {
     use super::*;
     use crate::bits::{End, Source};
 
-    /// The codes of a table with their lengths and symbols, as T.81, figures C.1 and C.2, derives them.
+    /// Derives the codes of a table, with their lengths and symbols, as T.81 does in figures C.1 and C.2.
     fn codes(spec: &TableSpec) -> Vec<(u32, u32, u8)> {
         let lengths = (1..=16).flat_map(|l| std::iter::repeat_n(l, spec.counts[l as usize - 1].into()));
         let (mut code, mut before) = (0, 0);

@@ -1,15 +1,16 @@
 //! The inverse discrete cosine transform.
 //!
-//! The accurate integer method of libjpeg (jidctint.c, "islow": Loeffler, Ligtenberg and Moschytz 1989, constants with 13
-//! fractional bits) in the arithmetic of libjpeg-turbo's SSE2 and AVX2 code (jidctint-avx2.asm): 16-bit inputs and sums
-//! that wrap, 32-bit products, results that saturate to 16 and at last to 8 bits. For the coefficients that encoders write
-//! this equals the C code; for absurd ones it differs from that, and is what runs on x86-64.
+//! The method is libjpeg's accurate integer one (jidctint.c, "islow": Loeffler, Ligtenberg and Moschytz 1989,
+//! constants with 13 fractional bits), in the arithmetic of libjpeg-turbo's SSE2 and AVX2 code (jidctint-avx2.asm):
+//! 16-bit inputs and sums that wrap, 32-bit products, and results that saturate to 16 and finally to 8 bits. For the
+//! coefficients that encoders write, the result equals that of the C code. For coefficients out of all bounds the two
+//! differ; this one is then the result of libjpeg-turbo on x86-64.
 //!
-//! Samples are signed here and wherever planes are handled: the sample less 128.
+//! Samples are signed here and wherever planes are handled: the sample of the image less 128.
 
-/// Fractional bits of the constants.
+/// Number of fractional bits of the constants (jidctint.c).
 pub(crate) const CONST_BITS: u32 = 13;
-/// Additional bits that the first pass keeps.
+/// Number of additional bits that the first pass keeps (jidctint.c).
 pub(crate) const PASS1_BITS: u32 = 2;
 
 // FIX(x) of jidctint.c: x * 2^13, rounded.
@@ -26,7 +27,7 @@ const F_2_053: i32 = 16819;
 const F_2_562: i32 = 20995;
 const F_3_072: i32 = 25172;
 
-/// Which coefficients of a block may be other than zero.
+/// Coefficients of a block that may be other than zero.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Extent {
     /// The first one.
@@ -38,7 +39,8 @@ pub(crate) enum Extent {
 }
 
 impl Extent {
-    /// The extent of a block whose last coefficient is at this zigzag index: the first ten fill the diagonals of the 4 x 4.
+    /// Returns the extent of a block whose last coefficient is at this zigzag index. The first ten coefficients are
+    /// the first four diagonals, which lie within 4 x 4.
     #[inline(always)]
     pub(crate) fn of_last(zigzag: usize) -> Self {
         match zigzag {
@@ -48,7 +50,7 @@ impl Extent {
         }
     }
 
-    /// The extent of a block found by looking at it.
+    /// Finds the extent of a block from its coefficients.
     pub(crate) fn of_block(block: &[i16; 64]) -> Self {
         let (rows, _) = block.as_chunks::<8>();
         let mut upper = [0; 8];
@@ -69,8 +71,8 @@ impl Extent {
     }
 }
 
-/// Transforms a block of coefficients in natural order, to be multiplied with `quant`, to 8 x 8 samples.
-/// `out` begins with the first sample; its rows are `stride` apart.
+/// Multiplies a block of coefficients, in natural order, with `quant` and transforms it to 8 x 8 samples. `out`
+/// begins with the first sample; its rows are `stride` apart.
 pub(crate) fn inverse(block: &[i16; 64], quant: &[i16; 64], extent: Extent, out: &mut [i8], stride: usize) {
     let mut samples = [[0; 8]; 8];
     match extent {
@@ -83,15 +85,16 @@ pub(crate) fn inverse(block: &[i16; 64], quant: &[i16; 64], extent: Extent, out:
     }
 }
 
-/// The sample of a block that has only its first coefficient.
+/// Returns the value of all samples of a block that has only its first coefficient.
 pub(crate) fn flat(dc: i16) -> i8 {
     let scaled = i32::from(dc.wrapping_shl(PASS1_BITS));
     saturate_i8(saturate_i16((scaled + (1 << (PASS1_BITS + 2))) >> (PASS1_BITS + 3)))
 }
 
-/// Both passes for a block whose coefficients lie in the first `N` rows and columns; `HALF` is `4 * N`.
+/// Does both passes for a block whose coefficients lie in the first `N` rows and columns. `HALF` is `4 * N`.
 ///
-/// The steps are functions of their own, from array to array: each compiles to vector code, all inlined into one do not.
+/// The steps are functions of their own, from array to array, because the compiler makes vector code of each of them
+/// but not of all of them inlined into one.
 fn two_passes<const N: usize, const HALF: usize>(
     block: &[i16; 64],
     quant: &[i16; 64],
@@ -124,7 +127,7 @@ fn dequantize<const N: usize>(block: &[i16; 64], quant: &[i16; 64], out: &mut [[
     }
 }
 
-/// Transforms `L` columns side by side, of which the first `N` elements may be other than zero.
+/// Transforms `L` columns side by side. Only the first `N` elements of a column may be other than zero.
 #[inline(never)]
 fn pass<const N: usize, const L: usize, const SHIFT: u32>(input: &[[i16; L]; N], out: &mut [[i16; L]; 8]) {
     for lane in 0..L {
@@ -146,8 +149,8 @@ fn saturate(wide: &[[i16; 8]; 8], narrow: &mut [[i8; 8]; 8]) {
     }
 }
 
-/// Transposes 8 rows of `L` elements to `L` rows of 8, by three rounds that interleave the upper half, of `HALF`
-/// elements, with the lower.
+/// Transposes 8 rows of `L` elements to `L` rows of 8. Each of three rounds interleaves the upper half, of `HALF`
+/// elements, with the lower half.
 #[inline(always)]
 fn transpose<T: Copy + Default, const L: usize, const HALF: usize>(
     matrix: &[[T; L]; 8],
@@ -169,8 +172,8 @@ fn interleave<T: Copy, const HALF: usize>(from: &[T], to: &mut [[T; 2]]) {
     }
 }
 
-/// The transform of eight values, without the factor 1/sqrt(8); descales by `SHIFT` bits. The names are those of
-/// jidctint.c.
+/// Transforms eight values, without the factor 1/sqrt(8), and descales the results by `SHIFT` bits. The names of
+/// variables are those of jidctint.c.
 #[inline(always)]
 pub(crate) fn transform<const SHIFT: u32>(x: [i16; 8]) -> [i16; 8] {
     let wide = i32::from;
@@ -207,7 +210,7 @@ pub(crate) fn transform<const SHIFT: u32>(x: [i16; 8]) -> [i16; 8] {
     ]
 }
 
-/// `a * p + b * q`; the constants fit 16 bits.
+/// Returns `a * p + b * q`, where the constants `p` and `q` fit 16 bits.
 #[inline(always)]
 fn dot(a: i16, p: i32, b: i16, q: i32) -> i32 {
     (i32::from(a) * p).wrapping_add(i32::from(b) * q)
@@ -235,7 +238,7 @@ mod tests {
         out.chunks(11).flat_map(|row| row[..8].to_vec()).collect()
     }
 
-    /// The transform by its definition (T.81, A.3.3), in real numbers.
+    /// Transforms by the definition (T.81, A.3.3), in real numbers.
     fn exact(coefficients: &[i32; 64]) -> Vec<f64> {
         let basis = |x: usize, u: usize| {
             let scale = if u == 0 { 0.125f64.sqrt() } else { 0.5 };
@@ -249,7 +252,7 @@ mod tests {
             .collect()
     }
 
-    /// Blocks whose coefficients end at a zigzag index.
+    /// Makes blocks, each with the zigzag index at which its coefficients end.
     fn block(size: i16) -> impl Strategy<Value = ([i16; 64], usize)> {
         (0..64usize, prop::collection::vec(-size..=size, 64)).prop_map(|(last, values)| {
             let mut block = [0; 64];

@@ -1,10 +1,10 @@
 //! Inverse transforms of 8 x 8 coefficients to twice as many columns, rows, or both.
 //!
-//! Those of libjpeg since version 7 (jidctint.c, `jpeg_idct_16x16`, `jpeg_idct_16x8`, `jpeg_idct_8x16`): a transform of
-//! sixteen points whose upper eight coefficients are zero. Its sums of products are multiplied out here, each to one factor
-//! for one coefficient; a factor that libjpeg puts together of several rounded constants is put together of the same ones,
-//! so that every sum is the same. As in [`crate::idct`], what lies between the passes has 16 bits, which the coefficients of
-//! encoders do not exceed.
+//! They are the transforms of libjpeg since version 7 (jidctint.c, `jpeg_idct_16x16`, `jpeg_idct_16x8`,
+//! `jpeg_idct_8x16`): transforms of sixteen points whose upper eight coefficients are zero. The sums of products are
+//! multiplied out here to one factor for each coefficient. Where libjpeg adds several rounded constants, the factor
+//! here adds the same ones, so that every sum is the same. Values between the passes have 16 bits, like those of
+//! [`crate::idct`]; the coefficients of encoders do not exceed them.
 
 use crate::idct::{CONST_BITS, PASS1_BITS, flat, saturate_i8, saturate_i16, transform};
 use crate::library::Scale;
@@ -23,7 +23,7 @@ const C13: i32 = 3_363;
 const C14: i32 = 2_260;
 const C15: i32 = 1_136;
 
-/// Factors of the coefficients 0, 2, 4 and 6 in the even half of the samples 0 to 7. The plain numbers are FIX(x) of the sums
+/// Factors of the coefficients 0, 2, 4 and 6 in the even half of the samples 0 to 7. The plain numbers are FIX(x) of
 /// c6 + c2, c6 - c14, c2 - c10 and c10 - c14.
 const EVEN: [[i32; 4]; 8] = {
     const ONE: i32 = 1 << CONST_BITS;
@@ -43,8 +43,8 @@ const EVEN: [[i32; 4]; 8] = {
     ]
 };
 
-/// Factors of the coefficients 1, 3, 5 and 7 in the odd half of the samples 0 to 7. The plain numbers are FIX(x) of sums of
-/// the cosines.
+/// Factors of the coefficients 1, 3, 5 and 7 in the odd half of the samples 0 to 7. The plain numbers are FIX(x) of
+/// sums of the cosines.
 const ODD: [[i32; 4]; 8] = [
     [C3 + C5 + C7 - 18_730, C3, C5, C7],
     [C3, C3 + C15 + 589 - C11, C15, -C11],
@@ -56,8 +56,8 @@ const ODD: [[i32; 4]; 8] = [
     [C9 + C11 + C13 - 15_038, -C13, C11, -C9],
 ];
 
-/// Transforms a block of coefficients in natural order, to be multiplied with `quant`, to 8 x 8 samples times `scale`, of
-/// which at least one is 2. `out` begins with the first sample; its rows are `stride` apart.
+/// Multiplies a block of coefficients, in natural order, with `quant` and transforms it to 8 x 8 samples times
+/// `scale`. At least one of the two scales is 2. `out` begins with the first sample; its rows are `stride` apart.
 pub(crate) fn inverse(block: &[i16; 64], quant: &[i16; 64], scale: Scale, out: &mut [i8], stride: usize) {
     let [width, height] = [8 * scale.cols, 8 * scale.rows];
     if block[1..].iter().fold(0, |any, c| any | c) == 0 {
@@ -72,11 +72,12 @@ pub(crate) fn inverse(block: &[i16; 64], quant: &[i16; 64], scale: Scale, out: &
     }
 }
 
-/// Bits by which the passes descale.
+/// Number of bits by which the first pass descales.
 const FIRST: u32 = CONST_BITS - PASS1_BITS;
+/// Number of bits by which the second pass descales: three of them are the factor 1/8 of the two passes together.
 const SECOND: u32 = CONST_BITS + PASS1_BITS + 3;
 
-/// Makes `H` rows of columns, then `W` columns of rows.
+/// Transforms each column to `H` values, then each row to `W` values.
 #[inline(always)]
 fn two_passes<const H: usize, const W: usize>(
     block: &[i16; 64],
@@ -96,7 +97,7 @@ fn two_passes<const H: usize, const W: usize>(
     }
 }
 
-/// The transform of eight values to sixteen; descales by `SHIFT` bits.
+/// Transforms eight values to sixteen, and descales the results by `SHIFT` bits.
 #[inline(always)]
 fn sixteen<const SHIFT: u32>(x: [i16; 8]) -> [i16; 16] {
     let half = |factors: &[[i32; 4]; 8], first: usize| -> [i32; 8] {
@@ -117,7 +118,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The samples by the definition of the transform (T.81, A.3.3), taken between the samples that it has.
+    /// Transforms by the definition (T.81, A.3.3), evaluated between the places of its samples.
     fn exact(coefficients: &[i32; 64], scale: Scale) -> Vec<f64> {
         let basis = |at: usize, scale: usize, k: usize| {
             let size = if k == 0 { 0.125f64.sqrt() } else { 0.5 };

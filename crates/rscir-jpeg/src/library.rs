@@ -1,22 +1,24 @@
-//! Whose pixels are given, where libraries differ.
+//! The library whose pixels the decoder gives.
 
 use crate::frame::{Component, Frame};
 
-/// The library whose pixels are given. They differ where chroma has fewer samples than luminance, and elsewhere in some greens
-/// by a level.
+/// Library whose pixels the decoder gives.
+///
+/// The pixels of the two differ where chroma has fewer samples than luminance. Elsewhere some greens differ by one
+/// level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Library {
-    /// libjpeg-turbo, which Pillow, browsers and most systems have: twice the samples of chroma are made by a triangle filter,
+    /// libjpeg-turbo, which Pillow, browsers and most systems have. A triangle filter doubles the samples of chroma,
     /// across the borders of blocks.
     #[default]
     Turbo,
-    /// The Independent JPEG Group's libjpeg 9, which the wheels of rasterio have: twice the samples of chroma are made by an
-    /// inverse transform of twice the size, each block by itself.
+    /// The Independent JPEG Group's libjpeg 9, which the wheels of rasterio have. An inverse transform of twice the
+    /// size doubles the samples of chroma, in each block by itself.
     Ijg,
 }
 
-/// How many columns and rows each sample becomes in the inverse transform: 1 or 2 of each.
+/// Number of columns and of rows that the inverse transform makes of each sample: 1 or 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Scale {
     pub(crate) cols: usize,
@@ -24,7 +26,7 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    /// The scale of a component (libjpeg 9, jdmaster.c, `jpeg_calc_output_dimensions`).
+    /// Returns the scale of a component (libjpeg 9, jdmaster.c, `jpeg_calc_output_dimensions`).
     pub(crate) fn of(library: Library, frame: &Frame, component: &Component) -> Self {
         let scale = |most: usize, factor: usize| match library {
             Library::Ijg if most.is_multiple_of(2 * factor) => 2,

@@ -39,14 +39,14 @@ pub(crate) mod marker {
     pub(crate) const COM: u8 = 0xFE;
 }
 
-/// Index in natural (row) order of the coefficient at each zigzag index (T.81, figure A.6). Sixteen more entries catch
-/// the runs beyond the end of a damaged block, as in libjpeg (jutils.c, `jpeg_natural_order`); the others make the length
-/// a power of two, so that a masked index needs no check.
+/// Index in natural (row) order of the coefficient at each zigzag index (T.81, figure A.6). Sixteen more entries
+/// catch the runs beyond the end of a damaged block, as in libjpeg (jutils.c, `jpeg_natural_order`). The rest makes
+/// the length a power of two, so that a masked index needs no check.
 pub(crate) const ZIGZAG: [u8; 128] = zigzag();
 
 #[expect(
     clippy::indexing_slicing,
-    reason = "it is computed when the crate is compiled, where an index beyond the end is an error"
+    reason = "the table is computed when the crate is compiled, where an index beyond the end is an error"
 )]
 const fn zigzag() -> [u8; 128] {
     let mut order = [63; 128];
@@ -72,7 +72,7 @@ const fn zigzag() -> [u8; 128] {
     order
 }
 
-/// A place in the file.
+/// A place in a file, from which markers and segments are read.
 #[derive(Clone, Copy)]
 pub(crate) struct Stream<'a> {
     bytes: &'a [u8],
@@ -80,7 +80,10 @@ pub(crate) struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    /// Begins after the start-of-image marker, which must be followed by another marker.
+    /// Begins after the start-of-image marker.
+    ///
+    /// # Errors
+    /// [`Error::NotJpeg`] if the file does not begin with that marker and the first byte of another.
     pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, Error> {
         if !bytes.starts_with(&[0xFF, marker::SOI, 0xFF]) {
             return Err(Error::NotJpeg);
@@ -88,7 +91,7 @@ impl<'a> Stream<'a> {
         Ok(Self { bytes, pos: 2 })
     }
 
-    /// A place that an entropy-coded segment left.
+    /// Begins at a place in the file.
     pub(crate) fn at(bytes: &'a [u8], pos: usize) -> Self {
         Self { bytes, pos }
     }
@@ -103,8 +106,11 @@ impl<'a> Stream<'a> {
         Ok(byte)
     }
 
-    /// Goes past the next marker and gives its second byte. What stands before it is skipped: any bytes but `FF`, and
-    /// `FF 00`; further `FF` are padding (libjpeg-turbo, jdmarker.c, `next_marker`).
+    /// Goes past the next marker and returns its second byte. Skips the bytes before the marker: all but `FF`, and
+    /// `FF 00`. Further `FF` are padding (libjpeg-turbo, jdmarker.c, `next_marker`).
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] if the file ends first.
     pub(crate) fn next_marker(&mut self) -> Result<u8, Error> {
         loop {
             while self.byte()? != 0xFF {}
@@ -120,7 +126,11 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// The contents of the segment whose length comes next. A length below two, which is wrong, stands for no contents.
+    /// Reads the contents of the segment whose length comes next. A length below two is wrong and counts as no
+    /// contents.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] if the file ends before the segment does.
     pub(crate) fn segment(&mut self) -> Result<&'a [u8], Error> {
         let length = u16::from_be_bytes([self.byte()?, self.byte()?]);
         let end = self.pos + usize::from(length.saturating_sub(2));
@@ -130,11 +140,13 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// A segment that begins or ends something.
+/// A segment that is more than a definition of tables or a note.
 enum Event<'a> {
+    /// A frame header.
     Frame(Frame),
-    /// The contents of the scan header.
+    /// The contents of a scan header.
     Scan(&'a [u8]),
+    /// The end of the image.
     End,
 }
 
@@ -149,30 +161,36 @@ impl Event<'_> {
     }
 }
 
-/// The marker segments read so far.
+/// The marker segments read so far, and the place after them.
 pub(crate) struct Markers<'a> {
     stream: Stream<'a>,
-    /// A marker that an entropy-coded segment ran into.
+    /// The marker that ended an entropy-coded segment, if it is still to be read.
     pending: Option<u8>,
     pub(crate) quant: [Option<[u16; 64]>; 4],
     pub(crate) dc: [Option<TableSpec>; 4],
     pub(crate) ac: [Option<TableSpec>; 4],
-    /// MCUs between restart markers, 0 for no such markers.
+    /// Number of MCUs between restart markers, or 0 without such markers.
     pub(crate) restart_interval: u32,
     jfif: bool,
     /// The transform byte of the Adobe segment.
     adobe: Option<u8>,
-    /// The numbers of components that are taken.
+    /// The allowed numbers of components.
     counts: &'static [u8],
 }
 
 impl<'a> Markers<'a> {
-    /// For a file whose components are colors, so 1, 3 or 4.
+    /// Begins a file whose components are colors: 1, 3 or 4 of them.
+    ///
+    /// # Errors
+    /// [`Error::NotJpeg`] if the bytes do not begin like a JPEG file.
     pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, Error> {
         Self::of_counts(bytes, &[1, 3, 4])
     }
 
-    /// For a file whose number of components is one of `counts`.
+    /// Begins a file whose number of components is one of `counts`.
+    ///
+    /// # Errors
+    /// [`Error::NotJpeg`] if the bytes do not begin like a JPEG file.
     pub(crate) fn of_counts(bytes: &'a [u8], counts: &'static [u8]) -> Result<Self, Error> {
         Ok(Self {
             counts,
@@ -202,7 +220,7 @@ impl<'a> Markers<'a> {
         }
     }
 
-    /// Goes on where the data of a scan ended.
+    /// Continues where the data of a scan ended.
     pub(crate) fn resume(&mut self, entropy: &Entropy<'a>) {
         self.stream = entropy.position();
         self.pending = match entropy.source.end() {
@@ -211,7 +229,7 @@ impl<'a> Markers<'a> {
         };
     }
 
-    /// Reads the frame header and up to the data of the first scan.
+    /// Reads the frame header and everything else up to the data of the first scan.
     pub(crate) fn first_scan(&mut self) -> Result<(Frame, Scan), Error> {
         let mut frame = None;
         loop {
@@ -231,7 +249,7 @@ impl<'a> Markers<'a> {
         }
     }
 
-    /// Reads up to the next scan of `frame`; `None` at the end of the image.
+    /// Reads up to the data of the next scan of `frame`. Returns `None` at the end of the image.
     pub(crate) fn next_scan(&mut self, frame: &Frame) -> Result<Option<Scan>, Error> {
         let event = self.next_event()?;
         let offset = self.stream.pos();
@@ -244,7 +262,7 @@ impl<'a> Markers<'a> {
         }
     }
 
-    /// Reads segments up to the next one that is not a table or a note.
+    /// Reads segments up to the next one that is more than a table or a note, and returns that one.
     fn next_event(&mut self) -> Result<Event<'a>, Error> {
         use marker::*;
         loop {
@@ -346,7 +364,7 @@ impl<'a> Markers<'a> {
         Ok(())
     }
 
-    /// What the components mean (libjpeg-turbo, jdapimin.c, `default_decompress_parms`).
+    /// Returns the meaning of the components (libjpeg-turbo, jdapimin.c, `default_decompress_parms`).
     pub(crate) fn color_space(&self, frame: &Frame) -> ColorSpace {
         let ids: Vec<u8> = frame.components.iter().map(|c| c.id).collect();
         match ids.len() {

@@ -1,4 +1,5 @@
-//! Files whose coefficients come in several scans: progressive ones, and sequential ones with a scan for each component.
+//! Files whose coefficients come in several scans: progressive ones, and sequential ones whose first scan lacks a
+//! component.
 
 use crate::bits::{Bits, Source};
 use crate::error::Error;
@@ -8,9 +9,10 @@ use crate::markers::{Markers, ZIGZAG};
 use crate::scan::{Entropy, Kind, Place, Tables, Walked, walk};
 use crate::sequential::{self, dc_difference};
 
-/// The coefficients of a component, in natural order, in rows of blocks padded to whole MCUs.
+/// Coefficients of a component: blocks in natural order, in rows of blocks padded to whole MCUs.
 pub(crate) struct Coefficients {
     pub(crate) blocks: Vec<[i16; 64]>,
+    /// Number of blocks in a row.
     pub(crate) stride: usize,
 }
 
@@ -21,18 +23,21 @@ impl Coefficients {
     }
 }
 
-/// How far each coefficient of a component is known: the bit position it is known down to, -1 before its first scan.
-/// By zigzag index; `before` as it was before the latest scan.
+/// Precision to which the scans so far give each coefficient of a component, by zigzag index.
+///
+/// The precision is the lowest bit position that is known. It is -1 before the first scan of the coefficient.
 #[derive(Clone)]
 pub(crate) struct Known {
     pub(crate) now: [i8; 64],
+    /// The precision before the latest scan.
     pub(crate) before: [i8; 64],
 }
 
 impl Known {
     pub(crate) const NOTHING: Self = Self { now: [-1; 64], before: [-1; 64] };
 
-    /// Notes a scan (libjpeg-turbo, jdphuff.c, `start_pass_phuff_decoder`). `number` counts the scans from 1.
+    /// Records the precision that a scan gives (libjpeg-turbo, jdphuff.c, `start_pass_phuff_decoder`). `number`
+    /// counts the scans from 1.
     fn note(&mut self, scan: &Scan, number: u32) {
         let (first, last) = (usize::from(scan.first), usize::from(scan.last));
         for k in first.min(1)..=last.max(9) {
@@ -102,7 +107,7 @@ pub(crate) fn progressive_scan<'a>(
     }
 }
 
-/// Checks the parameters of a scan by themselves; that they continue those before is not asked, as in libjpeg.
+/// Checks the parameters of a scan. Like libjpeg, does not check that they continue those of the scans before.
 fn check_band(scan: &Scan) -> Result<(), Error> {
     let reason = if scan.first == 0 && scan.last != 0 {
         "a progressive scan mixes DC and AC coefficients"
@@ -120,7 +125,7 @@ fn check_band(scan: &Scan) -> Result<(), Error> {
 
 type Band = std::ops::RangeInclusive<usize>;
 
-/// The first scan of a band (T.81, G.1.2.2).
+/// Decodes a block of the first scan of a band (T.81, G.1.2.2).
 fn first_ac(table: &HuffmanTable, entropy: &mut Entropy<'_>, block: &mut [i16; 64], band: Band, low: u32) {
     if entropy.end_of_band_run > 0 {
         entropy.end_of_band_run -= 1;
@@ -147,14 +152,14 @@ fn first_ac(table: &HuffmanTable, entropy: &mut Entropy<'_>, block: &mut [i16; 6
     entropy.bits = bits;
 }
 
-/// Takes a code "EOBn" and its `n` bits: the number of blocks that it ends, the present one included.
+/// Takes a code "EOBn" and its `n` bits. Returns the number of blocks that the code ends, including the present one.
 fn end_of_band_run(entry: Entry, bits: &mut Bits) -> u32 {
     entry.take_code(bits);
     let n = entry.run() as u32;
     1 << n | if n > 0 { bits.take(n) } else { 0 }
 }
 
-/// A later scan of a band, which adds one bit to its coefficients (T.81, G.1.2.3).
+/// Decodes a block of a later scan of a band, which adds one bit to its coefficients (T.81, G.1.2.3).
 fn refine_ac(table: &HuffmanTable, entropy: &mut Entropy<'_>, block: &mut [i16; 64], band: Band, low: u32) {
     let mut bits = entropy.bits;
     let source = &mut entropy.source;
@@ -169,7 +174,7 @@ fn refine_ac(table: &HuffmanTable, entropy: &mut Entropy<'_>, block: &mut [i16; 
         entry.take_code(&mut bits);
         let mut zeros = entry.run();
         let value = match entry.has_value() {
-            // The size should be 1; whatever it is, one bit follows, the sign.
+            // The size should be 1. Whatever the size is, one bit follows: the sign.
             true if bits.take(1) != 0 => 1 << low,
             true => -1 << low,
             false => 0,
@@ -203,7 +208,7 @@ fn refine_ac(table: &HuffmanTable, entropy: &mut Entropy<'_>, block: &mut [i16; 
     entropy.bits = bits;
 }
 
-/// Reads the next bit of a coefficient that is not zero.
+/// Reads the next bit of a coefficient that is already other than zero.
 #[inline(always)]
 fn refine(coefficient: &mut i16, source: &mut Source<'_>, bits: &mut Bits, low: u32) {
     let bit = 1i16 << low;

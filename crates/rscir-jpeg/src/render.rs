@@ -1,4 +1,4 @@
-//! From coefficients to pixels, one MCU row after the other.
+//! Rendering of coefficients to pixels, one MCU row after the other.
 
 use crate::color::{Converter, Target};
 use crate::error::Error;
@@ -8,24 +8,30 @@ use crate::idct_double;
 use crate::library::{Library, Scale};
 use crate::upsample::{Plane, Upsampler};
 
-/// Takes the blocks of an image from the top, and writes its pixels as soon as the samples they need are there.
+/// Takes the blocks of an image from the top, and writes pixels as soon as the samples that they need are there.
 pub(crate) struct Renderer<'d> {
     planes: Vec<Plane>,
     upsamplers: Vec<Upsampler>,
     converter: Converter,
     /// Quantization tables in the 16-bit numbers that the transform multiplies with.
     quant: Vec<[i16; 64]>,
-    /// Pixel rows of an MCU row, and of a sample of the component with the fewest.
+    /// Number of pixel rows in an MCU row.
     mcu_height: usize,
+    /// Number of pixel rows for a sample of the component with the fewest samples.
     context: usize,
-    /// Bytes of a row, the pixels, and the rows written.
+    /// Number of bytes in a pixel row.
     stride: usize,
+    /// The pixels, row by row from the top.
     data: &'d mut [u8],
+    /// Number of pixel rows written.
     written: usize,
 }
 
 impl<'d> Renderer<'d> {
-    /// `data` is height x width x the target's bytes; `offset` is for the error.
+    /// Makes a renderer that writes to `data`, which has `[height, width, target.bytes()]` bytes.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] at `offset` if a component's sampling factors have no whole ratio.
     pub(crate) fn new(
         frame: &Frame,
         target: Target,
@@ -49,7 +55,7 @@ impl<'d> Renderer<'d> {
         })
     }
 
-    /// Takes the quantization tables; components without one, which had no scan, stay mid-gray.
+    /// Sets the quantization tables. A component without one had no scan, and stays mid-gray.
     pub(crate) fn set_quantizers(&mut self, frame: &Frame) {
         for (quant, component) in self.quant.iter_mut().zip(&frame.components) {
             *quant = component.quant.map_or([0; 64], |table| table.map(|q| q as i16));
@@ -76,8 +82,8 @@ impl<'d> Renderer<'d> {
         }
     }
 
-    /// Writes the pixel rows that an MCU row completes: all but the last ones, which need the samples below. Then makes
-    /// room for the next MCU row.
+    /// Writes the pixel rows that an MCU row completes: all but the last ones, which need the samples below. Then
+    /// begins the next MCU row.
     pub(crate) fn mcu_row_done(&mut self, mcu_row: usize) {
         self.write_rows((mcu_row + 1) * self.mcu_height - self.context);
         for plane in &mut self.planes {

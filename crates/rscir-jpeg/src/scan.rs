@@ -1,4 +1,4 @@
-//! The walk over the MCUs of one scan, with restart markers and the recovery from damage.
+//! The walk over the MCUs of one scan, with restart markers and recovery from damage.
 
 #![deny(clippy::indexing_slicing)]
 
@@ -8,15 +8,15 @@ use crate::frame::{Frame, Scan};
 use crate::huffman::{HuffmanTable, TableSpec};
 use crate::markers::{Stream, marker};
 
-/// The state of an entropy-coded segment.
+/// State of reading an entropy-coded segment.
 pub(crate) struct Entropy<'a> {
     pub(crate) source: Source<'a>,
     pub(crate) bits: Bits,
     /// DC prediction of each component of the scan.
     pub(crate) prediction: [i32; 4],
-    /// Blocks still to come that have no further coefficients in the band (progressive AC scans).
+    /// Number of coming blocks that have no further coefficients in the band (progressive AC scans).
     pub(crate) end_of_band_run: u32,
-    /// The segment ended before its MCUs did: what is missing stays as it is, until the next restart marker.
+    /// True once the segment has ended before its last MCU. Blocks then stay as they are until the next restart marker.
     starved: bool,
     restart_interval: u32,
     until_restart: u32,
@@ -38,10 +38,18 @@ impl<'a> Entropy<'a> {
         }
     }
 
-    /// Passes the restart marker that is due. If another marker stands there, does what libjpeg does
-    /// (libjpeg-turbo, jdmarker.c, `jpeg_resync_to_restart`): goes on at the next marker after one that is invalid or
-    /// belongs to an earlier restart; leaves unread one that belongs to a later restart or ends the scan, so that the
-    /// coming MCUs find no data; and takes any other restart marker for the right one.
+    /// Passes the restart marker that is due.
+    ///
+    /// If another marker stands in its place, does what libjpeg does (libjpeg-turbo, jdmarker.c,
+    /// `jpeg_resync_to_restart`):
+    ///
+    /// - skips a marker that is invalid or belongs to one of the last two restarts, and looks at the next one;
+    /// - leaves a marker unread that belongs to one of the next two restarts or ends the scan, so that the coming
+    ///   MCUs find no data;
+    /// - takes any other restart marker for the one that is due.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] if the file ends before a marker.
     fn restart(&mut self) -> Result<(), Error> {
         let mut stream = self.position();
         let mut code = match self.source.end() {
@@ -71,12 +79,15 @@ impl<'a> Entropy<'a> {
         Ok(())
     }
 
-    /// The place after what was read.
+    /// Returns the place after the bytes that were read.
     pub(crate) fn position(&self) -> Stream<'a> {
         Stream::at(self.source.bytes(), self.source.position(self.bits))
     }
 
-    /// Notes after an MCU whether its data was there.
+    /// Records after an MCU whether its data was there.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] if the file ended before the data.
     fn finish_mcu(&mut self) -> Result<(), Error> {
         if self.source.overrun(self.bits) {
             if self.source.end() == End::File {
@@ -88,29 +99,30 @@ impl<'a> Entropy<'a> {
     }
 }
 
-/// Where a block of a scan stands.
+/// Place of a block of a scan.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
     /// Index into the scan's components.
     pub(crate) component: usize,
-    /// In blocks; at the right and lower edges an interleaved scan has blocks beyond the image.
+    /// Row of blocks, and column of blocks. At the right and lower edges an interleaved scan has blocks beyond the
+    /// image.
     pub(crate) row: usize,
     pub(crate) col: usize,
 }
 
-/// How a scan ended.
+/// State after a scan.
 pub(crate) struct Walked<'a> {
     pub(crate) entropy: Entropy<'a>,
-    /// The last MCU row of an interleaved scan, or the rows of blocks that correspond to it, whose data was there.
+    /// Last MCU row whose data was there. A scan of one component counts the rows of blocks that make an MCU row.
     pub(crate) last_good_row: usize,
 }
 
-/// What is done with the blocks of a scan.
+/// Decodes the blocks of a scan.
 pub(crate) trait BlockSink<'a> {
     /// Decodes the next block.
     fn block(&mut self, entropy: &mut Entropy<'a>, place: Place);
 
-    /// Called after each MCU row of an interleaved scan, or each row of blocks.
+    /// Reacts to the end of a row: an MCU row of an interleaved scan, or a row of blocks of another scan.
     fn row_done(&mut self, _row: usize) {}
 }
 
@@ -121,7 +133,11 @@ impl<'a, F: FnMut(&mut Entropy<'a>, Place)> BlockSink<'a> for F {
     }
 }
 
-/// Goes through the blocks of a scan in the order of the file (T.81, A.2). Blocks whose data is missing are left out.
+/// Passes the blocks of a scan to `sink` in the order of the file (T.81, A.2). Blocks whose data is missing are left
+/// out.
+///
+/// # Errors
+/// [`Error::Truncated`] if the file ends within the scan.
 #[expect(clippy::indexing_slicing, reason = "a scan has components, and each was looked up in the frame")]
 pub(crate) fn walk<'a>(
     bytes: &'a [u8],
@@ -174,17 +190,17 @@ pub(crate) fn walk<'a>(
     Ok(Walked { entropy, last_good_row })
 }
 
-/// Which of the two kinds of Huffman tables.
+/// The two kinds of Huffman tables.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Dc,
     Ac,
 }
 
-/// The tables of one kind that a scan uses, each derived once.
+/// Tables of one kind that a scan uses, each derived once.
 pub(crate) struct Tables {
     tables: Vec<HuffmanTable>,
-    /// For each component of the scan, an index into `tables`.
+    /// Index into `tables` for each component of the scan.
     of_component: [usize; 4],
 }
 
@@ -218,7 +234,7 @@ impl Tables {
         Ok(Self { tables, of_component })
     }
 
-    /// The table of a component of the scan.
+    /// Returns the table of a component of the scan.
     #[inline(always)]
     #[expect(clippy::indexing_slicing, reason = "each component of the scan was given the place of a table")]
     pub(crate) fn of(&self, component: usize) -> &HuffmanTable {

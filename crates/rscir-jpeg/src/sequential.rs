@@ -21,7 +21,8 @@ impl Coder {
         })
     }
 
-    /// Decodes one block into `block`, which must be zero; gives the zigzag index of the last coefficient (T.81, F.2.2).
+    /// Decodes one block into `block`, which must be zero. Returns the zigzag index of the last coefficient (T.81,
+    /// F.2.2).
     #[inline(always)]
     pub(crate) fn decode_block(
         &self,
@@ -45,7 +46,7 @@ impl Coder {
                 entry.take_code(&mut bits);
                 break;
             }
-            // A run of 16 zeros comes as a value of zero after 15.
+            // A run of 16 zeros comes as a value of zero after 15 zeros.
             k += entry.run();
             block[usize::from(ZIGZAG[k & 127] & 63)] = entry.take_value(&mut bits) as i16;
             last = k;
@@ -56,7 +57,7 @@ impl Coder {
     }
 }
 
-/// Decodes the difference of a DC coefficient from the one before.
+/// Decodes the difference between a DC coefficient and the one before.
 #[inline(always)]
 pub(crate) fn dc_difference(table: &HuffmanTable, source: &mut Source<'_>, bits: &mut Bits) -> i32 {
     *bits = source.refill(*bits);

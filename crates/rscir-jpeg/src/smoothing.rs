@@ -1,19 +1,21 @@
 //! Smoothing of progressive images whose AC coefficients are not all known.
 //!
-//! Where a file ends before its last scans, libjpeg-turbo estimates the first nine AC coefficients of a block from the DC
-//! coefficients of the 5 x 5 blocks around it (jdcoefct.c, `decompress_smooth_data`; after T.81, annex K.8).
+//! Where a file ends before its last scans, libjpeg-turbo estimates the first nine AC coefficients of a block from
+//! the DC coefficients of the 5 x 5 blocks around it (jdcoefct.c, `decompress_smooth_data`; after T.81, annex K.8).
 
 use crate::frame::{Component, Frame};
 use crate::markers::ZIGZAG;
 use crate::progressive::{Coefficients, Known};
 
-/// The coefficients that are estimated: zigzag indices 1 to 9.
+/// Number of coefficients that smoothing looks at, in zigzag order: DC, and the AC coefficients 1 to 9 that it
+/// estimates.
 const ESTIMATED: usize = 10;
 
 /// Weights, in 1/256, of the 25 DC coefficients around a block, row by row, for one coefficient.
 type Kernel = [i16; 25];
 
-/// For components of which only the DC coefficient is known: by zigzag index, the DC coefficient itself first.
+/// Kernels for components with a known DC coefficient only, by zigzag index. The first one is for the DC coefficient
+/// itself (jdcoefct.c, `decompress_smooth_data`).
 #[rustfmt::skip]
 const FROM_DC_ONLY: [Kernel; ESTIMATED] = [
     [-2, -6, -8, -6, -2,   -6, 6, 42, 6, -6,     -8, 42, 152, 42, -8,  -6, 6, 42, 6, -6,       -2, -6, -8, -6, -2],
@@ -28,7 +30,8 @@ const FROM_DC_ONLY: [Kernel; ESTIMATED] = [
     [0, 0, 0, 0, 0,        0, 1, 2, 1, 0,        0, 0, 0, 0, 0,        0, -1, -2, -1, 0,       0, 0, 0, 0, 0],
 ];
 
-/// For components of which some AC coefficient is known: zigzag indices 1 to 5, the others stay.
+/// Kernels for components of which some AC coefficient is known, by zigzag index: 1 to 5. The other coefficients stay
+/// (jdcoefct.c, `decompress_smooth_data`).
 #[rustfmt::skip]
 const BESIDE_AC: [Kernel; 6] = [
     [0; 25],
@@ -39,8 +42,8 @@ const BESIDE_AC: [Kernel; 6] = [
     [0, 0, 0, 0, 0,        0, 0, 0, 0, 0,        -1, 13, -24, 13, -1,  0, 0, 0, 0, 0,          0, 0, 0, 0, 0],
 ];
 
-/// Whether the image is to be smoothed: all DC coefficients are known, some of the first AC coefficients are not quite,
-/// and no quantizer of either is zero.
+/// Tells whether to smooth the image: all DC coefficients are known, some of the first AC coefficients are unknown or
+/// lack bits, and no quantizer of these coefficients is zero.
 pub(crate) fn needed(frame: &Frame, known: &[Known]) -> bool {
     let quantizers = |component: &Component| {
         component.quant.is_some_and(|quant| ZIGZAG[..ESTIMATED].iter().all(|&at| quant[usize::from(at)] != 0))
@@ -56,14 +59,15 @@ pub(crate) struct Smoother<'a> {
     component: &'a Component,
     quant: [i64; ESTIMATED],
     mcu_rows: usize,
-    /// How far the coefficients are known in MCU rows up to `last_good_row`, and below.
+    /// Precision of the coefficients, as in [`Known`], in the MCU rows up to `last_good_row`.
     good: [i8; ESTIMATED],
+    /// Precision of the coefficients in the MCU rows below `last_good_row`.
     below: [i8; ESTIMATED],
     last_good_row: usize,
 }
 
 impl<'a> Smoother<'a> {
-    /// `scans` is the number of scans that the file has.
+    /// Makes a smoother for one component of a file with `scans` scans.
     pub(crate) fn new(
         frame: &Frame,
         component: &'a Component,
@@ -84,7 +88,7 @@ impl<'a> Smoother<'a> {
         }
     }
 
-    /// The smoothed copy of the block in this row and column of blocks.
+    /// Returns a smoothed copy of the block in this row and column of blocks.
     pub(crate) fn block(&self, row: usize, col: usize) -> [i16; 64] {
         let mut block = self.coefficients.blocks[row * self.coefficients.stride + col];
         let bits = if row / self.component.v > self.last_good_row { &self.below } else { &self.good };
@@ -103,8 +107,8 @@ impl<'a> Smoother<'a> {
         block
     }
 
-    /// The weighted sum of DC values in units of the coefficient's quantizer, rounded half away from zero, and kept below
-    /// the bit position that the coefficient is known down to.
+    /// Estimates a coefficient: the weighted sum of DC values in units of the coefficient's quantizer, rounded half
+    /// away from zero. The magnitude stays below the lowest known bit of the coefficient.
     fn estimate(&self, dc: &[i32; 25], kernel: &Kernel, k: usize, bits: i8) -> i16 {
         let sum: i64 = dc.iter().zip(kernel).map(|(&dc, &weight)| i64::from(dc) * i64::from(weight)).sum();
         let scaled = self.quant[0] * sum;
@@ -116,12 +120,12 @@ impl<'a> Smoother<'a> {
         (magnitude * scaled.signum()) as i16
     }
 
-    /// The DC coefficients of the 5 x 5 blocks around one; beyond an edge those at the edge.
+    /// Returns the DC coefficients of the 5 x 5 blocks around a block. Beyond an edge they are those at the edge.
     fn neighbors(&self, row: usize, col: usize) -> [i32; 25] {
         let Component { v, block_rows, block_cols, padded_rows, .. } = *self.component;
         let above = (self.mcu_rows - 1) * v;
-        // libjpeg counts the padding below the image among the rows. Not so in the last MCU row, where it numbers the
-        // rows as if all MCU rows had as few as that one, and so finds the upper edge too early.
+        // libjpeg counts the padding below the image among the rows, except in the last MCU row. There it numbers the
+        // rows as if all MCU rows were as short as that one, and so finds the upper edge too early.
         let (first, end) = if row < above {
             (0, padded_rows)
         } else {

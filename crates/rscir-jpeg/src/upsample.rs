@@ -1,22 +1,26 @@
-//! Planes of samples, and how a subsampled one is brought to the size of the image.
+//! Planes of samples, and upsampling of planes to the size of the image.
 //!
-//! libjpeg-turbo's "fancy upsampling" (jdsample.c): a triangle filter for ratios of 2, whose rounding alternates between
-//! neighboring pixels; replication for all other ratios, and for what remains where the inverse transform has doubled already.
+//! The method is libjpeg-turbo's "fancy upsampling" (jdsample.c): a triangle filter for ratios of 2, whose rounding
+//! alternates between neighboring pixels, and replication for all other ratios. For IJG's libjpeg, whose inverse
+//! transform doubles samples, replication makes the remaining ratio.
 
 use crate::error::{Error, Refused};
 use crate::frame::{Component, Frame};
 use crate::library::{Library, Scale};
 
-/// The latest samples of one component, less 128: two MCU rows, the later in the place of the one before the earlier.
-/// Rows are padded to whole blocks. Where the inverse transform doubles, all sizes are doubled ones.
+/// Latest samples of one component, less 128: a ring of two MCU rows, in which the newer one has replaced the one
+/// before last.
+///
+/// Rows are padded to whole blocks. Where the inverse transform doubles, all sizes are those after the doubling.
 pub(crate) struct Plane {
     samples: Vec<i8>,
     stride: usize,
-    /// Rows held.
+    /// Number of rows in the ring.
     ring: usize,
     scale: Scale,
-    /// Rows of blocks in an MCU row, and the MCU row that is being filled.
+    /// Number of rows of blocks in an MCU row.
     v: usize,
+    /// Index of the MCU row that is being filled.
     mcu_row: usize,
     /// Size of the component in samples, without the padding.
     width: usize,
@@ -47,50 +51,53 @@ impl Plane {
         self.stride
     }
 
-    /// The samples from the first one of a block on, which must lie in the MCU row that is being filled.
+    /// Returns the samples from the first one of a block on. The block must lie in the MCU row that is being filled.
     #[inline(always)]
     pub(crate) fn block_mut(&mut self, row: usize, col: usize) -> &mut [i8] {
         let row = row - self.mcu_row * self.v + self.mcu_row % 2 * self.v;
         &mut self.samples[8 * (self.scale.rows * row * self.stride + self.scale.cols * col)..]
     }
 
-    /// Makes the next MCU row the one to be filled. What is not filled is mid-gray.
+    /// Begins to fill the next MCU row. Samples that stay unfilled are mid-gray.
     pub(crate) fn next_mcu_row(&mut self) {
         self.mcu_row += 1;
         let half = self.samples.len() / 2;
         self.samples[self.mcu_row % 2 * half..][..half].fill(0);
     }
 
-    /// A row; the rows beyond the last are the last.
+    /// Returns row `y`, or the last row if `y` is beyond it.
     fn row(&self, y: usize) -> &[i8] {
         let start = y.min(self.height - 1) % self.ring * self.stride;
         &self.samples[start..start + self.width]
     }
 }
 
+/// Way of upsampling a component.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Method {
-    /// Every sample becomes this many columns and rows.
-    Replicate {
-        cols: usize,
-        rows: usize,
-    },
-    /// Triangle filters.
+    /// Copies every sample to this many columns and rows.
+    Replicate { cols: usize, rows: usize },
+    /// Doubles the columns by a triangle filter.
     Columns,
+    /// Doubles the rows by a triangle filter.
     Rows,
+    /// Doubles columns and rows by triangle filters.
     ColumnsAndRows,
 }
 
 /// Makes rows of full width from a component's plane.
 pub(crate) struct Upsampler {
     method: Method,
-    /// Weighted sums of two rows, with one more at either end.
+    /// Weighted sums of two rows, with one more sum at either end.
     sums: Vec<i16>,
     out: Vec<i8>,
 }
 
 impl Upsampler {
-    /// Chooses the method as the library does (jdsample.c, `jinit_upsampler`). `offset` is for the error.
+    /// Chooses the method that `library` chooses (jdsample.c, `jinit_upsampler`).
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] at `offset` if the ratio of the sampling factors is not a whole number.
     pub(crate) fn new(
         library: Library,
         frame: &Frame,
@@ -112,16 +119,18 @@ impl Upsampler {
         let sums = if method == Method::ColumnsAndRows { component.width + 2 } else { 0 };
         let out = match method {
             Method::Replicate { cols: 1, .. } => 0,
-            // A sample more than the width may have, where the inverse transform doubled an odd number.
+            // The row may be one sample longer than the image, because the inverse transform doubles an odd width to
+            // an even one.
             Method::Replicate { .. } => (component.width * scale.cols) * cols,
             _ => component.width * cols,
         };
         Ok(Self { method, sums: vec![0; sums], out: vec![0; out] })
     }
 
-    /// Row `y` of the image, at least as wide as the image.
+    /// Makes the samples of row `y` of the image. The result is at least as long as the row.
     pub(crate) fn row<'s>(&'s mut self, plane: &'s Plane, y: usize) -> &'s [i8] {
-        // With two rows from one: the nearer row, and the one above for the upper, below for the lower.
+        // If a row of samples becomes two rows, the farther row is the one above for the upper, and the one below for
+        // the lower.
         let near = plane.row(y / 2);
         let far = plane.row(if y % 2 == 1 { y / 2 + 1 } else { (y / 2).saturating_sub(1) });
         match self.method {
@@ -183,7 +192,7 @@ mod tests {
         Frame::parse(&contents, 0, false, &[1, 3, 4]).unwrap()
     }
 
-    /// Rows of a chroma plane, upsampled; samples are given and compared as 0 to 255.
+    /// Upsamples the rows of a chroma plane. Samples before and after are 0 to 255.
     fn upsampled(frame: &Frame, rows: &[&[u8]]) -> Vec<Vec<u8>> {
         let component = &frame.components[1];
         let mut plane = Plane::new(frame, component, Scale { cols: 1, rows: 1 });
