@@ -482,14 +482,17 @@ fn shards_of_processes_are_merged_to_the_bytes_of_one(n: usize) {
         assert_eq!(child.wait().unwrap().success(), number != 3, "shard {number}");
     }
     let all: Vec<PathBuf> = (1..=4).map(shard).collect();
-    merge(&all).ends_with(1).says("shard3.rscir: shard 3/4 was cut off").says("extract_features --shard");
+    merge(&all)
+        .ends_with(1)
+        .says("shard3.rscir: the ingest of shard 3/4 is unfinished")
+        .says("extract_features --shard");
     let kept = rows(&shard(3));
     finish(&mut command(3)).ends_with(0).says("shard 3/4").says(&format!("{kept} unchanged"));
     let before = files(&shard(3));
     finish(&mut command(3)).ends_with(0).says("0 encoded");
     assert!(files(&shard(3)) == before, "a shard run twice changes nothing");
 
-    merge(&all[..3]).ends_with(1).says("of 4 shards one is not given: 4/4");
+    merge(&all[..3]).ends_with(1).says("of 4 shards one is missing: 4/4");
     merge(&all).ends_with(0);
     assert_identical(&bed.path("merged.rscir"), &expected);
     // The next ingest goes on with it as with the archive of one process.

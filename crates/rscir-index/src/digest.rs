@@ -11,11 +11,12 @@ use sha2::{Digest as _, Sha256};
 pub(crate) struct Digest([u8; 32]);
 
 impl Digest {
-    /// Of some bytes.
+    /// Computes the checksum of `bytes`.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// Returns the 32 bytes of the checksum.
     pub(crate) fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -27,7 +28,7 @@ impl fmt::Display for Digest {
     }
 }
 
-/// A string that is no [`Digest`].
+/// The string is not a [`Digest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a SHA-256 checksum is written as 64 lower-case hexadecimal digits")]
 pub(crate) struct ParseDigestError;
@@ -62,7 +63,7 @@ impl From<Digest> for String {
     }
 }
 
-/// Takes the checksum of bytes as they come.
+/// Computes a checksum of bytes that arrive in pieces.
 #[derive(Clone, Default)]
 pub(crate) struct Hasher(Sha256);
 
@@ -76,7 +77,7 @@ impl Hasher {
     }
 }
 
-/// Passes bytes on and keeps their checksum and number.
+/// Passes bytes on to another writer, and computes their checksum and number.
 pub(crate) struct HashingWriter<W> {
     inner: W,
     hash: Hasher,
@@ -88,7 +89,7 @@ impl<W: Write> HashingWriter<W> {
         Self { inner, hash: Hasher::default(), len: 0 }
     }
 
-    /// What it wrote to, the checksum and the number of bytes.
+    /// Returns the inner writer, the checksum and the number of bytes.
     pub(crate) fn finish(self) -> (W, Digest, u64) {
         (self.inner, self.hash.finish(), self.len)
     }

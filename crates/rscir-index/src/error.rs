@@ -14,17 +14,17 @@ pub use shards::ShardProblem;
 use crate::disk::MANIFEST;
 use crate::storage::{FileKind, WrongKind};
 
-/// The result of everything in this crate that can fail.
+/// Result of the functions of this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong with an archive.
+/// An error of an archive, of a feature file or of a search.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The core refused a value or a shape.
+    /// `rscir-core` refused a value or a shape.
     #[error(transparent)]
     Core(rscir_core::Error),
-    /// Two rows have one key.
+    /// Two rows have the same key.
     #[error(
         "key {key:?} is given to row {first} and to row {second}: keys must be unique; rename or drop one"
     )]
@@ -36,7 +36,7 @@ pub enum Error {
         /// The next row that has it.
         second: usize,
     },
-    /// What is wrong with one file.
+    /// A file cannot be read or written.
     #[error("{}: {problem}", path.display())]
     File {
         /// Path of the file.
@@ -44,22 +44,24 @@ pub enum Error {
         /// What is wrong with it.
         problem: Box<Error>,
     },
-    /// The extension of a feature file is none that is known.
+    /// The extension of a feature file names no known format.
     #[error("the extension {extension:?} names no format of features; known extensions: {known}")]
     UnknownExtension {
-        /// What was given, empty for a name without one.
+        /// The extension; empty if the name has none.
         extension: String,
-        /// The known ones.
+        /// The known extensions.
         known: String,
     },
-    /// A file does not begin as its extension says.
-    #[error("this is no {format} file, whatever its name says")]
+    /// A file does not begin as files of the format that its extension names.
+    #[error(
+        "the file is not in the format {format}, which its extension names: rename the file or write it anew"
+    )]
     NotTheFormat {
         /// The format that the extension names.
         format: &'static str,
     },
-    /// A version of the npy format that does not exist yet.
-    #[error("npy version {major}.{minor} is not known; versions 1, 2 and 3 are")]
+    /// The version of the npy format is unknown.
+    #[error("npy version {major}.{minor} is unknown: write the array in version 1, 2 or 3")]
     NpyVersion {
         /// Major version.
         major: u8,
@@ -71,42 +73,42 @@ pub enum Error {
     NpyHeader {
         /// What should stand there.
         expected: &'static str,
-        /// Byte of the header, from 0.
+        /// Byte of the header at which it was expected, from 0.
         at: usize,
     },
-    /// A part of a file that should be JSON is not, or is JSON of something else.
+    /// A part of a file is not the JSON that it should be.
     #[error("{what}: {source}")]
     Json {
-        /// The part.
+        /// The part of the file.
         what: &'static str,
-        /// Where and why it cannot be read.
+        /// Where and why the part cannot be read.
         source: serde_json::Error,
     },
-    /// A file lacks a named part.
+    /// A file lacks a named entry that is needed.
     #[error("{what} {name} is missing; present: {present}")]
     MissingEntry {
-        /// What kind of part.
+        /// The kind of entry: a column, a tensor, a dict entry or a metadata entry.
         what: &'static str,
         /// Its name.
         name: String,
         /// The names that are there.
         present: String,
     },
-    /// Numbers of a type that embeddings are not read from.
+    /// An array holds numbers of a type that embeddings cannot have.
     #[error("elements of type {got} are not read as embeddings; known types: {known}")]
     ElementType {
-        /// The file's name of the type.
+        /// The type, as the file names it.
         got: String,
         /// The types that are read.
         known: &'static str,
     },
-    /// An array that is no matrix.
-    #[error("the array has shape {shape:?}, embeddings need [rows, dim]")]
+    /// An array has other than two dimensions.
+    #[error("the array has shape {shape:?}, embeddings need [rows, dim]: reshape the array")]
     NotAMatrix {
-        /// Its shape.
+        /// Shape of the array.
         shape: Vec<usize>,
     },
-    /// A list beside the rows has another length.
+    /// A list beside the rows has another length than there are rows.
     #[error("there are {got} {what} for {rows} rows: each row needs one, in row order")]
     RowCount {
         /// The list: `keys`, `texts` or `labels`.
@@ -116,7 +118,7 @@ pub enum Error {
         /// Length of the list.
         got: usize,
     },
-    /// A list beside an array was written with another array.
+    /// A list of keys or texts belongs to another array than the one it lies beside.
     #[error(
         "{} was written with an array whose {what} is {expected}, not {got}: one of the two files was replaced or \
          damaged; restore it from a copy, or write both anew",
@@ -132,13 +134,13 @@ pub enum Error {
         /// What the array has.
         got: String,
     },
-    /// A file without rows.
-    #[error("there are no rows")]
+    /// There are no rows where at least one is needed.
+    #[error("there are no rows: at least one is needed")]
     NoRows,
-    /// Rows without values.
+    /// The rows have no values.
     #[error("the rows have no columns, so they have no direction: write them anew")]
     NoColumns,
-    /// Rows of another width than needed.
+    /// The rows have another width than expected.
     #[error("the rows are {got} wide, not {expected}: they come from another model")]
     Width {
         /// The width that fits.
@@ -146,7 +148,7 @@ pub enum Error {
         /// The width of the rows.
         got: usize,
     },
-    /// A column has another number of rows than there are.
+    /// A column has another number of rows than the archive.
     #[error("column {column:?} has {got} rows, not {rows}: each row needs a value or none, in row order")]
     ColumnLength {
         /// The column.
@@ -156,7 +158,7 @@ pub enum Error {
         /// Rows of the column.
         got: usize,
     },
-    /// A name that columns cannot have.
+    /// A name is empty, too long or has control characters, so it cannot name a column.
     #[error("{name:?} cannot name a column: names have 1 to {limit} bytes and no control characters")]
     ColumnName {
         /// The name.
@@ -164,13 +166,13 @@ pub enum Error {
         /// Most bytes of a name.
         limit: usize,
     },
-    /// More columns than an archive has.
+    /// There are more columns than an archive can have.
     #[error("there are more than {limit} columns: leave some out")]
     TooManyColumns {
         /// Most columns.
         limit: usize,
     },
-    /// A column meets values of another type.
+    /// The values given for a column, or compared with it, are of another type than the column.
     #[error("column {column:?}: expected {expected}, got {got}")]
     ColumnType {
         /// The column.
@@ -180,15 +182,15 @@ pub enum Error {
         /// The type of the values.
         got: ColumnType,
     },
-    /// A filter asks for a column that is not there.
+    /// A filter names a column that the archive does not have.
     #[error("there is no column {column:?}; present: {present}")]
     UnknownColumn {
         /// The column.
         column: String,
-        /// Names and types of those that are there.
+        /// Names and types of the columns that the archive has.
         present: String,
     },
-    /// A list of numbers is no bounding box.
+    /// A list of numbers has other than four of them, so it is not a bounding box.
     #[error(
         "column {column:?} holds {got} numbers for row {row}, a bounding box has 4: smallest x, smallest y, largest x, \
          largest y"
@@ -201,7 +203,7 @@ pub enum Error {
         /// Length of the list.
         got: usize,
     },
-    /// A filter is not written as filters are.
+    /// The text of a filter is malformed.
     #[error("the filter is malformed at its byte {at}: expected {expected}, got {got}")]
     FilterSyntax {
         /// Byte of the text, from 0.
@@ -211,7 +213,7 @@ pub enum Error {
         /// What stands there.
         got: String,
     },
-    /// No archives to search as one.
+    /// There are no archives to search as one.
     #[error("there are no shards: give at least one archive")]
     NoShards,
     /// Two archives that should be searched as one come from different encoders.
@@ -222,14 +224,14 @@ pub enum Error {
         mismatch.archive
     )]
     ShardSpec {
-        /// The shard that does not fit, from 0.
+        /// Number of the shard that does not fit, from 0.
         shard: usize,
-        /// The shard it was compared with.
+        /// Number of the shard it was compared with.
         other: usize,
-        /// The field that differs, the value of `other` as the archive's.
+        /// The field that differs; `archive` is the value of shard `other`, `query` that of shard `shard`.
         mismatch: rscir_core::SpecMismatch,
     },
-    /// Archives are not the shards of one split ingest.
+    /// Archives are not the shards of one split ingest, or an archive is not that of the shard that is asked for.
     #[error(transparent)]
     Shards(Box<ShardProblem>),
     /// A pickle cannot be read or written.
@@ -238,108 +240,110 @@ pub enum Error {
     /// A Parquet file cannot be read or written.
     #[error("{source}")]
     Parquet {
-        /// What polars says of it.
+        /// The error of polars.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The metadata of a Parquet file or the header of one of its pages are none.
+    /// The metadata of a Parquet file, or the header of one of its pages, cannot be decoded.
     #[error(
-        "the Parquet metadata make no sense at byte {at}: the file is damaged; write it anew or restore it from a copy"
+        "the Parquet metadata cannot be decoded at byte {at}: the file is damaged; write it anew or restore it from a copy"
     )]
     ParquetMetadata {
-        /// Where reading them ended.
+        /// Byte of the file at which decoding failed, from 0.
         at: u64,
     },
-    /// A Parquet file claims more than is decoded from one of its size.
+    /// A Parquet file claims more than is decoded from a file of its size.
     #[error(
-        "the file claims {claimed} {what}, and {limit} at most are read from one of its size: it is damaged, or \
-         compressed too well; write it anew, without compression"
+        "the file claims {claimed} {what}, but at most {limit} are read from a file of its size: it is damaged, or \
+         compressed more than is accepted; write it anew, without compression"
     )]
     ParquetClaim {
-        /// What is claimed.
+        /// What is claimed, such as rows or bytes.
         what: &'static str,
-        /// How many or much of it.
+        /// The number that is claimed.
         claimed: u64,
-        /// What is accepted.
+        /// The largest number that is accepted.
         limit: u64,
     },
-    /// A column of a table is none that can be read, or lacks values that it needs.
+    /// A column of a table has a type that is not read, or lacks values that it needs.
     #[error("column {column:?}: expected {expected}, got {got}; cast it, or leave it out")]
     TableColumn {
         /// The column.
         column: String,
-        /// What it should hold.
+        /// What the column should hold.
         expected: &'static str,
-        /// What it holds.
+        /// What the column holds.
         got: String,
     },
-    /// A file that was named is none that is read or replaced.
+    /// A named file is of a kind that is not read or replaced, such as a folder or a pipe, or its content is
+    /// malformed.
     #[error(transparent)]
     Input(FileError),
-    /// The file system, or what an archive lies on, refused.
+    /// The file system, or another storage of an archive, returned an error.
     #[error("{}: {action} failed: {source}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What was being done.
+        /// What was done when the error came.
         action: IoAction,
-        /// What the medium said.
+        /// The error of the storage.
         source: io::Error,
     },
-    /// An earlier sync or rename failed, so it is unknown what is on the medium.
+    /// An earlier sync or rename of this writer failed, so it is unknown what the storage holds.
     #[error(
-        "{}: an earlier sync failed, so this writer takes nothing more; see to the medium, then open the archive \
-         again: all that was acknowledged is there",
+        "{}: an earlier sync or rename failed, so this writer accepts no more calls; check the disk, then open the \
+         archive again: every commit that returned without an error is there",
         path.display()
     )]
     Poisoned {
         /// The archive.
         path: PathBuf,
     },
-    /// The file that a writer has locked is no longer the archive's.
+    /// The lock file that this writer holds was removed or replaced.
     #[error(
-        "{}: the lock of this writer is gone (its file was removed or replaced), so another writer may have the archive: \
-         nothing was published and nothing more is; let one writer open the archive again, and leave the file lock alone",
+        "{}: the file `lock` that this writer holds was removed or replaced, so another writer may have the archive open: \
+         this writer published nothing and accepts no more calls; open the archive again with one writer, and leave \
+         `lock` in place",
         path.display()
     )]
     LockLost {
         /// The archive.
         path: PathBuf,
     },
-    /// Something else lies where an archive has a file or a folder.
+    /// A name of an archive stands for something of another kind, such as a link where a file should be.
     #[error(
-        "{}: this is {found}, and an archive has {expected} here: links, pipes and devices are no part of one; nothing was \
-         followed or changed; take it away, or restore the archive from a copy",
+        "{}: this is {found}, but an archive has {expected} here: nothing was followed or changed; remove it, or \
+         restore the archive from a copy",
         path.display()
     )]
     WrongKind {
-        /// Where it lies.
+        /// Path of what was found.
         path: PathBuf,
-        /// What belongs there.
+        /// The kind that an archive has there.
         expected: FileKind,
         /// What is there.
         found: FileKind,
     },
-    /// Another writer has the archive.
-    #[error("{}: another writer has this archive open; wait for it to end (readers need not)", path.display())]
+    /// Another writer has the archive open.
+    #[error("{}: another writer has this archive open; wait until it ends (reading is possible meanwhile)", path.display())]
     Locked {
         /// The archive.
         path: PathBuf,
     },
-    /// There is no archive.
+    /// The folder holds no archive.
     #[error("{}: no archive here (no manifest.json); check the path, or create one", path.display())]
     NotFound {
         /// The folder that was asked for.
         path: PathBuf,
     },
-    /// There is something where an archive should be created.
+    /// The folder in which an archive should be created is not empty.
     #[error("{}: cannot create an archive here, the folder holds {found}; choose another path", path.display())]
     Exists {
         /// The folder.
         path: PathBuf,
-        /// What is in it: `an archive`, or the path of a file.
+        /// What the folder holds: `an archive`, or the path of a file.
         found: String,
     },
-    /// An archive is asked to hold another precision than it was created with.
+    /// Rows of another precision are asked for than the archive was created with.
     #[error(
         "{}: the archive holds {holds} rows, not {asked}: the precision is chosen when an archive is created",
         path.display()
@@ -352,7 +356,7 @@ pub enum Error {
         /// The precision that was asked for.
         asked: Precision,
     },
-    /// Another format, or a format version to come.
+    /// The manifest is of another format, or of a newer version of it.
     #[error(
         "{}: format {format:?}, version {version}; this program reads rscir-archive up to version {supported}: use a \
          newer one",
@@ -361,14 +365,14 @@ pub enum Error {
     Version {
         /// The manifest.
         path: PathBuf,
-        /// Its `format` field.
+        /// The manifest's field `format`.
         format: String,
-        /// Its version.
+        /// The manifest's version.
         version: u32,
         /// The newest version that can be read.
         supported: u32,
     },
-    /// A file of an archive is not what it was when it was written.
+    /// The SHA-256 of a file is not the one that was recorded when the file was written.
     #[error("{}: damaged, its SHA-256 is not what was recorded; {}", path.display(), remedy(path))]
     Damaged {
         /// The file.
@@ -394,23 +398,23 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// A manifest whose checksum is right is not as this format version has it.
+    /// A manifest has the right checksum, but not the form of this format version.
     #[error("{}: not a manifest of this format version: {source}", path.display())]
     Manifest {
         /// The manifest.
         path: PathBuf,
-        /// Where, and what was expected.
+        /// Where reading failed, and what was expected there.
         source: serde_json::Error,
     },
-    /// A manifest counts rows that cannot be.
-    #[error("{}: the rows of segment {segment} and those deleted from it do not agree; {REMEDY}", path.display())]
+    /// A manifest's number of rows of a segment does not agree with its deleted rows.
+    #[error("{}: the row count and the deleted rows of segment {segment} do not agree; {REMEDY}", path.display())]
     SegmentRows {
         /// The manifest.
         path: PathBuf,
-        /// The segment, from 0.
+        /// Number of the segment, from 0.
         segment: usize,
     },
-    /// A file is no safetensors file.
+    /// A file is not a safetensors file.
     #[error("{}: not a safetensors file, or a damaged one: {source}; restore it from a copy", path.display())]
     Safetensors {
         /// The file.
@@ -425,12 +429,12 @@ pub enum Error {
         path: PathBuf,
         /// Name of the tensor.
         tensor: String,
-        /// Number format, shape and alignment that fit.
+        /// Number format, shape and alignment that the tensor should have.
         expected: String,
         /// What is there.
         got: String,
     },
-    /// A value of a segment is none of its column's type, or not where its offset says.
+    /// The value of a row is not of its column's type, or lies outside the tensor.
     #[error("{}: column {column:?} holds no {column_type} for row {row}; {REMEDY}", path.display())]
     SegmentColumn {
         /// The segment.
@@ -442,8 +446,8 @@ pub enum Error {
         /// Row of the segment, from 0.
         row: usize,
     },
-    /// A key of a segment is no text, or not where its offset says.
-    #[error("{}: the key of row {row} is no UTF-8 text within the tensor keys; {REMEDY}", path.display())]
+    /// The key of a row is not UTF-8 text, or lies outside the tensor `keys`.
+    #[error("{}: the key of row {row} is not UTF-8 text within the tensor keys; {REMEDY}", path.display())]
     SegmentKey {
         /// The segment.
         path: PathBuf,
@@ -455,17 +459,18 @@ pub enum Error {
 /// What to do about a damaged archive.
 const REMEDY: &str = "verify the archive to see all damage, then restore it from a copy or repair it";
 
-/// What to do about a damaged file of an archive: no repair gets by without the manifest.
+/// Returns what to do about a damaged file of an archive. A repair needs the manifest, so a damaged one is
+/// restored.
 fn remedy(path: &Path) -> &'static str {
     if path.file_name().is_some_and(|name| name == MANIFEST) {
-        "without it nothing is known of the rows: restore it from a copy, or make the archive anew"
+        "no repair is possible without the manifest: restore it from a copy, or make the archive anew"
     } else {
         REMEDY
     }
 }
 
 impl Error {
-    /// With the path of the file it is about.
+    /// Adds the path of the file to an error that does not name one.
     pub(crate) fn in_file(self, path: &Path) -> Self {
         match self {
             Self::Core(_)
@@ -497,7 +502,7 @@ impl Error {
         }
     }
 
-    /// Names the path and the action of an error of the medium.
+    /// Returns a function that adds the path and the action to an error of the storage.
     pub(crate) fn io(action: IoAction, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| match source.downcast::<WrongKind>() {
             Ok(WrongKind { path, expected, found }) => Self::WrongKind { path, expected, found },
@@ -505,7 +510,7 @@ impl Error {
         }
     }
 
-    /// True if it is unknown, after this error, what is on the medium.
+    /// Tells whether it is unknown after this error what the storage holds.
     pub(crate) fn leaves_doubt(&self) -> bool {
         matches!(self, Self::Io { action: IoAction::Sync | IoAction::Rename | IoAction::SyncDir, .. })
     }
@@ -521,7 +526,8 @@ impl From<FileError> for Error {
 }
 
 impl From<rscir_core::Error> for Error {
-    /// An error of this crate that has passed through one of the core's traits is again what it was.
+    /// Converts the error. An error of this crate that has passed through a trait of `rscir-core` becomes what it
+    /// was.
     fn from(error: rscir_core::Error) -> Self {
         match error {
             rscir_core::Error::Source { during, kind, source } => match source.downcast() {

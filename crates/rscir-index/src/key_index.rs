@@ -1,14 +1,14 @@
 use std::hash::{BuildHasher, RandomState};
 
-/// Finds rows by key without a copy of the keys: a hash table of row numbers, with linear probing.
+/// Finds rows by key without a copy of the keys: a hash table of row numbers with linear probing.
 pub(crate) struct KeyIndex {
     hasher: RandomState,
-    /// Row + 1, or 0; at most half full. Their number is a power of two.
+    /// Row + 1, or 0 for a free slot. At most half of the slots are taken, and their number is a power of two.
     slots: Vec<usize>,
 }
 
 impl KeyIndex {
-    /// Of the rows `0..rows`, whose keys `key` gives.
+    /// Makes an index of the rows `0..rows`. `key` returns the key of a row.
     pub(crate) fn new<'a>(rows: usize, key: impl Fn(usize) -> &'a str) -> Self {
         let slots = vec![0; (rows * 2).next_power_of_two()];
         let mut index = Self { hasher: RandomState::new(), slots };
@@ -21,7 +21,7 @@ impl KeyIndex {
         index
     }
 
-    /// The row whose key is `wanted`.
+    /// Returns the first row whose key is `wanted`, or `None` if there is none.
     pub(crate) fn find<'a>(&self, wanted: &str, key: impl Fn(usize) -> &'a str) -> Option<usize> {
         self.probe(wanted)
             .map(|slot| self.slots[slot])
@@ -30,7 +30,7 @@ impl KeyIndex {
             .find(|&row| key(row) == wanted)
     }
 
-    /// The slots in which a key may be, in the order in which they are tried.
+    /// Iterates over the slots in which a key may be, in the order in which they are tried.
     fn probe(&self, key: &str) -> impl Iterator<Item = usize> + use<> {
         let mask = self.slots.len() - 1;
         let start = self.hasher.hash_one(key) as usize;

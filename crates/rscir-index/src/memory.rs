@@ -14,7 +14,7 @@ use crate::moments::moments_of;
 use crate::search::nearest;
 use crate::{Error, Result};
 
-/// An archive held in memory, in `f32`.
+/// An archive in memory, with rows of `f32`.
 ///
 /// ```
 /// use rscir_core::{Archive, Embeddings, EncoderSpec};
@@ -44,10 +44,12 @@ impl fmt::Debug for MemoryArchive {
 }
 
 impl MemoryArchive {
-    /// Holds `rows`, row `i` under `keys[i]`.
+    /// Makes an archive in which row `i` of `rows` has the key `keys[i]`. `spec` describes the encoder of the
+    /// rows.
     ///
     /// # Errors
-    /// [`Error::DuplicateKey`]; [`rscir_core::Error::Length`] if the counts differ, or the width is not the spec's.
+    /// [`Error::DuplicateKey`] if two keys are equal; [`rscir_core::Error::Length`] if there is not one key per
+    /// row, or the width of the rows is not the spec's.
     pub fn new(spec: EncoderSpec, keys: Vec<String>, rows: Embeddings) -> Result<Self> {
         CoreError::check_length("keys (one per row)", rows.len(), keys.len())?;
         CoreError::check_length("width of the rows", spec.dim, rows.dim())?;
@@ -55,7 +57,7 @@ impl MemoryArchive {
         Ok(Self { spec, keys, index, rows, columns: Columns::default(), moments: OnceLock::new() })
     }
 
-    /// With columns, one row of them for each of its rows.
+    /// Sets the columns, which have one row for each row of the archive.
     ///
     /// # Errors
     /// [`Error::ColumnLength`] if the counts differ.
@@ -64,7 +66,7 @@ impl MemoryArchive {
         Ok(Self { columns, ..self })
     }
 
-    /// All rows, in order.
+    /// Returns all rows, in order.
     pub fn embeddings(&self) -> &Embeddings {
         &self.rows
     }
@@ -104,7 +106,8 @@ impl Archive for MemoryArchive {
         Ok(())
     }
 
-    /// Computed when first asked for: `len * dim^2` multiplications, which a search does not need.
+    /// Returns the moments of all rows. The first call computes them with `len * dim^2` multiplications; searches
+    /// with the default statistics do not call it.
     fn moments(&self) -> &Moments {
         self.moments.get_or_init(|| {
             let dim = self.dim();
@@ -131,11 +134,14 @@ impl Archive for MemoryArchive {
     }
 }
 
-/// Finds rows by key, of rows that all have their own.
+/// Makes an index of keys, each of which one row has.
+///
+/// # Errors
+/// [`Error::DuplicateKey`] if two rows have the same key.
 pub(crate) fn index_of_unique<'a>(rows: usize, key: impl Fn(usize) -> &'a str) -> Result<KeyIndex> {
     let index = KeyIndex::new(rows, &key);
     for second in 0..rows {
-        // The first of two rows is found first.
+        // Of two rows with one key, the index finds the first.
         if let Some(first) = index.find(key(second), &key)
             && first != second
         {
@@ -145,9 +151,10 @@ pub(crate) fn index_of_unique<'a>(rows: usize, key: impl Fn(usize) -> &'a str) -
     Ok(index)
 }
 
-/// Takes encoded rows into memory, with their columns; [`MemorySink::into_archive`] makes them searchable.
+/// Collects encoded rows and their columns in memory; [`MemorySink::into_archive`] makes them searchable.
 ///
-/// A row that is replaced keeps its place, and the columns in which the new row has no values.
+/// A row whose key is already there replaces that row in its place. Columns that the new row does not name keep
+/// the old value.
 #[derive(Clone)]
 pub struct MemorySink {
     spec: EncoderSpec,
@@ -168,7 +175,7 @@ impl fmt::Debug for MemorySink {
 }
 
 impl MemorySink {
-    /// An empty sink for vectors that `spec` describes.
+    /// Makes an empty sink for vectors that `spec` describes.
     pub fn new(spec: EncoderSpec) -> Self {
         Self {
             spec,
@@ -179,22 +186,22 @@ impl MemorySink {
         }
     }
 
-    /// Number of rows.
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
         self.fingerprints.len()
     }
 
-    /// True without rows.
+    /// Tells whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.fingerprints.is_empty()
     }
 
-    /// The rows as an archive.
+    /// Makes an archive of the rows.
     ///
     /// # Errors
     /// [`rscir_core::Error::Length`] if the spec's width is 0.
     pub fn into_archive(self) -> Result<MemoryArchive> {
-        // Unit rows are kept to the bit.
+        // Normalizing keeps unit rows to the bit.
         let rows = Embeddings::normalize(self.spec.dim, self.rows)?;
         let mut keys = vec![String::new(); self.rows_by_key.len()];
         for (key, row) in self.rows_by_key {
@@ -203,7 +210,7 @@ impl MemorySink {
         MemoryArchive::new(self.spec, keys, rows)?.with_columns(self.columns)
     }
 
-    /// Refuses values of another type than that of the column that is there.
+    /// Checks that values have the types of the columns that are already there.
     fn check_values<'a>(&self, rows: impl Iterator<Item = &'a RowValues<'a>>) -> Result<()> {
         let mut schema = Schema::of(self.columns.types())?;
         rows.into_iter().try_for_each(|row| schema.add_all(row.columns()))

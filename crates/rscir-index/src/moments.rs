@@ -3,11 +3,11 @@ use std::ops::Range;
 use rscir_core::Moments;
 use rscir_kernels::add_scatter;
 
-/// Rows whose moments are computed by one task: below this a scatter matrix of its own costs more than a second
-/// thread gains.
+/// Number of rows whose moments one task computes. With fewer rows, merging another scatter matrix takes longer
+/// than a second thread saves.
 const LEAF_ROWS: usize = 4096;
 
-/// Moments of the rows `range` of width `dim`, on all cores; `fill` writes rows as `f32`, `[n, dim]`.
+/// Computes the moments of the rows `range` of width `dim` on all cores; `fill` writes rows as `f32`, `[n, dim]`.
 ///
 /// Halves are merged in a fixed order, so the result does not depend on the number of threads.
 pub(crate) fn moments_of<F>(dim: usize, range: Range<usize>, fill: &F) -> Moments
@@ -26,7 +26,8 @@ where
     whole
 }
 
-/// Moments on the calling thread: to the bit those of [`Moments::of_blocks`], with the scatter from a kernel.
+/// Computes moments on the calling thread. They equal those of [`Moments::of_blocks`] to the bit; a kernel
+/// computes the scatter.
 fn leaf<F>(dim: usize, range: Range<usize>, fill: &F) -> Moments
 where
     F: Fn(Range<usize>, &mut [f32]) + Sync,
@@ -39,14 +40,15 @@ where
     )
 }
 
-/// Merges moments of one width.
+/// Merges the moments `part` into `whole`; both have the same width.
 pub(crate) fn add(whole: &mut Moments, part: &Moments) {
     // The width is the only thing that merging checks.
     let merged = whole.merge(part);
     debug_assert!(merged.is_ok(), "moments of one archive have one width");
 }
 
-/// What is left of `whole` without the vectors of `part`, which are among its own: [`Moments::merge`] undone.
+/// Computes the moments of the vectors of `whole` without those of `part`, which are among them: the inverse of
+/// [`Moments::merge`].
 pub(crate) fn without(whole: &Moments, part: &Moments) -> Moments {
     let dim = whole.dim();
     let count = whole.count() - part.count();

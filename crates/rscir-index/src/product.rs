@@ -5,19 +5,22 @@ use rscir_kernels::matmul_nt;
 
 use crate::rows::{RowBlock, StoredRows};
 
-/// Rows of a small task: as many as the kernels multiply in one of theirs. Where they are widened, at 768 wide, they take
-/// 0.7 MB, which a second-level cache holds.
+/// Rows of a small task: as many as one task of the kernels multiplies. Widened to `f32`, 240 rows of width 768
+/// take 0.7 MB, which fits a second-level cache.
 const TASK_ROWS: usize = 240;
 
-/// Rows of the largest task, for large batches, so that laying out the batch anew for each costs little.
+/// Rows of the largest task. Large batches of queries get larger tasks, because each task lays out the whole
+/// batch anew.
 const MAX_ROWS: usize = 16 * TASK_ROWS;
 
-/// Blocks of fewer rows are copied together before they are multiplied: a call of the kernels costs what some rows do.
+/// Consecutive blocks of fewer rows than this are copied together before they are multiplied, because a call of
+/// the kernels costs as much as some rows.
 const FEW_ROWS: usize = 16;
 
-/// Dot products of every query with all rows of `blocks`, `scores[q * rows + row]`, on all cores.
+/// Computes the dot products of every query with all rows of `blocks`, `scores[q * rows + row]`, on all cores.
 ///
-/// The blocks follow each other from row 0 on; their widths and the length of `scores` fit.
+/// The caller makes sure that the blocks follow each other from row 0 on and that their widths and the length of
+/// `scores` fit.
 pub(crate) fn similarities<'a>(
     blocks: impl Iterator<Item = RowBlock<'a>>,
     queries: Queries<'_>,
@@ -29,7 +32,7 @@ pub(crate) fn similarities<'a>(
     }
     let task_rows = (16 * count).next_multiple_of(TASK_ROWS).min(MAX_ROWS);
     let rows = scores.len() / count;
-    // Where the scores of each query lie that are still to be given to a task.
+    // For each query, the part of its scores that no task has yet.
     let mut rest: Vec<&mut [f32]> = scores.chunks_exact_mut(rows).collect();
     let mut tasks = Vec::new();
     for parts in tasks_of(blocks, dim, task_rows) {
@@ -61,7 +64,7 @@ pub(crate) fn similarities<'a>(
     });
 }
 
-/// Copies rows that lie apart, of one format, to one place.
+/// Copies rows of one format that lie apart to one place.
 fn gather<'a>(parts: &[Part<'_>], to: &'a mut Gathered) -> StoredRows<'a> {
     let len: usize = parts.iter().map(|(stored, _)| stored.value_bytes().len()).sum();
     to.words.resize(len.div_ceil(size_of::<u64>()), 0);
@@ -85,11 +88,11 @@ fn gather<'a>(parts: &[Part<'_>], to: &'a mut Gathered) -> StoredRows<'a> {
     }
 }
 
-/// Rows that lie together, and how many they are.
+/// Rows that lie together, and their number.
 type Part<'a> = (StoredRows<'a>, usize);
 
-/// Blocks cut and gathered into tasks of up to `task_rows` rows: of one large block, or of many small ones, as an archive
-/// has them of which many rows were deleted or added in between.
+/// Cuts and gathers blocks into tasks of up to `task_rows` rows. A task is a part of a large block, or several
+/// small blocks, which an archive has after many rows were deleted or replaced.
 fn tasks_of<'a>(
     blocks: impl Iterator<Item = RowBlock<'a>>,
     dim: usize,
@@ -116,7 +119,7 @@ fn tasks_of<'a>(
     })
 }
 
-/// What a thread keeps from task to task.
+/// Memory that a thread reuses from task to task.
 #[derive(Default)]
 struct Buffers {
     gathered: Gathered,
@@ -127,12 +130,12 @@ struct Buffers {
 /// Rows that were copied to one place.
 #[derive(Default)]
 struct Gathered {
-    /// Their bytes, at an address that any of their formats can have.
+    /// Bytes of the rows. The type aligns them for each of the formats.
     words: Vec<u64>,
     scales: Vec<f32>,
 }
 
-/// `out[q * rows + row]`; `widened` is room for rows that the kernels do not read as they are.
+/// Computes `out[q * rows + row]`. `widened` is a buffer for rows whose format the kernels do not read.
 fn product(queries: Queries<'_>, stored: StoredRows<'_>, widened: &mut Vec<f32>, out: &mut [f32]) {
     let (a, m, k) = (queries.as_slice(), queries.len(), queries.dim());
     let n = out.len() / m;

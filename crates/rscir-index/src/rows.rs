@@ -6,7 +6,7 @@ use rscir_core::{Precision, QuantizedRun};
 
 use crate::Result;
 
-/// Consecutive rows as an archive holds them, row-major `[n, dim]`.
+/// Consecutive rows in the number format of their archive, row-major `[n, dim]`.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum StoredRows<'a> {
@@ -26,10 +26,10 @@ pub enum StoredRows<'a> {
 }
 
 impl<'a> StoredRows<'a> {
-    /// The rows `rows` of these, of width `dim`.
+    /// Returns the rows in the range `rows`. `dim` is their width.
     ///
     /// # Panics
-    /// If there are fewer rows, as a slice does.
+    /// If the range ends beyond the last row.
     #[must_use]
     pub fn slice(self, dim: usize, rows: Range<usize>) -> Self {
         let elements = rows.start * dim..rows.end * dim;
@@ -41,10 +41,10 @@ impl<'a> StoredRows<'a> {
         }
     }
 
-    /// Writes the rows as `f32`, `[n, dim]`.
+    /// Writes the rows into `out` as `f32`, `[n, dim]`.
     ///
     /// # Panics
-    /// If `out` has another number of elements.
+    /// If `out` has another number of elements than the rows.
     pub fn widen(self, dim: usize, out: &mut [f32]) {
         match self {
             Self::F32(v) => out.copy_from_slice(v),
@@ -62,7 +62,7 @@ impl<'a> StoredRows<'a> {
         }
     }
 
-    /// The values' bytes, little-endian.
+    /// Returns the bytes of the values, in the machine's byte order, without the scales of 8-bit rows.
     pub(crate) fn value_bytes(self) -> &'a [u8] {
         match self {
             Self::F32(v) => bytemuck::cast_slice(v),
@@ -72,7 +72,7 @@ impl<'a> StoredRows<'a> {
         }
     }
 
-    /// The number format.
+    /// Returns the number format of the rows.
     pub fn precision(self) -> Precision {
         match self {
             Self::F32(_) => Precision::F32,
@@ -83,10 +83,10 @@ impl<'a> StoredRows<'a> {
     }
 }
 
-/// A run of rows of an archive that lie together in memory.
+/// Rows of an archive that lie next to each other in memory.
 #[derive(Debug, Clone, Copy)]
 pub struct RowBlock<'a> {
-    /// The archive's row that is first in the block.
+    /// Row of the archive with which the block begins, from 0.
     pub first_row: usize,
     /// Number of rows.
     pub len: usize,
@@ -94,7 +94,7 @@ pub struct RowBlock<'a> {
     pub rows: StoredRows<'a>,
 }
 
-/// The rows of a matrix in the format in which they are stored.
+/// Rows of a matrix in the number format in which they are stored.
 pub(crate) enum EncodedRows<'a> {
     F32(&'a [f32]),
     Bf16(Vec<bf16>),
@@ -103,6 +103,7 @@ pub(crate) enum EncodedRows<'a> {
 }
 
 impl EncodedRows<'_> {
+    /// Returns the rows as a view.
     pub(crate) fn stored(&self) -> StoredRows<'_> {
         match self {
             Self::F32(v) => StoredRows::F32(v),
@@ -113,13 +114,14 @@ impl EncodedRows<'_> {
     }
 }
 
-/// The archive's row that a row of a segment is, if it is one; `runs` are those of the segment, by rising row.
+/// Returns the row of the archive for a row of a segment, or `None` if the row is deleted. `runs` are the
+/// segment's runs by ascending row.
 pub(crate) fn archive_row(runs: &[QuantizedRun], row: usize) -> Option<usize> {
     let run = runs.get(runs.partition_point(|run| run.rows.end <= row))?;
     run.rows.contains(&row).then(|| run.first_row + row - run.rows.start)
 }
 
-/// Bytes of one stored value.
+/// Returns the number of bytes of one stored value.
 ///
 /// # Errors
 /// [`rscir_core::Error::Unsupported`] for a format that archives do not store.
@@ -138,7 +140,7 @@ pub(crate) fn value_size(precision: Precision) -> Result<usize> {
 /// Rounds `rows`, `[n, dim]`, to the nearest values of `precision`.
 ///
 /// # Errors
-/// As [`value_size`].
+/// The errors of [`value_size`].
 pub(crate) fn encode(precision: Precision, dim: usize, rows: &[f32]) -> Result<EncodedRows<'_>> {
     value_size(precision)?;
     Ok(match precision {
@@ -157,7 +159,7 @@ pub(crate) fn encode(precision: Precision, dim: usize, rows: &[f32]) -> Result<E
     })
 }
 
-/// What an 8-bit row is multiplied with to be read, and to be written: its largest magnitude becomes 127.
+/// Returns the factors by which an 8-bit row is read and written: its largest magnitude becomes 127.
 fn scale_of(row: &[f32]) -> (f32, f32) {
     let largest = row.iter().fold(0.0f32, |m, v| m.max(v.abs()));
     if largest > 0.0 { (largest / 127.0, 127.0 / largest) } else { (0.0, 0.0) }

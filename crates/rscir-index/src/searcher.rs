@@ -8,22 +8,23 @@ use crate::int8::Int8Index;
 use crate::search::{Plan, answer_batch};
 use crate::{Answer, Hit, Result, SearchOptions, Statistics};
 
-/// Rows from which on bounds pay: an archive of fewer is multiplied in two milliseconds at 768 wide.
+/// Smallest archive, in rows, that is searched by 8-bit bounds. A scan of fewer rows of width 768 takes two
+/// milliseconds at most.
 pub(crate) const MIN_ROWS: usize = 10_000;
 
-/// Queries after which the 8-bit rows are made. Making them reads every row some times over, which takes as long as some
-/// dozens of scans; who asks a few questions gets scans.
+/// Number of queries before the 8-bit rows are made. Making them reads every row several times, which takes as
+/// long as several dozen scans, so a program with few queries gets scans.
 const QUERIES_BEFORE: usize = 32;
 
-/// How an answer was found. All ways give the same answer.
+/// How an answer was found. All paths give the same answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SearchPath {
-    /// Bounds from 8-bit rows, and the similarities of the rows that they leave.
+    /// Bounds from 8-bit rows, then the similarities of the rows that the bounds do not exclude.
     Int8,
     /// The similarities of all rows.
     Scan,
-    /// The method's own scores of all rows, as it is no monotone fusion and takes no evidence.
+    /// The method's own scores of all rows, because the method is neither a monotone fusion nor one by evidence.
     Scores,
 }
 
@@ -37,12 +38,13 @@ impl fmt::Display for SearchPath {
     }
 }
 
-/// An archive that is asked again and again: each question takes the fastest exact way there is, and says which.
+/// An archive for many searches: each takes the fastest exact path there is, and names it.
 ///
-/// It owns its archive (an `Arc` of one is an archive, too) and can be shared by threads. The 8-bit rows of a large archive
-/// that keeps none ([`ArchiveWriter::quantize`](crate::ArchiveWriter::quantize)) are made after some questions, once, by the thread whose question it is, while others go on with scans; they take a
-/// quarter of what the rows take in `f32`. Statistics are those of [`Archive::moments`] on every way, so no answer depends
-/// on when it was asked for.
+/// The searcher owns its archive (an `Arc` of an archive is an archive, too), and threads can share it. A large
+/// archive that keeps no 8-bit rows ([`ArchiveWriter::quantize`](crate::ArchiveWriter::quantize)) gets them after
+/// 32 queries: the thread of a later query makes them once, while other threads continue with scans. They take a
+/// quarter of the memory of the rows in `f32`. Statistics are those of [`Archive::moments`] on every path, so no
+/// answer depends on when it was asked for.
 ///
 /// ```
 /// use rscir_core::{ComposedQuery, Embeddings, EncoderSpec, UnitVector};
@@ -64,7 +66,7 @@ pub struct Searcher<A> {
     archive: Arc<A>,
     asked: AtomicUsize,
     int8: OnceLock<Int8Index<Arc<A>>>,
-    /// Held by who makes the 8-bit rows.
+    /// Locked by the thread that makes the 8-bit rows.
     making: Mutex<()>,
 }
 
@@ -78,7 +80,8 @@ impl<A: Archive> fmt::Debug for Searcher<A> {
 }
 
 impl<A: Archive> Searcher<A> {
-    /// Takes an archive. If it [keeps](Archive::quantized) 8-bit rows, the first question is answered by them already.
+    /// Makes a searcher of an archive. If the archive [keeps](Archive::quantized) 8-bit rows, the first query
+    /// already uses them.
     pub fn new(archive: A) -> Self {
         let archive = Arc::new(archive);
         let kept = if archive.len() < MIN_ROWS { None } else { Int8Index::kept(Arc::clone(&archive)).ok() };
@@ -90,15 +93,15 @@ impl<A: Archive> Searcher<A> {
         }
     }
 
-    /// The archive.
+    /// Returns the archive.
     pub fn archive(&self) -> &A {
         &self.archive
     }
 
-    /// Makes the 8-bit rows now, if the archive is large enough for them to pay.
+    /// Makes the 8-bit rows now. Does nothing if the archive has fewer than 10,000 rows.
     ///
     /// # Errors
-    /// As [`Int8Index::new`].
+    /// The errors of [`Int8Index::new`].
     pub fn prepare(&self) -> Result<()> {
         if self.archive.len() < MIN_ROWS {
             return Ok(());
@@ -106,7 +109,7 @@ impl<A: Archive> Searcher<A> {
         self.make(&self.making.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Makes the 8-bit rows, if no thread has made them before this one's turn.
+    /// Makes the 8-bit rows unless another thread has made them.
     fn make(&self, _turn: &MutexGuard<'_, ()>) -> Result<()> {
         if self.int8.get().is_none() {
             let _ = self.int8.set(Int8Index::new(Arc::clone(&self.archive))?);
@@ -114,10 +117,11 @@ impl<A: Archive> Searcher<A> {
         Ok(())
     }
 
-    /// The best rows for one query, and the way they were found.
+    /// Returns the best rows for one query, best first, and the path on which they were found. The choice of
+    /// statistics in `options` has no effect.
     ///
     /// # Errors
-    /// As [`Method::score`].
+    /// The errors of [`search_with`](crate::search_with).
     pub fn search(
         &self,
         method: &dyn Method,
@@ -128,10 +132,11 @@ impl<A: Archive> Searcher<A> {
         Ok((answers.pop().unwrap_or_default(), path))
     }
 
-    /// [`Searcher::search`] for many queries.
+    /// Searches like [`Searcher::search`] for many queries.
     ///
     /// # Errors
-    /// As [`Method::score`] for the first query that fails; then there is no answer to any.
+    /// The errors of [`search_with`](crate::search_with) for the first query that fails; then no query has an
+    /// answer.
     pub fn search_batch(
         &self,
         method: &dyn Method,
@@ -142,10 +147,10 @@ impl<A: Archive> Searcher<A> {
         Ok((answers.into_iter().map(|answer| answer.hits).collect(), path))
     }
 
-    /// [`Searcher::search_batch`], with what the method learned on the way.
+    /// Searches like [`Searcher::search_batch`], and returns with each answer what the method learned for it.
     ///
     /// # Errors
-    /// As [`Searcher::search_batch`].
+    /// The errors of [`Searcher::search_batch`].
     pub fn answer_batch(
         &self,
         method: &dyn Method,
@@ -161,7 +166,7 @@ impl<A: Archive> Searcher<A> {
             && self.int8.get().is_none()
             && let Ok(turn) = self.making.try_lock()
         {
-            // Rows too wide for 8-bit products stay with scans.
+            // An archive of rows that are too wide for 8-bit products is searched by scans.
             let _ = self.make(&turn);
         }
         match self.int8.get().filter(|index| index.pays(options.k)) {
@@ -171,13 +176,14 @@ impl<A: Archive> Searcher<A> {
     }
 }
 
-/// [`search_with`](crate::search_with) on the fastest exact way that the archive has, and says which.
+/// Searches like [`search_with`](crate::search_with) on the fastest exact path that the archive offers, and names
+/// the path.
 ///
-/// Where a large archive [keeps](Archive::quantized) 8-bit rows that is by them. Statistics are those of
-/// [`Archive::moments`] then, as [`Statistics::Moments`] has them. Whoever asks more than once has a [`Searcher`].
+/// A large archive that [keeps](Archive::quantized) 8-bit rows is searched by them, with the statistics of
+/// [`Archive::moments`] as under [`Statistics::Moments`]. For more than a few queries, use a [`Searcher`].
 ///
 /// # Errors
-/// As [`Method::score`].
+/// The errors of [`search_with`](crate::search_with).
 pub fn search_fastest(
     archive: &dyn Archive,
     method: &dyn Method,
@@ -188,10 +194,10 @@ pub fn search_fastest(
     Ok((answer.hits, path))
 }
 
-/// [`search_fastest`], with what the method learned on the way.
+/// Searches like [`search_fastest`], and returns with the answer what the method learned for it.
 ///
 /// # Errors
-/// As [`Method::score`].
+/// The errors of [`search_with`](crate::search_with).
 pub fn answer_fastest(
     archive: &dyn Archive,
     method: &dyn Method,

@@ -16,7 +16,8 @@ use crate::moments::add;
 use crate::search::nearest;
 use crate::{Error, Result};
 
-/// Several archives of one encoder, searched as one: their rows follow each other, their moments are merged.
+/// Several archives of one encoder that are searched as one: their rows follow each other, and their moments are
+/// merged.
 ///
 /// Every answer is that of a single archive with the same rows.
 ///
@@ -53,13 +54,16 @@ impl fmt::Debug for ShardedArchive {
 }
 
 impl ShardedArchive {
-    /// Puts the rows of all shards after each other. Looks at all keys and at no vector.
+    /// Puts the rows of all shards after each other. Reads all keys, and no vector.
     ///
     /// # Errors
-    /// [`Error::NoShards`]; [`Error::ShardSpec`] if two come from different encoders; [`Error::DuplicateKey`] with the
-    /// rows counted over all shards; [`Error::ColumnType`] if a column has another type in one than in another.
+    /// [`Error::NoShards`] if there are none; [`Error::ShardSpec`] if two come from different encoders;
+    /// [`Error::DuplicateKey`] if two rows have the same key, with the rows counted over all shards;
+    /// [`Error::ColumnType`] if a column has different types in two shards; [`Error::TooManyColumns`] if the
+    /// shards have more than 64 columns together.
     pub fn new(shards: Vec<Box<dyn Archive>>) -> Result<Self> {
-        // What is unknown agrees with everything: the shard that knows its encoder speaks for all.
+        // An unknown encoder agrees with every other, so the spec of the first shard with a known one is that of
+        // all.
         let known = shards.iter().position(|shard| !shard.spec().is_unknown()).unwrap_or(0);
         let spec = shards.get(known).ok_or(Error::NoShards)?.spec().clone();
         let mut starts = vec![0];
@@ -78,29 +82,32 @@ impl ShardedArchive {
         Ok(Self { shards, starts, spec, index, schema, moments: OnceLock::new() })
     }
 
-    /// Opens archives on disk as one. If they are shards of a split ingest, they must be all of its shards, each come to its
-    /// end; rows come shard by shard, in whatever order the paths are.
+    /// Opens archives on disk as one. If they are shards of a split ingest, they must be all of its shards, and
+    /// each must be finished. Rows come in the order of the shards; archives without a shard keep the order of
+    /// `paths`.
     ///
     /// # Errors
-    /// [`Error::Shards`] if shards are missing or the archives do not belong together, [`Error::NoShards`],
-    /// [`Error::ColumnType`]; those of [`DiskArchive::open`](crate::DiskArchive::open).
+    /// [`Error::Shards`] if shards are missing or unfinished, or the archives do not belong together;
+    /// [`Error::NoShards`] if there are no paths; [`Error::ColumnType`] if a column has different types in two
+    /// archives; the errors of [`DiskArchive::open`](crate::DiskArchive::open).
     pub fn open<P: AsRef<Path>>(paths: &[P]) -> Result<Self> {
         let archives = ShardSet::open(paths)?.into_archives().into_iter();
         Self::new(archives.map(|archive| Box::new(archive) as Box<dyn Archive>).collect())
     }
 
-    /// The archives it is made of, in row order.
+    /// Returns the archives in row order.
     pub fn shards(&self) -> &[Box<dyn Archive>] {
         &self.shards
     }
 }
 
-/// The shard that holds a row, and its row there.
+/// Returns the shard that holds a row, and the row's number in it.
 fn locate(starts: &[usize], row: usize) -> (usize, usize) {
     let shard = starts.partition_point(|&start| start <= row) - 1;
     (shard, row - starts[shard])
 }
 
+/// Returns the key of a row.
 fn key_in<'a>(shards: &'a [Box<dyn Archive>], starts: &[usize], row: usize) -> &'a str {
     let (shard, row) = locate(starts, row);
     shards[shard].key(row)
@@ -185,7 +192,7 @@ impl Archive for ShardedArchive {
         self.schema.types()
     }
 
-    /// Without a value for the rows of shards that have no such column.
+    /// Returns the values of a column. Rows of shards without the column have no value.
     fn column(&self, name: &str) -> Option<ColumnValues<'_>> {
         let name = self.schema.name(name)?;
         Some(Box::new(self.shards.iter().flat_map(move |shard| {

@@ -266,7 +266,7 @@ fn a_table_that_cannot_be_joined_is_refused_with_its_line() {
         refused("key,label,label\n"),
         "FILE:1: the column \"label\" is there twice: rename one, or leave it out"
     );
-    assert_eq!(refused(""), "FILE: there are no rows");
+    assert_eq!(refused(""), "FILE: there are no rows: at least one is needed");
     let wide = format!("key{}\n", ",c".repeat(65));
     assert_eq!(refused(&wide), "FILE: there are more than 64 columns: leave some out");
     let error = KeyedColumns::read("tiles.xlsx", "key").unwrap_err().to_string();

@@ -192,7 +192,7 @@ fn a_failing_operation_is_an_error_and_the_archive_stays() {
                 assert_eq!(again.is_err(), doubtful, "{context}: doubt, and only doubt, ends a writer");
                 if doubtful {
                     let poisoned = std::error::Error::source(&again.unwrap_err()).unwrap().to_string();
-                    assert!(poisoned.contains("an earlier sync failed"), "{context}: {poisoned}");
+                    assert!(poisoned.contains("an earlier sync or rename failed"), "{context}: {poisoned}");
                     drop(writer);
                     let survived = storage.restart(Pending::Dropped);
                     let found = survivors(&survived, Some(number), &context);

@@ -193,7 +193,7 @@ fn an_array_without_columns_is_an_error_in_either_order() {
             assert!(failure(&path).1.contains("the rows have no columns"), "{shape}");
         }
         npy(&path, "(0, 3)", fortran_order, &[]);
-        assert!(failure(&path).1.ends_with("there are no rows"));
+        assert!(failure(&path).1.ends_with("there are no rows: at least one is needed"));
         npy(&path, "(2, 1)", fortran_order, &[1.0, -1.0]);
         assert_eq!(Features::read(&path).unwrap().embeddings.as_slice(), [1.0, -1.0]);
     }

@@ -55,7 +55,7 @@ fn every_format_that_python_writes_is_read() {
 fn what_a_file_lacks_is_named() {
     for (name, expected) in [
         ("int.npy", "elements of type <i4 are not read as embeddings; known types: f2, f4, f8"),
-        ("cube.npy", "the array has shape [3, 2, 2], embeddings need [rows, dim]"),
+        ("cube.npy", "the array has shape [3, 2, 2], embeddings need [rows, dim]: reshape the array"),
         ("no_paths.pkl", "dict entry paths is missing; present: feats, labels"),
         ("no_keys.safetensors", "metadata entry keys or texts is missing; present: model"),
         ("no_embeddings.safetensors", "tensor embeddings is missing; present: rows"),
@@ -81,14 +81,20 @@ fn a_wrong_name_or_content_is_said() {
         );
     }
     let pkl = fs::read(data("reference.pkl")).unwrap();
-    assert_eq!(message(&write("a.npy", &pkl)), "this is no npy file, whatever its name says");
-    assert_eq!(message(&write("a.safetensors", &pkl)), "this is no safetensors file, whatever its name says");
+    assert_eq!(
+        message(&write("a.npy", &pkl)),
+        "the file is not in the format npy, which its extension names: rename the file or write it anew"
+    );
+    assert_eq!(
+        message(&write("a.safetensors", &pkl)),
+        "the file is not in the format safetensors, which its extension names: rename the file or write it anew"
+    );
     assert!(message(&write("a.pkl", b"\x93NUMPY")).contains("STACK_GLOBAL at byte 0"));
     assert!(message(&write("b.pkl", b"\x80\x04]\x94.")).starts_with("dict entry feats is missing"));
     assert!(message(&folder.path().join("absent.npy")).starts_with("reading failed: "));
     assert_eq!(
         message(&write("v9.npy", b"\x93NUMPY\x09\0")),
-        "npy version 9.0 is not known; versions 1, 2 and 3 are"
+        "npy version 9.0 is unknown: write the array in version 1, 2 or 3"
     );
     let header = b"{'descr': '<f4', 'order': 1}";
     let mut npy = b"\x93NUMPY\x01\0".to_vec();
@@ -146,7 +152,7 @@ fn counts_and_widths_must_agree() {
         "{error}"
     );
     let error = Features::new(vec![], Embeddings::empty(3)).unwrap_err().to_string();
-    assert_eq!(error, "there are no rows");
+    assert_eq!(error, "there are no rows: at least one is needed");
     assert!(Features::new(vec!["a".into(), "a".into()], unit_rows(2, 3, 1)).unwrap().into_archive().is_err());
 }
 
@@ -170,7 +176,10 @@ fn a_header_that_claims_more_than_the_file_holds_is_refused() {
     put(&path, &[&99_999_999u64.to_le_bytes()[..], b"{}"].concat());
     assert!(message(&path).starts_with("the file has 10 bytes and should have 100000007: "));
     put(&path, &[&u64::MAX.to_le_bytes()[..], b"{}"].concat());
-    assert_eq!(message(&path), "this is no safetensors file, whatever its name says");
+    assert_eq!(
+        message(&path),
+        "the file is not in the format safetensors, which its extension names: rename the file or write it anew"
+    );
 }
 
 /// A new file in place of an older one: file systems sync one that is cut and written again.

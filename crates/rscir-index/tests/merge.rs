@@ -138,7 +138,7 @@ fn a_missing_shard_is_named() {
     let (problem, words) = problem(&shards, &bed.path("merged.rscir"));
     assert!(matches!(&problem, ShardProblem::Missing { missing, count: 4 } if missing == &[3]));
     assert_eq!(problem.kind(), ErrorKind::NotFound);
-    assert!(words.contains("one is not given: 3/4"), "{words}");
+    assert!(words.contains("one is missing: 3/4"), "{words}");
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn archives_that_do_not_belong_together_are_named() {
     let shards = bed.shards(Precision::F32, 2);
     let into = bed.path("merged.rscir");
     let twice = [&shards[..], &shards[..1]].concat();
-    assert!(problem(&twice, &into).1.contains("are both shard 2/2"));
+    assert!(problem(&twice, &into).1.contains("both hold shard 2/2"));
     let split = [&shards[..], &bed.shards(Precision::F32, 3)[..1]].concat();
     assert!(problem(&split, &into).1.contains("holds shard 3/3"));
     drop(write(&bed.path("whole.rscir"), Precision::F32, None));

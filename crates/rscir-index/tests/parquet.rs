@@ -157,7 +157,7 @@ fn what_is_wrong_is_named_with_the_file() {
     let path = folder.path().join("a.parquet");
     fs::write(&path, "key,embedding\n").unwrap();
     let error = Features::read(&path).unwrap_err().to_string();
-    assert!(error.ends_with("this is no Parquet file, whatever its name says"), "{error}");
+    assert!(error.ends_with("the file is not in the format Parquet, which its extension names: rename the file or write it anew"), "{error}");
     let mut features = Features::new(vec!["a".into()], unit_rows(1, 3, 1)).unwrap();
     features.columns = Columns::new(1).with("key", vec!["b"]).unwrap();
     assert!(features.write(&path).unwrap_err().to_string().contains("key"));

@@ -8,7 +8,7 @@ use crate::Result;
 use crate::key_index::KeyIndex;
 use crate::memory::index_of_unique;
 
-/// Columns with a key for each row: what is known of images beside their files, as a table has it.
+/// Columns with a key for each row: a table of what is known about images, beside their files.
 ///
 /// ```
 /// use rscir_core::{ColumnTable, ColumnType};
@@ -36,11 +36,11 @@ impl fmt::Debug for KeyedColumns {
 }
 
 impl KeyedColumns {
-    /// Gives row `i` of `columns` the key `keys[i]`.
+    /// Makes a table in which row `i` of `columns` has the key `keys[i]`.
     ///
     /// # Errors
-    /// [`Error::ColumnLength`](crate::Error::ColumnLength) if the counts differ,
-    /// [`Error::DuplicateKey`](crate::Error::DuplicateKey).
+    /// [`Error::ColumnLength`](crate::Error::ColumnLength) if the counts differ;
+    /// [`Error::DuplicateKey`](crate::Error::DuplicateKey) if two keys are equal.
     pub fn new(keys: Vec<String>, columns: Columns) -> Result<Self> {
         columns.check_rows(keys.len())?;
         let index = index_of_unique(keys.len(), |row| &keys[row])?;
@@ -49,22 +49,23 @@ impl KeyedColumns {
         Ok(Self { keys, index, columns, schema })
     }
 
-    /// Reads a table: a `.csv` file, or with the feature `tables` a `.parquet` file. Its column `key_column` holds the keys,
-    /// all others are columns; a column `embedding` of a Parquet file is left out.
+    /// Reads a table: a `.csv` file, or with the feature `tables` a `.parquet` file. Its column `key_column`
+    /// holds the keys; all others are columns, except that a column `embedding` of a Parquet file is left out.
     ///
-    /// The first line of a csv file names the columns. A column's type is that of all its values: bool (`true`, `false`), int,
-    /// float, date (`2024-02-29`), floats (`"[4.1, 51.9]"`), and text if they are not of one of these, or would not be
-    /// the same when written again (`007`, a whole number that no 64 bits hold). An empty field is no value.
+    /// The first line of a CSV file names the columns. A column has the first of these types that all its values
+    /// have: bool (`true`, `false`), int, float, date (`2024-02-29`), floats (`"[4.1, 51.9]"`), text. Values that
+    /// would be written in another way than they were read (`007`, a whole number beyond 64 bits) make the column
+    /// text. An empty field is no value.
     ///
     /// # Errors
-    /// [`Error::File`](crate::Error::File) with the path and what is wrong: another extension, no such column, a name that
-    /// columns cannot have, too many of them; [`Error::Input`](crate::Error::Input) with the line of a csv file that has
-    /// another number of fields, no key, or a key that an earlier line has.
+    /// [`Error::File`](crate::Error::File) with the path if the extension is unknown, the column `key_column` is
+    /// missing, a name cannot be a column's, or there are too many columns; [`Error::Input`](crate::Error::Input)
+    /// with the line if a line of a CSV file has another number of fields, no key, or the key of an earlier line.
     pub fn read(path: impl AsRef<Path>, key_column: &str) -> Result<Self> {
         crate::interop::read_table(path.as_ref(), key_column)
     }
 
-    /// Returns the columns, row by row as the keys.
+    /// Returns the columns. Their rows are in the order of the keys.
     pub fn columns(&self) -> &Columns {
         &self.columns
     }

@@ -10,13 +10,13 @@ use rscir_core::{Archive, ColumnType, ColumnValues, Date, RowValues, Value};
 
 use crate::{Error, Result};
 
-/// Most columns that an archive has.
+/// Largest number of columns of an archive.
 pub(crate) const MAX_COLUMNS: usize = 64;
 
-/// Most bytes of a column's name.
+/// Largest length of a column's name, in bytes.
 const MAX_NAME: usize = 64;
 
-/// The values of one column, `None` where a row has none.
+/// Values of one column in the order of the rows; `None` where a row has no value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Column {
     /// Text.
@@ -25,16 +25,16 @@ pub enum Column {
     Int(Vec<Option<i64>>),
     /// Numbers.
     Float(Vec<Option<f64>>),
-    /// Yes or no.
+    /// Truth values.
     Bool(Vec<Option<bool>>),
     /// Days.
     Date(Vec<Option<Date>>),
-    /// Lists of numbers; those of a bounding box are smallest x, smallest y, largest x, largest y.
+    /// Lists of numbers; a bounding box is smallest x, smallest y, largest x, largest y.
     Floats(Vec<Option<Vec<f64>>>),
 }
 
 impl Column {
-    /// A column without rows.
+    /// Makes a column without rows.
     fn empty(column_type: ColumnType) -> Self {
         match column_type {
             ColumnType::Text => Self::Text(Vec::new()),
@@ -46,7 +46,7 @@ impl Column {
         }
     }
 
-    /// The type of its values.
+    /// Returns the type of the column's values.
     #[must_use]
     pub fn column_type(&self) -> ColumnType {
         match self {
@@ -59,7 +59,7 @@ impl Column {
         }
     }
 
-    /// Number of rows, those without a value included.
+    /// Returns the number of rows, including rows without a value.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
@@ -72,13 +72,13 @@ impl Column {
         }
     }
 
-    /// True without rows.
+    /// Tells whether the column has no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What it holds for row `row`: nothing too beyond its end.
+    /// Returns the value of row `row`, or `None` if the row has no value or the column no such row.
     #[must_use]
     pub fn value(&self, row: usize) -> Option<Value<'_>> {
         match self {
@@ -91,12 +91,13 @@ impl Column {
         }
     }
 
-    /// Appends what another column of its type holds for a row. A value of another type counts as none.
+    /// Appends a row. A value of another type than the column's counts as none.
     fn push(&mut self, value: Option<Value<'_>>) {
         self.set(self.len(), value);
     }
 
-    /// Sets what row `row` holds; rows before it that are not there yet get no value. A value of another type counts as none.
+    /// Sets the value of row `row`, and adds rows without a value before it as far as they are missing. A value
+    /// of another type than the column's counts as none.
     fn set(&mut self, row: usize, value: Option<Value<'_>>) {
         macro_rules! set {
             ($column:expr, $variant:ident, $own:expr) => {{
@@ -129,7 +130,7 @@ macro_rules! column_from {
         }
 
         impl From<Vec<$value>> for Column {
-            /// A value for every row.
+            /// Makes a column with a value in every row.
             fn from(values: Vec<$value>) -> Self {
                 Self::$variant(values.into_iter().map(Some).collect())
             }
@@ -140,13 +141,13 @@ macro_rules! column_from {
 column_from!(Text of String, Int of i64, Float of f64, Bool of bool, Date of Date, Floats of Vec<f64>);
 
 impl From<Vec<&str>> for Column {
-    /// A value for every row.
+    /// Makes a column with a value in every row.
     fn from(values: Vec<&str>) -> Self {
         values.into_iter().map(String::from).collect::<Vec<_>>().into()
     }
 }
 
-/// Named columns of as many rows each: what is known of the rows beside their vectors.
+/// Named columns of equal length: what is known about the rows beside their vectors.
 ///
 /// ```
 /// use rscir_core::{ColumnType, Value};
@@ -167,13 +168,13 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// No column yet, of `rows` rows.
+    /// Makes a set without columns, for `rows` rows.
     #[must_use]
     pub fn new(rows: usize) -> Self {
         Self { rows, columns: BTreeMap::new() }
     }
 
-    /// All columns of an archive.
+    /// Copies all columns of an archive.
     #[must_use]
     pub fn of_archive(archive: &dyn Archive) -> Self {
         let columns = archive.columns().into_iter().map(|(name, column_type)| {
@@ -184,7 +185,8 @@ impl Columns {
         Self { rows: archive.len(), columns: columns.collect() }
     }
 
-    /// All columns of some rows of an archive, in the order of `rows`. A row that is not there has no values.
+    /// Copies all columns for some rows of an archive, in the order of `rows`. A row that the archive does not
+    /// have gets no values.
     #[must_use]
     pub fn of_rows(archive: &dyn Archive, rows: &[usize]) -> Self {
         let columns = archive.columns().into_iter().map(|(name, column_type)| {
@@ -196,20 +198,21 @@ impl Columns {
         Self { rows: rows.len(), columns: columns.collect() }
     }
 
-    /// With a column, in place of one of that name.
+    /// Adds a column. A column of the same name is replaced.
     ///
     /// # Errors
-    /// [`Error::ColumnLength`] if it has another number of rows; [`Error::ColumnName`] if the name is empty, longer than
-    /// 64 bytes or has control characters; [`Error::TooManyColumns`] above 64.
+    /// [`Error::ColumnLength`] if the column has another number of rows; [`Error::ColumnName`] if the name is
+    /// empty, longer than 64 bytes or has control characters; [`Error::TooManyColumns`] if there are 64 columns
+    /// already.
     pub fn with(mut self, name: &str, column: impl Into<Column>) -> Result<Self> {
         self.insert(name, column.into())?;
         Ok(self)
     }
 
-    /// As [`Columns::with`], in place.
+    /// Adds a column in place. A column of the same name is replaced.
     ///
     /// # Errors
-    /// As [`Columns::with`]; nothing is changed then.
+    /// The errors of [`Columns::with`]; the set is unchanged then.
     pub fn insert(&mut self, name: &str, column: Column) -> Result<()> {
         check_name(name)?;
         if column.len() != self.rows {
@@ -222,7 +225,7 @@ impl Columns {
         Ok(())
     }
 
-    /// Makes room for rows without a value, up to `rows` rows in all.
+    /// Adds rows without a value until there are `rows` rows.
     pub(crate) fn extend_to(&mut self, rows: usize) {
         for column in self.columns.values_mut().filter(|column| column.len() < rows) {
             column.set(rows - 1, None);
@@ -230,8 +233,8 @@ impl Columns {
         self.rows = self.rows.max(rows);
     }
 
-    /// Sets what row `row`, which is there, holds in the columns of `values`, whose types are those of the columns of their
-    /// names.
+    /// Sets the values of the existing row `row`. Each value has the type of the column of its name; columns that
+    /// are missing are added.
     pub(crate) fn set_row(&mut self, row: usize, values: &RowValues<'_>) {
         for (schema, value) in values.iter() {
             match self.columns.get_mut(&schema.name) {
@@ -247,47 +250,49 @@ impl Columns {
         }
     }
 
-    /// Number of rows.
+    /// Returns the number of rows.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// True without a column.
+    /// Tells whether there are no columns.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.columns.is_empty()
     }
 
-    /// The columns, sorted by name.
+    /// Iterates over the columns with their names, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Column)> {
         self.columns.iter().map(|(name, column)| (name.as_str(), column))
     }
 
-    /// Names and types, sorted by name.
+    /// Iterates over the names and types of the columns, sorted by name.
     pub fn types(&self) -> impl Iterator<Item = (&str, ColumnType)> {
         self.iter().map(|(name, column)| (name, column.column_type()))
     }
 
-    /// The column of that name.
+    /// Returns a column, or `None` if there is none of that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Column> {
         self.columns.get(name)
     }
 
-    /// What column `name` holds for row `row`.
+    /// Returns the value of column `name` for row `row`, or `None` if the column or the row is missing or the row
+    /// has no value.
     #[must_use]
     pub fn value(&self, name: &str, row: usize) -> Option<Value<'_>> {
         self.get(name)?.value(row)
     }
 
-    /// The values of column `name`, in row order.
+    /// Iterates over the values of a column in the order of the rows, or returns `None` if there is no such
+    /// column.
     pub(crate) fn values(&self, name: &str) -> Option<ColumnValues<'_>> {
         let column = self.get(name)?;
         Some(Box::new((0..self.rows).map(|row| column.value(row))))
     }
 
-    /// `Ok` if there is a row for each of `rows` that they describe.
+    /// Checks that the columns describe `rows` rows. A set without columns fits any number.
     pub(crate) fn check_rows(&self, rows: usize) -> Result<()> {
         match self.columns.iter().next() {
             Some((name, column)) if self.rows != rows => {
@@ -298,6 +303,7 @@ impl Columns {
     }
 }
 
+/// Checks that a column can have this name.
 fn check_name(name: &str) -> Result<()> {
     if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
         return Err(Error::ColumnName { name: name.into(), limit: MAX_NAME });

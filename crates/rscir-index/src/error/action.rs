@@ -2,7 +2,7 @@ use std::fmt;
 
 use rscir_core::files::FileAction;
 
-/// What was asked of the medium.
+/// What was asked of the storage when it returned an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IoAction {

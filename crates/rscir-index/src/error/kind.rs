@@ -3,7 +3,7 @@ use rscir_core::ErrorKind;
 use super::Error;
 
 impl Error {
-    /// Returns what a caller can do about it.
+    /// Returns the kind of the error, by which a caller decides what to do.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Core(error) => error.kind(),
@@ -18,7 +18,7 @@ impl Error {
             }
             Self::Exists { .. } => ErrorKind::AlreadyExists,
             Self::Locked { .. } | Self::LockLost { .. } => ErrorKind::Busy,
-            // The medium refused earlier, and the writer says it again.
+            // Repeats that the storage failed earlier.
             Self::Poisoned { .. } => ErrorKind::Io,
             Self::TooManyColumns { .. } | Self::ParquetClaim { .. } => ErrorKind::TooLarge,
 

@@ -4,11 +4,11 @@ use rscir_core::{ErrorKind, Shard, SpecMismatch};
 
 use super::Error;
 
-/// Why archives are not the shards of one split ingest, or an archive not the one of a shard.
+/// Why archives are not the shards of one split ingest, or an archive is not that of the shard that is asked for.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ShardProblem {
-    /// The archive holds something else than is to be ingested.
+    /// The archive holds other items than should be ingested into it.
     #[error(
         "{}: the archive holds {}, and {} should go into it: give each shard an archive of its own",
         path.display(),
@@ -18,42 +18,42 @@ pub enum ShardProblem {
     Other {
         /// The archive.
         path: PathBuf,
-        /// What it holds; `None`: all items, or rows that no ingest of a shard wrote.
+        /// Shard that the archive holds; `None` for all items, or for rows that no ingest of a shard wrote.
         holds: Option<Shard>,
-        /// What was to be ingested; `None`: all items.
+        /// Shard that should be ingested; `None` for all items.
         asked: Option<Shard>,
     },
     /// Some shards of the split are not among the archives.
     #[error(
-        "of {count} shards {} not given: {}; run what is missing, or give its archive",
+        "of {count} shards {} missing: {}; ingest the missing shards, or give their archives",
         if missing.len() == 1 { "one is" } else { "some are" },
         list(missing, *count)
     )]
     Missing {
-        /// The numbers that are missing, from 1.
+        /// Numbers of the missing shards, from 1.
         missing: Vec<usize>,
-        /// The number of shards in the split.
+        /// Number of shards of the split.
         count: usize,
     },
-    /// The ingest of a shard was cut off.
-    #[error("{}: shard {shard} was cut off before its end: run it again, it goes on where it was", path.display())]
+    /// The ingest of a shard ended before all its items were stored.
+    #[error("{}: the ingest of shard {shard} is unfinished: run it again, it continues where it stopped", path.display())]
     Unfinished {
         /// The archive.
         path: PathBuf,
         /// The shard.
         shard: Shard,
     },
-    /// Two archives are of the same shard.
-    #[error("{} and {} are both shard {shard}: give one of them", first.display(), second.display())]
+    /// Two archives hold the same shard.
+    #[error("{} and {} both hold shard {shard}: give one of them", first.display(), second.display())]
     Twice {
         /// The shard.
         shard: Shard,
-        /// An archive of it.
+        /// An archive that holds it.
         first: PathBuf,
-        /// The other one.
+        /// The other archive.
         second: PathBuf,
     },
-    /// Two archives are of shards of different splits, or one is no shard at all.
+    /// Two archives hold shards of different splits, or one of them holds no single shard.
     #[error(
         "{} holds {}, and {} holds {}: shards of one split belong together",
         first.display(),
@@ -64,11 +64,11 @@ pub enum ShardProblem {
     OtherSplit {
         /// An archive.
         first: PathBuf,
-        /// What it holds.
+        /// Shard that `first` holds; `None` if it holds no single shard.
         first_holds: Option<Shard>,
         /// The archive that does not belong to it.
         second: PathBuf,
-        /// What that holds.
+        /// Shard that `second` holds; `None` if it holds no single shard.
         second_holds: Option<Shard>,
     },
     /// Two archives come from different encoders.
@@ -81,34 +81,36 @@ pub enum ShardProblem {
         mismatch.query
     )]
     Encoder {
-        /// The archive that knows its encoder.
+        /// The archive whose encoder is known.
         first: PathBuf,
         /// The archive that does not fit.
         second: PathBuf,
-        /// The field that differs, the value of `first` as the archive's.
+        /// The field that differs; `archive` is the value of `first`, `query` that of `second`.
         mismatch: SpecMismatch,
     },
     /// A key has a row in two archives.
-    #[error("{} and {} both have a row under the key {key:?}: take it out of one", first.display(), second.display())]
+    #[error("{} and {} both have a row under the key {key:?}: delete it from one of them", first.display(), second.display())]
     SameKey {
         /// The key.
         key: String,
         /// An archive that has it.
         first: PathBuf,
-        /// The other one.
+        /// The other archive.
         second: PathBuf,
     },
 }
 
-/// Numbers of shards that are listed one by one; of more, how many there are.
+/// Largest number of missing shards that a message lists; of the others it gives the count.
 const LISTED: usize = 20;
 
+/// Returns the missing shards as a message lists them.
 fn list(missing: &[usize], count: usize) -> String {
     let named: Vec<String> = missing.iter().take(LISTED).map(|number| format!("{number}/{count}")).collect();
     let more = missing.len().saturating_sub(LISTED);
     if more > 0 { format!("{} and {more} more", named.join(", ")) } else { named.join(", ") }
 }
 
+/// Returns the words for a shard in a message.
 fn named(shard: Option<Shard>) -> String {
     shard.map_or_else(|| "no single shard".into(), |shard| format!("shard {shard}"))
 }
@@ -120,11 +122,11 @@ impl From<ShardProblem> for Error {
 }
 
 impl ShardProblem {
-    /// Returns what a caller can do about it.
+    /// Returns the kind of the problem, by which a caller decides what to do.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Missing { .. } => ErrorKind::NotFound,
-            // Its process may still be at work.
+            // The process that ingests the shard may still run.
             Self::Unfinished { .. } => ErrorKind::Busy,
             Self::Twice { .. } | Self::SameKey { .. } => ErrorKind::InvalidInput,
             Self::Other { .. } | Self::OtherSplit { .. } | Self::Encoder { .. } => ErrorKind::Mismatch,

@@ -14,13 +14,13 @@ use rscir_core::{Archive, ColumnType, Date, Value};
 use crate::{Error, Result};
 use time::Time;
 
-/// What columns must hold for a row to be in an answer.
+/// A condition on the columns of a row, by which rows are chosen for an answer.
 ///
-/// A comparison holds of no row without a value in its column (nor of one that is not a number), so its negation holds
-/// of all of those. Texts are ordered by their bytes, `false` comes before `true`. A whole number can be compared with
-/// a column of numbers, a year of four digits with days, and a year or a day with times that are written as text
-/// (`timestamp >= 2021`): of all of it, and an error if no text of the column is a time. Any other difference of types is an
-/// error.
+/// A comparison is false for a row without a value in its column, and for a value or a literal that is not a
+/// number (NaN); its negation is true for these rows. Texts are ordered by their bytes, and `false` comes before
+/// `true`. A whole number can be compared with a column of numbers, a year of four digits with days, and a year
+/// or a day with times that are written as text (`timestamp >= 2021`). A year or a day stands for all of its
+/// times; it is an error if no text of the column is a time. Any other difference of types is an error.
 ///
 /// ```
 /// use rscir_core::{ComposedQuery, Embeddings, EncoderSpec, UnitVector};
@@ -45,8 +45,8 @@ use time::Time;
 /// # Ok::<(), rscir_index::Error>(())
 /// ```
 ///
-/// It acts on the ranking alone: means and deviations remain those of the whole archive, and the rows that are left
-/// have the scores and the order that they have without it.
+/// A filter changes only the ranking: means and deviations remain those of the whole archive, and the rows that
+/// pass keep their scores and their order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter(Node);
 
@@ -73,18 +73,19 @@ impl Comparison {
     }
 }
 
-/// What a column is compared with.
+/// A value that a column is compared with.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Literal {
-    /// For a column of text.
+    /// A text, for a column of text.
     Text(String),
-    /// For a column of whole numbers, or of numbers.
+    /// A whole number, for a column of whole numbers or of numbers; a year from 1000 to 9999 also for a column of
+    /// days, or of text that holds times.
     Int(i64),
-    /// For a column of numbers.
+    /// A number, for a column of numbers.
     Float(f64),
-    /// For a column of yes and no.
+    /// A truth value, for a column of truth values.
     Bool(bool),
-    /// For a column of days.
+    /// A day, for a column of days, or of text that holds times.
     Date(Date),
 }
 
@@ -99,7 +100,10 @@ impl Literal {
         }
     }
 
-    /// Itself as a column of that type has it.
+    /// Converts the literal to the type of a column.
+    ///
+    /// # Errors
+    /// [`Error::ColumnType`] if a value of that type cannot be compared with the literal.
     fn fit(&self, column: &str, expected: ColumnType) -> Result<Self> {
         let got = self.value().column_type();
         match self {
@@ -109,7 +113,7 @@ impl Literal {
         }
     }
 
-    /// How a value of its type compares with it; `None` if one of them is not a number.
+    /// Compares a value with the literal. `None` if the types differ or one of the two is not a number (NaN).
     fn order(&self, value: Value<'_>) -> Option<Ordering> {
         match (value, self) {
             (Value::Text(a), Self::Text(b)) => Some(a.cmp(b)),
@@ -135,62 +139,63 @@ macro_rules! literal_from {
 literal_from!(Text of &str, Text of String, Int of i32, Int of i64, Float of f64, Bool of bool, Date of Date);
 
 impl Filter {
-    /// Rows whose value is `value`.
+    /// Makes a filter for rows whose value equals `value`.
     #[must_use]
     pub fn eq(column: &str, value: impl Into<Literal>) -> Self {
         Self::compare(column, Comparison::Eq, value.into())
     }
 
-    /// Rows whose value is below `value`.
+    /// Makes a filter for rows whose value is less than `value`.
     #[must_use]
     pub fn lt(column: &str, value: impl Into<Literal>) -> Self {
         Self::compare(column, Comparison::Lt, value.into())
     }
 
-    /// Rows whose value is `value` at most.
+    /// Makes a filter for rows whose value is less than or equal to `value`.
     #[must_use]
     pub fn le(column: &str, value: impl Into<Literal>) -> Self {
         Self::compare(column, Comparison::Le, value.into())
     }
 
-    /// Rows whose value is above `value`.
+    /// Makes a filter for rows whose value is greater than `value`.
     #[must_use]
     pub fn gt(column: &str, value: impl Into<Literal>) -> Self {
         Self::compare(column, Comparison::Gt, value.into())
     }
 
-    /// Rows whose value is `value` at least.
+    /// Makes a filter for rows whose value is greater than or equal to `value`.
     #[must_use]
     pub fn ge(column: &str, value: impl Into<Literal>) -> Self {
         Self::compare(column, Comparison::Ge, value.into())
     }
 
-    /// Rows whose value is neither below `least` nor above `most`.
+    /// Makes a filter for rows whose value is from `least` to `most`, both included.
     #[must_use]
     pub fn between(column: &str, least: impl Into<Literal>, most: impl Into<Literal>) -> Self {
         Self::ge(column, least).and(Self::le(column, most))
     }
 
-    /// Rows whose value is one of `values`.
+    /// Makes a filter for rows whose value is one of `values`.
     #[must_use]
     pub fn is_in<L: Into<Literal>>(column: &str, values: impl IntoIterator<Item = L>) -> Self {
         Self(Node::IsIn(column.into(), values.into_iter().map(Into::into).collect()))
     }
 
-    /// Rows whose bounding box has a point in common with `bounds`, edges included. Both are smallest x, smallest y,
-    /// largest x, largest y, in one plane: a box across the 180th meridian is two boxes.
+    /// Makes a filter for rows whose bounding box has a point in common with `bounds`, edges included. Both are
+    /// smallest x, smallest y, largest x, largest y in one plane, so a box across the 180th meridian needs two
+    /// filters.
     #[must_use]
     pub fn intersects(column: &str, bounds: [f64; 4]) -> Self {
         Self(Node::Intersects(column.into(), bounds))
     }
 
-    /// Rows that have a value.
+    /// Makes a filter for rows that have a value.
     #[must_use]
     pub fn has_value(column: &str) -> Self {
         Self(Node::HasValue(column.into()))
     }
 
-    /// Rows of which both hold.
+    /// Makes a filter for rows that pass both filters.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match self.0 {
@@ -202,7 +207,7 @@ impl Filter {
         }
     }
 
-    /// Rows of which one or both hold.
+    /// Makes a filter for rows that pass at least one of the two filters.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         match self.0 {
@@ -218,12 +223,13 @@ impl Filter {
         Self(Node::Compare(column.into(), comparison, value))
     }
 
-    /// The rows of an archive of which it holds.
+    /// Returns the rows of an archive that pass the filter.
     ///
     /// # Errors
-    /// [`Error::UnknownColumn`]; [`Error::ColumnType`] for a column of another type; [`Error::BoundingBox`] for a list
-    /// of other than four numbers where boxes are compared; [`Error::SegmentColumn`] for a damaged one. Of all columns that it
-    /// names, whatever the rows are.
+    /// [`Error::UnknownColumn`] if the archive lacks a column that the filter names; [`Error::ColumnType`] if a
+    /// column has a type that its literal cannot be compared with; [`Error::BoundingBox`] if boxes are compared
+    /// and a list has other than four numbers; [`Error::SegmentColumn`] if a column is damaged. Every column that
+    /// the filter names is checked, even if no row can pass.
     pub fn select(&self, archive: &dyn Archive) -> Result<Selection> {
         let rows = archive.len();
         match &self.0 {
@@ -251,7 +257,7 @@ impl Filter {
                 }
                 let mut literals =
                     literals.iter().map(|literal| literal.fit(name, expected)).collect::<Result<Vec<_>>>()?;
-                // What is not a number equals nothing and has no place in the order.
+                // NaN equals nothing and has no place in the order.
                 literals.retain(|literal| literal.order(literal.value()).is_some());
                 let position = |literal: &Literal, value: Value<'_>| {
                     literal.order(value).map_or(Ordering::Less, Ordering::reverse)
@@ -292,13 +298,16 @@ impl Filter {
 impl std::ops::Not for Filter {
     type Output = Self;
 
-    /// Rows of which it does not hold, those without a value included.
+    /// Makes a filter for rows that do not pass this one, including rows without a value.
     fn not(self) -> Self {
         Self(Node::Not(Box::new(self)))
     }
 }
 
-/// The type of a column, which must be there and sound.
+/// Returns the type of a column.
+///
+/// # Errors
+/// [`Error::UnknownColumn`] if there is no such column; the errors of [`Archive::check_column`] if it is damaged.
 fn column_type(archive: &dyn Archive, name: &str) -> Result<ColumnType> {
     let columns = archive.columns();
     match columns.iter().find(|column| column.0 == name) {
@@ -315,6 +324,7 @@ fn column_type(archive: &dyn Archive, name: &str) -> Result<ColumnType> {
     }
 }
 
+/// Returns the rows that have a value for which `holds` is true.
 fn select_values(archive: &dyn Archive, name: &str, holds: impl Fn(Value<'_>) -> bool) -> Selection {
     let mut selection = Selection::none(archive.len());
     for (row, value) in archive.column(name).into_iter().flatten().enumerate() {
@@ -325,7 +335,10 @@ fn select_values(archive: &dyn Archive, name: &str, holds: impl Fn(Value<'_>) ->
     selection
 }
 
-/// The rows whose time `holds`, which gives none for a value that is no time: an error of types if none of the column is one.
+/// Returns the rows for whose time `holds` is true; it returns `None` for a value that is not a time.
+///
+/// # Errors
+/// [`Error::ColumnType`] if the column has values and none of them is a time.
 fn select_times(
     archive: &dyn Archive,
     name: &str,
@@ -346,6 +359,7 @@ fn select_times(
     Ok(selection)
 }
 
+/// Returns the rows whose bounding box has a point in common with `bounds`.
 fn select_boxes(archive: &dyn Archive, name: &str, bounds: &[f64; 4]) -> Result<Selection> {
     let mut selection = Selection::none(archive.len());
     for (row, value) in archive.column(name).into_iter().flatten().enumerate() {

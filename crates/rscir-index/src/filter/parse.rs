@@ -7,30 +7,32 @@ use rscir_core::Date;
 use super::{Comparison, Filter, Literal};
 use crate::{Error, Result};
 
-/// How deep parentheses and `not` may be nested: each level takes some stack.
+/// Largest depth of nested parentheses and `not`, because each level takes stack of the thread.
 const MAX_DEPTH: usize = 64;
 
 /// Characters that end a word.
 const PUNCTUATION: &str = "()=<>!,\"'";
 
 impl Filter {
-    /// Reads a filter as people write them:
+    /// Reads a filter from text:
     ///
     /// | text | [`Filter`] |
     /// |---|---|
     /// | `label = harbor`, `cloud < 0.2`, also `<=`, `>`, `>=` | [`Filter::eq`], [`Filter::lt`], ... |
-    /// | `label != harbor` | the negation of `=`: holds also of rows without a value |
+    /// | `label != harbor` | the negation of `=`: rows without a value pass, too |
     /// | `label in (harbor, 'storage tank')` | [`Filter::is_in`] |
     /// | `date between 2024-01-01 and 2024-12-31` | [`Filter::between`] |
     /// | `bbox intersects (4.0, 51.8, 4.2, 52.0)` | [`Filter::intersects`] |
     /// | `label has value` | [`Filter::has_value`] |
     /// | `a = 1 and b = 2 or not (c = 3)` | `and` binds closer than `or`, `not` closer than both |
     ///
-    /// What is in single or double quotes is text (or the name of a column) as it stands. Of what is not, `true` and
-    /// `false` are of type bool, `7` is a whole number, `0.2` a number, `2024-01-01` a date, all else text.
+    /// A text in single or double quotes is text, or the name of a column, as it stands. A word without quotes is
+    /// a truth value if it is `true` or `false`, a whole number like `7`, a number like `0.2`, a day like
+    /// `2024-01-01`, and text otherwise.
     ///
     /// # Errors
-    /// [`Error::FilterSyntax`] with the byte at which it stopped, what was expected there and what was found.
+    /// [`Error::FilterSyntax`] with the byte at which reading stopped, what was expected there and what was
+    /// found.
     pub fn parse(text: &str) -> Result<Self> {
         let mut parser = Parser { text, at: 0 };
         let filter = parser.any(0)?;
@@ -41,7 +43,7 @@ impl Filter {
 impl FromStr for Filter {
     type Err = Error;
 
-    /// As [`Filter::parse`].
+    /// Reads a filter, as [`Filter::parse`] does.
     fn from_str(text: &str) -> Result<Self> {
         Self::parse(text)
     }
@@ -116,7 +118,7 @@ impl<'a> Parser<'a> {
         if self.take("!=") {
             return Ok(!Filter::eq(column, self.literal()?));
         }
-        // The longer of two that begin alike comes first.
+        // Of two signs that begin alike, the longer one is tried first.
         let comparisons = [
             ("<=", Comparison::Le),
             (">=", Comparison::Ge),
@@ -130,7 +132,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// One or more in parentheses, with commas between.
+    /// Reads one or more items in parentheses, with commas between them.
     fn list<T>(&mut self, item: fn(&mut Self) -> Result<T>) -> Result<Vec<T>> {
         self.expect("(")?;
         let mut items = vec![item(self)?];
@@ -168,20 +170,20 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// What is left, after white space.
+    /// Skips white space and returns the text that is left.
     fn rest(&mut self) -> &'a str {
         let rest = self.text[self.at..].trim_start();
         self.at = self.text.len() - rest.len();
         rest
     }
 
-    /// The word that comes next, empty if something else does.
+    /// Returns the next word, or an empty text if punctuation or the end comes next.
     fn word(&mut self) -> &'a str {
         let rest = self.rest();
         rest.split(|c: char| c.is_whitespace() || PUNCTUATION.contains(c)).next().unwrap_or_default()
     }
 
-    /// A word or what is in quotes, and which of the two it is.
+    /// Takes a word or a quoted text, and tells whether it was quoted.
     fn token(&mut self, expected: &'static str) -> Result<(&'a str, bool)> {
         let rest = self.rest();
         if let Some(quote) = rest.chars().next().filter(|c| matches!(c, '"' | '\'')) {
@@ -224,7 +226,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// A number with a digit in it, so not `inf` or `nan`, which are text.
+/// Parses a number that has a digit. `inf` and `nan` have none, so they are text.
 fn parse_float(word: &str) -> Option<f64> {
     word.parse().ok().filter(|_| word.contains(|c: char| c.is_ascii_digit()))
 }

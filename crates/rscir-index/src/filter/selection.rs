@@ -1,8 +1,8 @@
-/// The rows of an archive of which a [`Filter`](crate::Filter) holds.
+/// The rows of an archive that pass a [`Filter`](crate::Filter).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
     rows: usize,
-    /// A bit per row, the first row's lowest; none set beyond the last row.
+    /// One bit per row, from the lowest bit of the first word on. Bits beyond the last row are 0.
     words: Vec<u64>,
 }
 
@@ -19,25 +19,25 @@ impl Selection {
         self.words[row / 64] |= 1 << (row % 64);
     }
 
-    /// True if the filter holds of row `row`.
+    /// Tells whether row `row` passes the filter. `false` for a row beyond the end of the archive.
     #[must_use]
     pub fn contains(&self, row: usize) -> bool {
         self.words.get(row / 64).is_some_and(|word| word >> (row % 64) & 1 == 1)
     }
 
-    /// Number of rows of which it holds.
+    /// Returns the number of rows that pass the filter.
     #[must_use]
     pub fn len(&self) -> usize {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// True if it holds of no row.
+    /// Tells whether no row passes the filter.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.words.iter().all(|&word| word == 0)
     }
 
-    /// The rows, in order.
+    /// Iterates over the rows that pass the filter, in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = usize> {
         (0..self.rows).filter(|&row| self.contains(row))
     }

@@ -6,8 +6,9 @@ use rscir_core::{ColumnType, Date, Value};
 
 use super::Literal;
 
-/// A year or a day that is compared with times: those of a column of days, or of text as ISO 8601 writes them, with or without
-/// punctuation: `2021-03-04T10:15:00Z`, `20210304T101500`. All of a day is that day, and all of a year that year.
+/// A year or a day that is compared with times: those of a column of days, or of text in the formats of ISO 8601
+/// with or without punctuation (`2021-03-04T10:15:00Z`, `20210304T101500`). All times of a day are equal to that
+/// day, and all times of a year to that year.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Time {
     Year(i32),
@@ -15,7 +16,8 @@ pub(super) enum Time {
 }
 
 impl Time {
-    /// What a literal means where a column of this type may hold times; `None` if it is compared as it stands.
+    /// Returns the time that a literal means for a column of this type, or `None` if the literal is compared as
+    /// it stands.
     pub(super) fn of(literal: &Literal, column: ColumnType) -> Option<Self> {
         match (literal, column) {
             (Literal::Int(year @ 1000..=9999), ColumnType::Text | ColumnType::Date) => {
@@ -26,7 +28,8 @@ impl Time {
         }
     }
 
-    /// How a value compares with it; `None` if the value is no time, or does not say the day that is asked for.
+    /// Compares a value with the time. `None` if the value is not a time, or does not name the day that is asked
+    /// for.
     pub(super) fn order(self, value: Value<'_>) -> Option<Ordering> {
         let (year, day) = match value {
             Value::Text(text) => parse(text)?,
@@ -45,7 +48,7 @@ impl Time {
     }
 }
 
-/// The year of a time, and its day if it says one.
+/// Returns the year of a time, and its day if it names one. `None` for any other text.
 fn parse(text: &str) -> Option<(Option<i32>, Option<Date>)> {
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()).then_some(());
     let (year, rest) = text.split_at_checked(4)?;

@@ -1,37 +1,38 @@
 use super::{Filter, Literal, Node};
 
-/// What a filter asks for, for those who translate it, such as into SQL. [`Filter`] says what each means. A kind that is added
-/// breaks a translation that does not know it, rather than its answers.
+/// What a filter asks for, for code that translates filters, for instance into SQL. The constructors of
+/// [`Filter`] say what each kind means. The type is exhaustive, so that a new kind breaks the build of a
+/// translation rather than its answers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum FilterView<'a> {
-    /// The value of a column compares so with another.
+    /// The value of a column compares like this with the literal.
     Compare(&'a str, Comparison, &'a Literal),
-    /// The value of a column is one of these.
+    /// The value of a column is one of the literals.
     IsIn(&'a str, &'a [Literal]),
-    /// The bounding box in a column has a point in common with these bounds.
+    /// The bounding box in a column has a point in common with the bounds.
     Intersects(&'a str, [f64; 4]),
     /// A column has a value.
     HasValue(&'a str),
-    /// All of these hold.
+    /// All of the filters are true.
     All(&'a [Filter]),
-    /// One of these holds.
+    /// At least one of the filters is true.
     Any(&'a [Filter]),
-    /// This does not hold.
+    /// The filter is false.
     Not(&'a Filter),
 }
 
 /// How a value compares with another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Comparison {
-    /// It is equal.
+    /// The value is equal.
     Eq,
-    /// It is less.
+    /// The value is less.
     Lt,
-    /// It is less or equal.
+    /// The value is less or equal.
     Le,
-    /// It is greater.
+    /// The value is greater.
     Gt,
-    /// It is greater or equal.
+    /// The value is greater or equal.
     Ge,
 }
 

@@ -8,33 +8,33 @@ use rscir_kernels::{CodedQuery, CodedRows};
 use crate::Result;
 use crate::storage::Pages;
 
-/// Integers lie within -127 and 127.
+/// Largest magnitude of an integer. The range is symmetric, so that a row and its negative have the same error.
 const LARGEST: f64 = 127.0;
 
-/// Rows of so many values have products that fit an `i32`, whatever the kernel adds to its bytes on the way.
+/// Largest width of a row whose products fit an `i32`, including what the kernel adds to its bytes on the way.
 const MAX_DIM: usize = 131_071;
 
-/// Rows that one task quantizes, in whole blocks.
+/// Rows that one task quantizes: a multiple of the block.
 const RANGE: usize = 32 * CodedRows::BLOCK;
 
-/// Rows as integers, with what is needed to bound the error of a similarity computed from them.
+/// Rows as integers, with the values that bound the error of similarities computed from them.
 pub(crate) struct RowCodes {
-    /// Subtracted from every row, `[dim]`.
+    /// The vector that is subtracted from every row, `[dim]`.
     center: Vec<f32>,
-    /// In blocks of rows, see [`CodedRows`].
+    /// The integers, in blocks of rows as [`CodedRows`] lays them out.
     codes: Pages,
-    /// `[n]`.
+    /// Scale of each row, `[n]`.
     scales: Vec<f32>,
-    /// At least the length of what rounding left of each row, `[n]`.
+    /// Upper bound of the length of each row's rest after rounding, `[n]`.
     residuals: Vec<f32>,
     longest: Lengths,
 }
 
-/// At least the lengths of the longest of some vectors.
+/// Upper bounds of the lengths of the longest vectors of three kinds.
 #[derive(Clone, Copy, Default)]
 struct Lengths {
     row: f64,
-    /// Of a row of integers, scaled.
+    /// The integers of a row times their scale.
     code: f64,
     residual: f64,
 }
@@ -50,14 +50,20 @@ impl Lengths {
 }
 
 impl RowCodes {
-    /// Of all rows of an archive, less their mean.
+    /// Quantizes all rows of an archive, after subtracting their mean.
+    ///
+    /// # Errors
+    /// [`CoreError::Parameter`] if the rows are too wide.
     pub(super) fn of(archive: &dyn Archive) -> Result<Self> {
         check_width(archive.dim())?;
         let center = archive.moments().mean().iter().map(|&m| m as f32).collect();
         Self::of_rows(archive.len(), center, &|row| archive.vector(row))
     }
 
-    /// Of rows `0..n`, less `center`.
+    /// Quantizes the rows `0..n`, after subtracting `center`. `row` returns a row.
+    ///
+    /// # Errors
+    /// [`CoreError::Parameter`] if the rows are too wide.
     pub(crate) fn of_rows<'a>(
         n: usize,
         center: Vec<f32>,
@@ -98,7 +104,7 @@ impl RowCodes {
         Ok(Self { center, codes, scales, residuals, longest })
     }
 
-    /// As an archive has them that keeps them.
+    /// Returns the rows in the form in which an archive keeps them.
     pub(crate) fn part<'a>(&'a self, runs: &'a [QuantizedRun]) -> QuantizedPart<'a> {
         let Lengths { row, code, residual } = self.longest;
         QuantizedPart {
@@ -113,6 +119,7 @@ impl RowCodes {
     }
 }
 
+/// Checks that products of rows of this width fit an `i32`.
 fn check_width(dim: usize) -> Result<()> {
     if dim <= MAX_DIM {
         return Ok(());
@@ -125,7 +132,8 @@ fn check_width(dim: usize) -> Result<()> {
     .into())
 }
 
-/// Upper ends of the similarities of `rows` of a part, which begin with a block, to each query, `[queries, rows]`.
+/// Computes the upper ends of the similarities of `rows` of a part to each query, `[queries, rows]`. `rows`
+/// begins with a block.
 pub(super) fn upper_ends(
     part: &QuantizedPart<'_>,
     queries: &[CodedQuery],
@@ -141,23 +149,23 @@ pub(super) fn upper_ends(
     CodedRows::new(codes, scales, residuals, dim).values(queries, out);
 }
 
-/// How far the lower end of a similarity is below its upper end.
+/// Distance between the lower and the upper end of a similarity.
 pub(super) struct Margin {
-    /// Twice what was added to the estimate, but for the part of the row's residual.
+    /// Twice what was added to the estimate, without the row's residual.
     constant: f64,
-    /// Twice what that is multiplied with.
+    /// Twice the factor of the row's residual.
     of_residual: f64,
 }
 
 impl Margin {
-    /// The lower end of the similarity of a row, given its upper end and its residual.
+    /// Computes the lower end of a row's similarity from its upper end and its residual.
     pub(super) fn lower_end(&self, upper_end: f32, residual: f32) -> f32 {
         let end = f64::from(upper_end) - self.constant - self.of_residual * f64::from(residual);
         (end as f32).next_down()
     }
 }
 
-/// A query as integers, which [`upper_ends`] takes, and what lower ends follow with.
+/// Quantizes a query for [`upper_ends`], and computes the margin of its lower ends.
 pub(super) fn coded_query(part: &QuantizedPart<'_>, query: &[f32]) -> (CodedQuery, Margin) {
     let wide: Vec<f64> = query.iter().map(|&q| f64::from(q)).collect();
     let (mut coarse, mut fine) = (vec![0; query.len()], vec![0; query.len()]);
@@ -171,8 +179,9 @@ pub(super) fn coded_query(part: &QuantizedPart<'_>, query: &[f32]) -> (CodedQuer
     let offset: f64 = wide.iter().zip(part.center).map(|(q, &m)| q * f64::from(m)).sum();
     let terms = query.len() as f64 * f64::from(f32::EPSILON) / 2.0;
     let error = unsaid * code + length * row * terms / (1.0 - terms);
-    // The parts of the upper end. What they are added up from is rounded six times in all, by half an epsilon of
-    // numbers of that size each; numbers too small for that are below the smallest normal one.
+    // The sum of the magnitudes that the upper end is added up from. It is rounded six times in all, each time by
+    // half an epsilon of a number of at most that size. Where numbers are too small for this rule, the error is
+    // below the smallest normal number.
     let magnitude = offset.abs() + error + code * (length + 3.0 * left) + residual * length;
     let rounding = 4.0 * f64::from(f32::EPSILON) * magnitude + 4.0 * f64::from(f32::MIN_POSITIVE);
     let constant = (offset + error + rounding) as f32;
@@ -181,22 +190,22 @@ pub(super) fn coded_query(part: &QuantizedPart<'_>, query: &[f32]) -> (CodedQuer
     (CodedQuery::new(&coarse, &fine, [coarse_scale, fine_scale], constant, weight), margin)
 }
 
-/// More than all rounding errors of `f64` in sums of [`MAX_DIM`] products, relative to their size.
+/// A bound of the relative error of `f64` sums of [`MAX_DIM`] products.
 const SLACK: f64 = 1e-9;
 
-/// At least `x`.
+/// Returns an `f32` that is at least `x`.
 fn up(x: f64) -> f32 {
     ((x * (1.0 + SLACK)) as f32).next_up()
 }
 
-/// Rounds values to multiples of the returned scale; gives the length of what is left too.
+/// Rounds values to multiples of a scale. Returns the scale, and the length of the rest.
 fn quantize(values: &[f64], codes: &mut [i8]) -> (f32, f64) {
-    // 1.5 * 2^52. Adding it leaves no room for a fraction, and the integer in the low bits of the significand.
+    // 1.5 * 2^52. A sum with it has no bits for a fraction, and the low bits of its significand are the integer.
     const ROUND: f64 = 6_755_399_441_055_744.0;
     let largest = values.iter().fold(0.0f64, |largest, v| largest.max(v.abs()));
     let scale = (largest / LARGEST) as f32;
     let step = f64::from(scale);
-    // Without a scale there is nothing but zeros, or values too small for one: all of them are left.
+    // A scale of 0 means that all values are zero or too small for a scale. All of them remain in the rest.
     let inverse = if step > 0.0 { step.recip() } else { 0.0 };
     let mut left = [0.0; 8];
     for (codes, values) in codes.chunks_mut(left.len()).zip(values.chunks(left.len())) {
@@ -211,6 +220,7 @@ fn quantize(values: &[f64], codes: &mut [i8]) -> (f32, f64) {
     (scale, left.iter().sum::<f64>().sqrt())
 }
 
+/// Returns an upper bound of the length of a vector.
 fn length(values: impl Iterator<Item = f64>) -> f64 {
     values.map(|v| v * v).sum::<f64>().sqrt() * (1.0 + SLACK)
 }
@@ -232,7 +242,7 @@ mod tests {
         ends(archive, query).into_iter().map(|(_, upper_end)| upper_end).collect()
     }
 
-    /// The lower and the upper end of each similarity.
+    /// Returns the lower and the upper end of each similarity.
     fn ends(archive: &MemoryArchive, query: &[f32]) -> Vec<(f32, f32)> {
         let rows = RowCodes::of(archive).unwrap();
         let (part, mut out) = (rows.part(&[]), Vec::new());
@@ -274,7 +284,7 @@ mod tests {
         }
     }
 
-    /// Rows along the axes are stored without an error, so nothing hides that of the query.
+    // Rows along the axes are stored without an error, which could hide that of the query.
     #[test]
     fn what_rounding_leaves_of_the_query_counts() {
         let axes = (0..8)

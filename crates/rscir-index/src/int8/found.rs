@@ -3,33 +3,33 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rscir_core::{Scored, TopK};
 
-/// Rows of one query that wait for their score before some of them are scored, so that an archive of rows that 8 bits cannot
-/// tell apart takes no more memory than another: 64 KB.
+/// Rows of one query that may wait for their score before some of them are scored. The limit keeps the memory
+/// small (64 KB) for archives whose rows 8 bits cannot tell apart.
 const WAITING: usize = 4096;
 
 /// What all threads together have found for one query.
 pub(super) struct Found {
     state: Mutex<State>,
-    /// Bits of the score below which no row is in the answer, as far as is known; of negative infinity in the beginning.
+    /// Bits of the limit: no row with a lower score is in the answer. Begins at negative infinity and rises.
     least: AtomicU32,
 }
 
 struct State {
     k: usize,
-    /// The best of what scores are at the least, of rows that wait.
+    /// The best lower ends of scores of rows that waited.
     lower_ends: TopK,
-    /// The best scores.
+    /// The best scores of the rows that were scored.
     scores: TopK,
     waiting: Vec<Waiting>,
-    /// How many may wait.
+    /// Number of rows that may wait.
     room: usize,
 }
 
-/// A row whose score is not known yet.
+/// A row whose score is not computed yet.
 #[derive(Clone, Copy)]
 pub(super) struct Waiting {
     pub(super) row: usize,
-    /// What the score is at the most.
+    /// Upper end of the score.
     pub(super) upper_end: f32,
 }
 
@@ -40,19 +40,19 @@ impl Found {
             lower_ends: TopK::new(k),
             scores: TopK::new(k),
             waiting: Vec::new(),
-            // An answer has k rows, and a few wait for each of them.
+            // An answer has k rows, and several rows wait for each of them.
             room: WAITING.max(k.saturating_mul(8)),
         };
         Self { state: Mutex::new(state), least: AtomicU32::new(f32::NEG_INFINITY.to_bits()) }
     }
 
-    /// True if a row cannot be in the answer whose score is no more than `upper_end`.
+    /// Tells whether a row with this upper end of its score cannot be in the answer.
     pub(super) fn rules_out(&self, upper_end: f32) -> bool {
-        // What is not a number rules nothing out and is not ruled out: its row is scored.
+        // A comparison with NaN is false, so a row with NaN is not ruled out, but scored.
         upper_end < f32::from_bits(self.least.load(Relaxed))
     }
 
-    /// Takes a row whose score lies between two ends. Gives rows that are to be scored now, if too many wait.
+    /// Adds a row whose score lies between two ends. Returns rows that must be scored now, if too many wait.
     #[must_use]
     pub(super) fn wait(&self, row: Waiting, lower_end: f32) -> Vec<Waiting> {
         let mut state = self.state();
@@ -63,18 +63,18 @@ impl Found {
             return Vec::new();
         }
         state.waiting.retain(|row| !self.rules_out(row.upper_end));
-        // Half of the room is free again, or all of it: so this is seldom.
+        // Afterwards half of the room or all of it is free, so this happens seldom.
         if state.waiting.len() <= state.room / 2 { Vec::new() } else { std::mem::take(&mut state.waiting) }
     }
 
-    /// Takes the score of a row.
+    /// Adds the score of a row.
     pub(super) fn score(&self, row: usize, score: f32) {
         let mut state = self.state();
         state.scores.offer(row, score);
         self.raise(&state);
     }
 
-    /// Gives the rows that wait and may be in the answer, those first that may be the best. None of them waits any longer.
+    /// Takes all waiting rows that may be in the answer, those with the highest upper ends first.
     pub(super) fn take_waiting(&self) -> Vec<Waiting> {
         let mut waiting = std::mem::take(&mut self.state().waiting);
         waiting.retain(|row| !self.rules_out(row.upper_end));
@@ -82,18 +82,18 @@ impl Found {
         waiting
     }
 
-    /// The best rows, once none waits.
+    /// Returns the best rows, after all waiting rows were scored.
     pub(super) fn into_ranking(self) -> Vec<Scored> {
         self.state.into_inner().unwrap_or_else(PoisonError::into_inner).scores.into_ranking()
     }
 
-    /// Number of rows that the answer may have.
+    /// Returns the number of rows that the answer may have.
     pub(super) fn k(&self) -> usize {
         self.state().k
     }
 
-    /// There are `k` rows whose scores are no less than the worst of the best lower ends, and `k` of which the scores are
-    /// known: the larger of the two bounds holds.
+    /// Raises the limit. At least `k` rows have scores of at least the worst of the best lower ends, and at least
+    /// `k` rows scores of at least the worst of the best scores, so the higher of the two is a limit.
     fn raise(&self, state: &State) {
         for best in [&state.lower_ends, &state.scores] {
             if let Some(worst) = best.threshold()

@@ -10,17 +10,19 @@ use super::pruned::Pruned;
 use crate::search::{Plan, Question, Scorer, answer};
 use crate::{Answer, Hit, Result, SearchOptions, Statistics, answer_batch};
 
-/// Queries that share a pass over the rows.
+/// Number of queries that share a pass over the rows.
 const PASS: usize = 64;
 
-/// An answer of more than one row in so many is found by a scan: most of what it holds would be looked up row by row.
+/// An answer of more than one row in this many is found by a scan, because most of the true scores would be
+/// computed row by row.
 const SCARCITY: usize = 64;
 
-/// An 8-bit copy of an archive's rows that answers as the archive itself does, reading a quarter of the bytes.
+/// An 8-bit copy of an archive's rows that gives the answers of the archive itself from a quarter of the bytes.
 ///
-/// A search reads the integers alone, gets from them a bound that no row's score is above, and computes the true scores
-/// of those few rows whose bound reaches the answer. It pays from some ten thousand rows of `f32` on, for one query or
-/// many, and for answers of up to one row in 64; longer ones are found by a scan.
+/// A search reads the integers, computes from them an upper bound of each row's score, and computes the true
+/// scores of the few rows whose bound reaches the answer. It is faster than a scan from about ten thousand rows
+/// of `f32` on, for one query or many, and for answers of at most one row in 64; longer answers are found by a
+/// scan.
 ///
 /// ```
 /// use rscir_core::{ComposedQuery, Embeddings, EncoderSpec, UnitVector};
@@ -44,44 +46,46 @@ const SCARCITY: usize = 64;
 /// as two sets of integers `e1`, `e2` with scales `b1`, `b2`:
 ///
 /// ```text
-/// x = m + a c + r         r: what rounding left, |r| is stored beside the row
-/// q = b1 e1 + b2 e2 + u   e2 quantizes what e1 left, so |u| is about |q| / 60,000
+/// x = m + a c + r         r: the rest of rounding; |r| is stored beside the row
+/// q = b1 e1 + b2 e2 + u   e2 quantizes the rest of e1, so |u| is about |q| / 60,000
 /// ```
 ///
-/// The estimate of the similarity is `t = m.q + a (b1 c.e1 + b2 c.e2)`, its integer products exact. Then
-/// `x.q - t = r.q + (a c).u`, and by Cauchy and Schwarz
+/// The estimate of the similarity is `t = m.q + a (b1 c.e1 + b2 c.e2)`, whose integer products are exact. Then
+/// `x.q - t = r.q + (a c).u`, and by the inequality of Cauchy and Schwarz
 ///
 /// ```text
 /// x.q <= t + |r| |q| + |a c| |u|
 /// ```
 ///
-/// The similarity `s` that a scan computes is not `x.q` itself but its `f32` sum of products, in some order. With
-/// `g = n 2^-24 / (1 - n 2^-24)` for `n` terms, `|s - x.q| <= g |x| |q|` in any order (Higham, *Accuracy and Stability of
-/// Numerical Algorithms*, 2002, section 3.1). The bound used is the sum of both, and some units in the last place for
-/// the arithmetic that evaluates it. Subtracting the mean matters: vectors of one encoder share a few large
-/// coordinates, which would set the scale for all others.
+/// A scan computes the similarity `s`: the sum of the products in `f32`, in some order. With
+/// `g = n 2^-24 / (1 - n 2^-24)` for `n` terms, `|s - x.q| <= g |x| |q|` in any order (Higham, *Accuracy and
+/// Stability of Numerical Algorithms*, 2002, section 3.1). The upper bound of `s` is the bound of `x.q`, plus
+/// `g |x| |q|`, plus some units in the last place for the arithmetic that evaluates it. The mean is subtracted
+/// because vectors of one encoder share a few large coordinates, which would otherwise set the scale of all
+/// others.
 ///
-/// A monotone fusion never falls as a similarity rises, and neither does its rounding, so the score of the bounds is
-/// no less than the row's, and that of the best bounds of a few rows no less than any of theirs. All of this holds from
-/// below as well: with `e` for the sum of what was added to `t`, the similarity is no less than the bound less `2 e`. So the
-/// `k`th best of the scores of lower bounds is no more than the `k`th best score, and a row whose upper bound gives less
-/// cannot be in the answer. Rows that may be wait until the pass is over; then the true scores of those few that the
-/// last and highest of these limits leaves are computed. The rows themselves are read for nothing else.
+/// A monotone fusion never falls as a similarity rises, and rounding keeps that, so the score of a row's upper
+/// bounds is at least the row's score. Likewise, the score of the largest upper bounds of a group of rows is at
+/// least the score of each of them. There are lower bounds, too: if `e` is the sum of what was added to `t`, the
+/// similarity is at least its upper bound minus `2 e`. The `k`th best score of the lower bounds is therefore at
+/// most the `k`th best score, and a row whose upper bounds have a lower score than that cannot be in the answer.
+/// The other rows wait until the pass is over. Then the true scores of the few rows that the final limit leaves
+/// are computed. Rows that have 8-bit copies are read at no other time.
 pub struct Int8Index<A> {
     archive: A,
     rows: Int8Rows,
 }
 
-/// Where the 8-bit rows are.
+/// Source of the 8-bit rows.
 enum Int8Rows {
-    /// Made here, of all rows.
+    /// The index has made them, of all rows.
     Made(RowCodes, [QuantizedRun; 1]),
-    /// The archive keeps them, but for these rows, whose similarities are computed one by one.
+    /// The archive keeps them. The rows `without` have none; their similarities are computed one by one.
     Kept { without: Vec<Range<usize>> },
 }
 
-/// An archive that keeps 8-bit copies of all rows but one in so many is searched by them: similarities one by one take
-/// several times as long as in a product.
+/// An archive is searched by the 8-bit rows that it keeps if at most one row in this many has none, because
+/// computing similarities one by one takes several times as long as a product.
 const FEW_WITHOUT: usize = 16;
 
 impl<A: Archive> fmt::Debug for Int8Index<A> {
@@ -91,8 +95,9 @@ impl<A: Archive> fmt::Debug for Int8Index<A> {
 }
 
 impl<A: Archive> Int8Index<A> {
-    /// Takes the 8-bit rows that the archive [keeps](Archive::quantized), or copies all rows if it keeps none, or too few:
-    /// then it asks for the archive's [moments](Archive::moments), which an archive in memory computes.
+    /// Takes the 8-bit rows that the archive [keeps](Archive::quantized). If it keeps none, or lacks those of
+    /// more than one row in 16, the index copies all rows; this needs the archive's [moments](Archive::moments),
+    /// which an archive in memory computes.
     ///
     /// # Errors
     /// [`rscir_core::Error::Parameter`] if the rows are wider than 131,071 values.
@@ -106,7 +111,7 @@ impl<A: Archive> Int8Index<A> {
         Ok(Self { archive, rows: Int8Rows::Made(rows, [all]) })
     }
 
-    /// Takes the 8-bit rows that the archive keeps, if it does; otherwise gives it back.
+    /// Takes the 8-bit rows that the archive keeps, or gives the archive back if it keeps too few.
     pub(crate) fn kept(archive: A) -> std::result::Result<Self, A> {
         let mut kept: Vec<Range<usize>> = Vec::new();
         for part in archive.quantized() {
@@ -134,6 +139,7 @@ impl<A: Archive> Int8Index<A> {
         Ok(Self { archive, rows: Int8Rows::Kept { without } })
     }
 
+    /// Makes a pass over the 8-bit rows.
     fn pass(&self) -> Pass<'_, A> {
         let (parts, without): (Vec<QuantizedPart<'_>>, &[Range<usize>]) = match &self.rows {
             Int8Rows::Made(rows, all) => (vec![rows.part(all)], &[]),
@@ -142,23 +148,23 @@ impl<A: Archive> Int8Index<A> {
         Pass { archive: &self.archive, parts, without }
     }
 
-    /// The archive that it answers for.
+    /// Returns the archive.
     pub fn archive(&self) -> &A {
         &self.archive
     }
 
-    /// True if an answer of `k` rows is found by bounds, and not by a scan.
+    /// Tells whether an answer of `k` rows is found by bounds instead of a scan.
     pub(crate) fn pays(&self, k: usize) -> bool {
         k > 0 && k <= (self.archive.len() / SCARCITY).max(SCARCITY)
     }
 
-    /// The best rows for one query: the answer of [`search_with`](crate::search_with) with
-    /// [`Statistics::Moments`](crate::Statistics::Moments), to the bit.
+    /// Returns the best rows for one query, best first. The answer equals that of
+    /// [`search_with`](crate::search_with) with [`Statistics::Moments`](crate::Statistics::Moments) to the bit.
     ///
-    /// A method that is no monotone fusion and takes no evidence is left to that function.
+    /// A method that is neither a monotone fusion nor one by evidence is passed on to that function.
     ///
     /// # Errors
-    /// As [`Method::score`].
+    /// The errors of [`search_with`](crate::search_with).
     pub fn search(
         &self,
         method: &dyn Method,
@@ -169,10 +175,12 @@ impl<A: Archive> Int8Index<A> {
         Ok(answers.pop().unwrap_or_default())
     }
 
-    /// [`Int8Index::search`] for many queries: the answers are the same, the integers are read once for 64 of them.
+    /// Searches like [`Int8Index::search`] for many queries. The answers are the same; the integers are read once
+    /// for every 64 queries.
     ///
     /// # Errors
-    /// As [`Method::score`] for the first query that fails; then there is no answer to any.
+    /// The errors of [`search_with`](crate::search_with) for the first query that fails; then no query has an
+    /// answer.
     pub fn search_batch(
         &self,
         method: &dyn Method,
@@ -183,10 +191,10 @@ impl<A: Archive> Int8Index<A> {
         Ok(answers.into_iter().map(|answer| answer.hits).collect())
     }
 
-    /// [`Int8Index::search_batch`], with what the method learned on the way.
+    /// Searches like [`Int8Index::search_batch`], and returns with each answer what the method learned for it.
     ///
     /// # Errors
-    /// As [`Int8Index::search_batch`].
+    /// The errors of [`Int8Index::search_batch`].
     pub fn answer_batch(
         &self,
         method: &dyn Method,
@@ -216,7 +224,7 @@ impl<A: Archive> Int8Index<A> {
         Ok(answers)
     }
 
-    /// The `k` rows most similar to each vector, best first, as [`Archive::nearest`] of the archive finds them.
+    /// Returns the `k` rows most similar to each vector, best first, as [`Archive::nearest`] does.
     pub(super) fn nearest(&self, vectors: Queries<'_>, k: usize) -> Result<Vec<Vec<Scored>>> {
         let all = SearchOptions::top(k).allowed(&self.archive)?;
         let mut nearest = Vec::with_capacity(vectors.len());

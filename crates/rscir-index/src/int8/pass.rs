@@ -1,4 +1,4 @@
-//! One pass over 8-bit rows, in the order in which they lie, that answers many queries at once.
+//! A pass over 8-bit rows in their order, which answers many queries at once.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -12,19 +12,19 @@ use super::found::{Found, Waiting};
 use crate::rows::archive_row;
 use crate::search::{Buffers, Candidates, Lists, Question, Scorer};
 
-/// Upper ends that one task computes before it looks at them: they fit a second-level cache.
+/// Upper ends that one task computes before it compares them. They fit a second-level cache.
 const TASK_VALUES: usize = 64 * 1024;
 
-/// Rows of a task at most, so that there are tasks for all threads.
+/// Largest number of rows of a task, so that there are tasks for all threads.
 const TASK_ROWS: usize = 32 * GROUP;
 
-/// Rows of which the best upper ends are looked at first.
+/// Rows of a group. The largest upper ends of a group are compared before those of its rows.
 const GROUP: usize = CodedRows::BLOCK;
 
 /// Rows without 8-bit copies that one task scores.
 const SCORED_AT_ONCE: usize = 512;
 
-/// A query, ready to be answered.
+/// A query that is ready for a pass.
 pub(super) struct Asked<'a> {
     pub(super) question: Question,
     pub(super) scorer: Scorer<'a>,
@@ -39,10 +39,11 @@ pub(super) struct Pass<'a, A> {
 }
 
 impl<A: Archive> Pass<'_, A> {
-    /// The ranking of the `k` best rows for each query.
+    /// Ranks the `k` best rows for each query.
     ///
-    /// The rows themselves are left alone while the integers stream by: a row whose score may be among the best waits. Bounds
-    /// from below tell how good the best are at the least, so that few wait in the end, and these are read together, by row.
+    /// While the pass reads the integers, it does not read the rows themselves: a row whose score may be among
+    /// the best waits. Lower bounds raise the limit for the best scores, so that few rows wait in the end. These
+    /// are then read together, in their order.
     pub(super) fn best(&self, asked: &[Asked<'_>], k: usize) -> Vec<Vec<Scored>> {
         let found: Vec<Found> = asked.iter().map(|_| Found::new(k)).collect();
         self.score_without(asked, &found);
@@ -70,13 +71,13 @@ impl<A: Archive> Pass<'_, A> {
         });
     }
 
-    /// Goes over the integers once. Threads take tasks in the order of the rows, so that files are read from one end to the
-    /// other.
+    /// Reads the integers once. Threads take tasks in the order of the rows, so that files are read from
+    /// beginning to end.
     fn stream(&self, asked: &[Asked<'_>], found: &[Found]) {
         let dim = self.archive.dim().max(1);
         let vectors: Vec<&[f32]> =
             asked.iter().flat_map(|asked| asked.question.vectors.chunks_exact(dim)).collect();
-        // For each part the vectors as its integers, at once: an archive may have many parts.
+        // Quantizes the vectors for all parts in one parallel loop, because an archive may have many parts.
         let (queries, margins): (Vec<CodedQuery>, Vec<Margin>) = (0..self.parts.len() * vectors.len())
             .into_par_iter()
             .map(|at| coded_query(&self.parts[at / vectors.len()], vectors[at % vectors.len()]))
@@ -145,7 +146,8 @@ impl<A: Archive> Pass<'_, A> {
         }
     }
 
-    /// Scores the rows that wait: the `k` that may be the best first, which mostly rule out the others.
+    /// Scores the waiting rows, beginning with the `k` of the highest upper ends, whose scores mostly rule out
+    /// the others.
     fn finish(&self, asked: &Asked<'_>, found: &Found) {
         let mut best = found.take_waiting();
         let rest = best.split_off(best.len().min(found.k()));
@@ -153,7 +155,7 @@ impl<A: Archive> Pass<'_, A> {
         self.score_all(asked, rest, found);
     }
 
-    /// Scores rows that may be in the answer, in their order, so that what lies together is read together.
+    /// Scores the rows that may still be in the answer, in their order, so that neighbors are read together.
     fn score_all(&self, asked: &Asked<'_>, mut rows: Vec<Waiting>, found: &Found) {
         rows.retain(|row| !found.rules_out(row.upper_end));
         rows.sort_unstable_by_key(|waiting| waiting.row);
@@ -164,7 +166,7 @@ impl<A: Archive> Pass<'_, A> {
         }
     }
 
-    /// The true score of one row.
+    /// Computes the true score of one row.
     fn score(&self, asked: &Asked<'_>, row: usize, buffers: &mut Buffers) -> f32 {
         let stored = self.archive.vector(row);
         let vectors = asked.question.vectors.chunks_exact(self.archive.dim().max(1));
@@ -182,13 +184,13 @@ impl<A: Archive> Pass<'_, A> {
 struct Block<'a> {
     part: &'a QuantizedPart<'a>,
     rows: Range<usize>,
-    /// Of each vector.
+    /// The margin of each vector.
     margins: &'a [Margin],
     upper_ends: Lists<'a>,
 }
 
 impl Block<'_> {
-    /// Lower ends of the similarities of the rows `at` of the block, `[vectors, rows]`.
+    /// Computes the lower ends of the similarities of the rows `at` of the block, `[vectors, rows]`.
     fn lower_ends(&self, at: Range<usize>, to: &mut Vec<f32>) {
         to.clear();
         let residuals = &self.part.residuals[self.rows.start + at.start..self.rows.start + at.end];
@@ -199,7 +201,7 @@ impl Block<'_> {
     }
 }
 
-/// What a thread keeps from task to task.
+/// Buffers that a thread reuses from task to task.
 #[derive(Default)]
 struct Room {
     /// `[lists of all queries, rows]`.
@@ -207,7 +209,7 @@ struct Room {
     groups: Groups,
 }
 
-/// The best upper ends of groups of rows, the scores of those, and lower ends of one group.
+/// Buffers for the largest upper ends of groups, the scores of these, and the lower ends of one group.
 #[derive(Default)]
 struct Groups {
     largest: Vec<f32>,

@@ -7,13 +7,15 @@ use rscir_core::{
 
 use super::Int8Index;
 
-/// The archive of an index, which finds what is nearest by the index: what methods look at before they ask.
+/// The archive of an index, which finds nearest rows by the index. Methods that look at the archive before they
+/// ask get this one.
 pub(super) struct Pruned<'a, A> {
     index: &'a Int8Index<A>,
     archive: &'a A,
 }
 
 impl<'a, A: Archive> Pruned<'a, A> {
+    /// Makes the archive of an index.
     pub(super) fn of(index: &'a Int8Index<A>) -> Self {
         Self { index, archive: index.archive() }
     }

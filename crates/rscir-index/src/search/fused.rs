@@ -6,17 +6,18 @@ use super::lists::{Buffers, Lists, Plan, Question, Scorer};
 use super::options::{Allowed, Answer, Candidates, SearchOptions};
 use crate::Result;
 
-/// Similarities that are held at once, `[lists, rows]`: 256 MB, 33 composed queries on a million rows. Below 16 or so
-/// queries a pass is as long as reading the archive takes, above it as the products take, so more gains little.
+/// Largest number of similarities held at once, `[lists, rows]`: 256 MB, the lists of 33 composed queries on a
+/// million rows. Up to about 16 queries, reading the archive takes most of a pass; with more, the products do, so
+/// that longer passes gain little.
 const LIST_VALUES: usize = 256 * 1024 * 1024 / 4;
 
 /// Rows that one task ranks.
 const RANGE: usize = 16 * 1024;
 
-/// Rows that are normalized, combined and compared at once: three such blocks fit a first-level cache.
+/// Rows that are normalized, combined and compared at once. Three blocks of this size fit a first-level cache.
 const BLOCK: usize = 1024;
 
-/// The answers to all queries under a plan, which is the method's.
+/// Answers all queries. The plan is that of the method.
 pub(super) fn rank(
     archive: &dyn Archive,
     method: (&dyn Method, Plan<'_>),
@@ -27,7 +28,8 @@ pub(super) fn rank(
     rank_in_passes(archive, method, queries, options, allowed, LIST_VALUES)
 }
 
-/// [`rank`], holding `list_values` similarities at once, or those of one query.
+/// Answers like [`rank`] and holds at most `list_values` similarities at once, or those of one query if these are
+/// more.
 fn rank_in_passes(
     archive: &dyn Archive,
     (method, plan): (&dyn Method, Plan<'_>),
@@ -46,7 +48,8 @@ fn rank_in_passes(
         let vectors: Vec<f32> =
             questions.iter().flat_map(|question| question.vectors.iter().copied()).collect();
         let count = vectors.len() / dim.max(1) * rows;
-        // Fresh zeros are pages that the product's threads touch first; `resize` would write them all before, by one thread.
+        // The threads of the product are the first to touch the pages of a fresh vector of zeros. `resize` would
+        // write all of them on this thread before.
         if values.len() < count {
             drop(std::mem::take(&mut values));
             values = vec![0.0; count];
@@ -72,7 +75,7 @@ fn rank_in_passes(
     Ok(answers)
 }
 
-/// Ranks the rows by their similarities, on all cores.
+/// Ranks rows by their similarities, on all cores.
 fn rank_lists(scorer: &Scorer<'_>, lists: Lists<'_>, candidates: &Candidates<'_>, k: usize) -> Vec<Scored> {
     let rows = lists.rows();
     let ranges = (0..rows.div_ceil(RANGE)).into_par_iter().map(|range| {
@@ -86,7 +89,7 @@ fn rank_lists(scorer: &Scorer<'_>, lists: Lists<'_>, candidates: &Candidates<'_>
         }
         top
     });
-    // What is kept does not depend on the order of merging.
+    // The kept rows do not depend on the order of merging.
     let merge = |mut a: TopK, b| {
         a.merge(b);
         a
@@ -94,12 +97,12 @@ fn rank_lists(scorer: &Scorer<'_>, lists: Lists<'_>, candidates: &Candidates<'_>
     ranges.reduce(|| TopK::new(k), merge).into_ranking()
 }
 
-/// Offers the rows from `first` on that are candidates and not ranked behind the worst that is kept.
+/// Offers to `top` the candidates among the rows from `first` on whose scores can still enter the ranking.
 pub(super) fn best_of(first: usize, scores: &[f32], candidates: &Candidates<'_>, top: &mut TopK) {
     let worst_score = |top: &TopK| top.threshold().map_or(f32::NEG_INFINITY, |worst| worst.score);
     let mut worst = worst_score(top);
     for (row, &score) in (first..).zip(scores) {
-        // What is not a number is not behind: the ranking puts it in its place.
+        // A NaN compares as not behind, so the ranking decides its place.
         let behind = score < worst;
         if !behind && candidates.contain(row) {
             top.offer(row, score);

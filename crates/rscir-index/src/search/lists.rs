@@ -1,4 +1,4 @@
-//! What methods ask an archive with, and how they make scores of lists of similarities.
+//! The vectors that methods search an archive with, and how methods turn lists of similarities into scores.
 
 use rayon::prelude::*;
 use rscir_core::{
@@ -9,36 +9,38 @@ use rscir_core::{
 use super::options::Statistics;
 use crate::Result;
 
-/// How a method makes a score of the similarities to a row, so that bounds on these are bounds on scores.
+/// How a method turns the similarities to a row into a score. Both kinds are monotone, so that bounds on
+/// similarities give bounds on scores.
 #[derive(Clone, Copy)]
 pub(crate) enum Plan<'a> {
     /// A monotone fusion of the similarities to the image and to the text.
     Fusion(&'a dyn Fusion),
-    /// The sum of the evidence of any number of parts.
+    /// A sum of the evidence of any number of parts.
     Evidence(&'a dyn Evidence),
 }
 
-/// What one query asks with: vectors, one for each list.
+/// The vectors that one query searches with, one for each list of similarities.
 pub(crate) struct Question {
-    /// One after the other.
+    /// The vectors one after the other, `[lists, dim]`.
     pub(crate) vectors: Vec<f32>,
-    /// The parts of the query that they are of, under a method by evidence.
+    /// The parts of the query, one for each vector, under a method by evidence; empty under a fusion.
     parts: Vec<AskedPart>,
 }
 
 impl Question {
+    /// Makes a question of one or more vectors without parts.
     pub(crate) fn of_vector(vector: Vec<f32>) -> Self {
         Self { vectors: vector, parts: Vec::new() }
     }
 
-    /// How many lists it has.
+    /// Returns the number of lists.
     pub(crate) fn lists(&self, dim: usize) -> usize {
         self.vectors.len() / dim.max(1)
     }
 }
 
 impl<'a> Plan<'a> {
-    /// That of a method; none if it says nothing of bounds.
+    /// Returns the plan of a method, or `None` if its scores cannot be bounded by similarities.
     pub(crate) fn of(method: &'a dyn Method) -> Option<Self> {
         match method.kind() {
             Kind::Fusion(fusion) => fusion.is_monotone().then_some(Self::Fusion(fusion)),
@@ -47,7 +49,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// How many lists the queries have at most.
+    /// Returns the largest number of lists of a query.
     pub(crate) fn most_lists(self, queries: &[ComposedQuery]) -> usize {
         match self {
             Self::Fusion(fusion) => {
@@ -58,7 +60,11 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// What each query asks with.
+    /// Makes the question of each query.
+    ///
+    /// # Errors
+    /// [`rscir_core::Error`] if a query comes from another encoder than the archive, lacks a part that the method
+    /// needs, or the method refuses it.
     pub(crate) fn ask(self, archive: &dyn Archive, queries: &[ComposedQuery]) -> Result<Vec<Question>> {
         for query in queries {
             archive.spec().check(query.spec()).map_err(rscir_core::Error::from)?;
@@ -70,7 +76,7 @@ impl<'a> Plan<'a> {
             Self::Evidence(evidence) => {
                 let parts =
                     queries.iter().map(|query| evidence.parts(query)).collect::<Result<Vec<_>, _>>()?;
-                // Those of all queries together, so that their neighbors are found in one pass.
+                // Asks for the parts of all queries together, so that one pass finds all their neighbors.
                 let mut asked = evidence.ask(&parts.concat(), archive)?.into_iter();
                 let question = |parts: Vec<_>| {
                     let parts: Vec<AskedPart> = asked.by_ref().take(parts.len()).collect();
@@ -82,7 +88,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// With the lists of a question over all rows.
+    /// Makes the scorer of a question from its lists over all rows.
     pub(crate) fn scorer(
         self,
         archive: &dyn Archive,
@@ -103,8 +109,8 @@ impl<'a> Plan<'a> {
         })
     }
 
-    /// Without lists: statistics are those of the archive's moments, and the fixed rows are multiplied one by one, each read
-    /// once for all lists.
+    /// Makes the scorer of a question without its lists. The statistics come from the archive's moments, and the
+    /// fixed rows are multiplied one by one; each is read once for all lists.
     pub(crate) fn scorer_without_lists(
         self,
         archive: &dyn Archive,
@@ -128,6 +134,8 @@ impl<'a> Plan<'a> {
         })
     }
 
+    /// Makes the scorer of a question. `statistics` returns those of a list, and `values` the values of all lists
+    /// at the fixed rows.
     fn scorer_by(
         self,
         question: &Question,
@@ -155,16 +163,16 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Rows that are worth a task of their own when each is multiplied by itself.
+/// Smallest number of rows for a task of their own, when rows are multiplied one by one.
 const FEW_ROWS: usize = 512;
 
-/// The statistics of a list that the archive's moments give.
+/// Computes the statistics of a list from the archive's moments.
 fn from_moments(archive: &dyn Archive, question: &Question, list: usize) -> Result<ScoreStatistics> {
     let dim = archive.dim();
     Ok(archive.moments().statistics(&question.vectors[list * dim..(list + 1) * dim])?)
 }
 
-/// The vectors of the parts that a fusion reads.
+/// Makes a question of the parts that a fusion reads.
 fn fusion_question(fusion: &dyn Fusion, query: &ComposedQuery, dim: usize) -> Result<Question> {
     let (modality, label) = (fusion.modality(), fusion.label());
     let mut vectors = Vec::with_capacity(2 * dim);
@@ -177,53 +185,54 @@ fn fusion_question(fusion: &dyn Fusion, query: &ComposedQuery, dim: usize) -> Re
     Ok(Question::of_vector(vectors))
 }
 
-/// Some rows of the lists of one question, which lie one after the other.
+/// The lists of one question for a range of rows, one list after the other.
 #[derive(Clone, Copy)]
 pub(crate) struct Lists<'a> {
     values: &'a [f32],
-    /// Values of a list.
+    /// Number of values of a whole list.
     stride: usize,
     first: usize,
     len: usize,
 }
 
 impl<'a> Lists<'a> {
-    /// Whole lists of `len` values each.
+    /// Makes whole lists of `len` values each.
     pub(crate) fn new(values: &'a [f32], len: usize) -> Self {
         Self { values, stride: len, first: 0, len }
     }
 
-    /// Those of the rows from `first` on.
+    /// Returns the lists for `len` rows from row `first` on.
     pub(crate) fn slice(self, first: usize, len: usize) -> Self {
         Self { first: self.first + first, len, ..self }
     }
 
-    /// How many rows.
+    /// Returns the number of rows.
     pub(crate) fn rows(self) -> usize {
         self.len
     }
 
-    /// One list.
+    /// Returns one list.
     pub(crate) fn list(self, list: usize) -> &'a [f32] {
         &self.values[list * self.stride + self.first..][..self.len]
     }
 
+    /// Returns the number of lists.
     fn count(self) -> usize {
         self.values.len() / self.stride.max(1)
     }
 }
 
-/// A plan with what it learned for one query: it turns the similarities to any rows into scores.
+/// A plan and what it learned for one query: it turns the similarities to any rows into scores.
 pub(crate) enum Scorer<'a> {
-    /// A fusion, with the statistics of the lists it reads.
+    /// A fusion with the statistics of the lists that it reads.
     Fusion { fusion: &'a dyn Fusion, statistics: Vec<ScoreStatistics> },
-    /// Evidence, with fits and weights.
+    /// A method by evidence with its fits and weights.
     Evidence { method: &'a dyn Evidence, parts: Vec<AskedPart>, fits: Vec<Fit>, sum: EvidenceSum },
-    /// The similarity to one vector itself.
+    /// The similarity to one vector is the score.
     Similarity,
 }
 
-/// Room for values on their way to scores.
+/// Buffers for the values between similarities and scores.
 #[derive(Default)]
 pub(crate) struct Buffers {
     image: Vec<f32>,
@@ -233,7 +242,8 @@ pub(crate) struct Buffers {
 }
 
 impl Scorer<'_> {
-    /// One score per row. As the plan is monotone, rows may be scored in any portions.
+    /// Computes one score per row. Each row's score depends on its own similarities only, so the rows may be
+    /// scored in portions of any size.
     pub(crate) fn score(&self, lists: Lists<'_>, buffers: &mut Buffers, scores: &mut [f32]) {
         match self {
             Self::Fusion { fusion, statistics } => {
@@ -259,7 +269,8 @@ impl Scorer<'_> {
         }
     }
 
-    /// The best of each list, as lists of one value: a bound on the scores of all rows.
+    /// Writes for each list the largest value of each group of `group` rows. The scores of these values bound the
+    /// scores of all rows of their groups.
     pub(crate) fn largest(lists: Lists<'_>, group: usize, to: &mut Vec<f32>) {
         to.clear();
         for list in 0..lists.count() {
@@ -268,7 +279,8 @@ impl Scorer<'_> {
         }
     }
 
-    /// The normalized values of the similarities to one row, of those parts that a fusion reads and the query has.
+    /// Returns the normalized similarities of one row to the image and the text; `None` for a part that the
+    /// fusion does not read or the query does not have.
     pub(crate) fn normalized(
         &self,
         [image, text]: [Option<f32>; 2],
@@ -286,7 +298,7 @@ impl Scorer<'_> {
         [value(image, modality.reads_image()), value(text, modality.reads_text())]
     }
 
-    /// How likely a row is as each part asks; empty under a method that takes no evidence.
+    /// Returns the probability that a row matches each part; empty if the method is not one by evidence.
     pub(crate) fn probabilities(&self, row: &[f32]) -> Vec<f32> {
         let Self::Evidence { method, parts, fits, .. } = self else { return Vec::new() };
         let of_part = |(part, fit): (&AskedPart, &Fit)| {
@@ -297,7 +309,7 @@ impl Scorer<'_> {
         parts.iter().zip(fits).map(of_part).collect()
     }
 
-    /// How the scores come about; nothing under a method that takes no evidence.
+    /// Explains how the scores come about; `None` if the method is not one by evidence.
     pub(crate) fn explanation(&self) -> Option<Explanation> {
         match self {
             Self::Evidence { parts, fits, sum, .. } => Some(Explanation::of(parts, sum.weights(), fits)),

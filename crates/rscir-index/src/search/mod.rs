@@ -13,21 +13,23 @@ pub(crate) use options::{Allowed, Candidates};
 
 use crate::Result;
 
-/// The `k` best rows for one query, best first: exact, under any method.
+/// Returns the best rows for a query, best first. The search is exact under any method.
 ///
-/// A monotone fusion (image, text, sum, product, WeiCom) or a method by evidence (conjunction, posterior) reads the archive
-/// once for all parts of the query: the
-/// similarities are one matrix product, their statistics are taken from the lists, and normalizing, combining and
-/// keeping the best happens range by range on all cores. The scores are those of [`Method::score`] to the bit. Other
-/// methods score all rows themselves.
+/// `k` is the largest number of rows. If two rows have equal scores, the one with the lower number comes first.
 ///
-/// Statistics are those of the whole archive. What [`SearchOptions`] leave out is left out of the ranking alone and
-/// changes no score.
+/// A monotone fusion (image, text, sum, product, WeiCom) or a method by evidence (conjunction, posterior) reads
+/// the archive once for all parts of the query: one matrix product gives the similarities, their statistics are
+/// taken from the lists, and all cores normalize, combine and rank range by range. The scores equal those of
+/// [`Method::score`] to the bit. Other methods score all rows themselves.
+///
+/// Statistics are those of the whole archive. [`SearchOptions`] exclude rows only from the ranking, and change no
+/// score.
 ///
 /// The [crate](crate) begins with an example.
 ///
 /// # Errors
-/// As [`Method::score`].
+/// The errors of [`Method::score`]; [`Error::SegmentKey`](crate::Error::SegmentKey) if the key of a found row is
+/// damaged.
 pub fn search(
     archive: &dyn Archive,
     method: &dyn Method,
@@ -37,10 +39,11 @@ pub fn search(
     search_with(archive, method, query, &SearchOptions::top(k))
 }
 
-/// [`search`] with a filter and other options.
+/// Searches like [`search`], with a filter and other options.
 ///
 /// # Errors
-/// As [`Method::score`].
+/// The errors of [`search`], and those of [`Filter::select`](crate::Filter::select) for the filter of the
+/// options.
 pub fn search_with(
     archive: &dyn Archive,
     method: &dyn Method,
@@ -51,12 +54,13 @@ pub fn search_with(
     Ok(hits.pop().unwrap_or_default())
 }
 
-/// [`search_with`] for many queries: the answers are the same, the archive is read once for all of them.
+/// Searches like [`search_with`] for many queries. The answers are the same; the archive is read once for many of
+/// them.
 ///
-/// As many queries share one matrix product as have lists of similarities of 256 MB in all.
+/// Queries share one matrix product as long as their lists of similarities take at most 256 MB together.
 ///
 /// # Errors
-/// As [`Method::score`] for the first query that fails; then there is no answer to any.
+/// The errors of [`search_with`] for the first query that fails; then no query has an answer.
 pub fn search_batch(
     archive: &dyn Archive,
     method: &dyn Method,
@@ -67,10 +71,10 @@ pub fn search_batch(
     Ok(answers.into_iter().map(|answer| answer.hits).collect())
 }
 
-/// [`search_batch`], with what the method learned on the way.
+/// Searches like [`search_batch`], and returns with each answer what the method learned for it.
 ///
 /// # Errors
-/// As [`search_batch`].
+/// The errors of [`search_batch`].
 pub fn answer_batch(
     archive: &dyn Archive,
     method: &dyn Method,
@@ -84,7 +88,8 @@ pub fn answer_batch(
     }
 }
 
-/// [`Archive::nearest`], on all cores: as many queries share one product as have similarities of 64 MB in all.
+/// Computes [`Archive::nearest`] on all cores. Queries share one product as long as their similarities take at
+/// most 64 MB together.
 pub(crate) fn nearest(
     archive: &dyn Archive,
     queries: Queries<'_>,
@@ -106,7 +111,7 @@ pub(crate) fn nearest(
     Ok(nearest)
 }
 
-/// Ranks with the method's own scores of all rows.
+/// Ranks all rows by the scores that the method computes itself.
 fn score_all(
     archive: &dyn Archive,
     method: &dyn Method,
@@ -121,11 +126,11 @@ fn score_all(
     answer(archive, method, query, &top.into_ranking(), None)
 }
 
-/// A ranking with keys, its scores as the method presents them, and what each part of the query contributes: with `scorer`,
-/// normalized too.
+/// Makes the answer of a ranking: keys, scores as the method presents them, and what each part of the query
+/// contributes. With `scorer`, the contributions are also normalized.
 ///
 /// # Errors
-/// If the key of a row is damaged.
+/// The errors of [`Archive::checked_key`] if the key of a row is damaged.
 pub(crate) fn answer(
     archive: &dyn Archive,
     method: &dyn Method,
@@ -136,7 +141,7 @@ pub(crate) fn answer(
     let mut buffers = Buffers::default();
     let hit = |scored: &Scored| {
         let stored = archive.vector(scored.row);
-        // A method of one's own may take queries of another width.
+        // A method outside this workspace may accept queries of another width.
         let similarity = |part: Option<&UnitVector>| {
             part.filter(|part| part.len() == stored.len()).map(|part| rscir_kernels::dot(part, &stored))
         };

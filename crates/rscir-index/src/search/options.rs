@@ -11,56 +11,57 @@ use crate::filter::{Filter, Selection};
 pub struct Hit {
     /// Row of the archive.
     pub row: usize,
-    /// Its key.
+    /// Key of the row.
     pub key: String,
-    /// Its score as [`Method::display_score`](rscir_core::Method::display_score) gives it, higher is better. Hits are ordered by
-    /// the score before that, so presented scores may tie where the rows do not.
+    /// Score of the row as [`Method::display_score`](rscir_core::Method::display_score) gives it; higher is
+    /// better. Hits are ordered by the raw score, so presented scores may be equal where raw scores differ.
     pub score: f32,
-    /// What the query's image contributes; `None` if the query has none.
+    /// Contribution of the query's image; `None` if the query has none.
     pub image: Option<PartScore>,
-    /// What the query's text contributes; `None` if the query has none.
+    /// Contribution of the query's text; `None` if the query has none.
     pub text: Option<PartScore>,
 }
 
-/// What a query found.
+/// The answer to a query.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Answer {
     /// The best rows, best first.
     pub hits: Vec<Hit>,
-    /// For each hit, how likely it is as each part of the query asks, in the order of [`Explanation::parts`]: estimates that
-    /// nothing calibrates. Empty under a method that does not take parts by themselves.
+    /// For each hit, the probability that it matches each part of the query, in the order of
+    /// [`Explanation::parts`]. The probabilities are estimates without calibration. Empty if the method does not
+    /// use the parts one by one.
     pub probabilities: Vec<Vec<f32>>,
-    /// What the method learned of the archive for this query; `None` if it is one that learns nothing.
+    /// What the method learned about the archive for this query; `None` if the method learns nothing.
     pub explanation: Option<Explanation>,
 }
 
-/// What one part of a query contributes to a hit.
+/// Contribution of one part of a query to a hit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct PartScore {
-    /// Dot product of the part's vector with the row's: the cosine of their angle.
+    /// Dot product of the part's vector and the row's, which is the cosine of their angle.
     pub similarity: f32,
-    /// The similarity as the method's fusion normalizes it over the archive, as
-    /// [`Method::display_score`](rscir_core::Method::display_score) gives it: under WeiCom the normal CDF of its z-score. `None` if the
-    /// method does not read the part, or is no fusion of two lists.
+    /// The similarity after the method's fusion has normalized it over the archive, as
+    /// [`Method::display_score`](rscir_core::Method::display_score) gives it; under WeiCom the normal CDF of its
+    /// z-score. `None` if the method does not read the part, or is not a fusion of two lists.
     pub normalized: Option<f32>,
 }
 
-/// Says of a row, by its number, whether it may be in an answer.
+/// Tells for a row, by its number, whether it may be in an answer.
 pub type RowFilter<'a> = dyn Fn(usize) -> bool + Sync + 'a;
 
-/// Where the mean and the deviation of a query's similarities come from. Both are those of the whole archive.
+/// Source of the mean and the deviation of a query's similarities. Both sources describe the whole archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Statistics {
-    /// From the similarities themselves, as [`Method::score`](rscir_core::Method::score) has them.
+    /// The similarities themselves, as in [`Method::score`](rscir_core::Method::score).
     #[default]
     Scan,
-    /// From [`Archive::moments`], as [`Int8Index`](crate::Int8Index) has them. Equal to the scan's up to rounding,
-    /// about one part in a million; only rows whose scores differ as little may change places.
+    /// [`Archive::moments`], as in [`Int8Index`](crate::Int8Index). They equal those of a scan up to rounding,
+    /// about one part in a million; only rows whose scores differ by no more than that may change places.
     Moments,
 }
 
-/// What is asked for beside the query: how many rows, and which may be among them.
+/// Options of a search: how many rows to return, and which rows may be among them.
 ///
 /// ```
 /// use rscir_index::SearchOptions;
@@ -75,59 +76,61 @@ pub enum Statistics {
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct SearchOptions<'a> {
-    /// How many rows at most.
+    /// Largest number of rows of an answer.
     pub k: usize,
-    /// Rows that may be in the answer; all without it. May be called from any thread.
+    /// Tells which rows may be in the answer, by number; `None` for all rows. Several threads may call it at
+    /// once.
     pub filter: Option<&'a RowFilter<'a>>,
-    /// What the columns of a row must hold for it to be in the answer; anything without it. Beside `filter`, both must hold.
+    /// Condition on the columns of a row; `None` for all rows. With `filter`, a row must pass both.
     pub matching: Option<&'a Filter>,
-    /// Leave out the row under the query's [`image_key`](ComposedQuery::image_key).
+    /// Excludes the row under the query's [`image_key`](ComposedQuery::image_key).
     pub exclude_query: bool,
-    /// Where statistics come from.
+    /// Source of the statistics.
     pub statistics: Statistics,
 }
 
 impl<'a> SearchOptions<'a> {
-    /// The `k` best of all rows.
+    /// Makes options for the `k` best of all rows.
     pub fn top(k: usize) -> Self {
         Self { k, filter: None, matching: None, exclude_query: false, statistics: Statistics::Scan }
     }
 
-    /// Sets the rows that may be in the answer. Scores stay what they are.
+    /// Sets a function that tells which rows may be in the answer. Scores stay the same. Default: all rows.
     #[must_use]
     pub fn filter(self, filter: &'a RowFilter<'a>) -> Self {
         Self { filter: Some(filter), ..self }
     }
 
-    /// Sets what the columns of a row must hold for it to be in the answer. Scores stay what they are.
+    /// Sets a condition on the columns of the rows in the answer. Scores stay the same. Default: all rows.
     #[must_use]
     pub fn matching(self, filter: &'a Filter) -> Self {
         Self { matching: Some(filter), ..self }
     }
 
-    /// Sets whether the row under the query's [`image_key`](ComposedQuery::image_key) is left out. Default: `false`.
+    /// Sets whether the row under the query's [`image_key`](ComposedQuery::image_key) is excluded. Default:
+    /// `false`.
     #[must_use]
     pub fn exclude_query(self, exclude_query: bool) -> Self {
         Self { exclude_query, ..self }
     }
 
-    /// Sets where statistics come from. Default: [`Statistics::Scan`].
+    /// Sets the source of the statistics. Default: [`Statistics::Scan`].
     #[must_use]
     pub fn statistics(self, statistics: Statistics) -> Self {
         Self { statistics, ..self }
     }
 
-    /// The rows that may answer any query.
+    /// Returns the rows that may be in the answer to any query.
     ///
     /// # Errors
-    /// As [`Filter::select`].
+    /// The errors of [`Filter::select`].
     pub(crate) fn allowed(&self, archive: &dyn Archive) -> Result<Allowed<'a>> {
         let selection = self.matching.map(|filter| filter.select(archive)).transpose()?;
         Ok(Allowed { filter: self.filter, selection, exclude_query: self.exclude_query })
     }
 }
 
-/// The rows that may be in an answer.
+/// The rows that may be in an answer, except for what a query excludes itself.
 pub(crate) struct Allowed<'a> {
     filter: Option<&'a RowFilter<'a>>,
     selection: Option<Selection>,
@@ -135,12 +138,12 @@ pub(crate) struct Allowed<'a> {
 }
 
 impl Allowed<'_> {
-    /// The rows that may be in an answer, whatever the query.
+    /// Returns the rows that may be in an answer if no query excludes its own row.
     pub(crate) fn any(&self) -> Candidates<'_> {
         Candidates { allowed: self, excluded: None }
     }
 
-    /// The rows that may answer `query`.
+    /// Returns the rows that may be in the answer to `query`.
     pub(crate) fn candidates(&self, archive: &dyn Archive, query: &ComposedQuery) -> Candidates<'_> {
         let own_row = || query.image_key().and_then(|key| archive.find(key));
         Candidates { allowed: self, excluded: if self.exclude_query { own_row() } else { None } }
