@@ -1,4 +1,4 @@
-//! The comparison of all methods: what README and docs print of it, and its page in a browser.
+//! The comparison of all methods: what docs/methods.md prints of it, and its page in a browser.
 
 mod common;
 
@@ -31,20 +31,18 @@ fn the_printed_tables_are_the_programs() {
     let ours = table(&run.out, head);
     assert_eq!(ours.len(), 11, "{}", run.out);
     assert!(ours.iter().all(|(_, numbers)| numbers.len() == 3 * 7));
-    for file in ["README.md", "docs/methods.md"] {
-        let printed = table(&std::fs::read_to_string(repository(file)).unwrap(), head);
-        assert_eq!(printed.len(), ours.len(), "{file} has the table");
-        for ((method, ours), (printed_method, printed)) in ours.iter().zip(&printed) {
-            assert_eq!(method, printed_method, "{file}");
-            assert_eq!(ours.len(), printed.len(), "{file}: {method}");
-            for (ours, printed) in ours.iter().zip(printed) {
-                assert!((ours - printed).abs() <= TOLERANCE, "{file}: {method}: {printed} is now {ours}");
-            }
+    let docs = std::fs::read_to_string(repository("docs/methods.md")).unwrap();
+    let printed = table(&docs, head);
+    assert_eq!(printed.len(), ours.len(), "docs/methods.md has the table");
+    for ((method, ours), (printed_method, printed)) in ours.iter().zip(&printed) {
+        assert_eq!(method, printed_method);
+        assert_eq!(ours.len(), printed.len(), "{method}");
+        for (ours, printed) in ours.iter().zip(printed) {
+            assert!((ours - printed).abs() <= TOLERANCE, "{method}: {printed} is now {ours}");
         }
     }
 
     // The methods without a lambda have a table of their own, and differences with three intervals each.
-    let docs = std::fs::read_to_string(repository("docs/methods.md")).unwrap();
     let (_, ours_after) = run.out.split_once("| basic(").unwrap();
     let (_, docs_after) = docs.split_once("| basic(").unwrap();
     for head in [head, "| difference of mAP, 95 % intervals |"] {
