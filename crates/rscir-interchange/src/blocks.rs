@@ -8,60 +8,69 @@ use crate::parquet_file::{Batches, ParquetFile};
 use crate::tally::Tally;
 use crate::{Error, LeftOutReason, Result, VectorFiles};
 
-/// Most rows of a block: as many as a file of an archive has.
+/// Most rows of a block, which are as many as a segment of an archive has.
 const BLOCK_ROWS: usize = 65_536;
 
-/// Numbers of a block's vectors, at most: 256 MiB. Those of 65,536 rows of 1,024.
+/// Most numbers in the vectors of a block: 256 MiB, the vectors of 65,536 rows of width 1,024.
 const BLOCK_NUMBERS: usize = 64 << 20;
 
-/// Numbers of the vectors that are decoded at once: 16 MiB.
+/// Most numbers of vectors that are decoded at once: 16 MiB.
 const BATCH_NUMBERS: u64 = 4 << 20;
 
-/// Rows that are decoded at once, at most.
+/// Most rows that are decoded at once.
 const BATCH_ROWS: u64 = 8192;
 
-/// Rows of a table that follow each other.
+/// Rows of a table that follow each other, decoded.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Block {
-    /// The key of each row. A table may have a key twice.
+    /// Key of each row. Several rows of a table may have one key.
     pub keys: Vec<String>,
-    /// Where each row stands: its file, as a position among [`VectorFiles::paths`], and its number in it, from 0.
+    /// Origin of each row: its file, as a position among [`VectorFiles::paths`], and its number in the file, from
+    /// 0.
     pub rows: Vec<(usize, u64)>,
-    /// The vectors, normalized.
+    /// Vectors of the rows, normalized.
     pub embeddings: Embeddings,
-    /// What else is known of the rows.
+    /// Values of the rows in the columns of [`VectorFiles::columns`].
     pub columns: Columns,
-    /// What was not taken as it stands.
+    /// Rows and values that were left out.
     pub tally: Tally,
-    /// How many rows were read, those included that were left out.
+    /// Number of rows that were read, including the rows that were left out.
     pub read: u64,
 }
 
-/// The rows of a table, block by block, in the order of its files.
+/// Iterator over the rows of a table, block by block, in the order of its files. [`VectorFiles::blocks`] makes it.
 ///
-/// A block has up to 65,536 rows and 256 MiB of vectors. After an error there is nothing more.
+/// A block has at most 65,536 rows and 256 MiB of vectors. After an error the iterator ends.
+///
+/// # Errors
+/// - [`Error::Width`] if a vector has another width than the first one.
+/// - [`Error::NoRows`] if no row has a vector.
+/// - [`Error::Parquet`] if a file is damaged.
+/// - [`Error::Changed`] if a file has changed since the table was opened.
+/// - [`Error::File`] and [`Error::Index`] if a file cannot be read, or claims more than its bytes can hold.
 pub struct Blocks<'a> {
     table: &'a VectorFiles,
-    /// Row groups that are passed over, for each file.
+    /// For each file, whether each of its row groups is skipped.
     skipped: Vec<Vec<bool>>,
-    /// The file that is read, or comes next.
+    /// Number of the file that is read now, or next.
     file: usize,
     open: Option<(ParquetFile, Layout)>,
-    /// The row group that comes next.
+    /// Number of the row group that is read next.
     group: usize,
     batches: Option<Batches>,
-    /// The batch that is taken, and how many of its rows are.
+    /// The batch whose rows are being put into blocks, and how many of its rows already are in one.
     batch: Option<(RecordBatch, usize)>,
-    /// The number of the batch's first row in the file.
+    /// Number of the batch's first row in the file.
     first: u64,
     width: Option<usize>,
-    /// What was left out before the first vector was met, and of how many rows.
+    /// The rows that were left out before the first row with a vector, and how many rows were read before it.
     before: (Tally, u64),
     ended: bool,
 }
 
 impl<'a> Blocks<'a> {
+    /// Makes the iterator over the rows of a table, without those of the row groups that are `skipped`.
     pub(crate) fn new(table: &'a VectorFiles, skipped: Vec<Vec<bool>>) -> Self {
         Self {
             table,
@@ -78,11 +87,13 @@ impl<'a> Blocks<'a> {
         }
     }
 
+    /// Tells whether the next row group is skipped.
     fn is_skipped(&self) -> bool {
         self.skipped.get(self.file).and_then(|groups| groups.get(self.group)).is_some_and(|&skipped| skipped)
     }
 
-    /// Decodes what comes next, until there is a batch with rows that are not taken; false at the end.
+    /// Decodes the next batch, unless the current one has rows that are in no block yet. Returns `false` at the end
+    /// of the last file.
     fn advance(&mut self) -> Result<bool> {
         loop {
             if let Some((batch, taken)) = &self.batch {
@@ -123,7 +134,7 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    /// The width of the vectors, which that of the first row that has one decides.
+    /// Returns the width of the vectors, which is that of the first row with a vector.
     pub(crate) fn width(&mut self) -> Result<usize> {
         while self.width.is_none() {
             if !self.advance()? {
@@ -134,7 +145,7 @@ impl<'a> Blocks<'a> {
         self.width.ok_or_else(|| Error::NoRows { path: self.table.path().into() })
     }
 
-    /// Takes the width of the batch's first vector, or leaves the batch out, since it has none.
+    /// Sets the width to that of the batch's first vector. A batch without any vector is left out.
     fn look_for_width(&mut self) -> Result<()> {
         let Some(decoded) = self.decoded() else { return Ok(()) };
         let lists = decoded.lists()?;
@@ -152,7 +163,7 @@ impl<'a> Blocks<'a> {
         Ok(())
     }
 
-    /// The batch, and where it stands.
+    /// Returns the current batch with its origin, or `None` if there is no batch.
     fn decoded(&self) -> Option<Decoded<'_>> {
         let (batch, _) = self.batch.as_ref()?;
         let (_, layout) = self.open.as_ref()?;
@@ -161,6 +172,7 @@ impl<'a> Blocks<'a> {
         Some(Decoded { batch, layout, path, name, file: self.file, first: self.first })
     }
 
+    /// Reads the next block, or `None` at the end.
     fn read(&mut self) -> Result<Option<Block>> {
         if !self.advance()? {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! What a file's metadata say of the encoder.
+//! The encoder, as a file's metadata record it.
 
 use std::path::Path;
 
@@ -9,17 +9,21 @@ use serde_json::Value as Json;
 use crate::parquet_file::ParquetFile;
 use crate::{Error, Result};
 
-/// Where our own files have the encoder.
+/// Name of the metadata with the encoder's spec in Parquet files of this project.
 const ENCODER: &str = "rscir.encoder";
 
-/// Where files of geospatial embeddings have it.
+/// Name of the metadata with the encoder in files of geospatial embeddings, such as Earth Index's.
 const EMB: &str = "emb";
 
+/// Parses the metadata `name` of a file, which are JSON.
+///
+/// # Errors
+/// [`Error::Json`] if they are no JSON, or JSON of another form.
 pub(crate) fn parse<T: DeserializeOwned>(path: &Path, name: &'static str, text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|source| Error::Json { path: path.into(), name, source })
 }
 
-/// The encoder of vectors of width `dim`, as far as a file says.
+/// Returns the spec of the encoder of vectors of width `dim`, with the fields that a file's metadata record.
 pub(crate) fn spec(file: &ParquetFile, dim: usize) -> Result<EncoderSpec> {
     let width = |spec: &EncoderSpec| match spec.dim == dim {
         true => Ok(()),
@@ -33,7 +37,7 @@ pub(crate) fn spec(file: &ParquetFile, dim: usize) -> Result<EncoderSpec> {
     let Some(text) = file.note(EMB) else { return Ok(unknown) };
     let emb: Json = parse(file.path(), EMB, text)?;
     let Some(model) = emb.get("model") else { return Ok(unknown) };
-    // Where the file is ours, the configuration is the whole record.
+    // In a file that this crate wrote, the configuration is the whole spec.
     if let Some(Ok(spec)) = model.get("config").map(|config| serde_json::from_value(config.clone())) {
         return width(&spec).map(|()| spec);
     }

@@ -3,20 +3,20 @@ use std::path::PathBuf;
 use rscir_core::files::FileError;
 use rscir_core::{ColumnType, ErrorKind};
 
-/// The result of everything in this crate that can fail.
+/// Result of a function of this crate; the error is [`Error`] if none is named.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong with vectors that others made.
+/// Errors of this crate: of files of vectors that are read, and of archives that are exported.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The core refused something.
+    /// An error of `rscir-core`: a value, a vector or a shape does not fit.
     #[error(transparent)]
     Core(#[from] rscir_core::Error),
-    /// An archive refused something, or a file claims what it cannot hold.
+    /// An error of `rscir-index`: of an archive, or of a file that claims more than its bytes can hold.
     #[error(transparent)]
     Index(#[from] rscir_index::Error),
-    /// A file or a folder cannot be read.
+    /// A file or a folder cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
     /// A Parquet file cannot be decoded.
@@ -24,7 +24,7 @@ pub enum Error {
     Parquet {
         /// The file.
         path: PathBuf,
-        /// What its decoder says.
+        /// Error of the decoder.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A folder has no Parquet file.
@@ -33,8 +33,8 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
-    /// A name cannot be a part of a key.
-    #[error("{}: the path is not UTF-8, and keys are made of it; rename the file", path.display())]
+    /// A path is not UTF-8, so that no key and no reference can be made of it.
+    #[error("{}: the path is not UTF-8, which keys and references have to be; rename the file", path.display())]
     Name {
         /// The file.
         path: PathBuf,
@@ -46,86 +46,87 @@ pub enum Error {
         path: PathBuf,
         /// What the column would hold: `vectors` or `keys`.
         what: &'static str,
-        /// The names that were looked for.
+        /// Names that were looked for.
         wanted: String,
-        /// Names and types of the columns that are there.
+        /// Names and types of the file's columns.
         present: String,
     },
-    /// A column is of a type that vectors or keys are not read from.
-    #[error("{}: column {column:?} is of type {got}, and {expected}; name another column, or cast it", path.display())]
+    /// A column has a type that vectors or keys are not read from.
+    #[error("{}: column {column:?} is of type {got}, but {expected}; name another column, or cast this one", path.display())]
     ColumnKind {
         /// The file.
         path: PathBuf,
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// What can be read.
+        /// Types that can be read, as a clause.
         expected: &'static str,
-        /// Its type in the file.
+        /// Type of the column in the file.
         got: String,
     },
-    /// Two files have a column of one name and of different types.
+    /// Columns of two files have one name and different types.
     #[error(
-        "{}: column {column:?} holds {got}, and {expected} in {}; read the files one by one, or cast it",
+        "{}: column {column:?} holds {got}, and {expected} in {}; read the files one by one, or cast one of the columns",
         path.display(),
         other.display()
     )]
     ColumnType {
         /// The file.
         path: PathBuf,
-        /// The column.
+        /// Name of the columns.
         column: String,
-        /// Its type in the other file.
+        /// Type in the other file.
         expected: ColumnType,
-        /// Its type in this file.
+        /// Type in this file.
         got: ColumnType,
-        /// The file that was read before.
+        /// The other file, which was read before.
         other: PathBuf,
     },
-    /// A row's vector has another width than those before it, or than the encoder's.
+    /// A vector has another width than the first one, or than the encoder's.
     #[error(
-        "{}: the vector of row {row} (from 0) has {got} numbers, not {expected}: it comes from another model; leave the row out",
+        "{}: the vector of row {row} (from 0) has {got} numbers, not {expected}: another model made it; leave the row out, or \
+         name the model that made it",
         path.display()
     )]
     Width {
         /// The file.
         path: PathBuf,
-        /// The row of the file, from 0.
+        /// Number of the row in the file, from 0.
         row: u64,
-        /// The width that fits.
+        /// Width that the vector should have.
         expected: usize,
-        /// The width of the row.
+        /// Width that the vector has.
         got: usize,
     },
     /// No row has a vector.
-    #[error("{}: there are no rows with a vector", path.display())]
+    #[error("{}: there is no row with a vector; choose an input that has one", path.display())]
     NoRows {
-        /// What was read.
+        /// The file or folder that was read, or the file that was to be written.
         path: PathBuf,
     },
-    /// A part of a file's metadata that should be JSON is not, or is JSON of something else.
-    #[error("{}: the metadata {name:?}: {source}; write the file anew without it", path.display())]
+    /// Metadata of a file are not the JSON that they should be.
+    #[error("{}: the metadata {name:?} cannot be understood: {source}; write the file anew without them", path.display())]
     Json {
         /// The file.
         path: PathBuf,
-        /// The name in the metadata.
+        /// Name of the metadata.
         name: &'static str,
-        /// What is wrong.
+        /// Error of the JSON parser.
         source: serde_json::Error,
     },
-    /// It is not known when the imagery was taken, and STAC has no items without a time.
-    #[error("{}: no row has a date in a column datetime, and STAC's items have one; say when the imagery was taken", path.display())]
+    /// A STAC item cannot be written, because the time of the imagery is unknown.
+    #[error("{}: a STAC item has a time, and no row has a date in a column datetime; say when the imagery was taken", path.display())]
     NoDate {
-        /// The file that the item would be of.
+        /// The file that the item would describe.
         path: PathBuf,
     },
-    /// Vectors have no place on the Earth, and STAC describes what has.
-    #[error("{}: no row has a place, and STAC describes what has one; the archive is of plain images", path.display())]
+    /// A STAC item cannot be written, because no row has a place.
+    #[error("{}: a STAC item has a place, and no row of the archive has one; export archives of plain images without STAC", path.display())]
     NoPlace {
-        /// The file that the item would be of.
+        /// The file that the item would describe.
         path: PathBuf,
     },
-    /// An export was stopped, and nothing was written.
-    #[error("stopped: nothing was written")]
+    /// An export was stopped before its end.
+    #[error("the export was stopped and no file was written; start it again")]
     Stopped,
     /// A file changed while it was read.
     #[error("{}: the file changed while it was read; read it again", path.display())]
@@ -136,7 +137,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns what a caller can do about it.
+    /// Returns the kind of the error, by which callers decide what to do.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Core(error) => error.kind(),

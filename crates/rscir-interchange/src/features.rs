@@ -5,20 +5,20 @@ use rscir_index::{Column, Columns, Features, KeyKind};
 
 use crate::{LeftOutColumn, ReadOptions, Result, Tally, VectorFiles, values};
 
-/// The rows of a table, and what was not taken of it as it stands.
+/// The rows of a table, and what was left out of it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ReadFeatures {
-    /// The rows.
+    /// Rows of the table, with keys, vectors and columns.
     pub features: Features,
     /// Rows and values that were left out.
     pub tally: Tally,
-    /// Columns that no archive can keep.
+    /// Columns that archives cannot keep.
     pub left_out: Vec<LeftOutColumn>,
 }
 
-/// Reads a Parquet file, or the files of a folder, as a whole: into memory. [`import_vectors`](crate::import_vectors) takes
-/// what is larger.
+/// Reads a Parquet file, or the files of a folder, into memory as a whole. For larger files use
+/// [`import_vectors`](crate::import_vectors).
 ///
 /// ```no_run
 /// use rscir_interchange::{ReadOptions, read_features};
@@ -29,8 +29,8 @@ pub struct ReadFeatures {
 /// ```
 ///
 /// # Errors
-/// Those of [`VectorFiles::open`]; [`Error::NoRows`](crate::Error::NoRows) without a vector; [`Error::Width`](crate::Error::Width)
-/// for a row of another width than the first; [`Error::Parquet`](crate::Error::Parquet) for a file that is damaged.
+/// The errors of [`VectorFiles::open`], of [`VectorFiles::spec`] and of [`Blocks`](crate::Blocks), such as
+/// [`Error::NoRows`](crate::Error::NoRows) if no row has a vector.
 pub fn read_features(path: impl AsRef<Path>, options: &ReadOptions) -> Result<ReadFeatures> {
     let table = VectorFiles::open(path, options)?;
     let spec = table.spec(table.width()?)?;

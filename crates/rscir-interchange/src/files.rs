@@ -9,29 +9,30 @@ use crate::layout::{Layout, MAX_COLUMNS};
 use crate::parquet_file::ParquetFile;
 use crate::{Blocks, Error, ReadOptions, Result, emb};
 
-/// Ends of names of Parquet files.
+/// Extensions of the names of Parquet files.
 const EXTENSIONS: [&str; 3] = ["parquet", "geoparquet", "pq"];
 
-/// Folders within folders: those of a partitioned table are few. Each takes some stack.
+/// Deepest level of folders within folders that is read. The folders of a partitioned table have a few levels, and
+/// each takes some stack.
 const MAX_DEPTH: usize = 32;
 
-/// A column that an archive does not keep.
+/// A column of a file that archives cannot keep.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LeftOutColumn {
-    /// Its name.
+    /// Name of the column.
     pub name: String,
-    /// Its type in the file.
+    /// Type of the column in the file.
     pub type_name: String,
-    /// Why it is left out.
+    /// Why the column is left out.
     pub why: &'static str,
 }
 
-/// Vectors that others made: a Parquet file, or all of a folder and of those below it, as one table.
+/// A table of vectors that another program made: a Parquet file, or all Parquet files in a folder and in the
+/// folders below it.
 ///
-/// Files are in the order of their paths. Those whose names begin with a dot or an underscore are another program's notes
-/// and are passed over, as Hive and Spark do.
-///
-/// What each file claims is held against its bytes when it is opened; vectors are decoded by [`VectorFiles::blocks`].
+/// The files are in the order of their paths. Files and folders whose names begin with a dot or an underscore are
+/// notes of other programs and are skipped, as Hive and Spark do. Opening a table checks what each file claims
+/// against its bytes; [`VectorFiles::blocks`] decodes the vectors.
 #[derive(Debug)]
 pub struct VectorFiles {
     root: PathBuf,
@@ -46,19 +47,24 @@ pub struct VectorFiles {
 #[derive(Debug)]
 pub(crate) struct ListedFile {
     pub(crate) path: PathBuf,
-    /// Its path below the folder, as keys have it.
+    /// Path below the folder, which keys begin with.
     pub(crate) name: String,
-    /// Bytes and time of change.
+    /// Length in bytes, and time of the last change.
     pub(crate) version: (u64, u128),
 }
 
 impl VectorFiles {
-    /// Opens a file or a folder, and looks at the metadata of each file.
+    /// Opens a file or a folder, and reads the metadata of each file.
     ///
     /// # Errors
-    /// [`Error::NoFiles`], [`Error::Name`]; [`Error::NoColumn`] and [`Error::ColumnKind`] if a file has no vectors or not the
-    /// keys that are asked for; [`Error::ColumnType`] if two files disagree; [`Error::Parquet`], [`Error::Index`] and
-    /// [`Error::Json`] for a file that is damaged; [`Error::File`].
+    /// - [`Error::NoFiles`] if a folder has no Parquet file.
+    /// - [`Error::Name`] if a path is not UTF-8.
+    /// - [`Error::NoColumn`] if a file has no column of vectors, or lacks a column that `options` name.
+    /// - [`Error::ColumnKind`] if the column of vectors or of keys has a type that these are not read from.
+    /// - [`Error::ColumnType`] if columns of two files have one name and different types.
+    /// - [`Error::Parquet`], [`Error::Index`] or [`Error::Json`] if a file is damaged, or claims more than its
+    ///   bytes can hold; [`Error::Index`] also if there are more than 64 columns.
+    /// - [`Error::File`] if a file or a folder cannot be read.
     pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self> {
         let root = path.as_ref();
         let mut table = Self {
@@ -120,29 +126,32 @@ impl VectorFiles {
         self.files.iter().map(|file| file.path.as_path())
     }
 
-    /// Returns the number of rows, those included that will be left out.
+    /// Returns the number of rows, including the rows that will be left out.
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Returns names and types of the columns that rows have beside key and vector: those of the files, and those that their
-    /// geometry gives.
+    /// Returns the names and the types of the columns that rows have beside key and vector: columns of the files,
+    /// and columns that are made from their geometries.
     #[must_use]
     pub fn columns(&self) -> &[ColumnSchema] {
         &self.columns
     }
 
-    /// Returns the columns that no archive can keep.
+    /// Returns the columns of the files that archives cannot keep.
     #[must_use]
     pub fn left_out(&self) -> &[LeftOutColumn] {
         &self.left_out
     }
 
-    /// Reads the encoder of vectors of width `dim`, as the first file records it: unknown if it does not.
+    /// Reads the spec of the encoder from the metadata of the first file. If the metadata record none, the spec is
+    /// that of an unknown encoder of vectors of width `dim`.
     ///
     /// # Errors
-    /// [`Error::Width`] if the record is of vectors of another width; [`Error::Json`], [`Error::File`].
+    /// - [`Error::Width`] if the recorded encoder has another width than `dim`.
+    /// - [`Error::Json`] if the metadata cannot be understood.
+    /// - [`Error::Parquet`], [`Error::Index`] or [`Error::File`] if the file cannot be read any more.
     pub fn spec(&self, dim: usize) -> Result<EncoderSpec> {
         match self.files.first() {
             Some(file) => emb::spec(&ParquetFile::open(&file.path)?, dim),
@@ -150,21 +159,24 @@ impl VectorFiles {
         }
     }
 
-    /// Reads the width of the vectors, which that of the first row with a vector decides.
+    /// Reads the width of the vectors, which is that of the first row with a vector.
     ///
     /// # Errors
-    /// [`Error::NoRows`], and those of [`Blocks`].
+    /// The errors of [`Blocks`], such as [`Error::NoRows`] if no row has a vector.
     pub fn width(&self) -> Result<usize> {
         self.blocks().width()
     }
 
-    /// Decodes the rows, block by block: in memory that does not grow with the files.
+    /// Returns an iterator that decodes the rows block by block, in memory that does not grow with the files.
     #[must_use]
     pub fn blocks(&self) -> Blocks<'_> {
         Blocks::new(self, Vec::new())
     }
 
-    /// Opens a file again, which must not have changed.
+    /// Opens the file with a number again. Returns `None` if there is no such file.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] if the file has changed since the table was opened, and those of opening it.
     pub(crate) fn open_again(&self, file: usize) -> Result<Option<(ParquetFile, Layout)>> {
         let Some(listed) = self.files.get(file) else { return Ok(None) };
         let opened = ParquetFile::open(&listed.path)?;
@@ -176,17 +188,17 @@ impl VectorFiles {
     }
 }
 
-/// Tells whether a path is one that [`VectorFiles::open`] is for: it ends as names of Parquet files do, or is a folder that is no
-/// archive.
+/// Tells whether a path is one for [`VectorFiles::open`]: the name of a Parquet file (`.parquet`, `.geoparquet` or
+/// `.pq`, in upper or lower case), or a folder that is no archive.
 #[must_use]
 pub fn is_table(path: impl AsRef<Path>) -> bool {
-    /// What the folder of an archive holds (docs/format.md).
+    /// A file that the folder of every archive holds (docs/format.md).
     const MANIFEST: &str = "manifest.json";
     let path = path.as_ref();
     if path.is_dir() { !path.join(MANIFEST).exists() } else { has_extension(path) }
 }
 
-/// The Parquet files that a path names, with their names in keys, sorted by these.
+/// Lists the Parquet files that a path names, each with its name in keys, in the order of these names.
 fn list(root: &Path) -> Result<Vec<(PathBuf, String)>> {
     let name = |path: &Path, below: &Path| {
         let parts = path.strip_prefix(below).unwrap_or(path).components();
@@ -208,6 +220,7 @@ fn list(root: &Path) -> Result<Vec<(PathBuf, String)>> {
     if files.is_empty() { Err(Error::NoFiles { path: root.into() }) } else { Ok(files) }
 }
 
+/// Collects the Parquet files in a folder, which is `depth` levels below the first, and in the folders below it.
 fn collect(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<()> {
     let entries = fs::read_dir(folder).map_err(|source| unreadable(folder, source))?;
     for entry in entries {
@@ -216,7 +229,8 @@ fn collect(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<()> 
         if matches!(name.as_encoded_bytes().first(), None | Some(b'.' | b'_')) {
             continue;
         }
-        // Links to files are followed, as a cache of downloads is made of them; those to folders could lead back.
+        // Links to files are followed, because caches of downloads are made of them. Links to folders are not,
+        // because they could lead back to a folder that was read.
         let is_folder = entry.file_type().map_err(|source| unreadable(&path, source))?.is_dir();
         if is_folder && depth < MAX_DEPTH {
             collect(&path, depth + 1, paths)?;
@@ -227,7 +241,7 @@ fn collect(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<()> 
     Ok(())
 }
 
-/// Tells whether a path ends as those of Parquet files do.
+/// Tells whether a path has the extension of a Parquet file, in upper or lower case.
 fn has_extension(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))

@@ -1,4 +1,4 @@
-//! Where rows lie, by their geometry.
+//! Places of rows, from their geometries.
 
 use rscir_core::ColumnType;
 use rscir_geo::{Crs, WkbGeometry};
@@ -7,27 +7,27 @@ use serde_json::Value as Json;
 
 use crate::layout::GEOMETRY;
 
-/// How the geometries of a file become places.
+/// Coordinate system of the geometries of a file, by which they become places.
 pub(crate) enum Placing {
-    /// They are longitudes and latitudes of WGS84.
+    /// Longitudes and latitudes of WGS84.
     Wgs84,
-    /// They are of another coordinate system.
+    /// Another coordinate system.
     Of(Box<Crs>),
-    /// Their coordinate system is none that is known, so that there are no places.
+    /// A coordinate system that is unknown, with its name. Rows then have no places.
     Unknown(String),
 }
 
-/// Where a row lies.
+/// Place of a row in WGS84.
 pub(crate) struct Place {
-    /// Longitude and latitude of four corners.
+    /// Longitude and latitude of the four corners, in turn.
     footprint: [f64; 8],
-    /// West, south, east and north.
+    /// Bounds: west, south, east and north.
     bounds: [f64; 4],
 }
 
 impl Placing {
-    /// The columns that a geometry gives, as those of scenes: bounds and footprint in WGS84, and the geometry itself as
-    /// well-known text.
+    /// Columns that are made from geometries, with their types: bounds and footprint in WGS84, as scenes have them,
+    /// and the geometry itself as well-known text.
     pub(crate) const COLUMNS: [(&'static str, ColumnType); 6] = [
         ("west", ColumnType::Float),
         ("south", ColumnType::Float),
@@ -37,7 +37,8 @@ impl Placing {
         (GEOMETRY, ColumnType::Text),
     ];
 
-    /// By the `crs` of GeoParquet's metadata, which is PROJJSON: absent or null, as many write it, it is WGS84.
+    /// Reads the coordinate system from the `crs` of GeoParquet's metadata, which is PROJJSON. If `crs` is absent
+    /// or null, which many programs write, the system is WGS84.
     pub(crate) fn new(crs: Option<&Json>) -> Self {
         let Some(crs) = crs.filter(|crs| !crs.is_null()) else { return Self::Wgs84 };
         let name = || crs.get("name").and_then(Json::as_str).unwrap_or("without a name").to_owned();
@@ -49,7 +50,8 @@ impl Placing {
             _ => String::new(),
         };
         match (authority, code.as_str()) {
-            // In files, x is the longitude whatever the code says (GeoParquet 1.1, "crs").
+            // In these files, x is the longitude, even if the code's own order is the other (GeoParquet 1.1,
+            // "crs").
             ("OGC", "CRS84") | ("EPSG", "4326" | "4979") => Self::Wgs84,
             ("EPSG", code) => match code.parse().map(Crs::from_epsg) {
                 Ok(Ok(crs)) => Self::Of(Box::new(crs)),
@@ -59,7 +61,8 @@ impl Placing {
         }
     }
 
-    /// The place of a geometry and its text, or why there is none.
+    /// Returns the place of a geometry in well-known binary, or why it has none, and the geometry as well-known
+    /// text. The text is `None` if the bytes are no geometry.
     pub(crate) fn place(&self, bytes: &[u8]) -> (Result<Place, String>, Option<String>) {
         let geometry = match WkbGeometry::read(bytes) {
             Ok(geometry) => geometry,
@@ -73,7 +76,7 @@ impl Placing {
         };
         let place = placed.and_then(|geometry| {
             if !geometry.is_on_earth() {
-                return Err("its coordinates are no longitudes and latitudes".into());
+                return Err("its coordinates are outside of the Earth's longitudes and latitudes".into());
             }
             let footprint = geometry.footprint();
             let bounds = footprint.bounds();
@@ -86,7 +89,7 @@ impl Placing {
     }
 }
 
-/// Columns that a geometry gives, row by row.
+/// The columns that are made from geometries, row by row.
 #[derive(Default)]
 pub(crate) struct PlaceColumns {
     bounds: [Vec<Option<f64>>; 4],
@@ -95,6 +98,7 @@ pub(crate) struct PlaceColumns {
 }
 
 impl PlaceColumns {
+    /// Adds a row with its place and its geometry as text.
     pub(crate) fn push(&mut self, place: Option<Place>, geometry: Option<String>) {
         for (at, edges) in self.bounds.iter_mut().enumerate() {
             edges.push(place.as_ref().and_then(|place| place.bounds.get(at).copied()));
@@ -103,7 +107,7 @@ impl PlaceColumns {
         self.geometries.push(geometry);
     }
 
-    /// The columns, in the order of [`Placing::COLUMNS`].
+    /// Returns the columns, in the order of [`Placing::COLUMNS`].
     pub(crate) fn into_columns(self) -> Vec<Column> {
         let bounds = self.bounds.into_iter().map(Column::Float);
         bounds.chain([Column::Floats(self.footprints), Column::Text(self.geometries)]).collect()

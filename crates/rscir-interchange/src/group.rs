@@ -25,43 +25,46 @@ pub(crate) struct Gathered<'a> {
     read: u64,
 }
 
-/// A batch of a file, and where its rows stand.
+/// A decoded batch of a file, and the origin of its rows.
 pub(crate) struct Decoded<'a> {
     pub(crate) batch: &'a RecordBatch,
     pub(crate) layout: &'a Layout,
     pub(crate) path: &'a Path,
-    /// The file's name in keys.
+    /// Name of the file in keys.
     pub(crate) name: &'a str,
-    /// The file's number.
+    /// Number of the file.
     pub(crate) file: usize,
-    /// The number of the batch's first row in the file.
+    /// Number of the batch's first row in the file.
     pub(crate) first: u64,
 }
 
 impl Decoded<'_> {
-    /// A column of the file, which is one of those that were decoded.
+    /// Returns the values of the file's column number `at`, or `None` if this column was not decoded.
     fn array(&self, at: usize) -> Option<&arrow_array::ArrayRef> {
         let position = self.layout.roots().iter().position(|&root| root == at)?;
         self.batch.columns().get(position)
     }
 
+    /// Returns the vectors of the batch.
     pub(crate) fn lists(&self) -> Result<Lists<'_>> {
         let lists = self.array(self.layout.vectors).and_then(|array| Lists::new(array, self.layout.element));
         lists.ok_or_else(|| self.other_type())
     }
 
-    /// What a decoder gives that does not keep to the file's own schema.
+    /// Makes the error about a decoder that returns another type than the file's schema says.
     fn other_type(&self) -> Error {
         Error::Parquet { path: self.path.into(), source: "a column is not of the type of the schema".into() }
     }
 
+    /// Returns the file and the row of a row of the batch.
     pub(crate) fn place(&self, row: usize) -> RowPlace {
         RowPlace { file: self.path.into(), row: self.first + row as u64 }
     }
 }
 
 impl<'a> Gathered<'a> {
-    /// Nothing yet but what was left out `before`, of rows of `width` numbers; room for `rows` of them is taken at once.
+    /// Starts a block of vectors of `width` numbers, with room for `rows` rows. The last argument is what was left
+    /// out before the first row, and the number of rows that were read before it.
     pub(crate) fn new(
         schema: &'a [ColumnSchema],
         width: usize,
@@ -80,11 +83,16 @@ impl<'a> Gathered<'a> {
         }
     }
 
+    /// Returns the number of rows that are gathered.
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// Takes rows `from..to` of a batch.
+    /// Adds the rows `from..to` of a batch, and counts the rows among them that are left out.
+    ///
+    /// # Errors
+    /// [`Error::Width`] if a vector has another width, and [`Error::Parquet`] if a column has another type than the
+    /// file's schema says.
     pub(crate) fn take(&mut self, decoded: &Decoded<'_>, from: usize, to: usize) -> Result<()> {
         let lists = decoded.lists()?;
         let keys = decoded.layout.key.and_then(|at| decoded.array(at));
@@ -123,6 +131,7 @@ impl<'a> Gathered<'a> {
         Ok(())
     }
 
+    /// Adds the values of the `kept` rows of a batch in the file's columns.
     fn take_columns(&mut self, decoded: &Decoded<'_>, kept: &[usize]) -> Result<()> {
         for column in &decoded.layout.columns {
             let name = &column.schema.name;
@@ -135,6 +144,7 @@ impl<'a> Gathered<'a> {
         Ok(())
     }
 
+    /// Adds the places of the `kept` rows of a batch.
     fn take_places(&mut self, decoded: &Decoded<'_>, kept: &[usize]) -> Result<()> {
         let Some((at, placing)) = &decoded.layout.geometry else { return Ok(()) };
         let geometries = decoded
@@ -162,6 +172,7 @@ impl<'a> Gathered<'a> {
         Ok(())
     }
 
+    /// Appends values to the column `name` of the block.
     fn append(&mut self, name: &str, read: Column) {
         let own = self.schema.iter().zip(&mut self.columns).find(|(schema, _)| schema.name == name);
         if let Some((_, column)) = own {
@@ -169,7 +180,7 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// The block of what was gathered.
+    /// Makes the block of the rows that are gathered.
     pub(crate) fn finish(self) -> Result<Block> {
         let mut columns = Columns::new(self.keys.len());
         for (schema, column) in self.schema.iter().zip(self.columns) {

@@ -12,19 +12,22 @@ use crate::{
     values,
 };
 
-/// How vectors are imported.
+/// Options of [`import_vectors`].
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ImportOptions<'a> {
-    /// Which columns are keys and vectors.
+    /// Names of the columns of keys and vectors. Default: those that [`ReadOptions`] looks for.
     pub read: ReadOptions,
-    /// What encoded the vectors. `None`: as the first file records it, unknown if it does not.
+    /// Spec of the encoder that made the vectors. Default: `None`, which takes the spec that the first file
+    /// records, or that of an unknown encoder.
     pub spec: Option<EncoderSpec>,
-    /// Format in which rows are stored. `None`: as the archive has it; in a new one `f32`, and `f16` above a million rows.
+    /// Number format of the archive's rows. Default: `None`, which keeps the format of an existing archive; a new
+    /// one has `f32`, or `f16` if there are more than a million rows.
     pub precision: Option<Precision>,
-    /// Stop when this becomes true, after the rows that are being written; a later import goes on there.
+    /// Flag that stops the import when it becomes true, once the current block is written. A later import continues
+    /// after it. Default: `None`.
     pub stop: Option<&'a AtomicBool>,
-    /// Receives the number of rows done.
+    /// Receives the number of rows that are done. Default: [`Silent`].
     pub progress: &'a dyn Progress,
 }
 
@@ -35,74 +38,78 @@ impl Default for ImportOptions<'_> {
 }
 
 impl<'a> ImportOptions<'a> {
-    /// Sets which columns are keys and vectors.
+    /// Sets the names of the columns of keys and vectors. Default: those that [`ReadOptions`] looks for.
     #[must_use]
     pub fn read(mut self, read: ReadOptions) -> Self {
         self.read = read;
         self
     }
 
-    /// Sets what encoded the vectors.
+    /// Sets the spec of the encoder that made the vectors. Default: as the first file records it, or unknown.
     #[must_use]
     pub fn spec(mut self, spec: EncoderSpec) -> Self {
         self.spec = Some(spec);
         self
     }
 
-    /// Sets the format in which rows are stored.
+    /// Sets the number format of the archive's rows. Default: that of the archive; a new one has `f32`, or `f16` if
+    /// there are more than a million rows.
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = Some(precision);
         self
     }
 
-    /// Sets a flag that stops the import.
+    /// Sets a flag that stops the import when it becomes true. Default: none.
     #[must_use]
     pub fn stop(mut self, stop: &'a AtomicBool) -> Self {
         self.stop = Some(stop);
         self
     }
 
-    /// Sets what receives the number of rows done.
+    /// Sets the receiver of the number of rows that are done. Default: none.
     #[must_use]
     pub fn progress(mut self, progress: &'a dyn Progress) -> Self {
         self.progress = progress;
         self
     }
 
+    /// Tells whether the import is to stop.
     fn is_stopped(&self) -> bool {
         self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
     }
 }
 
-/// What an import did.
+/// Summary of an import, returned by [`import_vectors`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Imported {
-    /// Rows that were written.
+    /// Number of rows that were written.
     pub written: u64,
-    /// Rows that the archive had from an earlier import of these files.
+    /// Number of rows that the archive already had from an earlier import of these files.
     pub unchanged: u64,
-    /// Rows of which an 8-bit copy was made.
+    /// Number of rows of which an 8-bit copy was made.
     pub quantized: u64,
-    /// What was not taken as it stands.
+    /// Rows and values that were left out.
     pub tally: Tally,
-    /// Columns that no archive can keep.
+    /// Columns that archives cannot keep.
     pub left_out_columns: Vec<LeftOutColumn>,
-    /// True if the import was stopped before the end.
+    /// `true` if the import was stopped before its end.
     pub stopped: bool,
 }
 
-/// Copies the vectors of a Parquet file, or of the files of a folder, into the archive `archive`, which is made if it is not
-/// there.
+/// Copies the vectors of a Parquet file, or of the Parquet files in a folder, into the archive in the folder
+/// `archive`, which is created if it does not exist.
 ///
-/// Memory holds two blocks of 65,536 rows or 256 MiB and the archive's table of keys, whatever the files' size. Of rows with
-/// one key the first stays, and the others are counted. Above a million rows 8-bit copies are kept beside the rows, so that a
-/// search reads a half or a quarter of the bytes.
+/// However large the files are, memory holds two blocks of at most 65,536 rows and 256 MiB, and the archive's table
+/// of keys. If several rows have one key, the first is written, and the others are counted in [`Imported::tally`].
+/// If the archive has more than a million rows, 8-bit copies are kept beside them, so that a search reads a half or
+/// a quarter of the bytes.
 ///
-/// Called again, it goes on where it was cut off: a row is left alone that came from this place of this file, told by the
-/// file's name, size and time of change, and row groups all of which are there are not decoded. Rows of another origin under
-/// the same keys are replaced. An import that was cut off and gone on with gives the archive of one that was not.
+/// An import that was stopped or cut off continues when it is called again, and ends with the archive of an import
+/// that was not cut off. Each row of the archive records its origin: the file's name, size and time of change, and
+/// the row in it. Rows of the same origin are kept, and row groups with such rows alone are not decoded. Rows that
+/// have the same key and another origin are replaced.
 ///
 /// ```no_run
 /// use rscir_interchange::{ImportOptions, import_vectors};
@@ -113,8 +120,11 @@ pub struct Imported {
 /// ```
 ///
 /// # Errors
-/// Those of [`VectorFiles::open`] and [`Blocks`] about the files; [`Error::Width`] if the encoder's vectors have another width;
-/// [`Error::Index`] with those of [`ArchiveWriter::open_or_create`] and of a commit. What was committed before stays.
+/// After an error the archive has all rows that were committed before.
+///
+/// - The errors of [`VectorFiles::open`] and of [`Blocks`].
+/// - [`Error::Width`] if the vectors have another width than those of the encoder.
+/// - [`Error::Index`] with the errors of [`ArchiveWriter::open_or_create`] and of a commit.
 pub fn import_vectors(
     vectors: impl AsRef<Path>,
     archive: impl AsRef<Path>,
@@ -143,14 +153,16 @@ pub fn import_vectors(
     Ok(import.done)
 }
 
-/// By what rows of a table are known in an archive.
+/// Marks by which an archive knows the rows of a table.
 struct Origins {
-    /// Of each file.
+    /// The mark of each file.
     files: Vec<[u8; 8]>,
+    /// The same marks, to look up.
     known: HashSet<[u8; 8]>,
 }
 
 impl Origins {
+    /// Makes the marks of a table's files.
     fn of(table: &VectorFiles) -> Self {
         let files: Vec<[u8; 8]> = table
             .files
@@ -158,7 +170,7 @@ impl Origins {
             .map(|file| {
                 let mut hash = Sha256::new();
                 hash.update(b"row of a table by name, size and time");
-                // Other columns are other rows.
+                // If other columns are read from a file, its rows are other rows.
                 for name in [&table.options.key_column, &table.options.embedding_column] {
                     let name = name.as_deref().unwrap_or_default();
                     hash.update((name.len() as u64).to_le_bytes());
@@ -175,7 +187,7 @@ impl Origins {
         Self { known: files.iter().copied().collect(), files }
     }
 
-    /// Tells a row by its file, and by its place in it.
+    /// Returns the mark of a row, made of its file's mark and of its number in the file.
     fn fingerprint(&self, (file, row): (usize, u64)) -> Fingerprint {
         let mut bytes = [0; 16];
         let (origin, place) = bytes.split_at_mut(8);
@@ -184,7 +196,8 @@ impl Origins {
         Fingerprint(bytes)
     }
 
-    /// What an archive that has `held` under a row's key knows of the row.
+    /// Tells what an archive has of a row with the mark `own`, if the archive's row with the same key has the mark
+    /// `held`.
     fn state(&self, held: Option<Fingerprint>, own: Fingerprint) -> State {
         match held {
             Some(held) if held == own => State::Unchanged,
@@ -198,17 +211,18 @@ impl Origins {
     }
 }
 
-/// What an archive knows of a row.
+/// What an archive has of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Nothing, or of another origin.
+    /// No row with its key, or one of another table.
     New,
-    /// It has it.
+    /// The row itself.
     Unchanged,
-    /// It has an earlier one under its key.
+    /// An earlier row of the table with the same key.
     Duplicate,
 }
 
+/// An import that is under way.
 struct Import<'a> {
     table: &'a VectorFiles,
     origins: Origins,
@@ -217,15 +231,16 @@ struct Import<'a> {
 }
 
 impl Import<'_> {
+    /// Copies all rows that the archive does not have yet, until the import is stopped.
     fn run(&mut self, writer: &mut ArchiveWriter) -> Result<()> {
         let skipped = if writer.is_empty() { Vec::new() } else { self.known_groups(writer)? };
         let blocks = Blocks::new(self.table, skipped);
-        // A block that is read waits until it is taken: there are two at a time.
+        // A block is handed over only when it is taken, so that memory holds two: one is read while one is written.
         let (sender, receiver) = mpsc::sync_channel::<Result<Block>>(0);
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 for block in blocks {
-                    // Nobody waits any more if the import was stopped.
+                    // The receiver is gone if the import was stopped or has failed.
                     if sender.send(block).is_err() {
                         return;
                     }
@@ -283,13 +298,15 @@ impl Import<'_> {
         Ok(())
     }
 
+    /// Returns the path and the row for the origin of a row.
     fn place(&self, row: Option<(usize, u64)>) -> RowPlace {
         let (file, row) = row.unwrap_or_default();
         let path = self.table.files.get(file).map(|file| file.path.clone()).unwrap_or_default();
         RowPlace { file: path, row }
     }
 
-    /// The row groups of each file all of whose rows the archive has: of these, no more than the keys is read.
+    /// Tells for each row group of each file whether the archive has all of its rows. Only the keys are read for
+    /// this, and nothing else of such a group is read later.
     fn known_groups(&mut self, writer: &ArchiveWriter) -> Result<Vec<Vec<bool>>> {
         let mut skipped = Vec::new();
         for at in 0..self.table.files.len() {
@@ -307,7 +324,8 @@ impl Import<'_> {
         Ok(skipped)
     }
 
-    /// Counts the rows of a group if the archive has all of them.
+    /// Tells whether the archive has all rows of a row group, and counts them if it does. `first` is the number of
+    /// the group's first row in the file, and `keys` are the keys of its rows.
     fn is_known(
         &mut self,
         file: usize,

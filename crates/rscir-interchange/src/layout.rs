@@ -1,4 +1,4 @@
-//! What the columns of a file are.
+//! The columns of a file: which of them are keys, vectors and geometries, and which are kept.
 
 use arrow_array::Array;
 use arrow_schema::{DataType, Field};
@@ -10,44 +10,52 @@ use crate::parquet_file::ParquetFile;
 use crate::vectors::Element;
 use crate::{Error, LeftOutColumn, ReadOptions, Result, emb, values};
 
-/// Names of the column of keys, in the order in which they are looked for: Major TOM has `unique_id`, Earth Index `id`,
-/// GeoVibes `tile_id`, and our own files `key`.
+/// Names of the column of keys, in the order in which they are looked for. Major TOM has `unique_id`, Earth Index
+/// `id`, GeoVibes `tile_id`, and files of this project `key`.
 const KEYS: [&str; 4] = ["key", "unique_id", "id", "tile_id"];
 
-/// Names of the column of vectors: Clay has `embeddings`, LanceDB's tables `vector`, all others `embedding`.
+/// Names of the column of vectors, in the order in which they are looked for. Clay has `embeddings`, LanceDB's
+/// tables `vector`, and all others `embedding`.
 const VECTORS: [&str; 3] = ["embedding", "embeddings", "vector"];
 
-/// Keys that are decoded at once: some hundred kilobytes.
+/// Keys that are decoded at once, which take some hundred kilobytes.
 const KEYS_AT_ONCE: usize = 8192;
 
-/// The column in which a geometry is kept as text, and in which it is looked for.
+/// Column that geometries are kept in as text, and that they are read from.
 pub(crate) const GEOMETRY: &str = "geometry";
 
 /// Most columns of an archive (docs/format.md).
 pub(crate) const MAX_COLUMNS: usize = 64;
 
-/// Most bytes of the name of one.
+/// Most bytes of a column's name in an archive (docs/format.md).
 const MAX_NAME: usize = 64;
 
-/// What the columns of one file are, by their places among all.
+/// The columns of one file, as positions among all of its columns.
 pub(crate) struct Layout {
     pub(crate) vectors: usize,
     pub(crate) element: Element,
-    /// The column of keys; without one, keys are the file's name and the row's number.
+    /// Column of keys. `None`: keys are made of the file's name and the row's number.
     pub(crate) key: Option<usize>,
+    /// Column of geometries, and their coordinate system.
     pub(crate) geometry: Option<(usize, Placing)>,
     /// Columns that are kept.
     pub(crate) columns: Vec<KeptColumn>,
     pub(crate) left_out: Vec<LeftOutColumn>,
 }
 
-/// A column that an archive can keep.
+/// A column that is kept.
 pub(crate) struct KeptColumn {
+    /// Position among all columns of the file.
     pub(crate) at: usize,
     pub(crate) schema: ColumnSchema,
 }
 
 impl Layout {
+    /// Finds the columns of a file.
+    ///
+    /// # Errors
+    /// [`Error::NoColumn`], [`Error::ColumnKind`] and [`Error::Json`], as
+    /// [`VectorFiles::open`](crate::VectorFiles::open) describes.
     pub(crate) fn of(file: &ParquetFile, options: &ReadOptions) -> Result<Self> {
         let fields = file.fields();
         let find = |name: &str| fields.iter().position(|field| field.name() == name);
@@ -99,7 +107,7 @@ impl Layout {
             (at, Placing::new(crs))
         });
 
-        // Boxes around geometries are there for readers who skip what is far away.
+        // The boxes around geometries say nothing new: they help readers to skip rows that are far away.
         let covering = geometry.as_ref().and_then(|(at, _)| {
             let column = notes.as_ref()?.get("columns")?.get(field(*at)?.name())?;
             find(column.get("covering")?.get("bbox")?.get("xmin")?.get(0)?.as_str()?)
@@ -118,11 +126,12 @@ impl Layout {
         Ok(layout)
     }
 
-    /// Keeps a column, or says why it is left out.
+    /// Keeps a column, or records why it is left out. At most `most` columns are kept.
     fn keep(&mut self, at: usize, field: &Field, most: usize) {
         let name = field.name();
         let column_type = values::column_type(field.data_type());
-        // What the file itself says of a place is kept, if it is what archives have under that name.
+        // If the file itself has a column of places, it is kept instead of the one from the geometry, provided that
+        // it has the type that archives have under this name.
         let placed = Placing::COLUMNS.iter().find(|column| self.geometry.is_some() && column.0 == name);
         let why = if column_type.is_none() {
             "an archive has no columns of this type"
@@ -131,9 +140,9 @@ impl Layout {
         } else if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
             "an archive's columns have names of 1 to 64 bytes without control characters"
         } else if self.columns.iter().any(|column| column.schema.name == *name) {
-            "another column has its name"
+            "another column has the same name"
         } else if self.columns.len() >= most {
-            "an archive has 64 columns"
+            "an archive has at most 64 columns"
         } else {
             ""
         };
@@ -145,7 +154,7 @@ impl Layout {
         }
     }
 
-    /// Columns that are to be decoded.
+    /// Returns the positions of the columns that are decoded, in the order of the file.
     pub(crate) fn roots(&self) -> Vec<usize> {
         let others = self.key.iter().copied().chain(self.geometry.as_ref().map(|geometry| geometry.0));
         let mut roots: Vec<usize> =
@@ -154,7 +163,8 @@ impl Layout {
         roots
     }
 
-    /// The keys of a row group, whose first row is the file's row `first`.
+    /// Reads the keys of a row group. `name` is the file's name in keys, and `first` the number of the group's
+    /// first row in the file. A key is `None` if the row has none.
     pub(crate) fn group_keys<'a>(
         &self,
         file: &ParquetFile,
@@ -176,7 +186,7 @@ impl Layout {
         })))
     }
 
-    /// Names and types of all columns that rows have.
+    /// Returns the names and the types of all columns that rows have: kept ones, and those made from geometries.
     pub(crate) fn schema(&self) -> Vec<ColumnSchema> {
         let mut schema: Vec<ColumnSchema> = self.columns.iter().map(|column| column.schema.clone()).collect();
         if self.geometry.is_some() {
@@ -188,18 +198,18 @@ impl Layout {
         schema
     }
 
-    /// Tells whether the file has such a column itself.
+    /// Tells whether a column of this name is kept from the file itself.
     pub(crate) fn has_own(&self, name: &str) -> bool {
         self.columns.iter().any(|column| column.schema.name == name)
     }
 }
 
-/// The key of a row without one: where it stands.
+/// Makes the key of a row in a file without a column of keys, from the file's name and the row's number.
 pub(crate) fn row_key(name: &str, row: u64) -> String {
     format!("{name}#{row}")
 }
 
-/// A type as people write it.
+/// Returns the type of a column as text for people.
 pub(crate) fn type_name(field: &Field) -> String {
     field.data_type().to_string()
 }

@@ -1,23 +1,25 @@
-/// Which columns of a file are its keys and its vectors, where their names do not say so.
+/// Names of the columns of keys and vectors in Parquet files.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct ReadOptions {
-    /// The column of keys. `None`: `key`, `unique_id`, `id` or `tile_id`, whichever is there first in this order, else the file's
-    /// name and the row's number.
+    /// Name of the column of keys, of text or whole numbers. Default: `None`, which takes the first of `key`,
+    /// `unique_id`, `id` and `tile_id` that the file has. Without any of them, keys are made of the file's name and
+    /// the row's number.
     pub key_column: Option<String>,
-    /// The column of vectors. `None`: `embedding`, `embeddings` or `vector`, whichever is there first in this order.
+    /// Name of the column of vectors. Default: `None`, which takes the first of `embedding`, `embeddings` and
+    /// `vector` that the file has.
     pub embedding_column: Option<String>,
 }
 
 impl ReadOptions {
-    /// Sets the column of keys.
+    /// Sets the name of the column of keys. Default: the first of `key`, `unique_id`, `id` and `tile_id`.
     #[must_use]
     pub fn key_column(mut self, name: impl Into<String>) -> Self {
         self.key_column = Some(name.into());
         self
     }
 
-    /// Sets the column of vectors.
+    /// Sets the name of the column of vectors. Default: the first of `embedding`, `embeddings` and `vector`.
     #[must_use]
     pub fn embedding_column(mut self, name: impl Into<String>) -> Self {
         self.embedding_column = Some(name.into());

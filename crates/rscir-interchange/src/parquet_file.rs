@@ -1,4 +1,4 @@
-//! One Parquet file, whose decoder is let at nothing that its bytes do not justify.
+//! One Parquet file. What it claims is checked against its bytes before it is decoded.
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,16 +14,21 @@ use rscir_index::{ParquetLimits, check_parquet_claims};
 
 use crate::{Error, Result};
 
-/// A file whose claims were held against its bytes.
+/// A Parquet file whose claims were checked.
 pub(crate) struct ParquetFile {
     path: PathBuf,
     file: File,
     metadata: ArrowReaderMetadata,
-    /// Bytes and time of change.
+    /// Length in bytes, and time of the last change in nanoseconds since 1970.
     version: (u64, u128),
 }
 
 impl ParquetFile {
+    /// Opens a file and checks its claims.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it cannot be read, [`Error::Index`] if it claims more than its bytes can hold, and
+    /// [`Error::Parquet`] if its metadata cannot be decoded.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let (mut file, len) = open_regular(path)?;
         let modified = file.metadata().ok().and_then(|metadata| metadata.modified().ok());
@@ -31,7 +36,8 @@ impl ParquetFile {
             error @ rscir_index::Error::Io { .. } => Error::from(error),
             problem => rscir_index::Error::File { path: path.into(), problem: Box::new(problem) }.into(),
         })?;
-        // Types are those of Parquet itself: what Arrow's writers note beside them would have to be believed.
+        // Types are read from Parquet's own schema. The schema that Arrow's writers add to the metadata is skipped,
+        // because no check would hold it against the bytes.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let metadata = guarded(path, || ArrowReaderMetadata::load(&file, options))?;
         Ok(Self { path: path.into(), file, metadata, version: (len, nanos_since_1970(modified)) })
@@ -49,19 +55,19 @@ impl ParquetFile {
         self.metadata.schema().fields()
     }
 
-    /// The value under a key of the file's metadata.
+    /// Returns the value of the file's metadata under a name, or `None` if there is none.
     pub(crate) fn note(&self, name: &str) -> Option<&str> {
         let notes = self.metadata.metadata().file_metadata().key_value_metadata()?;
         notes.iter().find(|note| note.key == name)?.value.as_deref()
     }
 
-    /// The number of rows of each row group.
+    /// Returns the number of rows of each row group.
     pub(crate) fn groups(&self) -> Vec<u64> {
         let groups = self.metadata.metadata().row_groups();
         groups.iter().map(|group| u64::try_from(group.num_rows()).unwrap_or_default()).collect()
     }
 
-    /// The mean number of values that a row of a column has in a row group.
+    /// Returns the mean number of values of a row in a column and a row group, rounded down.
     pub(crate) fn values_per_row(&self, group: usize, root: usize) -> u64 {
         let Some(group) = self.metadata.metadata().row_groups().get(group) else { return 1 };
         let schema = self.metadata.parquet_schema();
@@ -75,7 +81,7 @@ impl ParquetFile {
         values / u64::try_from(group.num_rows()).unwrap_or_default().max(1)
     }
 
-    /// Decodes some columns of a row group, `rows` rows at a time.
+    /// Returns an iterator that decodes the columns `roots` of a row group, `rows` rows at a time.
     pub(crate) fn read(&self, group: usize, roots: &[usize], rows: usize) -> Result<Batches> {
         let file = self
             .file
@@ -93,7 +99,7 @@ impl ParquetFile {
     }
 }
 
-/// Some columns of a row group, in the order of the file.
+/// Iterator over batches of rows of a row group, in the order of the file.
 pub(crate) struct Batches {
     path: PathBuf,
     reader: Option<ParquetRecordBatchReader>,
@@ -106,15 +112,15 @@ impl Iterator for Batches {
         let reader = self.reader.as_mut()?;
         let batch = guarded(&self.path, || reader.next().transpose());
         if batch.is_err() {
-            // After an error, or a panic in its midst, nothing more is asked of it.
+            // After an error or a panic the decoder's state is unknown, so it is not called again.
             self.reader = None;
         }
         batch.transpose()
     }
 }
 
-/// Runs a decoder, which may panic on a damaged file. It leaves nothing behind that could be seen broken: what it was
-/// working on is dropped.
+/// Runs a decoder, which may panic on a damaged file, and returns a panic as an error. The values that the decoder
+/// worked on are not used after a panic, so it does not matter what state they are in.
 fn guarded<T, E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     path: &Path,
     decode: impl FnOnce() -> Result<T, E>,
@@ -122,7 +128,7 @@ fn guarded<T, E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     let source = match catch_unwind(AssertUnwindSafe(decode)) {
         Ok(Ok(decoded)) => return Ok(decoded),
         Ok(Err(error)) => error.into(),
-        Err(_) => "its bytes make no sense to the decoder".into(),
+        Err(_) => "the decoder failed on its bytes".into(),
     };
     Err(Error::Parquet { path: path.into(), source })
 }

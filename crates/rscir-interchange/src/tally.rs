@@ -1,40 +1,40 @@
 use std::fmt;
 use std::path::PathBuf;
 
-/// Rows that are named; the rest is counted, so that memory does not grow with them.
+/// Most rows that are named. Further ones are counted alone, so that memory does not grow with their number.
 const NAMED: usize = 1000;
 
-/// Where a row stands.
+/// Origin of a row: a file, and the row in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RowPlace {
-    /// The file.
+    /// Path of the file.
     pub file: PathBuf,
-    /// Its number in the file, from 0.
+    /// Number of the row in the file, from 0.
     pub row: u64,
 }
 
 /// A row that was left out.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LeftOut {
-    /// Where it stands.
+    /// File and number of the row.
     pub place: RowPlace,
-    /// Why.
+    /// Reason for which the row was left out.
     pub reason: LeftOutReason,
 }
 
-/// Why a row was left out.
+/// Reason for which a row was left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LeftOutReason {
-    /// All numbers of its vector are zero: it has no direction.
+    /// All numbers of the vector are zero, so it has no direction.
     Zero,
-    /// A number of its vector is NaN, infinite or missing.
+    /// A number of the vector is NaN, infinite or missing.
     NotFinite,
-    /// It has no vector.
+    /// The row has no vector.
     NoVector,
-    /// Its key is missing or empty.
+    /// The key is missing or empty.
     NoKey,
-    /// An earlier row of the files has its key, and stays.
+    /// An earlier row of the files has the same key, and is kept.
     DuplicateKey,
 }
 
@@ -45,30 +45,33 @@ impl fmt::Display for LeftOutReason {
             Self::NotFinite => "a number is missing or not finite",
             Self::NoVector => "there is no vector",
             Self::NoKey => "there is no key",
-            Self::DuplicateKey => "an earlier row has its key",
+            Self::DuplicateKey => "an earlier row has the same key",
         })
     }
 }
 
-/// What was not taken as it stands: everything is counted, and what comes first is named.
+/// Rows and values that were not read as they are. All of them are counted, and the first ones are named.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Tally {
-    /// Rows that were left out.
+    /// Number of rows that were left out.
     pub left_out: u64,
-    /// The first thousand of them.
+    /// The first rows that were left out, at most a thousand.
     pub named: Vec<LeftOut>,
-    /// Rows that have a geometry of which no place is known.
+    /// Number of rows that were read without a place although their file has a column of geometries: the geometry
+    /// is missing, cannot be read, or is in a coordinate system that is unknown.
     pub unplaced: u64,
-    /// The first of them, and what is wrong with its geometry.
+    /// The first of the rows without a place, and what is wrong with its geometry.
     pub first_unplaced: Option<(RowPlace, String)>,
-    /// Values that columns of an archive cannot hold, such as lists with gaps: their rows have none.
+    /// Number of values that no column of an archive can hold, such as lists with gaps. Their rows were read
+    /// without them.
     pub without_value: u64,
-    /// The first of them, and its column.
+    /// Row of the first such value, and the name of its column.
     pub first_without_value: Option<(RowPlace, String)>,
 }
 
 impl Tally {
+    /// Counts a row that is left out.
     pub(crate) fn leave_out(&mut self, place: RowPlace, reason: LeftOutReason) {
         self.left_out += 1;
         if self.named.len() < NAMED {
@@ -76,6 +79,7 @@ impl Tally {
         }
     }
 
+    /// Counts a row without a place.
     pub(crate) fn unplaced(&mut self, place: impl FnOnce() -> RowPlace, problem: &dyn fmt::Display) {
         self.unplaced += 1;
         if self.first_unplaced.is_none() {
@@ -83,6 +87,7 @@ impl Tally {
         }
     }
 
+    /// Counts a value that no column of an archive can hold.
     pub(crate) fn without_value(&mut self, place: impl FnOnce() -> RowPlace, column: &str) {
         self.without_value += 1;
         if self.first_without_value.is_none() {
@@ -90,7 +95,7 @@ impl Tally {
         }
     }
 
-    /// Adds what came after.
+    /// Adds the tally of the rows that follow.
     pub(crate) fn append(&mut self, later: Self) {
         self.left_out += later.left_out;
         let room = NAMED - self.named.len().min(NAMED);

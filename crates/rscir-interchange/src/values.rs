@@ -1,4 +1,4 @@
-//! Keys and columns out of arrays.
+//! Reads keys and columns from Arrow's arrays.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -11,19 +11,19 @@ use arrow_schema::{DataType, TimeUnit};
 use rscir_core::{ColumnType, Date};
 use rscir_index::Column;
 
-/// Edges of a box, as GeoParquet names them in a column `bbox`.
+/// Names of the edges of a box in GeoParquet's columns `bbox`.
 const EDGES: [&str; 4] = ["xmin", "ymin", "xmax", "ymax"];
 
-/// Tells whether keys are read from such a column.
+/// Tells whether keys can be read from a column of a type.
 pub(crate) fn is_key(data_type: &DataType) -> bool {
     matches!(column_type(data_type), Some(ColumnType::Int))
         || (column_type(data_type) == Some(ColumnType::Text) && !matches!(data_type, DataType::Timestamp(..)))
 }
 
-/// The type of an archive's column that holds what a file's does, if there is one.
+/// Returns the type of an archive's column for a file's column, or `None` if archives have no column for it.
 pub(crate) fn column_type(data_type: &DataType) -> Option<ColumnType> {
     Some(match data_type {
-        // Times are text as ISO 8601 writes them, whose order is theirs.
+        // Times become text in the form of ISO 8601, which has the same order.
         DataType::Utf8 | DataType::Timestamp(..) => ColumnType::Text,
         DataType::Boolean => ColumnType::Bool,
         DataType::Date32 => ColumnType::Date,
@@ -44,7 +44,7 @@ pub(crate) fn column_type(data_type: &DataType) -> Option<ColumnType> {
     })
 }
 
-/// The key of a row; `None` without one.
+/// Reads the key of a row. Returns `None` if it is missing or empty.
 pub(crate) fn key(array: &dyn Array, row: usize) -> Option<String> {
     let text = match array.data_type() {
         DataType::Utf8 => {
@@ -56,7 +56,7 @@ pub(crate) fn key(array: &dyn Array, row: usize) -> Option<String> {
     text.filter(|text: &String| !text.is_empty())
 }
 
-/// A column of a type without rows.
+/// Makes a column without rows.
 pub(crate) fn empty(column_type: ColumnType) -> Column {
     match column_type {
         ColumnType::Text => Column::Text(Vec::new()),
@@ -68,7 +68,7 @@ pub(crate) fn empty(column_type: ColumnType) -> Column {
     }
 }
 
-/// Gives a column rows without a value, up to `rows` rows in all.
+/// Extends a column to `rows` rows, by rows without a value.
 pub(crate) fn pad(column: &mut Column, rows: usize) {
     match column {
         Column::Text(values) => values.resize(rows, None),
@@ -80,7 +80,7 @@ pub(crate) fn pad(column: &mut Column, rows: usize) {
     }
 }
 
-/// Appends the rows of a column of the same type.
+/// Appends the rows of another column, which has the same type.
 pub(crate) fn append(column: &mut Column, other: Column) {
     match (column, other) {
         (Column::Text(values), Column::Text(other)) => values.extend(other),
@@ -89,12 +89,12 @@ pub(crate) fn append(column: &mut Column, other: Column) {
         (Column::Bool(values), Column::Bool(other)) => values.extend(other),
         (Column::Date(values), Column::Date(other)) => values.extend(other),
         (Column::Floats(values), Column::Floats(other)) => values.extend(other),
-        // Types were compared when the files were opened.
+        // Columns of different types were refused when the files were opened.
         _ => {}
     }
 }
 
-/// Some rows of a column.
+/// Copies some rows of a column, in the order of `rows`.
 pub(crate) fn select(column: &Column, rows: &[usize]) -> Column {
     fn of<T: Clone>(values: &[Option<T>], rows: &[usize]) -> Vec<Option<T>> {
         rows.iter().map(|&row| values.get(row).cloned().flatten()).collect()
@@ -109,8 +109,8 @@ pub(crate) fn select(column: &Column, rows: &[usize]) -> Column {
     }
 }
 
-/// Reads some rows of an array of a type that [`column_type`] knows. `unfit` hears of each that has a value which the column
-/// cannot hold.
+/// Reads some rows of an array. Calls `unfit` with each row whose value the column cannot hold; such a row has no
+/// value. Returns `None` if archives have no column for the array's type.
 pub(crate) fn column(array: &ArrayRef, rows: &[usize], unfit: &mut dyn FnMut(usize)) -> Option<Column> {
     let array = &**array;
     let fit = |row: usize, value: Option<_>, unfit: &mut dyn FnMut(usize)| {
@@ -163,12 +163,13 @@ pub(crate) fn column(array: &ArrayRef, rows: &[usize], unfit: &mut dyn FnMut(usi
     })
 }
 
+/// Reads a number, or `None` if it is missing or of another type.
 fn number<T: ArrowPrimitiveType>(array: &dyn Array, row: usize) -> Option<T::Native> {
     let array = array.as_primitive_opt::<T>()?;
     array.is_valid(row).then(|| array.value(row))
 }
 
-/// A whole number that 64 bits with a sign hold.
+/// Reads a whole number, or `None` if it is missing or does not fit in an `i64`.
 fn integer(array: &dyn Array, row: usize) -> Option<i64> {
     match array.data_type() {
         DataType::Int8 => number::<Int8Type>(array, row).map(i64::from),
@@ -183,6 +184,7 @@ fn integer(array: &dyn Array, row: usize) -> Option<i64> {
     }
 }
 
+/// Reads a floating-point number, or `None` if it is missing.
 fn real(array: &dyn Array, row: usize) -> Option<f64> {
     match array.data_type() {
         DataType::Float16 => number::<Float16Type>(array, row).map(f64::from),
@@ -192,7 +194,7 @@ fn real(array: &dyn Array, row: usize) -> Option<f64> {
     }
 }
 
-/// The numbers of a list without gaps, or the edges of a box.
+/// Reads the numbers of a list, or the edges of a box. Returns `None` if one of them is missing.
 fn numbers(array: &dyn Array, row: usize) -> Option<Vec<f64>> {
     if let Some(edges) = array.as_struct_opt() {
         return EDGES.iter().map(|edge| real(edges.column_by_name(edge)?, row)).collect();
@@ -203,7 +205,7 @@ fn numbers(array: &dyn Array, row: usize) -> Option<Vec<f64>> {
     (0..list.len()).map(number).collect()
 }
 
-/// Nanoseconds since 1970.
+/// Reads a time, in nanoseconds since 1970.
 fn timestamp(array: &dyn Array, row: usize, unit: TimeUnit) -> Option<i128> {
     let (count, nanos) = match unit {
         TimeUnit::Second => (number::<TimestampSecondType>(array, row), 1_000_000_000),
@@ -214,7 +216,8 @@ fn timestamp(array: &dyn Array, row: usize, unit: TimeUnit) -> Option<i128> {
     count.map(|count| i128::from(count) * nanos)
 }
 
-/// A time as ISO 8601 writes it, with as many digits of a second as it has; `Z` where it is of Greenwich.
+/// Writes a time in the form of ISO 8601, with as many digits of a second as it needs, and with `Z` if it is in
+/// UTC. Returns `None` if the day is out of range.
 fn iso(nanos: i128, is_utc: bool) -> Option<String> {
     const DAY: i128 = 86_400_000_000_000;
     const SECOND: i128 = 1_000_000_000;

@@ -1,4 +1,4 @@
-//! Vectors out of lists of numbers.
+//! Reads vectors from lists of numbers.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Float16Type, Float32Type, Float64Type, Int8Type};
@@ -7,8 +7,8 @@ use arrow_schema::DataType;
 
 use crate::LeftOutReason;
 
-/// The number formats of vectors that are read. Eight-bit numbers are taken as they are: a scale that all numbers of a row
-/// share changes no direction.
+/// Number format of vectors that can be read. Signed bytes are read as whole numbers: a scale that all numbers of a
+/// row share does not change the direction of the vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Element {
     F16,
@@ -18,7 +18,8 @@ pub(crate) enum Element {
 }
 
 impl Element {
-    /// That of a column of lists. By Parquet's own types there are neither large lists nor those of a fixed size.
+    /// Returns the format of a column of lists, or `None` if no vectors can be read from it. In Parquet's own types
+    /// all lists are of one kind, so large lists and lists of a fixed size need no case.
     pub(crate) fn of(list: &DataType) -> Option<Self> {
         let DataType::List(field) = list else { return None };
         match field.data_type() {
@@ -31,34 +32,39 @@ impl Element {
     }
 }
 
-/// The lists of some rows.
+/// Vectors of a batch of rows, as lists of numbers.
 pub(crate) struct Lists<'a> {
     lists: &'a ListArray,
     element: Element,
 }
 
-/// A row that has no vector of the width that is asked for.
+/// Why a row has no vector of the width that is asked for.
 pub(crate) enum Unfit {
+    /// The row is left out.
     LeftOut(LeftOutReason),
+    /// The vector has this width instead.
     Width(usize),
 }
 
 impl<'a> Lists<'a> {
+    /// Takes an array of lists. Returns `None` if the array holds something else.
     pub(crate) fn new(array: &'a dyn Array, element: Element) -> Option<Self> {
         Some(Self { lists: array.as_list_opt::<i32>()?, element })
     }
 
+    /// Returns the number of rows.
     pub(crate) fn len(&self) -> usize {
         self.lists.len()
     }
 
-    /// Numbers of a row; `None` for one without a vector.
+    /// Returns the width of a row's vector, or `None` if the row has no vector.
     pub(crate) fn width(&self, row: usize) -> Option<usize> {
         let width = usize::try_from(self.lists.value_length(row)).ok()?;
         (self.lists.is_valid(row) && width > 0).then_some(width)
     }
 
-    /// Appends the vector of a row, which must have `width` numbers, or says why there is none.
+    /// Appends the vector of a row to `out`, or returns why the row has no vector of `width` numbers. `out` is then
+    /// unchanged.
     pub(crate) fn append(&self, row: usize, width: usize, out: &mut Vec<f32>) -> Result<(), Unfit> {
         match self.width(row) {
             None => return Err(Unfit::LeftOut(LeftOutReason::NoVector)),
@@ -95,7 +101,7 @@ impl<'a> Lists<'a> {
         }
     }
 
-    /// Hands the numbers of a row to `take`, if none of them is missing.
+    /// Calls `take` with the numbers of a row. Returns `None` if one of them is missing, or is of another type.
     fn values<T: ArrowPrimitiveType>(&self, row: usize, take: impl FnOnce(&[T::Native])) -> Option<()> {
         let numbers = self.lists.values().as_primitive_opt::<T>()?;
         let offsets = self.lists.value_offsets();

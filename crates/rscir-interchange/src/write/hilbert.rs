@@ -1,17 +1,18 @@
-//! Places along Hilbert's curve, so that rows that lie side by side on the ground do so in a file, too.
+//! Positions along Hilbert's curve, so that rows that are neighbors on the ground are neighbors in a file, too.
 
-/// Bits of a coordinate: cells of 1.2 m at the equator.
+/// Bits of a coordinate, which make cells of 1.2 m at the equator.
 const BITS: u32 = 25;
 
-/// Returns where a longitude and a latitude lie on the curve over the whole Earth.
+/// Returns the position of a longitude and a latitude, in degrees, on the curve over the whole Earth.
 pub(super) fn position([longitude, latitude]: [f64; 2]) -> u64 {
     let cells = f64::from(1_u32 << BITS);
     let cell = |share: f64| ((share * cells).max(0.0) as u32).min((1 << BITS) - 1);
     along(cell((longitude + 180.0) / 360.0), cell((latitude + 90.0) / 180.0), BITS)
 }
 
-/// The position of a cell of a grid of 2^`bits` a side, from the lower left to the lower right corner (Hilbert 1891, level by
-/// level from the whole square: the quadrant, then the cell in it, turned as the quadrant is).
+/// Returns the position of a cell on the curve through a grid of 2^`bits` by 2^`bits` cells, from the lower left to
+/// the lower right corner (Hilbert 1891). Each level adds the quadrant that the cell is in, and turns the quadrant
+/// so that the curve within has the same form as the whole.
 fn along(mut x: u32, mut y: u32, bits: u32) -> u64 {
     let mut position = 0;
     for level in (0..bits).rev() {

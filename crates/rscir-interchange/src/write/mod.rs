@@ -1,4 +1,4 @@
-//! Archives as GeoParquet.
+//! Writes archives as GeoParquet.
 
 mod hilbert;
 mod notes;
@@ -28,31 +28,34 @@ use self::places::Extent;
 use self::table::{EMBEDDING, Table};
 use crate::{Error, Result};
 
-/// Rows that are made at once: some megabytes of vectors.
+/// Rows that are encoded at once, which take some megabytes of vectors.
 const BATCH: usize = 1024;
 
-/// What was written.
+/// Summary of a file that [`export_geoparquet`] wrote.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Exported {
-    /// Rows in the file.
+    /// Number of rows in the file.
     pub rows: u64,
-    /// Rows that have a geometry. Without any the file is plain Parquet, and has no metadata `geo`.
+    /// Number of rows with a geometry. If it is 0, the file is plain Parquet without the metadata `geo`.
     pub placed: u64,
-    /// Least longitude and latitude, and greatest longitude and latitude, of all geometries.
+    /// Box around all geometries in degrees: west, south, east and north; `None` if there is no geometry.
     pub bounds: Option<[f64; 4]>,
-    /// Row groups in the file.
+    /// Number of row groups in the file.
     pub groups: usize,
 }
 
-/// Writes an archive as GeoParquet 1.1, which geopandas, DuckDB, QGIS and [`read_features`](crate::read_features) read: the key,
-/// the vector in single precision, the geometry in WGS84, the box around it, and the archive's columns by their types.
+/// Writes an archive as GeoParquet 1.1, which geopandas, DuckDB, QGIS and [`read_features`](crate::read_features)
+/// read. Each row has the key, the vector in single precision, the geometry in WGS84, the box around the geometry,
+/// and the values of the archive's columns.
 ///
-/// Rows lie along Hilbert's curve, in row groups of [`ExportOptions::group_bytes`] compressed with Zstandard, so that readers
-/// who ask for an area skip most of the file. Rows without a place come last; an archive without any place becomes plain
-/// Parquet. The metadata `geo` say where the geometries are, and `emb` what encoded the vectors.
+/// Rows are sorted along Hilbert's curve, in row groups of [`ExportOptions::group_bytes`] compressed with
+/// Zstandard, so that a reader that asks for an area skips most of the file. Rows without a place come last. An
+/// archive without any place becomes plain Parquet. The metadata `geo` describe the geometries, and `emb` the
+/// encoder of the vectors.
 ///
-/// Memory holds one row group and 16 bytes for each row. The file is replaced as a whole, and is the same for the same archive.
+/// Memory holds one row group and 16 bytes for each row. An existing file is replaced as a whole. The same archive
+/// makes the same file, byte for byte.
 ///
 /// ```no_run
 /// use rscir_interchange::{ExportOptions, export_geoparquet};
@@ -64,7 +67,12 @@ pub struct Exported {
 /// ```
 ///
 /// # Errors
-/// [`Error::NoRows`] for an archive without rows; [`Error::File`] if the file cannot be written; [`Error::Stopped`].
+/// After an error the file at `path` is what it was before.
+///
+/// - [`Error::NoRows`] if the archive is empty.
+/// - [`Error::File`] if the file cannot be written.
+/// - [`Error::Stopped`] if [`ExportOptions::stop`] became true.
+/// - [`Error::Core`] if the vectors are too wide for Parquet, which counts their numbers in 31 bits.
 pub fn export_geoparquet(
     archive: &dyn Archive,
     path: impl AsRef<Path>,
@@ -87,6 +95,7 @@ pub fn export_geoparquet(
     Ok(written?)
 }
 
+/// Writes the rows of an archive in the order of `order` as Parquet.
 fn write(
     archive: &dyn Archive,
     table: &Table<'_>,
@@ -95,7 +104,7 @@ fn write(
     out: &mut dyn Write,
 ) -> io::Result<Exported> {
     let per_group = usize::try_from(options.group_bytes / table.row_bytes()).unwrap_or(usize::MAX).max(1);
-    // The writer wants a place of its own; what it has written there goes on at once.
+    // The writer has to own its output, so it writes to memory, and its bytes are moved to `out` after each batch.
     let mut writer = ArrowWriter::try_new(
         Vec::new(),
         table.schema.clone(),
@@ -128,16 +137,16 @@ fn write(
     })
 }
 
+/// Returns the properties of the Parquet writer.
 fn properties(rows_of_a_group: usize, bytes_of_a_group: u64) -> WriterProperties {
     let vectors = ColumnPath::from(vec![EMBEDDING.to_owned(), "list".into(), "element".into()]);
     WriterProperties::builder()
         .set_created_by(concat!("rscir-interchange ", env!("CARGO_PKG_VERSION")).into())
-        // Its default level.
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(rows_of_a_group))
-        // Texts may be longer than a row is taken to be.
+        // Bytes are limited as well as rows, because texts may be longer than the guess that rows are counted by.
         .set_max_row_group_bytes(usize::try_from(bytes_of_a_group).ok().filter(|bytes| *bytes > 0))
-        // Numbers of a vector hardly repeat, and their least and greatest tell nothing.
+        // Numbers of a vector hardly repeat, and no reader skips rows by the smallest and the largest of them.
         .set_column_dictionary_enabled(vectors.clone(), false)
         .set_column_statistics_enabled(vectors, EnabledStatistics::None)
         .build()

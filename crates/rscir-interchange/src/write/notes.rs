@@ -1,4 +1,4 @@
-//! What stands in a file's metadata: `geo` of GeoParquet 1.1.0, and `emb`.
+//! Makes a file's metadata: `geo` of GeoParquet 1.1.0, and `emb`.
 
 use rscir_core::{Archive, EncoderSpec, Value};
 use serde_json::{Map, Value as Json, json};
@@ -8,8 +8,8 @@ use super::places::Extent;
 use super::table::{BOX, EDGES};
 use crate::layout::GEOMETRY;
 
-/// GeoParquet's metadata (its schema of version 1.1.0). Coordinates are longitudes and latitudes of WGS84, as they are where
-/// `crs` is left out.
+/// Makes the metadata `geo` by the schema of GeoParquet 1.1.0. They have no `crs`, which means longitudes and
+/// latitudes of WGS84.
 pub(super) fn geo(extent: &Extent) -> Json {
     let covering: Map<String, Json> =
         EDGES.iter().map(|edge| ((*edge).to_owned(), json!([BOX, edge]))).collect();
@@ -25,7 +25,7 @@ pub(super) fn geo(extent: &Extent) -> Json {
     })
 }
 
-/// What the vectors are, in the form that Earth Index's files have.
+/// Makes the metadata `emb`, which describe the vectors, in the form that Earth Index's files have.
 pub(super) fn emb(spec: &EncoderSpec, times: Option<&Times>, options: &ExportOptions<'_>) -> Json {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let mut notes = json!({
@@ -58,11 +58,12 @@ pub(super) fn emb(spec: &EncoderSpec, times: Option<&Times>, options: &ExportOpt
     notes
 }
 
+/// Returns the license of the vectors; `other` is STAC's word for a license without an SPDX name.
 pub(super) fn license<'a>(options: &'a ExportOptions<'_>) -> &'a str {
     options.license.as_deref().unwrap_or("other")
 }
 
-/// The first and the last time of some imagery, as RFC 3339 writes them.
+/// First and last time of the imagery, in the form of RFC 3339.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Times {
     pub(super) first: String,
@@ -70,8 +71,8 @@ pub(super) struct Times {
 }
 
 impl Times {
-    /// Finds the times of an archive's rows, by its column `datetime`, else the one that is given. Texts that are no times are
-    /// passed over.
+    /// Finds the first and the last time in an archive's column `datetime`. Texts that are no times are skipped.
+    /// Without any time, both are [`ExportOptions::datetime`]; `None` if that is missing or no time either.
     pub(super) fn of(archive: &dyn Archive, options: &ExportOptions<'_>) -> Option<Self> {
         let mut times: Option<Self> = None;
         for value in archive.column("datetime").into_iter().flatten() {
@@ -95,8 +96,8 @@ impl Times {
     }
 }
 
-/// A date or time of ISO 8601 as RFC 3339 in UTC, which STAC asks for; `None` for another text. A date is its midnight, and a
-/// time without a zone is taken for one of UTC.
+/// Writes a date or a time of ISO 8601 in the form of RFC 3339 in UTC, which STAC asks for. A date becomes its
+/// midnight, and a time without a zone counts as UTC. Returns `None` for another text.
 fn utc(text: &str) -> Option<String> {
     let is = |text: &str, form: &str| {
         let fits = |(got, asked): (char, char)| match asked {

@@ -3,33 +3,35 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rscir_core::{Progress, Silent};
 
-/// What a written file says of its vectors, beside what the archive knows.
+/// Options of [`export_geoparquet`](super::export_geoparquet) and [`export_stac`](super::export_stac): what the
+/// written files say about the vectors beside what the archive records.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ExportOptions<'a> {
     /// Identifier of the data set. Default: the file's name without its extension.
     pub id: Option<String>,
-    /// What the data set is, for people. Default: a sentence with the model's name.
+    /// Description of the data set for people. Default: the number of vectors, their width and the model's name.
     pub description: Option<String>,
-    /// License of the vectors, as SPDX names it. Default: `other`, as STAC calls a license without such a name.
+    /// License of the vectors, by its SPDX name. Default: `other`, STAC's word for a license without such a name.
     pub license: Option<String>,
-    /// Who made the vectors. Default: nobody is named.
+    /// Name of the organization or person that made the vectors. Default: none.
     pub provider: Option<String>,
     /// Address of the encoder, such as its page on a hub. Default: none.
     pub model: Option<String>,
     /// Address of the imagery that was encoded. Default: none.
     pub source: Option<String>,
-    /// Date or time of the imagery, as ISO 8601 writes it, for archives without a column `datetime`. Default: none.
+    /// Date or time of the imagery in the form of ISO 8601. It is used if the archive's column `datetime` has no
+    /// time. Default: none.
     pub datetime: Option<String>,
     /// Uncompressed bytes of a row group. Default: 128 MiB.
     pub group_bytes: u64,
-    /// Stops the export when it becomes true: no file is written then.
+    /// Flag that stops the export when it becomes true; no file is written then. Default: none.
     pub stop: Option<&'a AtomicBool>,
-    /// Receives the number of rows done.
+    /// Receives the number of rows that are done. Default: [`Silent`].
     pub progress: &'a dyn Progress,
 }
 
-/// Uncompressed bytes of a row group: what the guide to distributing GeoParquet asks for, 128 to 256 MB.
+/// Uncompressed bytes of a row group. The guide to distributing GeoParquet asks for 128 to 256 MB.
 const GROUP_BYTES: u64 = 128 << 20;
 
 impl Default for ExportOptions<'_> {
@@ -63,42 +65,43 @@ impl<'a> ExportOptions<'a> {
         self
     }
 
-    /// Sets what the data set is, for people.
+    /// Sets the description of the data set for people. Default: the number of vectors, their width and the model's
+    /// name.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
         self
     }
 
-    /// Sets the license of the vectors, as SPDX names it. Default: `other`.
+    /// Sets the license of the vectors, by its SPDX name. Default: `other`.
     #[must_use]
     pub fn license(mut self, license: impl Into<String>) -> Self {
         self.license = Some(license.into());
         self
     }
 
-    /// Sets who made the vectors.
+    /// Sets the name of the organization or person that made the vectors. Default: none.
     #[must_use]
     pub fn provider(mut self, provider: impl Into<String>) -> Self {
         self.provider = Some(provider.into());
         self
     }
 
-    /// Sets the address of the encoder.
+    /// Sets the address of the encoder, such as its page on a hub. Default: none.
     #[must_use]
     pub fn model(mut self, address: impl Into<String>) -> Self {
         self.model = Some(address.into());
         self
     }
 
-    /// Sets the address of the imagery that was encoded.
+    /// Sets the address of the imagery that was encoded. Default: none.
     #[must_use]
     pub fn source(mut self, address: impl Into<String>) -> Self {
         self.source = Some(address.into());
         self
     }
 
-    /// Sets the date or time of the imagery, for archives without a column `datetime`.
+    /// Sets the date or time of the imagery, for archives without a time in a column `datetime`. Default: none.
     #[must_use]
     pub fn datetime(mut self, datetime: impl Into<String>) -> Self {
         self.datetime = Some(datetime.into());
@@ -112,20 +115,21 @@ impl<'a> ExportOptions<'a> {
         self
     }
 
-    /// Sets a flag that stops the export.
+    /// Sets a flag that stops the export when it becomes true. Default: none.
     #[must_use]
     pub fn stop(mut self, stop: &'a AtomicBool) -> Self {
         self.stop = Some(stop);
         self
     }
 
-    /// Sets what receives the number of rows done.
+    /// Sets the receiver of the number of rows that are done. Default: none.
     #[must_use]
     pub fn progress(mut self, progress: &'a dyn Progress) -> Self {
         self.progress = progress;
         self
     }
 
+    /// Tells whether the export is to stop.
     pub(super) fn is_stopped(&self) -> bool {
         self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
     }

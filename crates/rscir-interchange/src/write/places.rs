@@ -1,4 +1,4 @@
-//! Where the rows of an archive lie, as a file says it.
+//! Places of an archive's rows, in the form that a file has them.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,8 @@ use rscir_geo::{Footprint, WkbGeometry};
 use super::hilbert;
 use crate::layout::GEOMETRY;
 
-/// The rows of an archive in the order in which they are written: those with a place along Hilbert's curve, then the others,
-/// each by their position in the archive where they are equal.
+/// Sorts the rows of an archive as they are written: rows with a place along Hilbert's curve, then rows without
+/// one. Rows at one position of the curve, and rows without a place, are in the order of the archive.
 pub(super) fn order(archive: &dyn Archive) -> Vec<usize> {
     let position = |row: usize| {
         Footprint::of_row(archive, row).map_or(u64::MAX, |footprint| hilbert::position(footprint.center()))
@@ -22,21 +22,21 @@ pub(super) fn order(archive: &dyn Archive) -> Vec<usize> {
 /// A row's geometry and the box around it.
 pub(super) struct RowPlace {
     pub(super) geometry: WkbGeometry,
-    /// Least longitude and latitude, greatest longitude and latitude. Of a place across the antimeridian all longitudes, so that
-    /// a reader who compares numbers finds it from both sides.
+    /// Edges of the box in degrees: west, south, east and north. The box of a place across the antimeridian has all
+    /// longitudes, so that a reader that compares numbers finds it from both sides.
     pub(super) edges: [f64; 4],
 }
 
 impl RowPlace {
-    /// Reads the place of a row: the geometry that the archive keeps as text, if it is that of the row's footprint, else the
-    /// footprint.
+    /// Reads the place of a row. The geometry is the one that the archive keeps as text if it agrees with the row's
+    /// footprint, and is made of the footprint otherwise. Returns `None` if the row has no footprint.
     pub(super) fn of_row(archive: &dyn Archive, row: usize) -> Option<Self> {
         let footprint = Footprint::of_row(archive, row)?;
         let kept = match archive.value(GEOMETRY, row) {
             Some(Value::Text(text)) => WkbGeometry::from_text(text),
             _ => None,
         };
-        // A geometry may be of another coordinate system.
+        // The text of an imported geometry may be in another coordinate system than WGS84.
         let kept = kept.filter(|geometry| geometry.is_on_earth() && geometry.footprint() == footprint);
         let bounds = footprint.bounds();
         let across = bounds.west > bounds.east;
@@ -48,23 +48,25 @@ impl RowPlace {
     }
 }
 
-/// What all places have in common.
+/// Box and types of all geometries of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Extent {
-    /// Rows that have a place.
+    /// Number of rows that have a place.
     pub(super) rows: u64,
-    /// The box around all.
+    /// Edges of the box around all places in degrees: west, south, east and north.
     pub(super) edges: [f64; 4],
-    /// Types of the geometries, as GeoParquet names them.
+    /// Types of the geometries, by GeoParquet's names.
     pub(super) types: BTreeSet<&'static str>,
 }
 
 impl Extent {
+    /// Makes the extent of no places.
     pub(super) fn empty() -> Self {
         let (most, least) = (f64::INFINITY, f64::NEG_INFINITY);
         Self { rows: 0, edges: [most, most, least, least], types: BTreeSet::new() }
     }
 
+    /// Adds a place.
     pub(super) fn add(&mut self, place: &RowPlace) {
         let [west, south, east, north] = place.edges;
         let [all_west, all_south, all_east, all_north] = self.edges;

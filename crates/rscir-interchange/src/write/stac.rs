@@ -1,4 +1,4 @@
-//! A STAC collection and an item that describe a file of vectors (STAC 1.1.0, extension `emb` 0.0.1).
+//! Writes a STAC collection and an item that describe a file of vectors (STAC 1.1.0, extension `emb` 0.0.1).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,30 +13,35 @@ use super::notes::{Times, license};
 use super::places::{Extent, RowPlace};
 use crate::{Error, Result};
 
-/// The extension's schema.
+/// Address of the extension's schema.
 const EXTENSION: &str = "https://stac-extensions.github.io/embeddings/v0.0.1/schema.json";
+/// Version of STAC that the files are written by.
 const VERSION: &str = "1.1.0";
+/// Media type of Parquet files.
 const PARQUET: &str = "application/vnd.apache.parquet";
 
-/// The files of a STAC collection that were written.
+/// Summary of a STAC collection that [`export_stac`] wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StacExport {
-    /// The collection, `NAME.collection.json`.
+    /// Path of the collection, `NAME.collection.json`.
     pub collection: PathBuf,
-    /// Its item, `NAME.item.json`.
+    /// Path of the item, `NAME.item.json`.
     pub item: PathBuf,
-    /// Links that the extension asks for and that nobody gave: `emb:model`, `emb:source-data`. The collection lacks them.
+    /// Links that the extension asks for and that the collection lacks, because the options have no address for
+    /// them: `emb:model` or `emb:source-data`.
     pub lacking: Vec<&'static str>,
 }
 
-/// Writes a STAC collection with one item, which describe the file `data` that [`export_geoparquet`](super::export_geoparquet)
-/// has written of an archive, with the same options. They stand beside the file, as `NAME.collection.json` and
-/// `NAME.item.json`, and are replaced together.
+/// Writes a STAC collection with one item, which describe the file `data`. The file must have been written by
+/// [`export_geoparquet`](super::export_geoparquet) from the same archive with the same options. The collection and
+/// the item are written beside the file, as `NAME.collection.json` and `NAME.item.json`, and are replaced together.
 ///
 /// # Errors
-/// [`Error::NoPlace`] and [`Error::NoDate`] where STAC has no item for it; [`Error::Name`] for a file's name that is not UTF-8;
-/// [`Error::File`] if a file cannot be written.
+/// - [`Error::NoPlace`] if no row of the archive has a place.
+/// - [`Error::NoDate`] if neither a row nor [`ExportOptions::datetime`] has a time.
+/// - [`Error::Name`] if the name of the file is not UTF-8.
+/// - [`Error::File`] if a file cannot be written.
 pub fn export_stac(
     archive: &dyn Archive,
     data: impl AsRef<Path>,
@@ -66,17 +71,19 @@ pub fn export_stac(
     let item = described.item(&file, &collection_name);
     let (collection_path, item_path) =
         (data.with_file_name(&collection_name), data.with_file_name(&item_name));
-    // The collection names the item: it is the last to be new.
+    // The collection refers to the item, so it is replaced after the item.
     replace_together([(&item_path, pretty(&item)), (&collection_path, pretty(&collection))])?;
     let given = [("emb:model", &options.model), ("emb:source-data", &options.source)];
     let lacking = given.into_iter().filter(|(_, address)| address.is_none()).map(|(link, _)| link).collect();
     Ok(StacExport { collection: collection_path, item: item_path, lacking })
 }
 
+/// Writes JSON with indentation and a newline at the end.
 fn pretty(json: &Json) -> String {
     format!("{json:#}\n")
 }
 
+/// An archive and what its collection and its item say about it.
 struct Described<'a> {
     archive: &'a dyn Archive,
     options: &'a ExportOptions<'a>,
@@ -86,6 +93,7 @@ struct Described<'a> {
 }
 
 impl Described<'_> {
+    /// Makes the collection. `own` and `item` are the names of its file and of the item's.
     fn collection(&self, own: &str, item: &str) -> Json {
         let spec = self.archive.spec();
         let model = spec.model.as_deref().unwrap_or("an encoder that is not named");
@@ -127,6 +135,7 @@ impl Described<'_> {
         collection
     }
 
+    /// Makes the item. `file` and `collection` are the names of the file of vectors and of the collection's.
     fn item(&self, file: &str, collection: &str) -> Json {
         let [west, south, east, north] = self.edges;
         let mut properties = json!({ "datetime": self.times.first });
@@ -161,7 +170,7 @@ impl Described<'_> {
         })
     }
 
-    /// The meters from pixel to pixel of all rows, if they agree.
+    /// Returns the ground sample distance in meters, if all rows have the same.
     fn meters(&self) -> Option<f64> {
         let mut all = self.archive.column("gsd")?.map(|value| match value {
             Some(Value::Float(meters)) => Some(meters),
@@ -172,15 +181,16 @@ impl Described<'_> {
     }
 }
 
+/// Makes the description of the file of vectors as an asset.
 fn asset() -> Json {
     json!({ "title": "Embeddings", "type": PARQUET, "roles": ["data", "embeddings"] })
 }
 
-/// How the tiles of an archive were cut, as their keys tell: a regular grid if all have one size.
+/// Describes how the tiles of an archive were cut, by their keys: in a regular grid if all have one size.
 fn layout(archive: &dyn Archive) -> Json {
     let irregular = json!({ "layout_type": "variable_grid" });
     let mut size = None;
-    // Columns and rows at which tiles of one scene begin.
+    // Columns and rows of pixels at which the tiles of each scene begin.
     let mut starts: BTreeMap<String, [BTreeSet<usize>; 2]> = BTreeMap::new();
     for row in 0..archive.len() {
         let Ok(key) = archive.key(row).parse::<TileKey>() else { return irregular };
@@ -200,8 +210,9 @@ fn layout(archive: &dyn Archive) -> Json {
     grid
 }
 
-/// The step from tile to tile that is met most often; the smallest of several, since what is missing makes larger ones. The
-/// last of a row is shifted inwards, and has another.
+/// Returns the most frequent step from tile to tile, in pixels. If several are equally frequent, the smallest is
+/// returned, because missing tiles make larger steps. The last tile of a row is shifted inwards, so its step may
+/// differ.
 fn stride(starts: &BTreeMap<String, [BTreeSet<usize>; 2]>, at: usize) -> Option<usize> {
     let mut steps: BTreeMap<usize, usize> = BTreeMap::new();
     for starts in starts.values().filter_map(|both| both.get(at)) {
@@ -212,12 +223,12 @@ fn stride(starts: &BTreeMap<String, [BTreeSet<usize>; 2]>, at: usize) -> Option<
     steps.into_iter().max_by_key(|&(step, count)| (count, std::cmp::Reverse(step))).map(|(step, _)| step)
 }
 
-/// A reference to a file beside (RFC 3986).
+/// Returns a reference to a file in the same folder (RFC 3986).
 fn reference(file: &str) -> String {
     format!("./{}", encoded(file))
 }
 
-/// A name in which all but what RFC 3986 leaves alone is written by percent signs.
+/// Percent-encodes a name: all bytes except the unreserved characters of RFC 3986.
 fn encoded(name: &str) -> String {
     let byte = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),

@@ -1,4 +1,4 @@
-//! Rows of an archive as batches of Arrow's arrays.
+//! Makes batches of Arrow's arrays of an archive's rows.
 
 use std::sync::Arc;
 
@@ -14,25 +14,31 @@ use rscir_core::{Archive, ColumnType, Value};
 use super::places::{Extent, RowPlace};
 use crate::layout::GEOMETRY;
 
-/// Columns of every file.
+/// Column of keys, which every file has.
 const KEY: &str = "key";
+/// Column of vectors, which every file has.
 pub(super) const EMBEDDING: &str = "embedding";
-/// The column of boxes, and their edges, as GeoParquet 1.1 names them.
+/// Column of boxes, by GeoParquet 1.1.
 pub(super) const BOX: &str = "bbox";
+/// Edges of a box, by GeoParquet 1.1.
 pub(super) const EDGES: [&str; 4] = ["xmin", "ymin", "xmax", "ymax"];
-/// The name of a list's items, as Parquet's own specification has it.
+/// Name of a list's items, by Parquet's specification.
 const ITEM: &str = "element";
 
-/// The columns of a file, and how rows of an archive become batches of them.
+/// The columns of a file, filled with rows of an archive batch by batch.
 pub(super) struct Table<'a> {
     archive: &'a dyn Archive,
-    /// Columns of the archive and their types.
+    /// Columns of the archive that are written, and their types.
     columns: Vec<(&'a str, ColumnType)>,
     pub(super) schema: Arc<Schema>,
     has_places: bool,
 }
 
 impl<'a> Table<'a> {
+    /// Makes the columns of a file for an archive. `has_places` tells whether a row of it has a place.
+    ///
+    /// # Errors
+    /// [`rscir_core::Error::Length`] if the vectors are too wide for Parquet.
     pub(super) fn new(archive: &'a dyn Archive, has_places: bool) -> crate::Result<Self> {
         let dim = i32::try_from(archive.dim()).map_err(|_| rscir_core::Error::Length {
             what: "width of the vectors",
@@ -47,7 +53,7 @@ impl<'a> Table<'a> {
             fields.push(Field::new(GEOMETRY, DataType::Binary, true));
             fields.push(Field::new(BOX, DataType::Struct(edges()), true));
         }
-        // The geometry is written as binary; its text says the same.
+        // The geometry is written in binary, so its text would only repeat it.
         let is_written = |(name, kind): &(&str, ColumnType)| {
             !(has_places && *name == GEOMETRY && *kind == ColumnType::Text)
         };
@@ -56,16 +62,16 @@ impl<'a> Table<'a> {
         Ok(Self { archive, columns, schema: Arc::new(Schema::new(fields)), has_places })
     }
 
-    /// Bytes of a row, uncompressed: those of its vector, and a guess at the others.
+    /// Estimates the uncompressed bytes of a row: the bytes of its vector, and a guess at the others.
     pub(super) fn row_bytes(&self) -> u64 {
-        /// Key, geometry and box.
+        /// Bytes of key, geometry and box, as a guess: a box takes 32, a geometry of four corners 93.
         const PLACED: u64 = 200;
-        /// A column's value.
+        /// Bytes of a column's value, as a guess: a number takes 8, a short text some more.
         const VALUE: u64 = 16;
         4 * self.archive.dim() as u64 + PLACED + VALUE * self.columns.len() as u64
     }
 
-    /// Makes a batch of rows; `extent` hears of their places.
+    /// Makes a batch of rows, and adds their places to `extent`.
     pub(super) fn batch(&self, rows: &[usize], extent: &mut Extent) -> Result<RecordBatch, ArrowError> {
         let keys: StringArray = rows.iter().map(|&row| Some(self.archive.key(row))).collect();
         let mut arrays: Vec<ArrayRef> = vec![Arc::new(keys), Arc::new(self.vectors(rows)?)];
@@ -86,18 +92,20 @@ impl<'a> Table<'a> {
         RecordBatch::try_new(self.schema.clone(), arrays)
     }
 
+    /// Collects the vectors of rows.
     fn vectors(&self, rows: &[usize]) -> Result<FixedSizeListArray, ArrowError> {
         let mut numbers = Vec::with_capacity(rows.len() * self.archive.dim());
         rows.iter().for_each(|&row| numbers.extend_from_slice(&self.archive.vector(row)));
-        // The schema has the width already.
+        // Table::new has checked that the width fits.
         let dim = i32::try_from(self.archive.dim()).unwrap_or(i32::MAX);
         let numbers = Arc::new(Float32Array::from(numbers));
         FixedSizeListArray::try_new(item(DataType::Float32, false), dim, numbers, None)
     }
 
+    /// Collects the values of rows in a column of the archive.
     fn column(&self, name: &str, kind: ColumnType, rows: &[usize]) -> ArrayRef {
         let values = rows.iter().map(|&row| self.archive.value(name, row));
-        /// Fills a builder with what a pattern takes of values; what it does not take is none.
+        /// Fills a builder with the values that match a pattern. Other values, and missing ones, become null.
         macro_rules! built {
             ($builder:expr, $pattern:pat => $value:expr) => {{
                 let mut builder = $builder;
@@ -125,15 +133,17 @@ impl<'a> Table<'a> {
     }
 }
 
+/// Returns the field of a list's items.
 fn item(kind: DataType, nullable: bool) -> FieldRef {
     Arc::new(Field::new(ITEM, kind, nullable))
 }
 
+/// Returns the fields of a box.
 fn edges() -> Fields {
     EDGES.iter().map(|edge| Field::new(*edge, DataType::Float64, true)).collect()
 }
 
-/// The boxes around places.
+/// Makes the array of boxes around places, with null for a row without a place.
 fn boxes(places: &[Option<RowPlace>]) -> Result<StructArray, ArrowError> {
     let edge = |at: usize| -> Float64Array {
         places.iter().map(|place| place.as_ref().and_then(|place| place.edges.get(at).copied())).collect()
@@ -144,6 +154,7 @@ fn boxes(places: &[Option<RowPlace>]) -> Result<StructArray, ArrowError> {
     StructArray::try_new(edges(), all, nulls)
 }
 
+/// Returns Arrow's type for a column of an archive.
 fn data_type(kind: ColumnType) -> DataType {
     match kind {
         ColumnType::Text => DataType::Utf8,
@@ -155,7 +166,8 @@ fn data_type(kind: ColumnType) -> DataType {
     }
 }
 
-/// The name of an archive's column in a file whose own columns have some names already.
+/// Returns the name that an archive's column has in a file. A name of the file's own columns gets the prefix
+/// `column:`.
 fn own_name(name: &str) -> String {
     let is_taken = [KEY, EMBEDDING, GEOMETRY, BOX].contains(&name);
     if is_taken { format!("column:{name}") } else { name.into() }
