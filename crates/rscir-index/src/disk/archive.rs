@@ -27,18 +27,20 @@ use crate::search::nearest;
 use crate::storage::{FileStorage, Storage};
 use crate::{Error, Result};
 
-/// Rows of the largest archive whose keys and columns are checked when it is opened, which takes some milliseconds.
+/// Rows of the largest archive whose keys and columns are checked when it is opened. The check takes some
+/// milliseconds.
 const CHECKED_ROWS: usize = SEGMENT_ROWS;
 
-/// An archive on disk, as it was when it was opened.
+/// A snapshot of an archive on disk, taken when it was opened.
 ///
-/// Vectors are read where they lie, in a mapped file, when they are looked at: an archive may be larger than memory. A
-/// writer may commit and compact meanwhile; this value does not change.
+/// Vectors stay in mapped files and are read when they are used, so an archive may be larger than memory. A
+/// writer may commit and compact meanwhile; the snapshot does not change.
 ///
-/// Opening looks at the manifest and at the header of each segment, and finds what is missing, cut off or of another shape.
-/// Keys and values of columns are looked at as well in an archive of up to 65,536 rows. In a larger one, which opens in the
-/// same time whatever the number of its rows, they are when they are asked for: a search refuses a damaged key, a filter a
-/// damaged column ([`Archive::checked_key`], [`Archive::check_column`]). Only [`verify`](crate::verify) reads every byte.
+/// Opening reads the manifest and the header of each segment, and finds segments that are missing, cut off or of
+/// another shape. In an archive of at most 65,536 rows it also checks all keys and columns. A larger archive
+/// opens in the same time whatever the number of its rows, and its keys and columns are checked when they are
+/// used: a search returns an error for a damaged key, a filter for a damaged column ([`Archive::checked_key`],
+/// [`Archive::check_column`]). Only [`verify`](crate::verify) reads every byte.
 pub struct DiskArchive {
     directory: Directory,
     access: Access,
@@ -47,11 +49,11 @@ pub struct DiskArchive {
     runs: Vec<Run>,
     len: usize,
     schema: Schema,
-    /// Names of the columns that are known to be sound; nothing is left to check without them.
+    /// Names of the columns that were checked. `None` if opening has checked all columns.
     sound_columns: Option<Mutex<BTreeSet<String>>>,
-    /// For each segment, which of its rows are whose of this archive, by rising row.
+    /// For each segment, the runs of its rows in the archive, by ascending row of the segment.
     runs_of: OnceLock<Vec<Vec<QuantizedRun>>>,
-    /// For each segment, the file that finds its rows by key.
+    /// For each segment, the file that finds its rows by key, if there is one.
     key_files: OnceLock<Vec<Option<KeyFile>>>,
     lookup: OnceLock<KeyLookup>,
     moments: OnceLock<Moments>,
@@ -71,37 +73,39 @@ impl fmt::Debug for DiskArchive {
 }
 
 impl DiskArchive {
-    /// Opens the archive in `dir`, its vectors mapped.
+    /// Opens the archive in the folder `dir`, and maps its vectors.
     ///
     /// # Errors
-    /// [`Error::NotFound`] without an archive, [`Error::Version`] for a newer one; for a damaged one
-    /// [`Error::Damaged`], [`Error::MissingSegment`], [`Error::FileSize`] and others, all with the file's path.
+    /// [`Error::NotFound`] if `dir` holds no archive; [`Error::Version`] if it is of a newer format;
+    /// [`Error::Damaged`], [`Error::MissingSegment`], [`Error::FileSize`] and others with the path of the file if
+    /// it is damaged; [`Error::Io`] if a file cannot be read.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
         Self::open_with(Arc::new(FileStorage), dir)
     }
 
-    /// As [`DiskArchive::open`], on a storage of your own.
+    /// Opens an archive like [`DiskArchive::open`], on another storage than the file system.
     ///
     /// # Errors
-    /// As [`DiskArchive::open`].
+    /// The errors of [`DiskArchive::open`].
     pub fn open_with(storage: Arc<dyn Storage>, dir: impl AsRef<Path>) -> Result<Self> {
         Self::open_directory(Directory::new(storage, dir.as_ref()), Access::Map)
     }
 
-    /// Reads the whole archive in `dir` into memory: the first search is then as fast as the next.
+    /// Reads the whole archive in the folder `dir` into memory, so that the first search is as fast as later
+    /// ones.
     ///
     /// # Errors
-    /// As [`DiskArchive::open`].
+    /// The errors of [`DiskArchive::open`].
     pub fn load(dir: impl AsRef<Path>) -> Result<Self> {
         Self::open_directory(Directory::new(Arc::new(FileStorage), dir.as_ref()), Access::Read)
     }
 
-    /// Opens the archive as it is now, if a writer has changed it since this snapshot was taken.
+    /// Takes a new snapshot of the archive. Returns `None` if no writer has changed it since this one was taken.
     ///
-    /// This value stays what it is: a server puts the new one in its place and lets searches under way end on the old.
+    /// This snapshot stays the same, so a server can replace it while searches on it are under way.
     ///
     /// # Errors
-    /// As [`DiskArchive::open`].
+    /// The errors of [`DiskArchive::open`].
     pub fn newer(&self) -> Result<Option<Self>> {
         let bytes = self.directory.manifest_bytes()?;
         let manifest = Manifest::from_bytes(&bytes, &self.directory.manifest_path())?;
@@ -111,10 +115,10 @@ impl DiskArchive {
         Self::open_directory(self.directory.clone(), self.access).map(Some)
     }
 
-    /// Takes what a writer has changed since the snapshot was taken, and returns true if that is anything.
+    /// Replaces the snapshot by a new one if a writer has changed the archive. Tells whether it has.
     ///
     /// # Errors
-    /// As [`DiskArchive::open`]; the snapshot stays what it is then.
+    /// The errors of [`DiskArchive::open`]; the snapshot stays the same then.
     pub fn refresh(&mut self) -> Result<bool> {
         let newer = self.newer()?;
         Ok(newer.map(|newer| *self = newer).is_some())
@@ -131,7 +135,7 @@ impl DiskArchive {
                     return Self::new(directory, manifest, segments, access, checked);
                 }
                 Err(error @ Error::MissingSegment { .. }) => {
-                    // A writer may have compacted, and removed the files, since the manifest was read.
+                    // A writer may have compacted the archive and removed files since the manifest was read.
                     let now = directory.manifest_bytes()?;
                     if *now == *bytes {
                         return Err(error);
@@ -170,7 +174,7 @@ impl DiskArchive {
             moments,
             quantized,
         };
-        // Keys that were looked at anyway need no files.
+        // Keys that opening has checked are in memory, so that no files are needed to order them.
         let ordered_by_files = !checked && archive.order() == RowOrder::Key;
         let files = if ordered_by_files { archive.key_files() } else { &[] };
         archive.runs = self::runs(&archive.manifest, &archive.segments, files);
@@ -178,36 +182,36 @@ impl DiskArchive {
         Ok(archive)
     }
 
-    /// The folder it lies in.
+    /// Returns the folder of the archive.
     pub fn path(&self) -> &Path {
         self.directory.root()
     }
 
-    /// The format of its rows.
+    /// Returns the number format of the stored rows.
     pub fn precision(&self) -> Precision {
         self.manifest.precision
     }
 
-    /// The folders that the rows are from, absolute paths; empty if that is not known.
+    /// Returns the absolute paths of the folders that the rows come from; empty if they are unknown.
     pub fn roots(&self) -> &[String] {
         &self.manifest.roots
     }
 
-    /// The order in which its rows are numbered.
+    /// Returns the order in which the rows are numbered.
     pub fn order(&self) -> RowOrder {
         self.manifest.order
     }
 
-    /// What the row was encoded from.
+    /// Returns the fingerprint of the item that a row was encoded from.
     ///
     /// # Panics
-    /// If `row` is not below [`Archive::len`], as a slice does.
+    /// If `row` is not below [`Archive::len`].
     pub fn fingerprint(&self, row: usize) -> Fingerprint {
         let (segment, row) = self.locate(row);
         segment.fingerprint(row)
     }
 
-    /// All rows, in order, as they are stored: for a search of your own.
+    /// Iterates over all rows in order, in the format in which they are stored.
     pub fn blocks(&self) -> impl ExactSizeIterator<Item = RowBlock<'_>> {
         self.runs.iter().map(|run| RowBlock {
             first_row: run.first_row,
@@ -216,20 +220,23 @@ impl DiskArchive {
         })
     }
 
-    /// A row, on its way into a segment of another archive.
+    /// Returns a row in the form in which it is written into a segment of another archive.
     pub(crate) fn stored_row(&self, row: usize) -> Row<'_> {
         let (segment, row) = self.locate(row);
         segment.row(row)
     }
 
-    /// Reads every segment whole and refuses one that is not what was written.
+    /// Reads every segment whole and compares it with its checksum.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] with the first segment that differs.
     pub(crate) fn check_segments(&self) -> Result<()> {
         self.segments.par_iter().zip(&self.manifest.segments).try_for_each(|(segment, entry)| {
             segment.check(&entry.sha256, &self.directory.segment_path(&entry.sha256))
         })
     }
 
-    /// Looks at the keys and the columns of every segment, as opening a small archive does.
+    /// Checks the keys and the columns of every segment, as opening a small archive does.
     pub(crate) fn check_rows(&self) -> Result<()> {
         self.segments
             .iter()
@@ -237,11 +244,12 @@ impl DiskArchive {
             .try_for_each(|(at, segment)| segment.check_rows(&self.segment_path(at)))
     }
 
-    /// Lets go of what was looked at in the segments.
+    /// Releases the memory of the mapped pages that were read.
     pub(crate) fn release(&self) {
         self.segments.iter().for_each(Segment::release);
     }
 
+    /// Returns for each segment the runs of its rows, computed by the first call.
     fn runs_of(&self) -> &[Vec<QuantizedRun>] {
         self.runs_of.get_or_init(|| {
             let mut runs = vec![Vec::new(); self.segments.len()];
@@ -253,8 +261,8 @@ impl DiskArchive {
         })
     }
 
-    /// Opens the 8-bit copies that there are. A file that is none of its segment's is passed over: [`verify`](crate::verify)
-    /// names it.
+    /// Opens the files of 8-bit copies. A file that does not fit its segment is skipped;
+    /// [`verify`](crate::verify) names it.
     fn quantized_files(&self) -> &[(usize, QuantizedFile)] {
         self.quantized.get_or_init(|| {
             let open = |(segment, entry): (usize, &SegmentEntry)| {
@@ -269,7 +277,7 @@ impl DiskArchive {
         })
     }
 
-    /// Opens the files that find rows by key, as far as there are any.
+    /// Opens the files that find rows by key, as far as they exist.
     fn key_files(&self) -> &[Option<KeyFile>] {
         self.key_files.get_or_init(|| {
             let mut files: Vec<Option<KeyFile>> = self.segments.iter().map(|_| None).collect();
@@ -282,30 +290,31 @@ impl DiskArchive {
         })
     }
 
-    /// The segments that may have files beside them.
+    /// Iterates over the segments that are large enough to have derived files.
     fn derived_segments(&self) -> impl Iterator<Item = (usize, &SegmentEntry)> {
         self.manifest.segments.iter().enumerate().filter(|(_, entry)| entry.rows >= MIN_SEGMENT_ROWS)
     }
 
-    /// The segment that holds a row, and its row there.
+    /// Returns the segment that holds a row, and the row's number in it.
     fn locate(&self, row: usize) -> (&Segment, usize) {
         let (segment, row) = self.place(row);
         (&self.segments[segment], row)
     }
 
-    /// The number of the segment that holds a row, and its row there.
+    /// Returns the number of the segment that holds a row, and the row's number in it.
     fn place(&self, row: usize) -> (usize, usize) {
         assert!(row < self.len, "row {row} of an archive of {} rows", self.len);
         let run = &self.runs[self.runs.partition_point(|run| run.first_row <= row) - 1];
         (run.segment, run.rows.start + row - run.first_row)
     }
 
+    /// Returns the path of a segment.
     fn segment_path(&self, segment: usize) -> PathBuf {
         self.directory.segment_path(&self.manifest.segments[segment].sha256)
     }
 }
 
-/// Opens all segments of a manifest, and checks their keys and columns if that is asked for.
+/// Opens all segments of a manifest. With `checked`, checks their keys and columns.
 fn view_segments(
     directory: &Directory,
     manifest: &Manifest,
@@ -341,8 +350,8 @@ impl Archive for DiskArchive {
         Ok(self.segments[segment].sound_key(row).ok_or_else(wrong)?)
     }
 
-    /// Found by files beside the segments; the first call makes a table of the keys of those that have none
-    /// ([`ArchiveWriter::index_keys`](crate::ArchiveWriter::index_keys)).
+    /// Returns the row of a key. Rows of segments with a key file are found by that file; the first call makes a
+    /// table of the keys of all other segments ([`ArchiveWriter::index_keys`](crate::ArchiveWriter::index_keys)).
     fn find(&self, key: &str) -> Option<usize> {
         let (files, runs) = (self.key_files(), self.runs_of());
         let lookup = self.lookup.get_or_init(|| KeyLookup::new(&self.segments, files, runs));
@@ -377,9 +386,9 @@ impl Archive for DiskArchive {
         Ok(())
     }
 
-    /// Put together when first asked for. A compacted archive carries what is needed but for the rows of its last
-    /// segment, and no vector is read; otherwise the rows of small segments are. What
-    /// [`ArchiveWriter::quantize`](crate::ArchiveWriter::quantize) merged is taken as it is.
+    /// Returns the moments of all rows, computed by the first call. Large segments store theirs, so that in a
+    /// compacted archive only the rows of the last segment may have to be read. If
+    /// [`ArchiveWriter::quantize`](crate::ArchiveWriter::quantize) has kept merged moments, they are used.
     fn moments(&self) -> &Moments {
         self.moments.get_or_init(|| {
             let segments: Vec<&Segment> = self.segments.iter().collect();
@@ -391,7 +400,7 @@ impl Archive for DiskArchive {
         nearest(self, queries, k)
     }
 
-    /// Opened when first asked for.
+    /// Returns the 8-bit copies. The first call opens their files.
     fn quantized(&self) -> Vec<QuantizedPart<'_>> {
         self.quantized_files().iter().map(|(segment, file)| file.part(&self.runs_of()[*segment])).collect()
     }
@@ -400,7 +409,7 @@ impl Archive for DiskArchive {
         self.schema.types()
     }
 
-    /// Read where the values lie, as the vectors are.
+    /// Returns the values of a column. They are read from the mapped files as the iterator advances.
     fn column(&self, name: &str) -> Option<ColumnValues<'_>> {
         let name = self.schema.name(name)?;
         let mut fetched = vec![false; self.segments.len()];
@@ -414,7 +423,7 @@ impl Archive for DiskArchive {
         })))
     }
 
-    /// The first call for a column of a large archive reads all its values.
+    /// Checks all values of a column. In a large archive, the first call for a column reads all its values.
     fn check_column(&self, name: &str) -> rscir_core::Result<()> {
         let Some(sound) = &self.sound_columns else { return Ok(()) };
         let sound = || sound.lock().unwrap_or_else(PoisonError::into_inner);

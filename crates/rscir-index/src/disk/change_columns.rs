@@ -8,19 +8,19 @@ use crate::disk::commit::check_distinct;
 use crate::disk::segment::{Layer, Layers, Row, Segment};
 use crate::disk::writer::{ArchiveWriter, segment_at};
 
-/// Values that rows are to have.
+/// The values that rows get.
 #[derive(Clone, Copy)]
 enum Change<'a> {
-    /// These, and no others.
+    /// Rows get the values of these columns, and no others.
     Replace(&'a Columns),
-    /// These in their columns, the others as they are.
+    /// Rows get the values of these columns, and keep those of all other columns.
     Update(&'a Columns),
-    /// As `Update`, for each row its own columns.
+    /// Like `Update`, with columns of its own for each row.
     UpdateRows(&'a [RowValues<'a>]),
 }
 
 impl<'a> Change<'a> {
-    /// The values of row `i` of the change, whose present ones are in a segment.
+    /// Returns the new values of row `i` of the change. Row `row` of `segment` has its present ones.
     fn values(self, i: usize, segment: &'a Segment, row: usize) -> Layers<'a> {
         let stored = Some(Layer::Stored(segment, row));
         match self {
@@ -32,15 +32,17 @@ impl<'a> Change<'a> {
 }
 
 impl ArchiveWriter {
-    /// [`commit`](rscir_core::EmbeddingSink::commit) with columns: row `i` of `columns` is that of `rows[i]`.
+    /// Commits a batch like [`commit`](rscir_core::EmbeddingSink::commit), with columns: row `i` of `columns`
+    /// belongs to `rows[i]`.
     ///
-    /// Batches need not have the same columns; a row has no value in those it came without. A column in which no row
-    /// has a value is not kept.
+    /// Batches may have different columns; a row has no value in the columns that its batch lacks. A column
+    /// without a value in any row is not stored.
     ///
     /// # Errors
-    /// As there, and [`Error::ColumnLength`](crate::Error::ColumnLength);
-    /// [`Error::ColumnType`](crate::Error::ColumnType) if the archive has a column of that name and of another type (until a
-    /// compaction also if its rows are all deleted); [`Error::TooManyColumns`](crate::Error::TooManyColumns).
+    /// The errors of [`ArchiveWriter::commit`]; [`Error::ColumnLength`](crate::Error::ColumnLength) if the counts
+    /// differ; [`Error::ColumnType`](crate::Error::ColumnType) if the archive has a column of this name with
+    /// another type (also one whose rows are all deleted, until a compaction);
+    /// [`Error::TooManyColumns`](crate::Error::TooManyColumns) if the archive would have more than 64 columns.
     pub fn commit_with_columns(
         &mut self,
         rows: &[SinkRow<'_>],
@@ -50,43 +52,46 @@ impl ArchiveWriter {
         self.append(rows, embeddings, Some(columns))
     }
 
-    /// Gives the rows under `keys` other columns, in place of all that they have, and tells how many were changed; row
-    /// `i` of `columns` is that of `keys[i]`. A key without a row is passed over, and so is a row that has these values.
+    /// Replaces all columns of the rows under `keys`, and returns the number of rows that changed. Row `i` of
+    /// `columns` belongs to `keys[i]`. Keys without a row are skipped, and so are rows that already have these
+    /// values.
     ///
-    /// A row that is changed moves to the end of the order of commits, with its vector and its fingerprint. To change some
-    /// columns and leave the others, see [`ArchiveWriter::update_columns`].
+    /// A row that changes moves to the end of the order of commits, with its vector and its fingerprint.
+    /// [`ArchiveWriter::update_columns`] changes some columns and keeps the others.
     ///
     /// # Errors
-    /// As [`ArchiveWriter::commit_with_columns`], and [`Error::Damaged`](crate::Error::Damaged) as
-    /// [`ArchiveWriter::compact`].
+    /// The errors of [`ArchiveWriter::commit_with_columns`]; [`Error::Damaged`](crate::Error::Damaged) if a
+    /// segment from which rows are copied is damaged.
     pub fn set_columns(&mut self, keys: &[&str], columns: &Columns) -> Result<usize> {
         columns.check_rows(keys.len())?;
         self.check_types(columns)?;
         self.change_columns(keys, Change::Replace(columns))
     }
 
-    /// Gives the rows under `keys` the values of these columns, and leaves their other columns as they are; otherwise as
-    /// [`ArchiveWriter::set_columns`]. Where a column has no value for a row, the row has none afterwards.
+    /// Sets some columns of the rows under `keys`, and keeps their other columns; otherwise like
+    /// [`ArchiveWriter::set_columns`]. If a column has no value for a row, the row has none afterwards.
     ///
     /// # Errors
-    /// As [`ArchiveWriter::set_columns`].
+    /// The errors of [`ArchiveWriter::set_columns`].
     pub fn update_columns(&mut self, keys: &[&str], columns: &Columns) -> Result<usize> {
         columns.check_rows(keys.len())?;
         self.check_types(columns)?;
         self.change_columns(keys, Change::Update(columns))
     }
 
-    /// As [`ArchiveWriter::update_columns`], with the values of row `i` in `values[i]`.
+    /// Updates columns like [`ArchiveWriter::update_columns`]; `values[i]` are the new values of the row under
+    /// `keys[i]`.
     pub(crate) fn update_rows(&mut self, keys: &[&str], values: &[RowValues<'_>]) -> Result<usize> {
         CoreError::check_length("rows of values (one per key)", keys.len(), values.len())?;
         self.check_row_types(values.iter())?;
         self.change_columns(keys, Change::UpdateRows(values))
     }
 
+    /// Writes the rows that a change changes anew, and returns their number.
     fn change_columns(&mut self, keys: &[&str], change: Change<'_>) -> Result<usize> {
         self.check_health()?;
         check_distinct(keys.iter().copied())?;
-        // A merge moves rows, so it comes first; it is in vain where nothing changes.
+        // A merge moves rows, so it must precede the search for changed rows. It is skipped if no row changes.
         if self.changed_rows(keys, change).next().is_none() {
             return Ok(0);
         }
@@ -107,7 +112,7 @@ impl ArchiveWriter {
         Ok(changed.len())
     }
 
-    /// The rows that a change changes: position in `keys`, segment, row there.
+    /// Iterates over the rows that a change changes: position in `keys`, segment, row of the segment.
     fn changed_rows<'a>(
         &'a self,
         keys: &'a [&str],
@@ -121,11 +126,11 @@ impl ArchiveWriter {
         })
     }
 
-    /// Those of `rows`, by their position, whose key has a row with columns: its segment and its row there. The segments are
-    /// what was written, for the values are to be copied.
+    /// Finds those of `rows` whose key has a stored row with values in columns. Returns segment and row by the
+    /// position in `rows`. Compares the segments with their checksums, because the values will be copied.
     ///
     /// # Errors
-    /// [`Error::Damaged`](crate::Error::Damaged).
+    /// [`Error::Damaged`](crate::Error::Damaged) if a segment differs.
     pub(crate) fn valued_rows(&self, rows: &[SinkRow<'_>]) -> Result<HashMap<usize, (usize, usize)>> {
         if self.segments.iter().all(|s| s.segment.columns().next().is_none()) {
             return Ok(HashMap::new());
@@ -143,7 +148,7 @@ impl ArchiveWriter {
         Ok(valued)
     }
 
-    /// Position of the segment that holds the row of a key, and the row there.
+    /// Returns the position of the segment that holds the row of a key, and the row's number in it.
     fn row_of(&self, key: &str) -> Option<(usize, usize)> {
         let place = self.find(key)?.place;
         Some((segment_at(&self.segments, place), place.row as usize))

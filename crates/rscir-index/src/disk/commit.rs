@@ -11,24 +11,27 @@ use crate::rows::encode;
 use crate::{Error, Result};
 
 impl ArchiveWriter {
-    /// Commits a batch: `rows[i]` is described by row `i` of `embeddings`. Durable once it has returned.
+    /// Commits a batch, durably: `rows[i]` describes row `i` of `embeddings`.
     ///
-    /// A row that is replaced moves to the end of the order of commits, and keeps the columns in which the new row has no
-    /// [values](SinkRow::values).
+    /// A row whose key is already there replaces that row and moves to the end of the order of commits. Columns
+    /// that the new row's [values](SinkRow::values) do not name keep the old value.
     ///
     /// # Errors
-    /// [`rscir_core::Error::Length`] if the counts or the width do not fit, [`Error::DuplicateKey`],
-    /// [`Error::ColumnType`], [`Error::TooManyColumns`], [`Error::Io`], [`Error::Poisoned`].
+    /// [`rscir_core::Error::Length`] if the counts or the width do not fit; [`Error::DuplicateKey`] if the batch
+    /// has a key twice; [`Error::ColumnType`] if a column of the archive has another type;
+    /// [`Error::TooManyColumns`] if the archive would have more than 64 columns; [`Error::Damaged`] if a segment
+    /// is damaged from which rows or values are copied; [`Error::Io`] if a file cannot be written;
+    /// [`Error::LockLost`] if the lock is lost; [`Error::Poisoned`] after a failed sync.
     pub fn commit(&mut self, rows: &[SinkRow<'_>], embeddings: &Embeddings) -> Result<()> {
         self.append(rows, embeddings, None)
     }
 
-    /// `Ok` if the archive can take such columns.
+    /// Checks that the archive can take these columns.
     pub(crate) fn check_types(&self, columns: &Columns) -> Result<()> {
         self.schema()?.add(columns.types())
     }
 
-    /// `Ok` if the archive can take rows with such values.
+    /// Checks that the archive can take rows with these values.
     pub(crate) fn check_row_types<'a>(&self, values: impl Iterator<Item = &'a RowValues<'a>>) -> Result<()> {
         let mut values = values.peekable();
         if values.peek().is_none() {
@@ -37,7 +40,7 @@ impl ArchiveWriter {
         let mut schema = self.schema()?;
         let mut last: &[ColumnSchema] = &[];
         for row in values {
-            // Rows of one source share their columns.
+            // Rows of one source share their columns, so most comparisons are of pointers.
             if !std::ptr::eq(last, row.columns()) {
                 last = row.columns();
                 schema.add_all(last)?;
@@ -46,8 +49,8 @@ impl ArchiveWriter {
         Ok(())
     }
 
-    /// Commits rows: with these columns, or each with those that the row under its key has; in both cases with the values
-    /// that a row carries in their place.
+    /// Commits rows with `columns`, or, without them, each row with the columns of the row that it replaces.
+    /// Values that a row itself carries take precedence.
     pub(crate) fn append(
         &mut self,
         rows: &[SinkRow<'_>],
@@ -95,7 +98,10 @@ impl ArchiveWriter {
     }
 }
 
-/// A batch has each key once: two rows of one key have no order that a reader could know.
+/// Checks that a batch has each key once, because readers could not know the order of two rows of one key.
+///
+/// # Errors
+/// [`Error::DuplicateKey`] with the first key that is there twice.
 pub(crate) fn check_distinct<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> Result<()> {
     let mut first_rows = HashMap::with_capacity(keys.len());
     for (second, key) in keys.enumerate() {
@@ -112,7 +118,7 @@ impl EmbeddingSink for ArchiveWriter {
         Some(self.segments[segment_at(&self.segments, place)].segment.fingerprint(place.row as usize))
     }
 
-    /// As [`ArchiveWriter::commit`].
+    /// Commits a batch, as [`ArchiveWriter::commit`] does.
     fn commit(&mut self, rows: &[SinkRow<'_>], embeddings: &Embeddings) -> rscir_core::Result<()> {
         Ok(self.append(rows, embeddings, None)?)
     }
@@ -121,12 +127,12 @@ impl EmbeddingSink for ArchiveWriter {
         Ok(self.schema()?.add_all(columns)?)
     }
 
-    /// As [`ArchiveWriter::update_columns`], with the values of each row in a place of their own.
+    /// Updates columns, as [`ArchiveWriter::update_columns`] does, with the values of each row given apart.
     fn update_values(&mut self, keys: &[&str], values: &[RowValues<'_>]) -> rscir_core::Result<usize> {
         Ok(self.update_rows(keys, values)?)
     }
 
-    /// As [`ArchiveWriter::delete`].
+    /// Deletes rows, as [`ArchiveWriter::delete`] does.
     fn retain(
         &mut self,
         keep: &mut dyn FnMut(&str, Fingerprint) -> bool,

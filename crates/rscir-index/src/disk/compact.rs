@@ -5,43 +5,47 @@ use crate::disk::manifest::{RowOrder, SegmentEntry};
 use crate::disk::segment::SEGMENT_ROWS;
 use crate::disk::writer::ArchiveWriter;
 
-/// That many segments of similar size are merged into one, so that an archive has few of them and each row is rewritten
-/// `log16(65536 / batch)` times at most.
+/// Number of segments of similar size that are merged into one. An archive then has few segments, and each row is
+/// rewritten at most `log16(65536 / batch)` times.
 const FAN_OUT: usize = 16;
 
-/// Rows that a commit of any size may rewrite on the way, which takes about a tenth of a second at 768 wide. A larger one
-/// may rewrite [`FAN_OUT`] times its own rows more: a commit costs what it brings, not what is there.
+/// Rows that a commit of any size may rewrite, which takes about a tenth of a second at width 768. A larger
+/// commit may also rewrite [`FAN_OUT`] times its own rows, so that its cost depends on what it adds rather than
+/// on the size of the archive.
 const FREE_ROWS: usize = 8192;
 
-/// Rows after which a rewrite lets go of those it has looked at: in `f32` and at 768 wide they take 3 MB.
+/// Rows after which a rewrite releases the memory of those it has read: 3 MB in `f32` at width 768.
 const RELEASED_ROWS: usize = 1024;
 
 impl ArchiveWriter {
-    /// Rewrites the archive as few segments without deleted rows, in the order in which its rows are read.
+    /// Rewrites the archive as few segments without deleted rows, in the order in which its rows are numbered.
     ///
-    /// The same rows in the same order give the same files, to the bit, whatever batches they came in. Readers are not
-    /// disturbed. If the power goes meanwhile, the archive is as it was or compacted. While it runs, the disk holds the rows
-    /// that are rewritten twice.
+    /// Equal rows in equal order give equal files to the bit, whatever batches they came in. Readers continue
+    /// undisturbed. If the power fails meanwhile, the archive is either as before or compacted. Until the call
+    /// returns, the disk holds the rewritten rows twice.
     ///
     /// # Errors
-    /// [`Error::Damaged`](crate::Error::Damaged) if a segment is not what was written: nothing is changed then, since its
-    /// rows would get a checksum that calls them sound; see [`repair`](crate::repair()). [`Error::Io`](crate::Error::Io),
-    /// [`Error::Poisoned`](crate::Error::Poisoned).
+    /// [`Error::Damaged`](crate::Error::Damaged) if a segment is damaged: nothing is changed then, because the
+    /// copies of damaged rows would get a valid checksum; see [`repair`](crate::repair()).
+    /// [`Error::Io`](crate::Error::Io) if a file cannot be written; [`Error::LockLost`](crate::Error::LockLost)
+    /// if the lock is lost; [`Error::Poisoned`](crate::Error::Poisoned) after a failed sync.
     pub fn compact(&mut self) -> Result<()> {
         self.compact_up_to(usize::MAX).map(|_| ())
     }
 
-    /// [`ArchiveWriter::compact`] if it rewrites `most` rows at the most; otherwise it says how many it would rewrite at the least.
+    /// Compacts like [`ArchiveWriter::compact`] if this rewrites at most `most` rows. Otherwise it changes
+    /// nothing and returns the smallest number of rows that a compaction would rewrite.
     ///
-    /// Searching needs no compaction: it makes an archive that was written in many small commits, or of which many rows were
-    /// deleted, smaller and some percent faster. So it pays after much work, and not after a few rows.
+    /// Searches work without compaction. It makes an archive smaller and some percent faster after many small
+    /// commits or deletions, so it is worthwhile after much work, and not after a few rows.
     ///
     /// # Errors
-    /// As [`ArchiveWriter::compact`].
+    /// The errors of [`ArchiveWriter::compact`].
     pub fn compact_up_to(&mut self, most: usize) -> Result<Compaction> {
         self.compact_in(self.manifest.order, most)
     }
 
+    /// Compacts into this order if at most `most` rows are rewritten.
     fn compact_in(&mut self, order: RowOrder, most: usize) -> Result<Compaction> {
         self.check_health()?;
         let entries = &self.manifest.segments;
@@ -52,7 +56,7 @@ impl ArchiveWriter {
             [last] => last.rows <= SEGMENT_ROWS && last.deleted.is_empty(),
             _ => false,
         };
-        // Told without a look at the rows: this is asked after every ingest, be it of one tile.
+        // Decides without reading rows, because every ingest asks, even one of a single tile.
         let least: usize = rest.iter().map(SegmentEntry::live).sum();
         if !is_compact && least > most {
             return Ok(Compaction::Postponed { rows: least });
@@ -75,19 +79,19 @@ impl ArchiveWriter {
         Ok(Compaction::Done)
     }
 
-    /// As [`ArchiveWriter::compact`], with the rows in the order of their keys (by bytes), whatever the order in which they
-    /// are read.
+    /// Compacts like [`ArchiveWriter::compact`], with the rows in the order of their keys by bytes, whatever the
+    /// order in which they are numbered.
     ///
-    /// An archive whose files were taken in sorted order, some of them changed and taken again later, is then as if all
-    /// had been taken at once.
+    /// If the items of an ingest came in sorted order, and some were changed and encoded again later, the archive
+    /// becomes the one of a single ingest.
     ///
     /// # Errors
-    /// As [`ArchiveWriter::compact`].
+    /// The errors of [`ArchiveWriter::compact`].
     pub fn compact_sorted(&mut self) -> Result<()> {
         self.compact_in(RowOrder::Key, usize::MAX).map(|_| ())
     }
 
-    /// Merges segments if there are many of similar size, as far as a commit of `incoming` rows may.
+    /// Merges segments if there are many of similar size and a commit of `incoming` rows may rewrite them.
     pub(crate) fn merge_small_segments(&mut self, incoming: usize) -> Result<()> {
         let live: Vec<usize> = self.manifest.segments.iter().map(|entry| entry.live()).collect();
         let most = incoming.saturating_mul(FAN_OUT).saturating_add(FREE_ROWS);
@@ -97,7 +101,7 @@ impl ArchiveWriter {
         }
     }
 
-    /// The rows that are not deleted, as segment and row, from segment `first` on.
+    /// Returns the rows that are not deleted, as segment and row, from segment `first` on.
     fn live_rows(&self, first: usize) -> Vec<(usize, usize)> {
         let entries = self.manifest.segments.iter().enumerate().skip(first);
         entries
@@ -107,11 +111,11 @@ impl ArchiveWriter {
             .collect()
     }
 
-    /// Replaces all segments but the first `kept` by new ones of the given rows.
+    /// Replaces all segments after the first `kept` by new ones of the given rows.
     fn rewrite(&mut self, kept: usize, rows: Vec<(usize, usize)>) -> Result<()> {
         self.check_copied(rows.iter().map(|&(segment, _)| segment))?;
         let written = self.write_segments(rows.len(), &|i| {
-            // Rows are asked for in order, some times over.
+            // Writing asks for all rows in order, several times.
             if i.is_multiple_of(RELEASED_ROWS) {
                 self.release();
             }
@@ -125,25 +129,27 @@ impl ArchiveWriter {
     }
 }
 
-/// What a compaction did.
+/// The result of a compaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Compaction {
     /// The archive was rewritten.
     Done,
-    /// There was nothing to gain.
+    /// The archive was compact already.
     NotNeeded,
-    /// It would rewrite so many rows, more than were allowed: nothing was done.
+    /// The compaction would rewrite more rows than allowed, so nothing was changed.
     Postponed {
-        /// Rows that it would rewrite, at the least.
+        /// Smallest number of rows that it would rewrite.
         rows: usize,
     },
 }
 
-/// The segment from which on all are to be merged, given the rows of each, if those are `most` rows at the most.
+/// Returns the segment from which on all segments are merged, or `None` if there is nothing to merge. `rows` are
+/// the row counts of the segments, of which at most `most` may be rewritten.
 ///
-/// A segment's tier is the power of [`FAN_OUT`] that its rows reach. The last segments of a tier, with the lower ones
-/// between them, are merged once there are [`FAN_OUT`] of that tier, or as many as may be merged.
+/// The tier of a segment is the power of [`FAN_OUT`] that its rows reach. The last segments of a tier, and those
+/// of lower tiers between them, are merged when there are [`FAN_OUT`] of the tier, or when with one more they
+/// would be too many rows to merge.
 fn merge_from(rows: &[usize], most: usize) -> Option<usize> {
     let tier = |rows: usize| rows.max(1).ilog(FAN_OUT);
     let full = tier(SEGMENT_ROWS);
@@ -152,7 +158,7 @@ fn merge_from(rows: &[usize], most: usize) -> Option<usize> {
         let start = rows.iter().rposition(|&n| tier(n) > t).map_or(0, |at| at + 1);
         let of_tier = rows[start..].iter().filter(|&&n| tier(n) == t).count();
         let sum: usize = rows[start..].iter().sum();
-        // One segment more, and they could not be merged any longer.
+        // With one more segment, the rows would be too many to merge.
         let last_chance = of_tier >= 2 && sum >= most / 2 && sum + sum / of_tier > most;
         (sum <= most && (of_tier >= FAN_OUT || last_chance)).then_some(start)
     })

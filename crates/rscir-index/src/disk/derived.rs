@@ -1,5 +1,5 @@
-//! Files beside a segment that follow from it and can be made again: a safetensors file whose last two tensors are the
-//! segment's checksum and its own.
+//! Files beside a segment that are derived from it and can be made again: safetensors files whose last two
+//! tensors are the segment's checksum and the file's own.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -11,23 +11,24 @@ use crate::disk::segment::Tensors;
 use crate::storage::{Bytes, Reading};
 use crate::{Error, Result};
 
-/// Where the aligned tensor begins in the file is a multiple of this: a cache line, and the widest vector register.
+/// The aligned tensor begins in the file at a multiple of this: a cache line, which is also the widest vector
+/// register.
 const ALIGNMENT: usize = 64;
 
-/// Bytes that are hashed before their memory is let go of.
+/// Bytes that are hashed before their memory is released.
 const CHECKED_AT_ONCE: usize = 4 << 20;
 
-/// The last tensor: the SHA-256 of all bytes before it.
+/// Bytes of the last tensor: the SHA-256 of all bytes before it.
 const CHECKSUM: usize = 32;
 
-/// Bytes of the two last tensors.
+/// Bytes of the last two tensors together.
 pub(crate) const CHECKSUMS: usize = 2 * CHECKSUM;
 
-/// A tensor on its way into a file.
+/// Name, number format and bytes of a tensor that is written into a file.
 pub(crate) type DerivedTensor<'a> = (&'a str, Dtype, &'a [u8]);
 
-/// Writes what was derived from a segment, in falling size of the elements; `aligned` is the tensor that begins a cache line. The
-/// bytes follow from the arguments alone.
+/// Writes the tensors that were derived from a segment, whose elements have descending sizes. The tensor
+/// `aligned` begins a cache line. Equal arguments give equal bytes.
 pub(crate) fn write(
     out: &mut dyn Write,
     segment: &Digest,
@@ -49,7 +50,8 @@ pub(crate) fn write(
     }
     let metadata = Metadata::new(None, infos).map_err(io::Error::other)?;
     let mut json = serde_json::to_vec(&metadata)?;
-    // With an odd number of 4 bytes before it the tensor cannot be aligned, and what has elements of 8 bytes must.
+    // The data begin at a multiple of 8, for tensors of 8-byte elements. If `aligned` lies an odd multiple of 4
+    // bytes behind, it cannot begin a cache line as well.
     let (ahead, alignment) =
         if before_aligned.is_multiple_of(8) { (8 + before_aligned, ALIGNMENT) } else { (8, 8) };
     json.resize((ahead + json.len()).next_multiple_of(alignment) - ahead, b' ');
@@ -63,7 +65,11 @@ pub(crate) fn write(
     out.write_all(hasher.finish().bytes())
 }
 
-/// Reads the header of a file that was derived from that segment. Looks at the first and the last page alone.
+/// Reads the header of a file that was derived from `segment`. Reads only the first and the last page.
+///
+/// # Errors
+/// [`Error::Damaged`] if the file names another segment or continues after its checksum; the errors of
+/// [`Tensors::read`] and [`Tensors::find`].
 pub(crate) fn view<'a>(bytes: &Bytes, path: &'a Path, segment: &Digest) -> Result<Tensors<'a>> {
     bytes.expect(Reading::Scattered, 0..bytes.len());
     let tensors = Tensors::read(bytes, path)?;
@@ -75,7 +81,10 @@ pub(crate) fn view<'a>(bytes: &Bytes, path: &'a Path, segment: &Digest) -> Resul
     Ok(tensors)
 }
 
-/// Reads the whole file and refuses it if it is not what was written.
+/// Reads the whole file and compares it with its checksum.
+///
+/// # Errors
+/// [`Error::Damaged`] if it differs.
 pub(crate) fn check(bytes: &Bytes, path: &Path) -> Result<()> {
     bytes.expect(Reading::InOrder, 0..bytes.len());
     let (content, checksum) = bytes.split_at(bytes.len().saturating_sub(CHECKSUM));

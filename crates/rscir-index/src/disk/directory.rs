@@ -14,17 +14,18 @@ use crate::disk::{merged_moments, names};
 use crate::storage::{Bytes, Entry, FileKind, LockGuard, Reading, Storage};
 use crate::{Error, IoAction, Result};
 
-/// Bytes gathered before they are handed to the medium.
+/// Bytes that are gathered before they are written to the storage.
 const BUFFER: usize = 1 << 20;
 
-/// Bytes of the longest manifest that is read. Each segment takes 150 of them and each run of deleted rows 20: a hundred
-/// million rows of which every tenth is deleted have 200 MB. What a sparse file claims beyond it is not given memory.
+/// Bytes of the longest manifest that is read. A segment takes 150 bytes of it and a run of deleted rows 20: a
+/// hundred million rows of which every tenth is deleted need 200 MB. The limit keeps a sparse file that claims
+/// more from taking memory.
 const MAX_MANIFEST: u64 = 1 << 30;
 
-/// Bytes at the beginning of a segment that most headers are within: 500 without columns.
+/// Bytes at the beginning of a segment that hold most headers; a header without columns has 500.
 const HEADER: usize = 4096;
 
-/// The folder of an archive: which file is where, and the order of operations that makes a file durable.
+/// The folder of an archive: the paths of its files, and the order of operations that makes a file durable.
 #[derive(Debug, Clone)]
 pub(crate) struct Directory {
     storage: Arc<dyn Storage>,
@@ -53,28 +54,29 @@ impl Directory {
         self.root.join(names::SEGMENTS)
     }
 
-    /// Where the segment with this checksum lies. Equal segments are one file, whoever wrote them and when.
+    /// Returns the path of the segment with this checksum. Equal segments are one file, whoever wrote them and
+    /// when.
     pub(crate) fn segment_path(&self, digest: &Digest) -> PathBuf {
         self.segments_path().join(names::segment(digest))
     }
 
-    /// Where the 8-bit copies of the segment with this checksum lie.
+    /// Returns the path of the 8-bit copies of the segment with this checksum.
     pub(crate) fn quantized_path(&self, segment: &Digest) -> PathBuf {
         self.segments_path().join(names::quantized(segment))
     }
 
-    /// Where the file lies that finds rows of the segment with this checksum by key.
+    /// Returns the path of the file that finds rows by key, of the segment with this checksum.
     pub(crate) fn keys_path(&self, segment: &Digest) -> PathBuf {
         self.segments_path().join(names::keys(segment))
     }
 
-    /// Where the merged moments of the list of segments with this checksum lie.
+    /// Returns the path of the merged moments of the list of segments with this checksum.
     pub(crate) fn moments_path(&self, segments: &Digest) -> PathBuf {
         self.segments_path().join(names::moments(segments))
     }
 
-    /// Creates the folders of an archive. Their names are durable afterwards, but those of the segments' folder and
-    /// of what else comes into this one, which are with the first manifest.
+    /// Creates the folders of an archive. The name of the archive's folder is durable afterwards. The names in it
+    /// become durable with the first manifest.
     pub(crate) fn create_dirs(&self) -> Result<()> {
         self.create_dir(&self.root)?;
         self.storage
@@ -82,6 +84,7 @@ impl Directory {
             .map_err(Error::io(IoAction::Create, &self.segments_path()))
     }
 
+    /// Creates a folder, and the folders around it as far as they are missing, durably.
     fn create_dir(&self, dir: &Path) -> Result<()> {
         let parent = match dir.parent() {
             Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
@@ -96,13 +99,16 @@ impl Directory {
             other => other,
         }
         .map_err(Error::io(IoAction::Create, dir))?;
-        // Also if the folder was there: who created it may have been killed before this.
+        // Syncs even if the folder existed, because the process that created it may have been killed before its
+        // sync.
         self.sync_dir(parent)
     }
 
-    /// What the folder holds besides an archive in the making: its path from there.
+    /// Returns the first file in the folder that keeps an archive from being created, as a path relative to the
+    /// folder.
     ///
-    /// Segments count: without a manifest they are an archive that lost it, and creating another would remove them.
+    /// Segments count: without a manifest, they belong to an archive that has lost it, and creating another
+    /// archive would remove them.
     pub(crate) fn foreign_file(&self) -> Result<Option<PathBuf>> {
         let contents = self.contents(&HashSet::new())?;
         contents.refuse_misplaced()?;
@@ -114,12 +120,18 @@ impl Directory {
     }
 
     /// Takes the writer's lock.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if another writer has it.
     pub(crate) fn lock(&self) -> Result<LockGuard> {
         let lock = self.storage.lock(&self.lock_path()).map_err(Error::io(IoAction::Lock, &self.root))?;
         lock.ok_or_else(|| Error::Locked { path: self.root.clone() })
     }
 
-    /// `Ok` while the writer's lock is on the archive's own file.
+    /// Checks that the writer's lock is still on the archive's own file.
+    ///
+    /// # Errors
+    /// [`Error::LockLost`] if it is not.
     pub(crate) fn check_lock(&self, lock: &LockGuard) -> Result<()> {
         if lock.is_held().map_err(Error::io(IoAction::Lock, &self.root))? {
             Ok(())
@@ -128,7 +140,10 @@ impl Directory {
         }
     }
 
-    /// The bytes of the manifest; [`Error::NotFound`] without one.
+    /// Reads the bytes of the manifest.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is none.
     pub(crate) fn manifest_bytes(&self) -> Result<Bytes> {
         let path = self.manifest_path();
         self.storage.read(&path, MAX_MANIFEST).map_err(|source| match source.kind() {
@@ -143,8 +158,11 @@ impl Directory {
         Manifest::from_bytes(&self.manifest_bytes()?, &self.manifest_path())
     }
 
-    /// Replaces the manifest: afterwards the archive is what `manifest` says, durably. Refuses if `lock` is no longer on
-    /// the archive's own file: another writer may have the archive, whose commits would be lost.
+    /// Replaces the manifest, durably.
+    ///
+    /// # Errors
+    /// [`Error::LockLost`] if `lock` is no longer on the archive's own file. Another writer may then have the
+    /// archive open, and its commits would be lost.
     pub(crate) fn write_manifest(&self, manifest: &Manifest, lock: &LockGuard) -> Result<()> {
         let (new, path) = (self.root.join(names::temporary(names::NEW_MANIFEST)), self.manifest_path());
         let bytes = manifest.to_bytes(&path)?;
@@ -154,7 +172,7 @@ impl Directory {
         self.sync_root()
     }
 
-    /// Writes a segment and gives it its name, which is durable only after [`Directory::sync_segments`].
+    /// Writes a segment and gives it its name, which is durable after [`Directory::sync_segments`].
     pub(crate) fn write_segment(
         &self,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -165,7 +183,7 @@ impl Directory {
         Ok((digest, bytes))
     }
 
-    /// Writes a file that was derived from segments and gives it its name, which is durable only after
+    /// Writes a file that was derived from segments and gives it its name, which is durable after
     /// [`Directory::sync_segments`].
     pub(crate) fn write_derived(
         &self,
@@ -177,7 +195,7 @@ impl Directory {
         self.rename(&new, path)
     }
 
-    /// Opens the 8-bit copies of a segment; `None` without any.
+    /// Opens the 8-bit copies of a segment; `None` if there are none.
     pub(crate) fn open_quantized(
         &self,
         segment: &Digest,
@@ -190,14 +208,15 @@ impl Directory {
         bytes.map(|bytes| QuantizedFile::open(bytes, &path, segment, rows, dim)).transpose()
     }
 
-    /// Opens the file that finds rows of a segment by key; `None` without one.
+    /// Opens the file that finds rows of a segment by key; `None` if there is none.
     pub(crate) fn open_keys(&self, segment: &Digest, rows: usize, access: Access) -> Result<Option<KeyFile>> {
         let path = self.keys_path(segment);
         let bytes = self.derived_bytes(&path, access, KeyFile::longest(rows))?;
         bytes.map(|bytes| KeyFile::view(bytes, &path, segment, rows)).transpose()
     }
 
-    /// The bytes of a file that was derived from segments, `longest` at most where it is read at once; `None` without one.
+    /// Returns the bytes of a file that was derived from segments; `None` if there is none. If the file is read
+    /// at once, it may have at most `longest` bytes.
     pub(crate) fn derived_bytes(&self, path: &Path, access: Access, longest: u64) -> Result<Option<Bytes>> {
         let bytes = match access {
             Access::Map => self.storage.map(path),
@@ -223,7 +242,7 @@ impl Directory {
         self.sync_dir(&self.root)
     }
 
-    /// Opens a segment that the manifest names, to read it whole, and checks its keys and columns.
+    /// Opens a segment of the manifest and checks its keys and columns.
     pub(crate) fn open_segment(
         &self,
         entry: &SegmentEntry,
@@ -237,12 +256,12 @@ impl Directory {
         Ok(segment)
     }
 
-    /// Opens all segments of a manifest, to look at some of their rows: checks their headers alone.
+    /// Opens all segments of a manifest for access to single rows. Checks their headers only.
     pub(crate) fn view_segments(&self, manifest: &Manifest, access: Access) -> Result<Vec<Segment>> {
         let bytes = manifest.segments.iter().map(|entry| {
             let bytes = self.segment_bytes(entry, access)?;
             bytes.expect(Reading::Scattered, 0..bytes.len());
-            // Fetched from all files at once, they are waited for once.
+            // Fetching the headers of all files together waits for the disk only once.
             bytes.expect(Reading::Soon, 0..bytes.len().min(HEADER));
             Ok(bytes)
         });
@@ -259,6 +278,10 @@ impl Directory {
         bytes.into_iter().zip(&manifest.segments).map(view).collect()
     }
 
+    /// Returns the bytes of a segment.
+    ///
+    /// # Errors
+    /// [`Error::MissingSegment`] if there is no such file.
     fn segment_bytes(&self, entry: &SegmentEntry, access: Access) -> Result<Bytes> {
         let path = self.segment_path(&entry.sha256);
         let bytes = match access {
@@ -271,12 +294,13 @@ impl Directory {
         })
     }
 
-    /// Closes the folder of segments, for whoever has opened them all.
+    /// Closes the folder of segments, after all of them were opened.
     pub(crate) fn let_go(&self) {
         self.storage.let_go();
     }
 
-    /// What lies in the folder, given the paths of what belongs to a manifest.
+    /// Lists the folder, apart from the files in `named`, which belong to a manifest, and those that are derived
+    /// from them.
     pub(crate) fn contents(&self, named: &HashSet<PathBuf>) -> Result<Contents> {
         let mut contents = Contents::default();
         for entry in self.list(&self.root)? {
@@ -285,7 +309,7 @@ impl Directory {
                 if entry.kind == FileKind::Folder {
                     for entry in self.list(&entry.path)? {
                         let name = entry.path.file_name().unwrap_or_default();
-                        // What is derived belongs to its segment.
+                        // A derived file belongs to its segment.
                         let segment =
                             names::segment_of_derived(name).map(|name| entry.path.with_file_name(name));
                         let is_ours = segment.is_some()
@@ -327,17 +351,20 @@ impl Directory {
         self.storage.list(dir).map_err(Error::io(IoAction::Read, dir))
     }
 
-    /// Paths of the segments that a manifest names, and of moments merged from the first of them.
+    /// Returns the paths of the segments that a manifest names, and of moments merged from the first of them.
     pub(crate) fn named(&self, manifest: &Manifest) -> HashSet<PathBuf> {
         let moments = merged_moments::prefixes(&manifest.segments);
         let moments = moments.iter().map(|prefix| self.moments_path(prefix));
         manifest.segments.iter().map(|entry| self.segment_path(&entry.sha256)).chain(moments).collect()
     }
 
-    /// Removes what this program wrote and no manifest names: files of commits that were cut off, or replaced by
-    /// compaction. Whoever cannot be removed now (a system that keeps mapped files) is by the next writer.
+    /// Removes files that this program wrote and no manifest names: those of commits that were cut off, and those
+    /// that a compaction replaced. Files that cannot be removed now, because the system keeps mapped files, are
+    /// left to the next writer.
     ///
-    /// Refuses what is no part of an archive, and removes nothing if `lock` is lost: it may be what another writes.
+    /// # Errors
+    /// [`Error::WrongKind`] if something in the folder cannot be part of an archive; [`Error::LockLost`] if
+    /// `lock` is lost, because the files may be those of another writer. Nothing is removed then.
     pub(crate) fn remove_unnamed(&self, manifest: &Manifest, lock: &LockGuard) -> Result<()> {
         let contents = self.contents(&self.named(manifest))?;
         contents.refuse_misplaced()?;
@@ -348,7 +375,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Writes a file, durably but for its name. Gives its checksum and length.
+    /// Writes a file whose bytes, but not its name, are durable afterwards. Returns its checksum and length.
     fn write_file(
         &self,
         path: &Path,
@@ -360,7 +387,7 @@ impl Directory {
         let (mut file, digest, bytes) = match written {
             Ok(out) => out.finish(),
             Err(source) => {
-                // What a full disk holds of it helps nobody.
+                // A part of a file on a full disk is of no use.
                 let _ = self.storage.remove(path);
                 return Err(Error::Io { path: path.into(), action: IoAction::Write, source });
             }
@@ -373,11 +400,12 @@ impl Directory {
         self.discard_unless(from, self.storage.rename(from, to).map_err(Error::io(IoAction::Rename, to)))
     }
 
-    /// Removes a new file that has come to nothing for certain.
+    /// Removes a new file if `done` is an error, unless it is the error of a rename, after which the file may
+    /// have its name.
     fn discard_unless(&self, new: &Path, done: Result<()>) -> Result<()> {
         done.inspect_err(|error| {
             if !matches!(error, Error::Io { action: IoAction::Rename, .. }) {
-                // If it stays, the next writer removes it.
+                // If this fails, the next writer removes the file.
                 let _ = self.storage.remove(new);
             }
         })
@@ -388,19 +416,21 @@ impl Directory {
     }
 }
 
-/// What lies in an archive's folder besides what its manifest names, sorted by path.
+/// The files in an archive's folder that its manifest does not name, sorted by path.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     pub(crate) has_manifest: bool,
-    /// Files that this program wrote: of commits that were cut off, or replaced by compaction.
+    /// Files that this program wrote: those of commits that were cut off, and those that a compaction replaced.
     pub(crate) unnamed: Vec<PathBuf>,
-    /// Files and folders that it did not write, which are left alone.
+    /// Files and folders of other programs, which are left alone.
     pub(crate) foreign: Vec<PathBuf>,
-    /// Links, pipes, sockets and devices, and folders where files belong or the reverse; with what belongs there.
+    /// Links, pipes, sockets and devices, folders in the place of files and files in the place of folders; with
+    /// the kind that belongs there.
     pub(crate) misplaced: Vec<(Entry, FileKind)>,
 }
 
 impl Contents {
+    /// Adds an entry whose name no archive has.
     fn add_foreign(&mut self, entry: Entry) {
         if matches!(entry.kind, FileKind::File | FileKind::Folder) {
             self.foreign.push(entry.path);
@@ -409,7 +439,10 @@ impl Contents {
         }
     }
 
-    /// An error for the first thing that is no part of an archive.
+    /// Checks that nothing is misplaced.
+    ///
+    /// # Errors
+    /// [`Error::WrongKind`] for the first misplaced entry.
     pub(crate) fn refuse_misplaced(&self) -> Result<()> {
         match self.misplaced.first() {
             Some((Entry { path, kind }, expected)) => {
@@ -420,11 +453,11 @@ impl Contents {
     }
 }
 
-/// How the bytes of a segment are had.
+/// How the bytes of a file are accessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Mapped, read as they are looked at.
+    /// The file is mapped, and its pages are read when they are used.
     Map,
-    /// Read at once.
+    /// The file is read whole when it is opened.
     Read,
 }

@@ -6,15 +6,19 @@ use crate::disk::quantize::MIN_SEGMENT_ROWS;
 use crate::disk::writer::ArchiveWriter;
 
 impl ArchiveWriter {
-    /// Writes the files by which readers find rows by key, for segments that have none, and returns of how many rows.
+    /// Writes the files by which readers find rows by key, for segments that have none. Returns the number of
+    /// rows of these segments.
     ///
-    /// A segment of 1,024 rows and more gets its file when it is written; those of archives that an earlier version wrote get
-    /// theirs by this. Without it the first [`Archive::find`](rscir_core::Archive::find) of a reader reads all keys and keeps 18
-    /// bytes a row, and one that reads in the order of keys reads them when it opens the archive.
+    /// A segment of at least 1,024 rows gets its file when it is written, so only archives of earlier versions
+    /// need this call. Without the files, the first [`Archive::find`](rscir_core::Archive::find) of a reader
+    /// reads all keys and keeps 18 bytes a row, and a reader of an archive in the order of keys reads all keys
+    /// when it opens the archive.
     ///
     /// # Errors
-    /// [`Error::Damaged`](crate::Error::Damaged) if a segment is not what was written; [`Error::Io`](crate::Error::Io),
-    /// [`Error::Poisoned`](crate::Error::Poisoned). The rows stay as they are, and so do files that were written before.
+    /// [`Error::Damaged`](crate::Error::Damaged) if a segment is damaged; [`Error::Io`](crate::Error::Io) if a
+    /// file cannot be written; [`Error::Poisoned`](crate::Error::Poisoned) or
+    /// [`Error::LockLost`](crate::Error::LockLost) if an earlier call has failed with such an error. The rows are
+    /// unchanged then, and files that were written stay.
     pub fn index_keys(&mut self) -> Result<usize> {
         self.check_health()?;
         let mut indexed = 0;
@@ -25,7 +29,7 @@ impl ArchiveWriter {
             if rows < MIN_SEGMENT_ROWS || is_there() {
                 continue;
             }
-            // A file that is made of damaged keys would hide rows for ever.
+            // A file made from damaged keys would hide rows for good.
             self.check_copied([position].into_iter())?;
             let segment = &self.segments[position].segment;
             let order = KeyOrder::of(rows, |row| segment.key_bytes(row));

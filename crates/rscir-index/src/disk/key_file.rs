@@ -1,4 +1,5 @@
-//! The keys of a segment in the order of their hashes, beside it: finds a row by key without a look at the others.
+//! The keys of a segment in the order of their hashes, in a file beside the segment: finds a row by key without
+//! reading other keys.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -12,32 +13,32 @@ use crate::disk::segment::{MAX_HEADER, Segment};
 use crate::storage::{Bytes, Reading};
 use crate::{Error, Result};
 
-/// Hashes on either side of where one is looked for first, the half of a page. Hashes are spread evenly, and of 65,536 of them
-/// one is a hundred or two places away from where it would be.
+/// Hashes on either side of the guessed place that are read first: half a page. Hashes are spread evenly, so that
+/// among 65,536 of them one lies a hundred or two hundred places away from its guess.
 const NEAR: usize = 512;
 
-/// Computes the hash of a key: the first four bytes of its SHA-256, little-endian. Few keys of a segment share one, and whoever
-/// wants to make keys that do computes four billion hashes for each.
+/// Computes the hash of a key: the first four bytes of its SHA-256, little-endian. Few keys of a segment have
+/// equal hashes, and making a key with a given hash takes four billion hashes.
 pub(crate) fn hash(key: &[u8]) -> u32 {
     let &[a, b, c, d, ..] = Digest::of(key).bytes();
     u32::from_le_bytes([a, b, c, d])
 }
 
-/// What the file of a segment says of its keys.
+/// The content of a segment's key file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct KeyOrder {
-    /// Hashes, rising.
+    /// Hashes of the keys, ascending.
     hashes: Vec<u32>,
-    /// The row of each, rising where hashes are equal.
+    /// The row of each hash; rows of equal hashes ascend.
     rows: Vec<u32>,
-    /// The first row and every one whose key is not above that of the row before it, by bytes.
+    /// The first row, and each row whose key is not greater, by bytes, than that of the row before.
     stretches: Vec<u32>,
 }
 
 impl KeyOrder {
-    /// Puts the keys of rows `0..n` in the order of their hashes.
+    /// Sorts the keys of the rows `0..n` by their hashes.
     pub(crate) fn of<'a>(n: usize, key: impl Fn(usize) -> &'a [u8]) -> Self {
-        // No segment has rows that 32 bits do not number.
+        // The row numbers of a segment fit 32 bits.
         let mut pairs: Vec<(u32, u32)> = (0..n).map(|row| (hash(key(row)), row as u32)).collect();
         pairs.sort_unstable();
         let (hashes, rows) = pairs.into_iter().unzip();
@@ -46,7 +47,7 @@ impl KeyOrder {
         Self { hashes, rows, stretches }
     }
 
-    /// Writes the file. The bytes follow from the segment alone.
+    /// Writes the file. Equal segments give equal bytes.
     pub(crate) fn write(&self, out: &mut dyn Write, segment: &Digest) -> io::Result<()> {
         let tensor = |values| bytemuck::cast_slice::<u32, u8>(values);
         let tensors = [
@@ -58,8 +59,8 @@ impl KeyOrder {
     }
 }
 
-/// A file as it lies beside its segment. Nothing that it says is believed: a row that it names is one whose key may be the one
-/// that is looked for.
+/// The key file of a segment. Its content is not trusted: it names rows whose key may be the wanted one, and the
+/// caller compares the keys.
 #[derive(Debug)]
 pub(crate) struct KeyFile {
     bytes: Bytes,
@@ -69,12 +70,12 @@ pub(crate) struct KeyFile {
 }
 
 impl KeyFile {
-    /// Returns the most bytes that the file of a segment of `rows` rows has.
+    /// Returns the largest number of bytes that the file of a segment of `rows` rows can have.
     pub(crate) fn longest(rows: usize) -> u64 {
         MAX_HEADER + (3 * 4 * rows + CHECKSUMS) as u64
     }
 
-    /// Views the file of a segment of `rows` rows. Looks at the header alone.
+    /// Opens the file of a segment of `rows` rows. Reads only its header.
     pub(crate) fn view(bytes: Bytes, path: &Path, segment: &Digest, rows: usize) -> Result<Self> {
         let tensors = derived::view(&bytes, path, segment)?;
         let find = |name: &str, length: Option<usize>| tensors.find(name, Dtype::U32, &[length]);
@@ -86,7 +87,10 @@ impl KeyFile {
         })
     }
 
-    /// Reads the whole file and refuses it if it is not what follows from its segment.
+    /// Reads the whole file and compares it with its checksum and with its segment.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if it differs.
     pub(crate) fn check(&self, path: &Path, segment: &Segment) -> Result<()> {
         derived::check(&self.bytes, path)?;
         let KeyOrder { hashes, rows, stretches } = KeyOrder::of(segment.rows(), |row| segment.key_bytes(row));
@@ -98,7 +102,7 @@ impl KeyFile {
         }
     }
 
-    /// Has the system fetch what [`KeyFile::rows_of`] looks at first.
+    /// Tells the system to fetch the pages that [`KeyFile::rows_of`] reads first.
     pub(crate) fn fetch(&self, hash: u32) {
         let near = self.near(hash);
         for range in [&self.hashes, &self.rows] {
@@ -106,11 +110,11 @@ impl KeyFile {
         }
     }
 
-    /// Finds the rows whose key has that hash, if the file is right.
+    /// Iterates over the rows whose key has this hash, according to the file.
     pub(crate) fn rows_of(&self, hash: u32) -> impl Iterator<Item = usize> {
         let (hashes, rows) = (self.values(&self.hashes), self.values(&self.rows));
         let Range { mut start, mut end } = self.near(hash);
-        // Further away in steps that double, also if the file lies.
+        // Searches further away in steps that double. The loops end even if the file is wrong.
         let mut step = NEAR;
         while start > 0 && hashes[start] >= hash {
             start = start.saturating_sub(step);
@@ -126,7 +130,8 @@ impl KeyFile {
         equal.map(|(_, &row)| row as usize)
     }
 
-    /// Returns the first rows of stretches whose keys rise, the first of which is row 0; `None` if the file holds other numbers.
+    /// Returns the first rows of stretches whose keys ascend, beginning with row 0; `None` if the file holds
+    /// other numbers.
     pub(crate) fn stretches(&self, rows: usize) -> Option<&[u32]> {
         let stretches = self.values(&self.stretches);
         let begins = stretches.first().is_none_or(|&first| first == 0) && stretches.is_empty() == (rows == 0);
@@ -135,7 +140,7 @@ impl KeyFile {
         (begins && rises && ends).then_some(stretches)
     }
 
-    /// Guesses where the first of those hashes is that are not below `hash`.
+    /// Guesses the place of the first hash that is at least `hash`.
     fn near(&self, hash: u32) -> Range<usize> {
         let count = self.hashes.len() / 4;
         let middle = ((u64::from(hash) * count as u64) >> 32) as usize;

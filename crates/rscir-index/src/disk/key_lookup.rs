@@ -7,16 +7,16 @@ use crate::disk::key_table::{KeyTable, Place};
 use crate::disk::segment::Segment;
 use crate::rows::archive_row;
 
-/// Finds the rows of an archive by key: by the files of its segments, which take no memory, and by a table of those rows whose
-/// segments have none.
+/// Finds the rows of an archive by key: by the files beside its segments, which take no memory, and by a table
+/// for segments without a file.
 pub(crate) struct KeyLookup {
     table: KeyTable,
-    /// Keys that were looked for so far.
+    /// Number of keys that were looked up so far.
     asked: AtomicUsize,
 }
 
-/// Keys after which the system is not told any more what is looked at next: the hashes of a full segment fill 64 pages, most of
-/// which were fetched by then, and telling takes longer than looking.
+/// Number of lookups for which pages are fetched ahead. The hashes of a full segment fill 64 pages, most of which
+/// are in memory after that many lookups; then fetching ahead takes longer than the lookup itself.
 const KEYS_FETCHED: usize = 256;
 
 impl KeyLookup {
@@ -29,7 +29,8 @@ impl KeyLookup {
         for segment in without() {
             segments[segment].fetch_keys();
             for row in runs[segment].iter().flat_map(|run| run.rows.clone()) {
-                // A manifest has no more segments, and a segment no more rows.
+                // Both numbers fit 32 bits: a manifest is too short for more segments, and its check limits their
+                // rows.
                 let place = Place { segment: segment as u32, row: row as u32 };
                 table.insert(table.hash(key_at(place)), key_at(place), place, key_at);
             }
@@ -37,7 +38,8 @@ impl KeyLookup {
         Self { table, asked: AtomicUsize::new(0) }
     }
 
-    /// Finds the archive's row under `key`: whatever files say, it is one with this key.
+    /// Returns the archive's row under `key`, or `None` if there is none. The key is compared with that of the
+    /// row, so a wrong file leads to no wrong row.
     pub(crate) fn find(
         &self,
         key: &str,
@@ -47,7 +49,7 @@ impl KeyLookup {
     ) -> Option<usize> {
         let hash = key_file::hash(key.as_bytes());
         if self.asked.fetch_add(1, Ordering::Relaxed) < KEYS_FETCHED {
-            // At once, so that the medium need not be waited for segment after segment.
+            // Fetches the pages of all files together, so that the lookup waits for the disk only once.
             files.iter().flatten().for_each(|file| file.fetch(hash));
         }
         let in_file = files.iter().zip(segments).zip(runs).find_map(|((file, segment), runs)| {

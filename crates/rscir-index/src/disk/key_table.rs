@@ -3,26 +3,27 @@ use std::hash::{BuildHasher, RandomState};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-/// Where a row lies: the number of its segment, which it keeps while others come and go, and the row there.
+/// Place of a row: the number of its segment, which stays the same while other segments come and go, and the
+/// row's number in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) segment: u32,
     pub(crate) row: u32,
 }
 
-/// A row that was found, with the hash of its key.
+/// Place of a row that was found, with the hash of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FoundPlace {
     pub(crate) place: Place,
     hash: u64,
 }
 
-/// Finds rows by key without a copy of the keys, which lie in the segments: about 18 bytes a row.
+/// Finds rows by key without a copy of the keys, which stay in the segments. Takes about 18 bytes a row.
 ///
-/// Every method is handed `key_at`, which reads the key at a place. It must give the same text for a place as long as the
-/// place is in the table.
+/// Its methods take a function `key_at`, which returns the key at a place. It must return the same bytes for a
+/// place as long as the table holds it.
 pub(crate) struct KeyTable {
-    /// Its keys are drawn at random: who chooses names of files cannot make them collide.
+    /// Hashes with random keys, so that nobody can choose names of files whose hashes collide.
     hasher: RandomState,
     places: HashTable<Place>,
 }
@@ -47,12 +48,13 @@ impl KeyTable {
         self.places.is_empty()
     }
 
-    /// The hash of a key, which the other methods take with it: computed for many keys first, it keeps the processor from
-    /// waiting for memory key by key.
+    /// Computes the hash of a key, which the other methods take. A caller with many keys computes their hashes
+    /// first, so that the processor does not wait for memory at each key.
     pub(crate) fn hash(&self, key: &[u8]) -> u64 {
         self.hasher.hash_one(key)
     }
 
+    /// Returns the place of a key, or `None` if the table does not hold it.
     pub(crate) fn find<'a>(
         &self,
         hash: u64,
@@ -63,7 +65,7 @@ impl KeyTable {
         Some(FoundPlace { place, hash })
     }
 
-    /// Puts a key at a place, and returns the place that it had.
+    /// Sets the place of a key, and returns its earlier place.
     pub(crate) fn insert<'a>(
         &mut self,
         hash: u64,
@@ -83,7 +85,7 @@ impl KeyTable {
         }
     }
 
-    /// Takes a row out, without a look at its key.
+    /// Removes a row, without reading its key.
     pub(crate) fn remove(&mut self, found: FoundPlace) {
         if let Ok(entry) = self.places.find_entry(found.hash, |&place| place == found.place) {
             entry.remove();

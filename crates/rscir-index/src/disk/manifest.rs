@@ -11,17 +11,17 @@ use crate::disk::shard::ShardEntry;
 use crate::rows::value_size;
 use crate::{Error, Result};
 
-/// The format version that is written, and the newest that is read.
+/// The format version that is written, which is also the newest that is read.
 pub(crate) const VERSION: u32 = 1;
 
-/// The widest vectors of an archive. Encoders in use end at some thousands; from here on the scatter matrix of the
-/// moments would take more than 2 GB.
+/// Largest width of an archive's vectors. Encoders in use have some thousands of values; above this width the
+/// scatter matrix of the moments takes more than 2 GB.
 const MAX_DIM: usize = 16_384;
 
-/// The value of the manifest's `format` field.
+/// Value of the manifest's field `format`.
 const FORMAT: &str = "rscir-archive";
 
-/// What an archive consists of: `manifest.json`, see docs/format.md.
+/// The content of `manifest.json`: the parts of an archive, see docs/format.md.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Manifest {
@@ -29,7 +29,7 @@ pub(crate) struct Manifest {
     version: u32,
     pub(crate) spec: EncoderSpec,
     pub(crate) precision: Precision,
-    /// Folders that the rows are from, if that is known.
+    /// Folders that the rows come from; empty if they are unknown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) roots: Vec<String>,
     #[serde(default, skip_serializing_if = "RowOrder::is_default")]
@@ -39,31 +39,31 @@ pub(crate) struct Manifest {
     pub(crate) segments: Vec<SegmentEntry>,
 }
 
-/// The order in which the rows of an archive on disk are read and numbered. It is a matter of reading: rows lie in the
-/// order in which they were committed until the archive is compacted.
+/// The order in which the rows of an archive on disk are numbered. It affects reading only: until a compaction,
+/// rows are stored in the order in which they were committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum RowOrder {
-    /// As they were committed, a replaced row last.
+    /// The order in which rows were committed. A row that was replaced counts from its last commit.
     #[default]
     Commit,
-    /// By the bytes of their keys.
+    /// The order of the bytes of the keys.
     Key,
 }
 
 impl RowOrder {
-    /// True for the order that a manifest does not name.
+    /// Tells whether the order is the one that a manifest does not name.
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// A segment that the archive consists of.
+/// A segment of the archive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SegmentEntry {
-    /// Checksum of the file, from which follows its name.
+    /// Checksum of the file, which is part of its name.
     pub(crate) sha256: Digest,
     pub(crate) bytes: u64,
     pub(crate) rows: usize,
@@ -73,14 +73,14 @@ pub(crate) struct SegmentEntry {
 }
 
 impl SegmentEntry {
-    /// Number of rows that are not deleted.
+    /// Returns the number of rows that are not deleted.
     pub(crate) fn live(&self) -> usize {
         self.rows - self.deleted.len()
     }
 }
 
 impl Manifest {
-    /// Of an archive without rows.
+    /// Makes the manifest of an archive without rows.
     pub(crate) fn new(spec: EncoderSpec, precision: Precision) -> Self {
         Self {
             format: FORMAT.into(),
@@ -94,27 +94,31 @@ impl Manifest {
         }
     }
 
-    /// Number of rows that are not deleted.
+    /// Returns the number of rows that are not deleted.
     pub(crate) fn live(&self) -> usize {
         self.segments.iter().map(SegmentEntry::live).sum()
     }
 
-    /// Number of rows, deleted ones included.
+    /// Returns the number of rows, including deleted ones.
     pub(crate) fn rows(&self) -> usize {
         self.segments.iter().map(|entry| entry.rows).sum()
     }
 
-    /// The bytes of the file: a JSON object whose last member is the checksum of all bytes before it.
+    /// Returns the bytes of the file: a JSON object whose last member is the checksum of all bytes before it.
     pub(crate) fn to_bytes(&self, path: &Path) -> Result<Vec<u8>> {
         let mut bytes =
             serde_json::to_vec(self).map_err(|source| Error::Manifest { path: path.into(), source })?;
-        bytes.pop(); // The closing brace, which comes after the checksum.
+        bytes.pop(); // Removes the closing brace, which follows the checksum.
         let end = checksum_member(&Digest::of(&bytes));
         bytes.extend_from_slice(end.as_bytes());
         Ok(bytes)
     }
 
-    /// Reads what [`Manifest::to_bytes`] wrote; `path` is for the error.
+    /// Reads a manifest that [`Manifest::to_bytes`] wrote. `path` is for the error.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if the checksum is wrong; [`Error::Version`] if the format or its version is another;
+    /// [`Error::Manifest`] if a member is missing, malformed or unknown; the errors of [`Manifest::check`].
     pub(crate) fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
         let damaged = || Error::Damaged { path: path.into() };
         let body = bytes.len().checked_sub(CHECKSUM_MEMBER).ok_or_else(damaged)?;
@@ -133,7 +137,11 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// What the types do not say: everything else relies on it. `path` is for the error.
+    /// Checks what the types do not guarantee and the rest of the code relies on. `path` is for the error.
+    ///
+    /// # Errors
+    /// [`Error::SegmentRows`] if the rows of a segment and its deleted rows do not agree; [`rscir_core::Error`]
+    /// if the width, the precision or the shard is out of range.
     pub(crate) fn check(&self, path: &Path) -> Result<()> {
         value_size(self.precision)?;
         if !(1..=MAX_DIM).contains(&self.spec.dim) {
@@ -148,7 +156,7 @@ impl Manifest {
         for (segment, entry) in self.segments.iter().enumerate() {
             let wrong = || Error::SegmentRows { path: path.into(), segment };
             total = total.checked_add(entry.rows).ok_or_else(wrong)?;
-            // A writer numbers rows with 32 bits.
+            // Writers number the rows of a segment with 32 bits.
             let too_many = u32::try_from(entry.rows).is_err();
             if too_many || !entry.deleted.is_valid(entry.rows) || entry.live() == 0 {
                 return Err(wrong());
@@ -158,16 +166,17 @@ impl Manifest {
     }
 }
 
-/// The fields that every version has.
+/// The fields that the manifests of all versions have.
 #[derive(Deserialize)]
 struct Identity {
     format: String,
     version: u32,
 }
 
-/// Bytes of the checksum member.
+/// Bytes of the checksum member and of the closing brace.
 const CHECKSUM_MEMBER: usize = ",\"sha256\":\"\"}\n".len() + 64;
 
+/// Returns the checksum member and the closing brace.
 fn checksum_member(digest: &Digest) -> String {
     format!(",\"sha256\":\"{digest}\"}}\n")
 }

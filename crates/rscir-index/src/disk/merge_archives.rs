@@ -12,26 +12,27 @@ use crate::disk::shard_set::ShardSet;
 use crate::disk::writer::ArchiveWriter;
 use crate::{Error, Result};
 
-/// What a merge of archives wrote.
+/// Result of a merge of archives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Merged {
-    /// Archives that were read.
+    /// Number of archives that were read.
     pub archives: usize,
-    /// Rows that were written.
+    /// Number of rows that were written.
     pub rows: usize,
 }
 
-/// Writes the rows of several archives as one archive in `into`, which must not be there or have no rows: vectors to the
-/// bit, fingerprints and columns.
+/// Writes the rows of several archives as one archive into the folder `into`, which must not exist, be empty, or
+/// hold an archive without rows. Vectors are the same to the bit, as are fingerprints and columns.
 ///
-/// If the archives are shards of a split ingest, they must be all of its shards, each come to its end. Merged, they are the
-/// archive of an ingest that was not split, the same to the byte once that is [compacted](ArchiveWriter::compact), if the ingest's
-/// list was sorted; otherwise rows come shard by shard. Archives that are no shards are merged as well; their rows come in the
-/// order of keys if all of them are read in it, and else archive by archive.
+/// If the archives are shards of a split ingest, they must be all of its shards, and each must be finished. If
+/// the ingest's list was sorted, the merged archive is that of an ingest without a split, equal to the byte after
+/// the latter is [compacted](ArchiveWriter::compact); otherwise the rows come shard by shard. Archives that are
+/// not shards can be merged as well. Their rows come in the order of keys if all archives have that order, and
+/// archive by archive otherwise.
 ///
-/// Rows are read where they lie and written segment by segment: besides keys, memory holds some thousand rows. The archive
-/// appears when all is written; what was cut off is done anew.
+/// Rows are read from the mapped files and written segment by segment. Memory holds the keys and some thousand
+/// rows. The archive gets its rows after all of them are written, so a merge that was cut off starts again.
 ///
 /// ```
 /// use rscir_core::{Archive, Embeddings, EncoderSpec, Fingerprint, Precision, SinkRow};
@@ -50,9 +51,11 @@ pub struct Merged {
 /// ```
 ///
 /// # Errors
-/// [`Error::Shards`] if shards are missing or do not belong together, [`Error::NoShards`], [`Error::Precision`],
-/// [`Error::ColumnType`], [`Error::Exists`] if there are rows in `into`; those of [`DiskArchive::open`];
-/// [`Error::Damaged`] if a segment is not what was written; [`Error::Io`]. Nothing is in `into` then but an archive without rows.
+/// [`Error::Shards`] if shards are missing or unfinished, or the archives do not belong together;
+/// [`Error::NoShards`] if there are no archives; [`Error::Precision`] if the archives have different precisions;
+/// [`Error::ColumnType`] if a column has different types; [`Error::Exists`] if `into` holds rows;
+/// [`Error::Damaged`] if a segment is damaged; [`Error::Io`] if a file cannot be written; the errors of
+/// [`DiskArchive::open`]. After an error, `into` holds at most an archive without rows.
 pub fn merge_archives<P: AsRef<Path>>(archives: &[P], into: impl AsRef<Path>) -> Result<Merged> {
     let set = ShardSet::open(archives)?;
     let parts = set.archives();
@@ -101,17 +104,18 @@ pub fn merge_archives<P: AsRef<Path>>(archives: &[P], into: impl AsRef<Path>) ->
     Ok(Merged { archives: parts.len(), rows: writer.len() })
 }
 
-/// An archive of those that are merged, and a row of it.
+/// Number of an archive, and a row of it.
 type Place = (usize, usize);
 
+/// Iterates over the rows archive by archive.
 fn one_by_one(parts: &[DiskArchive]) -> impl Iterator<Item = Place> {
     parts.iter().enumerate().flat_map(|(part, archive)| (0..archive.len()).map(move |row| (part, row)))
 }
 
-/// The rows of archives, each of which is read in the order of its keys, in the order of all keys.
+/// Iterates over the rows of all archives in the order of their keys. Each archive is in that order itself.
 struct ByKey<'a> {
     parts: &'a [DiskArchive],
-    /// The next row of each archive that has one left.
+    /// The next row of each archive that has rows left.
     heads: BinaryHeap<Reverse<(&'a [u8], Place)>>,
 }
 
@@ -122,6 +126,7 @@ impl<'a> ByKey<'a> {
         rows
     }
 
+    /// Adds a row to the heads, if the archive has it.
     fn push(&mut self, place: Place) {
         let (part, row) = place;
         if row < self.parts[part].len() {

@@ -1,5 +1,5 @@
-//! The moments of an archive, merged from those of its segments, and a file that keeps what was merged: with hundreds of
-//! segments, reading and merging all of them takes longer than a search.
+//! The moments of an archive, merged from those of its segments, and a file that keeps the result. With hundreds
+//! of segments, reading and merging all of them takes longer than a search.
 
 use std::ops::Range;
 use std::path::Path;
@@ -17,18 +17,18 @@ use crate::moments::{add, moments_of, without};
 use crate::rows::StoredRows;
 use crate::storage::Bytes;
 
-/// Returns the most bytes that a file of merged moments of width `dim` has.
+/// Returns the largest number of bytes that a file of merged moments of width `dim` can have.
 pub(crate) fn longest(dim: usize) -> u64 {
     MAX_HEADER + (8 * (1 + dim + dim * dim) + CHECKSUMS) as u64
 }
 
-/// Computes the checksums of the first segment of a manifest, of the first two and so on: each is that of the list as JSON,
-/// which tells what is deleted too.
+/// Computes the checksums of the first segment of a manifest, of the first two, and so on. Each is that of the
+/// list of segments as JSON, which includes the deleted rows.
 pub(crate) fn prefixes(segments: &[SegmentEntry]) -> Vec<Digest> {
     let mut hasher = Hasher::default();
     let prefix = |(at, entry): (usize, &SegmentEntry)| {
         hasher.update(if at == 0 { b"[" } else { b"," });
-        // Numbers and texts make JSON without fail.
+        // Writing numbers and texts as JSON cannot fail.
         hasher.update(&serde_json::to_vec(entry).unwrap_or_default());
         let mut whole = hasher.clone();
         whole.update(b"]");
@@ -37,8 +37,8 @@ pub(crate) fn prefixes(segments: &[SegmentEntry]) -> Vec<Digest> {
     segments.iter().enumerate().map(prefix).collect()
 }
 
-/// Merges the moments of an archive. Segments with many rows carry theirs: the deleted rows of those are taken out, and the rows
-/// of the others added.
+/// Merges the moments of an archive. For segments that store their moments, the deleted rows are subtracted; for
+/// the others, the rows are added.
 pub(crate) fn of_archive(directory: &Directory, manifest: &Manifest, segments: &[&Segment]) -> Moments {
     let dim = manifest.spec.dim;
     let (mut whole, done) = kept(directory, manifest, segments).unwrap_or_else(|| (Moments::empty(dim), 0));
@@ -50,8 +50,8 @@ pub(crate) fn of_archive(directory: &Directory, manifest: &Manifest, segments: &
     whole
 }
 
-/// Keeps the merged moments of the segments that there are, if those of two or more are merged and this is not done yet, as long
-/// as it looks at segments of no more than `most` rows. True if a file was written.
+/// Keeps the merged moments in a file, and tells whether it wrote one. Writes none if fewer than two segments are
+/// merged, if the file is there already, or if more than `most` rows of segments would have to be added.
 pub(crate) fn keep(
     directory: &Directory,
     manifest: &Manifest,
@@ -78,14 +78,15 @@ pub(crate) fn keep(
     directory
         .write_derived(&directory.moments_path(of), |out| derived::write(out, of, &tensors, "scatter"))?;
     if let Some(before) = done.checked_sub(1) {
-        // Of fewer segments; if it stays, nobody looks at it.
+        // The file for fewer segments is no longer read, so it does no harm if it stays.
         let _ = directory.remove_derived(&directory.moments_path(&prefixes[before]));
     }
     Ok(true)
 }
 
-/// Reads the kept moments of the first segments, of as many as there is a file for, and returns how many that are. A file is taken if
-/// its checksum is right and it counts the rows of these segments: another would change scores.
+/// Reads the kept moments of as many first segments as possible, and returns them with the number of these
+/// segments. A file is used only if its checksum is right and its count equals that of the segments' rows,
+/// because any other would change scores.
 fn kept(directory: &Directory, manifest: &Manifest, segments: &[&Segment]) -> Option<(Moments, usize)> {
     let dim = manifest.spec.dim;
     prefixes(&manifest.segments).iter().enumerate().rev().find_map(|(at, prefix)| {
@@ -99,7 +100,10 @@ fn kept(directory: &Directory, manifest: &Manifest, segments: &[&Segment]) -> Op
     })
 }
 
-/// Reads a file; nothing if it holds no moments.
+/// Reads a file of moments. `None` if its values are not valid moments.
+///
+/// # Errors
+/// [`Error::Damaged`](crate::Error::Damaged) if its checksum is wrong or it is for other segments.
 pub(crate) fn read(bytes: &Bytes, path: &Path, prefix: &Digest, dim: usize) -> Result<Option<Moments>> {
     let tensors = derived::view(bytes, path, prefix)?;
     derived::check(bytes, path)?;
@@ -111,12 +115,13 @@ pub(crate) fn read(bytes: &Bytes, path: &Path, prefix: &Digest, dim: usize) -> R
     Ok(Moments::from_parts(count[0], values("mean", dim)?, values("scatter", dim * dim)?).ok())
 }
 
-/// True for a segment whose own moments are merged. If most rows are deleted, scanning the rest is cheaper and rounds less.
+/// Tells whether the stored moments of a segment are merged. If most of its rows are deleted, reading the others
+/// is faster and rounds less.
 fn counts(segment: &Segment, entry: &SegmentEntry) -> bool {
     segment.has_moments() && entry.deleted.len() <= entry.live()
 }
 
-/// Adds the moments of some segments that count.
+/// Adds the moments of the segments in a range, as far as they are merged.
 fn merge(whole: &mut Moments, manifest: &Manifest, segments: &[&Segment], range: Range<usize>) {
     let dim = manifest.spec.dim;
     for (segment, entry) in segments[range.clone()].iter().zip(&manifest.segments[range]) {
@@ -129,6 +134,7 @@ fn merge(whole: &mut Moments, manifest: &Manifest, segments: &[&Segment], range:
     }
 }
 
+/// Iterates over the vectors of some rows of a segment.
 fn rows_of<'a>(
     segment: &'a Segment,
     ranges: impl Iterator<Item = Range<usize>>,
@@ -136,6 +142,7 @@ fn rows_of<'a>(
     ranges.flatten().map(|row| segment.vector(row))
 }
 
+/// Computes the moments of rows.
 fn moments_of_rows(dim: usize, rows: &[StoredRows<'_>]) -> Moments {
     moments_of(dim, 0..rows.len(), &|range, out| {
         for (row, out) in rows[range].iter().zip(out.chunks_exact_mut(dim.max(1))) {

@@ -1,4 +1,4 @@
-//! The archive on disk: docs/format.md.
+//! The archive on disk, in the format that docs/format.md describes.
 
 mod archive;
 mod change_columns;

@@ -3,83 +3,86 @@ use std::hash::{BuildHasher, RandomState};
 
 use crate::digest::Digest;
 
-/// The manifest's name in an archive's folder.
+/// Name of the manifest in an archive's folder.
 pub(crate) const MANIFEST: &str = "manifest.json";
 
-/// The name of the file that a writer locks.
+/// Name of the file that a writer locks.
 pub(crate) const LOCK: &str = "lock";
 
-/// The name of the folder of segments.
+/// Name of the folder of segments.
 pub(crate) const SEGMENTS: &str = "segments";
 
-/// What the next manifest is called while it is written, before a dash and a number; alone in archives of earlier programs.
+/// Name of the next manifest while it is written, followed by a dash and a number; without them in archives of
+/// earlier programs.
 pub(crate) const NEW_MANIFEST: &str = "manifest.json.new";
 
-/// What a segment is called while it is written, before a dash and a number; alone in archives of earlier programs.
+/// Name of a segment while it is written, followed by a dash and a number; without them in archives of earlier
+/// programs.
 pub(crate) const NEW_SEGMENT: &str = "new";
 
-/// What follows the checksum in a segment's name.
+/// Follows the checksum in the name of a segment.
 const SEGMENT_EXTENSION: &str = ".safetensors";
 
-/// What follows the checksum of a segment in the name of its 8-bit copies.
+/// Follows the checksum of a segment in the name of its 8-bit copies.
 const QUANTIZED_EXTENSION: &str = ".int8";
 
-/// What follows the checksum of a segment in the name of the file that finds its rows by key.
+/// Follows the checksum of a segment in the name of the file that finds its rows by key.
 const KEYS_EXTENSION: &str = ".keys";
 
-/// What follows the checksum of a list of segments in the name of their merged moments.
+/// Follows the checksum of a list of segments in the name of their merged moments.
 const MOMENTS_EXTENSION: &str = ".moments";
 
-/// Digits of the number in a temporary name.
+/// Number of hexadecimal digits in a temporary name.
 const DIGITS: usize = 16;
 
-/// The name of the segment with this checksum.
+/// Returns the name of the segment with this checksum.
 pub(crate) fn segment(digest: &Digest) -> String {
     format!("{digest}{SEGMENT_EXTENSION}")
 }
 
-/// The name of the 8-bit copies of the segment with this checksum.
+/// Returns the name of the 8-bit copies of the segment with this checksum.
 pub(crate) fn quantized(digest: &Digest) -> String {
     format!("{digest}{QUANTIZED_EXTENSION}")
 }
 
-/// The name of the file that finds rows by key, of the segment with this checksum.
+/// Returns the name of the file that finds rows by key, of the segment with this checksum.
 pub(crate) fn keys(digest: &Digest) -> String {
     format!("{digest}{KEYS_EXTENSION}")
 }
 
-/// The name of the merged moments of a list of segments with this checksum.
+/// Returns the name of the merged moments of the list of segments with this checksum.
 pub(crate) fn moments(digest: &Digest) -> String {
     format!("{digest}{MOMENTS_EXTENSION}")
 }
 
-/// True for a name that merged moments have.
+/// Tells whether a file with this name holds merged moments.
 pub(crate) fn is_moments(name: &OsStr) -> bool {
     digest_before(name, MOMENTS_EXTENSION).is_some()
 }
 
-/// True for a name that a segment has.
+/// Tells whether a file with this name is a segment.
 pub(crate) fn is_segment(name: &OsStr) -> bool {
     digest_before(name, SEGMENT_EXTENSION).is_some()
 }
 
-/// The segment from which a file of this name was derived.
+/// Returns the name of the segment that a file with this name is derived from, or `None` if it is another file.
 pub(crate) fn segment_of_derived(name: &OsStr) -> Option<String> {
     let digest = [QUANTIZED_EXTENSION, KEYS_EXTENSION].into_iter().find_map(|end| digest_before(name, end));
     digest.map(|digest| segment(&digest))
 }
 
+/// Returns the checksum before an extension, or `None` if the name has another form.
 fn digest_before(name: &OsStr, extension: &str) -> Option<Digest> {
     name.to_str()?.strip_suffix(extension)?.parse().ok()
 }
 
-/// A name for a file in the making, which nobody can have prepared anything under: it ends in a random number.
+/// Returns a name for a new file. It ends in a random number, so that nobody can have put another file under it.
 pub(crate) fn temporary(prefix: &str) -> String {
-    // Its keys are drawn from the system's source of random numbers.
+    // `RandomState` draws its keys from the system's source of random numbers.
     format!("{prefix}-{:0DIGITS$x}", RandomState::new().hash_one(prefix))
 }
 
-/// True for a name that [`temporary`] gave, and for `prefix` alone.
+/// Tells whether a name is one of [`temporary`], or `prefix` alone.
 pub(crate) fn is_temporary(name: &OsStr, prefix: &str) -> bool {
     let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(prefix)) else { return false };
     let is_digit = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');

@@ -11,30 +11,34 @@ use crate::int8::RowCodes;
 use crate::rows::StoredRows;
 use crate::searcher::MIN_ROWS;
 
-/// Rows of a segment from which on it gets 8-bit copies and a file of its keys: those of a smaller one are multiplied and
-/// looked through in a fraction of a millisecond.
+/// Smallest number of rows of a segment that gets 8-bit copies and a file of its keys. A scan of fewer rows and a
+/// search of their keys take a fraction of a millisecond.
 pub(crate) const MIN_SEGMENT_ROWS: usize = 1024;
 
 impl ArchiveWriter {
-    /// Keeps 8-bit copies of the rows beside them, so that the first search after opening reads a quarter of the bytes, and
-    /// returns for how many rows copies were made now. Answers are the same with them and without.
+    /// Stores 8-bit copies of the rows beside them, so that the first search after opening reads a quarter of the
+    /// bytes. Returns the number of rows for which copies were made. Answers are the same with and without
+    /// copies.
     ///
-    /// The copies of a segment are made once, and those that are there stay: after a commit or a compaction only new segments
-    /// get some. They take a quarter of what rows take in `f32`. The moments of the segments are merged and kept as well, which
-    /// the first search asks for. An archive of less than 10,000 rows, where they do not pay, gets
-    /// none, and one of 8-bit rows needs none.
+    /// Copies of a segment are made once and stay: after a commit or a compaction, only new segments get copies.
+    /// They take a quarter of the bytes of the rows in `f32`. The merged moments of the segments, which the first
+    /// search needs, are stored as well. An archive of fewer than 10,000 rows, for which scans are fast, and an
+    /// archive of 8-bit rows get no copies.
     ///
     /// # Errors
-    /// [`Error::Damaged`](crate::Error::Damaged) if a segment is not what was written; [`Error::Io`](crate::Error::Io),
-    /// [`Error::Poisoned`](crate::Error::Poisoned). The rows stay as they are, and so do copies that were made before.
+    /// [`Error::Damaged`](crate::Error::Damaged) if a segment is damaged; [`Error::Io`](crate::Error::Io) if a
+    /// file cannot be written; [`Error::LockLost`](crate::Error::LockLost) or
+    /// [`Error::Poisoned`](crate::Error::Poisoned) after an earlier error of that kind. The rows are unchanged
+    /// then, and copies that were made stay.
     pub fn quantize(&mut self) -> Result<usize> {
         self.quantize_up_to(usize::MAX)
     }
 
-    /// [`ArchiveWriter::quantize`], as long as that takes no more than `most` rows: the work after a few new rows is little.
+    /// Stores copies like [`ArchiveWriter::quantize`], for at most `most` rows, so that the work after a few new
+    /// rows is small. Segments with more rows than are left of `most` get none.
     ///
     /// # Errors
-    /// As [`ArchiveWriter::quantize`].
+    /// The errors of [`ArchiveWriter::quantize`].
     pub fn quantize_up_to(&mut self, most: usize) -> Result<usize> {
         self.check_health()?;
         if self.len() < MIN_ROWS || self.precision() == Precision::I8 {
@@ -50,7 +54,7 @@ impl ArchiveWriter {
             if matches!(self.directory.open_quantized(&digest, rows, dim, Access::Map), Ok(Some(_))) {
                 continue;
             }
-            // Bounds that are made of damaged rows would hide others for ever.
+            // Bounds made from damaged rows would hide rows for good.
             self.check_copied([position].into_iter())?;
             let segment = &self.segments[position].segment;
             let codes = RowCodes::of_rows(rows, center(segment, rows, dim), &|row| wide(segment, row, dim))?;
@@ -72,7 +76,7 @@ impl ArchiveWriter {
     }
 }
 
-/// A row as `f32`.
+/// Returns a row as `f32`.
 fn wide(segment: &Segment, row: usize, dim: usize) -> Cow<'_, [f32]> {
     match segment.vector(row) {
         StoredRows::F32(values) => values.into(),
@@ -84,7 +88,7 @@ fn wide(segment: &Segment, row: usize, dim: usize) -> Cow<'_, [f32]> {
     }
 }
 
-/// The mean of all rows of a segment.
+/// Computes the mean of all rows of a segment.
 fn center(segment: &Segment, rows: usize, dim: usize) -> Vec<f32> {
     if let Some(moments) = segment.moments() {
         return moments.mean().iter().map(|&mean| mean as f32).collect();

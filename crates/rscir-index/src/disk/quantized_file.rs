@@ -1,4 +1,4 @@
-//! 8-bit copies of a segment's rows, beside it: derived data that can be made again.
+//! 8-bit copies of a segment's rows, in a file beside the segment that is derived from it and can be made again.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -15,7 +15,7 @@ use crate::int8::RowCodes;
 use crate::storage::{Bytes, Reading};
 use crate::{Error, Result};
 
-/// Writes the 8-bit rows of a segment. The bytes follow from the segment alone.
+/// Writes the 8-bit rows of a segment. Equal segments give equal bytes.
 pub(crate) fn write(out: &mut dyn Write, segment: &Digest, rows: &RowCodes) -> io::Result<()> {
     let part = rows.part(&[]);
     let tensors = [
@@ -28,12 +28,13 @@ pub(crate) fn write(out: &mut dyn Write, segment: &Digest, rows: &RowCodes) -> i
     derived::write(out, segment, &tensors, "codes")
 }
 
-/// Bytes of the integers of so many rows. No segment has more rows than bytes.
+/// Returns the number of bytes of the integers of `rows` rows. It fits, because no segment has more rows than
+/// bytes.
 fn codes_bytes(rows: usize, dim: usize) -> usize {
     rows.div_ceil(CodedRows::BLOCK) * CodedRows::block_bytes(dim)
 }
 
-/// The 8-bit rows of a segment, as they lie in their file.
+/// The 8-bit rows of a segment in their file.
 #[derive(Debug)]
 pub(crate) struct QuantizedFile {
     bytes: Bytes,
@@ -45,13 +46,13 @@ pub(crate) struct QuantizedFile {
 }
 
 impl QuantizedFile {
-    /// The most bytes that the file of a segment has.
+    /// Returns the largest number of bytes that the file of a segment can have.
     pub(crate) fn longest(rows: usize, dim: usize) -> u64 {
         let numbers = 3 * 8 + 4 * (dim + 2 * rows);
         MAX_HEADER + (numbers + codes_bytes(rows, dim) + CHECKSUMS) as u64
     }
 
-    /// Views the file of a segment of `rows` rows. Looks at the header alone.
+    /// Opens the file of a segment of `rows` rows. Reads only its header.
     pub(crate) fn open(bytes: Bytes, path: &Path, segment: &Digest, rows: usize, dim: usize) -> Result<Self> {
         let tensors = derived::view(&bytes, path, segment)?;
         let lengths: &[f64] = bytemuck::cast_slice(&bytes[tensors.find("longest", Dtype::F64, &[Some(3)])?]);
@@ -66,7 +67,8 @@ impl QuantizedFile {
         })
     }
 
-    /// Says that the integers are going to be read from the first to the last, and has what belongs to them fetched.
+    /// Tells the system that the integers will be read from first to last, and to fetch the values that belong to
+    /// them.
     pub(crate) fn expect_pass(&self) {
         self.bytes.expect(Reading::InOrder, self.codes.clone());
         for range in [&self.scales, &self.residuals] {
@@ -74,11 +76,15 @@ impl QuantizedFile {
         }
     }
 
-    /// Reads the whole file and refuses it if it is not what was written.
+    /// Reads the whole file and compares it with its checksum.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if it differs.
     pub(crate) fn check(&self, path: &Path) -> Result<()> {
         derived::check(&self.bytes, path)
     }
 
+    /// Returns the 8-bit rows. `runs` tell which rows of the archive they are.
     pub(crate) fn part<'a>(&'a self, runs: &'a [QuantizedRun]) -> QuantizedPart<'a> {
         let floats = |range: &Range<usize>| bytemuck::cast_slice(&self.bytes[range.clone()]);
         QuantizedPart {

@@ -2,17 +2,18 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-/// A set of rows of one segment, kept as ranges: sorted, apart from each other, none empty.
+/// A set of rows of one segment, stored as ranges that are sorted, not empty, and separated by at least one row.
 ///
-/// Rows that are replaced in the order in which they came make one range, however many they are.
+/// Rows that are replaced in the order in which they were committed make one range, however many they are.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct RowSet(Vec<(usize, usize)>);
 
 impl RowSet {
-    /// Adds a row; false if it was there.
+    /// Adds a row. Returns `false` if the set already holds it.
     pub(crate) fn insert(&mut self, row: usize) -> bool {
-        // The first range that ends at or after the row, so the one that holds it or takes it on.
+        // The first range that ends at or after the row: the one that holds the row, or to which it can be
+        // appended.
         let at = self.0.partition_point(|&(_, end)| end < row);
         let touches_next =
             |ranges: &[(usize, usize)], i: usize| ranges.get(i).is_some_and(|r| r.0 == row + 1);
@@ -30,7 +31,8 @@ impl RowSet {
         true
     }
 
-    /// Adds rows, sorted and each once, in one pass over the ranges, and returns how many were not there.
+    /// Adds rows, which are sorted and distinct, in one pass over the ranges. Returns the number of rows that
+    /// were new.
     pub(crate) fn insert_all(&mut self, rows: &[usize]) -> usize {
         debug_assert!(rows.is_sorted_by(|a, b| a < b), "rows are sorted and distinct");
         if let [row] = rows {
@@ -60,7 +62,7 @@ impl RowSet {
         self.len() - before
     }
 
-    /// Number of rows.
+    /// Returns the number of rows.
     pub(crate) fn len(&self) -> usize {
         self.0.iter().map(|(start, end)| end - start).sum()
     }
@@ -69,19 +71,20 @@ impl RowSet {
         self.0.is_empty()
     }
 
-    /// The ranges of rows that are in it.
+    /// Iterates over the ranges of rows in the set.
     pub(crate) fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
         self.0.iter().map(|&(start, end)| start..end)
     }
 
-    /// The ranges of rows below `rows` that are not in it, none of them empty.
+    /// Iterates over the ranges of rows below `rows` that are not in the set. None of them is empty.
     pub(crate) fn gaps(&self, rows: usize) -> impl Iterator<Item = Range<usize>> {
         let starts = std::iter::once(0).chain(self.0.iter().map(|r| r.1));
         let ends = self.0.iter().map(|r| r.0).chain(std::iter::once(rows));
         starts.zip(ends).map(|(start, end)| start..end).filter(|gap| !gap.is_empty())
     }
 
-    /// True if the ranges are as they should be and below `rows`: a set that was read must be checked before use.
+    /// Tells whether the ranges have the form of a set and lie below `rows`. A set that was read must be checked
+    /// before it is used.
     pub(crate) fn is_valid(&self, rows: usize) -> bool {
         self.0.iter().all(|&(start, end)| start < end && end <= rows)
             && self.0.windows(2).all(|w| w[0].1 < w[1].0)

@@ -11,17 +11,18 @@ use crate::disk::segment::Segment;
 /// Consecutive rows of a segment, none of them deleted, that are consecutive rows of the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Run {
-    /// The archive's row that is first.
+    /// First row of the run in the archive.
     pub(crate) first_row: usize,
     pub(crate) segment: usize,
-    /// The segment's rows.
+    /// Rows of the run in the segment.
     pub(crate) rows: Range<usize>,
 }
 
-/// The rows of an archive, in the order that the manifest asks for, in as few runs as there are. Every row that is not
-/// deleted is in one run, whatever order the keys are in.
+/// Puts the rows of an archive in the order that the manifest names, in as few runs as possible. Every row that
+/// is not deleted is in one run, whatever order the keys are in.
 ///
-/// Where `files` say in which rows keys rise, keys are looked at only where stretches begin, end and meet.
+/// If `files` tell in which rows keys ascend, only the keys at the ends of stretches and around the places where
+/// stretches meet are read.
 pub(crate) fn runs(manifest: &Manifest, segments: &[Segment], files: &[Option<KeyFile>]) -> Vec<Run> {
     let mut list = RunList::default();
     match manifest.order {
@@ -53,6 +54,7 @@ pub(crate) fn runs(manifest: &Manifest, segments: &[Segment], files: &[Option<Ke
 struct RunList(Vec<Run>);
 
 impl RunList {
+    /// Appends rows, and joins them with the last run if they follow it.
     fn push(&mut self, segment: usize, rows: Range<usize>) {
         let first_row = match self.0.last_mut() {
             Some(last) if last.segment == segment && last.rows.end == rows.start => {
@@ -66,14 +68,15 @@ impl RunList {
     }
 }
 
-/// Rows of one segment whose keys rise.
+/// Rows of one segment whose keys ascend.
 struct Stretch {
     segment: usize,
-    /// None empty, each behind the one before it.
+    /// Ranges of rows in ascending order, none of them empty.
     ranges: Vec<Range<usize>>,
 }
 
-/// Cuts the rows of a segment wherever a key does not rise: an ingest of a sorted list leaves one stretch.
+/// Cuts the rows of a segment wherever a key does not ascend. The rows of an ingest in sorted order are one
+/// stretch.
 fn stretches(at: usize, segment: &Segment, live: impl Iterator<Item = Range<usize>>) -> Vec<Stretch> {
     segment.fetch_keys();
     let mut list: Vec<Stretch> = Vec::new();
@@ -98,14 +101,14 @@ fn stretches(at: usize, segment: &Segment, live: impl Iterator<Item = Range<usiz
     list
 }
 
-/// Cuts the rows of a segment where it is known that a key does not rise.
+/// Cuts the rows of a segment at the `starts` of stretches, which are known.
 fn known_stretches(at: usize, starts: &[u32], live: impl Iterator<Item = Range<usize>>) -> Vec<Stretch> {
     let mut list: Vec<Stretch> = Vec::new();
     let mut starts = starts.iter().map(|&start| start as usize).peekable();
     for rows in live {
         let mut start = rows.start;
         while start < rows.end {
-            // The last of the stretches that begin here or before, which have rows that are deleted.
+            // Enters the last stretch that begins at or before this row. Earlier ones have only deleted rows.
             while starts.next_if(|&next| next <= start).is_some() {
                 list.push(Stretch { segment: at, ranges: Vec::new() });
             }
@@ -120,7 +123,8 @@ fn known_stretches(at: usize, starts: &[u32], live: impl Iterator<Item = Range<u
     list
 }
 
-/// Merges stretches by key: takes from the one whose next key is lowest as many rows as come before any other's.
+/// Merges stretches by key. Each step takes, from the stretch with the lowest next key, all rows that precede the
+/// rows of the other stretches.
 fn merge(segments: &[Segment], stretches: Vec<Stretch>, list: &mut RunList) {
     let key = |stretch: &Stretch, row: usize| segments[stretch.segment].key_bytes(row);
     let first = |stretch: &Stretch| stretch.ranges.first().map(|rows| key(stretch, rows.start));
@@ -131,10 +135,10 @@ fn merge(segments: &[Segment], stretches: Vec<Stretch>, list: &mut RunList) {
         }
         return;
     }
-    // Where each stretch is: the range, and the row in it.
+    // The position in each stretch: the range, and the row in it.
     let mut at: Vec<(usize, usize)> =
         stretches.iter().map(|s| (0, s.ranges.first().map_or(0, |rows| rows.start))).collect();
-    // Of equal keys, which a sound archive does not hold, the earlier stretch is first.
+    // If keys are equal, which never happens in a sound archive, the earlier stretch comes first.
     let mut heads: BinaryHeap<Reverse<(&[u8], usize)>> =
         stretches.iter().enumerate().filter_map(|(i, s)| Some(Reverse((first(s)?, i)))).collect();
     while let Some(Reverse((_, i))) = heads.pop() {
@@ -144,7 +148,7 @@ fn merge(segments: &[Segment], stretches: Vec<Stretch>, list: &mut RunList) {
         let mut taken = false;
         while let Some(rows) = stretch.ranges.get(range) {
             let end = match bound {
-                // One row at least: its key is the lowest there is.
+                // Takes at least one row, because its key is the lowest of all.
                 Some(bound) => {
                     (row + usize::from(!taken)).max(before(row..rows.end, |row| key(stretch, row) < bound))
                 }
@@ -166,7 +170,8 @@ fn merge(segments: &[Segment], stretches: Vec<Stretch>, list: &mut RunList) {
     }
 }
 
-/// The end of those first rows for which `holds`, found in steps that double: as many looks as the logarithm of their number.
+/// Returns the end of the first rows for which `holds` is true. Steps that double keep the number of calls at the
+/// logarithm of the number of rows.
 fn before(rows: Range<usize>, holds: impl Fn(usize) -> bool) -> usize {
     let (mut low, mut step) = (rows.start, 1);
     while low < rows.end && holds((low + step - 1).min(rows.end - 1)) {

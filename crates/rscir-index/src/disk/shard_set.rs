@@ -7,23 +7,26 @@ use crate::error::ShardProblem;
 use crate::memory::index_of_unique;
 use crate::{Error, Result};
 
-/// Archives on disk that together are one: of one encoder, no key twice and, if they are shards, all of them, in order.
+/// Archives on disk that belong together: they come from one encoder, no key has two rows, and if they are
+/// shards, they are all of them, in order.
 pub(crate) struct ShardSet {
     archives: Vec<DiskArchive>,
-    /// The archive whose spec holds for all.
+    /// Position of the archive whose spec is that of all.
     known: usize,
 }
 
 impl ShardSet {
-    /// Opens the archives, and refuses those that do not belong together.
+    /// Opens archives and checks that they belong together.
     ///
     /// # Errors
-    /// [`Error::NoShards`], [`Error::Shards`], and those of [`DiskArchive::open`].
+    /// [`Error::NoShards`] if there are none; [`Error::Shards`] if they do not belong together; the errors of
+    /// [`DiskArchive::open`], and those of damaged keys and columns.
     pub(crate) fn open<P: AsRef<Path>>(paths: &[P]) -> Result<Self> {
         let mut archives = paths.iter().map(DiskArchive::open).collect::<Result<Vec<_>>>()?;
         archives.sort_by_key(DiskArchive::shard);
         check_split(&archives)?;
-        // What is unknown agrees with everything: the archive that knows its encoder speaks for all.
+        // An unknown encoder agrees with every other, so the spec of the first archive with a known one is that
+        // of all.
         let known = archives.iter().position(|archive| !archive.spec().is_unknown()).unwrap_or(0);
         let first = archives.get(known).ok_or(Error::NoShards)?;
         for second in &archives {
@@ -33,7 +36,7 @@ impl ShardSet {
                 mismatch,
             })?;
         }
-        // A damaged key reads as an empty one.
+        // Checks the rows first, because a damaged key reads as an empty one.
         archives.iter().try_for_each(DiskArchive::check_rows)?;
         check_keys(&archives)?;
         Ok(Self { archives, known })
@@ -52,7 +55,7 @@ impl ShardSet {
     }
 }
 
-/// `Ok` if the archives, sorted by shard, are all shards of one split or none is a shard.
+/// Checks that the archives, sorted by shard, are all shards of one split, or that none is a shard.
 fn check_split(archives: &[DiskArchive]) -> Result<()> {
     let Some(first) = archives.iter().find_map(DiskArchive::shard) else { return Ok(()) };
     for pair in archives.windows(2) {
@@ -82,7 +85,7 @@ fn check_split(archives: &[DiskArchive]) -> Result<()> {
     }
 }
 
-/// `Ok` if no key has a row in two of the archives.
+/// Checks that no key has a row in two of the archives.
 fn check_keys(archives: &[DiskArchive]) -> Result<()> {
     let mut starts = Vec::new();
     let mut rows = 0;

@@ -11,98 +11,101 @@ use crate::disk::segment::Segment;
 use crate::storage::{Bytes, Entry, FileKind, FileStorage, LockGuard, Storage};
 use crate::{Error, Result};
 
-/// What reading every byte of an archive has shown.
+/// Result of reading every byte of an archive.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Verification {
-    /// Rows that are as they were written.
+    /// Number of rows without damage.
     pub sound_rows: usize,
-    /// What is damaged, in the order of the manifest.
+    /// Damaged segments, in the order of the manifest.
     pub damage: Vec<Damage>,
-    /// Files that follow from the segments (8-bit copies of rows, keys in the order of their hashes, merged moments) and are not
-    /// what was written. No row is lost with them: a repair removes them, and
+    /// Damaged files that are derived from segments: 8-bit copies of rows, keys in the order of their hashes,
+    /// merged moments. Their damage loses no row: a repair removes the files, and
     /// [`ArchiveWriter::quantize`](crate::ArchiveWriter::quantize) and
     /// [`ArchiveWriter::index_keys`](crate::ArchiveWriter::index_keys) make them again.
     pub damaged_copies: Vec<DamagedCopy>,
-    /// Files that are no part of the archive, left by a writer that was cut off; the next one removes them.
+    /// Files that a writer has left when it was cut off or replaced segments. They are not part of the archive,
+    /// and the next writer removes them.
     pub unnamed: Vec<PathBuf>,
-    /// Links, pipes, sockets and devices within the archive's folder, and folders where files belong or the reverse: no
-    /// writer opens the archive until they are taken away, which is left to its owner.
+    /// Links, pipes, sockets and devices within the archive's folder, folders in the place of files and files in
+    /// the place of folders. No writer opens the archive until their owner has removed them.
     pub misplaced: Vec<Misplaced>,
-    /// Files and folders of others, which are left alone.
+    /// Files and folders of other programs, which are left alone.
     pub foreign: Vec<PathBuf>,
 }
 
-/// Something of a kind that is no part of an archive.
+/// An entry of an archive's folder that is of another kind than an archive has there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Misplaced {
-    /// Where it lies.
+    /// Path of the entry.
     pub path: PathBuf,
-    /// What it is.
+    /// Kind of the entry.
     pub found: FileKind,
-    /// What an archive may have there.
+    /// Kind that an archive has there.
     pub expected: FileKind,
 }
 
 impl Verification {
-    /// True without damage, and without anything that is no part of an archive.
+    /// Tells whether nothing is damaged or misplaced.
     pub fn is_sound(&self) -> bool {
         self.damage.is_empty() && self.damaged_copies.is_empty() && self.misplaced.is_empty()
     }
 }
 
-/// A damaged file that follows from segments.
+/// A damaged file that is derived from segments.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct DamagedCopy {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// What is wrong with the file.
     pub error: Error,
 }
 
-/// A damaged file of an archive.
+/// A damaged segment of an archive.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Damage {
     /// The file.
     pub path: PathBuf,
-    /// Rows that it should hold, without those that are deleted.
+    /// Number of rows that it should hold, without deleted ones.
     pub rows: usize,
-    /// What is wrong with it.
+    /// What is wrong with the file.
     pub error: Error,
     checksum: Digest,
 }
 
-/// Reads every byte of the archive in `dir` and compares it with what was written.
+/// Reads every byte of the archive in the folder `dir` and compares it with the checksums.
 ///
-/// Neither readers nor a writer are disturbed.
+/// Readers and a writer may work meanwhile.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Version`]; [`Error::Damaged`] if the manifest is, without which nothing is known of
-/// the rest: it must come from a copy.
+/// [`Error::NotFound`] if there is no archive; [`Error::Version`] if it is of a newer format; [`Error::Damaged`]
+/// if the manifest is damaged: then nothing is known about the rows, and it must be restored from a copy;
+/// [`Error::Io`] if the folder cannot be read.
 pub fn verify(dir: impl AsRef<Path>) -> Result<Verification> {
     verify_with(Arc::new(FileStorage), dir)
 }
 
-/// As [`verify`], on a storage of your own.
+/// Verifies an archive like [`verify`], on another storage than the file system.
 ///
 /// # Errors
-/// As [`verify`].
+/// The errors of [`verify`].
 pub fn verify_with(storage: Arc<dyn Storage>, dir: impl AsRef<Path>) -> Result<Verification> {
     let directory = Directory::new(storage, dir.as_ref());
     loop {
         let bytes = directory.manifest_bytes()?;
         let manifest = Manifest::from_bytes(&bytes, &directory.manifest_path())?;
         let verification = verify_segments(&directory, &manifest)?;
-        // A writer may have compacted, and removed files, meanwhile.
+        // A writer may have compacted the archive and removed files meanwhile.
         if verification.is_sound() || *directory.manifest_bytes()? == *bytes {
             return Ok(verification);
         }
     }
 }
 
+/// Verifies all segments of a manifest, the files derived from them, and the folder.
 fn verify_segments(directory: &Directory, manifest: &Manifest) -> Result<Verification> {
     let Contents { unnamed, foreign, misplaced, .. } = directory.contents(&directory.named(manifest))?;
     let misplaced = misplaced.into_iter().map(|(entry, expected)| {
@@ -144,17 +147,17 @@ fn verify_segments(directory: &Directory, manifest: &Manifest) -> Result<Verific
     Ok(verification)
 }
 
-/// The segments that were looked at before: their keys, of which a table takes 18 bytes a row, and their columns.
+/// The segments that were verified so far: their keys, in a table of 18 bytes a row, and their columns.
 #[derive(Default)]
 struct Seen<'a> {
-    /// Each with its entry and the archive's row that is its first.
+    /// Each segment with its entry and its first row in the archive.
     segments: Vec<(Segment, &'a SegmentEntry, usize)>,
     keys: KeyTable,
     schema: Schema,
 }
 
 impl<'a> Seen<'a> {
-    /// Checks one segment, whose first row is `first_row` of the archive.
+    /// Verifies a segment, whose first row is `first_row` of the archive.
     fn verify(
         &mut self,
         directory: &Directory,
@@ -165,7 +168,7 @@ impl<'a> Seen<'a> {
         let segment = directory.open_segment(entry, manifest.precision, manifest.spec.dim, Access::Map)?;
         segment.check(&entry.sha256, &directory.segment_path(&entry.sha256))?;
         self.schema.add(segment.columns())?;
-        // A manifest has no more segments.
+        // The number fits 32 bits, because a manifest is too short for more segments.
         let number = self.segments.len() as u32;
         self.segments.push((segment, entry, first_row));
         let Self { segments, keys, .. } = self;
@@ -190,7 +193,7 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// Checks the file that finds a segment's rows by key, if there is one.
+/// Verifies the file that finds a segment's rows by key, if there is one.
 fn verify_keys(directory: &Directory, entry: &SegmentEntry, segment: &Segment) -> Result<()> {
     match directory.open_keys(&entry.sha256, entry.rows, Access::Map)? {
         Some(file) => file.check(&directory.keys_path(&entry.sha256), segment),
@@ -198,7 +201,7 @@ fn verify_keys(directory: &Directory, entry: &SegmentEntry, segment: &Segment) -
     }
 }
 
-/// Checks the merged moments that there are, and gives those that are damaged.
+/// Verifies the files of merged moments, and returns the damaged ones.
 fn verify_moments(directory: &Directory, manifest: &Manifest) -> Vec<DamagedCopy> {
     let dim = manifest.spec.dim;
     let check = |prefix: Digest| {
@@ -215,7 +218,7 @@ fn verify_moments(directory: &Directory, manifest: &Manifest) -> Vec<DamagedCopy
     merged_moments::prefixes(&manifest.segments).into_iter().filter_map(check).collect()
 }
 
-/// Checks the 8-bit copies of a segment's rows, if there are any.
+/// Verifies the 8-bit copies of a segment's rows, if there are any.
 fn verify_copies(directory: &Directory, manifest: &Manifest, entry: &SegmentEntry) -> Result<()> {
     match directory.open_quantized(&entry.sha256, entry.rows, manifest.spec.dim, Access::Map)? {
         Some(copies) => copies.check(&directory.quantized_path(&entry.sha256)),
@@ -223,21 +226,21 @@ fn verify_copies(directory: &Directory, manifest: &Manifest, entry: &SegmentEntr
     }
 }
 
-/// What a repair of the archive in `dir` would drop; [`Repair::drop_damaged`] drops it.
+/// Finds what a repair of the archive in the folder `dir` would drop; [`Repair::drop_damaged`] drops it.
 ///
-/// While the result lives, no writer can open the archive.
+/// Until the result is dropped, no writer can open the archive.
 ///
 /// # Errors
-/// As [`verify`]; [`Error::Locked`] if a writer has the archive open; [`Error::WrongKind`] if the folder of segments is
-/// none, or a link: its segments may all be sound elsewhere, and none is dropped for it.
+/// The errors of [`verify`]; [`Error::Locked`] if a writer has the archive open; [`Error::WrongKind`] if the
+/// folder of segments is a link or not a folder: all segments may be sound elsewhere, so none is dropped.
 pub fn repair(dir: impl AsRef<Path>) -> Result<Repair> {
     repair_with(Arc::new(FileStorage), dir)
 }
 
-/// As [`repair`], on a storage of your own.
+/// Prepares a repair like [`repair`], on another storage than the file system.
 ///
 /// # Errors
-/// As [`repair`].
+/// The errors of [`repair`].
 pub fn repair_with(storage: Arc<dyn Storage>, dir: impl AsRef<Path>) -> Result<Repair> {
     let directory = Directory::new(storage, dir.as_ref());
     directory.manifest_bytes()?;
@@ -252,7 +255,7 @@ pub fn repair_with(storage: Arc<dyn Storage>, dir: impl AsRef<Path>) -> Result<R
     Ok(Repair { directory, manifest, verification, lock })
 }
 
-/// A repair that has been thought through and not been done.
+/// A repair that is prepared and not yet carried out. It holds the writer's lock.
 pub struct Repair {
     directory: Directory,
     manifest: Manifest,
@@ -267,25 +270,29 @@ impl std::fmt::Debug for Repair {
 }
 
 impl Repair {
-    /// What was found; its damage is what would be dropped.
+    /// Returns what was found; its damaged segments are what [`Repair::drop_damaged`] drops.
     pub fn verification(&self) -> &Verification {
         &self.verification
     }
 
-    /// Takes the damaged segments out of the archive, with all their rows, and removes their files: copy them before if
-    /// something is to be read from them by other means. The rows can be encoded again, as any that are missing.
+    /// Removes the damaged segments from the archive, with all their rows, and deletes their files. Copy the
+    /// files before if something is to be read from them by other means. An ingest encodes the rows again, like
+    /// all missing ones.
     ///
-    /// Damaged files that follow from segments are removed. What is no file of an archive is left where it is.
+    /// Damaged files that are derived from segments are deleted, too. Links, pipes and other misplaced entries
+    /// stay where they are.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::LockLost`]; nothing is changed then, unless a sync or a rename failed.
+    /// [`Error::Io`] if a file cannot be written or removed; [`Error::LockLost`] if the lock is lost. The
+    /// segments of the archive are unchanged then, except after a failed sync or rename, which may have stored
+    /// the change.
     pub fn drop_damaged(mut self) -> Result<()> {
         let damage = &self.verification.damage;
         if !self.verification.damaged_copies.is_empty() {
             self.directory.check_lock(&self.lock)?;
         }
         for copies in &self.verification.damaged_copies {
-            // What is no file is left to its owner, and told of.
+            // A misplaced entry is left to its owner; the verification names it.
             if !matches!(copies.error, Error::WrongKind { .. }) {
                 self.directory.remove_derived(&copies.path)?;
             }
@@ -296,7 +303,7 @@ impl Repair {
         self.manifest.segments.retain(|entry| damage.iter().all(|d| d.checksum != entry.sha256));
         self.directory.write_manifest(&self.manifest, &self.lock)?;
         match self.directory.remove_unnamed(&self.manifest, &self.lock) {
-            // It is reported, and the damaged rows are out of the archive.
+            // The verification names misplaced entries, and the damaged rows are already out of the archive.
             Err(Error::WrongKind { .. }) => Ok(()),
             other => other,
         }

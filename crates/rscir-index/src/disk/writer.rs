@@ -19,17 +19,18 @@ use crate::disk::segment::{self, Row, SEGMENT_ROWS, Segment};
 use crate::storage::{FileStorage, LockGuard, Storage};
 use crate::{Error, Result};
 
-/// Bytes of segments without a row left that are compared with their checksums before they are dropped: hashing them takes
-/// some hundredths of a second, so that deleting half of a large archive stays quick.
+/// Bytes of segments without a row left that are compared with their checksums before they are dropped. Hashing
+/// them takes some hundredths of a second, so that deleting half of a large archive stays quick.
 const CHECKED_WHEN_DROPPED: u64 = 64 << 20;
 
-/// Writes an archive: the one writer that it has at a time.
+/// Writes an archive. An archive has at most one writer at a time.
 ///
-/// What [`ArchiveWriter::commit`], [`ArchiveWriter::delete`] and the compactions have returned `Ok` for is
-/// durable. What they were doing when the power went is there whole or not at all. If they return an error, nothing was
-/// taken; if the error came from a sync or a rename, it is unknown what the medium has, and every further call gives
-/// [`Error::Poisoned`]: drop the writer and open the archive again. If a foreign hand has removed or replaced the file that
-/// the writer has locked, nothing is published, and that call and every further one give [`Error::LockLost`].
+/// Changes by [`ArchiveWriter::commit`], [`ArchiveWriter::delete`] and the compactions are durable when the call
+/// returns `Ok`. If the power fails during a call, its change is stored completely or not at all. If a call
+/// returns an error, its change is not stored, with one exception: after an error of a sync or a rename it is
+/// unknown what the storage holds, and every further call returns [`Error::Poisoned`]. Then drop the writer and
+/// open the archive again. If another program removes or replaces the file that the writer has locked, the next
+/// change is not stored, and this call and every further one return [`Error::LockLost`].
 ///
 /// ```
 /// use rscir_core::{Archive, EmbeddingSink, Embeddings, EncoderSpec, Fingerprint, Precision, SinkRow};
@@ -51,30 +52,30 @@ pub struct ArchiveWriter {
     /// The segments of the manifest, in its order.
     pub(crate) segments: Vec<NumberedSegment>,
     next_number: u32,
-    /// Where each key's row is.
+    /// Finds the row of a key.
     index: KeyTable,
-    /// A sync or a rename failed.
+    /// `true` after a sync or a rename failed.
     poisoned: bool,
-    /// The lock was found gone.
+    /// `true` after the lock file was found removed or replaced.
     lock_lost: bool,
     lock: LockGuard,
 }
 
-/// A segment with a number that it keeps while others come and go. Numbers rise along the list.
+/// A segment with a number that stays the same while other segments come and go. Numbers ascend along the list.
 pub(crate) struct NumberedSegment {
     number: u32,
     pub(crate) segment: Segment,
 }
 
-/// Keys that one task hashes before it looks them up: their hashes fill a quarter of a first-level cache.
+/// Keys that one task hashes before it looks them up. Their hashes fill a quarter of a first-level cache.
 const KEYS_AT_ONCE: usize = 1024;
 
-/// The key at a place; places are of segments that are still held.
+/// Returns the key at a place, whose segment the writer must still hold.
 fn key_at(segments: &[NumberedSegment], place: Place) -> &[u8] {
     segments[segment_at(segments, place)].segment.key_bytes(place.row as usize)
 }
 
-/// The position of a place's segment.
+/// Returns the position of a place's segment.
 pub(crate) fn segment_at(segments: &[NumberedSegment], place: Place) -> usize {
     segments.partition_point(|s| s.number < place.segment)
 }
@@ -90,20 +91,21 @@ impl fmt::Debug for ArchiveWriter {
 }
 
 impl ArchiveWriter {
-    /// Creates an archive in `dir`, which must not exist or be empty, for vectors that `spec` describes; its rows are
-    /// stored in `precision`.
+    /// Creates an archive in the folder `dir`, which must not exist or be empty. `spec` describes the encoder of
+    /// its vectors, and `precision` is the number format in which rows are stored.
     ///
     /// # Errors
-    /// [`Error::Exists`] if there is something in `dir`, [`Error::Locked`], [`Error::Io`];
-    /// [`rscir_core::Error::Parameter`] if the spec's width is 0 or above 16,384.
+    /// [`Error::Exists`] if `dir` holds an archive or other files; [`Error::Locked`] if another writer is
+    /// creating an archive there; [`Error::WrongKind`] if it holds a link, a pipe or a device; [`Error::Io`] if a
+    /// file cannot be written; [`rscir_core::Error::Parameter`] if the width of the spec is 0 or above 16,384.
     pub fn create(dir: impl AsRef<Path>, spec: EncoderSpec, precision: Precision) -> Result<Self> {
         Self::create_with(Arc::new(FileStorage), dir, spec, precision)
     }
 
-    /// As [`ArchiveWriter::create`], on a storage of your own.
+    /// Creates an archive like [`ArchiveWriter::create`], on another storage than the file system.
     ///
     /// # Errors
-    /// As [`ArchiveWriter::create`].
+    /// The errors of [`ArchiveWriter::create`].
     pub fn create_with(
         storage: Arc<dyn Storage>,
         dir: impl AsRef<Path>,
@@ -118,8 +120,8 @@ impl ArchiveWriter {
             let found = if is_archive { "an archive".into() } else { file.display().to_string() };
             Error::Exists { path: dir.as_ref().into(), found }
         };
-        // Before anything is made: a folder of somebody else's stays as it is. What an archive has may be another writer's
-        // work of this moment, of which the lock tells.
+        // Looks before creating anything, so that a folder with other files stays as it is. Files of an archive
+        // may come from another writer at this moment, which the lock shows.
         if let Ok(Some(file)) = directory.foreign_file()
             && file != Path::new(MANIFEST)
             && !file.starts_with(SEGMENTS)
@@ -135,44 +137,47 @@ impl ArchiveWriter {
         Self::new(directory, manifest, lock)
     }
 
-    /// Opens the archive in `dir` for writing.
+    /// Opens the archive in the folder `dir` for writing.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Locked`] at once if another writer has it, and those of
+    /// [`Error::NotFound`] if there is none; [`Error::Locked`], without waiting, if another writer has it open;
+    /// [`Error::WrongKind`] if its folder holds a link, a pipe or a device; the errors of
     /// [`DiskArchive::open`](crate::DiskArchive::open).
     pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
         Self::open_with(Arc::new(FileStorage), dir)
     }
 
-    /// As [`ArchiveWriter::open`], on a storage of your own.
+    /// Opens an archive like [`ArchiveWriter::open`], on another storage than the file system.
     ///
     /// # Errors
-    /// As [`ArchiveWriter::open`].
+    /// The errors of [`ArchiveWriter::open`].
     pub fn open_with(storage: Arc<dyn Storage>, dir: impl AsRef<Path>) -> Result<Self> {
         let directory = Directory::new(storage, dir.as_ref());
-        // Before the lock, which would leave a file in a folder that is no archive.
+        // Reads the manifest before locking, because the lock would leave a file in a folder without an archive.
         directory.manifest_bytes()?;
         let lock = directory.lock()?;
         let manifest = directory.read_manifest()?;
-        // Whoever wrote this manifest may have been killed before its name was durable, and what comes next builds on
-        // it.
+        // The writer of this manifest may have been killed before the name was durable, and later commits build
+        // on it.
         directory.sync_root()?;
         Self::new(directory, manifest, lock)
     }
 
-    /// Opens the archive in `dir` if there is one that agrees, and creates it if there is none.
+    /// Opens the archive in the folder `dir` for writing, or creates it if there is none.
     ///
     /// # Errors
-    /// [`rscir_core::Error::Spec`] names the field in which the archive's encoder differs, [`Error::Precision`]; and
-    /// those of [`ArchiveWriter::open`] and [`ArchiveWriter::create`].
+    /// [`rscir_core::Error::Spec`] with the differing field if the archive comes from another encoder;
+    /// [`Error::Precision`] if its rows have another precision; the errors of [`ArchiveWriter::open`] and
+    /// [`ArchiveWriter::create`].
     pub fn open_or_create(dir: impl AsRef<Path>, spec: EncoderSpec, precision: Precision) -> Result<Self> {
         Self::open_or_create_with(Arc::new(FileStorage), dir, spec, precision)
     }
 
-    /// As [`ArchiveWriter::open_or_create`], on a storage of your own.
+    /// Opens or creates an archive like [`ArchiveWriter::open_or_create`], on another storage than the file
+    /// system.
     ///
     /// # Errors
-    /// As [`ArchiveWriter::open_or_create`].
+    /// The errors of [`ArchiveWriter::open_or_create`].
     pub fn open_or_create_with(
         storage: Arc<dyn Storage>,
         dir: impl AsRef<Path>,
@@ -185,7 +190,7 @@ impl ArchiveWriter {
         }
     }
 
-    /// Itself, if its encoder and its precision, where one is asked for, are these.
+    /// Returns the writer if its encoder agrees with `spec` and its precision with `precision`, if one is given.
     pub(crate) fn agreeing(self, spec: &EncoderSpec, precision: Option<Precision>) -> Result<Self> {
         self.spec().check(spec).map_err(CoreError::from)?;
         match precision {
@@ -216,35 +221,37 @@ impl ArchiveWriter {
             return Err(writer.duplicate_key());
         }
         writer.schema().map_err(|error| error.in_file(&writer.directory.manifest_path()))?;
-        // Only now: with the manifest of another archive in the place of its own, its segments are named by none.
+        // Removes files only after all segments were opened: a manifest of another archive, put in the place of
+        // the archive's own, would name none of its segments.
         writer.directory.remove_unnamed(&writer.manifest, &writer.lock)?;
         Ok(writer)
     }
 
-    /// The folder it lies in.
+    /// Returns the folder of the archive.
     pub fn path(&self) -> &Path {
         self.directory.root()
     }
 
-    /// The encoder of the vectors.
+    /// Returns the spec of the encoder of the vectors.
     pub fn spec(&self) -> &EncoderSpec {
         &self.manifest.spec
     }
 
-    /// The format of the stored rows.
+    /// Returns the number format of the stored rows.
     pub fn precision(&self) -> Precision {
         self.manifest.precision
     }
 
-    /// The folders that the rows are from, absolute paths; empty if that is not known.
+    /// Returns the absolute paths of the folders that the rows come from; empty if they are unknown.
     pub fn roots(&self) -> &[String] {
         &self.manifest.roots
     }
 
-    /// Keeps the folders that the rows are from, durably.
+    /// Sets the folders that the rows come from, durably. Writes nothing if they are the same.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Poisoned`].
+    /// [`Error::Io`] if the manifest cannot be written; [`Error::LockLost`] if the lock is lost;
+    /// [`Error::Poisoned`] after a failed sync.
     pub fn set_roots(&mut self, roots: Vec<String>) -> Result<()> {
         self.check_health()?;
         if roots == self.manifest.roots {
@@ -255,7 +262,7 @@ impl ArchiveWriter {
         self.publish(manifest, Vec::new(), &[])
     }
 
-    /// The keys of all rows, in no order that means anything.
+    /// Iterates over the keys of all rows, in no particular order.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.segments
             .iter()
@@ -263,21 +270,24 @@ impl ArchiveWriter {
             .flat_map(|(s, entry)| entry.deleted.gaps(entry.rows).flatten().map(|row| s.segment.key(row)))
     }
 
-    /// Number of rows.
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
         self.index.len()
     }
 
-    /// True without rows.
+    /// Tells whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.index.is_empty()
     }
 
-    /// Deletes the rows under `keys`, all or none of them, and gives their number; a key without a row is passed over.
+    /// Deletes the rows under `keys`, either all or none, and returns their number. Keys without a row are
+    /// skipped.
     ///
     /// # Errors
-    /// [`Error::Damaged`] if a small file in which no row is left is not what was written: other rows may have been meant.
-    /// [`Error::Io`], [`Error::LockLost`], [`Error::Poisoned`].
+    /// [`Error::Damaged`] if a segment that would be dropped, because no row is left in it, is damaged: a damaged
+    /// key can make the call delete other rows than those that were meant (checked for up to 64 MB of segments).
+    /// [`Error::Io`] if the manifest cannot be written; [`Error::LockLost`] if the lock is lost;
+    /// [`Error::Poisoned`] after a failed sync.
     pub fn delete(&mut self, keys: &[&str]) -> Result<usize> {
         self.check_health()?;
         let mut manifest = self.manifest.clone();
@@ -289,15 +299,16 @@ impl ArchiveWriter {
         Ok(deleted)
     }
 
-    /// The order in which the archive's rows are read.
+    /// Returns the order in which readers number the rows.
     pub fn order(&self) -> RowOrder {
         self.manifest.order
     }
 
-    /// Sets the order in which the archive's rows are read, durably. Nothing is rewritten: rows lie where they lie.
+    /// Sets the order in which readers number the rows, durably. Segments stay as they are.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Poisoned`].
+    /// [`Error::Io`] if the manifest cannot be written; [`Error::LockLost`] if the lock is lost;
+    /// [`Error::Poisoned`] after a failed sync.
     pub fn set_order(&mut self, order: RowOrder) -> Result<()> {
         self.check_health()?;
         if order == self.manifest.order {
@@ -308,14 +319,15 @@ impl ArchiveWriter {
         self.publish(manifest, Vec::new(), &[])
     }
 
-    /// Names and types of the columns, sorted by name.
+    /// Returns names and types of the columns, sorted by name.
     ///
     /// # Errors
-    /// [`Error::ColumnType`] if two segments disagree: a foreign hand made them.
+    /// [`Error::ColumnType`] if two segments disagree, which only happens if other software wrote one.
     pub(crate) fn schema(&self) -> Result<Schema> {
         Schema::of(self.segments.iter().flat_map(|s| s.segment.columns()))
     }
 
+    /// Returns the place of a key's row, or `None` if the key has no row.
     pub(crate) fn find(&self, key: &str) -> Option<FoundPlace> {
         self.find_hashed(self.index.hash(key.as_bytes()), key)
     }
@@ -324,7 +336,7 @@ impl ArchiveWriter {
         self.index.find(hash, key.as_bytes(), |place| key_at(&self.segments, place))
     }
 
-    /// Where the rows under `keys` are, sorted, each once.
+    /// Returns the places of the rows under `keys`, sorted, each once.
     pub(crate) fn places(&self, keys: &[&str]) -> Vec<FoundPlace> {
         let found = keys.par_chunks(KEYS_AT_ONCE).flat_map_iter(|keys| {
             let hashes: Vec<u64> = keys.iter().map(|key| self.index.hash(key.as_bytes())).collect();
@@ -336,7 +348,7 @@ impl ArchiveWriter {
         places
     }
 
-    /// Marks rows, sorted by place, as deleted in a copy of the manifest, and returns their number.
+    /// Marks rows as deleted in a copy of the manifest, and returns their number. `places` are sorted.
     pub(crate) fn mark_deleted(&self, manifest: &mut Manifest, places: &[FoundPlace]) -> usize {
         let of_segments = places.chunk_by(|a, b| a.place.segment == b.place.segment);
         of_segments
@@ -347,8 +359,11 @@ impl ArchiveWriter {
             .sum()
     }
 
-    /// Refuses to go on if one of these segments, from which rows are to be copied, is not what was written: damaged rows
-    /// must never get a checksum that calls them sound.
+    /// Compares segments from which rows will be copied with their checksums, because the copy of a damaged row
+    /// would get a valid checksum.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] with the first segment that differs.
     pub(crate) fn check_copied(&self, segments: impl Iterator<Item = usize>) -> Result<()> {
         let mut copied = vec![false; self.segments.len()];
         segments.for_each(|segment| copied[segment] = true);
@@ -361,8 +376,12 @@ impl ArchiveWriter {
         checked.into_iter().collect()
     }
 
-    /// Refuses to drop a segment for having no row left if it is not what was written: where a key is damaged, other rows
-    /// were deleted than those that were meant, and the file is the only witness.
+    /// Compares segments that have no row left with their checksums before they are dropped, as far as
+    /// [`CHECKED_WHEN_DROPPED`] allows. If a key is damaged, other rows were deleted than those that were meant,
+    /// and the segment is needed to find out which.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] with the first segment that differs.
     fn check_dropped(&self, kept: &[bool]) -> Result<()> {
         let mut left = CHECKED_WHEN_DROPPED;
         let dropped = kept.iter().enumerate().filter_map(|(segment, kept)| (!kept).then_some(segment));
@@ -372,7 +391,7 @@ impl ArchiveWriter {
         }))
     }
 
-    /// Writes rows `0..n` as segments, durably, and opens them; no manifest names them yet.
+    /// Writes the rows `0..n` as segments, durably, and opens them. No manifest names them yet.
     pub(crate) fn write_segments<'a>(
         &self,
         n: usize,
@@ -397,8 +416,8 @@ impl ArchiveWriter {
         Ok(entries.into_iter().zip(segments).collect())
     }
 
-    /// Makes the archive consist of the segments that `manifest` has, which are the first of the present ones, and of
-    /// `written`; the rows at `deleted` have no row from then on.
+    /// Makes the archive consist of the segments in `manifest`, which are the first of the present ones, followed
+    /// by `written`. Removes the keys at `deleted` from the table.
     pub(crate) fn publish(
         &mut self,
         mut manifest: Manifest,
@@ -415,7 +434,8 @@ impl ArchiveWriter {
         self.note_doubt(published)?;
 
         self.manifest = manifest;
-        // The table reads keys where they lie: segments go only once nothing in it points to them.
+        // The table reads keys in their segments, so segments are dropped after the table no longer refers to
+        // them.
         deleted.iter().for_each(|&found| self.index.remove(found));
         kept.resize(self.segments.len(), false);
         for (position, segment) in (first_written..).zip(written) {
@@ -427,13 +447,13 @@ impl ArchiveWriter {
         self.segments.retain(|_| kept.next().unwrap_or(true));
         self.release();
         if replaced {
-            // The rows are safe; what is left over is removed when the archive is opened next.
+            // The rows are safe, so an error is ignored: the next writer removes the files that are left.
             let _ = self.directory.remove_unnamed(&self.manifest, &self.lock);
         }
         Ok(())
     }
 
-    /// Takes a segment, behind all that are there, and finds its rows from now on; `position` is that of its entry in the
+    /// Appends a segment, and adds its rows to the table of keys. `position` is that of its entry in the
     /// manifest.
     fn add_segment(&mut self, segment: Segment, position: usize) {
         let number = self.next_number;
@@ -452,19 +472,20 @@ impl ArchiveWriter {
             .map(|&row| index.hash(segment.key_bytes(row)))
             .collect();
         for (row, hash) in rows.into_iter().zip(hashes) {
-            // A manifest has no segment of more rows.
+            // Reading the manifest has checked that the rows of a segment fit 32 bits.
             let place = Place { segment: number, row: row as u32 };
             index.insert(hash, segment.key_bytes(row), place, |place| key_at(segments, place));
         }
     }
 
-    /// Lets go of what was looked at in the segments: a writer's memory does not grow with the rows that it has written.
+    /// Releases the memory of the mapped pages that were read, so that a writer's memory does not grow with the
+    /// rows that it has written.
     pub(crate) fn release(&self) {
         self.segments.iter().for_each(|s| s.segment.release());
     }
 
-    /// Says which file of an archive with a key that has two rows is damaged; if none is, which key it is: a foreign hand
-    /// made it.
+    /// Makes the error for an archive in which a key has two rows: the damaged segment, or the key if no segment
+    /// is damaged, which only happens if other software wrote the archive.
     fn duplicate_key(&self) -> Error {
         if let Err(damaged) = self.check_copied(0..self.segments.len()) {
             return damaged;
@@ -483,7 +504,10 @@ impl ArchiveWriter {
         Error::SegmentRows { path: self.directory.manifest_path(), segment: 0 }
     }
 
-    /// Refuses to go on after a failed sync or rename, and without the lock.
+    /// Checks that no earlier sync or rename has failed and the lock was not found lost.
+    ///
+    /// # Errors
+    /// [`Error::LockLost`] or [`Error::Poisoned`] otherwise.
     pub(crate) fn check_health(&self) -> Result<()> {
         let path = || self.path().into();
         if self.lock_lost {
@@ -495,6 +519,7 @@ impl ArchiveWriter {
         }
     }
 
+    /// Remembers an error after which the writer accepts no more calls.
     pub(crate) fn note_doubt<T>(&mut self, result: Result<T>) -> Result<T> {
         result.inspect_err(|error| {
             self.poisoned |= error.leaves_doubt();

@@ -23,35 +23,37 @@ use crate::{Error, IoAction, Result};
 #[cfg(target_endian = "big")]
 compile_error!("segments are little-endian and are used as they lie on disk");
 
-/// Rows of the largest segment that is written. At 768 wide in `f32` that is 201 MB: large enough that an archive of a
-/// million rows has few, small enough that compaction writes little at once.
+/// Rows of the largest segment that is written: 201 MB in `f32` at width 768. An archive of a million rows then
+/// has few segments, and compaction writes little at once.
 pub(crate) const SEGMENT_ROWS: usize = 65_536;
 
-/// A segment carries its moments from `MOMENTS_PER_DIM * dim` rows on: with fewer the scatter matrix, `dim^2` values of
-/// 8 bytes, would take more than half of what the rows take in `f32`, and computing it from them is quick.
+/// A segment stores its moments if it has at least `MOMENTS_PER_DIM * dim` rows. With fewer rows, the scatter
+/// matrix of `dim^2` values of 8 bytes would take more than half of the bytes of the rows in `f32`, and computing
+/// it from the rows is quick.
 const MOMENTS_PER_DIM: usize = 4;
 
-/// Bytes that a header may have. Ours have under 1,000, and under 700 more for each of 64 columns: three tensors, in
-/// whose names each of 64 bytes may be escaped.
+/// Largest header in bytes that is read. Headers that this program writes have less than 1,000 bytes, and less
+/// than 700 more for each of 64 columns: three tensors, in whose names each of 64 bytes may be escaped.
 pub(crate) const MAX_HEADER: u64 = 1 << 16;
 
-/// Bytes of a mapped file that are held in memory while its checksum is computed: large enough that letting go of them
-/// costs nothing beside hashing them, which takes some milliseconds.
+/// Bytes of a mapped file that are in memory while its checksum is computed. Hashing them takes some
+/// milliseconds, so that releasing them adds little.
 const CHECKED_AT_ONCE: usize = 4 << 20;
 
-/// Where `embeddings` begin in the file is a multiple of this: a cache line, and the widest vector register.
+/// The tensor `embeddings` begins in the file at a multiple of this: a cache line, which is also the widest
+/// vector register.
 const ALIGNMENT: usize = 64;
 
-/// A row on its way into a segment.
+/// A row that is written into a segment.
 pub(crate) struct Row<'a> {
     pub(crate) key: &'a str,
     pub(crate) fingerprint: Fingerprint,
-    /// One row.
+    /// The vector, as a single row.
     pub(crate) vector: StoredRows<'a>,
     pub(crate) values: Layers<'a>,
 }
 
-/// Writes a segment of the rows `0..n`. Its bytes depend on nothing but the arguments.
+/// Writes a segment of the rows `0..n`. Equal arguments give equal bytes.
 pub(crate) fn write<'a>(
     out: &mut dyn Write,
     precision: Precision,
@@ -104,9 +106,10 @@ pub(crate) fn write<'a>(
     Ok(())
 }
 
-/// The head of a safetensors file: its length, then JSON, filled up with blanks so that `embeddings` are aligned.
+/// Makes the head of a safetensors file: the length of the header, and the header as JSON, filled with blanks so
+/// that `embeddings` are aligned.
 ///
-/// Tensors come in falling size of their elements, so that each is aligned to its own.
+/// Tensors come in descending order of the size of their elements, so that each is aligned to its own.
 fn header(
     precision: Precision,
     dim: usize,
@@ -145,13 +148,15 @@ fn header(
 
     let metadata = Metadata::new(None, tensors).map_err(io::Error::other)?;
     let mut json = serde_json::to_vec(&metadata)?;
-    // An odd number of scales leaves 8-bit rows, which need no alignment, at a multiple of 4.
+    // With an odd number of scales, the rows begin at an odd multiple of 4. They have 8 bits then and need no
+    // alignment.
     let (ahead, alignment) =
         if before_embeddings.is_multiple_of(8) { (8 + before_embeddings, ALIGNMENT) } else { (8, 8) };
     json.resize((ahead + json.len()).next_multiple_of(alignment) - ahead, b' ');
     Ok([&(json.len() as u64).to_le_bytes()[..], &json].concat())
 }
 
+/// Returns the number format of the stored values.
 fn dtype_of(precision: Precision) -> Dtype {
     match precision {
         Precision::Bf16 => Dtype::BF16,
@@ -174,15 +179,18 @@ pub(crate) struct Segment {
     embeddings: Range<usize>,
     scales: Option<Range<usize>>,
     mean_and_scatter: Option<(Range<usize>, Range<usize>)>,
-    /// Sorted by name.
+    /// The columns, sorted by name.
     columns: Vec<StoredColumn>,
-    /// True once the system was told that the vectors are read in order.
+    /// `true` after the system was told that the vectors are read in order.
     scanned: AtomicBool,
 }
 
 impl Segment {
-    /// Views a file that should hold what `entry` says. Looks at the header alone, which takes the same time whatever the
-    /// number of rows; [`Segment::check_rows`] looks at the keys and the columns.
+    /// Opens a file that should hold what `entry` says. Reads only the header, which takes the same time whatever
+    /// the number of rows; [`Segment::check_rows`] checks the keys and the columns.
+    ///
+    /// # Errors
+    /// [`Error::FileSize`] if the file has another length; the errors of [`Tensors::read`] and [`Tensors::find`].
     pub(crate) fn view(
         bytes: Bytes,
         path: &Path,
@@ -225,7 +233,10 @@ impl Segment {
         })
     }
 
-    /// Refuses keys and values of columns that are none. The vectors are not looked at.
+    /// Checks all keys and all values of columns. Does not read the vectors.
+    ///
+    /// # Errors
+    /// [`Error::SegmentKey`] and [`Error::SegmentColumn`] with the first row that is damaged.
     pub(crate) fn check_rows(&self, path: &Path) -> Result<()> {
         self.fetch_keys();
         self.check_keys(path)?;
@@ -235,10 +246,11 @@ impl Segment {
         })
     }
 
-    /// Every key is a text within the key bytes, and they cover them.
+    /// Checks that every key is text within the bytes of the keys, and that the keys cover these bytes.
     fn check_keys(&self, path: &Path) -> Result<()> {
         let keys = &self.bytes[self.keys.clone()];
-        // The text as a whole, which is many times as fast; the loop finds the row where something is wrong.
+        // Checking the text as a whole is many times as fast as key by key. Only if it fails does the loop check
+        // single keys, to find the row.
         let text = str::from_utf8(keys).ok();
         let is_text = |start: usize, end: usize| match text {
             Some(text) => text.is_char_boundary(start) && text.is_char_boundary(end),
@@ -260,8 +272,11 @@ impl Segment {
         Ok(())
     }
 
-    /// Reads the whole file and refuses it if its checksum is not `sha256`; `path` is for the error. Takes no more memory
-    /// than [`CHECKED_AT_ONCE`], if the file is mapped.
+    /// Reads the whole file and compares it with its checksum. `path` is for the error. A mapped file takes no
+    /// more memory than [`CHECKED_AT_ONCE`].
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if the checksum differs.
     pub(crate) fn check(&self, sha256: &Digest, path: &Path) -> Result<()> {
         self.bytes.expect(Reading::InOrder, 0..self.bytes.len());
         let mut hash = HashingWriter::new(io::sink());
@@ -272,22 +287,22 @@ impl Segment {
         if hash.finish().1 == *sha256 { Ok(()) } else { Err(Error::Damaged { path: path.into() }) }
     }
 
-    /// Number of rows, deleted ones included.
+    /// Returns the number of rows, including deleted ones.
     pub(crate) fn rows(&self) -> usize {
         self.rows
     }
 
-    /// True if it carries the moments of its rows.
+    /// Tells whether the segment stores the moments of its rows.
     pub(crate) fn has_moments(&self) -> bool {
         self.mean_and_scatter.is_some()
     }
 
-    /// The whole file.
+    /// Returns the bytes of the whole file.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Takes no memory for what was looked at so far, if the file is mapped.
+    /// Releases the memory of the pages that were read, if the file is mapped.
     pub(crate) fn release(&self) {
         self.bytes.release();
     }
@@ -296,46 +311,47 @@ impl Segment {
         bytemuck::cast_slice(&self.bytes[self.key_offsets.clone()])
     }
 
-    /// The key, empty in place of what is none.
+    /// Returns the key of a row, or an empty key if it is damaged.
     pub(crate) fn key(&self, row: usize) -> &str {
         self.sound_key(row).unwrap_or_default()
     }
 
-    /// The key; nothing if it is no text, or not where it should be.
+    /// Returns the key of a row, or `None` if it is not text or lies outside the bytes of the keys.
     pub(crate) fn sound_key(&self, row: usize) -> Option<&str> {
         str::from_utf8(self.key_place(row)?).ok()
     }
 
-    /// The key, to be compared; empty in place of what is none.
+    /// Returns the bytes of a row's key for comparisons; empty if they lie outside the bytes of the keys.
     pub(crate) fn key_bytes(&self, row: usize) -> &[u8] {
         self.key_place(row).unwrap_or_default()
     }
 
+    /// Returns the bytes of a row's key, or `None` if they lie outside the bytes of the keys.
     fn key_place(&self, row: usize) -> Option<&[u8]> {
         let offsets = self.key_offsets();
         let (start, end) = (usize::try_from(offsets[row]).ok()?, usize::try_from(offsets[row + 1]).ok()?);
         self.bytes[self.keys.clone()].get(start..end)
     }
 
-    /// Has the system fetch the vectors of some rows.
+    /// Tells the system to fetch the vectors of some rows.
     pub(crate) fn fetch_vectors(&self, rows: Range<usize>) {
         let width = self.embeddings.len() / self.rows.max(1);
         let start = self.embeddings.start;
         self.bytes.expect(Reading::Soon, start + rows.start * width..start + rows.end * width);
     }
 
-    /// Has the system fetch all keys.
+    /// Tells the system to fetch all keys.
     pub(crate) fn fetch_keys(&self) {
         self.bytes.expect(Reading::Soon, self.key_offsets.clone());
         self.bytes.expect(Reading::Soon, self.keys.clone());
     }
 
-    /// Has the system fetch all values of a column, which is one of this segment's.
+    /// Tells the system to fetch all values of a column of this segment.
     pub(crate) fn fetch_column(&self, column: &StoredColumn) {
         column.ranges().for_each(|range| self.bytes.expect(Reading::Soon, range));
     }
 
-    /// Says, once, that the vectors are going to be read from the first to the last.
+    /// Tells the system, once, that the vectors will be read from first to last.
     pub(crate) fn expect_scan(&self) {
         if !self.scanned.swap(true, Ordering::Relaxed) {
             self.bytes.expect(Reading::InOrder, self.embeddings.clone());
@@ -348,7 +364,7 @@ impl Segment {
         fingerprint
     }
 
-    /// All rows.
+    /// Returns all rows.
     pub(crate) fn stored(&self) -> StoredRows<'_> {
         let values = &self.bytes[self.embeddings.clone()];
         match self.precision {
@@ -365,12 +381,12 @@ impl Segment {
         }
     }
 
-    /// One row.
+    /// Returns the vector of a row.
     pub(crate) fn vector(&self, row: usize) -> StoredRows<'_> {
         self.stored().slice(self.dim, row..row + 1)
     }
 
-    /// One row, on its way into another segment.
+    /// Returns a row in the form in which it is written into another segment.
     pub(crate) fn row(&self, row: usize) -> Row<'_> {
         Row {
             key: self.key(row),
@@ -380,7 +396,7 @@ impl Segment {
         }
     }
 
-    /// Names and types of its columns, sorted by name.
+    /// Iterates over names and types of the columns, sorted by name.
     pub(crate) fn columns(&self) -> impl Iterator<Item = (&str, ColumnType)> {
         self.columns.iter().map(|column| (column.name.as_str(), column.column_type))
     }
@@ -394,7 +410,7 @@ impl Segment {
         self.column(name)?.value(&self.bytes, row)
     }
 
-    /// The moments of all rows, if they are stored.
+    /// Returns the moments of all rows, or `None` if they are not stored.
     pub(crate) fn moments(&self) -> Option<Moments> {
         let (mean, scatter) = self.mean_and_scatter.clone()?;
         self.bytes.expect(Reading::Soon, mean.start.min(scatter.start)..mean.end.max(scatter.end));
@@ -403,7 +419,7 @@ impl Segment {
     }
 }
 
-/// The header of a segment and where its data begin.
+/// The header of a safetensors file, and where its data begin.
 pub(crate) struct Tensors<'a> {
     metadata: Metadata,
     data: usize,
@@ -411,9 +427,13 @@ pub(crate) struct Tensors<'a> {
 }
 
 impl<'a> Tensors<'a> {
+    /// Reads the header of a file.
+    ///
+    /// # Errors
+    /// [`Error::Safetensors`] if it is malformed or longer than [`MAX_HEADER`].
     pub(crate) fn read(bytes: &[u8], path: &'a Path) -> Result<Self> {
         let wrong = |source| Error::Safetensors { path: path.into(), source };
-        // Before the parser sees it: a header takes memory in proportion to its length.
+        // Checks the length before parsing, because a parsed header takes memory in proportion to it.
         if bytes.first_chunk().is_some_and(|len| u64::from_le_bytes(*len) > MAX_HEADER) {
             return Err(wrong(SafeTensorError::HeaderTooLarge));
         }
@@ -421,15 +441,17 @@ impl<'a> Tensors<'a> {
         Ok(Self { metadata, data: len + 8, path })
     }
 
-    /// The names of all tensors.
+    /// Returns the names of all tensors.
     pub(crate) fn names(&self) -> Vec<String> {
         self.metadata.offset_keys()
     }
 
+    /// Tells whether there is a tensor of this name.
     pub(crate) fn has(&self, tensor: &str) -> bool {
         self.metadata.info(tensor).is_some()
     }
 
+    /// Makes the error for a tensor that is not as expected.
     pub(crate) fn error(&self, tensor: &str, expected: impl Into<String>, got: impl Into<String>) -> Error {
         Error::SegmentTensor {
             path: self.path.into(),
@@ -439,7 +461,10 @@ impl<'a> Tensors<'a> {
         }
     }
 
-    /// Where a tensor of that shape lies in the file; `None` is any length.
+    /// Returns the bytes of a tensor in the file. In `shape`, `None` stands for any length.
+    ///
+    /// # Errors
+    /// [`Error::SegmentTensor`] if there is no such tensor, or it has another format, shape or alignment.
     pub(crate) fn find(&self, tensor: &str, dtype: Dtype, shape: &[Option<usize>]) -> Result<Range<usize>> {
         let alignment = dtype.bitsize() / 8;
         let wrong = |got: String| {

@@ -9,18 +9,19 @@ use super::Layers;
 use crate::disk::segment::Tensors;
 use crate::{Error, Result};
 
-/// Before type and name of a column: the tensor of its values.
+/// Prefix of the tensor of a column's values, before type and name of the column.
 const VALUES: &str = "column/";
-/// Where the text or the list of each row begins and ends.
+/// Prefix of the tensor that says where the text or the list of each row begins and ends.
 const OFFSETS: &str = "column_offsets/";
-/// 1 for each row that has a value; absent if all have.
+/// Prefix of the tensor that has 1 for each row with a value. The tensor is absent if all rows have one.
 const VALID: &str = "column_valid/";
 
+/// Returns the name of a tensor of a column.
 fn tensor_name(part: &str, column_type: ColumnType, name: &str) -> String {
     format!("{part}{column_type}/{name}")
 }
 
-/// The number format of a column's values.
+/// Returns the number format of a column's values.
 fn dtype_of(column_type: ColumnType) -> Dtype {
     match column_type {
         ColumnType::Text => Dtype::U8,
@@ -30,11 +31,12 @@ fn dtype_of(column_type: ColumnType) -> Dtype {
     }
 }
 
+/// Tells whether values of this type have different lengths, so that their column has offsets.
 fn has_offsets(column_type: ColumnType) -> bool {
     matches!(column_type, ColumnType::Text | ColumnType::Floats)
 }
 
-/// A tensor on its way into a segment.
+/// A tensor that is written into a segment.
 pub(crate) struct ColumnTensor {
     pub(crate) name: String,
     pub(crate) dtype: Dtype,
@@ -43,13 +45,14 @@ pub(crate) struct ColumnTensor {
 }
 
 impl ColumnTensor {
-    /// True if its elements have 8 bytes, and must lie at a multiple of that.
+    /// Tells whether the elements have 8 bytes, so that the tensor must be aligned to 8.
     pub(crate) fn is_wide(&self) -> bool {
         self.dtype.bitsize() == 64
     }
 }
 
-/// The columns of rows `0..n`, sorted by name: those in which one of them has a value.
+/// Makes the tensors of the columns of the rows `0..n`, sorted by name of the column. Columns without a value in
+/// any row are left out.
 pub(crate) fn encode<'a>(n: usize, row: &impl Fn(usize) -> Layers<'a>) -> Vec<ColumnTensor> {
     let mut types = BTreeMap::new();
     for i in 0..n {
@@ -59,6 +62,7 @@ pub(crate) fn encode<'a>(n: usize, row: &impl Fn(usize) -> Layers<'a>) -> Vec<Co
     columns.flat_map(|(name, column_type)| encode_column(name, column_type, n, row)).collect()
 }
 
+/// Makes the tensors of a column.
 fn encode_column<'a>(
     name: &str,
     column_type: ColumnType,
@@ -110,7 +114,10 @@ pub(crate) struct StoredColumn {
 }
 
 impl StoredColumn {
-    /// The columns of a segment of `rows` rows, sorted by name.
+    /// Finds the columns of a segment of `rows` rows, sorted by name.
+    ///
+    /// # Errors
+    /// [`Error::SegmentTensor`] if a tensor of a column is missing or malformed.
     pub(crate) fn find_all(tensors: &Tensors<'_>, rows: usize) -> Result<Vec<Self>> {
         let mut columns = Vec::new();
         for tensor in tensors.names() {
@@ -122,6 +129,7 @@ impl StoredColumn {
         Ok(columns)
     }
 
+    /// Finds a column by the tensor of its values.
     fn find(tensors: &Tensors<'_>, rows: usize, tensor: &str, typed: &str) -> Result<Self> {
         let (column_type, name) = typed
             .split_once('/')
@@ -148,22 +156,25 @@ impl StoredColumn {
         })
     }
 
-    /// Refuses values that are none of the column's type, or not where they should be; `bytes` are the segment's, `path` is for
-    /// the error.
+    /// Checks all values of the column. `bytes` are those of the segment, and `path` is for the error.
+    ///
+    /// # Errors
+    /// [`Error::SegmentColumn`] with the first row whose value is not of the column's type or lies outside the
+    /// tensor.
     pub(crate) fn check(&self, bytes: &[u8], path: &Path) -> Result<()> {
         let Some(row) = self.first_unsound(bytes) else { return Ok(()) };
         let (path, column, column_type) = (path.into(), self.name.clone(), self.column_type);
         Err(Error::SegmentColumn { path, column, column_type, row })
     }
 
-    /// Where its values lie, and what belongs to them.
+    /// Iterates over the byte ranges of the column's tensors.
     pub(crate) fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
         let beside = [&self.offsets, &self.valid].into_iter().flatten();
         std::iter::once(&self.values).chain(beside).cloned()
     }
 
-    /// The first row whose value is none of the column's type, or not where its offset says; the number of rows if
-    /// there are values after the last.
+    /// Returns the first row whose value is not of the column's type or lies outside the tensor; the number of
+    /// rows if there are values after the last one.
     fn first_unsound(&self, bytes: &[u8]) -> Option<usize> {
         if self.column_type == ColumnType::Date {
             let days: &[i64] = bytemuck::cast_slice(&bytes[self.values.clone()]);
@@ -186,7 +197,8 @@ impl StoredColumn {
         (element(last) != Some(values.len())).then_some(offsets.len() - 1)
     }
 
-    /// What it holds for a row of the segment, whose bytes these are. Nothing in place of what [`StoredColumn::check`] refuses.
+    /// Returns the value of a row of the segment, whose bytes are `bytes`. `None` if the row has none, or the
+    /// value is one that [`StoredColumn::check`] refuses.
     pub(crate) fn value<'a>(&self, bytes: &'a [u8], row: usize) -> Option<Value<'a>> {
         if self.valid.as_ref().is_some_and(|valid| bytes[valid.clone()][row] == 0) {
             return None;

@@ -5,18 +5,19 @@ use rscir_core::{RowValues, Value};
 use super::Segment;
 use crate::Columns;
 
-/// A place that values of a row come from.
+/// A source of a row's values.
 #[derive(Clone, Copy)]
 pub(crate) enum Layer<'a> {
-    /// A row of columns that were handed in.
+    /// A row of columns that a caller passed.
     Columns(&'a Columns, usize),
-    /// What was handed in with the row.
+    /// Values that a caller passed with the row.
     Row(&'a RowValues<'a>),
     /// A row of a segment.
     Stored(&'a Segment, usize),
 }
 
 impl<'a> Layer<'a> {
+    /// Tells whether the source has a column of this name.
     fn has(self, name: &str) -> bool {
         match self {
             Self::Columns(columns, _) => columns.get(name).is_some(),
@@ -25,6 +26,7 @@ impl<'a> Layer<'a> {
         }
     }
 
+    /// Returns the value in a column, or `None` if there is none.
     fn get(self, name: &str) -> Option<Value<'a>> {
         match self {
             Self::Columns(columns, row) => columns.value(name, row),
@@ -33,6 +35,7 @@ impl<'a> Layer<'a> {
         }
     }
 
+    /// Returns the names of the source's columns.
     fn names(self) -> Vec<&'a str> {
         match self {
             Self::Columns(columns, _) => columns.types().map(|(name, _)| name).collect(),
@@ -42,7 +45,7 @@ impl<'a> Layer<'a> {
     }
 }
 
-/// The values of a row: those of the upper layer in the columns that it has, those of the lower layer in all others.
+/// The values of a row: those of the upper layer in its columns, those of the lower layer in all others.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Layers<'a> {
     upper: Option<Layer<'a>>,
@@ -61,11 +64,12 @@ impl<'a> Layers<'a> {
         Self { upper, lower }
     }
 
+    /// Returns the value in a column, or `None` if there is none.
     pub(crate) fn get(self, name: &str) -> Option<Value<'a>> {
         self.upper.filter(|layer| layer.has(name)).or(self.lower)?.get(name)
     }
 
-    /// The values that there are, by name.
+    /// Returns all values with the names of their columns, sorted by name.
     pub(crate) fn all(self) -> Vec<(&'a str, Value<'a>)> {
         let names: BTreeSet<&str> =
             [self.upper, self.lower].into_iter().flatten().flat_map(Layer::names).collect();
