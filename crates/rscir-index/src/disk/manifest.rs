@@ -197,7 +197,7 @@ mod tests {
         Manifest::from_bytes(bytes, Path::new("manifest.json"))
     }
 
-    /// The bytes of a manifest with other content, and a checksum that agrees with it.
+    /// Makes the bytes of a manifest with other content, and a checksum that agrees with it.
     fn with(change: impl Fn(String) -> String) -> Vec<u8> {
         let bytes = manifest().to_bytes(Path::new("")).unwrap();
         let body = change(String::from_utf8(bytes[..bytes.len() - CHECKSUM_MEMBER].to_vec()).unwrap());
