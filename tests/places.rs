@@ -235,8 +235,8 @@ fn an_area_that_chooses_nothing_says_why() {
     ask(&bed, "47.01,-99.18,47.03,-99.15").ends_with(1).says("in the order west, south, east, north");
     ask(&bed, "5,5,6,6").ends_with(0).says("its tiles lie within -99.18").says("no tile found");
     for (text, says) in [
-        ("{}", "this is no GeoJSON"),
-        (r#"{"type":"Point","coordinates":[1,2]}"#, "it has no polygon"),
+        ("{}", "the file is no GeoJSON"),
+        (r#"{"type":"Point","coordinates":[1,2]}"#, "the file has no polygon"),
         (r#"{"type":"Polygon","coordinates":[[[5e5,4e6],[6e5,4e6],[6e5,5e6],[5e5,4e6]]]}"#, "EPSG:4326"),
     ] {
         let file = bed.write("area.geojson", text);

@@ -81,7 +81,7 @@ mod built_in {
         // What is advised to a scene does it.
         with(&["--bands", "4,2,1"])
             .ends_with(1)
-            .says("band 4 is asked for, and the scene has 3")
+            .says("band 4 was chosen, but the scene has 3")
             .says("--bands");
         with(&["--tile", "19.2m,256"]).ends_with(0).says("8 tiles");
     }

@@ -128,7 +128,7 @@ fn tiles_of_scenes_are_cut_from_them_and_found_within_bounds() {
     let flat = json!({ "parts": [{ "text": "a lake" }], "within": [1, 1, 1, 2] }).to_string();
     let (status, _, body) = serving.send("POST /api/search", &flat);
     assert_eq!(status, "400");
-    assert!(String::from_utf8(body).unwrap().contains("bounds have an extent"));
+    assert!(String::from_utf8(body).unwrap().contains("the bounds have no extent"));
 }
 
 #[test]

@@ -7,11 +7,12 @@ use rscir_images::tiff::{BlockCache, Window};
 
 use crate::{Crs, Error, Result, Scene, SceneOptions, TileKey, TileSize, parse_stretch};
 
-/// Scenes that are kept open: answers are of few scenes, and an image with a world file is held as a whole.
+/// Number of scenes that are kept open: the hits of a search lie in few scenes, and an image with a world file takes
+/// the memory of all its pixels.
 const MAX_OPEN: usize = 8;
 
-/// The scenes that an archive's rows are tiles of, read as they were when they were tiled: bands, stretch, no-data and coordinate system are
-/// those of the columns that [`SceneTiles`](crate::SceneTiles) wrote.
+/// Reads the scenes of which an archive's rows are tiles. Bands, stretch, no-data value and coordinate system are taken
+/// from the columns that [`SceneTiles`](crate::SceneTiles) wrote, so that pixels are those that were encoded.
 pub struct ArchivedScenes<'a> {
     archive: &'a dyn Archive,
     folders: Vec<PathBuf>,
@@ -19,15 +20,15 @@ pub struct ArchivedScenes<'a> {
     cache: Arc<BlockCache>,
 }
 
-/// A place in a scene of an archive.
+/// A window of an archive's scene around a point on the ground.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FoundPlace {
     /// The scene and the window.
     pub tile: TileKey,
-    /// How many more scenes show the place.
+    /// Number of further scenes that show the point.
     pub others: usize,
-    /// How many scenes cannot be opened, and may show it, too.
+    /// Number of scenes that cannot be opened, so that it is not known whether they show the point.
     pub not_opened: usize,
 }
 
@@ -38,16 +39,17 @@ impl std::fmt::Debug for ArchivedScenes<'_> {
 }
 
 impl<'a> ArchivedScenes<'a> {
-    /// Looks for an archive's scenes in some folders: the first that has a scene gives it.
+    /// Makes a reader of an archive's scenes. Each scene is read from the first of `folders` that has its file.
     #[must_use]
     pub fn new(archive: &'a dyn Archive, folders: Vec<PathBuf>) -> Self {
         Self { archive, folders, open: BTreeMap::new(), cache: Arc::default() }
     }
 
-    /// Opens a scene by its path in keys.
+    /// Opens a scene by its path in keys, or returns it if it is open already.
     ///
     /// # Errors
-    /// [`Error::SceneFile`] if no folder has it, or its path leads out of them; those of [`Scene::open`].
+    /// [`Error::SceneFile`] if no folder has the scene, or its path leads out of the folders. The errors of
+    /// [`Scene::open`].
     pub fn scene(&mut self, scene: &str) -> Result<&Scene> {
         if !self.open.contains_key(scene) {
             let (file, cache) = (self.file(scene)?, Arc::clone(&self.cache));
@@ -60,18 +62,21 @@ impl<'a> ArchivedScenes<'a> {
         self.open.get(scene).ok_or_else(|| self.missing(scene))
     }
 
-    /// Reads a tile: one of the archive's, or any other window of one of its scenes.
+    /// Reads a tile of the archive, or any other window of one of its scenes.
     ///
     /// # Errors
-    /// As [`ArchivedScenes::scene`] and [`Scene::read`].
+    /// The errors of [`ArchivedScenes::scene`] and of [`Scene::read`].
     pub fn read(&mut self, tile: &TileKey) -> Result<RgbImage> {
         Ok(self.scene(&tile.scene)?.read(tile.window)?.image)
     }
 
-    /// Finds the window of a side around a place, in the first scene of the archive that shows it and whose pixels suit the side.
+    /// Finds a window with the given side around a point, which is longitude and latitude in degrees of WGS84. The
+    /// window lies in the first scene of the archive, by rows, that shows the point and in which the side is a valid
+    /// number of pixels.
     ///
     /// # Errors
-    /// [`Error::NowhereShown`] if none does, or why the first scene cannot be opened that could not; [`Error::TileSize`].
+    /// If no scene has such a window: [`Error::TileSize`] if a scene shows the point but has no pixels for the side;
+    /// else the error of the first scene that cannot be opened; else [`Error::NowhereShown`].
     pub fn at(&mut self, place: [f64; 2], side: TileSize) -> Result<FoundPlace> {
         let mut found = None;
         let mut failures = Vec::new();
@@ -88,9 +93,9 @@ impl<'a> ArchivedScenes<'a> {
             match scene.window_at(place, side) {
                 Ok(_) if found.is_some() => others += 1,
                 Ok(window) => found = Some(TileKey { scene: name, window }),
-                // A coordinate system that has no such place does not show it.
+                // A point for which a scene's coordinate system has no coordinates is not in that scene.
                 Err(Error::OutsideScene { .. } | Error::Crs { .. }) => {}
-                // Another scene may have finer pixels.
+                // Another scene may have pixels of a suitable size.
                 Err(error @ Error::TileSize { .. }) => unsuited = unsuited.or(Some(error)),
                 Err(error) => return Err(error),
             }
@@ -104,7 +109,7 @@ impl<'a> ArchivedScenes<'a> {
         }
     }
 
-    /// Returns the scenes of the archive's rows, in the order of the rows.
+    /// Returns the scenes of the archive's rows, each once, in the order of their first rows.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
@@ -119,7 +124,7 @@ impl<'a> ArchivedScenes<'a> {
         names
     }
 
-    /// Returns the rows that are tiles of a scene, with their windows.
+    /// Returns the rows that are tiles of a scene, in ascending order, with their windows.
     #[must_use]
     pub fn tiles_of(&self, scene: &str) -> Vec<(usize, Window)> {
         let names = self.archive.column("scene").into_iter().flatten().enumerate();
@@ -127,16 +132,16 @@ impl<'a> ArchivedScenes<'a> {
         rows.filter_map(|row| Some((row, self.archive.key(row).parse::<TileKey>().ok()?.window))).collect()
     }
 
-    /// How a scene is opened: as the first row of it says.
+    /// Returns the options by which a scene is opened: those of its first row, or the default ones if it has no row.
     fn options(&self, scene: &str) -> SceneOptions {
         let names = self.archive.column("scene").into_iter().flatten();
         let row = names.enumerate().find(|(_, name)| *name == Some(Value::Text(scene))).map(|(row, _)| row);
         row.map_or_else(SceneOptions::default, |row| options_of_row(self.archive, row))
     }
 
-    /// The file of a scene.
+    /// Finds the file of a scene in the folders.
     fn file(&self, scene: &str) -> Result<PathBuf> {
-        // An archive may be anyone's: what leads out of its folder is no scene of it.
+        // Archives come from anyone: a path that leads out of the folders is not followed.
         let is_below = Path::new(scene).components().all(|part| matches!(part, Component::Normal(_)));
         let mut paths = self.folders.iter().map(|folder| folder.join(scene)).filter(|_| is_below);
         paths.find(|path| path.is_file()).ok_or_else(|| self.missing(scene))
@@ -147,7 +152,8 @@ impl<'a> ArchivedScenes<'a> {
     }
 }
 
-/// How the scene of a row was read, by the row's columns; what they do not tell is as by default.
+/// Returns the options by which a row's scene was read, from the row's columns. An option that no column tells has its
+/// default.
 #[must_use]
 pub fn options_of_row(archive: &dyn Archive, row: usize) -> SceneOptions {
     let text = |name: &str| match archive.value(name, row) {
@@ -155,14 +161,14 @@ pub fn options_of_row(archive: &dyn Archive, row: usize) -> SceneOptions {
         _ => None,
     };
     let mut options = SceneOptions::default();
-    // Counted from 1 in the column.
+    // The column counts bands from 1, the options from 0.
     let band = |band: &str| band.trim().parse::<usize>().ok()?.checked_sub(1);
     if let Some(bands) =
         text("bands").and_then(|bands| bands.split(',').map(band).collect::<Option<Vec<_>>>())
     {
         options = options.bands(bands);
     }
-    // Values that were taken as measured still need a stretch to be seen.
+    // The encoder took these values as measured. A picture of them still needs a stretch: the default one.
     let is_measured = text("stretch") == Some("none") && options.bands.as_ref().is_some_and(|b| b.len() > 3);
     if let Some(stretch) =
         text("stretch").filter(|_| !is_measured).and_then(|stretch| parse_stretch(stretch).ok())

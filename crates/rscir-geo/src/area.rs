@@ -7,13 +7,13 @@ use rscir_core::{Archive, Value};
 use crate::footprint::{shared_area, signed_area};
 use crate::{Bounds, Error, Footprint, Result, Ring};
 
-/// A part of the Earth's surface, by which places are chosen: a rectangle of longitudes and latitudes, or polygons.
+/// A part of the Earth's surface by which tiles are chosen: a rectangle of longitudes and latitudes, or polygons.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Area {
     polygons: Vec<Polygon>,
 }
 
-/// Rings of longitudes and latitudes, the first of them around the others, which are holes.
+/// Closed rings of longitudes and latitudes, and their bounds. The first ring is the outline, the others are holes in it.
 #[derive(Debug, Clone, PartialEq)]
 struct Polygon {
     rings: Vec<Ring>,
@@ -23,30 +23,33 @@ struct Polygon {
     north: f64,
 }
 
-/// Which rows of an archive an area chooses.
+/// The rows of an archive that an area chooses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AreaRows {
-    /// For each row, whether the area chooses it.
+    /// One value for each row: true if the area chooses the row.
     pub chosen: Vec<bool>,
-    /// How many rows it chooses.
+    /// Number of chosen rows.
     pub count: usize,
-    /// How many rows tell no place, by neither a footprint nor bounds: none of them is chosen.
+    /// Number of rows with neither a footprint nor bounds. They are not chosen.
     pub without_place: usize,
 }
 
-/// The longest file of an area: borders of all countries in detail take some ten megabytes. Once read it takes some times its
-/// length of memory.
+/// The longest file of an area in bytes: detailed borders of all countries take some ten megabytes. The polygons take
+/// several times the file's length in memory.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// The share of a footprint that an area must have: more than rounding errors of coordinates along a common edge.
+/// The share of a footprint that must lie in an area: more than what rounding errors give a footprint that only touches
+/// the area.
 const MIN_SHARE: f64 = 1e-6;
 
 impl Area {
-    /// Takes bounds in degrees of WGS84. Where `west` is more than `east` they cross the antimeridian.
+    /// Makes an area from bounds in degrees of WGS84. Bounds whose `west` is more than their `east` cross the
+    /// antimeridian.
     ///
     /// # Errors
-    /// [`Error::Area`] if they are no longitudes and latitudes, or have no extent.
+    /// [`Error::Area`] if a longitude is not in -180..=180, a latitude is not in -90..=90, `west` equals `east`, or
+    /// `south` is not below `north`.
     pub fn bounds(west: f64, south: f64, east: f64, north: f64) -> Result<Self> {
         let is_longitude = |degrees: f64| (-180.0..=180.0).contains(&degrees);
         let is_latitude = |degrees: f64| (-90.0..=90.0).contains(&degrees);
@@ -55,9 +58,9 @@ impl Area {
             || !is_latitude(south)
             || !is_latitude(north)
         {
-            "bounds are longitudes from -180 to 180 and latitudes from -90 to 90, in the order west, south, east, north"
+            "bounds must be longitudes from -180 to 180 and latitudes from -90 to 90, in the order west, south, east, north"
         } else if west == east || south >= north {
-            "bounds have an extent: west and east differ, and south is below north"
+            "the bounds have no extent: west and east must differ, and south must be below north"
         } else {
             ""
         };
@@ -77,20 +80,20 @@ impl Area {
         Ok(Self { polygons: polygons.into_iter().filter(|p| p.west < p.east).collect() })
     }
 
-    /// Reads the polygons of a GeoJSON file: of a geometry, a feature or a collection. Points and lines beside them have no
-    /// area and choose nothing.
+    /// Reads the polygons of a GeoJSON file with a geometry, a feature or a collection. Points and lines beside
+    /// polygons are ignored, since they have no area.
     ///
     /// # Errors
-    /// [`Error::File`]; [`Error::Area`] if it is no GeoJSON, has no polygon, or coordinates that are no longitudes and
-    /// latitudes.
+    /// [`Error::File`] if the file cannot be read. [`Error::Area`] if it has more than 64 MiB, is not GeoJSON, has no
+    /// polygon, a ring that is not closed, or a coordinate that is not a longitude and latitude.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let problem = |problem: String| Error::Area { place: path.display().to_string(), problem };
         let text = match read_text(path, MAX_BYTES) {
             Err(FileError::TooLarge { bytes, .. }) => {
                 return Err(problem(format!(
-                    "it has {bytes} bytes, and at most {MAX_BYTES} are read of an area: simplify its polygons, or leave out what is far \
-                     from the scenes"
+                    "the file has {bytes} bytes, and the file of an area may have at most {MAX_BYTES}: simplify its polygons, or leave out \
+                     those far from the scenes"
                 )));
             }
             text => text?,
@@ -101,7 +104,7 @@ impl Area {
     fn from_geojson(text: &str) -> Result<Self, String> {
         let json: GeoJson = text.parse().map_err(|error| {
             format!(
-                "this is no GeoJSON ({error}); save the area as GeoJSON with polygons in WGS84 (EPSG:4326)"
+                "the file is no GeoJSON ({error}); save the area as GeoJSON with polygons in WGS84 (EPSG:4326)"
             )
         })?;
         let mut polygons = Vec::new();
@@ -116,14 +119,16 @@ impl Area {
             }
         }
         if polygons.is_empty() {
-            return Err("it has no polygon; draw the area as a polygon".into());
+            return Err("the file has no polygon; draw the area as a polygon".into());
         }
         Ok(Self { polygons })
     }
 
-    /// Returns the share of a footprint that lies in the area, from 0 to 1, on a plane of longitude and latitude. Polygons of the
-    /// area are taken not to overlap. A footprint around a pole is taken for its bounds, and one without extent, of which no more
-    /// than a point is known, lies in the area with all of it or not at all.
+    /// Returns the share of a footprint's surface that lies in the area, from 0 to 1, on a plane of longitude and
+    /// latitude.
+    ///
+    /// The area's polygons are assumed not to overlap. A footprint around a pole is replaced by its bounds. A footprint
+    /// without extent, which is a single point, has the share 1 if a polygon holds it, else 0.
     #[must_use]
     pub fn share(&self, footprint: &Footprint) -> f64 {
         let rings =
@@ -146,20 +151,21 @@ impl Area {
         self.polygons.iter().filter(near).map(|polygon| polygon.common(ring)).sum()
     }
 
-    /// Tells whether a footprint and the area have more in common than an edge.
+    /// Tells whether a footprint overlaps with the area: a common edge or corner is no overlap.
     #[must_use]
     pub fn intersects(&self, footprint: &Footprint) -> bool {
         self.share(footprint) > MIN_SHARE
     }
 
-    /// Returns the rings of all polygons, holes included, for a map.
+    /// Returns the closed rings of all polygons, holes included, to draw on a map.
     #[must_use]
     pub fn rings(&self) -> Vec<Ring> {
         self.polygons.iter().flat_map(|polygon| polygon.rings.iter().cloned()).collect()
     }
 
-    /// Returns the area that latitudes and longitudes in the wrong order would mean, if that is one: for a hint where an area chooses
-    /// nothing.
+    /// Returns the area with longitudes and latitudes exchanged, for a hint to a user whose area chooses nothing: the
+    /// order of the coordinates may be wrong. Returns `None` if that is no area on the Earth, since a latitude would be
+    /// beyond 90 degrees.
     #[must_use]
     pub fn transposed(&self) -> Option<Self> {
         let turn = |polygon: &Polygon| {
@@ -173,8 +179,8 @@ impl Area {
         is_on_earth.then_some(Self { polygons })
     }
 
-    /// Chooses the rows of an archive that the area intersects, by their column `footprint` (eight numbers), else by `west`,
-    /// `south`, `east` and `north`.
+    /// Chooses the rows of an archive whose footprints overlap with the area. The footprint of a row is read from its
+    /// column `footprint` (eight numbers), else from `west`, `south`, `east` and `north`.
     #[must_use]
     pub fn rows(&self, archive: &dyn Archive) -> AreaRows {
         let mut rows = AreaRows { chosen: vec![false; archive.len()], count: 0, without_place: 0 };
@@ -193,7 +199,8 @@ impl Area {
 }
 
 impl Polygon {
-    /// Tells whether a place lies in the polygon: a line from there crosses its rings an odd number of times.
+    /// Tells whether a point lies in the polygon: a line from the point to the east crosses the rings an odd number of
+    /// times.
     fn holds(&self, [x, y]: [f64; 2]) -> bool {
         let edges = self.rings.iter().flat_map(|ring| ring.iter().zip(ring.iter().skip(1)));
         let crosses = |&(a, b): &(&[f64; 2], &[f64; 2])| {
@@ -202,7 +209,7 @@ impl Polygon {
         edges.filter(crosses).count() % 2 == 1
     }
 
-    /// The area that a convex ring shares with the polygon.
+    /// Computes twice the area that a convex ring shares with the polygon.
     fn common(&self, ring: &Ring) -> f64 {
         let mut areas = self.rings.iter().map(|own| shared_area(ring, own));
         let outer = areas.next().unwrap_or(0.0);
@@ -262,7 +269,7 @@ fn polygon(coordinates: &[Vec<geojson::Position>]) -> Result<Polygon, String> {
     if polygon.rings.is_empty() { Err("a polygon has no ring".into()) } else { Ok(polygon) }
 }
 
-/// The footprints of an archive's rows, in order.
+/// Iterates over the footprints of an archive's rows, in order. A row without one gives `None`.
 fn footprints(archive: &dyn Archive) -> impl Iterator<Item = Option<Footprint>> {
     let mut footprints = archive.column("footprint");
     let mut bounds = ["west", "south", "east", "north"].map(|name| archive.column(name));
@@ -274,7 +281,7 @@ fn footprints(archive: &dyn Archive) -> impl Iterator<Item = Option<Footprint>> 
     })
 }
 
-/// The footprint of a row by its columns.
+/// Reads the footprint of a row from its columns. Returns `None` if it has none.
 pub(crate) fn of_row(archive: &dyn Archive, row: usize) -> Option<Footprint> {
     let edges = ["west", "south", "east", "north"].map(|name| archive.value(name, row));
     of_values(archive.value("footprint", row), edges)

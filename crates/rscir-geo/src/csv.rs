@@ -5,13 +5,14 @@ use rscir_core::Value;
 use crate::place::column_name;
 use crate::{Error, Footprint, Place, Result};
 
-/// Writes places as CSV with a header: `key`, `rank`, `score`, `image_similarity`, `text_similarity`, one for each column, and
-/// `wkt`, the polygon as well-known text in WGS84, of two parts where the antimeridian cuts it. The columns are those of the first
-/// place: places are of one archive.
+/// Writes places as CSV, one row each, below a header. The fields are `key`, `rank`, `score`, `image_similarity`,
+/// `text_similarity`, the columns of the archive, and `wkt`: the footprint in WGS84 as well-known text, a polygon, or a
+/// multipolygon where the antimeridian cuts it. The header has the columns of the first place, so that all places must
+/// be of one archive.
 ///
-/// Every value is written as it is, in quotes where it has a comma, a quote or a line break (RFC 4180), so that readers get the
-/// keys that the archive has. A spreadsheet takes a text that begins with `=`, `+`, `-` or `@` for a formula: tables of others'
-/// keys are to be imported as text.
+/// Every value is written unchanged, in quotes if it has a comma, a quote or a line break (RFC 4180), so that readers
+/// get the keys that the archive has. A spreadsheet takes a text that begins with `=`, `+`, `-` or `@` for a formula:
+/// import tables with keys of others as text.
 ///
 /// # Errors
 /// [`Error::Core`] if places have different numbers of columns.
@@ -46,7 +47,7 @@ fn cell(value: Value<'_>) -> String {
     }
 }
 
-/// A footprint as well-known text (OGC 06-103r4): a polygon, or several.
+/// Returns a footprint as well-known text (OGC 06-103r4): a polygon, or a multipolygon where the antimeridian cuts it.
 fn wkt(footprint: &Footprint) -> String {
     let rings: Vec<String> = footprint
         .rings()

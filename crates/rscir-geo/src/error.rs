@@ -5,56 +5,56 @@ use rscir_core::files::FileError;
 
 use crate::{BandProblem, CrsProblem, TransformProblem};
 
-/// The result of everything in this crate that can fail.
+/// Result of a fallible operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong with scenes, areas and places.
+/// Errors of scenes, tiles, areas and files of places.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The core or an archive refused something.
+    /// An error of `rscir-core`, such as a damaged archive or a stretch without extent.
     #[error(transparent)]
     Core(#[from] rscir_core::Error),
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A scene's file cannot be opened, read or decoded.
+    /// A scene's file cannot be opened, read or decoded, or a folder cannot be listed.
     #[error(transparent)]
     Images(#[from] rscir_images::Error),
-    /// The key of a tile is none.
+    /// A text is not the key of a tile.
     #[error(
         "{key:?} is no key of a tile: write the scene and the window in pixels, as scene.tif#xywh=column,row,width,height"
     )]
     Key {
-        /// The key.
+        /// The text.
         key: String,
     },
-    /// A side that no tile can have.
+    /// A scene cannot be cut into tiles with this side.
     #[error(
-        "tiles of {size:?}: {problem}; choose a side from 1 to 16384 pixels, or in meters, that suits the scene"
+        "tile size {size:?}: {problem}; choose a side from 1 to 16384 pixels, or in meters, that suits the scene"
     )]
     TileSize {
-        /// The side, as it was asked for.
+        /// The side, as it was asked for. It is empty if none was given.
         size: String,
-        /// What it comes to.
+        /// What is wrong with the side.
         problem: String,
     },
-    /// An overlap that no tiles can have.
-    #[error("an overlap of {overlap}: it must be a share of a tile's side, from 0 to less than 1")]
+    /// Tiles cannot overlap by this share.
+    #[error("overlap {overlap}: an overlap must be a share of a tile's side, from 0 to less than 1")]
     Overlap {
         /// The overlap.
         overlap: f64,
     },
-    /// A coordinate system cannot be had, or has no place for something.
+    /// A scene's coordinate system is not known or not computed, or does not reach a point.
     #[error("{}: {problem}", path.display())]
     Crs {
-        /// The scene, or the file that describes its coordinate system.
+        /// The scene.
         path: PathBuf,
         /// What is wrong.
         #[source]
         problem: CrsProblem,
     },
-    /// It is not known where a scene lies.
+    /// The transform from pixels to coordinates is missing, not supported or damaged.
     #[error("{}: {problem}", path.display())]
     Transform {
         /// The scene, or its world file.
@@ -63,25 +63,25 @@ pub enum Error {
         #[source]
         problem: TransformProblem,
     },
-    /// An area that chooses nothing, or a file that is none.
+    /// Bounds are not those of an area, or a file does not describe one.
     #[error("{place}: {problem}")]
     Area {
-        /// The file, or the bounds.
+        /// The file, or the bounds as `west,south,east,north`.
         place: String,
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// A setting that no scene can be read by.
+    /// An option has a value that is not allowed.
     #[error("{name} is {value}, but must be {expected}")]
     Option {
-        /// The setting.
+        /// The option.
         name: &'static str,
-        /// What was given.
+        /// The value that was given.
         value: String,
-        /// What is allowed.
+        /// The values that are allowed.
         expected: &'static str,
     },
-    /// It is not known which bands of a scene become colors.
+    /// The bands of a scene cannot be chosen.
     #[error("{}: {problem}", path.display())]
     Bands {
         /// The scene.
@@ -90,62 +90,63 @@ pub enum Error {
         #[source]
         problem: BandProblem,
     },
-    /// A scene's strips are too long to be read one by one.
+    /// A strip or tile of a scene's file takes too much memory to decode.
     #[error(
-        "{}: a strip or tile of it takes {bytes} bytes of memory, and at most {limit} are taken: tile the scene first (gdal_translate -co \
-         TILED=YES)",
+        "{}: one strip or tile of the file takes {bytes} bytes of memory, and at most {limit} are allowed: tile the scene first \
+         (gdal_translate -co TILED=YES)",
         path.display()
     )]
     Block {
         /// The scene.
         path: PathBuf,
-        /// The bytes of one strip or tile.
+        /// Bytes of memory that one strip or tile takes.
         bytes: u64,
-        /// The most that are taken.
+        /// The most bytes that are allowed.
         limit: u64,
     },
-    /// A place that a scene does not show.
+    /// A point lies outside a scene.
     #[error("{}: the place {longitude}, {latitude} is not in the scene: choose one within its bounds", path.display())]
     OutsideScene {
         /// The scene.
         path: PathBuf,
-        /// The place's longitude.
+        /// Longitude of the point, in degrees of WGS84.
         longitude: f64,
-        /// The place's latitude.
+        /// Latitude of the point, in degrees of WGS84.
         latitude: f64,
     },
-    /// A place that no scene of an archive shows.
+    /// A point lies outside all scenes of an archive.
     #[error(
-        "the place {longitude}, {latitude} is in no scene of the archive: places are longitude, latitude in degrees"
+        "the place {longitude}, {latitude} is in no scene of the archive: give longitude, then latitude, in degrees, of a place that a \
+         scene shows"
     )]
     NowhereShown {
-        /// The place's longitude.
+        /// Longitude of the point, in degrees of WGS84.
         longitude: f64,
-        /// The place's latitude.
+        /// Latitude of the point, in degrees of WGS84.
         latitude: f64,
     },
     /// The file of an archive's scene is not found.
     #[error("{}", missing_scene(scene, folders))]
     SceneFile {
-        /// The scene, as keys name it.
+        /// The scene's path in keys.
         scene: String,
-        /// Where it was looked for.
+        /// The folders in which it was looked for.
         folders: Vec<PathBuf>,
     },
-    /// A scene's name cannot be in a key.
+    /// A path has no name that a key can have.
     #[error("{place}: the path has no file name in UTF-8: rename the file")]
     SceneName {
         /// The path.
         place: String,
     },
-    /// Two scenes would have tiles of the same keys.
+    /// Tiles of two scenes would have the same keys.
     #[error(
         "{} and {} are both {key:?} in keys: name the folder above both, or rename one",
         first.display(),
         second.display()
     )]
     SceneTwice {
-        /// The path in the keys.
+        /// The path that both scenes have in keys.
         key: String,
         /// The first scene.
         first: PathBuf,
@@ -162,9 +163,9 @@ pub enum Error {
     NoTile {
         /// The scene.
         path: PathBuf,
-        /// The most that any tile has, from 0 to 1.
+        /// The greatest share of valid pixels that any tile has, from 0 to 1.
         most: f64,
-        /// What was asked for.
+        /// The share that was asked for at least.
         least: f64,
         /// The value that stands for no measurement, if one does.
         no_data: Option<f64>,
@@ -175,15 +176,15 @@ pub enum Error {
         /// The scene.
         path: PathBuf,
     },
-    /// A scene is on a server, and such scenes are not built in.
+    /// A scene is on a server, and the crate was built without the feature `remote`.
     #[error(
-        "{address}: scenes on servers are read with the feature `remote` alone: fetch the file, or build with the feature"
+        "{address}: only builds with the feature `remote` read scenes on servers: download the file, or build with the feature"
     )]
     OnServer {
         /// The scene's address.
         address: String,
     },
-    /// A file names no scenes as STAC does.
+    /// A file is not a STAC Item or ItemCollection, or an item of it names no scene that can be read.
     #[error("{}: {problem}", path.display())]
     Stac {
         /// The file.
@@ -191,8 +192,8 @@ pub enum Error {
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// A look at a scene was stopped.
-    #[error("stopped before all of the scene was looked at")]
+    /// The caller stopped the work before all scenes were looked at.
+    #[error("stopped before all scenes were looked at")]
     Stopped,
 }
 
@@ -206,7 +207,7 @@ fn missing_scene(scene: &str, folders: &[PathBuf]) -> String {
 }
 
 impl Error {
-    /// Returns what a caller can do about it.
+    /// Returns the kind of the error, by which a program decides what to do.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Core(error) => error.kind(),
@@ -248,7 +249,7 @@ impl Error {
 }
 
 impl From<Error> for rscir_core::Error {
-    /// Takes an error of the core for what it is, and wraps all others, so that they go through a trait.
+    /// Unwraps [`Error::Core`] and wraps all other errors with their kind, so that the core's traits can return them.
     fn from(error: Error) -> Self {
         match error {
             Error::Core(error) => error,

@@ -2,21 +2,22 @@ use rscir_images::tiff::Window;
 
 use crate::{Crs, CrsProblem, Transform};
 
-/// A rectangle of longitudes and latitudes. Where `west` is more than `east` it crosses the antimeridian.
+/// A rectangle of longitudes and latitudes. Bounds whose `west` is more than their `east` cross the antimeridian.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bounds {
-    /// The western edge, -180 to 180 degrees.
+    /// Western edge, -180 to 180 degrees.
     pub west: f64,
-    /// The southern edge, -90 to 90 degrees.
+    /// Southern edge, -90 to 90 degrees.
     pub south: f64,
-    /// The eastern edge, -180 to 180 degrees.
+    /// Eastern edge, -180 to 180 degrees.
     pub east: f64,
-    /// The northern edge, -90 to 90 degrees.
+    /// Northern edge, -90 to 90 degrees.
     pub north: f64,
 }
 
 impl Bounds {
-    /// The edges as a ring, counter-clockwise; bounds that cross the antimeridian go on beyond 180 degrees.
+    /// Returns the corners as a closed ring, counter-clockwise. Longitudes of bounds across the antimeridian go on
+    /// beyond 180 degrees.
     pub(crate) fn ring(self) -> Ring {
         let Self { west, south, north, .. } = self;
         let east = if self.east < west { self.east + 360.0 } else { self.east };
@@ -31,18 +32,20 @@ impl From<Bounds> for Footprint {
     }
 }
 
-/// The four corners of a tile on the ground, as longitude and latitude in degrees of WGS84, counter-clockwise.
+/// The surface of a tile on the ground: its four corners as longitude and latitude in degrees of WGS84,
+/// counter-clockwise.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Footprint {
     corners: [[f64; 2]; 4],
 }
 
-/// A closed ring of longitudes and latitudes: its last place is its first.
+/// A closed ring of longitudes and latitudes, whose last point is the first again.
 pub type Ring = Vec<[f64; 2]>;
 
 impl Footprint {
-    /// Takes the corners of a tile, as longitude and latitude, in the order in which they lie around it. They are brought to
-    /// the counter-clockwise order, and longitudes to -180 to 180.
+    /// Makes a footprint from its corners, as longitude and latitude, in the order in which they lie around the tile.
+    /// Clockwise corners are turned over, the first staying the first, and longitudes are brought to -180 to 180
+    /// degrees.
     #[must_use]
     pub fn new(corners: [[f64; 2]; 4]) -> Self {
         let corners = corners.map(|[longitude, latitude]| [normalized(longitude), latitude]);
@@ -56,11 +59,12 @@ impl Footprint {
         if is_clockwise { Self { corners: [a, d, c, b] } } else { footprint }
     }
 
-    /// Returns the footprint of a window of a scene: its upper left, lower left, lower right and upper right corner.
+    /// Computes the footprint of a window of a scene. The corners are the window's upper left, lower left, lower right
+    /// and upper right one.
     ///
     /// # Errors
-    /// [`CrsProblem::Outside`] for a corner that the coordinate system has no place for; [`CrsProblem::TooWide`] for a window whose
-    /// corners do not tell which way around the Earth it goes.
+    /// [`CrsProblem::Outside`] if a corner is beyond the reach of the coordinate system. [`CrsProblem::TooWide`] if the
+    /// window is so wide that its corners do not tell which way around the Earth it goes.
     pub fn of_window(window: Window, transform: &Transform, crs: &Crs) -> Result<Self, CrsProblem> {
         let (left, top) = (window.x as f64, window.y as f64);
         let (right, bottom) = (left + window.width as f64, top + window.height as f64);
@@ -76,21 +80,22 @@ impl Footprint {
         if is_there { Ok(footprint) } else { Err(CrsProblem::TooWide) }
     }
 
-    /// Reads the eight numbers of an archive's column `footprint`; `None` if they are not eight that are finite.
+    /// Makes a footprint from the eight numbers of an archive's column `footprint`. Returns `None` unless there are
+    /// eight and all are finite.
     #[must_use]
     pub fn from_numbers(numbers: &[f64]) -> Option<Self> {
         let &[a, b, c, d, e, f, g, h] = numbers else { return None };
         numbers.iter().all(|number| number.is_finite()).then(|| Self::new([[a, b], [c, d], [e, f], [g, h]]))
     }
 
-    /// Returns the corners as eight numbers, for a column: longitude and latitude of each.
+    /// Returns the corners as eight numbers for a column: longitude and latitude of each corner in turn.
     #[must_use]
     pub fn numbers(&self) -> [f64; 8] {
         let [[a, b], [c, d], [e, f], [g, h]] = self.corners;
         [a, b, c, d, e, f, g, h]
     }
 
-    /// Returns the corners, counter-clockwise.
+    /// Returns the corners as longitude and latitude, counter-clockwise.
     #[must_use]
     pub fn corners(&self) -> [[f64; 2]; 4] {
         self.corners
@@ -102,7 +107,8 @@ impl Footprint {
         self.pole().is_some()
     }
 
-    /// Returns the corners' mean: the middle of the tile, but for one around a pole.
+    /// Returns the middle of the footprint as longitude and latitude: the mean of its corners, or the pole that they go
+    /// around.
     #[must_use]
     pub fn center(&self) -> [f64; 2] {
         if let Some(pole) = self.pole() {
@@ -113,7 +119,8 @@ impl Footprint {
         [normalized(mean(0)), mean(1)]
     }
 
-    /// Returns the bounds of the corners; those around a pole are all longitudes up to it.
+    /// Returns the bounds of the corners. The bounds of a footprint around a pole have all longitudes, and latitudes up
+    /// to the pole.
     #[must_use]
     pub fn bounds(&self) -> Bounds {
         let corners = self.unrolled();
@@ -131,8 +138,9 @@ impl Footprint {
         }
     }
 
-    /// Returns the footprint as rings, each within -180 to 180 degrees and counter-clockwise: one, or two where the
-    /// antimeridian cuts it, as RFC 7946 asks (section 3.1.9). A footprint around a pole is one ring with the pole as an edge.
+    /// Returns the footprint as closed rings, each within -180 to 180 degrees and counter-clockwise: one, or two if the
+    /// antimeridian cuts the footprint, as RFC 7946 asks (section 3.1.9). A footprint around a pole is one ring, of
+    /// which one edge is the pole.
     #[must_use]
     pub fn rings(&self) -> Vec<Ring> {
         let corners = self.unrolled();
@@ -152,21 +160,23 @@ impl Footprint {
         [inside, outside].into_iter().filter(|ring| signed_area(ring) > 0.0).map(closed).collect()
     }
 
-    /// Returns the share of two footprints' union in which both are, from 0 to 1: intersection over union. Areas are those on
-    /// a plane of longitude and latitude, whose scale cancels out for tiles as small as footprints are.
+    /// Returns the intersection over union of two footprints, from 0 to 1. Areas are measured on a plane of longitude
+    /// and latitude: its scale cancels out, as tiles are small. Footprints around a pole are compared on a plane around
+    /// that pole.
     #[must_use]
     pub fn iou(&self, other: &Self) -> f64 {
         if self.pole().is_some() || other.pole().is_some() {
             return polar_iou(self, other);
         }
         let (own, mut others) = (self.unrolled(), other.unrolled());
-        // Both on one side of the antimeridian.
+        // Longitudes of both footprints are brought to the same turn around the Earth.
         let turn = ((own[0][0] - others[0][0]) / 360.0).round() * 360.0;
         others.iter_mut().for_each(|corner| corner[0] += turn);
         plane_iou(&own, &others)
     }
 
-    /// Corners whose longitudes go on beyond 180 in place of jumping: each is within 180 degrees of the one before.
+    /// Returns the corners with longitudes that go on beyond 180 degrees in place of jumping: each is within 180
+    /// degrees of that of the corner before.
     fn unrolled(&self) -> [[f64; 2]; 4] {
         let mut corners = self.corners;
         for i in 1..4 {
@@ -175,7 +185,7 @@ impl Footprint {
         corners
     }
 
-    /// The latitude of the pole that the corners go around, if they do.
+    /// Returns the latitude of the pole that the corners go around, or `None` if they go around neither.
     fn pole(&self) -> Option<f64> {
         let [a, .., d] = self.unrolled();
         let turn = d[0] + step(d[0], a[0]) - a[0];
@@ -183,13 +193,13 @@ impl Footprint {
     }
 }
 
-/// The change of longitude from `from` to `to` on the shorter way, -180 to 180.
+/// Returns the change of longitude from `from` to `to` on the shorter way, more than -180 and at most 180 degrees.
 fn step(from: f64, to: f64) -> f64 {
     let step = (to - from).rem_euclid(360.0);
     if step > 180.0 { step - 360.0 } else { step }
 }
 
-/// A longitude within -180 to 180; those that are there already are left as they are, to the bit.
+/// Brings a longitude to -180 to 180 degrees. A longitude in this range is returned unchanged, to the bit.
 fn normalized(longitude: f64) -> f64 {
     if (-180.0..=180.0).contains(&longitude) {
         longitude
@@ -198,7 +208,7 @@ fn normalized(longitude: f64) -> f64 {
     }
 }
 
-/// An eastern edge within -180 to 180: one at the antimeridian is 180.
+/// Brings the longitude of an eastern edge to -180 to 180 degrees. An edge on the antimeridian becomes 180.
 fn normalized_east(longitude: f64) -> f64 {
     let longitude = normalized(longitude);
     if longitude == -180.0 { 180.0 } else { longitude }
@@ -209,7 +219,9 @@ fn closed(mut ring: Ring) -> Ring {
     ring
 }
 
-/// Twice the area of a ring, open or closed; negative if it is clockwise.
+/// Computes twice the area of a closed ring. The result is negative if the ring is clockwise.
+///
+/// An open ring may be given, too: points are taken relative to the first, so that the closing edge adds nothing.
 pub(crate) fn signed_area(ring: &[[f64; 2]]) -> f64 {
     let Some(&origin) = ring.first() else { return 0.0 };
     let from_origin = |p: &[f64; 2]| [p[0] - origin[0], p[1] - origin[1]];
@@ -223,7 +235,8 @@ pub(crate) fn signed_area(ring: &[[f64; 2]]) -> f64 {
     ring.windows(2).map(cross).sum()
 }
 
-/// The area that a convex polygon and another share; both may be closed, and the other of either direction.
+/// Computes twice the area that a convex, counter-clockwise polygon shares with another of either direction. Both may
+/// be open or closed.
 pub(crate) fn shared_area(convex: &[[f64; 2]], other: &[[f64; 2]]) -> f64 {
     let mut common = open(other).to_vec();
     let convex = open(convex);
@@ -238,7 +251,7 @@ pub(crate) fn shared_area(convex: &[[f64; 2]], other: &[[f64; 2]]) -> f64 {
     signed_area(&closed(common)).abs()
 }
 
-/// A ring without the last place, if that is the first.
+/// Returns a ring without its last point if that is the first again.
 fn open(ring: &[[f64; 2]]) -> &[[f64; 2]] {
     match ring {
         [first, middle @ .., last] if !middle.is_empty() && first == last => &ring[..ring.len() - 1],
@@ -246,7 +259,8 @@ fn open(ring: &[[f64; 2]]) -> &[[f64; 2]] {
     }
 }
 
-/// The part of a polygon on one side of a line (Sutherland and Hodgman, "Reentrant Polygon Clipping", 1974).
+/// Returns the part of a polygon on one side of a line (Sutherland and Hodgman, "Reentrant Polygon Clipping", 1974).
+/// `crossing` gives the point at which an edge crosses the line.
 fn clip(
     polygon: &[[f64; 2]],
     is_inside: impl Fn([f64; 2]) -> bool,
@@ -265,12 +279,13 @@ fn clip(
     clipped
 }
 
-/// Where a line from `a` to `b` has a longitude.
+/// Returns the point with the given longitude on the line from `a` to `b`.
 fn at_longitude(a: [f64; 2], b: [f64; 2], longitude: f64) -> [f64; 2] {
     [longitude, a[1] + (b[1] - a[1]) * (longitude - a[0]) / (b[0] - a[0])]
 }
 
-/// A ring along the corners from one side of the antimeridian to the other, and back by the pole.
+/// Returns a closed ring that follows the corners from one side of the antimeridian to the other and comes back along
+/// the pole.
 fn around_pole(corners: &[[f64; 2]; 4], pole: f64) -> Ring {
     let mut places: Vec<[f64; 2]> = corners.iter().map(|&[x, y]| [normalized(x), y]).collect();
     places.sort_by(|a, b| a[0].total_cmp(&b[0]));
@@ -285,7 +300,7 @@ fn around_pole(corners: &[[f64; 2]; 4], pole: f64) -> Ring {
     closed(ring)
 }
 
-/// Intersection over union of two convex polygons that are counter-clockwise.
+/// Computes the intersection over union of two convex, counter-clockwise polygons.
 fn plane_iou(one: &[[f64; 2]; 4], other: &[[f64; 2]; 4]) -> f64 {
     let area = |ring: &[[f64; 2]]| signed_area(&closed(ring.to_vec()));
     let common = shared_area(one, other);
@@ -293,8 +308,9 @@ fn plane_iou(one: &[[f64; 2]; 4], other: &[[f64; 2]; 4]) -> f64 {
     if union > 0.0 { common / union } else { 0.0 }
 }
 
-/// Intersection over union of footprints of which one goes around a pole: on a plane around that pole, on which longitude is the
-/// angle and the distance from the pole the radius.
+/// Computes the intersection over union of footprints of which at least one goes around a pole. The plane is that of
+/// polar coordinates around the pole: the angle is the longitude, the radius the distance from the pole in degrees of
+/// latitude.
 fn polar_iou(one: &Footprint, other: &Footprint) -> f64 {
     let Some(pole) = one.pole().or_else(|| other.pole()) else { return 0.0 };
     let on_plane = |footprint: &Footprint| {

@@ -5,9 +5,12 @@ use rscir_core::Value;
 use crate::place::column_name;
 use crate::{Footprint, Place};
 
-/// Writes places as a GeoJSON FeatureCollection (RFC 7946): a polygon each, or two where the antimeridian cuts it, with the
-/// properties `key`, `rank`, `score`, `image_similarity`, `text_similarity` as far as they are known, and one for each column. A column
-/// of one of these names is written as `column:NAME`; a value that is missing, or that JSON has no number for, is null.
+/// Writes places as a GeoJSON FeatureCollection (RFC 7946), in the given order. Each place is a polygon, or a
+/// multipolygon where the antimeridian cuts it.
+///
+/// The properties are `key`, those of `rank`, `score`, `image_similarity` and `text_similarity` that are known, and the
+/// columns of the archive. A column with one of these names is written as `column:NAME`. A missing value, and a number
+/// that JSON cannot write such as infinity, is null.
 #[must_use]
 pub fn to_geojson(places: &[Place<'_>]) -> String {
     let features = places.iter().map(feature).collect();
@@ -47,7 +50,7 @@ fn geometry(footprint: &Footprint) -> GeometryValue {
     }
 }
 
-/// A value in JSON: a day as YYYY-MM-DD.
+/// Converts a value to JSON. A date becomes a text `YYYY-MM-DD`.
 pub(crate) fn json(value: Value<'_>) -> JsonValue {
     match value {
         Value::Text(text) => text.into(),

@@ -10,23 +10,23 @@ use crate::Error;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum TileSize {
-    /// Pixels.
+    /// Side in pixels.
     Pixels(usize),
-    /// Meters on the ground.
+    /// Side in meters on the ground.
     Meters(f64),
 }
 
-/// The longest side of a tile: beyond it, one tile of three bands takes more than 800 MB as bytes.
+/// The longest side of a tile in pixels: one tile of this side takes 805 MB as three bands of bytes.
 const MAX_SIDE: usize = 1 << 14;
 
-/// The most tiles of a scene: a scene of a million pixels a side has 15 million tiles of 256.
+/// The most tiles of a scene: a scene of a million pixels a side has 15 million tiles of 256 pixels.
 const MAX_TILES: usize = 20_000_000;
 
 impl TileSize {
-    /// Returns the side in pixels of `pixel_size` meters each.
+    /// Returns the side in pixels, each of which is `pixel_size` meters long.
     ///
     /// # Errors
-    /// [`Error::TileSize`] if it is less than a pixel or more than 16,384.
+    /// [`Error::TileSize`] if the rounded side is less than 1 pixel or more than 16,384.
     pub fn pixels(self, pixel_size: f64) -> Result<usize, Error> {
         let side = match self {
             Self::Pixels(side) => side as f64,
@@ -51,10 +51,10 @@ impl fmt::Display for TileSize {
 impl FromStr for TileSize {
     type Err = Error;
 
-    /// Reads `256` or `76.8m`.
+    /// Reads a side in pixels, such as `256`, or in meters, such as `76.8m`.
     ///
     /// # Errors
-    /// [`Error::TileSize`] if it is neither, or not above 0.
+    /// [`Error::TileSize`] if the text is neither, the side is not above 0, or has more than 16,384 pixels.
     fn from_str(text: &str) -> Result<Self, Error> {
         let size = match text.strip_suffix('m') {
             Some(meters) => {
@@ -62,18 +62,18 @@ impl FromStr for TileSize {
             }
             None => text.parse().ok().filter(|side| (1..=MAX_SIDE).contains(side)).map(Self::Pixels),
         };
-        let problem = || "no side in pixels (256) or in meters (76.8m)".into();
+        let problem = || "this is neither a side in pixels (256) nor in meters (76.8m)".into();
         size.ok_or_else(|| Error::TileSize { size: text.into(), problem: problem() })
     }
 }
 
-/// How a scene is cut into tiles.
+/// Describes how a scene is cut into tiles.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Tiling {
-    /// The sides of the tiles; one grid is laid for each. Default: 256 pixels.
+    /// Sides of the tiles. One grid is laid over the scene for each. Default: 256 pixels.
     pub sizes: Vec<TileSize>,
-    /// The share of a side by which neighbors overlap, from 0 to less than 1. Default: 0.
+    /// Share of a side by which neighboring tiles overlap, from 0 to less than 1. Default: 0.
     pub overlap: f64,
 }
 
@@ -84,27 +84,27 @@ impl Default for Tiling {
 }
 
 impl Tiling {
-    /// Sets the sides of the tiles.
+    /// Sets the sides of the tiles, one grid for each. Default: 256 pixels.
     #[must_use]
     pub fn sizes(mut self, sizes: impl IntoIterator<Item = TileSize>) -> Self {
         self.sizes = sizes.into_iter().collect();
         self
     }
 
-    /// Sets the share of a side by which neighbors overlap.
+    /// Sets the share of a side by which neighboring tiles overlap, from 0 to less than 1. Default: 0.
     #[must_use]
     pub fn overlap(mut self, overlap: f64) -> Self {
         self.overlap = overlap;
         self
     }
 
-    /// Checks that scenes can be cut so.
+    /// Checks the options that can be checked without a scene.
     ///
     /// # Errors
-    /// [`Error::Overlap`]; [`Error::TileSize`] without a size.
+    /// [`Error::Overlap`] if the overlap is not from 0 to less than 1. [`Error::TileSize`] if there is no size.
     pub fn check(&self) -> Result<(), Error> {
         if self.sizes.is_empty() {
-            return Err(Error::TileSize { size: String::new(), problem: "no size at all".into() });
+            return Err(Error::TileSize { size: String::new(), problem: "no size is given".into() });
         }
         if !(0.0..1.0).contains(&self.overlap) {
             return Err(Error::Overlap { overlap: self.overlap });
@@ -112,15 +112,17 @@ impl Tiling {
         Ok(())
     }
 
-    /// Returns the windows of a scene of `width` times `height` pixels of `pixel_size` meters, grid by grid, each by rows from the
-    /// top. Where two grids have one window, the first has it.
+    /// Returns the windows of a scene of `width` times `height` pixels, each `pixel_size` meters long. They are ordered
+    /// grid by grid, and within a grid by rows from the top and by columns from the left. A window of several grids
+    /// belongs to the first of them alone.
     ///
-    /// Along each side of the scene windows begin at 0 and at each multiple of the stride, `max(1, round(side * (1 - overlap)))`,
-    /// as long as they fit; where the last does not reach the edge, one more ends there. A scene that is not longer than a tile has one
-    /// window of its own length.
+    /// Along each side of the scene, windows begin at 0 and at each multiple of the stride, `max(1, round(side * (1 -
+    /// overlap)))`, as long as they fit. If the last of them does not reach the edge, one more window ends at the edge.
+    /// A scene that is shorter than a tile has one window of its own length.
     ///
     /// # Errors
-    /// As [`Tiling::check`]; [`Error::TileSize`] where a size has no pixel, or the scene more than twenty million tiles.
+    /// The errors of [`Tiling::check`] and of [`TileSize::pixels`]. [`Error::TileSize`] if the scene has more than
+    /// twenty million tiles.
     pub fn windows(&self, width: usize, height: usize, pixel_size: f64) -> Result<Vec<Window>, Error> {
         self.check()?;
         let mut windows = Vec::new();
@@ -147,11 +149,11 @@ impl Tiling {
     }
 }
 
-/// Where the windows along one side of a scene begin.
+/// The beginnings of the windows along one side of a scene.
 struct Steps {
     side: usize,
     stride: usize,
-    /// The last beginning: all before are multiples of the stride.
+    /// The last beginning. All before it are multiples of the stride.
     last: usize,
 }
 

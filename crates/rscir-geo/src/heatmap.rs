@@ -8,10 +8,11 @@ use rscir_images::tiff::Window;
 
 use crate::{Error, Result, Scene, Transform};
 
-/// A picture of how well each place of a scene answers a query: the mean of the scores of the tiles that cover a pixel.
+/// A map of how well each part of a scene answers a query: the value of a pixel is the mean score of the tiles that
+/// cover it.
 ///
-/// It is written as a GeoTIFF of one band of 32-bit floats with the scene's size and place, NaN where no tile is: QGIS and GDAL take it.
-/// Memory is that of the compressed picture, which has few different rows.
+/// [`Heatmap::write`] writes a GeoTIFF, for QGIS and GDAL, of one band of 32-bit floats with the size and transform of
+/// the scene. Pixels without a tile are NaN. Memory is that of the compressed map, which has few different rows.
 #[derive(Debug, Clone)]
 pub struct Heatmap {
     width: usize,
@@ -21,7 +22,7 @@ pub struct Heatmap {
     tiles: Vec<(Window, f32)>,
 }
 
-/// The tags that name a coordinate system.
+/// The values of the GeoTIFF tags that name a coordinate system.
 #[derive(Debug, Clone)]
 struct Keys {
     directory: Vec<u16>,
@@ -29,23 +30,24 @@ struct Keys {
     text: String,
 }
 
-/// Rows of a strip: few enough that a strip of a scene 100,000 pixels wide takes some megabytes.
+/// Rows of a strip of the written file. A strip of a scene 100,000 pixels wide takes 6.4 MB.
 const STRIP: usize = 16;
 
-/// Bytes of a file beyond which its offsets need 64 bits; some room is left for tags.
+/// Bytes of strips beyond which the file is a BigTIFF, whose offsets have 64 bits. 1 MiB is left for the tags.
 const MAX_CLASSIC: u64 = (1 << 32) - (1 << 20);
 
 impl Heatmap {
-    /// Makes a picture of a scene without tiles.
+    /// Makes the map of a scene, as yet without tiles.
     ///
     /// # Errors
-    /// [`Error::Option`] for a scene whose coordinate system has neither keys of GeoTIFF nor an EPSG code.
+    /// [`Error::Option`] if the scene's coordinate system has neither GeoTIFF keys nor an EPSG code of 16 bits, and so
+    /// cannot be written.
     pub fn new(scene: &Scene) -> Result<Self> {
         let [width, height] = scene.size();
         Ok(Self { width, height, transform: *scene.transform(), keys: Keys::of(scene)?, tiles: Vec::new() })
     }
 
-    /// Adds a tile with its score. Pixels beyond the scene's edge are passed over, and so is a score that is NaN.
+    /// Adds a tile with its score. Pixels beyond the scene's edge are ignored, and so is a tile whose score is NaN.
     pub fn add(&mut self, window: Window, score: f32) {
         let (x, y) = (window.x.min(self.width), window.y.min(self.height));
         let (width, height) = (window.width.min(self.width - x), window.height.min(self.height - y));
@@ -54,18 +56,18 @@ impl Heatmap {
         }
     }
 
-    /// Writes the picture in place of a file, which is replaced once it is whole.
+    /// Writes the map to a file. A file that exists is replaced once the new one is complete.
     ///
     /// # Errors
-    /// [`Error::File`] if it cannot be written.
+    /// [`Error::File`] if the file cannot be written.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         Ok(files::replace(path, |out| self.write_to(out))?)
     }
 
-    /// The means of a row: those that the rows after it have as well, up to the one that is returned.
+    /// Computes the means of row `y`. Returns the first row below it whose means may differ.
     fn row(&self, y: usize, means: &mut [f32]) -> usize {
         let mut next = self.height;
-        // What changes from a column to the next: the sum of scores, and their number.
+        // How the sum of scores and their number change from a column to the next.
         let mut changes = vec![(0.0_f64, 0_i64); self.width + 1];
         for &(Window { x, y: top, width, height }, score) in &self.tiles {
             let end = top + height;
@@ -83,7 +85,7 @@ impl Heatmap {
         for (mean, change) in means.iter_mut().zip(&changes) {
             sum += change.0;
             count += change.1;
-            // What rounding left of sums that went is no score.
+            // Without a tile the sum is 0, but sums that were added and taken away again may leave a rounding error.
             if count == 0 {
                 sum = 0.0;
             }
@@ -115,7 +117,7 @@ impl Heatmap {
         strips.iter().try_for_each(|strip| out.write_all(strip))
     }
 
-    /// The picture in strips, compressed.
+    /// Compresses the map, strip by strip.
     fn strips(&self) -> io::Result<Vec<Vec<u8>>> {
         let mut means = vec![f32::NAN; self.width];
         let mut bytes = Vec::new();
@@ -141,15 +143,15 @@ impl Heatmap {
             (256, Values::Long(vec![self.width as u64])),
             (257, Values::Long(vec![self.height as u64])),
             (258, Values::Short(vec![32])),
-            // Deflate.
+            // Compression: deflate.
             (259, Values::Short(vec![8])),
-            // Black is 0.
+            // Photometric interpretation: 0 is black.
             (262, Values::Short(vec![1])),
             (273, Values::Long(offsets)),
             (277, Values::Short(vec![1])),
             (278, Values::Long(vec![STRIP as u64])),
             (279, Values::Long(lengths)),
-            // Floats.
+            // Sample format: floats.
             (339, Values::Short(vec![3])),
         ];
         if b == 0.0 && d == 0.0 && a > 0.0 && e < 0.0 {
@@ -166,14 +168,18 @@ impl Heatmap {
         if !self.keys.text.is_empty() {
             tags.push((34_737, Values::Text(self.keys.text.clone())));
         }
-        // GDAL's value for no measurement.
+        // GDAL's tag for the value that stands for no measurement.
         tags.push((42_113, Values::Text("nan".into())));
         Directory { tags }
     }
 }
 
 impl Keys {
-    /// The keys of a scene, by which coordinates are those of pixels' corners.
+    /// Takes the keys of a scene, or makes keys from its EPSG code. They say that coordinates are those of pixels'
+    /// corners (PixelIsArea), as [`Transform`] has them.
+    ///
+    /// # Errors
+    /// [`Error::Option`] if there are neither keys nor a code of 16 bits.
     fn of(scene: &Scene) -> Result<Self> {
         const RASTER_TYPE: u16 = 1025;
         if let Some(tags) = scene.geo_tags().filter(|tags| tags.key_directory.len() > 4) {
@@ -200,12 +206,12 @@ impl Keys {
     }
 }
 
-/// A directory of TIFF or BigTIFF, whose tags ascend.
+/// A directory of TIFF or BigTIFF, with tags in ascending order.
 struct Directory {
     tags: Vec<(u16, Values)>,
 }
 
-/// The values of a tag. Those that are long have as many bytes as an offset.
+/// The values of a tag. A `Long` has 4 bytes in TIFF and 8 in BigTIFF, as an offset does.
 enum Values {
     Short(Vec<u16>),
     Long(Vec<u64>),
@@ -214,7 +220,7 @@ enum Values {
 }
 
 impl Directory {
-    /// The bytes of the directory, which lies at `start`, and of the values after it.
+    /// Returns the bytes of the directory, which lies at byte `start` of the file, and of the values that follow it.
     fn bytes(&self, start: u64, is_big: bool) -> Vec<u8> {
         let word = |number: u64| {
             if is_big { number.to_le_bytes().to_vec() } else { (number as u32).to_le_bytes().to_vec() }

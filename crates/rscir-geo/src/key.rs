@@ -5,8 +5,8 @@ use rscir_images::tiff::Window;
 
 use crate::Error;
 
-/// The key of a tile: its scene and its window, written `folder/scene.tif#xywh=256,0,256,256`, as W3C Media Fragments name
-/// a region in pixels: first column, first row, width, height.
+/// The key of a tile: its scene and its window, written `folder/scene.tif#xywh=256,0,256,256`, as W3C Media Fragments
+/// name a region in pixels: first column, first row, width, height.
 ///
 /// ```
 /// use rscir_geo::{TileKey, Window};
@@ -25,7 +25,7 @@ pub struct TileKey {
     pub window: Window,
 }
 
-/// What stands between a scene and a window.
+/// Separator between the scene and the window in a key.
 const FRAGMENT: &str = "#xywh=";
 
 impl fmt::Display for TileKey {
@@ -38,13 +38,13 @@ impl fmt::Display for TileKey {
 impl FromStr for TileKey {
     type Err = Error;
 
-    /// Reads what [`Display`](fmt::Display) writes, and `xywh=pixel:` as the standard allows it.
+    /// Reads a key as [`Display`](fmt::Display) writes it. `xywh=pixel:`, which the standard allows, is read as `xywh=`.
     ///
     /// # Errors
-    /// [`Error::Key`] for anything else, and for a window without pixels.
+    /// [`Error::Key`] for any other text, and for a window without pixels.
     fn from_str(text: &str) -> Result<Self, Error> {
         let read = || {
-            // A scene's name may have the fragment itself: the last one is the window's.
+            // A scene's name may contain the separator itself: the last one in the key belongs to the window.
             let (scene, numbers) = text.rsplit_once(FRAGMENT)?;
             let numbers = numbers.strip_prefix("pixel:").unwrap_or(numbers);
             let numbers = numbers.split(',').map(digits).collect::<Option<Vec<usize>>>()?;
@@ -56,7 +56,7 @@ impl FromStr for TileKey {
     }
 }
 
-/// Reads a number that is written in digits alone, without a sign.
+/// Reads a number that consists of digits alone, without a sign. Returns `None` for any other text.
 fn digits(text: &str) -> Option<usize> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }

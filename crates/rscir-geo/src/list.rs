@@ -7,10 +7,11 @@ use crate::scene::companions;
 use crate::stac::{Asset, Properties, read_assets};
 use crate::{Error, Result};
 
-/// Extensions of files that are scenes by themselves, in small letters; images of other kinds are where a world file lies beside them.
+/// Extensions, in lowercase, of files that are listed as scenes whatever lies beside them. Images with other extensions
+/// are listed if a world file or a .prj lies beside them.
 const SCENE_EXTENSIONS: [&str; 2] = ["tif", "tiff"];
 
-/// Which scenes are tiled: files, all scenes of folders, and what STAC items name.
+/// A list of scenes to cut into tiles: files, all scenes of folders, and assets of STAC items.
 #[derive(Debug, Default)]
 pub struct SceneList {
     scenes: Vec<ListedScene>,
@@ -18,7 +19,7 @@ pub struct SceneList {
     not_placed: usize,
 }
 
-/// A scene that is to be opened.
+/// A scene to open.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ListedScene {
     /// The path in the keys of its tiles.
@@ -29,15 +30,15 @@ pub(crate) struct ListedScene {
     pub(crate) properties: Properties,
 }
 
-/// A scene that has no tiles.
+/// A scene from which no tiles can be made.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SceneFailure {
-    /// The scene's path relative to its folder, or what a STAC item calls it.
+    /// The scene's path relative to its folder, or its name in a STAC item.
     pub key: String,
     /// The scene's file.
     pub path: PathBuf,
-    /// Why not.
+    /// The reason why it has no tiles.
     pub error: Error,
 }
 
@@ -48,12 +49,14 @@ impl SceneList {
         Self::default()
     }
 
-    /// Adds a file, whose key is its name, or every scene below a folder, in the order of their paths relative to it, which are their
-    /// keys. Scenes of a folder are GeoTIFF files, and images with a world file beside them; other images are counted by
-    /// [`not_placed`](Self::not_placed).
+    /// Adds a scene's file, or every scene below a folder. The key of a single file is its name. The keys of a folder's
+    /// scenes are their paths relative to the folder, in whose order they are added.
+    ///
+    /// Scenes of a folder are files named `.tif` or `.tiff`, and images with a world file or a .prj beside them. Other
+    /// images are counted by [`not_placed`](Self::not_placed).
     ///
     /// # Errors
-    /// [`Error::Images`] for a folder that cannot be listed. A file that is not there fails when it is opened.
+    /// [`Error::Images`] for a folder that cannot be listed. A missing file is no error here: it fails when it is opened.
     pub fn add_path(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         if !path.is_dir() {
@@ -91,12 +94,15 @@ impl SceneList {
         Ok(())
     }
 
-    /// Adds the GeoTIFF assets that a STAC Item or ItemCollection in a local file names, with date and properties. A scene that is in the
-    /// list already gets these and no second place.
+    /// Adds the GeoTIFF assets that a STAC Item or ItemCollection in a local file names, with its date and properties.
+    /// A scene that the list already has gets the date and properties, and is not added again.
+    ///
+    /// An item without such assets, and an asset that is missing or at an address that is not read, becomes a
+    /// [`SceneFailure`]. The other assets are added.
     ///
     /// # Errors
-    /// [`Error::File`]; [`Error::Stac`] if it is neither. An asset that is missing or on a server fails by name, and the others
-    /// are added.
+    /// [`Error::File`] if the file cannot be read; [`Error::Stac`] if it is neither a STAC Item nor an ItemCollection
+    /// with items.
     pub fn add_stac(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let root = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -123,25 +129,29 @@ impl SceneList {
         self.scenes.push(ListedScene { key, path, root, properties: Properties::default() });
     }
 
-    /// Returns the number of scenes, those that may fail when they are opened included.
+    /// Returns the number of listed scenes. Some of them may fail when they are opened.
     #[must_use]
     pub fn len(&self) -> usize {
         self.scenes.len()
     }
 
-    /// Tells whether there is no scene.
+    /// Tells whether the list has no scene.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.scenes.is_empty()
     }
 
-    /// Returns the number of images of folders that no world file places.
+    /// Returns the number of images in the added folders that are not listed, since neither a world file nor a .prj
+    /// lies beside them.
     #[must_use]
     pub fn not_placed(&self) -> usize {
         self.not_placed
     }
 
-    /// Takes the list apart: each file once, and keys that no two files have; and what failed.
+    /// Splits the list into its scenes, each file once, and its failures.
+    ///
+    /// # Errors
+    /// [`Error::SceneTwice`] if two files have one key.
     pub(crate) fn into_parts(self) -> Result<(Vec<ListedScene>, Vec<SceneFailure>)> {
         let mut files = HashSet::new();
         let scenes: Vec<ListedScene> =
@@ -157,7 +167,8 @@ impl SceneList {
     }
 }
 
-/// A file's path without links, where it is there: two names of one file are one scene.
+/// Returns a file's path with links resolved, by which two names of one file are recognized. A path that cannot be
+/// resolved is returned unchanged.
 fn real(path: &Path) -> PathBuf {
     rscir_images::real_folder(path)
 }
@@ -181,13 +192,13 @@ mod tests {
         };
         let mut list = listed();
         assert_eq!(list.not_placed(), 1);
-        // The same file by another name is there once.
+        // The same file is listed once, even if it is added by another name.
         list.add_path(folder.path().join("a/../b.tif")).unwrap();
         let (scenes, failures) = list.into_parts().unwrap();
         let keys: Vec<&str> = scenes.iter().map(|scene| scene.key.as_str()).collect();
         assert_eq!(keys, ["a/c.TIFF", "a/placed.jpg", "b.tif"]);
         assert!(failures.is_empty());
-        // Another file of the same key is not.
+        // Another file with the same key is refused.
         let other = tempfile::tempdir().unwrap();
         std::fs::write(other.path().join("b.tif"), "").unwrap();
         let mut list = listed();

@@ -2,29 +2,30 @@ use rscir_core::{Archive, Value};
 
 use crate::{Footprint, area};
 
-/// A row of an archive that has a place, with what is known of it: a hit of a search, to be put on a map.
+/// A row of an archive that lies on the ground: its key, footprint and columns, and for a hit of a search its rank and
+/// scores.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Place<'a> {
-    /// The row's key.
+    /// Key of the row.
     pub key: &'a str,
-    /// Where the tile lies.
+    /// Footprint of the tile.
     pub footprint: Footprint,
-    /// Its position in an answer, from 1.
+    /// Position among the hits of a search, from 1.
     pub rank: Option<usize>,
-    /// Its score in an answer.
+    /// Score in a search.
     pub score: Option<f32>,
-    /// Its similarity to the query's image.
+    /// Similarity to the query's image.
     pub image_similarity: Option<f32>,
-    /// Its similarity to the query's text.
+    /// Similarity to the query's text.
     pub text_similarity: Option<f32>,
-    /// The values of its columns, but for `footprint`, by name.
+    /// Names and values of the row's columns, without `footprint`. `None`: the row has no value.
     pub columns: Vec<(&'a str, Option<Value<'a>>)>,
 }
 
 impl Footprint {
-    /// Reads where a row of an archive lies: by its column `footprint`, else by `west`, `south`, `east` and `north`. Returns
-    /// `None` for a row that tells no place.
+    /// Reads the footprint of an archive's row from its column `footprint`, else from `west`, `south`, `east` and
+    /// `north`. Returns `None` for a row that has neither.
     ///
     /// # Panics
     /// If `row` is not below the archive's length, as a slice does.
@@ -35,8 +36,8 @@ impl Footprint {
 }
 
 impl<'a> Place<'a> {
-    /// Reads the key, the footprint and the columns of a row of an archive; `None` for a row that tells no place, by neither
-    /// `footprint` nor `west`, `south`, `east` and `north`.
+    /// Reads the key, the footprint and the columns of an archive's row. Returns `None` for a row without a footprint, as
+    /// [`Footprint::of_row`] does.
     ///
     /// # Panics
     /// If `row` is not below the archive's length, as a slice does.
@@ -57,7 +58,7 @@ impl<'a> Place<'a> {
         })
     }
 
-    /// Sets the position in an answer, from 1, and the score.
+    /// Sets the position among the hits, from 1, and the score.
     #[must_use]
     pub fn ranked(mut self, rank: usize, score: f32) -> Self {
         (self.rank, self.score) = (Some(rank), Some(score));
@@ -71,7 +72,7 @@ impl<'a> Place<'a> {
         self
     }
 
-    /// What is known beside key and columns, by the names that it has in files.
+    /// Returns rank, score and similarities with the names that they have in files. `None`: not known.
     pub(crate) fn numbers(&self) -> [(&'static str, Option<f64>); 4] {
         let number = |value: Option<f32>| value.map(shortest);
         [
@@ -83,12 +84,12 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The double whose shortest decimal is that of a single: 0.1 stays 0.1.
+/// Returns the double with the same shortest decimal as a single, so that files say 0.1 and not 0.10000000149011612.
 fn shortest(value: f32) -> f64 {
     value.to_string().parse().unwrap_or(value.into())
 }
 
-/// The name of a column in a file whose own columns have some names already.
+/// Returns the name of an archive's column in a file. A name that the file uses itself gets the prefix `column:`.
 pub(crate) fn column_name(name: &str) -> String {
     const TAKEN: [&str; 6] = ["key", "rank", "score", "image_similarity", "text_similarity", "wkt"];
     if TAKEN.contains(&name) { format!("column:{name}") } else { name.into() }

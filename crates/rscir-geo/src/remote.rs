@@ -1,4 +1,4 @@
-//! Scenes on a server, of which only the bytes are fetched that windows need (HTTP ranges, RFC 9110, section 14).
+//! Files on a server, of which only the needed bytes are fetched (HTTP ranges, RFC 9110, section 14).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -11,50 +11,55 @@ use rscir_images::tiff::ReadAt;
 use ureq::Agent;
 use ureq::http::header;
 
-/// Bytes of a part: the header of a GeoTIFF for the cloud is some of them, and so is a tile of 256 x 256 pixels.
+/// Bytes of a part. The header of a cloud-optimized GeoTIFF has a few parts, and so has a tile of 256 x 256 pixels.
 const PART: u64 = 16 << 10;
 
-/// Bytes of parts that are kept: directories and offsets, which are asked for again and again. Decoded tiles are kept elsewhere.
+/// Bytes of parts that are kept, for directories and offsets, which are read again and again. Decoded blocks have a
+/// cache of their own.
 const KEPT: u64 = 16 << 20;
 
-/// The most bytes that are asked for at once. A file asks for strips and tiles, which are shorter.
+/// The most bytes of one read. Strips and tiles, which are what is read, are shorter.
 const MAX_REQUEST: u64 = 1 << 30;
 
-/// How long a connection, an answer and each part of it are waited for.
+/// Time limit for a connection, for the beginning of an answer, and for each read of it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often a request is made before it is given up: servers of many ask to come again.
+/// Number of attempts at a request. Busy servers answer "try again", and the pause grows by 200 ms with each attempt.
 const TRIES: u32 = 3;
 
-/// A file on a server, read by ranges in parts of 16 KiB. Parts that lie side by side are fetched by one request.
+/// A file on a server, read by ranges in parts of 16 KiB. Adjacent parts are fetched by one request, and the 16 MiB
+/// used last are kept.
 pub struct HttpFile {
     address: String,
     agent: Agent,
     size: u64,
-    /// What the server calls the file's version; empty if it does not.
+    /// The file's ETag, else its time of change as the server writes it. It is empty if the server tells neither.
     version: String,
     parts: Mutex<Parts>,
 }
 
-/// Parts that have been fetched, by number.
+/// The fetched parts that are kept.
 #[derive(Default)]
 struct Parts {
+    /// For the number of each part, when it was used last, and its bytes.
     kept: HashMap<u64, (u64, Arc<[u8]>)>,
-    /// Numbers by when they were used last.
+    /// Numbers of the parts by when they were used last.
     order: BTreeMap<u64, u64>,
     now: u64,
 }
 
 impl HttpFile {
-    /// Asks a server for the beginning of a file, which tells its size, and that the server gives ranges.
+    /// Opens a file by its address (`http://` or `https://`). The first 16 KiB are fetched, which tells the file's size
+    /// and that the server supports ranges.
     ///
     /// # Errors
-    /// What the server or the way to it says; [`io::ErrorKind::Unsupported`] for a server that gives no ranges.
+    /// [`io::ErrorKind::Unsupported`] if the server does not support ranges, [`io::ErrorKind::NotFound`] if it has no
+    /// such file, and other kinds for errors of the server and the network.
     pub fn open(address: impl Into<String>) -> io::Result<Self> {
         let address = address.into();
         let agent = Agent::config_builder()
             .http_status_as_error(false)
-            // Who asks safely is not led to where it is not safe.
+            // A server must not redirect a request over https to http.
             .https_only(address.starts_with("https:"))
             .user_agent(concat!("rscir/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(PATIENCE))
@@ -72,18 +77,19 @@ impl HttpFile {
         Ok(file)
     }
 
-    /// Returns what the server calls the file's version; empty if it does not.
+    /// Returns the file's ETag, else its time of change as the server writes it. The text is empty if the server tells
+    /// neither.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
     }
 
     fn lock(&self) -> MutexGuard<'_, Parts> {
-        // A part is whole, or not there.
+        // A part is inserted whole or not at all, so that a panic elsewhere leaves none in pieces.
         self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fetches parts in ascending order, those that lie side by side by one request, and keeps them.
+    /// Fetches parts, whose numbers ascend, and keeps them. Adjacent parts are fetched by one request.
     fn fetch_parts(&self, numbers: &[u64]) -> io::Result<Vec<(u64, Arc<[u8]>)>> {
         let mut fetched = Vec::with_capacity(numbers.len());
         for run in numbers.chunk_by(|one, next| one + 1 == *next) {
@@ -99,7 +105,7 @@ impl HttpFile {
         Ok(fetched)
     }
 
-    /// Fetches a range, again where a server asks to come later.
+    /// Fetches a range. Errors that may pass are tried again.
     fn fetch(&self, range: Range<u64>) -> io::Result<Answer> {
         let mut tries = 1;
         loop {
@@ -119,7 +125,7 @@ impl HttpFile {
             .agent
             .get(&self.address)
             .header(header::RANGE, bytes)
-            // Compressed bytes would be others.
+            // Ranges of a compressed answer would be ranges of other bytes.
             .header(header::ACCEPT_ENCODING, "identity")
             .call()
             .map_err(|error| match error {
@@ -134,7 +140,8 @@ impl HttpFile {
         match status {
             206 => {}
             200 => {
-                let problem = "the server gives files as a whole and no ranges: fetch the scene, and tile the local file";
+                let problem =
+                    "the server sends whole files and no ranges: download the file and open the copy";
                 return Err(io::Error::new(io::ErrorKind::Unsupported, problem));
             }
             404 | 410 => {
@@ -151,7 +158,7 @@ impl HttpFile {
             }
             _ => return Err(io::Error::other(format!("the server answers {status}"))),
         }
-        // `bytes 0-99/1000`
+        // The header is written as `bytes 0-99/1000`.
         let placed = || {
             let (range, size) = text("content-range").strip_prefix("bytes ")?.split_once('/')?;
             let (first, last) = range.split_once('-')?;
@@ -161,7 +168,7 @@ impl HttpFile {
             .filter(|(first, last, size)| {
                 *first == range.start && first <= last && last < size && *last < range.end
             })
-            .ok_or_else(|| io::Error::other("the server gave another range than was asked for"))?;
+            .ok_or_else(|| io::Error::other("the server sent another range than it was asked for"))?;
         let version = [text("etag"), text("last-modified")].into_iter().find(|text| !text.is_empty());
         let version = version.unwrap_or_default().to_owned();
         let is_known = self.size > 0;
@@ -178,15 +185,15 @@ impl HttpFile {
     }
 }
 
-/// A range of a file.
+/// A fetched range of a file.
 struct Answer {
     bytes: Vec<u8>,
-    /// Bytes of the whole file.
+    /// Number of bytes of the whole file.
     size: u64,
     version: String,
 }
 
-/// True for what may be gone a moment later.
+/// Tells whether a request that failed with this error may succeed a moment later.
 fn is_passing(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
     matches!(
@@ -240,7 +247,7 @@ impl ReadAt for HttpFile {
         let mut wanted = BTreeSet::new();
         for range in ranges.filter(|range| range.start < range.end && range.end <= self.size) {
             wanted.extend(range.start / PART..range.end.div_ceil(PART));
-            // What does not stay until it is read would be fetched twice.
+            // More parts than are kept would be dropped before they are read, and fetched twice.
             if wanted.len() as u64 > KEPT / PART / 2 {
                 return;
             }
@@ -249,7 +256,7 @@ impl ReadAt for HttpFile {
             let mut kept = self.lock();
             wanted.into_iter().filter(|number| kept.find(*number).is_none()).collect()
         };
-        // A part that fails now fails when it is read, with what is wrong.
+        // An error is not lost: the read that needs the part fetches it again and returns the error.
         let _ = self.fetch_parts(&missing);
     }
 }

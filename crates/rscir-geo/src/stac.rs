@@ -1,4 +1,4 @@
-//! Local STAC Items and ItemCollections (STAC 1.0 and 1.1): which files they name, and what they say of them.
+//! Local STAC Items and ItemCollections (STAC 1.0 and 1.1): the files that they name, with dates and properties.
 
 use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
@@ -10,12 +10,12 @@ use serde_json::{Map, Value as Json};
 use crate::scene::iso_date;
 use crate::{Error, Result};
 
-/// What an item says of its scenes.
+/// The properties of an item, which all its scenes have.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Properties {
-    /// The date, as ISO 8601 has it.
+    /// The date as ISO 8601 writes it.
     pub(crate) datetime: Option<String>,
-    /// Properties that are texts, numbers or yes or no, by name.
+    /// Names and values of the properties that are texts, numbers or booleans.
     pub(crate) values: Vec<(String, Property)>,
 }
 
@@ -41,7 +41,7 @@ impl Property {
         }
     }
 
-    /// The type of the column that holds such values.
+    /// Returns the type of a column for such values.
     pub(crate) fn column_type(&self) -> ColumnType {
         match self {
             Self::Bool(_) => ColumnType::Bool,
@@ -51,7 +51,8 @@ impl Property {
         }
     }
 
-    /// Hands the value on as one of a column's type: whole numbers are numbers, too, and everything has a text.
+    /// Calls `take` with the value converted to a column's type: integers become floats in a column of floats, and
+    /// every value becomes text in a column of texts.
     pub(crate) fn with<R>(&self, column: ColumnType, take: impl FnOnce(Value<'_>) -> R) -> R {
         match (self, column) {
             (Self::Int(number), ColumnType::Float) => take(Value::Float(*number as f64)),
@@ -66,7 +67,7 @@ impl Property {
     }
 }
 
-/// A type that holds values of two: numbers where both are numbers, else texts.
+/// Returns a type that can hold the values of two types: floats if both are numbers, text if the types differ otherwise.
 pub(crate) fn common_type(one: ColumnType, other: ColumnType) -> ColumnType {
     match (one, other) {
         _ if one == other => one,
@@ -75,37 +76,41 @@ pub(crate) fn common_type(one: ColumnType, other: ColumnType) -> ColumnType {
     }
 }
 
-/// A file that an item names.
+/// An asset of an item: a scene, or the reason why there is none.
 #[derive(Debug)]
 pub(crate) struct Asset {
     pub(crate) key: String,
     pub(crate) path: PathBuf,
     pub(crate) properties: Properties,
-    /// Why it cannot be opened.
+    /// The reason why the asset cannot be opened, if that is known already.
     pub(crate) problem: Option<Error>,
 }
 
-/// The longest file: some ten thousand items.
+/// The longest file in bytes: ten thousand items of 25 KB each.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// Reads the assets of a file's items that are GeoTIFF and no previews.
+/// Reads the assets of a file's items that are GeoTIFFs, except previews and masks.
+///
+/// # Errors
+/// [`Error::File`] if the file cannot be read; [`Error::Stac`] if it is neither an Item nor an ItemCollection with items.
 pub(crate) fn read_assets(path: &Path) -> Result<Vec<Asset>> {
     let text = read_text(path, MAX_BYTES)?;
     let failed = |problem: String| Error::Stac { path: path.into(), problem };
-    let json: Json = serde_json::from_str(&text)
-        .map_err(|error| failed(format!("this is no JSON ({error}); name a STAC Item or ItemCollection")))?;
+    let json: Json = serde_json::from_str(&text).map_err(|error| {
+        failed(format!("the file is no JSON ({error}); give a STAC Item or ItemCollection"))
+    })?;
     let items: Vec<&Json> = match (json["type"].as_str(), &json["features"]) {
         (Some("Feature"), _) => vec![&json],
         (Some("FeatureCollection"), Json::Array(items)) => items.iter().collect(),
         (kind, _) => {
             let kind = kind.unwrap_or("something else");
             return Err(failed(format!(
-                "this is {kind}, and scenes are named by a STAC Item or ItemCollection: save the items that you need"
+                "the file is {kind}, not a STAC Item or ItemCollection: save the items that you need as one of these"
             )));
         }
     };
     if items.is_empty() {
-        return Err(failed("the collection has no item".into()));
+        return Err(failed("the collection has no items: save those that you need in it".into()));
     }
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut assets = Vec::new();
@@ -120,13 +125,15 @@ fn of_item(item: &Json, file: &Path, folder: &Path, assets: &mut Vec<Asset>) -> 
     let failed =
         |problem: String| Error::Stac { path: file.into(), problem: format!("item {id:?} {problem}") };
     let Some(all) = item["assets"].as_object() else {
-        return Err(failed("has no assets: it is an item of something else than STAC".into()));
+        return Err(failed("has no assets: it is not a STAC Item".into()));
     };
     let properties = properties(item["properties"].as_object());
     let scenes: Vec<(&String, &Json)> = all.iter().filter(|(_, asset)| is_scene(asset)).collect();
     if scenes.is_empty() {
         let names: Vec<&str> = all.keys().map(String::as_str).collect();
-        let problem = failed(format!("has no GeoTIFF asset among {names:?}"));
+        let problem = failed(format!(
+            "has no GeoTIFF asset among {names:?}: convert one to GeoTIFF, or leave out the item"
+        ));
         assets.push(Asset { key: id.into(), path: file.into(), properties, problem: Some(problem) });
         return Ok(());
     }
@@ -134,12 +141,15 @@ fn of_item(item: &Json, file: &Path, folder: &Path, assets: &mut Vec<Asset>) -> 
         let href = asset["href"].as_str().unwrap_or_default();
         let local = local(href, folder);
         let (path, problem) = if href.is_empty() {
-            (file.into(), Some(failed(format!("has an asset {name:?} without href"))))
+            (
+                file.into(),
+                Some(failed(format!("has an asset {name:?} without an href: add the path of its file"))),
+            )
         } else if local.contains("://") && !(cfg!(feature = "remote") && local.starts_with("http")) {
             (
                 PathBuf::from(href),
                 Some(failed(format!(
-                    "has its asset {name:?} on a server ({href}): fetch it, and name the local file in href"
+                    "has its asset {name:?} on a server ({href}): download the file, and write the path of the copy into href"
                 ))),
             )
         } else if local.contains("://") {
@@ -147,8 +157,12 @@ fn of_item(item: &Json, file: &Path, folder: &Path, assets: &mut Vec<Asset>) -> 
         } else {
             let path = folder.join(&*local);
             let is_there = path.is_file();
-            let missing =
-                || failed(format!("names {} as its asset {name:?}, which is not there", path.display()));
+            let missing = || {
+                failed(format!(
+                    "has its asset {name:?} at {}, where no file is: correct href",
+                    path.display()
+                ))
+            };
             (path.clone(), (!is_there).then(missing))
         };
         let key = key(&local, name, id);
@@ -157,8 +171,8 @@ fn of_item(item: &Json, file: &Path, folder: &Path, assets: &mut Vec<Asset>) -> 
     Ok(())
 }
 
-/// The file that a reference names: as it is written where there is such a file, else with its percent signs decoded (RFC 3986),
-/// as writers of URLs encode spaces.
+/// Returns the path that a reference names. The reference is taken literally if there is such a file, or if no file has
+/// the name with percent signs decoded (RFC 3986), in which form URLs write spaces.
 fn local<'a>(href: &'a str, folder: &Path) -> Cow<'a, str> {
     let local = href.strip_prefix("file://").unwrap_or(href);
     if local.contains("://") || folder.join(local).is_file() {
@@ -168,7 +182,8 @@ fn local<'a>(href: &'a str, folder: &Path) -> Cow<'a, str> {
     percent_decoded(local).filter(is_there).map_or(Cow::Borrowed(local), Cow::Owned)
 }
 
-/// A text whose percent signs stand for bytes; `None` if one does not, or the bytes are no text.
+/// Decodes the percent signs of a text. Returns `None` if one is not followed by two hexadecimal digits, or if the
+/// result is not UTF-8 or has a NUL.
 fn percent_decoded(text: &str) -> Option<String> {
     let mut parts = text.split('%');
     let mut bytes = parts.next()?.as_bytes().to_vec();
@@ -181,7 +196,7 @@ fn percent_decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok().filter(|decoded| !decoded.contains('\0'))
 }
 
-/// True for GeoTIFF, by media type, else by name; not for previews and masks.
+/// Tells whether an asset is a GeoTIFF, by its media type, else by its name. Previews, metadata and masks are no scenes.
 fn is_scene(asset: &Json) -> bool {
     const OTHER_ROLES: [&str; 4] = ["thumbnail", "overview", "metadata", "data-mask"];
     let roles = asset["roles"].as_array().into_iter().flatten().filter_map(Json::as_str);
@@ -194,7 +209,8 @@ fn is_scene(asset: &Json) -> bool {
     is_tiff && !roles.into_iter().any(|role| OTHER_ROLES.contains(&role))
 }
 
-/// The key of an asset's scene: its path from the item's folder, if it lies below it, else its name.
+/// Returns the path of an asset's scene in keys: relative to the item's folder if the file lies below it, else the name
+/// of the file.
 fn key(href: &str, name: &str, id: &str) -> String {
     let path = Path::new(href);
     let parts: Vec<&str> = path
@@ -216,7 +232,7 @@ fn key(href: &str, name: &str, id: &str) -> String {
 
 fn properties(properties: Option<&Map<String, Json>>) -> Properties {
     let Some(properties) = properties else { return Properties::default() };
-    // A range of dates has its beginning.
+    // The date of an item with a range of dates is the beginning of the range.
     let date = ["datetime", "start_datetime"].iter().find_map(|name| properties.get(*name)?.as_str());
     let values = properties
         .iter()
@@ -267,7 +283,11 @@ mod tests {
             "{}",
             problem(0)
         );
-        assert!(problem(1).contains("asset \"gone\", which is not there"), "{}", problem(1));
+        assert!(
+            problem(1).contains("asset \"gone\" at") && problem(1).contains("no file is"),
+            "{}",
+            problem(1)
+        );
     }
 
     #[test]
@@ -278,7 +298,7 @@ mod tests {
         }
         let of = |href: &str| local(href, folder.path()).into_owned();
         assert_eq!(of("./a%20b.tif"), "./a b.tif");
-        // A file that has the name as it is written is the one.
+        // A file with the literal name comes first.
         assert_eq!(of("c%20d.tif"), "c%20d.tif");
         assert_eq!(of("%c3%BC.tif"), "\u{fc}.tif");
         let encoded = format!("file://{}/a%20b.tif", folder.path().display());
@@ -297,7 +317,7 @@ mod tests {
         for (json, problem) in [
             ("", "no JSON"),
             ("[]", "something else"),
-            (r#"{"type":"Catalog"}"#, "this is Catalog"),
+            (r#"{"type":"Catalog"}"#, "the file is Catalog"),
             (r#"{"type":"FeatureCollection","features":[]}"#, "no item"),
             (r#"{"type":"Feature","id":"a","geometry":null}"#, "no assets"),
         ] {

@@ -1,7 +1,7 @@
 use crate::Footprint;
 
-/// Keeps one tile of each place: of tiles in the order of an answer, those whose footprints overlap with none of the kept ones
-/// by more than an intersection over union.
+/// Keeps one tile of each place. Tiles are given best first, and a tile is kept if its intersection over union with
+/// every kept tile is at most a limit.
 ///
 /// ```
 /// use rscir_geo::{Distinct, Footprint};
@@ -20,13 +20,14 @@ pub struct Distinct {
 }
 
 impl Distinct {
-    /// Makes an empty answer in which no two footprints have more than `most` as their intersection over union, from 0 to 1.
+    /// Makes a filter that has kept no tile yet. `most`, from 0 to 1, is the greatest intersection over union of two
+    /// kept footprints.
     #[must_use]
     pub fn new(most: f64) -> Self {
         Self { most, kept: Vec::new() }
     }
 
-    /// Takes the next tile of the answer, and tells whether it is kept.
+    /// Takes the footprint of the next tile and tells whether the tile is kept.
     pub fn keep(&mut self, footprint: &Footprint) -> bool {
         let is_new = self.kept.iter().all(|kept| kept.iou(footprint) <= self.most);
         if is_new {

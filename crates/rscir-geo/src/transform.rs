@@ -1,7 +1,7 @@
 use rscir_images::tiff::GeoTags;
 
-/// How pixels lie in a coordinate system: an affine map of (column, row), counted from the upper left corner of the upper left
-/// pixel.
+/// An affine map from pixels to coordinates. Pixels are (column, row), counted from the upper left corner of the upper
+/// left pixel.
 ///
 /// `x = a * column + b * row + c`, `y = d * column + e * row + f`, as in a world file and in rasterio.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -10,49 +10,60 @@ pub struct Transform {
     pub a: f64,
     /// Change of x from one row to the next.
     pub b: f64,
-    /// The corner's x.
+    /// x of the upper left corner.
     pub c: f64,
     /// Change of y from one column to the next.
     pub d: f64,
-    /// Change of y from one row to the next, mostly negative.
+    /// Change of y from one row to the next. It is negative if rows go south.
     pub e: f64,
-    /// The corner's y.
+    /// y of the upper left corner.
     pub f: f64,
 }
 
-/// Why the tags or the world file of a scene tell no transform.
+/// The reason why a scene has no transform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransformProblem {
-    /// There is nothing at all.
-    #[error("nothing tells where the scene lies: neither tags of GeoTIFF nor a world file beside it")]
-    Missing,
-    /// There are control points alone.
+    /// The scene has neither GeoTIFF tags for a transform nor a world file.
     #[error(
-        "ground control points alone tell where the scene lies, and between them there is no one transform: warp it \
+        "nothing tells where the scene lies: it has no GeoTIFF tags and no world file beside it; add a world file, or the tags \
+         (gdal_edit -a_ullr)"
+    )]
+    Missing,
+    /// The scene has only ground control points.
+    #[error(
+        "ground control points alone tell where the scene lies, and they give no single transform: warp the scene \
          first (gdalwarp)"
     )]
     ControlPoints,
-    /// There are rational polynomials alone.
+    /// The scene has only rational polynomial coefficients.
     #[error(
-        "rational polynomial coefficients alone tell where the scene lies, and need a model of the terrain: \
-         orthorectify it first (gdalwarp -rpc)"
+        "rational polynomial coefficients alone tell where the scene lies, and they need a model of the terrain: \
+         orthorectify the scene first (gdalwarp -rpc)"
     )]
     RationalPolynomials,
-    /// The numbers are none, or all pixels lie on a line.
-    #[error("its transform does not spread the pixels over an area: the tags or the world file are damaged")]
+    /// A number of the transform is not finite, or all pixels lie on a line.
+    #[error(
+        "the transform does not spread the pixels over an area: the tags or the world file are damaged; write them again"
+    )]
     Degenerate,
-    /// A world file is not six numbers.
-    #[error("its world file does not have six numbers, one a line")]
+    /// A world file does not consist of six numbers.
+    #[error(
+        "the world file does not have six numbers, one a line: write it again, or remove it if the scene has tags"
+    )]
     WorldFile,
 }
 
 impl Transform {
-    /// Reads the tags in the order in which GDAL prefers them; coordinates may be those of pixels' centers (PixelIsPoint).
+    /// Reads the transform from GeoTIFF tags, in the order in which GDAL prefers them. `is_point`: the coordinates are
+    /// those of pixels' centers (PixelIsPoint).
+    ///
+    /// # Errors
+    /// Any [`TransformProblem`] but [`WorldFile`](TransformProblem::WorldFile).
     pub(crate) fn from_tags(tags: &GeoTags, is_point: bool) -> Result<Self, TransformProblem> {
         let transform = match (&tags.pixel_scale[..], &tags.tie_points[..], &tags.transformation[..]) {
             ([width, height, ..], [column, row, _, x, y, _, ..], _) if *width != 0.0 && *height != 0.0 => {
-                // GDAL takes a negative height for its amount, too.
+                // As GDAL does, a negative height is taken without its sign.
                 let e = -height.abs();
                 Self { a: *width, b: 0.0, c: x - column * width, d: 0.0, e, f: y - row * e }
             }
@@ -66,9 +77,13 @@ impl Transform {
         if is_point { transform.centers_to_corners() } else { transform }.checked()
     }
 
-    /// Reads a world file: six numbers in the order a, d, b, e and the center of the upper left pixel.
+    /// Reads a world file: six numbers, which are a, d, b, e and then x and y of the upper left pixel's center.
+    ///
+    /// # Errors
+    /// [`TransformProblem::WorldFile`] if the text is not six numbers; [`TransformProblem::Degenerate`] if they are no
+    /// transform.
     pub(crate) fn from_world_file(text: &str) -> Result<Self, TransformProblem> {
-        // Some writers use the comma of their country.
+        // Some programs write decimal commas, after the language of the system.
         let number = |word: &str| word.replace(',', ".").parse::<f64>().ok();
         let numbers: Option<Vec<f64>> = text.split_whitespace().map(number).collect();
         match numbers.as_deref() {
@@ -79,7 +94,7 @@ impl Transform {
         }
     }
 
-    /// Moves the origin from the center of the first pixel to its corner.
+    /// Moves the origin from the center of the first pixel to its upper left corner.
     fn centers_to_corners(self) -> Self {
         let Self { a, b, c, d, e, f } = self;
         Self { c: c - (a + b) / 2.0, f: f - (d + e) / 2.0, ..self }
@@ -96,18 +111,18 @@ impl Transform {
         }
     }
 
-    /// Returns the area of a pixel, negative where rows go down as y goes up, which is the common case.
+    /// Returns the determinant: the area of a pixel, negative in the usual case that rows go south and columns east.
     pub(crate) fn determinant(&self) -> f64 {
         self.a * self.e - self.b * self.d
     }
 
-    /// Returns the coordinates of a place in pixels.
+    /// Converts a point in pixels to coordinates.
     #[must_use]
     pub fn apply(&self, column: f64, row: f64) -> [f64; 2] {
         [self.a * column + self.b * row + self.c, self.d * column + self.e * row + self.f]
     }
 
-    /// Returns the place in pixels, as column and row, of a place in coordinates.
+    /// Converts a point in coordinates to pixels, as column and row.
     #[must_use]
     pub fn invert(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         let (x, y, determinant) = (x - self.c, y - self.f, self.determinant());

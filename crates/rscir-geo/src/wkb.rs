@@ -1,4 +1,5 @@
-//! Geometries in well-known binary (OGC 06-103r4, section 8), and with PostGIS' flags for heights, measures and codes.
+//! Geometries in well-known binary (OGC 06-103r4, section 8), also with PostGIS' flags for heights, measures and codes
+//! of coordinate systems.
 
 #![deny(clippy::indexing_slicing)]
 
@@ -7,11 +8,11 @@ use std::fmt::{self, Write as _};
 use crate::footprint::signed_area;
 use crate::{Bounds, Footprint, Ring};
 
-/// Geometries within geometries: a collection of polygons has one level. Each takes some stack.
+/// The deepest nesting of geometries. A multipolygon has one level, and each level takes stack.
 const MAX_DEPTH: u32 = 8;
 
-/// A geometry of places on a plane: longitudes and latitudes, or coordinates of another system. Heights and measures are
-/// passed over.
+/// A geometry of points in the plane: longitudes and latitudes, or coordinates of another system. Heights and measures
+/// are left out.
 ///
 /// ```
 /// use rscir_geo::WkbGeometry;
@@ -26,50 +27,53 @@ const MAX_DEPTH: u32 = 8;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum WkbGeometry {
-    /// One place.
+    /// A single point.
     Point([f64; 2]),
-    /// Polygons, of which each is an outer ring and the holes in it. One is written as a polygon.
+    /// Polygons, each an outline followed by the holes in it. A single one is written as a polygon, several as a
+    /// multipolygon.
     Polygons(Vec<Vec<Ring>>),
 }
 
-/// Why bytes are no geometry that is read.
+/// The reason why bytes cannot be read as a geometry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WkbProblem {
-    /// The bytes end early, or go on after the geometry, or count more than they hold.
+    /// The bytes end early, go on after the geometry, or announce more points than they hold.
     #[error("the bytes are no well-known binary: reading ended at byte {at} of {len}")]
     Malformed {
-        /// Where reading ended.
+        /// The byte at which reading ended.
         at: usize,
-        /// How many bytes there are.
+        /// Number of bytes.
         len: usize,
     },
     /// The geometry is neither a point nor polygons.
-    #[error("geometries of type {code} are not read: points, polygons and multipolygons are")]
+    #[error(
+        "the geometry has the type {code}, which is not read: give points (1), polygons (3) or multipolygons (6)"
+    )]
     Type {
-        /// The type's code, without the part that says which coordinates there are.
+        /// The code of the type, without the part for heights and measures.
         code: u32,
     },
-    /// The geometry has no place.
+    /// The geometry has no point.
     #[error("the geometry is empty")]
     Empty,
-    /// A coordinate is not a number, or infinite.
+    /// A coordinate is infinite or not a number.
     #[error("a coordinate is not finite")]
     NotFinite,
 }
 
 impl WkbGeometry {
-    /// Reads a point, a polygon or a multipolygon, of either byte order.
+    /// Reads a point, a polygon or a multipolygon in either byte order.
     ///
     /// # Errors
-    /// [`WkbProblem`].
+    /// A [`WkbProblem`] that names what is wrong with the bytes.
     pub fn read(bytes: &[u8]) -> Result<Self, WkbProblem> {
         let mut reader = Reader { bytes, at: 0 };
         let geometry = reader.geometry(0)?;
         if reader.at != bytes.len() {
             return Err(reader.malformed());
         }
-        // An empty point is written as one that is not a number.
+        // An empty point is written with coordinates that are not a number.
         if geometry.places().next().is_none() || geometry.is_empty_point() {
             return Err(WkbProblem::Empty);
         }
@@ -80,7 +84,7 @@ impl WkbGeometry {
         }
     }
 
-    /// Returns all places, those of holes included.
+    /// Iterates over all points, those of holes included.
     fn places(&self) -> impl Iterator<Item = [f64; 2]> {
         let (point, polygons) = match self {
             Self::Point(place) => (Some(*place), [].as_slice()),
@@ -93,10 +97,11 @@ impl WkbGeometry {
         matches!(self, Self::Point([x, y]) if x.is_nan() && y.is_nan())
     }
 
-    /// Takes every place through a function, such as one from another coordinate system.
+    /// Returns the geometry with every point replaced by what `place` returns for it, such as longitude and latitude
+    /// for coordinates of another system.
     ///
     /// # Errors
-    /// That of the first place that the function has none for.
+    /// The first error that `place` returns.
     pub fn map<E>(&self, place: impl Fn([f64; 2]) -> Result<[f64; 2], E>) -> Result<Self, E> {
         let ring = |ring: &Ring| ring.iter().map(|&at| place(at)).collect::<Result<Ring, E>>();
         Ok(match self {
@@ -110,11 +115,12 @@ impl WkbGeometry {
         })
     }
 
-    /// Returns the footprint, the places being longitudes and latitudes in degrees of WGS84: the corners of a convex polygon of
-    /// four, else the bounds of all that there is. The footprint of a point has no extent.
+    /// Returns the footprint of a geometry in longitude and latitude, in degrees of WGS84. The footprint has the
+    /// corners of a convex polygon with four corners, and the bounds of any other geometry. The footprint of a point
+    /// has no extent.
     ///
-    /// Polygons to both sides of the antimeridian, and one whose longitudes are more than 180 degrees apart, are taken to
-    /// go across it, as tiles are never that wide.
+    /// A geometry whose longitudes are more than 180 degrees apart is assumed to cross the antimeridian if it is
+    /// narrower that way, since tiles are never that wide.
     #[must_use]
     pub fn footprint(&self) -> Footprint {
         if let Self::Polygons(polygons) = self
@@ -127,7 +133,8 @@ impl WkbGeometry {
         self.bounds().into()
     }
 
-    /// The bounds of all places, across the antimeridian if they are narrower there.
+    /// Returns the bounds of all points. They cross the antimeridian if they would be wider than 180 degrees and are
+    /// narrower that way.
     fn bounds(&self) -> Bounds {
         let longitudes = |turn: fn(f64) -> f64| {
             let turned = self.places().map(move |[x, _]| turn(x));
@@ -146,8 +153,8 @@ impl WkbGeometry {
         Bounds { west, south, east: if east > 180.0 && west <= 180.0 { east - 360.0 } else { east }, north }
     }
 
-    /// Tells whether all places are longitudes and latitudes in degrees: latitudes from -90 to 90, and longitudes from -360 to
-    /// 360, as some go on beyond the antimeridian.
+    /// Tells whether all points can be longitudes and latitudes in degrees: latitudes from -90 to 90, and longitudes
+    /// from -360 to 360, since some files go on beyond 180 degrees.
     #[must_use]
     pub fn is_on_earth(&self) -> bool {
         self.places().all(|[x, y]| (-360.0..=360.0).contains(&x) && (-90.0..=90.0).contains(&y))
@@ -155,7 +162,7 @@ impl WkbGeometry {
 }
 
 impl fmt::Display for WkbGeometry {
-    /// Writes well-known text, whose numbers are read back to the bit.
+    /// Writes the geometry as well-known text. Numbers have as many digits as it takes to read them back to the bit.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Point([x, y]) => write!(f, "POINT ({x} {y})"),
@@ -192,7 +199,7 @@ fn in_parentheses<T>(
     f.write_char(')')
 }
 
-/// The corners of a closed ring of four, if they are a convex quadrilateral.
+/// Returns the corners of a closed ring with four corners that is convex, else `None`.
 fn corners(ring: &Ring) -> Option<[[f64; 2]; 4]> {
     let &[a, b, c, d, end] = ring.as_slice() else { return None };
     if a != end {
@@ -203,7 +210,8 @@ fn corners(ring: &Ring) -> Option<[[f64; 2]; 4]> {
     if footprint.is_around_pole() {
         return Some(corners);
     }
-    // Longitudes that go on beyond the antimeridian instead of jumping.
+    // Longitudes must go on beyond 180 degrees and not jump, so that the turns at the corners are right across the
+    // antimeridian.
     let beside = |[x, y]: [f64; 2]| [x - ((x - a[0]) / 360.0).round() * 360.0, y];
     let corners = corners.map(beside);
     let [a, b, c, d] = corners;
@@ -217,18 +225,18 @@ struct Reader<'a> {
     at: usize,
 }
 
-/// Which byte of a number comes first.
+/// The order of the bytes of a number, most or least significant first.
 #[derive(Clone, Copy, PartialEq)]
 enum ByteOrder {
     Big,
     Little,
 }
 
-/// What stands before the places of a geometry.
+/// The header of a geometry.
 struct Head {
     order: ByteOrder,
     code: u32,
-    /// Numbers of a place.
+    /// How many numbers each point has.
     numbers: usize,
 }
 
@@ -255,9 +263,11 @@ impl Reader<'_> {
     }
 
     fn head(&mut self) -> Result<Head, WkbProblem> {
-        /// PostGIS' flags: a height, a measure, and the code of a coordinate system, which is read past (`liblwgeom.h`).
+        /// Flag of PostGIS (`liblwgeom.h`, as the next two): points have a height.
         const HEIGHT: u32 = 0x8000_0000;
+        /// Points have a measure.
         const MEASURE: u32 = 0x4000_0000;
+        /// The code of a coordinate system follows, which is skipped.
         const CODED: u32 = 0x2000_0000;
         let order = match self.take()? {
             [0] => ByteOrder::Big,
@@ -268,7 +278,7 @@ impl Reader<'_> {
         if code & CODED != 0 {
             self.integer(order)?;
         }
-        // The standard counts by thousands: 1000 with a height, 2000 with a measure, 3000 with both.
+        // The standard adds 1000 to the type for a height, 2000 for a measure, 3000 for both.
         let plain = code & !(HEIGHT | MEASURE | CODED);
         let by_thousands = match plain / 1000 {
             0 => 0,
@@ -302,7 +312,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Rings of places; each takes some bytes, so that counts that lie end with the bytes.
+    /// Reads the rings of a polygon. No memory is reserved by the counts in the bytes, so that a wrong count ends where
+    /// the bytes end.
     fn polygon(&mut self, head: &Head) -> Result<Vec<Ring>, WkbProblem> {
         let mut rings = Vec::new();
         for _ in 0..self.integer(head.order)? {
@@ -328,7 +339,7 @@ impl Reader<'_> {
 mod tests {
     use super::*;
 
-    /// A polygon with one ring; `flags` beside its type, `extra` numbers in each place.
+    /// Writes a polygon with one ring, with `extra` numbers after each point. `code` is its type with flags.
     fn polygon(order: ByteOrder, code: u32, extra: usize, ring: &[[f64; 2]]) -> Vec<u8> {
         let integer = |v: u32| if order == ByteOrder::Big { v.to_be_bytes() } else { v.to_le_bytes() };
         let number = |v: f64| if order == ByteOrder::Big { v.to_be_bytes() } else { v.to_le_bytes() };

@@ -1,20 +1,22 @@
-//! Geometries as well-known binary, and out of the text that they are written as.
+//! Writes geometries as well-known binary, and reads them from well-known text.
 
 use crate::{Footprint, Ring, WkbGeometry};
 
-/// Codes of geometries (OGC 06-103r4, section 8.2.3).
+/// Code of a point (OGC 06-103r4, section 8.2.3, for all codes).
 const POINT: u32 = 1;
+/// Code of a polygon.
 const POLYGON: u32 = 3;
+/// Code of a multipolygon.
 const MULTIPOLYGON: u32 = 6;
 
 impl WkbGeometry {
-    /// Returns the polygons of a footprint: one, or two where the antimeridian cuts it.
+    /// Makes the polygons of a footprint: one, or two if the antimeridian cuts it.
     #[must_use]
     pub fn of_footprint(footprint: &Footprint) -> Self {
         Self::Polygons(footprint.rings().into_iter().map(|ring| vec![ring]).collect())
     }
 
-    /// Returns the geometry in well-known binary, the least significant byte first.
+    /// Returns the geometry in well-known binary, with numbers in little-endian order.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -35,8 +37,8 @@ impl WkbGeometry {
         bytes
     }
 
-    /// Reads the well-known text of a point, a polygon or a multipolygon, as [`Display`](std::fmt::Display) writes it. Returns
-    /// `None` for any other text.
+    /// Reads the well-known text of a point, a polygon or a multipolygon, as [`Display`](std::fmt::Display) writes it.
+    /// Returns `None` for any other text.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_at_checked(text.find('(')?)?;
@@ -60,7 +62,7 @@ fn head(bytes: &mut Vec<u8>, code: u32) {
     bytes.extend(code.to_le_bytes());
 }
 
-/// Writes a count. What is in memory never has more than four billion parts of 16 bytes.
+/// Writes a count as 32 bits. The conversion never saturates: four billion points would take 64 GB of memory.
 fn put_count(bytes: &mut Vec<u8>, count: usize) {
     bytes.extend(u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
 }
@@ -78,13 +80,13 @@ fn put_polygon(bytes: &mut Vec<u8>, rings: &[Ring]) {
     }
 }
 
-/// What is left of a text.
+/// A reader of text, with the text that is left to read.
 struct Text<'a> {
     rest: &'a str,
 }
 
 impl Text<'_> {
-    /// Takes a sign, after white space.
+    /// Skips white space and takes a character. Returns `None` if another one follows.
     fn sign(&mut self, sign: char) -> Option<()> {
         self.rest = self.rest.trim_start().strip_prefix(sign)?;
         Some(())

@@ -155,5 +155,5 @@ fn scenes_on_servers_are_tiled_beside_others_and_what_is_not_there_fails_by_name
 fn a_server_without_ranges_is_refused_with_what_to_do() {
     let server = Server::start(scene(), Manner::Whole);
     let error = format!("{:?}", Scene::open(&server.address, &SceneOptions::default()).unwrap_err());
-    assert!(error.contains("fetch the scene, and tile the local file"), "{error}");
+    assert!(error.contains("download the file and open the copy"), "{error}");
 }

@@ -191,10 +191,10 @@ fn scenes_that_cannot_be_tiled_say_what_to_do() {
     let plain = SceneOptions::default();
     let made = || Made::new(8, 4, &[5_u8; 8 * 8 * 4]);
     for (made, options, words) in [
-        (made().without_crs(), plain.clone(), "no coordinate system: name it by its EPSG code"),
+        (made().without_crs(), plain.clone(), "no coordinate system: give its EPSG code"),
         (made().with_control_points(), plain.clone(), "ground control points alone"),
         (made().epsg(9999), plain.clone(), "EPSG:9999 is not known here: warp the scene"),
-        (made(), plain.clone().bands([0, 1, 4]), "band 5 is asked for, and the scene has 4"),
+        (made(), plain.clone().bands([0, 1, 4]), "band 5 was chosen, but the scene has 4"),
         (Made::new(8, 2, &[5_u8; 8 * 8 * 2]), plain.clone(), "the scene has two bands"),
         (made().placed([10.0, 10.0], [5e8, 5e8]), plain.clone(), "has no place for the coordinates"),
         (made().placed([f64::NAN, 10.0], [0.0, 0.0]), plain.clone(), "does not spread the pixels"),
@@ -325,7 +325,7 @@ fn an_image_that_is_decoded_whole_has_bands_and_valid_pixels_too() {
     assert_eq!(read.valid, 0.75);
     assert!(scene.read(Window::new(1, 0, 2, 1)).is_err());
     let error = Scene::open(&path, &options.bands([3])).unwrap_err().to_string();
-    assert!(error.contains("band 4 is asked for, and the scene has 3"), "{error}");
+    assert!(error.contains("band 4 was chosen, but the scene has 3"), "{error}");
 }
 
 #[test]

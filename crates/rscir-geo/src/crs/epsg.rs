@@ -1,37 +1,40 @@
-//! EPSG codes in the words of PROJ.4: the table of `crs-definitions`, what is newer than it, and what in it is not so.
+//! EPSG codes as PROJ.4 definitions: the table of `crs-definitions`, systems that are newer than the table, and its
+//! entries that are wrong.
 
 use std::borrow::Cow;
 
 use super::{CrsProblem, DatumShift, GRADIAN};
 
-/// Longitude and latitude in WGS84.
+/// The code of longitude and latitude in WGS84.
 pub(super) const WGS84: u32 = 4326;
 
-/// Codes of others for Web Mercator: Google's, Esri's, and one that EPSG took back.
+/// Other codes for Web Mercator: Google's, two of Esri's, and one that EPSG has withdrawn.
 const WEB_MERCATOR: [u32; 4] = [900_913, 102_100, 102_113, 3785];
 
-/// A coordinate system in the words of PROJ.4.
+/// A coordinate system as a PROJ.4 definition.
 pub(super) struct Entry {
     pub(super) proj: Cow<'static, str>,
-    /// Degrees of a unit of a geographic system.
+    /// How many degrees the unit of a geographic system has.
     pub(super) degrees: f64,
 }
 
-/// Geographic systems whose unit is the gradian, which PROJ.4 has no word for (EPSG dataset, unit 9105).
+/// Geographic systems whose unit is the gradian (EPSG dataset, unit 9105), which a PROJ.4 definition cannot express.
 const IN_GRADIANS: [u32; 8] = [4807, 4810, 4811, 4816, 4819, 4821, 4901, 4902];
 
-/// Codes whose entry in the table puts places more than half a kilometer from where PROJ 9.5 puts them, in ascending order: axes that
-/// point south or west (2065, 5513), an ellipsoid in place of its authalic sphere (3973 to 3975, 4055), units (3167), prime
-/// meridians counted twice (8044, 8045, 26591, 26592), other false origins (6200, 6996, 6997), and datum shifts of another
-/// source (2155, 2194, 3303, 3906, 3909, 4688, 4718, 6204, 6316). Found by comparing three places of each of 6,255 codes.
+/// Codes, in ascending order, whose entry in the table puts points more than half a kilometer from where PROJ 9.5 puts
+/// them. The causes are axes that point south or west (2065, 5513), an ellipsoid in place of its authalic sphere (3973
+/// to 3975, 4055), units (3167), prime meridians counted twice (8044, 8045, 26591, 26592), other false origins (6200,
+/// 6996, 6997), and datum shifts of another source (2155, 2194, 3303, 3906, 3909, 4688, 4718, 6204, 6316). They were
+/// found by comparing three points of each of 6,255 codes.
 const NOT_AS_PROJ: [u32; 24] = [
     2065, 2155, 2194, 3167, 3303, 3906, 3909, 3973, 3974, 3975, 4055, 4688, 4718, 5513, 6200, 6204, 6316,
     6996, 6997, 8044, 8045, 26591, 26592, 29701,
 ];
 
-/// Systems whose shift in the table is a worse one than PROJ's, with the seven parameters of that.
+/// Systems whose datum shift in the table is less exact than PROJ's, with PROJ's seven parameters.
 const BETTER_SHIFTED: [(u32, &str); 2] = [
-    // Pulkovo 1942(58) / Stereo70 of Romania: EPSG's transformation 15995, 3 m; the table has Poland's, some 25 m off there.
+    // Pulkovo 1942(58) / Stereo70 of Romania: EPSG's transformation 15995, 3 m; the table has Poland's, some 25 m off
+    // there.
     (
         3844,
         "+proj=sterea +lat_0=46 +lon_0=25 +k=0.99975 +x_0=500000 +y_0=500000 +ellps=krass \
@@ -45,12 +48,15 @@ const BETTER_SHIFTED: [(u32, &str); 2] = [
     ),
 ];
 
-/// Finds a code.
+/// Finds the definition of a code.
+///
+/// # Errors
+/// [`CrsProblem::UnknownCode`] if there is none; [`CrsProblem::Unsupported`] if the table's parameters are wrong.
 pub(super) fn find(code: u32) -> Result<Entry, CrsProblem> {
     let code = if WEB_MERCATOR.contains(&code) { 3857 } else { code };
     if NOT_AS_PROJ.contains(&code) {
         return Err(CrsProblem::Unsupported {
-            what: format!("EPSG:{code}, whose parameters are not known well"),
+            what: format!("EPSG:{code}, whose parameters are not known well enough"),
         });
     }
     let in_table = || u16::try_from(code).ok().and_then(crs_definitions::from_code);
@@ -66,7 +72,8 @@ pub(super) fn find(code: u32) -> Result<Entry, CrsProblem> {
     }
 }
 
-/// Systems that EPSG defined after the table was made and that imagery comes in, by their published parameters.
+/// Returns the definition, by its published parameters, of a system that imagery uses and that EPSG defined after the
+/// table was made. Returns `None` for any other code.
 fn newer(code: u32) -> Option<String> {
     const GRS80: &str = "+ellps=GRS80 +towgs84=0,0,0,0,0,0,0 +units=m +no_defs";
     const ON_WGS84: &str = "+datum=WGS84 +units=m +no_defs";
@@ -138,22 +145,23 @@ fn newer(code: u32) -> Option<String> {
     })
 }
 
-/// The shift of NAD27 to WGS84 in the mean of the contiguous United States, in meters (NIMA TR 8350.2, appendix B: NAD27,
-/// mean solution CONUS): its true shift is a grid, which is not here.
+/// The mean shift of NAD27 to WGS84 in the contiguous United States, in meters (NIMA TR 8350.2, appendix B: NAD27,
+/// mean solution CONUS). The exact shift is a grid, which this crate does not have.
 const NAD27: &str = "+ellps=clrk66 +towgs84=-8,160,176,0,0,0,0";
 
-/// The shift of CH1903 and CH1903+, which is what defines the latter (swisstopo, "Formulas and constants for the calculation of the
-/// Swiss conformal cylindrical projection", section 1.4). Other shifts of three parameters fit a country within some meters.
+/// The shift of CH1903 and CH1903+, which is exact since it defines CH1903+ (swisstopo, "Formulas and constants for the
+/// calculation of the Swiss conformal cylindrical projection", section 1.4). Other shifts of three parameters are
+/// means, a few meters off within a country.
 const SWISS: &str = "674.374,15.056,405.346";
 
-/// Grids that the table names beside parameters, which serve without them.
+/// Grids that the table names beside the parameters of a shift. They are dropped, and the parameters are used.
 const GRIDS: [&str; 1] = ["+nadgrids=nzgd2kgrid0005.gsb"];
 
 /// Ellipsoids of datums that agree with WGS84 within a meter or two.
 const OF_WGS84: [&str; 6] =
     ["+datum=WGS84", "+datum=NAD83", "+ellps=WGS84", "+ellps=GRS80", "+nadgrids=@null", "+rf=298.257222101"];
 
-/// Gives a system a shift that can be computed, and tells how well it is known.
+/// Replaces a datum shift that is not computed by one that is, and tells how exactly the shift is known.
 pub(super) fn with_known_shift(text: &str) -> (Cow<'_, str>, DatumShift) {
     if text.contains("+datum=NAD27") {
         return (text.replace("+datum=NAD27", NAD27).into(), DatumShift::Mean);

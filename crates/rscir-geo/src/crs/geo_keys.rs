@@ -47,14 +47,15 @@ const AZIMUTH_ANGLE: u16 = 3094;
 const STRAIGHT_VERT_POLE_LONG: u16 = 3095;
 const RECTIFIED_GRID_ANGLE: u16 = 3096;
 
-/// A key whose parameters follow by themselves.
+/// The code of a system or a part of it that other keys describe by parameters.
 const USER_DEFINED: u16 = 32_767;
 
-/// The tags that a key's values may lie in.
+/// The tag with the keys' values that are numbers, GeoDoubleParams.
 const DOUBLES_TAG: u16 = 34_736;
+/// The tag with the keys' values that are texts, GeoAsciiParams.
 const ASCII_TAG: u16 = 34_737;
 
-/// Keys and their values.
+/// The keys of a file and their values.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct GeoKeys {
     codes: HashMap<u16, u16>,
@@ -63,10 +64,11 @@ pub(crate) struct GeoKeys {
 }
 
 impl GeoKeys {
-    /// Reads the tags GeoKeyDirectory, GeoDoubleParams and GeoAsciiParams. Keys whose values are not there are passed over.
+    /// Reads the tags GeoKeyDirectory, GeoDoubleParams and GeoAsciiParams. Keys whose values are missing are left out.
     pub(crate) fn read(directory: &[u16], doubles: &[f64], text: &str) -> Self {
         let mut keys = Self::default();
-        // A header of four numbers, then four a key; the count in the header may be wrong.
+        // A header of four numbers comes first, then four numbers for each key. The header's count of keys is wrong in
+        // some files, and is not used.
         for entry in directory.chunks_exact(4).skip(1) {
             let &[key, tag, count, value] = entry else { continue };
             let (start, end) = (usize::from(value), usize::from(value) + usize::from(count));
@@ -78,7 +80,7 @@ impl GeoKeys {
                     keys.numbers.extend(doubles.get(start..end).map(|values| (key, values.to_vec())));
                 }
                 ASCII_TAG => {
-                    // A text ends with a bar in place of a NUL.
+                    // Texts end with a vertical bar in place of a NUL.
                     let value =
                         text.get(start..end.min(text.len())).map(|text| text.trim_end_matches(['|', '\0']));
                     keys.texts.extend(value.map(|text| (key, text.trim().to_owned())));
@@ -89,7 +91,7 @@ impl GeoKeys {
         keys
     }
 
-    /// True if coordinates are those of the centers of pixels.
+    /// Tells whether coordinates are those of pixels' centers (PixelIsPoint).
     pub(crate) fn is_point(&self) -> bool {
         self.code(RASTER_TYPE) == Some(2)
     }
@@ -98,7 +100,7 @@ impl GeoKeys {
         self.codes.get(&key).copied().filter(|code| *code != 0)
     }
 
-    /// A code that is no user's own.
+    /// Returns the code of a key if it is EPSG's, not user-defined.
     fn known(&self, key: u16) -> Option<u16> {
         self.code(key).filter(|code| *code != USER_DEFINED)
     }
@@ -107,12 +109,15 @@ impl GeoKeys {
         self.numbers.get(&key)?.first().copied().filter(|number| number.is_finite())
     }
 
-    /// The first of several keys that has a value.
+    /// Returns the number of the first of several keys that has one.
     fn first(&self, keys: &[u16]) -> Option<f64> {
         keys.iter().find_map(|key| self.number(*key))
     }
 
-    /// The coordinate system.
+    /// Makes the coordinate system that the keys name or describe.
+    ///
+    /// # Errors
+    /// [`CrsProblem::Missing`] if the keys name none, and other problems of a system that is not known or not computed.
     pub(crate) fn crs(&self) -> Result<Crs, CrsProblem> {
         let projected = self.known(PROJECTED_TYPE);
         let geographic = self.known(GEOGRAPHIC_TYPE);
@@ -139,14 +144,14 @@ impl GeoKeys {
         system(name, None, self.datum()?, 1.0, self.degrees()?)
     }
 
-    /// The WKT that GDAL and Esri write into a name where keys have no word for a projection.
+    /// Returns the WKT that GDAL and Esri write into a name if GeoTIFF has no code for the projection.
     fn esri_text(&self) -> Option<&str> {
         let names = [PROJ_CITATION, CITATION].into_iter().filter_map(|key| self.texts.get(&key));
         names.filter_map(|name| name.strip_prefix("ESRI PE String = ")).map(str::trim).next()
     }
 
     fn projected(&self) -> Result<Crs, CrsProblem> {
-        // Web Mercator, too, has the keys of Mercator then.
+        // Web Mercator has the keys of Mercator beside such a text, so that Mercator's keys do not count.
         let is_in_keys =
             self.code(COORD_TRANS).and_then(method).is_some_and(|method| method != Method::Mercator)
                 || self.known(PROJECTION).is_some();
@@ -156,7 +161,7 @@ impl GeoKeys {
         let name = self.name(&[PROJ_CITATION, CITATION]);
         let datum = self.datum()?;
         let meters = self.meters()?;
-        // UTM by its zone on any datum.
+        // EPSG's codes of UTM zones are projections by themselves, and are used with any datum.
         if let Some(code @ (16_001..=16_060 | 16_101..=16_160)) = self.known(PROJECTION) {
             let zone = f64::from(code % 100);
             let parameters = Parameters {
@@ -196,7 +201,7 @@ impl GeoKeys {
             rectified: angle(&[RECTIFIED_GRID_ANGLE]),
         };
         let method = match method {
-            // GDAL writes no parallel where the scale is given in its place.
+            // GDAL writes this code without parallels for the form with one parallel and a scale.
             Method::LambertConformal2 if parameters.parallel_1.is_none() => Method::LambertConformal1,
             Method::Mercator if name.contains("Web_Mercator") || name.contains("Pseudo-Mercator") => {
                 Method::WebMercator
@@ -208,13 +213,14 @@ impl GeoKeys {
 
     fn name(&self, keys: &[u16]) -> String {
         let name = keys.iter().find_map(|key| self.texts.get(key)).map_or("", String::as_str);
-        // GDAL puts more names after bars.
+        // GDAL puts further names behind vertical bars.
         name.split('|').next().unwrap_or_default().trim_start_matches("PCS Name = ").to_owned()
     }
 
     fn datum(&self) -> Result<Datum, CrsProblem> {
         let shift = self.numbers.get(&TO_WGS84).and_then(|numbers| shift(numbers));
-        // A datum's code is that of its geographic system and 2000, but for those that EPSG added after 1995.
+        // EPSG's code of a datum is that of its geographic system plus 2000, except for datums that were added after
+        // 1995.
         let code = self.known(GEOGRAPHIC_TYPE).or_else(|| self.known(GEODETIC_DATUM)?.checked_sub(2000));
         let of_code = code.map(|code| epsg::find(code.into())).transpose();
         let figure = match (self.number(SEMI_MAJOR), self.known(ELLIPSOID)) {
@@ -239,11 +245,11 @@ impl GeoKeys {
             prime_meridian: 0.0,
         });
         let datum = from_entry.or(own).ok_or_else(|| CrsProblem::Damaged {
-            problem: "it names neither a datum nor an ellipsoid that is known".into(),
+            problem: "its keys name neither a known datum nor a known ellipsoid".into(),
         })?;
         let meridian = match (self.number(PRIME_MERIDIAN_LONG), self.known(PRIME_MERIDIAN)) {
             (Some(longitude), _) => longitude * self.degrees()?,
-            // Greenwich.
+            // 8901 is Greenwich.
             (None, None | Some(8901)) => datum.prime_meridian,
             (None, Some(code)) => {
                 return Err(CrsProblem::Unsupported { what: format!("the prime meridian EPSG:{code}") });
@@ -252,7 +258,7 @@ impl GeoKeys {
         Ok(Datum { shift: shift.or(datum.shift), prime_meridian: meridian, ..datum })
     }
 
-    /// Degrees of the unit of angles.
+    /// Returns how many degrees the unit of angles has.
     fn degrees(&self) -> Result<f64, CrsProblem> {
         match self.code(ANGULAR_UNITS) {
             None | Some(9102 | 9122) => Ok(1.0),
@@ -263,12 +269,12 @@ impl GeoKeys {
         }
     }
 
-    /// Meters of the unit of lengths.
+    /// Returns how many meters the unit of lengths has.
     fn meters(&self) -> Result<f64, CrsProblem> {
         match self.code(LINEAR_UNITS) {
             None | Some(9001) => Ok(1.0),
             Some(9002) => Ok(0.3048),
-            // The foot of the US survey: 1200 / 3937 m.
+            // The US survey foot has 1200 / 3937 m.
             Some(9003) => Ok(1200.0 / 3937.0),
             Some(9036) => Ok(1000.0),
             Some(USER_DEFINED) => self
@@ -279,7 +285,8 @@ impl GeoKeys {
     }
 }
 
-/// Three parameters, or seven.
+/// Returns the seven parameters of a shift. Three numbers are a shift without rotation and scale, of more than seven
+/// the first seven count, and any other number of them gives `None`.
 pub(super) fn shift(numbers: &[f64]) -> Option<[f64; 7]> {
     match *numbers {
         [x, y, z] => Some([x, y, z, 0.0, 0.0, 0.0, 0.0]),
@@ -288,7 +295,8 @@ pub(super) fn shift(numbers: &[f64]) -> Option<[f64; 7]> {
     }
 }
 
-/// Semi-major axis and inverse flattening of ellipsoids, by their codes in the EPSG dataset.
+/// Returns the semi-major axis in meters and the inverse flattening of an ellipsoid by its code in the EPSG dataset. An
+/// inverse flattening of 0 stands for a sphere. Returns `None` for other codes.
 pub(super) fn ellipsoid(code: u16) -> Option<(f64, f64)> {
     Some(match code {
         7001 => (6_377_563.396, 299.324_964_6),
@@ -309,7 +317,8 @@ pub(super) fn ellipsoid(code: u16) -> Option<(f64, f64)> {
     })
 }
 
-/// The figure and the shift that the words of PROJ.4 for a geographic system name.
+/// Reads ellipsoid, shift and prime meridian from the PROJ.4 definition of a geographic system. Returns `None` if the
+/// ellipsoid is not known.
 pub(super) fn datum_of(words: &str) -> Option<Datum> {
     let word = |name: &str| {
         words
@@ -340,7 +349,7 @@ pub(super) fn datum_of(words: &str) -> Option<Datum> {
     };
     let parameters = match (word("towgs84"), word("datum")) {
         (Some(numbers), _) => numbers.split(',').map(str::parse).collect::<Result<Vec<f64>, _>>().ok()?,
-        // Means that PROJ.4 has for these names.
+        // The shifts that PROJ.4 itself uses for these names of datums.
         (None, Some("GGRS87")) => vec![-199.87, 74.79, 246.62],
         (None, Some("NAD27")) => vec![-8.0, 160.0, 176.0],
         (None, Some("potsdam")) => vec![598.1, 73.7, 418.2, 0.202, 0.045, -2.455, 6.7],
@@ -355,7 +364,7 @@ pub(super) fn datum_of(words: &str) -> Option<Datum> {
     Some(Datum { semi_major, inverse_flattening, shift: shift(&parameters), prime_meridian })
 }
 
-/// Methods by their codes in GeoTIFF (section 6.3.3.3 of its first edition).
+/// Finds a projection by its code in GeoTIFF (section 6.3.3.3 of the first edition).
 fn method(code: u16) -> Option<Method> {
     Some(match code {
         1 => Method::TransverseMercator,
@@ -390,7 +399,7 @@ fn method(code: u16) -> Option<Method> {
 mod tests {
     use super::*;
 
-    /// A directory of keys with codes, or with numbers.
+    /// Makes keys, of which some have codes and the others numbers.
     fn keys(codes: &[(u16, u16)], numbers: &[(u16, f64)]) -> GeoKeys {
         let mut directory = vec![1, 1, 0, (codes.len() + numbers.len()) as u16];
         codes.iter().for_each(|&(key, code)| directory.extend([key, 0, 1, code]));
@@ -400,7 +409,7 @@ mod tests {
         GeoKeys::read(&directory, &numbers, "")
     }
 
-    /// Places of two systems are the same within a tenth of a millimeter.
+    /// Asserts that two systems have the same points, within a tenth of a millimeter.
     #[track_caller]
     fn assert_same(keys: &GeoKeys, code: u32, places: &[[f64; 2]]) {
         let (crs, expected) = (keys.crs().unwrap(), Crs::from_epsg(code).unwrap());

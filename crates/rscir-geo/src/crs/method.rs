@@ -1,10 +1,10 @@
-//! A projection with its parameters, as GeoKeys and WKT describe one, in the words of PROJ.4.
+//! Projections with parameters, as GeoKeys and WKT describe them, and their PROJ.4 definitions.
 
 use std::fmt::Write;
 
 use super::{Crs, CrsProblem};
 
-/// How a projection is computed.
+/// A kind of projection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
     TransverseMercator,
@@ -51,21 +51,21 @@ pub(super) struct Parameters {
     pub(super) rectified: Option<f64>,
 }
 
-/// The figure of the Earth that a system rests on.
+/// The ellipsoid of a system and its position relative to WGS84.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Datum {
-    /// The semi-major axis in meters.
+    /// Semi-major axis in meters.
     pub(super) semi_major: f64,
-    /// The inverse flattening; 0 for a sphere.
+    /// Inverse flattening. 0 stands for a sphere.
     pub(super) inverse_flattening: f64,
-    /// The shift to WGS84, of three or seven parameters.
+    /// Seven parameters of the shift to WGS84. `None`: not known.
     pub(super) shift: Option<[f64; 7]>,
     /// Degrees of the prime meridian east of Greenwich.
     pub(super) prime_meridian: f64,
 }
 
 impl Datum {
-    /// WGS84.
+    /// The datum of WGS84.
     pub(super) const WGS84: Self = Self {
         semi_major: 6_378_137.0,
         inverse_flattening: 298.257_223_563,
@@ -73,7 +73,7 @@ impl Datum {
         prime_meridian: 0.0,
     };
 
-    /// True for the ellipsoids of WGS84 and of GRS80, on which datums agree with WGS84 within a meter or two.
+    /// Tells whether the ellipsoid is that of WGS84 or GRS80. Datums with these agree with WGS84 within a meter or two.
     fn is_of_wgs84(self) -> bool {
         self.semi_major == Self::WGS84.semi_major && (self.inverse_flattening - 298.2572).abs() < 1e-4
     }
@@ -101,7 +101,11 @@ impl Datum {
     }
 }
 
-/// A coordinate system by its parameters: of longitudes and latitudes without a projection.
+/// Makes a coordinate system from its parameters. Without a projection its coordinates are longitudes and latitudes.
+///
+/// # Errors
+/// [`CrsProblem::Damaged`] if a length or a unit is not above 0; [`CrsProblem::Unsupported`] if the system is not
+/// computed.
 pub(super) fn system(
     name: String,
     projection: Option<(Method, Parameters)>,
@@ -114,7 +118,7 @@ pub(super) fn system(
         return Err(CrsProblem::Damaged { problem: "a length or a unit is not above 0".into() });
     }
     let words = match projection {
-        // A sphere's formulas with the latitudes of WGS84's ellipsoid.
+        // Web Mercator applies the formulas of a sphere to latitudes on the ellipsoid of WGS84.
         Some((Method::WebMercator, parameters)) => {
             if !datum.is_of_wgs84() || datum.shift.is_some_and(|shift| shift != [0.0; 7]) {
                 return Err(CrsProblem::Unsupported {
@@ -132,14 +136,14 @@ pub(super) fn system(
         }
         None => format!("+proj=longlat {}", datum.words()),
     };
-    // A system is the same as another if its words are.
+    // Systems without a code are compared by name, so that the name must have all parameters.
     let name = if name.is_empty() { words.clone() } else { format!("{name} ({words})") };
     let crs = Crs::from_proj(name, &format!("{words} +no_defs"))?;
     Ok(Crs { degrees: if crs.is_geographic() { degrees_per_unit } else { 1.0 }, ..crs })
 }
 
 impl Parameters {
-    /// The words of PROJ.4, with its name for each projection.
+    /// Returns the PROJ.4 definition of a projection with these parameters, without a datum.
     fn words(&self, method: Method) -> String {
         use Method as M;
         let Self {
@@ -172,7 +176,7 @@ impl Parameters {
             M::AzimuthalEquidistant => ("aeqd", vec![lat_0]),
             M::EquidistantConic => ("eqdc", vec![("lat_1", parallel_1), ("lat_2", parallel_2), lat_0]),
             M::Stereographic => ("stere", vec![lat_0, k]),
-            // The parallel of true scale, or the pole with a scale: variants B and A.
+            // Variant B has a parallel of true scale, variant A a scale at the pole.
             M::PolarStereographic => {
                 let parallel = parallel_1.or(latitude.filter(|latitude| latitude.abs() < 90.0));
                 ("stere", vec![("lat_0", Some(pole())), ("lat_ts", parallel), k])

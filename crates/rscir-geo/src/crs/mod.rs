@@ -1,4 +1,5 @@
-//! Coordinate systems: from EPSG codes, GeoKeys and the WKT of .prj files to longitude and latitude in WGS84, and back.
+//! Coordinate systems by EPSG code, GeoKeys or the WKT of a .prj file, and their conversion to longitude and latitude
+//! in WGS84 and back.
 
 mod epsg;
 mod geo_keys;
@@ -28,81 +29,81 @@ pub struct Crs {
     name: String,
     epsg: Option<u32>,
     proj: Proj,
-    /// Degrees of a unit of a geographic system.
+    /// How many degrees the unit of a geographic system has.
     degrees: f64,
     shift: DatumShift,
 }
 
-/// How well a coordinate system's datum is tied to WGS84.
+/// How exactly the shift from a coordinate system's datum to WGS84 is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DatumShift {
-    /// It is WGS84, or agrees with it within a meter or two; or its shift is known by parameters.
+    /// The datum is WGS84, agrees with it within a meter or two, or has known parameters for the shift.
     Known,
-    /// Its shift depends on the place, and three parameters that are its mean are used: places are some meters to some ten
-    /// meters off.
+    /// The shift differs from place to place, and three parameters for its mean are used: footprints are off by a few
+    /// meters to a few tens of meters.
     Mean,
-    /// It rests on another ellipsoid, and its shift is not known: places may be some hundred meters off.
+    /// The datum has another ellipsoid and no known shift: footprints may be off by some hundred meters.
     Unknown,
 }
 
-/// Why a coordinate system cannot be had, or has no place for something.
+/// The reason why a coordinate system is not known, is not computed, or does not reach a point.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CrsProblem {
-    /// There is none.
-    #[error("the scene has no coordinate system: name it by its EPSG code, such as EPSG:32634")]
+    /// The scene has no coordinate system.
+    #[error("the scene has no coordinate system: give its EPSG code, such as EPSG:32634")]
     Missing,
-    /// A text is no EPSG code.
-    #[error("{text:?} is no coordinate system: name it by its EPSG code, such as EPSG:32634")]
+    /// A text is not an EPSG code.
+    #[error("{text:?} is no coordinate system: give an EPSG code, such as EPSG:32634")]
     NoCode {
         /// The text.
         text: String,
     },
-    /// A code that is not in the table.
+    /// The EPSG code is not in the table.
     #[error(
-        "EPSG:{code} is not known here: warp the scene to a common system such as UTM (gdalwarp -t_srs), or name one that has the \
-         same coordinates"
+        "EPSG:{code} is not known here: warp the scene to a common system such as UTM (gdalwarp -t_srs), or give the code of a system \
+         with the same coordinates"
     )]
     UnknownCode {
         /// The code.
         code: u32,
     },
-    /// A projection, a datum or a unit that is not computed here.
+    /// The system has a projection, a datum or a unit that is not computed here.
     #[error(
-        "its coordinate system uses {what}, which is not computed here: warp the scene to a common system such as UTM (gdalwarp -t_srs)"
+        "the coordinate system uses {what}, which is not computed here: warp the scene to a common system such as UTM (gdalwarp -t_srs)"
     )]
     Unsupported {
-        /// What is used.
+        /// The projection, datum, unit or parameter.
         what: String,
     },
-    /// Coordinates from the Earth's center, or none on the Earth.
+    /// The coordinates are not those of a map, such as coordinates from the Earth's center.
     #[error(
-        "its coordinates are {kind}, not on a map: warp the scene to a map's coordinate system (gdalwarp -t_srs)"
+        "the scene's coordinates are {kind}, not on a map: warp the scene to a map's coordinate system (gdalwarp -t_srs)"
     )]
     NoMap {
-        /// What they are.
+        /// The kind of coordinates.
         kind: &'static str,
     },
-    /// A description that cannot be read.
+    /// The description of the system cannot be read.
     #[error(
-        "the description of its coordinate system cannot be read ({problem}): name the system by its EPSG code"
+        "the description of the coordinate system cannot be read ({problem}): give the EPSG code of the system"
     )]
     Damaged {
         /// What is wrong.
         problem: String,
     },
-    /// A tile whose four corners do not tell where it lies.
+    /// A tile is so wide that its four corners do not tell where it lies.
     #[error(
         "a tile is as wide as half the Earth or wider, and its corners do not tell which half: choose smaller tiles"
     )]
     TooWide,
-    /// A place that the system does not have.
+    /// Coordinates are beyond the reach of the system.
     #[error(
-        "{name} has no place for the coordinates {x}, {y}: the scene's transform or its coordinate system is another"
+        "{name} has no place for the coordinates {x}, {y}: correct the scene's transform or its coordinate system"
     )]
     Outside {
-        /// The coordinate system.
+        /// The name of the coordinate system.
         name: String,
         /// The first coordinate.
         x: f64,
@@ -115,26 +116,28 @@ pub enum CrsProblem {
 const GRADIAN: f64 = 0.9;
 
 impl Crs {
-    /// Returns the coordinate system of an EPSG code.
+    /// Makes the coordinate system of an EPSG code. Codes of Web Mercator by Google and Esri are accepted, too.
     ///
     /// # Errors
-    /// [`CrsProblem::UnknownCode`]; [`CrsProblem::Unsupported`] with what is not computed.
+    /// [`CrsProblem::UnknownCode`] if the table does not have the code. [`CrsProblem::Unsupported`] if the system is
+    /// not computed, or its parameters are not known well enough. [`CrsProblem::NoMap`] for a geocentric system.
     pub fn from_epsg(code: u32) -> Result<Self, CrsProblem> {
         let entry = epsg::find(code)?;
         let name = format!("EPSG:{code}");
         Ok(Self { epsg: Some(code), degrees: entry.degrees, ..Self::from_proj(name, &entry.proj)? })
     }
 
-    /// Reads the coordinate system of a .prj file: WKT of the first version, by its EPSG code if it names one, else by its projection and
-    /// parameters.
+    /// Reads the text of a .prj file: WKT of the first version. The system is taken from its EPSG code if it has one,
+    /// else from its projection and parameters.
     ///
     /// # Errors
-    /// [`CrsProblem::Damaged`]; [`CrsProblem::Unsupported`] with what is not computed.
+    /// [`CrsProblem::Damaged`] if the text is no WKT of a system. [`CrsProblem::Unsupported`] if a part of the system
+    /// is not computed. [`CrsProblem::NoMap`] for a geocentric system. The errors of [`Crs::from_epsg`] for a code.
     pub fn from_wkt(text: &str) -> Result<Self, CrsProblem> {
         wkt::read(text)
     }
 
-    /// Takes a system in the words of PROJ.4, whose unit, if it is geographic, is the degree.
+    /// Makes a system from a PROJ.4 definition. The unit of a geographic system is the degree.
     pub(crate) fn from_proj(name: String, text: &str) -> Result<Self, CrsProblem> {
         let (text, shift) = epsg::with_known_shift(text);
         let unsupported =
@@ -149,7 +152,8 @@ impl Crs {
         Ok(Self { name, epsg: None, proj, degrees: 1.0, shift })
     }
 
-    /// Returns the name: `EPSG:32634`, or what a scene calls a system without a code.
+    /// Returns the name: `EPSG:32634`, or for a system without a code its name in the scene, followed by its PROJ.4
+    /// definition.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -161,28 +165,29 @@ impl Crs {
         self.epsg
     }
 
-    /// Tells whether coordinates are longitudes and latitudes.
+    /// Tells whether coordinates are longitudes and latitudes, not lengths on a map.
     #[must_use]
     pub fn is_geographic(&self) -> bool {
         self.proj.is_latlong()
     }
 
-    /// Tells how well the datum is tied to WGS84.
+    /// Returns how exactly the datum's shift to WGS84 is known.
     #[must_use]
     pub fn datum_shift(&self) -> DatumShift {
         self.shift
     }
 
-    /// Returns longitude and latitude of a place, in degrees of WGS84.
+    /// Converts coordinates to longitude and latitude in degrees of WGS84.
     ///
     /// # Errors
-    /// [`CrsProblem::Outside`] if the system has no such place.
+    /// [`CrsProblem::Outside`] if the coordinates are beyond the reach of the system.
     pub fn to_wgs84(&self, [x, y]: [f64; 2]) -> Result<[f64; 2], CrsProblem> {
         let outside = || CrsProblem::Outside { name: self.name.clone(), x, y };
         let is_geographic = self.is_geographic();
         let mut place = if is_geographic {
             let [x, y] = [x * self.degrees, y * self.degrees];
-            // A scene may go around the world beyond 180 degrees, and its half pixels beyond the poles.
+            // A scene of the whole Earth may begin at 0 or 180 degrees, and its outer pixels may reach half a pixel
+            // beyond the poles.
             if !(-540.0..=540.0).contains(&x) || !(-90.1..=90.1).contains(&y) {
                 return Err(outside());
             }
@@ -191,7 +196,7 @@ impl Crs {
             (x, y, 0.0)
         };
         if is_geographic && self.is_wgs84() {
-            // No rounding by way of radians.
+            // Coordinates in WGS84 stay exact: the way through radians would round them.
             return Ok([x * self.degrees, (y * self.degrees).clamp(-90.0, 90.0)]);
         }
         transform(&self.proj, wgs84(), &mut place).map_err(|_| outside())?;
@@ -199,10 +204,10 @@ impl Crs {
         if longitude.is_finite() && latitude.is_finite() { Ok([longitude, latitude]) } else { Err(outside()) }
     }
 
-    /// Returns the coordinates of a longitude and latitude in degrees of WGS84.
+    /// Converts longitude and latitude in degrees of WGS84 to coordinates of the system.
     ///
     /// # Errors
-    /// [`CrsProblem::Outside`] if the system has no such place.
+    /// [`CrsProblem::Outside`] if the system does not reach the point.
     pub fn from_wgs84(&self, [longitude, latitude]: [f64; 2]) -> Result<[f64; 2], CrsProblem> {
         let outside = || CrsProblem::Outside { name: "WGS84".into(), x: longitude, y: latitude };
         let mut place = (longitude.to_radians(), latitude.to_radians(), 0.0);
@@ -218,8 +223,8 @@ impl Crs {
         self.epsg == Some(epsg::WGS84)
     }
 
-    /// Returns the meters that a vector in coordinates is long at a place: on a map by the map's unit, between longitudes and
-    /// latitudes on the WGS84 ellipsoid.
+    /// Returns the length in meters of a vector in coordinates at a point. Lengths on a map are converted by the map's
+    /// unit, degrees are measured on the WGS84 ellipsoid at the point's latitude.
     pub(crate) fn meters(&self, [dx, dy]: [f64; 2], [_, latitude]: [f64; 2]) -> f64 {
         if !self.is_geographic() {
             return dx.hypot(dy) * self.proj.to_meter();
@@ -236,10 +241,10 @@ impl Crs {
 
 /// The semi-major axis of WGS84 in meters (NGA.STND.0036).
 const WGS84_A: f64 = 6_378_137.0;
-/// The square of its eccentricity, `f (2 - f)` with `f = 1 / 298.257223563`.
+/// The square of the eccentricity of WGS84, `f (2 - f)` with `f = 1 / 298.257223563`.
 const WGS84_E2: f64 = 6.694_379_990_141_317e-3;
 
-/// Longitude and latitude in WGS84.
+/// Returns the system of longitude and latitude in WGS84.
 #[expect(clippy::expect_used, reason = "the text is a constant, and a test reads it")]
 fn wgs84() -> &'static Proj {
     static WGS84: std::sync::OnceLock<Proj> = std::sync::OnceLock::new();
@@ -249,7 +254,7 @@ fn wgs84() -> &'static Proj {
 }
 
 impl PartialEq for Crs {
-    /// Compares codes, or names where there is none: a name without a code has all parameters.
+    /// Compares codes and names. The names of systems without a code have their parameters.
     fn eq(&self, other: &Self) -> bool {
         self.epsg == other.epsg && self.name == other.name
     }
@@ -264,10 +269,10 @@ impl fmt::Display for Crs {
 impl FromStr for Crs {
     type Err = CrsProblem;
 
-    /// Reads `EPSG:32634`.
+    /// Reads an EPSG code such as `EPSG:32634`, in any case of letters.
     ///
     /// # Errors
-    /// [`CrsProblem::NoCode`] for anything else, and those of [`Crs::from_epsg`].
+    /// [`CrsProblem::NoCode`] for any other text. The errors of [`Crs::from_epsg`].
     fn from_str(text: &str) -> Result<Self, CrsProblem> {
         let code =
             text.get(..5).filter(|start| start.eq_ignore_ascii_case("epsg:")).and_then(|_| text.get(5..));

@@ -4,7 +4,7 @@ use super::geo_keys::shift;
 use super::method::{Datum, Method, Parameters, system};
 use super::{Crs, CrsProblem};
 
-/// A word with values in brackets.
+/// A keyword with values in brackets.
 #[derive(Debug, Default)]
 struct Node<'a> {
     word: &'a str,
@@ -16,13 +16,13 @@ enum Value<'a> {
     Node(Node<'a>),
     Text(&'a str),
     Number(f64),
-    /// A word alone, such as the direction of an axis.
+    /// A keyword without brackets, such as the direction of an axis.
     Word(&'a str),
 }
 
-/// The deepest nesting: systems have eight levels.
+/// The deepest nesting. Descriptions of systems have at most eight levels.
 const MAX_DEPTH: usize = 16;
-/// The longest text: descriptions have some thousand bytes.
+/// The longest text in bytes. Descriptions of systems have some thousand bytes.
 const MAX_BYTES: usize = 1 << 16;
 
 fn damaged(problem: impl Into<String>) -> CrsProblem {
@@ -31,7 +31,7 @@ fn damaged(problem: impl Into<String>) -> CrsProblem {
 
 pub(super) fn read(text: &str) -> Result<Crs, CrsProblem> {
     if text.len() > MAX_BYTES {
-        return Err(damaged("it is longer than any system's"));
+        return Err(damaged("it is longer than 65,536 bytes"));
     }
     let mut rest = text.trim();
     let root = node(&mut rest, 0)?;
@@ -92,17 +92,21 @@ fn datum(base: &Node<'_>) -> Result<Datum, CrsProblem> {
     Ok(Datum { semi_major, inverse_flattening, shift: shift.or_else(of_name), prime_meridian })
 }
 
-/// Degrees of Paris east of Greenwich (EPSG's prime meridian 8903: 2.5969213 gradians). Its systems have gradians, and GDAL
-/// and Esri write the meridian in degrees nevertheless.
+/// Degrees of Paris east of Greenwich (EPSG's prime meridian 8903: 2.5969213 gradians). GDAL and Esri write this
+/// meridian in degrees although systems with it have gradians, so that its number cannot be converted by the system's
+/// unit.
 const PARIS: f64 = 2.596_921_3 * super::GRADIAN;
 
-/// Datums that lie some hundred meters from WGS84 though their ellipsoid is its own or GRS80, as GDAL and Esri name them, with
-/// the code of their geographic system.
+/// Names, by GDAL and Esri, of datums that lie some hundred meters from WGS84 although they have its ellipsoid or
+/// GRS80, with the code of their geographic system.
 const ON_ELLIPSOIDS_OF_WGS84: [(&str, u32); 3] =
     [("Greek_Geodetic_Reference_System_1987", 4121), ("GGRS_1987", 4121), ("Vietnam_2000", 4756)];
 
-/// True if a Mercator projection is that of the web, which WKT of the first version has no name for: GDAL adds the words of
-/// PROJ.4, which hold in place of the rest.
+/// Tells whether a Mercator projection is Web Mercator. WKT of the first version has no name for it: GDAL adds a PROJ.4
+/// definition, which replaces the projection.
+///
+/// # Errors
+/// [`CrsProblem::Unsupported`] for the PROJ.4 definition of any other system.
 fn is_web_mercator(root: &Node<'_>) -> Result<bool, CrsProblem> {
     let Some(words) = root.nodes("EXTENSION").find_map(|node| match node.texts()[..] {
         ["PROJ4", words] => Some(words),
@@ -114,10 +118,12 @@ fn is_web_mercator(root: &Node<'_>) -> Result<bool, CrsProblem> {
     if web.iter().all(|word| words.split_whitespace().any(|own| own.trim_end_matches(".0") == *word)) {
         return Ok(true);
     }
-    Err(CrsProblem::Unsupported { what: format!("the words {words:?} of PROJ.4 in place of its projection") })
+    Err(CrsProblem::Unsupported {
+        what: format!("the PROJ.4 definition {words:?} in place of its projection"),
+    })
 }
 
-/// Esri's scales of both axes and the turn of the plane in degrees.
+/// Returns Esri's scales of both axes and the rotation of the plane in degrees. Default: 1, 1, 0.
 fn plane(root: &Node<'_>) -> [f64; 3] {
     let value = |wanted: &str| {
         let mut named = root.nodes("PARAMETER");
@@ -128,14 +134,15 @@ fn plane(root: &Node<'_>) -> [f64; 3] {
     [x.unwrap_or(1.0), y.unwrap_or(1.0), turn.unwrap_or(0.0)]
 }
 
-/// Refuses axes that do not point east and north, for which coordinates would be taken.
+/// Refuses axes that do not point east and north, since coordinates are taken to be in this order.
 fn check_axes(root: &Node<'_>, method: Method, plane: [f64; 3]) -> Result<(), CrsProblem> {
     let directions: Vec<&str> = root.nodes("AXIS").filter_map(Node::direction).collect();
     let points = |to: &str| directions.iter().any(|direction| direction.eq_ignore_ascii_case(to));
     let is_usual = match method {
-        // Its own axes point south and west. Esri turns them, GDAL names the others.
+        // Krovak's own axes point south and west. Esri turns them by scale and rotation, GDAL names those that point
+        // east and north.
         Method::Krovak => plane == [-1.0, 1.0, 90.0] || (plane == [1.0, 1.0, 0.0] && points("east")),
-        // The turn of the plane is the rectified angle.
+        // Esri writes the rectified angle as the rotation of the plane.
         Method::ObliqueMercatorB => plane[..2] == [1.0, 1.0] && !points("west"),
         Method::TransverseMercatorSouth => plane == [1.0, 1.0, 0.0],
         _ => plane == [1.0, 1.0, 0.0] && !points("west"),
@@ -146,7 +153,7 @@ fn check_axes(root: &Node<'_>, method: Method, plane: [f64; 3]) -> Result<(), Cr
     Err(CrsProblem::Unsupported { what: "axes that do not point east and north".into() })
 }
 
-/// Radians or meters of the unit of a system.
+/// Returns how many radians or meters the unit of a system has. Returns `None` if the system names no unit.
 fn unit(node: &Node<'_>) -> Option<f64> {
     node.node("UNIT")?.numbers().first().copied()
 }
@@ -171,11 +178,11 @@ fn parameters(root: &Node<'_>, meters: f64, degrees: f64) -> Result<Parameters, 
             "false_easting" => parameters.easting = value * meters,
             "false_northing" => parameters.northing = value * meters,
             "azimuth" => parameters.azimuth = Some(value * degrees),
-            // The second is Esri's, whose other use is checked with the axes.
+            // Esri's name is the second. Its other use, the rotation of axes, is checked by `check_axes`.
             "rectified_grid_angle" | "xy_plane_rotation" => parameters.rectified = Some(value * degrees),
-            // Checked with the axes.
+            // Both scales are checked by `check_axes`.
             "x_scale" | "y_scale" => {}
-            // The sphere of Web Mercator has the ellipsoid's semi-major axis.
+            // Type 0 is a sphere with the semi-major axis of the ellipsoid, as Web Mercator has.
             "auxiliary_sphere_type" if value == 0.0 => {}
             _ => return Err(CrsProblem::Unsupported { what: format!("the parameter {name:?}") }),
         }
@@ -183,7 +190,7 @@ fn parameters(root: &Node<'_>, meters: f64, degrees: f64) -> Result<Parameters, 
     Ok(parameters)
 }
 
-/// Methods by their names in WKT of the first version, GDAL's and Esri's.
+/// Finds a projection by its name in WKT of the first version, as GDAL or Esri writes it.
 fn method(name: &str) -> Option<Method> {
     Some(match name.to_ascii_lowercase().as_str() {
         "transverse_mercator" | "gauss_kruger" => Method::TransverseMercator,
@@ -251,7 +258,7 @@ impl<'a> Node<'a> {
         self.children.iter().filter_map(text).collect()
     }
 
-    /// The word of an axis that tells where it points.
+    /// Returns the direction of an axis, such as `EAST`.
     fn direction(&self) -> Option<&'a str> {
         self.children.iter().find_map(|child| match child {
             Value::Word(word) => Some(*word),
@@ -267,7 +274,7 @@ impl<'a> Node<'a> {
         self.children.iter().filter_map(number).collect()
     }
 
-    /// The code of its authority, if that is EPSG.
+    /// Returns the code of the node's authority if that is EPSG. A code of 0 stands for no code.
     fn epsg(&self) -> Option<u32> {
         let authority = self.node("AUTHORITY").or_else(|| self.node("ID"))?;
         let code = match (&authority.texts()[..], &authority.numbers()[..]) {
@@ -279,10 +286,10 @@ impl<'a> Node<'a> {
     }
 }
 
-/// Reads a word and what is in its brackets, and moves on to what follows.
+/// Reads a keyword and the values in its brackets, and moves `rest` behind them.
 fn node<'a>(rest: &mut &'a str, depth: usize) -> Result<Node<'a>, CrsProblem> {
     if depth > MAX_DEPTH {
-        return Err(damaged("it is nested deeper than any system's"));
+        return Err(damaged("it is nested deeper than 16 levels"));
     }
     let word = word(rest);
     let mut node = Node { word, children: Vec::new() };
@@ -323,7 +330,7 @@ fn value<'a>(rest: &mut &'a str, depth: usize) -> Result<Value<'a>, CrsProblem> 
     Ok(Value::Word(start))
 }
 
-/// Takes a word or a number.
+/// Takes a keyword or a number from the beginning of the text. The result is empty if neither is next.
 fn word<'a>(rest: &mut &'a str) -> &'a str {
     *rest = rest.trim_start();
     let is_end = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '+' | '-'));
@@ -332,7 +339,7 @@ fn word<'a>(rest: &mut &'a str) -> &'a str {
     word
 }
 
-/// Takes one of some characters, if it is next.
+/// Takes one of some characters after white space, and tells whether one was next.
 fn take(rest: &mut &str, characters: &[char]) -> bool {
     let trimmed = rest.trim_start();
     let after = trimmed.strip_prefix(characters);
@@ -363,7 +370,7 @@ mod tests {
 
     const SEMI_MAJOR: &str = r#"SPHEROID["a",6378137,298.257223563]"#;
 
-    /// A map with a projection and what else it says, on an ellipsoid.
+    /// Reads a map on an ellipsoid. `rest` is its projection with parameters.
     fn map(datum: &str, ellipsoid: &str, rest: &str) -> Result<Crs, CrsProblem> {
         let degree = r#"PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]"#;
         read(&format!(r#"PROJCS["m",GEOGCS["g",DATUM["{datum}",{ellipsoid}],{degree}],{rest},UNIT["m",1]]"#))

@@ -1,4 +1,4 @@
-//! Windows of a scene as bands, for encoders that take them.
+//! Windows of a scene as bands, for encoders of bands.
 
 use rscir_core::{BandImage, BandValues};
 use rscir_images::tiff::Window;
@@ -9,7 +9,8 @@ use super::number::{Number, each_type};
 use super::pixels::WindowSamples;
 use super::validity::{Rule, Validity};
 
-/// The values of the bands in use, 0 where pixels are not valid, and how many are.
+/// Converts the samples of a window to values of the bands in use, and counts the valid pixels. Values of other pixels
+/// are 0.
 pub(super) fn values(
     read: &WindowSamples,
     window: Window,
@@ -45,7 +46,7 @@ fn valued<T: Number>(
                 (BandValues::Levels, Some(lines)) => lines.byte(*sample, band).into(),
                 _ => sample.value() as f32,
             };
-            // A band may have no measurement where others have one.
+            // In a valid pixel, some bands may have no measurement.
             *out = if value.is_finite() && rule.is_measured(*sample) { value } else { 0.0 };
         }
     }

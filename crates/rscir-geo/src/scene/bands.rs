@@ -1,54 +1,56 @@
-//! Which bands of a scene become its colors.
+//! Choice of the bands of a scene that are read.
 
 use rscir_images::tiff::{Photometric, Tiff};
 
 use super::metadata::Item;
 
-/// What becomes of a scene's bands.
+/// The bands in use and what they become.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Colors {
-    /// Three bands are red, green and blue.
+    /// Three bands become red, green and blue.
     Rgb([usize; 3]),
-    /// One band is gray.
+    /// One band becomes gray.
     Gray(usize),
-    /// The first band is an index into colors.
+    /// The first band is an index into these colors.
     Palette(Vec<[u8; 3]>),
-    /// Two bands, or more than three, for an encoder of bands. Pictures have those of them as red, green and blue whose places
-    /// in the list are given.
+    /// More than three bands, for an encoder of bands. `shown` are the positions in `bands` of red, green and blue for
+    /// pictures.
     Bands { bands: Vec<usize>, shown: [usize; 3] },
 }
 
-/// Why it is not known which bands become colors.
+/// The reason why the bands of a scene cannot be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BandProblem {
-    /// A band that the scene does not have.
-    #[error("band {} is asked for, and the scene has {bands}, counted from 1: choose among them", band + 1)]
+    /// A band was chosen that the scene does not have.
+    #[error("band {} was chosen, but the scene has {bands} bands, counted from 1: choose among them", band + 1)]
     NoBand {
         /// The band, counted from 0.
         band: usize,
-        /// How many there are.
+        /// Number of bands of the scene.
         bands: usize,
     },
-    /// Two bands, none of which is an alpha.
-    #[error(
-        "the scene has two bands, and neither one is gray nor three are colors: choose one or three of them"
-    )]
+    /// The scene has two bands, none of which is an alpha.
+    #[error("the scene has two bands, which are neither gray nor red, green and blue: choose one of them")]
     Two,
-    /// Inks, or another kind of color.
-    #[error("its bands are {kind}, not red, green and blue: convert the scene, or choose bands")]
+    /// The bands are inks, or another kind of color.
+    #[error("the bands are {kind}, not red, green and blue: convert the scene, or choose bands")]
     OtherColors {
-        /// What they are.
+        /// The kind of color.
         kind: String,
     },
 }
 
 impl Colors {
-    /// Chooses bands: those asked for, those of the colors, the first three, or the only one.
+    /// Chooses the bands in use: those that were asked for, else those with the names of colors, else the first three,
+    /// or the only one.
+    ///
+    /// # Errors
+    /// A [`BandProblem`] if the scene lacks a band, or its bands are no colors.
     pub(super) fn of(tiff: &Tiff, chosen: Option<&[usize]>, items: &[Item]) -> Result<Self, BandProblem> {
         let image = tiff.image();
         let bands = image.bands();
-        // Names that GDAL gives to bands come before what TIFF says of them.
+        // GDAL's names of the bands come before TIFF's photometric interpretation.
         let named = |color: &str| {
             let is_named =
                 |item: &&Item| item.role == "colorinterp" && item.value.eq_ignore_ascii_case(color);
@@ -71,7 +73,7 @@ impl Colors {
         match (image.photometric(), colors) {
             (Photometric::Palette, _) => {
                 let palette = image.palette().ok().flatten().unwrap_or_default();
-                // Each of 16 bits, of which GDAL takes the upper 8.
+                // The palette has 16 bits for each color, of which GDAL takes the upper 8.
                 Ok(Self::Palette(
                     palette.into_iter().map(|color| color.map(|value| (value >> 8) as u8)).collect(),
                 ))
@@ -86,7 +88,7 @@ impl Colors {
         }
     }
 
-    /// The bands that are read, in the order of the colors.
+    /// Returns the bands that are read, in the order of the colors.
     pub(super) fn bands(&self) -> Vec<usize> {
         match self {
             Self::Rgb(bands) => bands.to_vec(),
@@ -96,7 +98,7 @@ impl Colors {
         }
     }
 
-    /// How many bands are read.
+    /// Returns the number of bands that are read.
     pub(super) fn count(&self) -> usize {
         match self {
             Self::Rgb(_) => 3,
@@ -106,7 +108,8 @@ impl Colors {
     }
 }
 
-/// The places of the bands that pictures are of: those that are named as the colors, or the third, second and first.
+/// Returns the positions in the list of bands that become red, green and blue in pictures: the bands with these names,
+/// else the third, second and first.
 fn shown(chosen: &[usize], named: &dyn Fn(&str) -> Option<usize>) -> [usize; 3] {
     let place = |color: &str| {
         let band = named(color)?;

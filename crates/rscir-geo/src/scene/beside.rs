@@ -1,4 +1,4 @@
-//! Files beside an image that say where it lies: a world file, and the .prj with the coordinate system.
+//! Files beside an image that tell where it lies: a world file, and a .prj with the coordinate system.
 
 use std::path::{Path, PathBuf};
 
@@ -6,10 +6,10 @@ use rscir_core::files::{FileError, read_text};
 
 use crate::{Crs, CrsProblem, Error, Result, Transform};
 
-/// The longest of them: six numbers, or a coordinate system's description.
+/// The longest of these files in bytes. They have six numbers, or the description of a coordinate system.
 const MAX_BYTES: u64 = 1 << 16;
 
-/// The transform of a world file beside an image, if there is one.
+/// Reads the transform of the world file beside an image. Returns `None` if there is no world file.
 pub(super) fn transform(image: &Path) -> Result<Option<Transform>> {
     let Some(path) = existing(image, &world_extensions(image)) else { return Ok(None) };
     let text = read_text(&path, MAX_BYTES)?;
@@ -19,7 +19,7 @@ pub(super) fn transform(image: &Path) -> Result<Option<Transform>> {
     }
 }
 
-/// The coordinate system of a .prj beside an image, if there is one.
+/// Reads the coordinate system of the .prj beside an image. Returns `None` if there is no .prj.
 pub(super) fn crs(image: &Path) -> Result<Option<Result<Crs, CrsProblem>>> {
     let Some(path) = existing(image, &["prj".into()]) else { return Ok(None) };
     match read_text(&path, MAX_BYTES) {
@@ -31,7 +31,7 @@ pub(super) fn crs(image: &Path) -> Result<Option<Result<Crs, CrsProblem>>> {
     }
 }
 
-/// The files beside an image that decide where it lies, as far as they are there.
+/// Returns the world file and the .prj beside an image, as far as they exist.
 pub(crate) fn companions(image: &Path) -> Vec<PathBuf> {
     [existing(image, &world_extensions(image)), existing(image, &["prj".into()])]
         .into_iter()
@@ -39,7 +39,8 @@ pub(crate) fn companions(image: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The extensions of world files: the first and last letter of the image's with a `w`, the whole of it with a `w`, and `wld`.
+/// Returns the extensions that an image's world file may have: the first and last letter of the image's extension with
+/// a `w`, the whole extension with a `w`, and `wld`.
 fn world_extensions(image: &Path) -> Vec<String> {
     let extension = image.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     let mut letters = extension.chars();
@@ -50,7 +51,7 @@ fn world_extensions(image: &Path) -> Vec<String> {
     short.into_iter().chain([format!("{extension}w"), "wld".into()]).collect()
 }
 
-/// The first file beside an image with one of some extensions, in small or in capital letters.
+/// Finds the first file beside an image with one of some extensions, in lowercase or uppercase letters.
 fn existing(image: &Path, extensions: &[String]) -> Option<PathBuf> {
     let spellings =
         extensions.iter().flat_map(|extension| [extension.clone(), extension.to_ascii_uppercase()]);

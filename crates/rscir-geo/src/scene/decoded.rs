@@ -1,4 +1,4 @@
-//! Scenes in formats that are decoded whole: JPEG, PNG, WebP and BMP with a world file.
+//! Scenes in formats that are decoded whole: JPEG, PNG, WebP and BMP with a world file beside them.
 
 use std::path::Path;
 
@@ -10,14 +10,14 @@ use super::SceneWindow;
 use super::bands::BandProblem;
 use crate::{Error, Result};
 
-/// The bands of a decoded image.
+/// Number of bands of a decoded image.
 const BANDS: usize = 3;
 
-/// A decoded image, and what of it becomes tiles.
+/// A decoded image, with its bands in use and no-data value.
 #[derive(Debug, Clone)]
 pub(super) struct Decoded {
     image: RgbImage,
-    /// Which of its channels are red, green and blue.
+    /// The channels that become red, green and blue.
     bands: [usize; BANDS],
     /// The value that stands for no measurement.
     no_data: Option<f64>,

@@ -1,19 +1,19 @@
-//! The XML in which GDAL keeps names and values (tag 42112).
+//! GDAL's metadata: names and values as XML in the tag 42112.
 
-/// One name and its value.
+/// A name and its value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Item {
     pub(super) name: String,
-    /// The band that it is about, from 0; `None` for the scene.
+    /// The band that the item describes, counted from 0. `None`: it describes the scene.
     pub(super) sample: Option<usize>,
     pub(super) role: String,
     pub(super) value: String,
 }
 
-/// The most items that are read: a scene of a thousand bands has some of each.
+/// The most items that are read: ten for each band of a scene with a thousand bands.
 const MAX_ITEMS: usize = 10_000;
 
-/// Reads the items. What is not of this form is passed over.
+/// Reads the items of the XML. Text that is no item is skipped.
 pub(super) fn items(xml: &str) -> Vec<Item> {
     let mut items = Vec::new();
     let mut rest = xml;

@@ -1,4 +1,4 @@
-//! One scene: what it says of itself, and its windows.
+//! A single scene: its size, coordinate system, date and windows.
 
 mod band_values;
 mod bands;
@@ -37,7 +37,8 @@ use crate::{Crs, CrsProblem, DatumShift, Error, Footprint, Result, TileSize, Tra
 
 /// A georeferenced image: a GeoTIFF, or an image with a world file beside it.
 ///
-/// Windows are read one by one, and memory does not grow with the scene. Clones share what has been read.
+/// A GeoTIFF is read window by window, and memory does not grow with the scene. An image with a world file is decoded
+/// whole when it is opened. Clones share caches and pixels.
 #[derive(Debug, Clone)]
 pub struct Scene {
     path: PathBuf,
@@ -46,64 +47,66 @@ pub struct Scene {
     transform: Transform,
     date: Option<String>,
     notices: Vec<SceneNotice>,
-    /// How values become bytes; none is needed where they are bytes.
+    /// How values become bytes. `None`: they are bytes, or stay as measured.
     stretch: Option<Stretch>,
     lines: LinesCell,
-    /// The bytes that they give short samples.
+    /// The bytes of all samples of a short type, by `lines`.
     table: Arc<Table>,
 }
 
-/// How values become bytes, once that has been found.
+/// The ends of the stretch, once they have been found. Several openings of a scene share them.
 pub(crate) type LinesCell = Arc<OnceLock<Lines>>;
 
-/// Where the pixels of a scene come from.
+/// The source of a scene's pixels.
 #[derive(Debug, Clone)]
 enum Pixels {
-    /// Window by window.
+    /// A TIFF file, which is read window by window.
     Tiff { tiff: Tiff, tags: Arc<GeoTags>, colors: Colors, validity: Validity },
-    /// A JPEG or PNG, which is decoded whole.
+    /// An image of another format, such as JPEG or PNG, which is decoded whole.
     Decoded(Arc<Decoded>),
 }
 
-/// A window of a scene.
+/// The pixels of a window of a scene.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct SceneWindow {
-    /// The pixels; those that are not valid are 0.
+    /// The pixels as red, green and blue. Pixels that are not valid are 0.
     pub image: RgbImage,
     /// The share of valid pixels, from 0 to 1.
     pub valid: f64,
 }
 
-/// A window of a scene as bands.
+/// The bands of a window of a scene.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct SceneBands {
-    /// The values of the bands in use; those that are no measurement are 0.
+    /// The values of the bands in use. A value that is no measurement is 0.
     pub image: BandImage,
     /// The share of valid pixels, from 0 to 1.
     pub valid: f64,
 }
 
-/// Something about a scene that its tiles do not show, and a user should know.
+/// Something that a user should know of a scene and that its tiles do not show. [`Display`](fmt::Display) writes it as
+/// a sentence.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum SceneNotice {
-    /// The datum's shift to WGS84 is a mean of what it is from place to place.
+    /// The mean of the datum's shift to WGS84 is used, though the shift differs from place to place. Holds the
+    /// coordinate system.
     MeanShift(String),
-    /// The datum's shift to WGS84 is not known.
+    /// The datum's shift to WGS84 is not known. Holds the coordinate system.
     UnknownShift(String),
-    /// The scene's coordinate system is used, and not the one that was given.
+    /// The scene's own coordinate system is used in place of the one that was given. Holds the own one.
     OwnCrs(String),
-    /// The coordinate system that was given is used, since the scene's own is not computed.
+    /// The coordinate system that was given is used, since the scene's own is not computed. Holds the reason.
     GivenCrs(String),
-    /// A value for no measurement was given, and an alpha band or a mask tells which pixels are valid.
+    /// The no-data value that was given is not used, since an alpha band or a mask tells which pixels are valid.
     NoDataUnused,
-    /// A stretch was given, and values of 8 bits stay as they are.
+    /// The stretch that was given is not used, since values of 8 bits stay as they are.
     StretchUnused,
-    /// The date that the scene has is none.
+    /// The scene's date is left out, since it is no date. Holds its text.
     NoDate(String),
-    /// A part of the file, such as an overview or a mask, cannot be read.
+    /// A part of the file, such as an overview or a mask, cannot be read. Holds the reason.
     LeftOut(String),
 }
 
@@ -111,10 +114,10 @@ impl fmt::Display for SceneNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MeanShift(crs) => {
-                write!(f, "the shift of {crs} to WGS84 is known in the mean: places are some meters to some ten meters off")
+                write!(f, "only the mean shift of {crs} to WGS84 is known: footprints are off by meters to tens of meters")
             }
             Self::UnknownShift(crs) => {
-                write!(f, "the shift of {crs} to WGS84 is not known: places may be some hundred meters off")
+                write!(f, "the shift of {crs} to WGS84 is not known: footprints may be off by some hundred meters")
             }
             Self::OwnCrs(crs) => write!(f, "the scene's own coordinate system {crs} is used, not the one that was given"),
             Self::GivenCrs(problem) => write!(f, "the coordinate system that was given is used: {problem}"),
@@ -122,29 +125,36 @@ impl fmt::Display for SceneNotice {
                 "the no-data value that was given is not used: an alpha band or a mask tells which pixels are valid",
             ),
             Self::StretchUnused => f.write_str("values of 8 bits stay as they are: the stretch is not used"),
-            Self::NoDate(date) => write!(f, "{date:?} is no date, and is left out"),
+            Self::NoDate(date) => write!(f, "the scene's date {date:?} is no date, and is left out"),
             Self::LeftOut(problem) => write!(f, "a part of the file cannot be read: {problem}"),
         }
     }
 }
 
-/// The most memory that decoding a strip or tile may take: a scene whose strip is longer is to be tiled first.
+/// The most bytes of memory that decoding one strip or tile may take. Tiles take megabytes: more are a single strip of
+/// a large scene.
 const MAX_BLOCK: u64 = 1 << 30;
 
 impl Scene {
-    /// Opens a scene, without a look at its pixels.
+    /// Opens a scene: a GeoTIFF, an image with a world file, or with the feature `remote` the address of a GeoTIFF on a
+    /// server. The pixels of a GeoTIFF are not read yet.
     ///
     /// # Errors
-    /// [`Error::Images`] if the file cannot be read; [`Error::Crs`] and [`Error::Transform`] if it is not known where it lies;
-    /// [`Error::Bands`], [`Error::Block`], and those of [`SceneOptions::check`].
+    /// - [`Error::Images`] if the file cannot be read, and [`Error::File`] if a file beside it cannot be read;
+    /// - [`Error::Crs`] or [`Error::Transform`] if it is not known where the scene lies;
+    /// - [`Error::Bands`] if the bands cannot be chosen;
+    /// - [`Error::Block`] if decoding a strip or tile takes more than 1 GiB of memory;
+    /// - [`Error::OnServer`] for an address without the feature `remote`;
+    /// - the errors of [`SceneOptions::check`].
     pub fn open(path: impl AsRef<Path>, options: &SceneOptions) -> Result<Self> {
         Self::open_cached(path, options, Arc::default())
     }
 
-    /// Opens a scene whose strips and tiles are kept in a cache that it shares with others.
+    /// Opens a scene as [`Scene::open`] does. Its decoded strips and tiles are kept in `cache`, which several scenes
+    /// may share.
     ///
     /// # Errors
-    /// As [`Scene::open`].
+    /// The errors of [`Scene::open`].
     pub fn open_cached(
         path: impl AsRef<Path>,
         options: &SceneOptions,
@@ -171,11 +181,11 @@ impl Scene {
         Self::new(path, pixels, crs, transform, options.date.clone(), None, notices)
     }
 
-    /// Takes a TIFF file that is open: one on a server, or in memory. `path` names it in messages; a world file and a .prj are looked for
-    /// beside it.
+    /// Makes a scene of a TIFF file that is open already, such as a file in memory. `path` names it in messages, and a
+    /// world file and a .prj are looked for beside `path`.
     ///
     /// # Errors
-    /// As [`Scene::open`].
+    /// The errors of [`Scene::open`].
     pub fn from_tiff(path: impl Into<PathBuf>, tiff: Tiff, options: &SceneOptions) -> Result<Self> {
         options.check()?;
         let path = path.into();
@@ -254,8 +264,9 @@ impl Scene {
         let path = path.into();
         let (lines, table) = (Arc::new(lines), Arc::default());
         let scene = Self { path, pixels, crs, transform, date, notices, stretch, lines, table };
-        // A transform and a coordinate system that do not fit together are found before any tile is. Corners alone may be beyond the
-        // Earth, as those of a full disk are.
+        // A transform and a coordinate system that do not fit together are refused here, before any tile is made. A
+        // scene is refused only if its middle and all corners are beyond the Earth: the corners of a full disk are, and
+        // its middle is not.
         let [width, height] = scene.size().map(|length| length as f64);
         let places = [[0.5, 0.5], [0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]];
         let mut found =
@@ -268,13 +279,13 @@ impl Scene {
         Ok(scene)
     }
 
-    /// Returns the file.
+    /// Returns the path or address of the scene's file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns the numbers of columns and rows.
+    /// Returns width and height in pixels.
     #[must_use]
     pub fn size(&self) -> [usize; 2] {
         match &self.pixels {
@@ -283,20 +294,21 @@ impl Scene {
         }
     }
 
-    /// Returns the number of bands, an alpha included.
+    /// Returns the number of bands, including an alpha band. An image that was decoded whole has 3.
     #[must_use]
     pub fn bands(&self) -> usize {
         self.tiff().map_or(3, |tiff| tiff.image().bands())
     }
 
-    /// Returns the type of the samples.
+    /// Returns the type of the samples in the file. An image that was decoded whole has bytes.
     #[must_use]
     pub fn sample_type(&self) -> SampleType {
         let bytes = SampleType { format: SampleFormat::Unsigned, bits: 8 };
         self.tiff().map_or(bytes, |tiff| tiff.image().sample_type())
     }
 
-    /// Returns the bands that become red, green and blue, or the one that becomes gray, counted from 0.
+    /// Returns the bands that are read, counted from 0: three that become red, green and blue in this order, one that
+    /// becomes gray, or all that an encoder of bands takes.
     #[must_use]
     pub fn bands_in_use(&self) -> Vec<usize> {
         match &self.pixels {
@@ -311,13 +323,14 @@ impl Scene {
         &self.crs
     }
 
-    /// Returns how pixels lie in the coordinate system.
+    /// Returns the map from pixels to coordinates.
     #[must_use]
     pub fn transform(&self) -> &Transform {
         &self.transform
     }
 
-    /// Returns the value that stands for no measurement, if one tells which pixels are valid.
+    /// Returns the value that stands for no measurement. Returns `None` if no value does, or if an alpha band or a mask
+    /// tells which pixels are valid.
     #[must_use]
     pub fn no_data(&self) -> Option<f64> {
         match self.pixels {
@@ -327,27 +340,28 @@ impl Scene {
         }
     }
 
-    /// Returns the sizes of the smaller copies in the file, the largest first.
+    /// Returns width and height of the overviews, which are smaller copies of the scene in its file, the largest first.
     #[must_use]
     pub fn overviews(&self) -> Vec<[usize; 2]> {
         let overviews = self.tiff().map_or(&[][..], Tiff::overviews);
         overviews.iter().map(|overview| [overview.width(), overview.height()]).collect()
     }
 
-    /// Returns the date, as ISO 8601 has it: that of the tag DateTime, else that of GDAL's metadata, else the one that was given.
+    /// Returns the date as ISO 8601 writes it: that of the tag DateTime, else that of GDAL's metadata, else the one
+    /// that was given.
     #[must_use]
     pub fn date(&self) -> Option<&str> {
         self.date.as_deref()
     }
 
-    /// Returns what a user should know of the scene.
+    /// Returns the notices for a user: what was replaced, left out or is not exact.
     #[must_use]
     pub fn notices(&self) -> &[SceneNotice] {
         &self.notices
     }
 
-    /// Returns the meters from one column to the next: by the map, or for longitudes and latitudes on the ellipsoid in the middle of the
-    /// scene.
+    /// Returns the size of a pixel in meters, from one column to the next: on the map, or for longitudes and latitudes
+    /// on the ellipsoid in the middle of the scene.
     #[must_use]
     pub fn pixel_size(&self) -> f64 {
         let [width, height] = self.size();
@@ -355,18 +369,21 @@ impl Scene {
         self.crs.meters([self.transform.a, self.transform.d], middle)
     }
 
-    /// Returns where a window lies on the ground.
+    /// Computes the footprint of a window.
     ///
     /// # Errors
-    /// [`Error::Crs`] for a window that the coordinate system has no place for, or that is as wide as half the Earth.
+    /// [`Error::Crs`] if a corner is beyond the reach of the coordinate system, or the window is as wide as half the
+    /// Earth.
     pub fn footprint(&self, window: Window) -> Result<Footprint> {
         Footprint::of_window(window, &self.transform, &self.crs).map_err(|problem| self.crs_error(problem))
     }
 
-    /// Returns the window of tiles of a side around a place, as longitude and latitude, shifted inwards at the scene's edge.
+    /// Returns the window with the given side around a point, which is longitude and latitude in degrees of WGS84. The
+    /// window is shifted inwards at the scene's edge, and cut if the scene is smaller than the side.
     ///
     /// # Errors
-    /// [`Error::OutsideScene`] for a place beyond the edge; [`Error::TileSize`]; [`Error::Crs`].
+    /// [`Error::OutsideScene`] if the point is not in the scene. [`Error::TileSize`] if the side is not a valid number
+    /// of pixels. [`Error::Crs`] if the point is beyond the reach of the coordinate system.
     pub fn window_at(&self, place: [f64; 2], side: TileSize) -> Result<Window> {
         let on_map = self.crs.from_wgs84(place).map_err(|problem| self.crs_error(problem))?;
         let center = self.transform.invert(on_map);
@@ -379,7 +396,7 @@ impl Scene {
         let side = side.pixels(self.pixel_size())?;
         let along = |at: usize| {
             let side = side.min(lengths[at]);
-            // A place in the middle of a pixel is the middle of an odd side.
+            // For an odd side the point's pixel is in the middle of the window.
             let start = (center[at] - side as f64 / 2.0).round().max(0.0) as usize;
             (start.min(lengths[at] - side), side)
         };
@@ -387,12 +404,14 @@ impl Scene {
         Ok(Window::new(x, y, width, height))
     }
 
-    /// Reads a window: colors by the bands and the stretch that the scene was opened with, and 0 where pixels are not valid.
+    /// Reads a window in color, by the bands and the stretch that the scene was opened with. Pixels that are not valid
+    /// are 0.
     ///
-    /// The first window of a scene whose stretch depends on its values takes a look at all of them.
+    /// If the stretch depends on the scene's values, the first call reads all pixels of the scene to find it.
     ///
     /// # Errors
-    /// [`Error::Images`] for what the scene does not have, and for a damaged part of the file that the window needs.
+    /// [`Error::Images`] if the window is not in the scene, or if the part of the file with the window cannot be read
+    /// or is damaged.
     pub fn read(&self, window: Window) -> Result<SceneWindow> {
         match &self.pixels {
             Pixels::Tiff { tiff, colors, validity, .. } => {
@@ -405,11 +424,12 @@ impl Scene {
         }
     }
 
-    /// Reads the scene as a whole, from its smallest overview with a side of at least `side` pixels, else in full: for a map. `None`
-    /// where that has more than `most` pixels. An overview has no mask, and shows what lies under that of the scene.
+    /// Reads the whole scene, for a map: from the smallest overview whose longer side has at least `side` pixels, else
+    /// from the scene itself. Returns `None` if that has more than `most` pixels. The scene's mask is not applied to an
+    /// overview.
     ///
     /// # Errors
-    /// As [`Scene::read`].
+    /// The errors of [`Scene::read`].
     pub fn read_whole(&self, side: usize, most: usize) -> Result<Option<RgbImage>> {
         let fits =
             |[width, height]: [usize; 2]| width.checked_mul(height).is_some_and(|pixels| pixels <= most);
@@ -439,10 +459,11 @@ impl Scene {
         Ok(Some(self.read(Window::new(0, 0, width, height))?.image))
     }
 
-    /// Reads a window as the bands that the scene was opened with: values as measured, or levels by the stretch.
+    /// Reads a window as the bands that the scene was opened with. `values` chooses values as measured, or levels from
+    /// 0 to 255 by the stretch.
     ///
     /// # Errors
-    /// As [`Scene::read`].
+    /// The errors of [`Scene::read`].
     pub fn read_bands(&self, window: Window, values: BandValues) -> Result<SceneBands> {
         let share = |valid: usize| valid as f64 / (window.width * window.height).max(1) as f64;
         match &self.pixels {
@@ -461,10 +482,12 @@ impl Scene {
         }
     }
 
-    /// Returns what became of values, as a stretch is written: `none` where bytes stayed as they are, else the range that was used.
+    /// Returns the stretch by which values become bytes: `none` if values stay as they are, else `range([...], [...])`
+    /// with the values of each color or band that become 0 and 255. If the stretch depends on the scene's values, all
+    /// pixels may be read to find it.
     ///
     /// # Errors
-    /// As [`Scene::read`].
+    /// The errors of [`Scene::read`].
     pub fn stretch(&self) -> Result<String> {
         Ok(self.lines()?.map_or_else(|| "none".into(), Lines::words))
     }
@@ -476,17 +499,17 @@ impl Scene {
         Ok(self.lines.get())
     }
 
-    /// The place in which the scene keeps how values become bytes, for another opening of it.
+    /// Returns the cell with the ends of the stretch, to share with another opening of the scene.
     pub(crate) fn lines_cell(&self) -> LinesCell {
         self.lines.clone()
     }
 
-    /// Takes what another opening of the scene has found, or is about to.
+    /// Shares the ends of the stretch with another opening of the scene.
     pub(crate) fn with_lines(self, lines: LinesCell) -> Self {
         Self { lines, table: Arc::default(), ..self }
     }
 
-    /// True for an image that is decoded whole.
+    /// Tells whether the scene is an image that was decoded whole.
     pub(crate) fn is_decoded(&self) -> bool {
         matches!(self.pixels, Pixels::Decoded(_))
     }
@@ -498,7 +521,7 @@ impl Scene {
         }
     }
 
-    /// The tags that say where the scene lies, if it is a TIFF file.
+    /// Returns the tags that tell where the scene lies, or `None` if it is no TIFF file.
     pub(crate) fn geo_tags(&self) -> Option<&GeoTags> {
         match &self.pixels {
             Pixels::Tiff { tags, .. } => Some(tags),
@@ -511,10 +534,12 @@ impl Scene {
     }
 }
 
-/// What the spec of scenes asks for where nothing else is said.
+/// The default stretch. It clips the darkest and the brightest 2 percent of a band's values, so that outliers do not
+/// decide the contrast.
 const DEFAULT_STRETCH: Stretch = Stretch::Percentile(2.0, 98.0);
 
-/// The coordinate system of a scene whose own is missing or not computed: that of a .prj, or the one that was given.
+/// Returns the coordinate system of a scene whose own has the given problem: that of a .prj if the own is missing, else
+/// the one of the options.
 fn chosen_crs(
     path: &Path,
     problem: CrsProblem,
@@ -540,12 +565,12 @@ fn chosen_crs(
     }
 }
 
-/// The address on a server that a path is, if it is one.
+/// Returns a path as an address if it begins with `http://` or `https://`.
 pub(crate) fn address(path: &Path) -> Option<&str> {
     path.to_str().filter(|path| path.starts_with("http://") || path.starts_with("https://"))
 }
 
-/// Opens a path that is an address, if scenes on servers are built in.
+/// Opens a file on a server. Returns `None` if the path is no address.
 #[cfg(feature = "remote")]
 fn on_server(path: &Path, cache: Arc<BlockCache>) -> Result<Option<Tiff>> {
     let Some(address) = address(path) else { return Ok(None) };
@@ -562,7 +587,7 @@ fn on_server(path: &Path, _: Arc<BlockCache>) -> Result<Option<Tiff>> {
     }
 }
 
-/// True for a file that begins as TIFF or BigTIFF does, whatever its name.
+/// Tells whether a file begins as TIFF or BigTIFF does, whatever its name.
 fn is_tiff(path: &Path) -> Result<bool> {
     let file = RegularFile::open(path)?;
     let mut start = [0; 4];

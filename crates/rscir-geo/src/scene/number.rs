@@ -1,20 +1,21 @@
-//! Samples of any type, as their values and as whole numbers of the same order.
+//! Samples of any type as numbers: their values, and integers of 32 bits in the same order.
 
-/// A type that samples have.
+/// Gives samples of a type values and ranks.
 pub(super) trait Number: Copy + PartialEq + Send + Sync {
-    /// True if all values differ in the upper 16 bits of their rank.
+    /// True if the upper 16 bits of a rank tell all values apart, so that histograms need one pass.
     const IS_SHORT: bool;
 
     fn value(self) -> f64;
 
-    /// A whole number that is the greater the greater the value is. Floats of 64 bits keep 32 of them, which tells apart what
-    /// differs by a millionth.
+    /// Returns an integer that rises with the value. Types of 64 bits keep the upper 32 bits, by which floats that
+    /// differ by a millionth have different ranks.
     fn rank(self) -> u32;
 
-    /// The value of a rank.
+    /// Returns the value with a rank, or the one at the lower end of the rank's bits for a type of 64 bits.
     fn of_rank(rank: u32) -> f64;
 
-    /// The sample that is declared by a number in a text, to which a float of 32 bits was rounded; `None` if the type has none.
+    /// Converts a no-data value, which files declare as text, to a sample. A float of 32 bits is the nearest one.
+    /// Returns `None` if an integer type does not have the value.
     fn declared(value: f64) -> Option<Self>;
 
     fn is_nan(self) -> bool {
@@ -66,7 +67,8 @@ integers! {
     i64, u64, 0x8000_0000_0000_0000, 0;
 }
 
-/// Bits of a float in the order of the values: negative ones are turned over (as `f32::total_cmp` does).
+/// The sign of a float. The bits of floats are in the order of the values once the sign is flipped and those of
+/// negative floats are inverted (as `f32::total_cmp` does).
 const SIGN: u32 = 1 << 31;
 
 impl Number for f32 {
@@ -128,7 +130,8 @@ impl Number for f64 {
     }
 }
 
-/// Runs an expression on the list in samples, whatever its type; on an empty list for a type of a later version.
+/// Evaluates an expression with the list of samples, whatever its type. For a type that `Samples` may have in a later
+/// version the list is empty.
 macro_rules! each_type {
     ($samples:expr, $values:ident => $do:expr) => {
         match $samples {

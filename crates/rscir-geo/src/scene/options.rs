@@ -2,76 +2,79 @@ use rscir_core::{Date, Stretch};
 
 use crate::{Crs, Error, Result};
 
-/// How scenes are read.
+/// Options of how a scene is read.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct SceneOptions {
-    /// Which bands become red, green and blue, counted from 0; one band becomes gray, and more than three are for an encoder of
-    /// bands ([`Scene::read_bands`](crate::Scene::read_bands)). Default: the bands of the colors, else the first three, else the
-    /// only one.
+    /// The bands to read, counted from 0. Three bands become red, green and blue, one becomes gray, and more than three
+    /// are for an encoder of bands ([`Scene::read_bands`](crate::Scene::read_bands)). Default: the bands that the file
+    /// names red, green and blue, else the first three, else the only one.
     pub bands: Option<Vec<usize>>,
-    /// How values that are not of 8 bits become bytes. Default: from the 2nd to the 98th percentile of each band.
+    /// How values that are not of 8 bits become bytes. Default: the 2nd percentile of each band becomes 0, the 98th
+    /// becomes 255.
     pub stretch: Option<Stretch>,
-    /// True if values are left as they were measured, for an encoder that takes them so: no stretch is looked for, and the tiles'
-    /// column `stretch` says `none`.
+    /// True if values stay as measured, for an encoder that takes measured values. No stretch is computed, and the
+    /// tiles' column `stretch` is `none`. Default: false.
     pub measured: bool,
-    /// The value that stands for no measurement, in place of the one that the scene declares.
+    /// The value that stands for no measurement. Default: the one that the scene declares.
     pub no_data: Option<f64>,
-    /// The coordinate system of scenes without one that can be computed.
+    /// The coordinate system of scenes that have none, or one that is not computed. Default: none, and such scenes are
+    /// refused.
     pub crs: Option<Crs>,
-    /// The date of scenes without one, as ISO 8601 has it.
+    /// The date, as ISO 8601 writes it, of scenes that have none. Default: none.
     pub date: Option<String>,
 }
 
 impl SceneOptions {
-    /// Sets which bands become red, green and blue, counted from 0; one band becomes gray, more than three are for an encoder of
-    /// bands.
+    /// Sets the bands to read, counted from 0: three that become red, green and blue, one that becomes gray, or more
+    /// than three for an encoder of bands.
     #[must_use]
     pub fn bands(mut self, bands: impl Into<Vec<usize>>) -> Self {
         self.bands = Some(bands.into());
         self
     }
 
-    /// Sets how values that are not of 8 bits become bytes.
+    /// Sets how values that are not of 8 bits become bytes. Default: from the 2nd to the 98th percentile of each band.
     #[must_use]
     pub fn stretch(mut self, stretch: Stretch) -> Self {
         self.stretch = Some(stretch);
         self
     }
 
-    /// Sets that values are left as they were measured, for an encoder that takes them so.
+    /// Sets whether values stay as measured, for an encoder that takes measured values. Default: false.
     #[must_use]
     pub fn measured(mut self, measured: bool) -> Self {
         self.measured = measured;
         self
     }
 
-    /// Sets the value that stands for no measurement.
+    /// Sets the value that stands for no measurement. Default: the one that the scene declares.
     #[must_use]
     pub fn no_data(mut self, no_data: f64) -> Self {
         self.no_data = Some(no_data);
         self
     }
 
-    /// Sets the coordinate system of scenes without one that can be computed.
+    /// Sets the coordinate system of scenes that have none, or one that is not computed. Default: none.
     #[must_use]
     pub fn crs(mut self, crs: Crs) -> Self {
         self.crs = Some(crs);
         self
     }
 
-    /// Sets the date of scenes without one, as ISO 8601 has it.
+    /// Sets the date, as ISO 8601 writes it, of scenes that have none. Default: none.
     #[must_use]
     pub fn date(mut self, date: impl Into<String>) -> Self {
         self.date = Some(date.into());
         self
     }
 
-    /// Checks that scenes can be read so.
+    /// Checks the options that can be checked without a scene.
     ///
     /// # Errors
-    /// [`Error::Core`] for a stretch without extent; [`Error::Option`] for no bands or two, for a range of three for more bands,
-    /// for a stretch of values that are left as measured, and for a date that is none.
+    /// [`Error::Core`] for a stretch without extent. [`Error::Option`] for a list of no bands or two, for different
+    /// ranges of the colors with more than three bands, for a stretch of values that stay as measured, and for a text
+    /// that is no date.
     pub fn check(&self) -> Result<()> {
         if let Some(stretch) = self.stretch {
             stretch.check()?;
@@ -83,14 +86,14 @@ impl SceneOptions {
             return Err(Error::Option { name: "bands", value: format!("{bands:?}"), expected });
         }
         if let Some(stretch) = self.stretch.filter(|_| self.measured) {
-            let expected = "left out: values are left as they were measured";
+            let expected = "left out where values stay as measured";
             return Err(Error::Option { name: "stretch", value: stretch.to_string(), expected });
         }
         if let Some(Stretch::Range(low, high)) = self.stretch
             && bands.len() > 3
             && [low, high].iter().any(|ends| ends.iter().any(|end| *end != ends[0]))
         {
-            let expected = "one range for all bands, where they are more than three";
+            let expected = "one range for all bands if there are more than three";
             return Err(Error::Option {
                 name: "stretch",
                 value: format!("{:?} to {:?}", low, high),
@@ -98,15 +101,16 @@ impl SceneOptions {
             });
         }
         if let Some(date) = self.date.as_ref().filter(|date| iso_date(date).is_none()) {
-            let expected = "a day or a time as ISO 8601 has it, such as 2024-02-29 or 2024-02-29T10:30:00Z";
+            let expected =
+                "a day or a time as ISO 8601 writes it, such as 2024-02-29 or 2024-02-29T10:30:00Z";
             return Err(Error::Option { name: "date", value: date.clone(), expected });
         }
         Ok(())
     }
 }
 
-/// A date in the form of ISO 8601, with or without a time, from that form or TIFF's (`2024:02:29 10:30:00`); `None` for what is
-/// neither.
+/// Converts a date, with or without a time, to the form of ISO 8601. The form of TIFF (`2024:02:29 10:30:00`) is
+/// accepted, too. Returns `None` for any other text.
 pub(crate) fn iso_date(text: &str) -> Option<String> {
     let text = text.trim();
     let (day, time) = text.split_at_checked(10)?;
@@ -118,11 +122,12 @@ pub(crate) fn iso_date(text: &str) -> Option<String> {
     is_time.then(|| format!("{day}T{}", time.replace('z', "Z")))
 }
 
-/// Reads a stretch as it is written for scenes: `percentile(2, 98)`, `minmax`, `none`, `range(0, 3000)` or `range([0, 0, 0], [3000, 2500,
-/// 2000])`, and `gain(2.5/10000)`, by which a value times the gain is the share of 255, as Major TOM scales Sentinel-2.
+/// Reads the stretch of a scene from text: `percentile(2, 98)`, `minmax`, `none`, `range(0, 3000)`, `range([0, 0, 0],
+/// [3000, 2500, 2000])`, or `gain(2.5/10000)`. A value times the gain is its share of 255, as Major TOM scales
+/// Sentinel-2.
 ///
 /// # Errors
-/// [`Error::Option`] for what is none of these; [`Error::Core`] for one without extent.
+/// [`Error::Option`] if the text is none of these; [`Error::Core`] for a stretch without extent.
 pub fn parse_stretch(text: &str) -> Result<Stretch> {
     let text = text.trim();
     let call = |name: &str| text.strip_prefix(name)?.trim_start().strip_prefix('(')?.strip_suffix(')');
@@ -141,7 +146,7 @@ pub fn parse_stretch(text: &str) -> Result<Stretch> {
         let (factor, divisor) = gain.split_once('/').unwrap_or((gain, "1"));
         let parsed = (factor.trim().parse::<f64>().ok(), divisor.trim().parse::<f64>().ok());
         match parsed {
-            // What the gain brings to 1 is the end of the range.
+            // The range ends at the value that the gain brings to 1.
             (Some(factor), Some(divisor)) => Some(Stretch::Range([0.0; 3], [(divisor / factor) as f32; 3])),
             _ => None,
         }

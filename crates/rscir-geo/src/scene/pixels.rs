@@ -1,4 +1,4 @@
-//! Windows of a scene as RGB, and which of their pixels are valid.
+//! Windows of a scene as RGB images, and the number of their valid pixels.
 
 use std::sync::OnceLock;
 
@@ -11,15 +11,15 @@ use super::number::{Number, each_type};
 use super::validity::{Rule, Validity};
 use crate::Result;
 
-/// Samples of a window, as far as colors and validity need them.
+/// The samples of a window that its colors and valid pixels depend on.
 pub(super) struct WindowSamples {
-    /// The bands in use, then the alpha if there is one.
+    /// Samples of the bands in use, then of the alpha if there is one, pixel by pixel.
     pub(super) samples: Samples,
-    /// The scene's mask; empty without one.
+    /// Values of the scene's mask. It is empty if the scene has none.
     pub(super) mask: Vec<u8>,
 }
 
-/// Reads what a window's pixels need.
+/// Reads the samples of a scene's window.
 pub(super) fn read(
     tiff: &Tiff,
     window: Window,
@@ -29,7 +29,7 @@ pub(super) fn read(
     read_image(tiff.image(), tiff.mask(), window, colors, validity)
 }
 
-/// Reads what a window's pixels need of an image and its mask.
+/// Reads the samples of a window of an image and of its mask.
 pub(super) fn read_image(
     image: &TiffImage,
     mask: Option<&TiffImage>,
@@ -52,10 +52,10 @@ pub(super) fn read_image(
     Ok(WindowSamples { samples, mask })
 }
 
-/// The bytes of all samples of a short type, once they are needed.
+/// A [`Lines::table`], made when it is first needed.
 pub(super) type Table = OnceLock<Vec<u8>>;
 
-/// A window's pixels, and how many of them are valid.
+/// Converts the samples of a window to colors, and counts the valid pixels. Other pixels are 0.
 pub(super) fn paint(
     read: &WindowSamples,
     window: Window,
@@ -69,13 +69,14 @@ pub(super) fn paint(
     })
 }
 
-/// How samples become bytes.
+/// The way in which samples become bytes.
 #[derive(Clone, Copy)]
 enum Bytes<'a> {
-    /// A byte stays as it is.
+    /// Bytes stay as they are.
     Same,
-    /// Each sample of the type has its place.
+    /// Samples of a short type are looked up.
     Table(&'a [u8]),
+    /// Other samples are computed one by one.
     Lines(&'a Lines),
 }
 

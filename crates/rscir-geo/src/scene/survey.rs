@@ -1,4 +1,4 @@
-//! A look at all pixels of a scene: which share of each window is valid, and between which values the stretch lies.
+//! A look at all pixels of a scene, which finds the share of valid pixels of each window and the ends of the stretch.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -15,19 +15,23 @@ use super::validity::Validity;
 use super::{Pixels, Scene};
 use crate::{Error, Result};
 
-/// What the pixels of a scene told.
+/// The result of a look at a scene.
 pub(crate) struct Survey {
-    /// For each window the share of valid pixels; `None` where a part of it cannot be read.
+    /// Share of valid pixels of each window. `None`: a part of the window cannot be read.
     pub(crate) valid: Vec<Option<f64>>,
 }
 
-/// Pixels that are looked at together, at least: fewer blocks of a wide file are read in part, and memory stays at some ten
-/// megabytes.
+/// The least side in pixels of the rectangles in which a scene is read. They are large, so that few reads begin or end
+/// within a block, and small enough to take some ten megabytes of memory.
 const CHUNK_SIDE: usize = 1024;
 
 impl Survey {
-    /// Looks at a scene, if that tells anything: whether pixels of `windows` are valid, and the stretch, which the scene then has. `windows`
-    /// are in the order of [`Tiling::windows`](crate::Tiling::windows); `tell` hears which share has been looked at.
+    /// Counts the valid pixels of `windows`, and finds the ends of the stretch, which are stored in the scene. Pixels
+    /// are read only if one of these depends on them. `windows` are in the order of
+    /// [`Tiling::windows`](crate::Tiling::windows). `tell` is called with the share of the work that is done.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] if `is_stopped` returned true.
     pub(crate) fn of(
         scene: &Scene,
         windows: &[Window],
@@ -52,7 +56,8 @@ impl Survey {
             return Ok(Self { valid: vec![Some(1.0); windows.len()] });
         }
         let counts: Vec<AtomicU32> = windows.iter().map(|_| AtomicU32::new(0)).collect();
-        // The upper halves of ranks first, then the lower ones of those that matter.
+        // The first look counts the upper halves of ranks. For long types a second one counts the lower halves of the
+        // ranks that share their upper half with a percentile.
         let is_short = ranks(tiff.image().sample_type()).0;
         let looks = if percentiles.is_none() || is_short { 1.0 } else { 2.0 };
         let rows = row_groups(windows);
@@ -63,7 +68,7 @@ impl Survey {
             .run(0.0, histograms, !is_all_valid, |histogram, band, rank| histogram.add(band, rank >> 16))?;
         if let Some(percentiles) = percentiles {
             let lines = pass.lines(&upper, percentiles, count)?;
-            // Another thread may have been here; it found the same.
+            // Another thread may have stored the lines first: they are the same.
             let _ = scene.lines.set(lines);
         }
         let share = |(window, count): (&Window, &AtomicU32)| {
@@ -79,14 +84,15 @@ impl Survey {
     }
 }
 
-/// Set in the count of a window of which a part cannot be read. Windows have at most 2^28 pixels.
+/// The bit that is set in a window's count if a part of the window cannot be read. It is free, since windows have at
+/// most 2^28 pixels.
 const UNREAD: u32 = 1 << 31;
 
-/// Windows of one row of a grid.
+/// The windows in one row of a grid.
 struct RowGroup {
     y: usize,
     height: usize,
-    /// Their positions in the list, which ascend by column.
+    /// Positions of the windows in the list, by ascending column.
     windows: Range<usize>,
 }
 
@@ -114,9 +120,9 @@ struct Pass<'a> {
     windows: &'a [Window],
     rows: Vec<RowGroup>,
     counts: Vec<AtomicU32>,
-    /// Hears how far a look has come.
+    /// Receives the share of all looks that is done, from 0 to 1.
     tell: &'a (dyn Fn(f64) + Sync),
-    /// How many looks there are.
+    /// Number of looks in all, 1 or 2.
     looks: f64,
     is_stopped: &'a (dyn Fn() -> bool + Sync),
 }
@@ -126,7 +132,7 @@ struct Histograms {
     bins: Vec<u64>,
 }
 
-/// The bins of a histogram: one for each half of a rank.
+/// Number of bins of a histogram: one for each value of half a rank.
 const BINS: usize = 1 << 16;
 
 impl Histograms {
@@ -142,7 +148,8 @@ impl Histograms {
         &self.bins[histogram * BINS..(histogram + 1) * BINS]
     }
 
-    /// The bin of the value of a position in the order of all values, and its position among those of the bin.
+    /// Finds the value at a position in ascending order. Returns its bin, and its position among the values of the bin.
+    /// Returns `None` beyond the last value.
     fn find(&self, histogram: usize, mut position: u64) -> Option<(u32, u64)> {
         for (bin, &count) in self.bins(histogram).iter().enumerate() {
             if position < count {
@@ -154,7 +161,7 @@ impl Histograms {
     }
 }
 
-/// Tells whether values of a type differ in the upper half of their ranks, and which value has a rank.
+/// Returns [`Number::IS_SHORT`] and [`Number::of_rank`] of the type that samples of a file have in memory.
 fn ranks(kind: SampleType) -> (bool, fn(u32) -> f64) {
     fn of<T: Number>() -> (bool, fn(u32) -> f64) {
         (T::IS_SHORT, T::of_rank)
@@ -174,8 +181,11 @@ fn ranks(kind: SampleType) -> (bool, fn(u32) -> f64) {
 }
 
 impl Pass<'_> {
-    /// Looks at all pixels: `count` puts each measurement of a valid pixel into histograms, by its band and its rank, and `windows`
-    /// asks for the valid pixels of windows. `before` is how many looks there were.
+    /// Looks at all pixels. `count` adds each measurement of a valid pixel to the histograms, by its band and rank. If
+    /// `windows` is true, the valid pixels of the windows are counted. `before` is the number of looks before this one.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] if the work was stopped.
     fn run(
         &self,
         before: f64,
@@ -204,7 +214,8 @@ impl Pass<'_> {
                             Ok(read) => each_type!(&read.samples, samples => {
                                 self.look(samples, &read, *chunk, windows, &mut measured);
                             }),
-                            // The tiles that need it will say so.
+                            // This is no error of the scene: tiles that need the part fail with their names when they
+                            // are read.
                             Err(_) => self.each_window(*chunk, |_, _, count| {
                                 count.fetch_or(UNREAD, Ordering::Relaxed);
                             }),
@@ -223,7 +234,7 @@ impl Pass<'_> {
         Ok(total.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Rectangles that follow the file's blocks and cover the scene.
+    /// Returns rectangles that cover the scene, with edges on edges of the file's blocks.
     fn chunks(&self) -> Vec<Window> {
         let image = self.tiff.image();
         let along = |length: usize, block: usize| {
@@ -250,7 +261,7 @@ impl Pass<'_> {
         let rule = self.validity.rule::<T>();
         let count = self.colors.bands().len();
         let step = count + usize::from(matches!(self.validity, Validity::Alpha(_)));
-        // How many pixels of a row are valid before each column.
+        // For each column, the number of valid pixels of the row before it.
         let mut before = vec![0_u32; chunk.width + 1];
         for (row, pixels) in samples.chunks_exact(chunk.width * step).enumerate() {
             let mask = read.mask.get(row * chunk.width..(row + 1) * chunk.width);
@@ -258,7 +269,7 @@ impl Pass<'_> {
                 let is_valid = rule.is_valid(pixel, count, mask.is_none_or(|mask| mask[column] != 0));
                 before[column + 1] = before[column] + u32::from(is_valid);
                 if is_valid {
-                    // Between infinities no stretch has an extent that tells values apart.
+                    // Infinities do not count: all finite values would be the same between them.
                     let is_counted = |sample: T| rule.is_measured(sample) && !sample.is_infinite();
                     let colors = pixel[..count].iter().enumerate();
                     for (band, sample) in colors.filter(|(_, sample)| is_counted(**sample)) {
@@ -278,7 +289,8 @@ impl Pass<'_> {
         }
     }
 
-    /// Hands out the windows that touch a rectangle: the columns that both have, and the window's count.
+    /// Calls `each` for every window that overlaps with a rectangle, with the first and the end of their common columns
+    /// and with the window's count.
     fn each_window(&self, part: Window, mut each: impl FnMut(usize, usize, &AtomicU32)) {
         let end = part.x + part.width;
         let touches = |group: &&RowGroup| group.y < part.y + part.height && part.y < group.y + group.height;
@@ -294,21 +306,24 @@ impl Pass<'_> {
         }
     }
 
-    /// The values at two percentiles of each band in use.
+    /// Finds the values at two percentiles of each band in use.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] if the work was stopped.
     fn lines(&self, upper: &Histograms, percentiles: [f64; 2], bands: usize) -> Result<Lines> {
-        // The nearest rank, so that it is a value of the scene, as for images.
+        // The nearest rank is taken, as for images, so that the result is a value of the scene.
         let find = |band: usize, percent: f64| {
             let last = upper.bins(band).iter().sum::<u64>().checked_sub(1)?;
             upper.find(band, (percent / 100.0 * last as f64).round() as u64)
         };
-        // The two of the first band, then those of the next.
+        // Two entries for each band, in the order of the bands.
         let found: Vec<Option<(u32, u64)>> =
             (0..bands).flat_map(|band| percentiles.map(|percent| find(band, percent))).collect();
         let (is_short, of_rank) = ranks(self.tiff.image().sample_type());
         let lower = if is_short || found.iter().all(Option::is_none) {
             None
         } else {
-            // A histogram for each value that is looked for, of those that share the upper half of its rank.
+            // Each percentile has a histogram of the values that share the upper half of its rank.
             let count = |histograms: &mut Histograms, band: usize, rank: u32| {
                 for at in [band * 2, band * 2 + 1] {
                     if found[at].is_some_and(|(upper, _)| upper == rank >> 16) {

@@ -1,24 +1,24 @@
-//! Which pixels of a scene are measurements: GDAL's mask of a data set.
+//! Choice of the valid pixels of a scene, as GDAL's mask of a data set has them.
 
 use rscir_images::tiff::{SampleFormat, Tiff};
 
 use super::number::Number;
 
-/// What tells whether a pixel is valid.
+/// The way to tell whether a pixel is valid.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Validity {
-    /// A band is an alpha: 0 is not valid.
+    /// A pixel is valid unless this band, the alpha, is 0.
     Alpha(usize),
-    /// A mask of the scene's own: 0 is not valid.
+    /// A pixel is valid unless the mask in the scene's file is 0.
     Mask,
-    /// A value stands for no measurement. A pixel is valid if any band in use has another.
+    /// A pixel is valid if any band in use has another value than this one, which stands for no measurement.
     NoData(f64),
-    /// All pixels are, but for NaN.
+    /// All pixels are valid that are not NaN.
     All,
 }
 
 impl Validity {
-    /// What a file tells; `no_data` takes the place of the value that it declares.
+    /// Reads from a file how to tell valid pixels. `no_data` replaces the value that the file declares.
     pub(super) fn of(tiff: &Tiff, no_data: Option<f64>) -> Self {
         match (tiff.image().alpha_band(), tiff.mask(), no_data.or(tiff.image().no_data())) {
             (Some(band), ..) => Self::Alpha(band),
@@ -28,12 +28,12 @@ impl Validity {
         }
     }
 
-    /// True if a look at the pixels tells nothing that is not known before.
+    /// Tells whether all pixels are known to be valid without a look at them.
     pub(super) fn is_known(&self, tiff: &Tiff) -> bool {
         *self == Self::All && tiff.image().sample_type().format != SampleFormat::Float
     }
 
-    /// The rule for samples of one type.
+    /// Returns the rule for samples of one type.
     pub(super) fn rule<T: Number>(&self) -> Rule<T> {
         match *self {
             Self::Alpha(_) => Rule::Alpha,
@@ -44,19 +44,19 @@ impl Validity {
     }
 }
 
-/// [`Validity`], for pixels that have been read.
+/// A [`Validity`] for samples of one type.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Rule<T> {
-    /// The sample after the colors is the alpha.
+    /// The sample after those of the bands in use is the alpha.
     Alpha,
     Mask,
-    /// `None` is no sample.
+    /// The sample that is no measurement. `None`: the type does not have the value.
     NoData(Option<T>),
     All,
 }
 
 impl<T: Number> Rule<T> {
-    /// True for a sample that is a measurement.
+    /// Tells whether a sample is a measurement: neither NaN nor the no-data value.
     pub(super) fn is_measured(self, sample: T) -> bool {
         match self {
             Self::NoData(Some(no_data)) => !sample.is_nan() && sample != no_data,
@@ -64,7 +64,8 @@ impl<T: Number> Rule<T> {
         }
     }
 
-    /// True for a pixel that is valid: its samples are those of the `colors` bands in use, then the alpha.
+    /// Tells whether a pixel is valid. Its samples are those of the `colors` bands in use, then the alpha if there is
+    /// one. `mask`: the mask's value is not 0.
     pub(super) fn is_valid(self, pixel: &[T], colors: usize, mask: bool) -> bool {
         let (colors, alpha) = pixel.split_at(colors.min(pixel.len()));
         let is_shown = match self {
@@ -87,7 +88,7 @@ mod tests {
         assert!(no_data.is_valid(&[0u8, 0, 1], 3, true));
         let rule = Validity::NoData(-3.402_823_466_385_288_6e38).rule::<f32>();
         assert!(!rule.is_valid(&[f32::MIN], 1, true) && rule.is_valid(&[0.0_f32], 1, true));
-        // A value that the type does not have is no pixel's.
+        // No pixel has a value that its type does not have.
         assert!(Validity::NoData(-9999.0).rule::<u8>().is_valid(&[0u8], 1, true));
     }
 

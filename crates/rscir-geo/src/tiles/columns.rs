@@ -1,4 +1,4 @@
-//! The columns of tiles.
+//! The columns of tiles in an archive.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use rscir_core::{ColumnSchema, ColumnType};
 use crate::list::ListedScene;
 use crate::stac::{Properties, common_type};
 
-/// Columns that properties of STAC items may take, of the 64 that an archive has room for.
+/// The most columns for properties of STAC items. An archive has at most 64 columns.
 const MAX_PROPERTIES: usize = 40;
 
-/// Columns of every scene.
+/// Names and types of the columns that all scenes have.
 pub(super) const COLUMNS: [(&str, ColumnType); 13] = [
     ("scene", ColumnType::Text),
     ("crs", ColumnType::Text),
@@ -23,24 +23,24 @@ pub(super) const COLUMNS: [(&str, ColumnType); 13] = [
     ("valid", ColumnType::Float),
     ("bands", ColumnType::Text),
     ("stretch", ColumnType::Text),
-    // A text, since it may be NaN, which no column of numbers holds.
+    // Text, since the value may be NaN, which a column of numbers cannot hold.
     ("nodata", ColumnType::Text),
     ("datetime", ColumnType::Text),
 ];
 
-/// True if an archive can have a column of this name: the rule of its format.
+/// Tells whether an archive can have a column with this name, by the rule of its format.
 fn is_column_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && !name.chars().any(char::is_control)
 }
 
-/// The columns of some scenes.
+/// The columns of the tiles of some scenes.
 #[derive(Debug)]
 pub(super) struct Columns {
-    /// Those of every scene, then those of properties.
+    /// The columns that all scenes have, then those of properties, by name.
     pub(super) schemas: Vec<ColumnSchema>,
-    /// How many properties have none, since there are too many or their names cannot be a column's.
+    /// Number of properties without a column, since there are too many or a column cannot have their name.
     pub(super) left_out: usize,
-    /// Properties whose names are those of columns of every scene.
+    /// Names of properties without a column, since a column of all scenes has the name.
     pub(super) hidden: Vec<String>,
 }
 

@@ -1,21 +1,22 @@
-//! How far the look at scenes has come.
+//! Progress of the look at scenes.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rscir_core::Progress;
 
-/// Bytes that the progress counts as one.
+/// Bytes of one unit of progress: a mebibyte.
 const UNIT: u64 = 1 << 20;
 
-/// Tells the progress in mebibytes of files, of which a scene has one at least: a scene of gigabytes takes as long as many
-/// small ones.
+/// Reports progress in mebibytes of the scenes' files, since a scene of gigabytes takes as long as many small ones.
+/// Every scene has at least one.
 pub(super) struct Looking<'a> {
     progress: &'a dyn Progress,
-    /// The units of each scene, and which scene it is now.
+    /// Number of units of each scene.
     units: Vec<u64>,
+    /// Position of the present scene.
     now: usize,
-    /// Units of this scene that were told.
+    /// Units of the present scene that were reported.
     told: AtomicU64,
 }
 
@@ -27,7 +28,7 @@ impl<'a> Looking<'a> {
         Self { progress, units, now: 0, told: AtomicU64::new(0) }
     }
 
-    /// Tells that this share of the scene has been looked at, from 0 to 1. Threads may say so in any order.
+    /// Reports the share of the present scene that has been looked at, from 0 to 1. Threads may call it in any order.
     pub(super) fn at(&self, share: f64) {
         let units = self.units.get(self.now).copied().unwrap_or_default();
         let reached = ((units as f64 * share) as u64).min(units);
@@ -37,7 +38,7 @@ impl<'a> Looking<'a> {
         }
     }
 
-    /// Ends a scene, be it looked at or not.
+    /// Reports the rest of the present scene and goes on to the next.
     pub(super) fn next(&mut self) {
         self.at(1.0);
         self.told = AtomicU64::new(0);

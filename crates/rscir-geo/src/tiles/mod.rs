@@ -1,4 +1,4 @@
-//! Scenes as a source of tiles.
+//! Scenes as a source of tiles for an ingest.
 
 mod columns;
 mod looking;
@@ -25,12 +25,13 @@ use crate::list::ListedScene;
 use crate::scene::{LinesCell, Survey, address};
 use crate::{Error, Footprint, Result, Scene, SceneFailure, SceneList, SceneNotice, SceneOptions, TileKey};
 
-/// The tiles of some scenes, as a source of an ingest: a tile's key names its scene and its window ([`TileKey`]), and its columns
-/// say where it lies.
+/// The tiles of some scenes, as the source of an ingest. A tile's key names its scene and its window ([`TileKey`]), and
+/// its columns tell where it lies and how it was read.
 ///
-/// Columns are `scene`, `crs`, `west`, `south`, `east`, `north`, `footprint` (longitude and latitude of the corners, counter-clockwise), `gsd`
-/// (meters from a column to the next), `valid` (the share of valid pixels), `bands` (counted from 1), `stretch` (what became of the
-/// values), `nodata` (the value of no measurement, where one tells which pixels are valid), `datetime`, and the properties of STAC items.
+/// The columns are `scene`, `crs`, `west`, `south`, `east`, `north`, `footprint` (longitude and latitude of the
+/// corners, counter-clockwise), `gsd` (meters from a column of pixels to the next), `valid` (share of valid pixels),
+/// `bands` (counted from 1), `stretch` (how values became bytes), `nodata` (value that stands for no measurement, if
+/// pixels are valid by such a value), `datetime`, and the properties of STAC items.
 #[derive(Debug)]
 pub struct SceneTiles {
     scenes: Vec<TiledScene>,
@@ -39,9 +40,10 @@ pub struct SceneTiles {
     left_out: usize,
     not_on_earth: usize,
     failures: Vec<SceneFailure>,
-    /// Scenes that were looked at, those without tiles too: what tells rows of them from rows of what they were before.
+    /// All scenes that were looked at, by key, also those without tiles. They tell which rows of an archive are of an
+    /// earlier state of a scene.
     looked_at: HashMap<String, LookedAt>,
-    /// The tiles of the scenes, once somebody asks whether a row is one of them.
+    /// The tiles by scene and window, filled when `standing` is first called.
     windows: OnceLock<HashSet<(u32, Window)>>,
     options: SceneOptions,
     cache: Arc<BlockCache>,
@@ -51,7 +53,7 @@ pub struct SceneTiles {
 #[derive(Debug)]
 struct TiledScene {
     listed: ListedScene,
-    /// What a file is told by, and what decides its tiles' pixels.
+    /// Fingerprint of the file and of the options that decide the pixels.
     fingerprint: Fingerprint,
     crs: crate::Crs,
     transform: crate::Transform,
@@ -66,10 +68,10 @@ struct TiledScene {
     version: Version,
 }
 
-/// A scene as it is now.
+/// The present state of a scene.
 #[derive(Debug, Clone, Copy)]
 struct LookedAt {
-    /// Its position among those that have tiles.
+    /// Position among the scenes that have tiles. `None`: it has no tiles.
     number: Option<u32>,
     fingerprint: Fingerprint,
 }
@@ -78,22 +80,25 @@ struct LookedAt {
 struct Tile {
     scene: u32,
     window: Window,
-    /// The share of valid pixels; NaN where a part of the tile cannot be read.
+    /// Share of valid pixels, from 0 to 1. NaN: a part of the tile cannot be read.
     valid: f64,
 }
 
-/// Bytes of blocks that are kept for all scenes: two rows of blocks of 512 x 512 pixels of four bands of 16 bits in a scene 20,000
-/// pixels wide, which the tiles of a row touch.
+/// Bytes of decoded blocks that are kept for all scenes. The tiles of a row touch two rows of blocks, and this is their
+/// size for blocks of 512 x 512 pixels of four bands of 16 bits in a scene 20,000 pixels wide.
 const CACHE: u64 = 176 << 20;
 
-/// Scenes that are open at a time: systems allow some hundred open files.
+/// Number of scenes that are kept open. Systems allow a process some hundred open files.
 const MAX_OPEN: usize = 64;
 
-/// Of these, images that are decoded whole.
+/// Number of open scenes that are images decoded whole. Each takes the memory of all its pixels.
 const MAX_DECODED: usize = 2;
 
 impl TiledScene {
-    /// Refuses a file that is not the one that was looked at.
+    /// Checks that the file is still the one that was looked at.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] if its version is another.
     fn check(&self) -> Result<()> {
         match version(&self.listed.path)? == self.version {
             true => Ok(()),
@@ -103,12 +108,17 @@ impl TiledScene {
 }
 
 impl SceneTiles {
-    /// Opens the scenes of a list and finds their tiles: those with enough valid pixels, and with four corners on the Earth. A scene that cannot be opened, or has no such tile, is
-    /// a [failure](Self::failures), and the others go on. Scenes are looked at as a whole where that tells which pixels are valid, or
-    /// what their stretch is; `progress` hears of it, and it ends where `is_stopped` says so.
+    /// Opens the scenes of a list and finds their tiles: the windows with enough valid pixels and with four corners on
+    /// the Earth. Tiles are in the order of the list, and within a scene in that of
+    /// [`Tiling::windows`](crate::Tiling::windows). A scene that cannot be opened, or has no such tile, becomes a
+    /// [failure](Self::failures), and the other scenes are opened.
+    ///
+    /// All pixels of a scene are read if they decide which pixels are valid or what the stretch is. `progress` counts
+    /// this in mebibytes of files. `is_stopped` is asked often, and stops the work by returning true.
     ///
     /// # Errors
-    /// Those of [`TileOptions::check`]; [`Error::SceneTwice`]; [`Error::Stopped`].
+    /// The errors of [`TileOptions::check`]. [`Error::SceneTwice`] if two scenes of the list have one key.
+    /// [`Error::Stopped`] if `is_stopped` returned true.
     pub fn open(
         list: SceneList,
         options: &TileOptions,
@@ -157,7 +167,7 @@ impl SceneTiles {
             return Err(Error::Stopped);
         }
         let version = version(&listed.path)?;
-        // A look at all pixels meets each block once: none is kept for it.
+        // A look at all pixels reads each block once, so that no cache is of use.
         let scene = Scene::open_cached(&listed.path, &options.scene, Arc::new(BlockCache::new(0)))?;
         let [width, height] = scene.size();
         let windows = options.tiling.windows(width, height, scene.pixel_size())?;
@@ -199,14 +209,15 @@ impl SceneTiles {
             listed: listed.clone(),
             version,
         });
-        // What was decoded whole is not decoded again; a file is opened again, with the blocks that tiles share.
+        // An image that was decoded whole is kept, so as not to decode it twice. A TIFF is opened again, with the cache
+        // that all tiles share.
         if scene.is_decoded() {
             self.keep_open(number as usize, scene);
         }
         Ok(())
     }
 
-    /// Returns the scenes that have no tiles, and why.
+    /// Returns the scenes without tiles, each with the reason.
     #[must_use]
     pub fn failures(&self) -> &[SceneFailure] {
         &self.failures
@@ -218,32 +229,33 @@ impl SceneTiles {
         self.scenes.len()
     }
 
-    /// Returns what a user should know of scenes, with the key of each.
+    /// Iterates over the notices of all scenes with tiles, each with the key of its scene.
     pub fn notices(&self) -> impl Iterator<Item = (&str, &SceneNotice)> {
         self.scenes
             .iter()
             .flat_map(|scene| scene.notices.iter().map(|notice| (scene.listed.key.as_str(), notice)))
     }
 
-    /// Returns how each scene's values became bytes, with its key: `none` where they stayed as they are.
+    /// Iterates over the scenes with tiles: the key of each, and the stretch by which its values became bytes. The
+    /// stretch is `none` if the values stayed as they are.
     pub fn stretches(&self) -> impl Iterator<Item = (&str, &str)> {
         self.scenes.iter().map(|scene| (scene.listed.key.as_str(), scene.stretch.as_str()))
     }
 
-    /// Returns the number of properties of STAC items that have no column, since there are more than forty, or since their names
-    /// are longer than 64 bytes or have control characters.
+    /// Returns the number of properties of STAC items that have no column, since there are more than forty, or since
+    /// the name of a property is empty, longer than 64 bytes, or has control characters.
     #[must_use]
     pub fn properties_left_out(&self) -> usize {
         self.columns.left_out
     }
 
-    /// Returns the names of properties of STAC items that are those of columns of every scene, which keep their own values.
+    /// Returns the names of properties of STAC items that have no column, since a column of all scenes has the name.
     #[must_use]
     pub fn properties_hidden(&self) -> &[String] {
         &self.columns.hidden
     }
 
-    /// Returns the folders that the scenes' keys are relative to, each once; those of scenes on servers are none.
+    /// Returns the folders that the scenes' keys are relative to, each once. Scenes on servers have no folder.
     #[must_use]
     pub fn roots(&self) -> Vec<PathBuf> {
         let mut roots: Vec<PathBuf> = Vec::new();
@@ -256,7 +268,7 @@ impl SceneTiles {
         roots
     }
 
-    /// Returns the scene and the window of a tile.
+    /// Returns the file of a tile's scene, and the tile's window.
     ///
     /// # Panics
     /// If `item` is not below the number of tiles, as a slice does.
@@ -270,7 +282,10 @@ impl SceneTiles {
         &self.scenes[tile.scene as usize]
     }
 
-    /// The open scene of a number, which is opened again if others came meanwhile.
+    /// Returns the scene at a position, and opens it if it is no longer kept open.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] if the file changed meanwhile. The errors of [`Scene::open`].
     fn opened(&self, number: usize) -> Result<Scene> {
         let known = |open: &VecDeque<(usize, Scene)>| {
             open.iter().find(|(at, _)| *at == number).map(|(_, scene)| scene.clone())
@@ -324,8 +339,8 @@ impl ImageSource for SceneTiles {
         let read = || {
             let read = self.opened(tile.scene as usize)?.read(tile.window)?;
             let scene = self.scene(tile);
-            // A file that was written over meanwhile may have given pixels of both. What a server has is compared with each
-            // range that is fetched.
+            // A file that was overwritten while it was read may have given pixels of both versions. The version of a
+            // file on a server is compared with each range that is fetched.
             if address(&scene.listed.path).is_none() {
                 scene.check()?;
             }

@@ -2,17 +2,17 @@ use rscir_images::ChangeDetection;
 
 use crate::{Error, Result, SceneOptions, Tiling};
 
-/// How scenes become tiles.
+/// Options of how scenes become tiles.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct TileOptions {
-    /// How a scene is cut. Default: 256 pixels, no overlap.
+    /// Sides and overlap of the tiles. Default: 256 pixels, no overlap.
     pub tiling: Tiling,
-    /// How a scene is read.
+    /// Options by which a scene is read. Default: [`SceneOptions::default`].
     pub scene: SceneOptions,
-    /// The share of valid pixels that a tile has at least, from 0 to 1. Default: 0.5.
+    /// The least share of valid pixels that a tile has, from 0 to 1. Default: 0.5.
     pub min_valid: f64,
-    /// How a scene is seen to have changed since its tiles were encoded. Default: by size and time.
+    /// How a scene is compared with the one whose tiles were encoded. Default: by size and time of change.
     pub changes: ChangeDetection,
 }
 
@@ -24,38 +24,39 @@ impl Default for TileOptions {
 }
 
 impl TileOptions {
-    /// Sets how a scene is cut.
+    /// Sets sides and overlap of the tiles. Default: 256 pixels, no overlap.
     #[must_use]
     pub fn tiling(mut self, tiling: Tiling) -> Self {
         self.tiling = tiling;
         self
     }
 
-    /// Sets how a scene is read.
+    /// Sets the options by which a scene is read. Default: [`SceneOptions::default`].
     #[must_use]
     pub fn scene(mut self, scene: SceneOptions) -> Self {
         self.scene = scene;
         self
     }
 
-    /// Sets the share of valid pixels that a tile has at least.
+    /// Sets the least share of valid pixels that a tile has, from 0 to 1. Default: 0.5.
     #[must_use]
     pub fn min_valid(mut self, min_valid: f64) -> Self {
         self.min_valid = min_valid;
         self
     }
 
-    /// Sets how a scene is seen to have changed.
+    /// Sets how a scene is compared with the one whose tiles were encoded. Default: by size and time of change.
     #[must_use]
     pub fn changes(mut self, changes: ChangeDetection) -> Self {
         self.changes = changes;
         self
     }
 
-    /// Checks that scenes can be tiled so.
+    /// Checks the options that can be checked without a scene.
     ///
     /// # Errors
-    /// Those of [`Tiling::check`] and [`SceneOptions::check`]; [`Error::Option`] for a share that is none.
+    /// The errors of [`Tiling::check`] and of [`SceneOptions::check`]. [`Error::Option`] if the share of valid pixels
+    /// is not in 0..=1.
     pub fn check(&self) -> Result<()> {
         self.tiling.check()?;
         self.scene.check()?;

@@ -1,4 +1,4 @@
-//! What tells a scene that changed from one that did not.
+//! Versions of files and fingerprints of scenes, by which changed scenes are recognized.
 
 use std::fs::Metadata;
 use std::path::Path;
@@ -12,10 +12,11 @@ use super::TileOptions;
 use crate::scene::address;
 use crate::{Error, Result, Scene, SceneOptions};
 
-/// Size and time of change.
+/// Size of a file in bytes, and its time of change in nanoseconds since 1970. For a file on a server the second number
+/// is the beginning of a hash of its version.
 pub(super) type Version = (u64, u128);
 
-/// Size and time of change of a file; of one on a server, size and what the server calls its version.
+/// Reads the version of a file, local or on a server.
 pub(super) fn version(path: &Path) -> Result<Version> {
     #[cfg(feature = "remote")]
     if let Some(address) = address(path) {
@@ -37,7 +38,7 @@ fn stamp(metadata: &Metadata) -> Version {
     (metadata.len(), nanos_since_1970(metadata.modified().ok()))
 }
 
-/// Identifies what decides the pixels of a scene's tiles: its file, and how it is read.
+/// Computes the fingerprint of what decides the pixels of a scene's tiles: its file, and the options by which it is read.
 pub(super) fn fingerprint(scene: &Scene, options: &TileOptions, version: Version) -> Result<Fingerprint> {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
@@ -61,7 +62,7 @@ pub(super) fn fingerprint(scene: &Scene, options: &TileOptions, version: Version
             }
             part(&content.finalize());
         }
-        // A server tells a version, and its content is not fetched to compare it.
+        // A file on a server is compared by its version, since to compare its content would fetch all of it.
         ChangeDetection::Content | ChangeDetection::SizeAndTime => {
             part(&version.0.to_le_bytes());
             part(&version.1.to_le_bytes());
