@@ -1,52 +1,53 @@
 use rscir_core::ErrorKind;
 
-/// The result of everything in this crate that can fail.
+/// Result of a function of this crate; the error is [`Error`] if none is named.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong, by the part it went wrong in. Each part's error has the details.
+/// Errors of this crate, by the crate behind it that failed. The error of that crate has the details.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A value or a shape, or an implementor of a trait.
+    /// An error of `rscir-core`, or of an implementor of one of its traits: a value or a shape does not fit, or an
+    /// implementor failed.
     #[error(transparent)]
     Core(rscir_core::Error),
-    /// A model.
+    /// An error of `rscir-encoders`, about a model.
     #[error(transparent)]
     Encoders(rscir_encoders::Error),
-    /// An image, or an ingest.
+    /// An error of `rscir-images`, about an image or an ingest.
     #[error(transparent)]
     Images(rscir_images::Error),
-    /// A checkpoint.
+    /// An error of `rscir-checkpoint`, about a file of weights.
     #[error(transparent)]
     Checkpoint(#[from] rscir_checkpoint::Error),
-    /// An archive or a feature file.
+    /// An error of `rscir-index`, about an archive, a feature file or a search.
     #[error(transparent)]
     Index(#[from] rscir_index::Error),
-    /// A method.
+    /// An error of `rscir-weicom`, about a method.
     #[error(transparent)]
     Method(#[from] rscir_weicom::Error),
-    /// A benchmark.
+    /// An error of `rscir-bench`, about a benchmark.
     #[error(transparent)]
     Bench(#[from] rscir_bench::Error),
-    /// The page of an answer.
+    /// An error of `rscir-page`, about the page of an answer.
     #[error(transparent)]
     Page(#[from] rscir_page::Error),
-    /// A scene, an area or a place.
+    /// An error of `rscir-geo`, about a scene, an area or a place.
     #[cfg(feature = "geo")]
     #[error(transparent)]
     Geo(rscir_geo::Error),
-    /// Vectors that others made.
+    /// An error of `rscir-interchange`, about a file of vectors that is read or written.
     #[cfg(feature = "interchange")]
     #[error(transparent)]
     Interchange(rscir_interchange::Error),
-    /// A table on shared storage.
+    /// An error of `rscir-spark`, about a table on shared storage.
     #[cfg(feature = "publish")]
     #[error(transparent)]
     Spark(Box<rscir_spark::Error>),
 }
 
 impl Error {
-    /// Returns what a caller can do about it.
+    /// Returns the kind of the error, by which callers decide what to do.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Core(error) => error.kind(),
@@ -68,7 +69,7 @@ impl Error {
 }
 
 impl From<rscir_encoders::Error> for Error {
-    /// Takes an error that is another crate's for that crate's.
+    /// Makes an [`Error::Encoders`]. An error that wraps one of another crate becomes that crate's variant.
     fn from(error: rscir_encoders::Error) -> Self {
         match error {
             rscir_encoders::Error::Checkpoint(error) => Self::Checkpoint(error),
@@ -81,7 +82,7 @@ impl From<rscir_encoders::Error> for Error {
 
 #[cfg(feature = "publish")]
 impl From<rscir_spark::Error> for Error {
-    /// Takes an error that is another crate's for that crate's.
+    /// Makes an [`Error::Spark`]. An error that wraps one of another crate becomes that crate's variant.
     fn from(error: rscir_spark::Error) -> Self {
         match error {
             rscir_spark::Error::Core(error) => error.into(),
@@ -94,7 +95,7 @@ impl From<rscir_spark::Error> for Error {
 
 #[cfg(feature = "geo")]
 impl From<rscir_geo::Error> for Error {
-    /// Takes an error that is another crate's for that crate's.
+    /// Makes an [`Error::Geo`]. An error that wraps one of another crate becomes that crate's variant.
     fn from(error: rscir_geo::Error) -> Self {
         match error {
             rscir_geo::Error::Images(error) => error.into(),
@@ -106,7 +107,7 @@ impl From<rscir_geo::Error> for Error {
 
 #[cfg(feature = "interchange")]
 impl From<rscir_interchange::Error> for Error {
-    /// Takes an error that is another crate's for that crate's.
+    /// Makes an [`Error::Interchange`]. An error that wraps one of another crate becomes that crate's variant.
     fn from(error: rscir_interchange::Error) -> Self {
         match error {
             rscir_interchange::Error::Index(error) => error.into(),
@@ -117,7 +118,7 @@ impl From<rscir_interchange::Error> for Error {
 }
 
 impl From<rscir_images::Error> for Error {
-    /// Takes an error that another crate of ours handed through a trait for that crate's.
+    /// Makes an [`Error::Images`]. An error that another crate passed through a trait becomes that crate's variant.
     fn from(error: rscir_images::Error) -> Self {
         match error {
             rscir_images::Error::Core(error) => error.into(),
@@ -127,7 +128,8 @@ impl From<rscir_images::Error> for Error {
 }
 
 impl From<rscir_core::Error> for Error {
-    /// Takes an error that a sink or an encoder of ours handed through a trait for its crate's: a full disk is the index's.
+    /// Makes an [`Error::Core`]. An error that an archive or an encoder of this project passed through a trait
+    /// becomes its crate's variant: a full disk becomes an [`Error::Index`].
     fn from(error: rscir_core::Error) -> Self {
         let rscir_core::Error::Source { during, kind, source } = error else { return Self::Core(error) };
         let source = match source.downcast::<rscir_index::Error>() {

@@ -31,7 +31,7 @@ pub use rscir_weicom as weicom;
 pub use scene_pictures::{FootprintPlaces, ScenePictures};
 pub use verbs::{Ingested, ingest, ingest_source, ingest_with, open, search};
 
-/// What most programs use.
+/// The items that most programs use, to be imported together: `use rscir::prelude::*;`.
 pub mod prelude {
     pub use rscir_bench::{
         EvaluateOptions, Mode, PatternCom, Protocol, QueryVectors, Rounding, Table, evaluate,
@@ -51,7 +51,7 @@ pub mod prelude {
     pub use rscir_weicom::{ImageOnly, MethodSpec, Resources, Sum, TextOnly, WeiCom};
 }
 
-/// The README's code, compiled and run.
+/// The code of the repository's README, which is compiled and run as a doc test.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

@@ -7,29 +7,31 @@ use rscir_index::ArchiveWriter;
 
 use crate::Result;
 
-/// Where the rows of an archive are from, beside the folder that is ingested now.
+/// Folders that the rows of an archive are from.
 pub(crate) struct Roots {
-    /// The folders that the archive knows.
+    /// Folders that the archive records.
     pub(crate) known: Vec<PathBuf>,
+    /// Folder that is ingested now.
     own: PathBuf,
 }
 
 impl Roots {
+    /// Reads the folders that an archive records, for an ingest of a list of images.
     pub(crate) fn of(images: &ImageList, writer: &ArchiveWriter) -> Self {
         let own = real_folder(images.root());
         let name = shown(&own);
-        // A name that is not UTF-8 is kept in another form, which leads nowhere.
+        // A name that is not UTF-8 is recorded in another form, by which the folder cannot be found.
         let path = |root: &String| if *root == name { own.clone() } else { PathBuf::from(root) };
         Self { known: writer.roots().iter().map(path).collect(), own }
     }
 
-    /// The writer, which remembers the folder before the first row from it is there.
+    /// Wraps the writer in a sink that records the folder before it commits the first row from it.
     pub(crate) fn sink<'a>(&'a self, writer: &'a mut ArchiveWriter) -> RememberingSink<'a> {
         RememberingSink { roots: self, writer }
     }
 
-    /// What comes after the last image: sees which folders rows can still be from, finds rows whose file is in none of them,
-    /// and takes these out if asked to.
+    /// Ends an ingest after its last image. Updates the folders that rows can be from, reports rows whose file is
+    /// in none of them, and deletes these rows if `prune`.
     pub(crate) fn finish(
         &self,
         images: &ImageList,
@@ -48,10 +50,11 @@ impl Roots {
             writer.roots().iter().filter(|root| **root != own).map(PathBuf::from).collect();
         let absent = others.iter().find(|root| !root.is_dir());
         if absent.is_some() {
-            // What is in a folder on a disk that is away is not known to be gone.
+            // The folder may be on a disk that is not mounted, so its files are not known to be gone.
             report.gone.clear();
         } else {
-            // A folder's keys are distinct: as many rows as files that have one means that there is no row beside them.
+            // The keys of a folder are distinct, so if the archive has as many rows as the folder has files with
+            // rows, it has no others.
             let all_listed = images.is_whole_folder() && report.encoded + report.unchanged == writer.len();
             if !all_listed && (images.is_whole_folder() || prune) {
                 let beside = writer.keys().filter(|key| !listed.contains(key) && is_gone(&self.own, key));
@@ -73,10 +76,11 @@ impl Roots {
         Ok(())
     }
 
-    /// The first link in the way to a file that is gone, if there is one: a disk that is away leaves it behind.
+    /// Finds the first broken link in the paths of files that are gone. Such a link may lead to a disk that is not
+    /// mounted, where the files may still be.
     fn broken_link(&self, others: &[PathBuf], gone: &[String]) -> Option<NotPruned> {
         let roots = || others.iter().chain([&self.own]);
-        // Tiles of one folder share the way to them.
+        // Tiles of one folder share most of their path, so each place is looked at once.
         let mut known = HashSet::new();
         gone.iter().flat_map(|key| roots().map(move |root| (root, key))).find_map(|(root, key)| {
             let path = root.join(key);
@@ -88,7 +92,7 @@ impl Roots {
         })
     }
 
-    /// Forgets folders that no row can be from any more.
+    /// Removes from the archive's record the folders that no row can be from any more.
     fn settle(&self, listed: &Listed<'_>, writer: &mut ArchiveWriter, report: &IngestReport) -> Result<()> {
         let own = shown(&self.own);
         if writer.is_empty() || writer.roots() == [own.as_str()] {
@@ -97,12 +101,13 @@ impl Roots {
         let rows = writer.len();
         let here = writer.keys().filter(|key| listed.contains(key)).count();
         let kept = if here == rows && report.failed == 0 && report.gone.is_empty() {
-            // Every row is of a file here, be it encoded now or found unchanged.
+            // Every row is of a file in this folder, which was encoded now or found unchanged.
             Vec::new()
         } else if !self.known.contains(&self.own)
             && report.unchanged.saturating_sub(report.gone.len()) * 2 >= rows
         {
-            // A folder that is not there any more, and most of whose files are here unchanged, was moved here.
+            // If most files of a folder that does not exist any more are in this folder unchanged, it was moved
+            // here.
             let others = writer.roots().iter().filter(|root| **root != own && Path::new(root).is_dir());
             others.cloned().collect()
         } else {
@@ -112,7 +117,7 @@ impl Roots {
     }
 }
 
-/// Why it is not sure that files which are not found are gone.
+/// Returns why files that are not in the list may still exist, or `None` if they are surely gone.
 fn why_unsure(images: &ImageList) -> Option<NotPruned> {
     if !images.unlisted().is_empty() {
         Some(NotPruned::Unlisted)
@@ -123,7 +128,7 @@ fn why_unsure(images: &ImageList) -> Option<NotPruned> {
     }
 }
 
-/// A folder as the archive keeps it: its path, bytes that are not UTF-8 as `\xff`.
+/// Returns the path of a folder as an archive records it, with each byte that is not UTF-8 as `\xff`.
 pub(crate) fn shown(root: &Path) -> String {
     let mut name = String::new();
     for chunk in root.as_os_str().as_encoded_bytes().utf8_chunks() {
@@ -133,7 +138,7 @@ pub(crate) fn shown(root: &Path) -> String {
     name
 }
 
-/// True if there is no such file, rather than one out of reach.
+/// Tells whether a file does not exist. A file that cannot be reached for another reason is not gone.
 fn is_gone(root: &Path, key: &str) -> bool {
     use std::io::ErrorKind::{NotADirectory, NotFound};
     root.join(key).metadata().is_err_and(|error| matches!(error.kind(), NotFound | NotADirectory))
@@ -141,11 +146,13 @@ fn is_gone(root: &Path, key: &str) -> bool {
 
 /// The keys of a list, to look up.
 enum Listed<'a> {
+    /// Keys in order, which are searched as they are.
     Sorted(&'a [String]),
     Hashed(HashSet<&'a str>),
 }
 
 impl<'a> Listed<'a> {
+    /// Makes the keys of a list ready to look up.
     fn of(images: &'a ImageList) -> Self {
         match images.keys() {
             keys if keys.is_sorted() => Self::Sorted(keys),
@@ -153,6 +160,7 @@ impl<'a> Listed<'a> {
         }
     }
 
+    /// Tells whether the list has a key.
     fn contains(&self, key: &str) -> bool {
         match self {
             Self::Sorted(keys) => keys.binary_search_by(|listed| listed.as_str().cmp(key)).is_ok(),
@@ -161,7 +169,7 @@ impl<'a> Listed<'a> {
     }
 }
 
-/// An archive that learns where its rows are from.
+/// A writer of an archive that records the folder of the rows that it commits.
 pub(crate) struct RememberingSink<'a> {
     roots: &'a Roots,
     writer: &'a mut ArchiveWriter,

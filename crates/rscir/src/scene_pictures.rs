@@ -1,4 +1,5 @@
-//! Scenes and places for a web server: what joins `rscir-web` to `rscir-geo`, which know nothing of each other.
+//! Pictures and places of scenes for a web server. Neither of `rscir-web` and `rscir-geo` depends on the other;
+//! this module connects them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,16 +11,18 @@ use rscir_images::DecodeLimits;
 use rscir_page::Ring;
 use rscir_web::{FolderPictures, NoPicture, Pictures, Places};
 
-/// Scenes that are kept open: answers are of few scenes, and an image with a world file is held as a whole.
+/// Most scenes that are kept open. The tiles of an answer are of few scenes, and an open image with a world file is
+/// in memory as a whole.
 const MAX_OPEN: usize = 8;
 
-/// Shows the tiles of scenes, cut from the scenes as they were when they were tiled; rows of plain images by their files.
+/// Pictures of an archive's rows for a web server. The picture of a tile is cut from its scene, with the bands and
+/// the stretch of the ingest; the picture of another row is its file.
 pub struct ScenePictures {
     files: FolderPictures,
     open: Mutex<BTreeMap<String, Opened>>,
 }
 
-/// A scene, and how it was opened.
+/// An open scene, with the options and the state of the file that it was opened with.
 #[derive(Clone)]
 struct Opened {
     scene: Arc<Scene>,
@@ -34,12 +37,13 @@ impl std::fmt::Debug for ScenePictures {
 }
 
 impl ScenePictures {
-    /// Looks for scenes in these folders, in their order.
+    /// Makes pictures of scenes and files that are looked for in `folders`, in their order.
     pub fn new(folders: impl IntoIterator<Item = PathBuf>) -> Self {
         Self { files: FolderPictures::new(folders), open: Mutex::default() }
     }
 
-    /// Opens a scene as the row's was, unless it is open.
+    /// Returns the scene of a row, opened with the options of the row's ingest. A scene that is open already is not
+    /// opened again unless its file has changed.
     fn scene(&self, archive: &dyn Archive, row: usize, name: &str) -> Result<Arc<Scene>, NoPicture> {
         let (options, stamp) = (options_of_row(archive, row), self.files.stamp_of(name));
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -48,7 +52,7 @@ impl ScenePictures {
         {
             return Ok(Arc::clone(&opened.scene));
         }
-        // Whoever waits for the lock most often waits for this scene.
+        // The lock is held meanwhile, because a thread that waits for it most often wants this scene.
         let scene = Arc::new(Scene::open(self.files.file(name)?, &options)?);
         open.remove(name);
         if open.len() >= MAX_OPEN {
@@ -65,7 +69,7 @@ impl Pictures for ScenePictures {
             return self.files.read(archive, row, limits);
         };
         let scene = self.scene(archive, row, &scene)?;
-        // An archive may be anyone's, and its windows of any size.
+        // An archive may come from anyone, so its windows are checked like other input.
         let [width, height] = scene.size();
         let is_within = |start: usize, length: usize, end: usize| length <= end && start <= end - length;
         if !is_within(window.x, window.width, width) || !is_within(window.y, window.height, height) {
@@ -83,7 +87,7 @@ impl Pictures for ScenePictures {
 
     fn stamp(&self, archive: &dyn Archive, row: usize) -> Option<String> {
         match archive.key(row).parse::<TileKey>() {
-            // The same file may be shown with other bands or another stretch.
+            // The options are a part of the stamp, because other bands or another stretch make another picture.
             Ok(tile) => {
                 Some(format!("{}-{:?}", self.files.stamp_of(&tile.scene)?, options_of_row(archive, row)))
             }
@@ -92,7 +96,8 @@ impl Pictures for ScenePictures {
     }
 }
 
-/// Knows where rows lie by their column `footprint`, else by `west`, `south`, `east` and `north`.
+/// Places of an archive's rows for a web server, from the column `footprint`, or else from the columns `west`,
+/// `south`, `east` and `north`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FootprintPlaces;
 

@@ -7,38 +7,45 @@ use rscir_index::{ArchiveWriter, Compaction, DiskArchive, Hit, RowOrder, SearchO
 use crate::Result;
 use crate::roots::{Roots, shown};
 
-/// Rows that the compaction at the end of an ingest may rewrite for each image that was encoded. Rewriting a row takes some
-/// hundredths of a millisecond and encoding an image milliseconds at the least, so the compaction takes a small part of the
-/// ingest's time, and one new tile in a large archive rewrites nothing.
+/// Rows that the compaction at the end of an ingest may rewrite for each image that was encoded. To rewrite a row
+/// takes some hundredths of a millisecond, and to encode an image some milliseconds or more. With this limit the
+/// compaction takes a small part of the ingest's time, and one new tile in a large archive rewrites nothing.
 const REWRITTEN_PER_IMAGE: usize = 16;
 
-/// What [`ingest`] leaves: the archive, and how it went.
+/// Result of an ingest: the archive, and what was encoded.
 #[derive(Debug)]
 pub struct Ingested {
-    /// The archive, open for searching.
+    /// Archive, open for searching.
     pub archive: DiskArchive,
-    /// How many images were encoded, unchanged, failed.
+    /// Counts of the images that were encoded, unchanged or failed, and what else there is to say about the ingest.
     pub report: IngestReport,
-    /// The images that have no row, with path and reason; empty where they were handed to a function of the caller's.
+    /// Images that could not be read or decoded, with path and reason. Only [`ingest`] fills this list; the other
+    /// functions pass each failure to `on_failure`.
     pub failures: Vec<Failure>,
-    /// What became of the compaction at the end, after which a large archive gets 8-bit copies of its rows
-    /// ([`ArchiveWriter::quantize`]): postponed after few new rows, or refused by the disk. Neither takes
-    /// anything from the archive, which is read in the same order without it.
+    /// Result of the compaction at the end of the ingest. After it a large archive gets 8-bit copies of its rows
+    /// ([`ArchiveWriter::quantize`]). The compaction is postponed if there are few new rows, and is an error if the
+    /// disk refuses it; in both cases the archive is complete and its rows are in the same order.
     pub compaction: Result<Compaction>,
 }
 
-/// Encodes every image below `folder` into the archive `archive`, which is made if it is not there.
+/// Encodes every image in `folder` and in the folders below it into the archive in the folder `archive`, which is
+/// created if it does not exist.
 ///
-/// Keys are paths relative to the folder, rows are read in their order. Called again, it encodes what is new or changed and
-/// goes on where it was cut off, be it by SIGKILL; once [compacted](ArchiveWriter::compact), the archive is then the same to
-/// the byte as if it had not been. Files are decoded as the encoder was told to
-/// ([`ClipEncoderBuilder::decoding`](rscir_encoders::ClipEncoderBuilder::decoding)); those that cannot be read or decoded are
-/// listed in the result. For progress, limits and other options see [`ingest_with`].
+/// The key of a row is the path of its file relative to `folder`, and rows are sorted by key. Called again, the
+/// function encodes images that are new or have changed. An ingest that was cut off, even by SIGKILL, continues
+/// where it was; once [compacted](ArchiveWriter::compact), the archive has the bytes of one that was not cut off.
+///
+/// Files are decoded as the encoder was built to
+/// ([`ClipEncoderBuilder::decoding`](rscir_encoders::ClipEncoderBuilder::decoding)). Files that cannot be read or
+/// decoded are listed in [`Ingested::failures`], and the others are encoded. [`ingest_with`] takes options, such as
+/// limits and a receiver of progress.
 ///
 /// # Errors
-/// If the folder cannot be listed, rows of files in another folder would be replaced, the archive was made by another
-/// encoder, is damaged or in use by another writer, or the
-/// encoder or the disk fails.
+/// - [`Error::Images`](crate::Error::Images) if the folder cannot be listed, or if rows of files in another folder
+///   would be replaced.
+/// - [`Error::Index`](crate::Error::Index) if the archive was made by another encoder, is damaged or in use by
+///   another writer, or cannot be written.
+/// - [`Error::Encoders`](crate::Error::Encoders) or [`Error::Core`](crate::Error::Core) if the encoder fails.
 pub fn ingest(
     folder: impl AsRef<Path>,
     encoder: &dyn ImageEncoder,
@@ -52,19 +59,23 @@ pub fn ingest(
     Ok(Ingested { failures, ..ingested })
 }
 
-/// [`ingest`] of a list of images, with options; each failure is handed to `on_failure`.
+/// Encodes a list of images into the archive in the folder `archive`, like [`ingest`], with options. Calls
+/// `on_failure` with each image that cannot be read or decoded.
 ///
-/// The archive remembers the folders that its rows are from. Rows of another folder are replaced only if the options say so;
-/// new ones are taken from anywhere. A folder that was moved, its files unchanged, is the same folder. Rows whose file is in
-/// none of these folders any more are [told of](IngestReport::gone), and taken out if the options say so.
+/// The archive records the folders that its rows are from. New rows are taken from any folder, and rows of another
+/// folder are replaced only if the options allow it. A folder that was moved counts as the same folder if its files
+/// are unchanged. Rows whose file is in none of the recorded folders any more are listed in [`IngestReport::gone`],
+/// and are deleted if the options ask for it.
 ///
-/// Where the list is sorted, the archive's rows are read in the order of their keys from then on.
+/// If the list is sorted, the archive's rows are sorted by key from then on.
 ///
-/// With [`IngestOptions::shard`] the archive is that of the shard, and records so; several such archives are merged by
-/// [`merge_archives`](rscir_index::merge_archives) or searched as a [`ShardedArchive`](rscir_index::ShardedArchive).
+/// With [`IngestOptions::shard`] only the images of one shard are encoded, and the archive records which shard it
+/// is. [`merge_archives`](rscir_index::merge_archives) merges the archives of all shards, and a
+/// [`ShardedArchive`](rscir_index::ShardedArchive) searches them as one.
 ///
 /// # Errors
-/// As [`ingest`], and if more images fail than the options allow.
+/// The errors of [`ingest`]; [`Error::Images`](crate::Error::Images) also if more images fail than the options
+/// allow; [`Error::Index`](crate::Error::Index) also if the archive is of another shard than the options name.
 pub fn ingest_with(
     images: &ImageList,
     encoder: &dyn ImageEncoder,
@@ -73,7 +84,7 @@ pub fn ingest_with(
     on_failure: &mut dyn FnMut(Failure),
 ) -> Result<Ingested> {
     let archive = archive.as_ref();
-    // What comes before and after the images is work on the archive, which must not take a server's threads either.
+    // The archive is opened and closed by the ingest's threads too, so that a server's own threads stay free.
     let threads = IngestThreads::start(options)?;
     let open = || ArchiveWriter::open_or_create(archive, encoder.spec().clone(), Precision::F32);
     let mut writer = threads.run(open)?;
@@ -91,15 +102,18 @@ pub fn ingest_with(
     })
 }
 
-/// Encodes what a source has into the archive `archive`, which is made if it is not there: the tiles of scenes, tar shards, or a source of your own.
-/// Each failure is handed to `on_failure`.
+/// Encodes the images of a source into the archive in the folder `archive`, which is created if it does not exist.
+/// A source is the tiles of scenes, tar shards, images in memory, or one of your own. Calls `on_failure` with each
+/// image that cannot be read or decoded.
 ///
-/// Called again, it encodes what is new or changed and goes on where it was cut off; rows are read in the order of their keys. The
-/// archive remembers the folders of [`IngestOptions::roots`] beside those that it knows, for who looks for the files of its rows.
+/// Called again, the function encodes images that are new or have changed, and continues an ingest that was cut
+/// off. Rows are sorted by key. The archive records the folders of [`IngestOptions::roots`] beside those that it
+/// has recorded, so that programs can find the files of its rows.
 ///
 /// # Errors
-/// As [`ingest_source`](rscir_images::ingest_source) of the crate `rscir-images`, and if the archive was made by another encoder, is damaged or
-/// in use by another writer, or holds another shard than [`IngestOptions::shard`].
+/// - The errors of [`ingest_source`](rscir_images::ingest_source) of the crate `rscir-images`.
+/// - [`Error::Index`](crate::Error::Index) if the archive was made by another encoder, is damaged or in use by
+///   another writer, is of another shard than [`IngestOptions::shard`], or cannot be written.
 pub fn ingest_source(
     source: &dyn ImageSource,
     encoder: &dyn ImageEncoder,
@@ -120,7 +134,7 @@ pub fn ingest_source(
     })
 }
 
-/// Adds folders to those that an archive knows.
+/// Adds folders to those that an archive records.
 fn remember(folders: &[PathBuf], writer: &mut ArchiveWriter) -> Result<()> {
     let mut roots = writer.roots().to_vec();
     for folder in folders {
@@ -132,7 +146,7 @@ fn remember(folders: &[PathBuf], writer: &mut ArchiveWriter) -> Result<()> {
     Ok(writer.set_roots(roots)?)
 }
 
-/// Compacts, closes the archive and opens it for who asked for the ingest.
+/// Compacts and closes an archive, and opens it for searching.
 fn leave(mut writer: ArchiveWriter, archive: &Path, report: IngestReport) -> Result<Ingested> {
     if !report.stopped {
         writer.finish_shard()?;
@@ -142,8 +156,13 @@ fn leave(mut writer: ArchiveWriter, archive: &Path, report: IngestReport) -> Res
     Ok(Ingested { archive: DiskArchive::open(archive)?, report, failures: Vec::new(), compaction })
 }
 
-/// Compacts if that is worth it, and keeps 8-bit rows where they pay. What the disk refuses (it may be full) leaves the archive
-/// as it is and ends no job whose rows are safe; what is wrong with the archive does.
+/// Compacts an archive if it is worth the time, and makes 8-bit copies of the rows of a large one.
+///
+/// The inner result is an error if the disk refuses the compaction, for instance because it is full: the archive is
+/// then as it was and all rows are safe, so the ingest still succeeds.
+///
+/// # Errors
+/// [`Error::Index`](crate::Error::Index) if the archive is damaged.
 fn compact(writer: &mut ArchiveWriter, report: &IngestReport) -> Result<Result<Compaction>> {
     let most = if report.stopped { 0 } else { report.encoded.saturating_mul(REWRITTEN_PER_IMAGE) };
     let compacted = writer.compact_up_to(most);
@@ -153,11 +172,12 @@ fn compact(writer: &mut ArchiveWriter, report: &IngestReport) -> Result<Result<C
     }
 }
 
-/// The `k` best rows for a composed query, best first, on the fastest exact way that the archive has;
-/// [`search_fastest`] takes options and says which way that is.
+/// Returns the `k` best rows of an archive for a composed query, best first. The archive is searched in the fastest
+/// exact way that it has; [`search_fastest`] takes options and says which way that was.
 ///
 /// # Errors
-/// If the query lacks a part that the method needs, or comes from another encoder than the archive.
+/// [`Error::Index`](crate::Error::Index) if the query lacks a part that the method needs, or comes from another
+/// encoder than the archive.
 pub fn search(
     archive: &dyn Archive,
     method: &dyn Method,
@@ -167,10 +187,11 @@ pub fn search(
     Ok(search_fastest(archive, method, query, &SearchOptions::top(k))?.0)
 }
 
-/// Reads the archive or feature file `path` (`.rscir`, `.safetensors`, `.npy`, `.pkl`) as an archive.
+/// Opens an archive on disk (a folder, `.rscir`) or reads a feature file into memory (`.safetensors`, `.npy` or
+/// `.pkl`).
 ///
 /// # Errors
-/// If it cannot be read or is damaged; every error names the path.
+/// [`Error::Index`](crate::Error::Index) if the path cannot be read or is damaged; every error names the path.
 pub fn open(path: impl AsRef<Path>) -> Result<Box<dyn Archive>> {
     let path: PathBuf = path.as_ref().into();
     if path.is_dir() {
