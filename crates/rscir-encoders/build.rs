@@ -1,4 +1,4 @@
-//! Compiles the GPU's kernels to PTX where the feature `cuda` asks for them.
+//! Compiles the CUDA kernels to PTX if the feature `cuda` is on.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -6,7 +6,8 @@ fn main() {
     kernels();
 }
 
-/// Finds nvcc and the compute capability as the tensor library's own kernels do: `CUDA_HOME`, `CUDA_COMPUTE_CAP`.
+/// Compiles the kernels. Finds nvcc and the compute capability by `CUDA_HOME` and `CUDA_COMPUTE_CAP`, like the tensor
+/// library's own kernels.
 #[cfg(feature = "cuda")]
 fn kernels() {
     const SOURCE: &str = "src/clip/cuda/kernels.cu";

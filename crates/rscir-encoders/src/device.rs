@@ -4,14 +4,14 @@ use candle_core::Device as CandleDevice;
 
 use crate::{Error, Result};
 
-/// Where an encoder computes.
+/// Device that an encoder computes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Device {
     /// The processor's cores.
     Cpu,
-    /// The NVIDIA GPU of this number; needs the feature `cuda`.
+    /// The NVIDIA GPU of this number, counted from 0. It needs the feature `cuda`.
     Cuda(usize),
-    /// The first GPU where there is one that can be used, the processor otherwise.
+    /// The first GPU if it can be used, or else the processor.
     #[default]
     Auto,
 }
@@ -29,7 +29,10 @@ impl fmt::Display for Device {
 impl std::str::FromStr for Device {
     type Err = Error;
 
-    /// `cpu`, `cuda`, `cuda:1`, `auto`.
+    /// Reads the name of a device: `cpu`, `cuda`, `cuda:1` or `auto`. `cuda` is the first GPU.
+    ///
+    /// # Errors
+    /// [`Error::ConfigValue`] if the name is none of these.
     fn from_str(name: &str) -> Result<Self> {
         match name {
             "cpu" => Ok(Self::Cpu),
@@ -47,7 +50,7 @@ impl std::str::FromStr for Device {
     }
 }
 
-/// A device that has been found, and why it is not the one that `auto` would rather have.
+/// A device that has been found. `fallback` is the reason why [`Device::Auto`] did not take a GPU.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
     pub(crate) device: Device,
@@ -56,6 +59,10 @@ pub(crate) struct Found {
 }
 
 impl Device {
+    /// Finds the device on this machine.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if a GPU was asked for and cannot be used.
     pub(crate) fn find(self) -> Result<Found> {
         let cpu = |fallback| Found { device: Self::Cpu, candle: CandleDevice::Cpu, fallback };
         match self {
@@ -76,7 +83,7 @@ fn cuda(number: usize) -> Result<CandleDevice> {
 
     let refused = |reason| Error::Device { device: Device::Cuda(number), reason };
     match result::init().map_err(|error| error.0) {
-        // A build that finds NVIDIA's libraries when it starts (docs/cuda.md) says so where there is none.
+        // A build that loads NVIDIA's libraries at its start (docs/cuda.md) gives this code if there are none.
         Err(CUresult::CUDA_ERROR_STUB_LIBRARY) => {
             return Err(refused("NVIDIA's driver, libcuda.so.1, is not on this machine".into()));
         }
@@ -88,9 +95,9 @@ fn cuda(number: usize) -> Result<CandleDevice> {
     if usize::try_from(count).is_ok_and(|count| number >= count) {
         return Err(refused(format!("the machine has {count} GPUs, counted from 0")));
     }
-    // One stream for all threads: what one of them puts on the device, the others find there in order.
+    // One stream serves all threads, so that each finds on the device what the others have put there, in order.
     CandleDevice::new_cuda_with_stream(number).map_err(|error| {
-        // Behind the first line there may be a backtrace.
+        // A backtrace may follow the first line.
         refused(error.to_string().lines().next().unwrap_or_default().into())
     })
 }
@@ -124,7 +131,7 @@ mod tests {
         assert!(found.fallback.unwrap().contains("feature `cuda`"));
     }
 
-    /// Holds on any machine: on one with a GPU the device is found, on others it is said what is missing.
+    /// Holds on any machine: a GPU is found, or the reason says what is missing.
     #[cfg(feature = "cuda")]
     #[test]
     fn a_gpu_is_found_or_auto_says_why_not() {

@@ -22,7 +22,7 @@ use crate::error::refuse;
 use crate::registry::{HubFile, Model};
 use crate::{DecodeLimits, Decoding, Error, Hub, Preprocessing, Preprocessor, Result, Tokenizer};
 
-/// A dual encoder of the CLIP family: images and texts into one space.
+/// Encodes images and texts to vectors of one space, by a model of the CLIP family.
 ///
 /// ```no_run
 /// use rscir_core::TextEncoder;
@@ -48,87 +48,93 @@ pub struct ClipEncoder {
 }
 
 impl ClipEncoder {
-    /// A model of the registry ([`models`](crate::models)), its weights from the hub's cache, or fetched with the
-    /// feature `hub`.
+    /// Begins an encoder with a model of the registry ([`models`](crate::models)). The weights come from the cache of
+    /// the Hugging Face hub; with the feature `hub` they are fetched if they are not there.
     ///
     /// # Errors
-    /// [`Error::UnknownModel`].
+    /// [`Error::UnknownModel`] if the registry has no model of this name.
     pub fn from_registry(name: &str) -> Result<ClipEncoderBuilder> {
         Ok(ClipEncoderBuilder::new(Source::Registry { model: Model::find(name)?, weights: None }))
     }
 
-    /// Weights in any format that [`Checkpoint`] reads, and open_clip's or Hugging Face's configuration of them. A
-    /// `tokenizer.json` beside the configuration is used.
+    /// Begins an encoder with weights in any format that [`Checkpoint`] reads, and their configuration in open_clip's
+    /// or Hugging Face's form. A `tokenizer.json` beside the configuration is used.
     pub fn from_files(weights: impl Into<PathBuf>, config: impl Into<PathBuf>) -> ClipEncoderBuilder {
         ClipEncoderBuilder::new(Source::Files { weights: weights.into(), config: config.into() })
     }
 
-    /// A folder as open_clip (`open_clip_config.json`) or Hugging Face (`config.json`) publish models.
+    /// Begins an encoder with a folder in which open_clip (`open_clip_config.json`) or Hugging Face (`config.json`)
+    /// publish a model.
     pub fn from_folder(folder: impl Into<PathBuf>) -> ClipEncoderBuilder {
         ClipEncoderBuilder::new(Source::Folder(folder.into()))
     }
 
-    /// Where it computes.
+    /// Returns the device that the encoder computes on, which is never [`Device::Auto`].
     pub fn device(&self) -> Device {
         self.device.device
     }
 
-    /// Why [`Device::Auto`] did not find a GPU, if it was asked to.
+    /// Returns the reason why [`Device::Auto`] did not take a GPU. `None` if it took one, or if another device was
+    /// set.
     pub fn device_fallback(&self) -> Option<&str> {
         self.device.fallback.as_deref()
     }
 
-    /// The weights' file, and which state dict of it was taken.
+    /// Returns the file of the weights, and the state dict that was taken from it.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
     }
 
-    /// Position embeddings that were made to fit, because the configuration asks for another image size or context length
-    /// than the weights are for: as open_clip does, bicubic for images and linear for texts.
+    /// Returns the position embeddings that were resized, because the configuration asks for another image size or
+    /// context length than the weights have. They are resized as open_clip resizes them: bicubic for images, linear
+    /// for texts.
     pub fn resized(&self) -> &[Resized] {
         self.towers.resized()
     }
 
-    /// Shapes of both towers.
+    /// Returns the shapes of both towers.
     pub fn config(&self) -> &ClipConfig {
         &self.config
     }
 
-    /// How texts become ids.
+    /// Returns the tokenizer, which turns texts into ids.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
     }
 
-    /// How images become the tower's input.
+    /// Returns how decoded images become the input of the tower.
     pub fn preprocessing(&self) -> &Preprocessing {
         self.preprocessor.preprocessing()
     }
 
-    /// Returns how files become images.
+    /// Returns how files are decoded to images.
     pub fn decoding(&self) -> &Decoding {
         &self.decoding
     }
 
-    /// Returns what an image of a query may take.
+    /// Returns the limits on an image of a query.
     pub fn limits(&self) -> &DecodeLimits {
         &self.limits
     }
 
-    /// A composed query: the image in this file, and the text.
+    /// Makes a query of the image in a file and a text.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::File`] if the image cannot be read: a pipe or a device is not. [`Error::Images`] with
-    /// the path if it cannot be decoded.
+    /// [`Error::Io`] if the image cannot be read, [`Error::File`] if it is not a regular file or is too large,
+    /// [`Error::Images`] with the path if it cannot be decoded. [`Error::Core`] if the image or the text cannot be
+    /// encoded.
     pub fn compose(&self, image: impl AsRef<Path>, text: &str) -> Result<ComposedQuery> {
         self.query(Some(image.as_ref()), Some(text))
     }
 
-    /// A query of the image in a file, a text, or both. Methods that need what it lacks say so.
+    /// Makes a query of the image in a file, a text, or both. A method that needs a part that the query lacks returns
+    /// an error.
     ///
     /// # Errors
-    /// As [`ClipEncoder::compose`].
+    /// The errors of [`ClipEncoder::compose`].
     pub fn query(&self, image: Option<&Path>, text: Option<&str>) -> Result<ComposedQuery> {
-        // Before the spec, which takes the hash of the weights: a file that cannot be read is told of at once.
+        // The spec needs the hash of the weights, which takes time. The image comes first, so that a file that cannot
+        // be read is an error at once.
         let image = image.map(|path| self.encode_file(path)).transpose()?;
         let mut query = ComposedQuery::new(self.spec().clone());
         if let Some(image) = image {
@@ -150,11 +156,11 @@ impl ClipEncoder {
         Ok(self.encode_image(RgbView::new(image.width, image.height, &image.data)?)?)
     }
 
-    /// What decides the vectors. The first call hashes the weights' file.
+    /// Returns everything that decides the vectors. The first call hashes the file of the weights.
     pub fn spec(&self) -> &EncoderSpec {
-        // Hashing the weights takes about a second for the larger models; who only encodes does not wait for it.
+        // Hashing the weights takes about a second for the larger models; encoding alone never pays for it.
         self.spec.get_or_init(|| EncoderSpec {
-            // A folder may have no name, and an empty one is no record.
+            // The path of a folder may have no name. An empty name is then recorded as unknown.
             model: Some(self.name.clone()).filter(|name| !name.is_empty()),
             architecture: Some(self.config.to_string()),
             activation: Some(self.config.activation().into()),
@@ -173,7 +179,11 @@ impl ClipEncoder {
         Ok(Embeddings::normalize(self.config.dim, vectors)?)
     }
 
-    /// The ids of a prompt, and the position of its marker.
+    /// Turns a prompt into ids, and finds the position of its marker.
+    ///
+    /// # Errors
+    /// `Error::Length` if the embedding is not as wide as the text tower, `Error::Parameter` if the marker is not
+    /// exactly one token of the prompt; the errors of [`Tokenizer::encode`].
     fn injected<'p>(&self, prompt: &InjectedPrompt<'p>) -> rscir_core::Result<Prompt<'p>> {
         rscir_core::Error::check_length(
             "injected token embedding (width of the text tower)",
@@ -254,7 +264,7 @@ impl ImageEncoder for ClipEncoder {
     }
 }
 
-/// What a [`ClipEncoder`] is built from.
+/// Builds a [`ClipEncoder`] from files and options.
 pub struct ClipEncoderBuilder {
     source: Source,
     name: Option<String>,
@@ -275,7 +285,7 @@ enum Source {
     Folder(PathBuf),
 }
 
-/// Where a source's parts are.
+/// Parts of a model, found from its [`Source`].
 struct Parts {
     name: String,
     weights: PathBuf,
@@ -301,7 +311,7 @@ impl ClipEncoderBuilder {
         }
     }
 
-    /// Takes the weights from this file instead of where the source has them.
+    /// Sets the file of the weights. Default: the published file of a model of the registry, or the one in the folder.
     #[must_use]
     pub fn weights(mut self, path: impl Into<PathBuf>) -> Self {
         let path = path.into();
@@ -315,7 +325,8 @@ impl ClipEncoderBuilder {
         self
     }
 
-    /// Takes the tokenizer from this `tokenizer.json`.
+    /// Sets the file of the tokenizer, a `tokenizer.json`. Default: the one beside the configuration or, for a model
+    /// of the registry that needs one, the published one. A model without a file uses CLIP's own tokenizer.
     #[must_use]
     pub fn tokenizer(mut self, path: impl Into<PathBuf>) -> Self {
         self.tokenizer = Some(path.into());
@@ -329,76 +340,89 @@ impl ClipEncoderBuilder {
         self
     }
 
-    /// Sets the number format to compute in. Default: `f32`. A CPU offers `f32`, `bf16` and `i8`, a GPU `f32`, `bf16` and
-    /// `f16`.
+    /// Sets the number format to compute in. Default: `f32`. A CPU offers `f32`, `bf16` and `i8`, a GPU `f32`, `bf16`
+    /// and `f16`.
     ///
-    /// On a CPU it is the format of the factors of matrix products, weights and activations (`i8`: a scale for each
-    /// output and each row); their sums and all other values are f32, and so are the first and the last layer.
+    /// On a CPU the format is that of the factors of matrix products: weights and activations. `i8` has a scale for
+    /// each output and each row. Sums and all other values are f32, and so are the first and the last layer.
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
         self
     }
 
-    /// Sets how files are decoded. Default: as Pillow. It is part of the spec: an archive and its queries need the same, and
-    /// an ingest decodes as the spec says.
+    /// Sets how files are decoded. Default: as Pillow decodes them.
+    ///
+    /// The decoding is part of the spec: an archive and its queries need the same, and an ingest decodes as the spec
+    /// says.
     #[must_use]
     pub fn decoding(mut self, decoding: Decoding) -> Self {
         self.decoding = decoding;
         self
     }
 
-    /// Sets what an image of a query may take. Default: [`DecodeLimits::default`].
+    /// Sets the limits on an image of a query. Default: [`DecodeLimits::default`].
     #[must_use]
     pub fn limits(mut self, limits: DecodeLimits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Sets the wavelengths of the channels, for a model that asks for them (DOFA-CLIP). Default: [`Wavelengths::RGB`].
+    /// Sets the wavelengths of the channels, for a model that asks for them (DOFA-CLIP). Default:
+    /// [`Wavelengths::RGB`].
     ///
-    /// With other than three the encoder takes images of as many bands, as levels; of a file with more,
-    /// [`Decoding::bands`] chooses them. The wavelengths are part of the spec.
+    /// With more than three wavelengths the encoder takes images of as many bands, with values as levels.
+    /// [`Decoding::bands`] chooses the bands of a file that has more. The wavelengths are part of the spec.
     #[must_use]
     pub fn wavelengths(mut self, wavelengths: Wavelengths) -> Self {
         self.wavelengths = Some(wavelengths);
         self
     }
 
-    /// Takes the state dict under this key of the weights' file, such as `ema`. Default: the only one, or the only one whose
-    /// weights are not averaged; see [`Checkpoint::state_dicts`].
+    /// Sets the key of the state dict in the file of the weights, such as `ema`. Default: the only state dict, or the
+    /// only one whose weights are not averaged; see [`Checkpoint::state_dicts`].
     #[must_use]
     pub fn state_dict(mut self, key: impl Into<String>) -> Self {
         self.state_dict = Some(key.into());
         self
     }
 
-    /// Sets whether a GPU computes with this crate's own kernels where they fit (default), or with the tensor library's
-    /// operations alone, which are slower and give the same but for rounding.
+    /// Sets whether a GPU computes with the CUDA kernels of this crate where they fit. Default: true. Without them it
+    /// uses the operations of the tensor library, which are slower and give the same vectors except for rounding.
     #[must_use]
     pub fn own_kernels(mut self, own_kernels: bool) -> Self {
         self.own_kernels = own_kernels;
         self
     }
 
-    /// Sets the name in the spec. Default: the registry's, or that of the weights' folder.
+    /// Sets the name of the model in the spec. Default: its name in the registry, or the name of the folder of the
+    /// weights.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Hears of downloads.
+    /// Sets what receives the progress of downloads. Default: [`Silent`].
     #[must_use]
     pub fn progress(mut self, progress: Arc<dyn Progress>) -> Self {
         self.progress = progress;
         self
     }
 
-    /// Finds or fetches the files, and loads all of the weights or none.
+    /// Finds or fetches the files, loads all of the weights and makes the encoder.
     ///
     /// # Errors
-    /// Whatever is missing or does not fit, with its path: see the variants of [`Error`].
+    /// - [`Error::Isa`] if `RSCIR_ISA` names an instruction set that is unknown or that this machine lacks;
+    /// - [`Error::ConfigValue`] if the device does not offer the precision, or an option or a value of the
+    ///   configuration is not allowed; [`Error::Device`] if the device cannot be used;
+    /// - [`Error::NotDownloaded`], [`Error::NotPublished`], [`Error::Download`] or [`Error::Hash`] if published files
+    ///   cannot be had; [`Error::ModelFolder`] if a folder has no model;
+    /// - [`Error::Io`], [`Error::File`], [`Error::Config`], [`Error::Checkpoint`] or [`Error::Tokenizer`] if a file
+    ///   cannot be read or does not fit the architecture;
+    /// - [`Error::NoTokenizer`], [`Error::NoPadding`] or [`Error::Vocabulary`] if the tokenizer is missing or does
+    ///   not fit;
+    /// - [`Error::Candle`] if the tensor library fails.
     pub fn build(self) -> Result<ClipEncoder> {
         Isa::requested()?;
         self.decoding.check().map_err(|error| match error {
@@ -477,7 +501,8 @@ impl ClipEncoderBuilder {
                             let beside = HubFile { file: name, sha256: None, ..*file };
                             Hub::from_env().locate(&beside, &*self.progress)
                         };
-                        // It has the padding, and lies beside the tokenizer in the cache, too.
+                        // This file says how texts are padded. It is read from beside the tokenizer, also in the
+                        // cache.
                         beside("tokenizer_config.json")?;
                         Some(beside("tokenizer.json")?)
                     }
@@ -492,8 +517,13 @@ impl ClipEncoderBuilder {
                 let weights = WEIGHTS.iter().map(|name| folder.join(name)).find(|path| path.is_file());
                 let missing = match (config.is_file(), &weights) {
                     (true, Some(_)) => None,
-                    (false, _) => Some("neither open_clip_config.json nor config.json is there"),
-                    (true, None) => Some("there is a configuration, but no weights under a usual name"),
+                    (false, _) => Some(
+                        "neither open_clip_config.json nor config.json is there; add the configuration of the weights",
+                    ),
+                    (true, None) => Some(
+                        "there is a configuration, but no weights under a usual name, such as model.safetensors; give \
+                         their path with `weights`",
+                    ),
                 };
                 match (missing, weights) {
                     (None, Some(weights)) => self.files(weights, &config),
@@ -516,7 +546,7 @@ impl ClipEncoderBuilder {
     }
 }
 
-/// Names under which weights are published, the first that exists is taken.
+/// Usual names of published weights. The first one that exists in a folder is taken.
 const WEIGHTS: [&str; 7] = [
     "open_clip_model.safetensors",
     "model.safetensors",
@@ -527,14 +557,18 @@ const WEIGHTS: [&str; 7] = [
     "model.bin",
 ];
 
-/// The configuration in a folder, whether it exists or not.
+/// Returns the path of open_clip's configuration in a folder, or that of Hugging Face's if there is none.
 fn config_in(folder: &Path) -> PathBuf {
     let open_clip = folder.join("open_clip_config.json");
     if open_clip.is_file() { open_clip } else { folder.join("config.json") }
 }
 
-/// The same towers for images of these wavelengths. Images of other than three are of bands, normalized as each of the colors
-/// is.
+/// Returns the configuration with the wavelengths of the channels, if some are given. With more than three of them,
+/// images have bands, and `preprocessing` is set to normalize each band like a color.
+///
+/// # Errors
+/// [`Error::ConfigValue`] if the model does not ask for wavelengths, or if there are more than three and the model
+/// normalizes the colors differently from each other.
 fn tuned(
     mut config: ClipConfig,
     preprocessing: &mut Preprocessing,
@@ -552,7 +586,7 @@ fn tuned(
     if count != COLORS {
         let (mean, std) = (preprocessing.mean, preprocessing.std);
         if [mean, std].iter().any(|of_color| of_color.iter().any(|value| *value != of_color[0])) {
-            let expected = "three, since the model normalizes red, green and blue each in its way";
+            let expected = "three, because the model normalizes red, green and blue each in its own way";
             return refuse("the number of wavelengths", count, expected);
         }
         let (mean, std) = (vec![mean[0]; count], vec![std[0]; count]);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use rscir_core::ErrorKind;
 use rscir_kernels::IsaError;
 
-/// What went wrong in this crate, where, and what was expected.
+/// Error of this crate: what went wrong, with which file or value, and what was expected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -17,60 +17,64 @@ pub enum Error {
         source: io::Error,
     },
 
-    /// What is read is no regular file, or too large a one.
+    /// A file is not a regular file, or is too large.
     #[error(transparent)]
     File(rscir_core::files::FileError),
 
-    /// The environment variable `RSCIR_ISA` names no instruction set of this machine.
+    /// The environment variable `RSCIR_ISA` names an instruction set that is unknown or that this machine lacks.
     #[error(transparent)]
     Isa(#[from] IsaError),
 
     /// A checkpoint cannot be read, or does not fit the architecture.
     #[error(transparent)]
     Checkpoint(#[from] rscir_checkpoint::Error),
-    /// A tokenizer that cannot be read, or cannot represent a text.
-    #[error("{} is no usable tokenizer", path.display())]
+    /// A tokenizer cannot be read, or cannot represent a text.
+    #[error("cannot use the tokenizer {}", path.display())]
     Tokenizer {
         /// The file, or the name of a built-in tokenizer.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with the tokenizer or the text.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A configuration that is no JSON of the expected form.
-    #[error("{} is no model configuration", path.display())]
+    /// A configuration is not JSON of the expected form.
+    #[error("{} is not a model configuration of open_clip or Hugging Face", path.display())]
     Config {
         /// The file.
         path: PathBuf,
-        /// What the JSON reader says, with the key, line and column.
+        /// Error of the JSON reader, with the key, line and column.
         source: serde_json::Error,
     },
-    /// A folder without the files of a model.
+    /// A folder lacks the files of a model.
     #[error("{} holds no model: {missing}", path.display())]
     ModelFolder {
         /// The folder.
         path: PathBuf,
-        /// What was looked for.
+        /// The files that are missing, and what to do.
         missing: &'static str,
     },
-    /// A name that is not in the registry.
+    /// A name is not in the registry.
     #[error("there is no model {name:?}; the nearest name is {nearest:?}, `models()` lists all")]
     UnknownModel {
         /// The name that was asked for.
         name: String,
-        /// The nearest name there is.
+        /// The most similar name in the registry.
         nearest: &'static str,
     },
-    /// Weights that are published but not on this machine, and may not or cannot be fetched.
-    #[error("{file} of the hub is not on this machine ({reason}); download it and give its path with `weights`, or put it at {}", cache.display())]
+    /// A published file is not on this machine, and may not or cannot be fetched.
+    #[error(
+        "{file} of the hub is not on this machine ({reason}); download it and give its path with `weights`, or put \
+         it at {}",
+        cache.display()
+    )]
     NotDownloaded {
         /// Repository, file and revision on the hub.
         file: String,
-        /// Why it is not fetched now.
+        /// Reason why the file is not fetched now.
         reason: &'static str,
-        /// Where the cache would hold it.
+        /// Path that the file would have in the cache.
         cache: PathBuf,
     },
-    /// Weights that are published nowhere that can be fetched from.
+    /// The weights of a model are not published as one file on the hub, and no path was given.
     #[error(
         "the weights of {model} must be given with `weights`: they are not published as one file on the hub"
     )]
@@ -78,69 +82,74 @@ pub enum Error {
         /// Name of the model.
         model: &'static str,
     },
-    /// A file whose content is not the one that was published.
-    #[error("{} is damaged or another file: its SHA-256 is {got}, published is {expected}; it was removed", path.display())]
+    /// The content of a downloaded file is not the published one. The file has been removed.
+    #[error(
+        "{} is damaged or another file: its SHA-256 is {got}, but {expected} is published; the file was removed, \
+         download it again",
+        path.display()
+    )]
     Hash {
         /// The file.
         path: PathBuf,
         /// The published hash, in hexadecimal.
         expected: String,
-        /// The hash of the content.
+        /// The hash of the content, in hexadecimal.
         got: String,
     },
-    /// A published file that the hub does not give.
+    /// The hub does not give a published file.
     #[error("cannot download {file}")]
     Download {
         /// Repository, file and revision on the hub.
         file: String,
-        /// Why not.
+        /// Reason of the failure.
         #[source]
         problem: crate::DownloadProblem,
     },
-    /// A model whose tokenizer is not built in, without one.
+    /// A model needs the file of its tokenizer, which is not built in, and the file is missing.
     #[error(
         "this model needs its tokenizer.json: put it beside the configuration or give its path with `tokenizer`"
     )]
     NoTokenizer,
-    /// A tokenizer that does not say how texts are padded, for a text tower that looks at the padding.
+    /// A tokenizer does not say how texts are padded, and the text tower sees the padding.
     #[error(
-        "the tokenizer does not say with what texts are padded, and this model looks at it: put the model's \
-         tokenizer_config.json beside its tokenizer.json"
+        "the tokenizer does not say how texts are padded, and the text tower of this model sees the padding: put \
+         the model's tokenizer_config.json beside its tokenizer.json"
     )]
     NoPadding,
-    /// A tokenizer with ids that the text tower has no embedding for.
+    /// A tokenizer has ids for which the text tower has no embedding.
     #[error(
-        "the tokenizer has {tokenizer} ids, the text tower {tower}: this tokenizer belongs to another model"
+        "the tokenizer has {tokenizer} ids, the text tower {tower}: this tokenizer belongs to another model, use \
+         the one that was published with the weights"
     )]
     Vocabulary {
-        /// One more than the tokenizer's largest id.
+        /// One more than the largest id of the tokenizer.
         tokenizer: usize,
-        /// Number of embeddings.
+        /// Number of embeddings of the text tower.
         tower: usize,
     },
-    /// A device that is not there or cannot be used.
+    /// A device is not on this machine or cannot be used.
     #[error("cannot compute on {device}: {reason}")]
     Device {
         /// The device.
         device: crate::Device,
-        /// Why not.
+        /// Reason why the device cannot be used.
         reason: String,
     },
-    /// A value of a configuration that no model can have, or that is not supported.
+    /// A value of a configuration is impossible or not supported.
     #[error("{key} is {got}, but must be {expected}")]
     ConfigValue {
-        /// The key, with the keys it lies under: `vision_cfg.width`.
+        /// The key, after the keys that contain it: `vision_cfg.width`.
         key: String,
         /// The value.
         got: String,
-        /// What is allowed.
+        /// The allowed values.
         expected: &'static str,
     },
 
     /// An image cannot be decoded, or images cannot be ingested.
     #[error(transparent)]
     Images(rscir_images::Error),
-    /// Vectors that are none, such as those of a damaged model.
+    /// A vector or a parameter is invalid, such as a vector of a damaged model that is not finite.
     #[error(transparent)]
     Core(#[from] rscir_core::Error),
     /// The tensor library failed.
@@ -149,7 +158,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns what a caller can do about it.
+    /// Returns the kind of the error, which tells what a caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Io { source, .. } => source.into(),
@@ -173,7 +182,7 @@ impl Error {
     }
 }
 
-/// Refuses a value of a configuration.
+/// Returns [`Error::ConfigValue`] for a value of a configuration.
 pub(crate) fn refuse<T>(key: &str, got: impl std::fmt::Display, expected: &'static str) -> Result<T> {
     Err(Error::ConfigValue { key: key.into(), got: got.to_string(), expected })
 }
@@ -182,7 +191,8 @@ pub(crate) fn refuse<T>(key: &str, got: impl std::fmt::Display, expected: &'stat
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl From<rscir_images::Error> for Error {
-    /// Takes what this crate has a variant for as that, so that a file is told of in one way whoever reads it.
+    /// Converts an error to the variant of the same meaning if this crate has one, so that an unreadable file is the
+    /// same error whichever crate reads it.
     fn from(error: rscir_images::Error) -> Self {
         use rscir_images::Error as Images;
         match error {

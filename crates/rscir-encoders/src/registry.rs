@@ -10,55 +10,57 @@ use crate::{Error, Result};
 use rscir_core::{Activations, EncoderSpec, Recorded, Wavelengths};
 use rscir_images::{BandScale, BandValues, Channels, Preprocessing};
 
-/// A model that can be had by name: everything that decides its vectors but the weights themselves.
+/// A published model: everything that decides its vectors except the weights themselves.
 #[derive(Debug, Clone, Copy)]
 pub struct Model {
-    /// What to ask for: `remoteclip-vit-l-14`. A name that ends in `-quickgelu` computes with that activation, one that
-    /// does not with exact GELU, whatever the weights were trained with.
+    /// Name of the model in the registry, such as `remoteclip-vit-l-14`.
+    ///
+    /// The towers of a name that ends in `-quickgelu` compute with that activation, those of other names with the
+    /// GELU of their architecture, whatever the weights were trained with. Residual networks keep their rectifiers.
     pub name: &'static str,
-    /// Whose weights they are.
+    /// Authors of the weights, and their training.
     pub description: &'static str,
-    /// Where the weights are published, if on the Hugging Face hub.
+    /// File of the weights on the Hugging Face hub. `None` if they are not published there as one file.
     pub hub: Option<HubFile>,
-    /// The license of the weights; empty if none is stated.
+    /// License of the weights. Empty if none is stated.
     pub license: &'static str,
     pub(crate) config: ClipConfig,
     preparation: Preparation,
 }
 
-/// How the images of a family of models are prepared.
+/// Preparation of the images of a family of models.
 #[derive(Debug, Clone, Copy)]
 enum Preparation {
-    /// As OpenAI's.
+    /// The preparation of OpenAI's CLIP.
     OpenAi,
-    /// As OpenAI's, but to values from -1 to 1.
+    /// The preparation of OpenAI's CLIP, but with values from -1 to 1.
     Symmetric,
-    /// As SigLIP's.
+    /// The preparation of SigLIP.
     Siglip,
-    /// As Perception Encoder's.
+    /// The preparation of Perception Encoder.
     Perception,
-    /// As Llama3-MS-CLIP's.
+    /// The preparation of Llama3-MS-CLIP.
     MsClip,
 }
 
 /// A file on the Hugging Face hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HubFile {
-    /// `owner/name`
+    /// Owner and name of the repository: `owner/name`.
     pub repository: &'static str,
     /// Branch, tag or commit.
     pub revision: &'static str,
     /// Path in the repository.
     pub file: &'static str,
-    /// SHA-256 in hexadecimal, where it is known.
+    /// SHA-256 of the content in hexadecimal. `None` if it is not known.
     pub sha256: Option<&'static str>,
 }
 
 impl Model {
-    /// The model of this name.
+    /// Returns the model of this name.
     ///
     /// # Errors
-    /// [`Error::UnknownModel`] with the nearest name there is.
+    /// [`Error::UnknownModel`] with the most similar name, if the registry has no model of this name.
     pub fn find(name: &str) -> Result<&'static Self> {
         models().iter().find(|model| model.name == name).ok_or_else(|| {
             let distance = |model: &&Self| edit_distance(name, model.name);
@@ -67,7 +69,7 @@ impl Model {
         })
     }
 
-    /// How a decoded image becomes the tower's input.
+    /// Returns how a decoded image becomes the input of the image tower.
     pub fn preprocessing(&self) -> Preprocessing {
         let size = self.image_size();
         match self.preparation {
@@ -85,12 +87,12 @@ impl Model {
         }
     }
 
-    /// Returns what its images are made of.
+    /// Returns the channels of the images that the model takes: colors or bands.
     pub fn channels(&self) -> Channels {
         self.preprocessing().channels()
     }
 
-    /// Shapes of both towers, as a line.
+    /// Returns the shapes of both towers as one line of text.
     pub fn architecture(&self) -> String {
         self.config.to_string()
     }
@@ -100,7 +102,8 @@ impl Model {
         self.config.activation()
     }
 
-    /// Returns the record of vectors that this model made, by whatever program: weights and tokenizer are not known to be these.
+    /// Returns a spec for vectors that another program made with this model. The spec does not record weights and
+    /// tokenizer, because the ones that the program used are not known.
     pub fn spec(&self) -> EncoderSpec {
         EncoderSpec {
             model: Some(self.name.into()),
@@ -112,12 +115,12 @@ impl Model {
         }
     }
 
-    /// Width of the vectors.
+    /// Returns the width of the vectors.
     pub fn dim(&self) -> usize {
         self.config.dim
     }
 
-    /// Side in pixels of the images that the tower takes.
+    /// Returns the side in pixels of the images that the image tower takes.
     pub fn image_size(&self) -> usize {
         self.config.image_size()
     }
@@ -129,7 +132,7 @@ impl fmt::Display for HubFile {
     }
 }
 
-/// All models that have a name.
+/// Returns all models of the registry.
 pub fn models() -> &'static [Model] {
     &MODELS
 }
@@ -146,7 +149,8 @@ const RN50: ClipConfig = ClipConfig {
     text: text([512, 12, 8]),
 };
 
-/// A vision transformer and a text tower: `[image, patch]`, `[width, layers, heads]` of each.
+/// Makes a vision transformer and a text tower in CLIP's form. `[image, patch]` are sides in pixels; the other lists
+/// are `[width, layers, heads]` of the image tower and of the text tower.
 const fn vit(dim: usize, [image, patch]: [usize; 2], vision: [usize; 3], words: [usize; 3]) -> ClipConfig {
     let vit = VitConfig {
         image,
@@ -178,7 +182,8 @@ const fn stack([width, layers, heads]: [usize; 3], epsilon: f64, activation: Act
     StackConfig { width, layers, heads, hidden: 4 * width, activation, epsilon, scaled: false }
 }
 
-/// Hugging Face's `SiglipModel`, whose towers are equally wide.
+/// Makes the towers of Hugging Face's `SiglipModel`, which are equally wide. `[image, patch]` are sides in pixels,
+/// `sizes` are the width, layers and heads of both towers.
 const fn siglip([image, patch]: [usize; 2], sizes: [usize; 3]) -> ClipConfig {
     let stack = stack(sizes, 1e-6, Activation::GeluTanh);
     let vit = VitConfig {
@@ -208,10 +213,11 @@ const fn siglip([image, patch]: [usize; 2], sizes: [usize; 3]) -> ClipConfig {
     ClipConfig { dim: sizes[0], vision: VisionConfig::Vit(vit), text }
 }
 
-/// SigLIP's largest towers as timm and open_clip have them (`open_clip/model_configs/ViT-SO400M-14-SigLIP-384.json`).
+/// Makes SigLIP's so400m towers as timm and open_clip have them
+/// (`open_clip/model_configs/ViT-SO400M-14-SigLIP-384.json`).
 const fn so400m() -> ClipConfig {
     let mut config = siglip([384, 14], [1152, 27, 16]);
-    // 3.7362 times the width.
+    // The configuration gives it as 3.7362 times the width.
     config.text.stack.hidden = 4304;
     config.text.stack.activation = Activation::Gelu;
     if let VisionConfig::Vit(vit) = &mut config.vision {
@@ -221,8 +227,8 @@ const fn so400m() -> ClipConfig {
     config
 }
 
-/// DOFA-CLIP's towers (`open_clip/src/open_clip/model_configs/GeoLB-ViT-14-so400m-SigLIP-384.json`): open_clip's SigLIP
-/// of this size, whose images are patched by their wavelengths.
+/// Makes DOFA-CLIP's towers (`open_clip/src/open_clip/model_configs/GeoLB-ViT-14-so400m-SigLIP-384.json`): open_clip's
+/// SigLIP of this size, with a patch embedding that depends on wavelengths.
 const fn dofa_so400m() -> ClipConfig {
     let mut config = so400m();
     if let VisionConfig::Vit(vit) = &mut config.vision {
@@ -231,7 +237,8 @@ const fn dofa_so400m() -> ClipConfig {
     config
 }
 
-/// Perception Encoder's towers (open_clip's `PE-Core-*.json`): `[image, patch]`, `[width, layers, heads]` of each.
+/// Makes Perception Encoder's towers (open_clip's `PE-Core-*.json`). `sides` are `[image, patch]` in pixels; the
+/// other lists are `[width, layers, heads]` of the image tower and of the text tower.
 const fn perception(
     dim: usize,
     sides: [usize; 2],
@@ -242,7 +249,7 @@ const fn perception(
     long(ClipConfig { dim, vision: VisionConfig::Vit(vit), text: text(words) }, 32)
 }
 
-/// The same towers with OpenAI's activation; residual networks keep theirs.
+/// Gives towers OpenAI's activation. A residual network keeps its own.
 const fn quick(mut config: ClipConfig) -> ClipConfig {
     if let VisionConfig::Vit(vit) = &mut config.vision {
         vit.stack.activation = Activation::QuickGelu;
@@ -251,7 +258,7 @@ const fn quick(mut config: ClipConfig) -> ClipConfig {
     config
 }
 
-/// The same towers for images of so many channels.
+/// Gives towers images of `channels` channels.
 const fn of_bands(mut config: ClipConfig, channels: usize) -> ClipConfig {
     if let VisionConfig::Vit(vit) = &mut config.vision {
         vit.channels = channels;
@@ -259,7 +266,7 @@ const fn of_bands(mut config: ClipConfig, channels: usize) -> ClipConfig {
     config
 }
 
-/// The same towers for texts of another length.
+/// Gives towers texts of up to `context` ids.
 const fn long(mut config: ClipConfig, context: usize) -> ClipConfig {
     config.text.context = context;
     config
@@ -269,7 +276,7 @@ const fn hub(repository: &'static str, file: &'static str) -> Option<HubFile> {
     Some(HubFile { repository, revision: "main", file, sha256: None })
 }
 
-/// Who published weights, and under which terms.
+/// Models of the same authors, license and preparation.
 #[derive(Clone, Copy)]
 struct Family {
     description: &'static str,
@@ -288,7 +295,7 @@ const fn model(name: &'static str, family: Family, config: ClipConfig, hub: Opti
 
 const CLIP: Family = family("OpenAI's CLIP (Radford et al. 2021), trained with QuickGELU", "MIT");
 const OPENCLIP: Family = family("OpenCLIP, trained on LAION-2B with exact GELU", "MIT");
-/// This one model of theirs was trained with other constants.
+/// The family of OpenCLIP's ViT-L/14, which was trained with other constants of normalization.
 const OPENCLIP_L: Family = Family { preparation: Preparation::Symmetric, ..OPENCLIP };
 const REMOTECLIP: Family = family(
     "RemoteCLIP (Liu et al. 2024), trained with QuickGELU, its published results with exact GELU",
@@ -300,7 +307,7 @@ const RSICD: Family = family("CLIP-RSICD v2, OpenAI's ViT-B/32 trained further o
 const LRSCLIP: Family = family("LRSCLIP (Chen et al. 2025), for texts of up to 248 tokens", "Apache-2.0");
 const DGTRS_CLIP: Family =
     family("DGTRS-CLIP (Chen et al. 2025), which is LRSCLIP under its later name", "Apache-2.0");
-/// The weights tell how long its texts may be.
+/// FarSLIP's models after their first stage. The weights tell how long their texts may be.
 const FARSLIP1: Family = family(
     "FarSLIP (Li et al. 2025) after its first stage, on RS5M, for texts of up to 77 or 248 tokens",
     "MIT",
@@ -321,7 +328,7 @@ const GIT_RSCLIP: Family = Family {
 };
 const DOFA_CLIP: Family = Family {
     description: "DOFA-CLIP (Xiong et al. 2025), SigLIP with images of any three wavelengths, trained on GeoLangBind-2M",
-    // Of the weights, as their card is quoted elsewhere; the code that they come with is under MIT.
+    // This is the license of the weights, as others quote their card. The code beside them is under MIT.
     license: "cc-by-nc-4.0",
     preparation: Preparation::Siglip,
 };
@@ -336,7 +343,7 @@ const MS_CLIP: Family = Family {
     license: "Apache-2.0",
     preparation: Preparation::MsClip,
 };
-// Of the ten bands, from `pretrained_data_stats` of IBM/MS-CLIP's msclip/inference/utils.py.
+// Means and deviations of the ten bands: `pretrained_data_stats` of IBM/MS-CLIP's msclip/inference/utils.py.
 const MS_CLIP_MEAN: [f32; 10] =
     [925.161, 1183.128, 1338.041, 1667.254, 2233.633, 2460.96, 2555.569, 2619.542, 2406.497, 1841.645];
 const MS_CLIP_STD: [f32; 10] =
@@ -357,12 +364,12 @@ const OPENAI_L_14_336: Option<HubFile> = hub("openai/clip-vit-large-patch14-336"
 const REMOTE_RN50: Option<HubFile> = hub("chendelong/RemoteCLIP", "RemoteCLIP-RN50.pt");
 const REMOTE_B_32: Option<HubFile> = hub("chendelong/RemoteCLIP", "RemoteCLIP-ViT-B-32.pt");
 const REMOTE_L_14: Option<HubFile> = hub("chendelong/RemoteCLIP", "RemoteCLIP-ViT-L-14.pt");
-// The weights that were published as `cwz14/LRSCLIP_ViT-*` first.
+// These weights were first published as `cwz14/LRSCLIP_ViT-*`.
 const LRS_B_16: Option<HubFile> = hub("MitsuiChen14/DGTRS-CLIP-ViT-B-16", "LRSCLIP_ViT-B-16.pt");
 const LRS_L_14: Option<HubFile> = hub("MitsuiChen14/DGTRS-CLIP-ViT-L-14", "LRSCLIP_ViT-L-14.pt");
 
-/// The catalog. The reference implementation of the PatternCom evaluation builds "ViT-L-14" with exact GELU for CLIP
-/// and RemoteCLIP alike: its published figures are those of the names without a suffix.
+/// All models. The reference implementation of the PatternCom evaluation builds "ViT-L-14" with exact GELU for both
+/// CLIP and RemoteCLIP, so its published figures belong to the names without a suffix.
 #[rustfmt::skip]
 static MODELS: [Model; 40] = [
     model("clip-vit-b-32", CLIP, VIT_B_32, OPENAI_B_32),
@@ -407,7 +414,7 @@ static MODELS: [Model; 40] = [
     model("dofa-clip-so400m-14-384", DOFA_CLIP, dofa_so400m(), hub("earthflow/GeoLB-ViT-14-SigLIP-so400m-384-EO", "open_clip_model.safetensors")),
 ];
 
-/// Insertions, deletions and replacements that lead from one name to the other (Levenshtein 1965).
+/// Counts the insertions, deletions and replacements of bytes that lead from one name to the other (Levenshtein 1965).
 fn edit_distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, from) in a.bytes().enumerate() {

@@ -1,6 +1,6 @@
 use rscir_core::{Embeddings, Error, Result, TextEncoder};
 
-/// The prompt of a satellite image, as published remote sensing models use it.
+/// Prompt of a satellite image that published remote sensing models use.
 pub const SATELLITE_IMAGE: &str = "a satellite image of {}";
 
 /// OpenAI's prompts for the aerial scenes of RESISC45 (`data/prompts.md` of their CLIP).
@@ -25,11 +25,14 @@ pub const AERIAL_SCENES: [&str; 18] = [
     "aerial view of the {}.",
 ];
 
-/// Encodes each text in every template, `{}` standing for the text, and gives the renormalized mean of its unit
-/// vectors: one row per text, in order (Radford et al. 2021, section 3.1.4).
+/// Encodes each text in every template and averages the vectors of the text (Radford et al. 2021, section 3.1.4).
+///
+/// The text replaces each `{}` of a template. The result has one row for each text, in order: the normalized mean of
+/// the text's unit vectors.
 ///
 /// # Errors
-/// [`Error::Parameter`] for no template or one without `{}`; the encoder's errors.
+/// [`Error::Parameter`] if there is no template, or one lacks `{}`; the errors of [`TextEncoder::encode_texts`];
+/// [`Error::ZeroRow`] if the vectors of a text cancel out.
 pub fn encode_with_templates(
     encoder: &dyn TextEncoder,
     texts: &[&str],

@@ -1,4 +1,4 @@
-//! From prepared images of bands to the rows of the first layer's matrix product.
+//! Normalization of prepared images of bands, and their windows as rows for the first layer's matrix product.
 
 use rayon::prelude::*;
 use rscir_core::BandBatch;
@@ -6,8 +6,8 @@ use rscir_images::{BandScale, BandValues};
 
 use super::pixels::Windows;
 
-/// How the values of bands are normalized, as torchvision computes it in f32: `(value - mean) / deviation`, of levels after a
-/// division by 255.
+/// Normalization of the values of bands, as torchvision computes it in f32: `(value - mean) / deviation`. Levels are
+/// first divided by 255.
 pub(crate) struct BandNormalization {
     divisor: f32,
     /// Mean and deviation of each band.
@@ -21,8 +21,8 @@ impl BandNormalization {
         Self { divisor, bands }
     }
 
-    /// The windows of all images as rows, `[images * windows, side * side * bands]`, in the order of [`Windows::unfold`]. A
-    /// tower of bands has patches, which lie side by side.
+    /// Returns the normalized windows of all images as rows, `[images * windows, side * side * bands]`, in the order
+    /// of [`Windows::unfold`]. The windows must be patches, which lie side by side.
     pub(crate) fn unfold(&self, batch: BandBatch<'_>, windows: Windows) -> Vec<f32> {
         let (size, bands) = (batch.size(), batch.bands());
         let (along, line) = (windows.along(size), windows.side * bands);

@@ -1,4 +1,4 @@
-//! Stacks of pre-norm transformer blocks, the body of every tower but the residual networks.
+//! Stacks of pre-norm transformer blocks: the body of every tower except the residual networks.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,7 +11,7 @@ use super::nn::{Buffer, LayerNorm, Linear, self_attention};
 use super::rotary::{self, Rotary};
 use crate::Result;
 
-/// Names of a block's tensors, behind its own prefix.
+/// Names of the tensors of a block, after the prefix of the block.
 pub(super) struct BlockNames {
     norm_1: &'static str,
     qkv: [&'static str; 2],
@@ -22,7 +22,7 @@ pub(super) struct BlockNames {
     scales: [&'static str; 2],
 }
 
-/// open_clip's `ResidualAttentionBlock`.
+/// Names in open_clip's `ResidualAttentionBlock`.
 pub(super) const OPEN_CLIP: BlockNames = BlockNames {
     norm_1: "ln_1",
     qkv: ["attn.in_proj_weight", "attn.in_proj_bias"],
@@ -33,7 +33,7 @@ pub(super) const OPEN_CLIP: BlockNames = BlockNames {
     scales: ["ls_1.gamma", "ls_2.gamma"],
 };
 
-/// timm's `Block`.
+/// Names in timm's `Block`.
 pub(super) const TIMM: BlockNames = BlockNames {
     norm_1: "norm1",
     qkv: ["attn.qkv.weight", "attn.qkv.bias"],
@@ -44,24 +44,24 @@ pub(super) const TIMM: BlockNames = BlockNames {
     scales: ["ls1.gamma", "ls2.gamma"],
 };
 
-/// A stack of blocks.
+/// A stack of transformer blocks.
 pub(super) struct Stack {
     blocks: Vec<Block>,
     heads: usize,
     causal: bool,
     rotary: Option<Rotary>,
     compute: Compute,
-    /// Of calls that have ended.
+    /// Memory of calls that have ended, for later calls.
     scratch: Mutex<Vec<Scratch>>,
 }
 
-/// What a stack's tokens attend to.
+/// Tokens that each token of a stack attends to.
 pub(super) enum Attention {
     /// All tokens.
     Full,
-    /// Those before them and themselves.
+    /// The tokens before it, and itself.
     Causal,
-    /// All tokens, by where they lie to each other.
+    /// All tokens, with rotary positions.
     Rotary(Rotary),
 }
 
@@ -80,7 +80,7 @@ pub(super) struct Perceptron {
     activation: Activation,
 }
 
-/// Memory that the blocks use one after the other, and one call after another.
+/// Memory that is used by one block after the other, and by one call after the other.
 #[derive(Debug, Default)]
 struct Scratch {
     normed: Buffer,
@@ -90,7 +90,7 @@ struct Scratch {
 }
 
 impl Stack {
-    /// Takes the blocks `prefix.0`, `prefix.1`, ...
+    /// Loads the blocks `prefix.0`, `prefix.1`, ...
     pub(super) fn load(
         weights: &mut Weights<'_, '_>,
         prefix: &str,
@@ -110,12 +110,12 @@ impl Stack {
         Ok(Self { blocks, heads: config.heads, causal, rotary, compute, scratch: Mutex::default() })
     }
 
-    /// Runs `x[batch, tokens, width]` through all blocks, overwriting it.
+    /// Runs `x[batch, tokens, width]` through all blocks, and may overwrite it.
     ///
-    /// With `rows`, only those of the `batch * tokens` rows come out, as `[rows, width]`: what pooling does not look
-    /// at need not pass the last perceptron.
+    /// With `rows`, the result is `[rows, width]`: those of the `batch * tokens` rows. Tokens that pooling does not
+    /// look at thus skip the last perceptron.
     pub(super) fn forward(&self, mut x: Tensor, rows: Option<&Tensor>) -> Result<Tensor> {
-        // A lock that a panic has poisoned guards nothing but memory.
+        // A poisoned lock is no fault: it guards only memory that is overwritten.
         let held = || self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
         let mut scratch = held().pop().unwrap_or_default();
         for (layer, block) in self.blocks.iter().enumerate() {
@@ -123,7 +123,8 @@ impl Stack {
             let rows = rows.filter(|_| is_last);
             x = block.forward(x, self, rows, &mut scratch)?;
         }
-        // A GPU's batches are made for the memory that is free between calls.
+        // On a GPU the memory is freed, because the size of batches follows from the memory that is free between
+        // calls.
         if self.compute.device.is_cpu() {
             held().push(scratch);
         }
@@ -195,7 +196,7 @@ impl Block {
 }
 
 impl Perceptron {
-    /// Takes two layers by the names of their modules, the second one followed by a scale where there is one.
+    /// Loads two layers by the names of their modules. A scale, if there is one, follows the second layer.
     pub(super) fn load(
         weights: &mut Weights<'_, '_>,
         [hidden, output]: [&str; 2],
@@ -218,7 +219,7 @@ impl Perceptron {
         })
     }
 
-    /// `residual + W_2 f(W_1 x + b_1) + b_2`
+    /// Returns `residual + W_2 f(W_1 x + b_1) + b_2`.
     pub(super) fn add_to(&self, x: &Tensor, residual: Tensor, hidden: &mut Buffer) -> Result<Tensor> {
         let hidden = self.hidden.forward_activated(x, self.activation, hidden)?;
         self.output.add_to(&hidden, residual)

@@ -1,4 +1,4 @@
-//! What a dual encoder is made of, as constants of the registry and as read from configuration files.
+//! Configuration of a dual encoder: the constants of the registry, and the content of configuration files.
 
 use std::fmt::{self, Write as _};
 
@@ -9,7 +9,7 @@ use crate::Result;
 use crate::error::refuse;
 use crate::tokenizer::Cleaning;
 
-/// Shape of a dual encoder: everything that decides its tensors and what is computed with them.
+/// Shape of a dual encoder: everything that decides its tensors and the computation with them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClipConfig {
     /// Width of the vectors of both towers.
@@ -18,10 +18,11 @@ pub struct ClipConfig {
     pub(crate) text: TextConfig,
 }
 
+/// Shape of an image tower.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "constants of the registry hold no pointers, and there is one to a model"
+    reason = "constants of the registry hold no pointers, and a model has one of them"
 )]
 pub(crate) enum VisionConfig {
     Vit(VitConfig),
@@ -35,47 +36,47 @@ pub(crate) struct VitConfig {
     pub(crate) image: usize,
     /// Side of a patch in pixels.
     pub(crate) patch: usize,
-    /// Values of a pixel.
+    /// Number of values of a pixel.
     pub(crate) channels: usize,
     pub(crate) stack: StackConfig,
-    /// A layer norm before the first block.
+    /// True if a layer norm precedes the first block.
     pub(crate) norm_first: bool,
-    /// Queries and keys are turned by the places of their patches, beside the table of positions.
+    /// True if queries and keys are rotated by the places of their patches, in addition to the table of positions.
     pub(crate) rotary: bool,
     pub(crate) pool: VitPool,
-    /// Which names the tensors have.
+    /// Names of the tensors.
     pub(crate) names: VitNames,
-    /// The patch embedding is made from the wavelengths of the channels (DOFA).
+    /// Wavelengths of the channels, from which the patch embedding is made (DOFA). `None` if its weights are stored.
     pub(crate) wavelengths: Option<Wavelengths>,
 }
 
-/// How an image's vector comes from its patches' vectors.
+/// Way in which the vectors of patches become the vector of an image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum VitPool {
-    /// The class token, normalized, projected: CLIP.
+    /// The class token, normalized and projected (CLIP).
     ClassToken,
-    /// The mean of the patches, each normalized before, or their mean after.
+    /// The projected mean of the patches. Each patch is normalized before or, with `norm_after`, the mean after.
     Mean { norm_after: bool },
     /// Attention of a learned query to all tokens (multihead attention pooling).
     Attention(AttentionPoolConfig),
 }
 
-/// Attention pooling as SigLIP has it, or as Perception Encoder does.
+/// Attention pooling in the form of SigLIP or of Perception Encoder.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct AttentionPoolConfig {
     pub(crate) heads: usize,
-    /// A class token stands before the patches, and takes part.
+    /// True if a class token precedes the patches and takes part.
     pub(crate) class_token: bool,
-    /// A linear layer with bias makes what is pooled a vector of the model's width.
+    /// True if a linear layer with bias turns the result into a vector of the model's width.
     pub(crate) projection: bool,
 }
 
-/// Who named the tensors of an image tower.
+/// Library that named the tensors of an image tower.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum VitNames {
-    /// open_clip's own towers, and what is renamed to them.
+    /// The names of open_clip's own towers. Tensors of other libraries are renamed to these.
     OpenClip,
-    /// timm's, under `visual.trunk`.
+    /// The names of timm, under `visual.trunk`.
     Timm,
 }
 
@@ -84,9 +85,9 @@ pub(crate) enum VitNames {
 pub(crate) struct ResNetConfig {
     pub(crate) image: usize,
     pub(crate) width: usize,
-    /// Blocks in each of the four stages.
+    /// Number of blocks in each of the four stages.
     pub(crate) layers: [usize; 4],
-    /// Heads of the attention pooling.
+    /// Number of heads of the attention pooling.
     pub(crate) heads: usize,
 }
 
@@ -99,53 +100,55 @@ pub(crate) struct StackConfig {
     /// Width of the hidden layer of a block's perceptron.
     pub(crate) hidden: usize,
     pub(crate) activation: Activation,
-    /// What layer norms add to the variance.
+    /// Value that layer norms add to the variance.
     pub(crate) epsilon: f64,
-    /// Each branch is multiplied by a learned vector (LayerScale).
+    /// True if each branch is multiplied by a learned vector (LayerScale).
     pub(crate) scaled: bool,
 }
 
+/// Shape of a text tower.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct TextConfig {
-    /// Positions, the frame included.
+    /// Number of positions, including those of the start and the end of a text.
     pub(crate) context: usize,
     pub(crate) vocabulary: usize,
     pub(crate) stack: StackConfig,
-    /// A token sees those before it only.
+    /// True if a token attends only to itself and the tokens before it.
     pub(crate) causal: bool,
     pub(crate) pool: TextPool,
-    /// The projection is a linear layer with bias instead of a matrix.
+    /// True if the projection is a linear layer with bias, false if it is a matrix.
     pub(crate) projection_bias: bool,
     pub(crate) tokenizer: TokenizerConfig,
 }
 
-/// Which position holds a text's vector.
+/// Position that holds the vector of a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum TextPool {
-    /// The first with the highest id, which in CLIP's vocabulary is the end of the text.
+    /// The first position with the highest id, which in CLIP's vocabulary is the end of the text.
     HighestId,
-    /// The first with this id.
+    /// The first position with this id.
     Token(u32),
-    /// The last of the padded context.
+    /// The last position of the padded context.
     Last,
 }
 
+/// Tokenizer of a text tower.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum TokenizerConfig {
-    /// A `tokenizer.json` where there is one, CLIP's own otherwise.
+    /// A `tokenizer.json` if there is one, or else CLIP's own tokenizer.
     Clip,
-    /// A `tokenizer.json`, whose texts open_clip cleans.
+    /// A `tokenizer.json`, for texts that open_clip cleans.
     File(Cleaning),
 }
 
-/// Channels of most images.
+/// Number of channels of images with colors: red, green and blue.
 pub(crate) const COLORS: usize = 3;
 
-/// PyTorch's and open_clip's default.
+/// Value that layer norms add to the variance by default in PyTorch and open_clip.
 pub(crate) const EPSILON: f64 = 1e-5;
 
 impl ClipConfig {
-    /// Side in pixels of the images that the tower takes.
+    /// Returns the side in pixels of the images that the image tower takes.
     pub fn image_size(&self) -> usize {
         match self.vision {
             VisionConfig::Vit(vit) => vit.image,
@@ -153,17 +156,17 @@ impl ClipConfig {
         }
     }
 
-    /// Width of the vectors.
+    /// Returns the width of the vectors.
     pub fn dim(&self) -> usize {
         self.dim
     }
 
-    /// Width of the text tower's token embeddings.
+    /// Returns the width of the text tower's token embeddings.
     pub fn text_width(&self) -> usize {
         self.text.stack.width
     }
 
-    /// Number of values of a pixel.
+    /// Returns the number of values of a pixel.
     pub fn channels(&self) -> usize {
         match self.vision {
             VisionConfig::Vit(vit) => vit.channels,
@@ -171,7 +174,7 @@ impl ClipConfig {
         }
     }
 
-    /// What the channels stand for, if the model asks.
+    /// Returns the wavelengths of the channels. `None` if the model does not ask for them.
     pub fn wavelengths(&self) -> Option<Wavelengths> {
         match self.vision {
             VisionConfig::Vit(vit) => vit.wavelengths,
@@ -184,14 +187,17 @@ impl ClipConfig {
         let text = self.text.stack.activation;
         let image = match self.vision {
             VisionConfig::Vit(vit) => vit.stack.activation,
-            // It has rectifiers, whatever the configuration says.
+            // A residual network has rectifiers, whatever the configuration says.
             VisionConfig::ResNet(_) => text,
         };
         Activations { image, text }
     }
 
-    /// Checks sizes, so that nothing that is computed from them can overflow, divide by zero or ask for absurd memory
-    /// before a checkpoint has shown that it is that large.
+    /// Checks the sizes, so that no computation with them can overflow, divide by zero or ask for absurd memory
+    /// before a checkpoint has shown that it is that large. Returns the configuration.
+    ///
+    /// # Errors
+    /// [`Error::ConfigValue`](crate::Error::ConfigValue) with the key of a wrong size.
     pub(crate) fn check(self) -> Result<Self> {
         within("embed_dim", self.dim, MAX_WIDTH)?;
         match self.vision {
@@ -254,7 +260,8 @@ impl StackConfig {
     }
 }
 
-// Ten times and more of what published models have; four widths are not more than an 8-bit kernel sums up exactly.
+// The limits are ten or more times the sizes of published models. Four widths are not more than an 8-bit kernel sums
+// up exactly.
 const MAX_WIDTH: usize = 1 << 14;
 const MAX_LAYERS: usize = 1 << 9;
 const MAX_PIXELS: usize = 1 << 13;
@@ -276,7 +283,7 @@ fn divides(key: &str, divisor: usize, value: usize) -> Result<()> {
     refuse(key, divisor, "a divisor of the width")
 }
 
-/// One line that names every size: `EncoderSpec`'s `architecture`.
+/// Writes one line that names every size: the `architecture` of an `EncoderSpec`.
 impl fmt::Display for ClipConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.vision {

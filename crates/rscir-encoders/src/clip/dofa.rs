@@ -1,9 +1,9 @@
 //! DOFA's patch embedding (Xiong et al. 2024, "Neural Plasticity-Inspired Multimodal Foundation Model for Earth
-//! Observation") as DOFA-CLIP has it (`open_clip/src/open_clip/dofa_patch_embed.py`): a small transformer makes the
-//! convolution's weights from the wavelengths of an image's channels.
+//! Observation") in the form of DOFA-CLIP (`open_clip/src/open_clip/dofa_patch_embed.py`): a small transformer makes
+//! the weights of the convolution from the wavelengths of an image's channels.
 //!
-//! A tower is loaded for given wavelengths, so the weights are made once, in f32 on the CPU; what is loaded is an ordinary
-//! vision transformer.
+//! A tower is loaded for given wavelengths, so the weights are made once, in f32 on the CPU. The tower is then an
+//! ordinary vision transformer.
 
 use candle_core::{Device, Tensor};
 use rscir_checkpoint::Checkpoint;
@@ -15,33 +15,34 @@ use super::load::Weights;
 use super::nn::{Buffer, LayerNorm, Linear, self_attention};
 use crate::Result;
 
+/// Name of the patch embedding in a checkpoint.
 const PREFIX: &str = "visual.trunk.patch_embed";
 
-/// Layers that learned to predict other models' features, for training alone.
+/// Prefix of layers that predict the features of other models. They are used only in training.
 const TRAINING: &str = "translators.";
 
 // Constants of dofa_patch_embed.py.
 const HEADS: usize = 4;
 const SCALE: f32 = 0.01;
-/// `nn.TransformerEncoderLayer`'s default.
+/// Value that layer norms add to the variance: the default of `nn.TransformerEncoderLayer`.
 const EPSILON: f64 = 1e-5;
 
-/// Widths of the generator. They are constants upstream and in no configuration: what the file has is taken, and
-/// whatever does not fit them is refused.
+/// Widths of the generator. They are constants in the authors' code and in no configuration, so they are read from the
+/// checkpoint, and tensors that do not fit them are refused.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Sizes {
-    /// Values that a wavelength is encoded to.
+    /// Number of values that a wavelength is encoded to.
     width: usize,
-    /// Learned tokens beside those of the wavelengths.
+    /// Number of learned tokens beside those of the wavelengths.
     tokens: usize,
     /// Width of the perceptron's hidden layer.
     hidden: usize,
 }
 
-/// How many times the authors' sizes a file may have: generating takes some seconds then.
+/// Largest ratio of a checkpoint's sizes to those of the authors. Generating weights then takes some seconds.
 const MAX: usize = 16;
 
-/// Those of dofa_patch_embed.py, and `nn.TransformerEncoderLayer`'s default.
+/// Sizes of dofa_patch_embed.py. The hidden layer has the default width of `nn.TransformerEncoderLayer`.
 const UPSTREAM: Sizes = Sizes { width: 128, tokens: 128, hidden: 2048 };
 
 impl Sizes {
@@ -64,7 +65,7 @@ impl Sizes {
     }
 }
 
-/// The patch embedding of a tower for its wavelengths.
+/// Makes the patch embedding of a tower for these wavelengths.
 pub(super) fn patch_embedding(
     weights: &mut Weights<'_, '_>,
     config: &VitConfig,
@@ -83,17 +84,17 @@ pub(super) fn patch_embedding(
     Linear::new(&weights.compute.exact(), &weight, Some(bias.into()), shape)
 }
 
-/// A transformer block with the norms behind the branches, between two linear layers with a nonlinearity and two
-/// without.
+/// Makes the weights of a patch embedding: two linear layers with a nonlinearity, a transformer block with norms
+/// after its branches, and two linear layers without a nonlinearity.
 struct Generator {
     compute: Compute,
     sizes: Sizes,
-    /// Of the tower, and the pixels in a patch.
+    /// Width of the tower, and number of pixels in a patch.
     output: [usize; 2],
     residual: [Linear; 2],
-    /// `[1, tokens, width]`
+    /// Learned tokens, `[tokens, width]`.
     tokens: Tensor,
-    /// `[1, 1, width]`
+    /// Token that becomes the bias, `[1, width]`.
     bias_token: Tensor,
     qkv: Linear,
     attended: Linear,
@@ -140,7 +141,7 @@ impl Generator {
         })
     }
 
-    /// Weights `[outputs, pixels, channels]` and biases `[outputs]` of a linear layer on patches.
+    /// Returns the weights `[outputs, pixels, channels]` and the biases `[outputs]` of a linear layer on patches.
     fn generate(&self, wavelengths: Wavelengths) -> Result<(Vec<f32>, Vec<f32>)> {
         let wavelengths = wavelengths.micrometers();
         let Sizes { width, tokens, .. } = self.sizes;
@@ -165,7 +166,7 @@ impl Generator {
         let weight = weight.flatten_all()?.to_vec1::<f32>()?;
         let bias = forward(&self.bias, &x.narrow(1, tokens + channels, 1)?)?;
         let bias: Vec<f32> = bias.flatten_all()?.to_vec1()?;
-        // As made, [channels, pixels, outputs].
+        // The generator makes the order [channels, pixels, outputs].
         let index = |output, pixel, channel| (channel * pixels + pixel) * outputs + output;
         let weight = (0..outputs)
             .flat_map(|output| (0..pixels).map(move |pixel| (output, pixel)))
@@ -176,8 +177,9 @@ impl Generator {
     }
 }
 
-/// Sines, then cosines of the wavelength in nanometers at `width / 2` frequencies (Vaswani et al. 2017), each step
-/// rounded to f32 where PyTorch rounds it: at 665 radians a rounding is seen.
+/// Encodes a wavelength: the sines, then the cosines of the wavelength in nanometers at `width / 2` frequencies
+/// (Vaswani et al. 2017). Each step is rounded to f32 where PyTorch rounds it, because a rounding changes the sine of
+/// 665 radians.
 fn encoded(micrometers: f32, width: usize) -> Vec<f32> {
     let half = width / 2;
     let angle = |i: usize| {
@@ -193,7 +195,7 @@ fn encoded(micrometers: f32, width: usize) -> Vec<f32> {
 mod tests {
     use super::*;
 
-    /// torch 2.15 on a CPU: `angles` of tests/python/dofa.py, for 0.665 at a width of 128.
+    /// Compares with torch 2.15 on a CPU: `angles` of tests/python/dofa.py, for 0.665 at a width of 128.
     #[test]
     fn wavelengths_are_encoded_as_by_pytorch() {
         let values = encoded(0.665, 128);

@@ -21,14 +21,14 @@ pub(super) struct Model {
     text_config: Tower,
     #[serde(default)]
     vision_config: Tower,
-    // Older files write what differs from the defaults a second time; transformers lets that win.
+    // Older files write the values that differ from the defaults a second time, and transformers prefers these.
     #[serde(default)]
     text_config_dict: Option<Tower>,
     #[serde(default)]
     vision_config_dict: Option<Tower>,
 }
 
-/// A tower's sizes; most other keys, of which old files have dozens, are of text generation.
+/// Sizes of a tower. Old files have dozens of other keys, most of which are about the generation of text.
 #[derive(Deserialize, Default, Clone)]
 #[serde(default)]
 struct Tower {
@@ -43,14 +43,14 @@ struct Tower {
     num_channels: Option<usize>,
     vocab_size: Option<usize>,
     max_position_embeddings: Option<usize>,
-    // A list in some files of other models.
+    // It is a list in some files of other models.
     eos_token_id: Option<Value>,
     projection_size: Option<usize>,
     vision_use_head: Option<bool>,
 }
 
 impl Tower {
-    /// The values of `other` where it has them.
+    /// Returns the values with those of `other` in place of them where `other` has one.
     fn overridden(self, other: Option<Self>) -> Self {
         let Some(other) = other else { return self };
         Self {
@@ -72,7 +72,7 @@ impl Tower {
     }
 }
 
-/// What transformers takes where a file is silent (`configuration_clip.py`, `configuration_siglip.py`).
+/// Values that transformers uses for missing keys (`configuration_clip.py`, `configuration_siglip.py`).
 struct Defaults {
     text_width: usize,
     text_hidden: usize,
@@ -139,7 +139,7 @@ impl Model {
         };
         let pool = match text.eos_token_id.and_then(|id| u32::try_from(id.as_u64()?).ok()) {
             _ if siglip => TextPool::Last,
-            // The value that transformers wrote before it read it; it takes the highest id then.
+            // transformers wrote 2 before it used the value, and still takes the highest id for it.
             Some(2) => TextPool::HighestId,
             Some(end) => TextPool::Token(end),
             None => TextPool::Token(49_407),
@@ -153,7 +153,7 @@ impl Model {
             pool,
             projection_bias: siglip,
             tokenizer: match siglip {
-                // transformers' SiglipTokenizer does as open_clip's cleaning of that name.
+                // The SiglipTokenizer of transformers cleans texts like open_clip's function of this name.
                 true => TokenizerConfig::File(Cleaning::Canonicalize),
                 false => TokenizerConfig::Clip,
             },
@@ -162,12 +162,12 @@ impl Model {
     }
 }
 
-/// SigLIP's head, whose heads are the blocks'.
+/// Returns SigLIP's attention pooling, which has as many heads as the blocks.
 fn siglip_pool(stack: &StackConfig) -> VitPool {
     VitPool::Attention(AttentionPoolConfig { heads: stack.heads, class_token: false, projection: false })
 }
 
-/// A tower's blocks; `sizes` are the default width, hidden width and number of heads.
+/// Reads the blocks of a tower. `sizes` are the default width, hidden width and number of heads.
 fn stack(name: &str, tower: &Tower, defaults: &Defaults, sizes: [usize; 3]) -> Result<StackConfig> {
     let activation = match tower.hidden_act.as_deref().unwrap_or(defaults.activation) {
         "quick_gelu" => Activation::QuickGelu,
@@ -189,12 +189,12 @@ fn stack(name: &str, tower: &Tower, defaults: &Defaults, sizes: [usize; 3]) -> R
     })
 }
 
-/// `preprocessor_config.json`
+/// Content of a `preprocessor_config.json`.
 #[derive(Deserialize)]
 pub(super) struct Preprocessor {
     image_mean: Option<Vec<f32>>,
     image_std: Option<Vec<f32>>,
-    /// Pillow's number of the filter.
+    /// Number of the filter in Pillow.
     resample: Option<u32>,
     size: Option<Value>,
 }
@@ -208,7 +208,7 @@ impl Preprocessor {
             Some(3) => Some(Interpolation::Bicubic),
             Some(other) => return refuse("resample", other, "2 (bilinear) or 3 (bicubic)"),
         };
-        // A number, or an object: {"shortest_edge"} or {"height", "width"}.
+        // The size is a number, or an object: {"shortest_edge"} or {"height", "width"}.
         let resize_mode = self.size.map(|size| match size.get("height") {
             Some(_) => ResizeMode::Squash,
             None => ResizeMode::Shortest,

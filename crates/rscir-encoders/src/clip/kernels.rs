@@ -1,4 +1,4 @@
-//! The CPU's kernels as operations on tensors: each writes its result into a tensor that is there already.
+//! The CPU's kernels as operations on tensors. Each writes its result into a tensor that already exists.
 
 use candle_core::{CpuStorage, D, InplaceOp2, Layout, Tensor};
 use rscir_core::Precision;
@@ -7,7 +7,7 @@ use rscir_kernels::{AttentionShape, Epilogue, PackedBf16, PackedI8, PackedMatrix
 use super::config::Activation;
 use crate::Result;
 
-/// The weights of a linear layer, laid out for the CPU.
+/// Weights of a linear layer in the layout of the CPU's kernels.
 pub(super) enum Packed {
     F32(PackedMatrix),
     Bf16(PackedBf16),
@@ -15,7 +15,7 @@ pub(super) enum Packed {
 }
 
 impl Packed {
-    /// Packs row-major `weights[outputs, inputs]`; what is no format of a CPU's kernels is f32.
+    /// Packs row-major `weights[outputs, inputs]`. A precision without a CPU kernel becomes f32.
     pub(super) fn new(precision: Precision, weights: &[f32], outputs: usize, inputs: usize) -> Self {
         match precision {
             Precision::Bf16 => Self::Bf16(PackedBf16::pack(weights, outputs, inputs)),
@@ -42,7 +42,7 @@ impl Packed {
     }
 }
 
-/// `out = f(x W^T + bias)`
+/// Computes `out = f(x W^T + bias)`. Without `activation`, `f` is the identity.
 pub(super) fn product(
     weights: &Packed,
     bias: Option<&[f32]>,
@@ -60,7 +60,7 @@ pub(super) fn product(
     run("product", x, out, |x, out| weights.apply(x, epilogue, out))
 }
 
-/// `residual += x W^T + bias`
+/// Computes `residual += x W^T + bias`.
 pub(super) fn product_added(
     weights: &Packed,
     bias: Option<&[f32]>,
@@ -76,10 +76,10 @@ pub(super) fn layer_norm(weight: &[f32], bias: &[f32], epsilon: f32, x: &Tensor,
     run("layer-norm", x, out, |x, out| rscir_kernels::layer_norm(x, weight, bias, epsilon, out))
 }
 
-/// Self-attention of `qkv[batch, tokens, 3 width]` into `out[batch, tokens, width]`.
+/// Computes the self-attention of `qkv[batch, tokens, 3 width]` into `out[batch, tokens, width]`.
 ///
-/// Beside weights of less than f32 its operands are bf16; it has no use for int8, whose steps are too coarse for the
-/// exponentials of the scores.
+/// The operands are f32 for weights of f32, and bf16 for weights of less. They are never int8, whose steps are too
+/// coarse for the exponentials of the scores.
 pub(super) fn self_attention(
     precision: Precision,
     heads: usize,
@@ -96,7 +96,8 @@ pub(super) fn self_attention(
     run("self-attention", qkv, out, |qkv, out| attention(qkv, shape, out))
 }
 
-/// Turns the queries and keys of `qkv[batch, tokens, 3 width]` by `table[2, tokens, half a head]`, cosines before sines.
+/// Rotates the queries and keys of `qkv[batch, tokens, 3 width]` by `table[2, tokens, half a head]`, which holds
+/// cosines, then sines.
 pub(super) fn rotate(heads: usize, table: &Tensor, qkv: &Tensor) -> Result<()> {
     let half = table.dim(D::Minus1)?;
     run("rotate", table, qkv, |table, qkv| {

@@ -1,4 +1,4 @@
-//! Handing a tower its layers, from the names and shapes of their tensors.
+//! Loading of the layers of a tower by the names and shapes of their tensors.
 
 use candle_core::Tensor;
 use rscir_checkpoint::Loader;
@@ -7,18 +7,18 @@ use super::compute::Compute;
 use super::nn::{LayerNorm, Linear};
 use crate::Result;
 
-/// Makes a table of another size of values and their shape.
+/// Resizes a table: takes its values, their shape and the shape of the result. `None` if the table cannot be resized.
 type Fit = fn(&[f32], &[usize], [usize; 2]) -> Option<Vec<f32>>;
 
-/// Hands a tower its layers. A tensor that does not fit is noted by the [`Loader`], and a layer that must not be used
-/// is returned, so that building goes on until all problems are known.
+/// Loads the layers of a tower. If a tensor does not fit, the [`Loader`] records the problem and the layer that is
+/// returned must not be used. Loading goes on, so that all problems are known at the end.
 pub(crate) struct Weights<'l, 'c> {
     pub(crate) loader: &'l mut Loader<'c>,
     pub(crate) compute: Compute,
 }
 
 impl Weights<'_, '_> {
-    /// A tensor in the towers' number format.
+    /// Loads a tensor in the number format of the towers.
     pub(crate) fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
         match self.loader.values(name, shape)? {
             Some(values) => self.compute.tensor(values, shape),
@@ -26,8 +26,8 @@ impl Weights<'_, '_> {
         }
     }
 
-    /// A table of positions in the towers' number format: `fit` makes one where the
-    /// checkpoint's is for another size.
+    /// Loads a table of positions in the number format of the towers. `fit` resizes the table of the checkpoint if it
+    /// has another shape.
     pub(crate) fn positions(&mut self, name: &str, shape: [usize; 2], fit: Fit) -> Result<Tensor> {
         match self.loader.fitted_values(name, &shape, |values, from| fit(values, from, shape))? {
             Some(values) => self.compute.tensor(values, &shape),
@@ -35,7 +35,7 @@ impl Weights<'_, '_> {
         }
     }
 
-    /// `weight[outputs, inputs]` and, where there is one, `bias[outputs]`.
+    /// Loads a linear layer: `weight[outputs, inputs]` and, if it is named, `bias[outputs]`.
     pub(crate) fn linear(
         &mut self,
         weight: &str,
@@ -45,7 +45,7 @@ impl Weights<'_, '_> {
         self.linear_scaled(weight, bias, None, [outputs, inputs])
     }
 
-    /// [`Weights::linear`] in f32 where the layers' weights are of less precision.
+    /// Loads a layer like [`Weights::linear`], but in the format of [`Compute::exact`].
     pub(crate) fn exact_linear(
         &mut self,
         weight: &str,
@@ -56,7 +56,8 @@ impl Weights<'_, '_> {
         Weights { loader: &mut *self.loader, compute }.linear(weight, bias, shape)
     }
 
-    /// [`Weights::linear`] with its outputs in another order: output `i` is that of row `order[i]`.
+    /// Loads a layer like [`Weights::linear`], with its outputs in another order: output `i` is that of row
+    /// `order[i]`.
     pub(crate) fn linear_in_order(
         &mut self,
         weight: &str,
@@ -73,7 +74,8 @@ impl Weights<'_, '_> {
         Linear::new(&self.compute, &rows, Some(bias.into()), [outputs, inputs])
     }
 
-    /// [`Weights::linear`] followed by a multiplication with the vector `scale`, made one: `s (W x + b) = (s W) x + s b`.
+    /// Loads a layer like [`Weights::linear`] that is followed by a multiplication with the vector `scale`. The two
+    /// become one layer: `s (W x + b) = (s W) x + s b`.
     pub(crate) fn linear_scaled(
         &mut self,
         weight: &str,
@@ -98,7 +100,8 @@ impl Weights<'_, '_> {
         Linear::new(&self.compute, &weight, bias, [outputs, inputs])
     }
 
-    /// A matrix `[inputs, outputs]` that is multiplied from the right, as CLIP stores its projections.
+    /// Loads a matrix `[inputs, outputs]` that is multiplied from the right, as CLIP stores its projections, in the
+    /// format of [`Compute::exact`].
     pub(crate) fn projection(&mut self, name: &str, [inputs, outputs]: [usize; 2]) -> Result<Linear> {
         match self.loader.values(name, &[inputs, outputs])? {
             Some(matrix) => {
@@ -110,7 +113,7 @@ impl Weights<'_, '_> {
         }
     }
 
-    /// `name.weight[width]` and `name.bias[width]`.
+    /// Loads a layer norm: `name.weight[width]` and `name.bias[width]`.
     pub(crate) fn layer_norm(&mut self, name: &str, width: usize, epsilon: f64) -> Result<LayerNorm> {
         let weight = self.loader.values(&format!("{name}.weight"), &[width])?;
         let bias = self.loader.values(&format!("{name}.bias"), &[width])?;

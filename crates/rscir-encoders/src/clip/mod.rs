@@ -1,4 +1,4 @@
-//! The towers of CLIP and its relatives, each defined once over the operations of `nn`.
+//! The towers of CLIP and its relatives. Each is defined once, with the operations of `nn`.
 
 pub(crate) mod bands;
 mod block;

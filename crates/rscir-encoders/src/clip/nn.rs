@@ -1,5 +1,5 @@
-//! The operations that towers are made of. Nothing else in the towers touches numbers, so that what computes them is
-//! chosen here: packed kernels on a CPU, the tensor library's operations elsewhere.
+//! The operations that towers are made of: packed kernels on a CPU, CUDA kernels or the tensor library's operations
+//! on a GPU. Towers leave all arithmetic to these operations, so that the choice is made here alone.
 
 use std::borrow::Cow;
 
@@ -18,14 +18,14 @@ pub(crate) struct Linear {
 }
 
 enum Matrix {
-    /// Laid out for the CPU's kernels.
+    /// Weights in the layout of the CPU's kernels.
     Packed { weights: Packed, bias: Option<Vec<f32>> },
-    /// `[outputs, inputs]`, the bias, and the kernels of the tensors' device.
+    /// Weights `[outputs, inputs]`, the bias, and the kernels of their device.
     Plain { weights: Tensor, bias: Option<Tensor>, kernels: Option<Kernels> },
 }
 
 impl Linear {
-    /// Takes `weight[outputs, inputs]`, row-major.
+    /// Makes a layer of row-major `weight[outputs, inputs]` and `bias[outputs]`.
     pub(crate) fn new(
         compute: &Compute,
         weight: &[f32],
@@ -43,18 +43,18 @@ impl Linear {
         Ok(Self { weights, outputs })
     }
 
-    /// Stands for a layer whose tensors did not fit.
+    /// Makes a placeholder for a layer whose tensors do not fit. It must not be used.
     pub(crate) fn unusable(compute: &Compute) -> Result<Self> {
         let weights = Tensor::zeros((0, 0), compute.dtype(), &compute.device)?;
         Ok(Self { weights: Matrix::Plain { weights, bias: None, kernels: None }, outputs: 0 })
     }
 
-    /// `out = x W^T + b`; the last dimension of `x` is the layer's inputs.
+    /// Returns `x W^T + b`, on a CPU in the memory of `out`. The last dimension of `x` is the layer's inputs.
     pub(crate) fn forward(&self, x: &Tensor, out: &mut Buffer) -> Result<Tensor> {
         self.run(x, None, out)
     }
 
-    /// [`Linear::forward`] and then the nonlinearity.
+    /// Returns `f(x W^T + b)`, on a CPU in the memory of `out`, where `f` is the activation.
     pub(crate) fn forward_activated(
         &self,
         x: &Tensor,
@@ -91,7 +91,7 @@ impl Linear {
         }
     }
 
-    /// `residual + x W^T + b`, in the residual's memory where that is possible.
+    /// Returns `residual + x W^T + b`, in the memory of `residual` if that is possible.
     pub(crate) fn add_to(&self, x: &Tensor, residual: Tensor) -> Result<Tensor> {
         let x = &x.contiguous()?;
         match &self.weights {
@@ -120,7 +120,7 @@ impl Linear {
     }
 }
 
-/// Over all leading dimensions at once, which the tensor library does not do by itself.
+/// Multiplies all leading dimensions at once, which the tensor library does not do by itself.
 fn plain_product(x: &Tensor, weights: &Tensor) -> Result<Tensor> {
     Ok(x.flatten_to(D::Minus2)?.matmul(&weights.t()?)?)
 }
@@ -132,14 +132,14 @@ fn plain_sum(y: Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     })
 }
 
-/// Memory that an operation's results are written into again and again, so that a tower's blocks do not each ask the
+/// Memory for the results of an operation that is used again, so that the blocks of a tower do not each ask the
 /// system for pages.
 #[derive(Debug, Default)]
 pub(crate) struct Buffer(Option<Tensor>);
 
 impl Buffer {
-    /// A tensor of `shape`, of the device and type of `like`. What it holds is not specified; what was taken from
-    /// this buffer before must not be used any more.
+    /// Takes a tensor of `shape`, with the device and type of `like`. Its values are not specified. A tensor that was
+    /// taken from this buffer before must not be used any more.
     fn take(&mut self, shape: &[usize], like: &Tensor) -> Result<Tensor> {
         let elements = shape.iter().product();
         let held = match self.0.take().filter(|held| held.elem_count() >= elements) {
@@ -164,7 +164,7 @@ enum NormParameters {
 }
 
 impl LayerNorm {
-    /// Takes a weight and a bias of the same width.
+    /// Makes a layer norm of a weight and a bias of the same width.
     pub(crate) fn new(
         compute: &Compute,
         weight: Cow<'_, [f32]>,
@@ -206,8 +206,10 @@ impl LayerNorm {
     }
 }
 
-/// Multi-head self-attention of `qkv[batch, tokens, 3 width]`, queries, keys and values side by side; heads divide
-/// the width. With `causal`, a token attends to itself and those before it. Gives `[batch, tokens, width]`.
+/// Computes the multi-head self-attention of `qkv[batch, tokens, 3 width]`: queries, keys and values side by side.
+/// Returns `[batch, tokens, width]`.
+///
+/// `heads` must divide the width. With `causal`, a token attends only to itself and the tokens before it.
 pub(crate) fn self_attention(
     compute: &Compute,
     qkv: &Tensor,
@@ -232,8 +234,8 @@ pub(crate) fn self_attention(
     attention(&q?, &k?, &v?, heads, causal)
 }
 
-/// Multi-head attention of `q[batch, queries, width]` over `k` and `v[batch, tokens, width]`:
-/// `softmax(q k^T / sqrt(width / heads)) v` in each head.
+/// Computes the multi-head attention of `q[batch, queries, width]` to `k` and `v[batch, tokens, width]`:
+/// `softmax(q k^T / sqrt(width / heads)) v` in each head. Returns `[batch, queries, width]`.
 pub(crate) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, causal: bool) -> Result<Tensor> {
     let (batch, queries, width) = q.dims3()?;
     let split = |x: &Tensor| -> Result<Tensor> {

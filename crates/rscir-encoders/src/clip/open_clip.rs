@@ -14,7 +14,7 @@ use crate::Result;
 use crate::error::refuse;
 use crate::tokenizer::Cleaning;
 
-/// Keys that are not listed here.
+/// Keys of a configuration that have no field here.
 type Rest = BTreeMap<String, Value>;
 
 #[derive(Deserialize)]
@@ -46,7 +46,8 @@ struct Vision {
     head_width: Option<usize>,
     mlp_ratio: Option<f64>,
     patch_size: Option<OneOrTwo>,
-    /// timm's word; open_clip's own towers have three.
+    /// Number of channels. This is a key of timm, which is read here also for open_clip's own towers; in open_clip
+    /// these have three channels.
     in_chans: Option<usize>,
     ls_init_value: Option<f64>,
     #[serde(default)]
@@ -63,8 +64,8 @@ struct Vision {
     rest: Rest,
 }
 
-/// Dropout acts in training only, the poolers' sizes without a pooler not at all; where positions come from does not
-/// matter once they are stored.
+/// Keys of an image tower that do not change an embedding. Dropout acts in training only, and the sizes of a pooler
+/// have no effect without the pooler. The origin of positions does not matter once they are stored.
 const INERT_VISION: [&str; 8] = [
     "patch_dropout",
     "attn_pooler_queries",
@@ -102,10 +103,11 @@ struct Text {
     rest: Rest,
 }
 
-/// The padding is the tokenizer's; the Hugging Face keys matter only with `hf_model_name`, which is refused.
+/// Keys of a text tower that do not change an embedding. The padding is that of the tokenizer. The keys of Hugging
+/// Face have an effect only with `hf_model_name`, which is refused.
 const INERT_TEXT: [&str; 4] = ["pad_id", "hf_model_pretrained", "hf_proj_type", "hf_pooler_type"];
 
-/// Blocks of an image tower that does not say.
+/// Number of blocks of an image tower whose configuration does not give it (open_clip's `CLIPVisionCfg`).
 const LAYERS: usize = 12;
 
 fn default_context() -> usize {
@@ -116,7 +118,7 @@ fn default_vocabulary() -> usize {
     49_408
 }
 
-/// A side of a square, perhaps written twice.
+/// The side of a square, written once or twice.
 #[derive(Deserialize, Clone, Copy)]
 #[serde(untagged)]
 pub(super) enum OneOrTwo {
@@ -151,7 +153,7 @@ impl Model {
 }
 
 impl Vision {
-    // Defaults are those of open_clip's `CLIPVisionCfg`.
+    // The defaults are those of open_clip's `CLIPVisionCfg`.
     fn config(self, quick_gelu: bool) -> Result<VisionConfig> {
         refuse_unknown("vision_cfg.", &self.rest, &INERT_VISION)?;
         let image = self.image_size.square("vision_cfg.image_size")?;
@@ -190,7 +192,7 @@ impl Vision {
             scaled: self.ls_init_value.is_some(),
         };
         let pool = match self.pool_type.as_deref() {
-            // Normalizing one token before or after taking it is the same.
+            // The norm is of each token, so it does not matter whether the token is taken before or after it.
             None | Some("tok") => VitPool::ClassToken,
             Some("avg") => VitPool::Mean { norm_after: self.final_ln_after_pool },
             Some(other) => return refuse("vision_cfg.pool_type", other, "\"tok\" or \"avg\""),
@@ -226,7 +228,7 @@ impl Vision {
 }
 
 impl Text {
-    // Defaults are those of open_clip's `CLIPTextCfg`.
+    // The defaults are those of open_clip's `CLIPTextCfg`.
     fn config(self, quick_gelu: bool) -> Result<TextConfig> {
         refuse_unknown("text_cfg.", &self.rest, &INERT_TEXT)?;
         if let Some(other) = self.proj_type.as_deref().filter(|kind| *kind != "linear") {
@@ -267,7 +269,7 @@ impl Text {
     }
 }
 
-/// A key that is not known may change the architecture, unless it switches something off.
+/// Refuses an unknown key, because it may change the architecture. A key that switches something off is allowed.
 fn refuse_unknown(prefix: &str, rest: &Rest, inert: &[&str]) -> Result<()> {
     let off = |value: &Value| matches!(value, Value::Null | Value::Bool(false));
     match rest.iter().find(|(key, value)| !inert.contains(&key.as_str()) && !off(value)) {
@@ -276,7 +278,8 @@ fn refuse_unknown(prefix: &str, rest: &Rest, inert: &[&str]) -> Result<()> {
     }
 }
 
-/// Python's `int(width * mlp_ratio)`; absurd ratios saturate and are refused by the size check.
+/// Computes the hidden width as Python's `int(width * mlp_ratio)`. The result of an absurd ratio saturates, and the
+/// size check refuses it.
 fn hidden(width: usize, ratio: Option<f64>) -> usize {
     (width as f64 * ratio.unwrap_or(4.0)) as usize
 }

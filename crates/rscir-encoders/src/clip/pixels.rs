@@ -1,54 +1,55 @@
-//! From prepared bytes to the rows of the first layer's matrix product.
+//! Normalization of prepared images, and their windows as rows for the first layer's matrix product.
 
 use rayon::prelude::*;
 use rscir_core::PixelBatch;
 
-/// The value of each byte in each channel, as torchvision computes it in f32: `(byte / 255 - mean) / deviation`.
+/// Value of each byte in each channel, as torchvision computes it in f32: `(byte / 255 - mean) / deviation`.
 pub(crate) struct Normalization([[f32; 256]; 3]);
 
 impl Normalization {
-    /// From the mean and deviation of each channel.
+    /// Makes the table from the mean and the deviation of each channel.
     pub(crate) fn new(mean: [f32; 3], deviation: [f32; 3]) -> Self {
         let value = |channel: usize, byte: usize| (byte as f32 / 255.0 - mean[channel]) / deviation[channel];
         Self(std::array::from_fn(|channel| std::array::from_fn(|byte| value(channel, byte))))
     }
 
-    /// The values of all bytes in the first channel, then in the others.
+    /// Returns the values of all bytes in the first channel, then those in the others: `[3, 256]`.
     #[cfg(feature = "cuda")]
     pub(crate) fn values(&self) -> Vec<f32> {
         self.0.as_flattened().to_vec()
     }
 }
 
-/// The windows that a convolution without dilation sees.
+/// Windows that a convolution without dilation sees.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Windows {
     /// Side of a window in pixels.
     pub(crate) side: usize,
-    /// Distance from one window to the next.
+    /// Distance from one window to the next in pixels.
     pub(crate) stride: usize,
-    /// Zeros around the image.
+    /// Number of zeros around the image on each side.
     pub(crate) padding: usize,
 }
 
 impl Windows {
-    /// Windows side by side: the patches of a vision transformer.
+    /// Makes windows that lie side by side: the patches of a vision transformer.
     pub(crate) fn patches(side: usize) -> Self {
         Self { side, stride: side, padding: 0 }
     }
 
-    /// Number of windows along a side of an image; what does not fill a window at the far edge is left.
+    /// Returns the number of windows along a side of an image. Pixels at the far edge that do not fill a window are
+    /// ignored.
     pub(crate) fn along(&self, image: usize) -> usize {
         ((image + 2 * self.padding).saturating_sub(self.side)) / self.stride + 1
     }
 
-    /// Number of values in a window.
+    /// Returns the number of values in a window of three channels.
     pub(crate) fn values(&self) -> usize {
         self.side * self.side * 3
     }
 
-    /// The windows of all images as rows, `[images * windows, side * side * 3]`, row by row from the top, each with its
-    /// pixels row by row and its channels innermost.
+    /// Returns the normalized windows of all images as rows, `[images * windows, side * side * 3]`. Windows are
+    /// ordered row by row from the top, and so are the pixels of a window; channels are innermost.
     pub(crate) fn unfold(&self, batch: PixelBatch<'_>, normalization: &Normalization) -> Vec<f32> {
         let size = batch.size();
         let (along, values) = (self.along(size), self.values());
@@ -63,7 +64,8 @@ impl Windows {
         rows
     }
 
-    /// One window, its corner counted in the padded image; `row` is zero where the window leaves the image.
+    /// Writes one window to `row`, which must be zero where the window lies outside the image. The corner is a place
+    /// in the padded image.
     fn unfold_one(
         &self,
         image: &[u8],
@@ -89,7 +91,8 @@ impl Windows {
     }
 }
 
-/// Reorders a convolution's weight `[outputs, channels, side, side]` to the windows' order, channels innermost.
+/// Reorders the weight of a convolution, `[outputs, channels, side, side]`, to the order of windows, with channels
+/// innermost.
 pub(crate) fn channels_last(weight: &[f32], channels: usize, side: usize) -> Vec<f32> {
     let area = side * side;
     weight
@@ -102,7 +105,7 @@ pub(crate) fn channels_last(weight: &[f32], channels: usize, side: usize) -> Vec
 mod tests {
     use super::*;
 
-    /// Values that equal their byte in the first channel, 1000 and 2000 more in the others.
+    /// Makes values that equal their byte in the first channel, and are 1000 and 2000 more in the others.
     fn identity() -> Normalization {
         Normalization(std::array::from_fn(|c| std::array::from_fn(|byte| (1000 * c + byte) as f32)))
     }

@@ -1,4 +1,4 @@
-//! Multihead attention pooling (MAP): the head of SigLIP and Perception Encoder.
+//! Multihead attention pooling (MAP), the last part of the image towers of SigLIP and Perception Encoder.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,10 @@ use super::load::Weights;
 use super::nn::{Buffer, LayerNorm, Linear, attention};
 use crate::Result;
 
-/// Attention of one learned query to all tokens, and a perceptron behind it (Zhai et al. 2022; timm's
+/// Attention of one learned query to all tokens, followed by a perceptron (Zhai et al. 2022; timm's
 /// `AttentionPoolLatent`).
 pub(super) struct AttentionPool {
-    /// `[1, 1, width]`
+    /// The learned query, `[1, 1, width]`.
     latent: Tensor,
     query: Linear,
     keys_values: Linear,
@@ -26,7 +26,7 @@ pub(super) struct AttentionPool {
 }
 
 impl AttentionPool {
-    /// Takes the pooling of a tower, and the projection to `dim` values behind it where there is one.
+    /// Loads the pooling of a tower, and the projection to `dim` values after it if the tower has one.
     pub(super) fn load(
         weights: &mut Weights<'_, '_>,
         config: &VitConfig,
@@ -38,7 +38,7 @@ impl AttentionPool {
             VitNames::OpenClip => Self::from_hugging_face(weights, config, pool.heads)?,
         };
         if pool.projection {
-            // The last layer, which everything passes through.
+            // Every value passes through this last layer, so its weights keep f32 on a CPU.
             let [weight, bias] = ["visual.trunk.head.weight", "visual.trunk.head.bias"];
             loaded.projection = Some(weights.exact_linear(weight, Some(bias), [dim, config.stack.width])?);
         }
@@ -72,7 +72,7 @@ impl AttentionPool {
         const PREFIX: &str = "vision_model.head";
         let width = config.stack.width;
         let name = |part: &str| format!("{PREFIX}.{part}");
-        // Query, key and value are one matrix there; only the query's input differs from the others'.
+        // Query, key and value are one matrix in these checkpoints. It is split, because the query has another input.
         let weight = weights.loader.values(&name("attention.in_proj_weight"), &[3 * width, width])?;
         let bias = weights.loader.values(&name("attention.in_proj_bias"), &[3 * width])?;
         let [query, keys_values] = match (weight, bias) {

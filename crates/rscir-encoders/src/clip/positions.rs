@@ -1,13 +1,14 @@
-//! Position embeddings for images or texts of another size than the checkpoint's, as open_clip 3.3.0 makes them when it
-//! loads one (`resize_pos_embed`, `resize_text_pos_embed` of model.py).
+//! Resizing of position embeddings for images or texts of another size than the checkpoint has. The results are those
+//! of open_clip 3.3.0 when it loads a checkpoint (`resize_pos_embed`, `resize_text_pos_embed` of model.py).
 
-/// How many times as many positions a table may be made: real changes of size are of four and less, and a configuration
-/// must not ask for more memory than its checkpoint justifies.
+/// Largest ratio by which the number of positions of a table may grow. Real changes of size are of four and less, and
+/// a configuration must not ask for more memory than its checkpoint justifies.
 const MAX_GROWTH: usize = 64;
 
-/// A table `[1 + side * side, width]` of a class token and a square grid, made `[tokens, width]`: the grid by bicubic
-/// interpolation that is widened where it shrinks (`antialias`), the class token as it is. `None` where it is no such
-/// table.
+/// Resizes a table `[1 + side * side, width]` of a class token and a square grid to `[tokens, width]`.
+///
+/// The class token stays as it is. The grid is interpolated bicubically, with a wider kernel if it shrinks
+/// (`antialias`). Returns `None` if one of the shapes is not of such a table, or if the table would grow too much.
 pub(super) fn resize_grid(values: &[f32], from: &[usize], [tokens, width]: [usize; 2]) -> Option<Vec<f32>> {
     let &[old_tokens, old_width] = from else { return None };
     let (old, new) = (side(old_tokens)?, side(tokens)?);
@@ -16,7 +17,7 @@ pub(super) fn resize_grid(values: &[f32], from: &[usize], [tokens, width]: [usiz
     }
     let taps = taps(old, new);
     let (class, grid) = values.split_at_checked(width)?;
-    // Rows of the grid, then its columns, as torch does it.
+    // Along the rows of the grid first, then along its columns: the order of torch.
     let mut rows = vec![0.0; old * new * width];
     for y in 0..old {
         for (x, taps) in taps.iter().enumerate() {
@@ -35,7 +36,8 @@ pub(super) fn resize_grid(values: &[f32], from: &[usize], [tokens, width]: [usiz
     Some(resized)
 }
 
-/// A table `[positions, width]` made one of other positions by linear interpolation. `None` where it is no such table.
+/// Resizes a table `[positions, width]` to another number of positions by linear interpolation. Returns `None` if the
+/// shape is not of such a table, or if the table would grow too much.
 pub(super) fn resize_line(
     values: &[f32],
     from: &[usize],
@@ -57,15 +59,17 @@ pub(super) fn resize_line(
     Some(resized)
 }
 
-/// The side of the grid of so many tokens less the class token.
+/// Returns the side of the square grid that `tokens` are with a class token, or `None` if there is no such grid.
 fn side(tokens: usize) -> Option<usize> {
     let positions = tokens.checked_sub(1)?;
     let side = positions.isqrt();
     (side > 0 && side * side == positions).then_some(side)
 }
 
-/// For each position of the new side the old ones that it is a weighted sum of: torch's bicubic kernel with `antialias`,
-/// which is Pillow's (Keys' with a = -0.5, as wide as the scale, normalized at the edges).
+/// Returns, for each position of the new side, the old positions and weights whose sum it is.
+///
+/// The kernel is torch's bicubic one with `antialias`, which is also Pillow's: Keys' kernel with a = -0.5, as wide as
+/// the scale, normalized at the edges.
 fn taps(old: usize, new: usize) -> Vec<Vec<(usize, f64)>> {
     let scale = old as f64 / new as f64;
     let wide = scale.max(1.0);
@@ -89,7 +93,7 @@ fn cubic(x: f64) -> f64 {
     }
 }
 
-/// Adds the weighted rows to `out`.
+/// Adds weighted rows to `out`.
 fn add<'v>(out: &mut [f32], taps: &[(usize, f64)], row: impl Fn(usize) -> &'v [f32]) {
     for &(from, weight) in taps {
         for (out, value) in out.iter_mut().zip(row(from)) {
@@ -108,13 +112,13 @@ mod tests {
         assert_eq!(far, None, "{got:?}");
     }
 
-    /// A grid with a class token of 9 before it, of width 1.
+    /// Makes a grid of width 1 with a class token of 9 before it.
     fn grid(side: usize) -> Vec<f32> {
         let value = |at: usize| ((at / side * 7 + at % side * 13) % 11) as f32 / 4.0 - 1.0;
         std::iter::once(9.0).chain((0..side * side).map(value)).collect()
     }
 
-    /// Expected is what Pillow 13 makes of the grid as a picture of floats: `resize((n, n), BICUBIC)`.
+    /// Compares with Pillow 13, which resizes the grid as a picture of floats: `resize((n, n), BICUBIC)`.
     #[test]
     fn grids_are_resized_as_pillow_resizes_pictures_of_floats() {
         let five = [
@@ -174,8 +178,8 @@ mod tests {
         }
     }
 
-    /// By hand from the definition of `interpolate(mode="linear", align_corners=False)`: position i of n lies at
-    /// (i + 0.5) * old / n - 0.5, not before the first and not behind the last.
+    /// Compares with values by hand from the definition of `interpolate(mode="linear", align_corners=False)`:
+    /// position i of n lies at (i + 0.5) * old / n - 0.5, not before the first and not after the last.
     #[test]
     fn lines_are_resized_linearly() {
         let line = |values: &[f32], new| resize_line(values, &[values.len(), 1], [new, 1]).unwrap();

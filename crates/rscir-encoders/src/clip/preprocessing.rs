@@ -5,7 +5,7 @@ use super::config::{COLORS, ClipConfig, VisionConfig, VitPool};
 use crate::error::refuse;
 use crate::{Interpolation, Preprocessing, ResizeMode, Result};
 
-/// open_clip's `preprocess_cfg`; the size is the tower's.
+/// Preprocessing in a configuration: open_clip's `preprocess_cfg`, without the size, which is that of the tower.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct PreprocessingFile {
     pub(super) mean: Option<Vec<f32>>,
@@ -13,11 +13,11 @@ pub(super) struct PreprocessingFile {
     pub(super) interpolation: Option<Interpolation>,
     pub(super) resize_mode: Option<ResizeMode>,
     pub(super) fill_color: Option<u8>,
-    /// Our own word, for images of bands.
+    /// Kind of the values of bands: a key of this crate, for images of bands.
     pub(super) values: Option<Values>,
 }
 
-/// What mean and deviation of images of bands are of.
+/// Kind of the values of bands that mean and deviation are given for.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Values {
@@ -26,7 +26,12 @@ pub(super) enum Values {
 }
 
 impl PreprocessingFile {
-    /// Where the file is silent, images are prepared as the architecture's publishers do.
+    /// Completes the preprocessing of a configuration. Missing keys have the values that the publishers of the
+    /// architecture use.
+    ///
+    /// # Errors
+    /// [`Error::ConfigValue`](crate::Error::ConfigValue) if mean or deviation do not have a number for each channel,
+    /// or if the kind, mean or deviation of bands is missing.
     pub(super) fn complete(self, config: &ClipConfig) -> Result<Preprocessing> {
         let size = config.image_size();
         let published = match config.vision {

@@ -1,4 +1,4 @@
-//! Model configurations as files: open_clip's and Hugging Face's, told apart by their keys.
+//! Configuration files of open_clip and of Hugging Face. They are told apart by their keys.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use super::preprocessing::PreprocessingFile;
 use super::{hugging_face, open_clip};
 use crate::{Error, Preprocessing, Result, reading};
 
-/// Bytes that a configuration may have; real ones have a few thousand.
+/// Largest number of bytes of a configuration. Real ones have a few thousand.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// What a configuration file says.
+/// Content of a configuration file.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ModelFile {
     pub(crate) config: ClipConfig,
@@ -21,8 +21,12 @@ pub(crate) struct ModelFile {
 }
 
 impl ModelFile {
-    /// Reads a configuration of open_clip (whole, or its `model_cfg` alone) or of Hugging Face, and for the latter the
-    /// `preprocessor_config.json` beside it, if there is one.
+    /// Reads a configuration of open_clip (whole, or its `model_cfg` alone) or of Hugging Face. For the latter, reads
+    /// also the `preprocessor_config.json` beside it if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::File`] if a file cannot be read, [`Error::Config`] if it is not JSON of the expected
+    /// form, [`Error::ConfigValue`] if a value is impossible or not supported.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let unreadable = |source| Error::Config { path: path.into(), source };
         let mut value: Value = read_json(path)?
@@ -48,7 +52,7 @@ impl ModelFile {
     }
 }
 
-/// The content of a JSON file, or `None` if there is no such file.
+/// Reads a JSON file. Returns `None` if there is no such file.
 fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>> {
     let Some(bytes) = reading::read_if_there(path, MAX_BYTES)? else { return Ok(None) };
     serde_json::from_slice(&bytes).map(Some).map_err(|source| Error::Config { path: path.into(), source })

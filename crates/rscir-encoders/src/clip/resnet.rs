@@ -1,5 +1,6 @@
-//! CLIP's residual networks. Images keep their channels innermost (`[batch, height, width, channels]`), so that every
-//! convolution is a matrix product of the same kind as a transformer's, batch normalization folded into it.
+//! CLIP's residual networks. Images keep their channels innermost (`[batch, height, width, channels]`). Every
+//! convolution is thus a matrix product of the same kind as in a transformer, with the batch normalization folded
+//! into it.
 
 use candle_core::{D, Tensor};
 
@@ -9,10 +10,10 @@ use super::nn::{Buffer, Linear, attention};
 use super::pixels::{Windows, channels_last};
 use crate::Result;
 
-/// What PyTorch's batch normalization adds to the variance.
+/// Value that PyTorch's batch normalization adds to the variance.
 const EPSILON: f64 = 1e-5;
 
-/// Channels that a bottleneck gives for each it computes with.
+/// Ratio of a bottleneck's output channels to those that it computes with (OpenAI CLIP's model.py, `Bottleneck`).
 const EXPANSION: usize = 4;
 
 /// A `ModifiedResNet` with attention pooling.
@@ -46,7 +47,7 @@ impl ModifiedResNet {
         Ok(Self { stem, blocks, pool })
     }
 
-    /// The windows whose values [`ModifiedResNet::forward`] takes: those of the first convolution.
+    /// Returns the windows whose values [`ModifiedResNet::forward`] takes: those of the first convolution.
     pub(super) fn windows(&self) -> Windows {
         Windows { side: 3, stride: 2, padding: 1 }
     }
@@ -62,14 +63,14 @@ impl ModifiedResNet {
     }
 }
 
-/// A convolution of stride 1 and the batch normalization behind it.
+/// A convolution of stride 1, and the batch normalization after it.
 struct Convolution {
     product: Linear,
     side: usize,
 }
 
 impl Convolution {
-    /// Takes `conv.weight[outputs, inputs, side, side]` and the statistics of the normalization.
+    /// Loads `conv.weight[outputs, inputs, side, side]` and the statistics of the normalization.
     fn load(
         weights: &mut Weights<'_, '_>,
         conv: &str,
@@ -100,7 +101,7 @@ impl Convolution {
         Ok(Self { product, side })
     }
 
-    /// Convolves `x[batch, height, width, channels]`, which keeps its size.
+    /// Convolves `x[batch, height, width, channels]`. The result has the same height and width.
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         match self.side {
             1 => self.on_windows(x),
@@ -119,7 +120,8 @@ impl Convolution {
     }
 }
 
-/// The windows of odd side around each pixel, zeros beyond the edge: `[.., side * side * channels]`.
+/// Returns the windows of odd `side` around each pixel of `x[batch, height, width, channels]`:
+/// `[batch, height, width, side * side * channels]`. Values beyond the edge are zero.
 fn unfold(x: &Tensor, side: usize) -> Result<Tensor> {
     let (_, height, width, _) = x.dims4()?;
     let padding = side / 2;
@@ -130,7 +132,7 @@ fn unfold(x: &Tensor, side: usize) -> Result<Tensor> {
     Ok(Tensor::cat(&shifted, D::Minus1)?)
 }
 
-/// The mean of each 2 x 2 pixels; both sides are even.
+/// Returns the mean of each 2 x 2 pixels. Height and width must be even.
 fn halve(x: &Tensor) -> Result<Tensor> {
     let (batch, height, width, channels) = x.dims4()?;
     let rows = x.reshape((batch, height / 2, 2, width * channels))?;
@@ -140,7 +142,8 @@ fn halve(x: &Tensor) -> Result<Tensor> {
     Ok((sums * 0.25)?.squeeze(3)?)
 }
 
-/// Three convolutions and a shortcut; a stride is a blur behind the second one, and before the shortcut's.
+/// Three convolutions and a shortcut. In place of a stride, 2 x 2 pixels are averaged after the second convolution
+/// and before that of the shortcut.
 struct Bottleneck {
     convolutions: [Convolution; 3],
     shortcut: Option<Convolution>,
@@ -188,7 +191,7 @@ impl Bottleneck {
 
 /// Attention of the mean pixel to all pixels.
 struct AttentionPool2d {
-    /// `[1 + pixels, width]`
+    /// Position embeddings, `[1 + pixels, width]`.
     positions: Tensor,
     query: Linear,
     key: Linear,

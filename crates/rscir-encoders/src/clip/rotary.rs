@@ -1,10 +1,10 @@
-//! Rotary positions in two dimensions: Perception Encoder's (`RotaryEmbeddingCat` of timm's layers/pos_embed_sincos.py, as
-//! its models/eva.py asks for it).
+//! Rotary positions in two dimensions, in the form of Perception Encoder (`RotaryEmbeddingCat` of timm's
+//! layers/pos_embed_sincos.py, with the options of its models/eva.py).
 //!
-//! Pairs of a query's or key's values are turned by angles that grow with the column of its patch, in the first half of a
-//! head, and with the row, in the second. timm pairs neighbors. The rows of the weights are put in another order here, so
-//! that each pair is an element of a head's first half and the same of its second: scores are sums over pairs, which no
-//! order changes, and whole registers are turned at a time.
+//! Pairs of values of a query or key are rotated by angles. In the first half of a head the angles grow with the
+//! column of the patch, in the second half with its row. timm pairs neighbors. Here the rows of the weights are put
+//! in another order, so that a pair is an element of a head's first half and the same element of its second half, and
+//! whole registers are rotated at a time. Scores are sums over pairs, so the order does not change them.
 
 use candle_core::{D, DType, Device, Tensor};
 
@@ -13,19 +13,19 @@ use super::config::StackConfig;
 use super::kernels;
 use crate::Result;
 
-/// The first patch lies there (`rope_grid_offset`).
+/// Position of the first patch (`rope_grid_offset` of timm's models/eva.py).
 const OFFSET: f32 = 1.0;
 
-/// Ratio of the fastest frequency to what the slowest nears (`rope_temperature`'s default).
+/// Ratio of the fastest frequency to the limit of the slowest (default of timm's `rope_temperature`).
 const TEMPERATURE: f64 = 10_000.0;
 
 /// Cosines and sines for the tokens of a tower.
 pub(super) struct Rotary {
-    /// `[2, tokens, half a head]`
+    /// Cosines, then sines: `[2, tokens, half a head]`.
     table: Tensor,
 }
 
-/// For each output of the projection to queries, keys and values, the row that it had.
+/// Returns, for each output of the projection to queries, keys and values, its row in the checkpoint: `[3 * width]`.
 pub(super) fn order(width: usize, heads: usize) -> Vec<usize> {
     let head = width / heads;
     let place = |at: usize| {
@@ -39,8 +39,8 @@ pub(super) fn order(width: usize, heads: usize) -> Vec<usize> {
 }
 
 impl Rotary {
-    /// Makes the table for a square of `along` patches a side, behind a class token, which is not turned, where there is
-    /// one.
+    /// Makes the table for a square of patches with `along` of them on a side. With `class`, a class token precedes
+    /// the patches and is not rotated.
     pub(super) fn new(compute: &Compute, along: usize, class: bool, stack: &StackConfig) -> Result<Self> {
         let angles = angles(along, class, stack.width / stack.heads);
         let half = stack.width / stack.heads / 2;
@@ -53,7 +53,7 @@ impl Rotary {
         Ok(Self { table: table.to_device(&compute.device)? })
     }
 
-    /// Turns the queries and keys of `qkv[batch, tokens, 3 width]`, on a CPU in their memory.
+    /// Rotates the queries and keys of `qkv[batch, tokens, 3 width]`, on a CPU in their memory.
     pub(super) fn turn(&self, qkv: Tensor, heads: usize) -> Result<Tensor> {
         if qkv.device().is_cpu() {
             kernels::rotate(heads, &self.table, &qkv)?;
@@ -62,7 +62,7 @@ impl Rotary {
         self.turn_by_parts(&qkv, heads)
     }
 
-    /// [`Rotary::turn`] by the tensor library's operations, in f32.
+    /// Rotates like [`Rotary::turn`], with the tensor library's operations in f32.
     fn turn_by_parts(&self, qkv: &Tensor, heads: usize) -> Result<Tensor> {
         let (batch, tokens, width) = qkv.dims3()?;
         let width = width / 3;
@@ -83,7 +83,8 @@ impl Rotary {
     }
 }
 
-/// Angles of the pairs of a head's values, `[tokens, head / 2]`, each step rounded to f32 where PyTorch rounds it.
+/// Returns the angles of the pairs of a head's values, `[tokens, head / 2]`. Each step is rounded to f32 where
+/// PyTorch rounds it.
 fn angles(along: usize, class: bool, head: usize) -> Vec<f64> {
     let bands = head / 4;
     let frequency = |band: usize| {
@@ -91,7 +92,8 @@ fn angles(along: usize, class: bool, head: usize) -> Vec<f64> {
         1.0 / TEMPERATURE.powf(exponent.into()) as f32
     };
     let side = along as f32;
-    // The division by the side and the multiplication with that of the pretraining, which is the same, leave their roundings.
+    // timm divides by the side and multiplies with the side of the pretraining. The two sides are equal, but the
+    // steps round.
     let position = |at: usize| (at as f32 + OFFSET) / side * side;
     let angle = |at: usize, band: usize| f64::from(position(at) * frequency(band));
     let patches = (0..along * along).flat_map(|patch| {
@@ -106,8 +108,8 @@ mod tests {
     use super::*;
     use rscir_core::Precision;
 
-    /// timm 1.0.31: `RotaryEmbeddingCat(8, in_pixels=False, feat_shape=[2, 2], ref_feat_shape=[2, 2], grid_offset=1.0,
-    /// grid_indexing="xy").get_embed()`, of each sine the first of two.
+    /// Compares with timm 1.0.31: `RotaryEmbeddingCat(8, in_pixels=False, feat_shape=[2, 2], ref_feat_shape=[2, 2],
+    /// grid_offset=1.0, grid_indexing="xy").get_embed()`, which has each sine twice.
     #[test]
     fn angles_are_timms() {
         let sines: Vec<f64> = angles(2, true, 8).iter().map(|angle| angle.sin()).collect();
@@ -132,7 +134,7 @@ mod tests {
         assert_eq!(order[16..], [16, 17, 18, 19, 20, 21, 22, 23]);
     }
 
-    /// A GPU turns by the tensor library's operations, a CPU by the kernel.
+    /// Compares the tensor library's operations, which a GPU uses, with the kernel of the CPU.
     #[test]
     fn both_ways_turn_alike() {
         let compute = Compute { device: Device::Cpu, precision: Precision::F32, kernels: None };

@@ -10,11 +10,11 @@ use super::nn::{Buffer, LayerNorm, Linear};
 use super::positions::resize_line;
 use crate::Result;
 
-/// A text tower: token ids in, vectors out.
+/// A text tower, which turns token ids into vectors.
 pub(super) struct TextTransformer {
-    /// `[vocabulary, width]`
+    /// Token embeddings, `[vocabulary, width]`.
     tokens: Tensor,
-    /// `[context, width]`
+    /// Position embeddings, `[context, width]`.
     positions: Tensor,
     stack: Stack,
     norm_last: LayerNorm,
@@ -22,15 +22,17 @@ pub(super) struct TextTransformer {
     config: TextConfig,
 }
 
-/// Positions that Long-CLIP (Zhang et al. 2024) and its descendants LRSCLIP and FarSLIP keep of the original model's.
+/// Number of positions of the original model that Long-CLIP (Zhang et al. 2024) and its descendants LRSCLIP and
+/// FarSLIP keep.
 const KEPT_POSITIONS: usize = 20;
 
-/// The second position table of a checkpoint in Long-CLIP's form.
+/// Name of the second position table of a checkpoint in Long-CLIP's form.
 const LATER: &str = "positional_embedding_res";
 
-/// Returns the context length of a checkpoint's text tower, of which `configured` is what its configuration says. A second
-/// table tells that the tower was lengthened after the configuration was written, which FarSLIP's training does to some
-/// of its models and records in the weights alone.
+/// Returns the context length of a checkpoint's text tower, where `configured` is the length in its configuration.
+///
+/// A longer second table means that the tower was lengthened after the configuration was written. FarSLIP's training
+/// does so with some models and records it only in the weights.
 pub(crate) fn context_by_keys(checkpoint: &Checkpoint, configured: usize) -> usize {
     match checkpoint.shape(LATER) {
         Some(&[positions, _]) if positions > configured && positions <= MAX_POSITIONS => positions,
@@ -38,8 +40,8 @@ pub(crate) fn context_by_keys(checkpoint: &Checkpoint, configured: usize) -> usi
     }
 }
 
-/// The position table. A checkpoint in Long-CLIP's form has two: the first positions stand in one, the others, trained
-/// anew for longer texts, in the other.
+/// Loads the position table. A checkpoint in Long-CLIP's form has two tables: one holds the first positions, the
+/// other those that were trained anew for longer texts.
 fn positions(weights: &mut Weights<'_, '_>, context: usize, width: usize) -> Result<Tensor> {
     if !weights.loader.checkpoint().contains(LATER) {
         return weights.positions("positional_embedding", [context, width], resize_line);
@@ -56,14 +58,14 @@ fn positions(weights: &mut Weights<'_, '_>, context: usize, width: usize) -> Res
     }
 }
 
-/// A token's embedding that replaces the one of its id.
+/// An embedding that replaces the one of a token's id.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Injection<'a> {
     /// Row of the batch.
     pub(crate) text: usize,
     /// Position in the text.
     pub(crate) position: usize,
-    /// As wide as the tower.
+    /// The embedding, as wide as the tower.
     pub(crate) embedding: &'a [f32],
 }
 
@@ -90,8 +92,8 @@ impl TextTransformer {
         })
     }
 
-    /// How many ids of a text decide its vector. What follows its end does not where attention looks back only; else
-    /// it is the whole context.
+    /// Returns the number of ids of a text that decide its vector. With causal attention, these are the ids up to its
+    /// end; otherwise they are the whole context.
     pub(super) fn reach(&self, ids: &[u32]) -> usize {
         match self.config.causal {
             true => self.pooled_position(ids) + 1,
@@ -106,7 +108,7 @@ impl TextTransformer {
             TextPool::Token(end) => first(end),
             TextPool::Last => Some(self.config.context - 1),
         }
-        // open_clip and transformers then take the first position.
+        // If no position is found, open_clip and transformers take the first one.
         .unwrap_or(0)
     }
 

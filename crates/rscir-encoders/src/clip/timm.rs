@@ -1,4 +1,4 @@
-//! Image towers that configurations name as timm does: SigLIP's, DOFA-CLIP's and Perception Encoder's.
+//! Image towers that configurations name by timm's names: those of SigLIP, DOFA-CLIP and Perception Encoder.
 
 use rscir_core::Wavelengths;
 
@@ -8,7 +8,7 @@ use super::config::{
 use crate::Result;
 use crate::error::refuse;
 
-/// Sizes that a configuration has beside the name, for names without a size.
+/// Sizes that a configuration gives beside the name, for names without a size.
 pub(super) struct TimmSizes {
     pub(super) width: usize,
     pub(super) layers: Option<usize>,
@@ -19,13 +19,21 @@ pub(super) struct TimmSizes {
 /// Width, layers, heads and the width of a block's hidden layer.
 type Sizes = (usize, usize, usize, usize);
 
-/// Heads of Perception Encoder's pooling, whatever the tower's width (`attn_pool_num_heads` of `timm/models/eva.py`).
+/// Number of heads of Perception Encoder's pooling, whatever the width of the tower (`attn_pool_num_heads` of
+/// `timm/models/eva.py`).
 pub(crate) const PERCEPTION_POOL_HEADS: usize = 8;
 
-/// timm's towers by name, such as `vit_base_patch16_siglip_224` (`timm/models/vision_transformer.py`) or
-/// `vit_pe_core_base_patch16_224` (`timm/models/eva.py`), and DOFA-CLIP's, such as `dofa_vit_base_patch16_siglip_224`
-/// (`open_clip/src/open_clip/timm_model.py`). A name without a size, which none of them has, takes it from the keys that
-/// open_clip's own towers have: `vit_patch16_siglip_224`. `head` is the pooling and the projection behind it.
+/// Returns the tower of a name.
+///
+/// The names are those of timm, such as `vit_base_patch16_siglip_224` (`timm/models/vision_transformer.py`) or
+/// `vit_pe_core_base_patch16_224` (`timm/models/eva.py`), and those of DOFA-CLIP, such as
+/// `dofa_vit_base_patch16_siglip_224` (`open_clip/src/open_clip/timm_model.py`). Neither library has names without a
+/// size, such as `vit_patch16_siglip_224`. Such a name is read too and takes its sizes from `own`, the keys of
+/// open_clip's own towers. `head` is the pooling and the projection after it.
+///
+/// # Errors
+/// [`Error::ConfigValue`](crate::Error::ConfigValue) if the name, the pooling or the projection is not known, or if
+/// the name contradicts the size of the image.
 pub(super) fn tower(name: &str, image: usize, head: [Option<&str>; 2], own: TimmSizes) -> Result<VitConfig> {
     let [pool, projection] = head;
     let unknown = || {
@@ -54,7 +62,7 @@ pub(super) fn tower(name: &str, image: usize, head: [Option<&str>; 2], own: Timm
         None => own.layers.map(|layers| (own.width, layers, own.heads, own.hidden)),
     };
     let Some(sizes) = sizes else { return unknown() };
-    // timm's classifier is the projection of a model that says nothing about one.
+    // If a model does not name a projection, timm's classifier is the projection.
     let projects = match projection {
         None => true,
         Some("none" | "") => false,
@@ -67,7 +75,7 @@ pub(super) fn tower(name: &str, image: usize, head: [Option<&str>; 2], own: Timm
     Ok(match family {
         Family::Perception => perception([image, patch], sizes),
         Family::Siglip => {
-            // The towers that came with SigLIP 2 alone use the approximation.
+            // Only the towers that came with SigLIP 2 use the approximation of GELU.
             let approximate = size == Some("giantopt") || (size == Some("so400m") && patch == 16);
             siglip([image, patch], sizes, if approximate { Activation::GeluTanh } else { Activation::Gelu })
         }
@@ -117,7 +125,8 @@ fn siglip(
     }
 }
 
-/// Perception Encoder's core (Bolya et al. 2025): a class token, learned and rotary positions, no scales of layers.
+/// Returns the image tower of Perception Encoder's core (Bolya et al. 2025): a class token, learned and rotary
+/// positions, and no scales of layers.
 pub(crate) const fn perception(
     [image, patch]: [usize; 2],
     (width, layers, heads, hidden): Sizes,

@@ -1,4 +1,4 @@
-//! Both towers of a model, fed from bytes and ids in batches that fit the device.
+//! Both towers of a model. They take pixels and ids in batches that fit the device.
 
 use candle_core::{DType, Tensor};
 use rscir_checkpoint::{Checkpoint, Loader, Resized};
@@ -15,14 +15,14 @@ use super::vision::VisionTransformer;
 use crate::Result;
 use crate::error::refuse;
 
-/// Images that a CPU encodes at a time: enough rows for its matrix products, few enough that the values between two of
-/// them stay in its caches.
+/// Number of images that a CPU encodes at a time: enough rows for its matrix products, and few enough that the values
+/// between two products stay in its caches.
 const CPU_IMAGES: usize = 4;
 
-/// Texts that a CPU encodes at a time, by the same measure.
+/// Number of texts that a CPU encodes at a time, chosen like that of images.
 const CPU_TEXTS: usize = 16;
 
-/// Texts that a GPU encodes at a time.
+/// Largest number of texts that a GPU encodes at a time.
 const TEXTS: usize = 64;
 
 /// An image tower and a text tower.
@@ -35,27 +35,31 @@ pub(crate) struct Towers {
     resized: Vec<Resized>,
 }
 
-/// How the values of images are normalized.
+/// Normalizations of the values of images.
 pub(crate) struct Scales {
     pub(crate) colors: Normalization,
-    /// Of a model of bands.
+    /// Normalization of bands. `None` for a model of colors.
     pub(crate) bands: Option<BandNormalization>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one to a model")]
+#[expect(clippy::large_enum_variant, reason = "a model has one of them")]
 enum Vision {
     Transformer(VisionTransformer),
     ResNet(ModifiedResNet),
 }
 
-/// The ids of a text, and one of its tokens whose embedding is given.
+/// Ids of a text and, if one of its tokens has a given embedding, the position and embedding of that token.
 pub(crate) struct Prompt<'a> {
     pub(crate) ids: Vec<u32>,
     pub(crate) injected: Option<(usize, &'a [f32])>,
 }
 
 impl Towers {
-    /// Takes every tensor of the checkpoint, or none.
+    /// Loads both towers. Every tensor of the checkpoint must have its place in them.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`](crate::Error::Checkpoint) with all tensors that are missing, left over or of another
+    /// shape.
     pub(crate) fn load(
         checkpoint: &Checkpoint,
         config: &ClipConfig,
@@ -78,17 +82,20 @@ impl Towers {
         Ok(Self { vision, text, scales, compute, config: *config, resized })
     }
 
-    /// The tables that were made to fit.
+    /// Returns the tables that were resized to fit the configuration.
     pub(crate) fn resized(&self) -> &[Resized] {
         &self.resized
     }
 
-    /// The vectors of prepared images of the tower's size, `[images, dim]`, not normalized.
+    /// Encodes prepared images of the tower's size. Returns their vectors, `[images, dim]`, not normalized.
     pub(crate) fn encode_images(&self, batch: PixelBatch<'_>) -> Result<Vec<f32>> {
         self.in_pool(|| self.encode_pixels(batch))
     }
 
-    /// The vectors of prepared images of bands, `[images, dim]`, not normalized.
+    /// Encodes prepared images of bands. Returns their vectors, `[images, dim]`, not normalized.
+    ///
+    /// # Errors
+    /// [`Error::ConfigValue`](crate::Error::ConfigValue) if the model takes images of colors.
     pub(crate) fn encode_bands(&self, batch: BandBatch<'_>) -> Result<Vec<f32>> {
         self.in_pool(|| {
             let image = batch.size().pow(2) * batch.bands();
@@ -109,8 +116,8 @@ impl Towers {
         })
     }
 
-    /// Runs work that calls kernels, on a CPU as a task of their threads: each kernel then begins where the one before
-    /// it has ended, without waking a thread for it.
+    /// Runs work that calls kernels. On a CPU the work is a task of the kernels' threads, so that a kernel begins
+    /// where the one before it has ended, without waking a thread.
     fn in_pool<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         if self.compute.device.is_cpu() { rayon::scope(|_| work()) } else { work() }
     }
@@ -126,8 +133,8 @@ impl Towers {
         })
     }
 
-    /// Encodes images by parts that fit the device: `forward` is given the numbers of a part's first image and of the one
-    /// behind its last.
+    /// Encodes images in parts that fit the device. `forward` takes the number of the first image of a part, and the
+    /// number after its last image.
     fn encode_parts(
         &self,
         images: usize,
@@ -143,7 +150,7 @@ impl Towers {
             let vectors = forward(from, (from + part).min(images))?;
             encoded.push(vectors.to_dtype(DType::F32)?.flatten_all()?);
         }
-        // Reading waits for the device: not before it has all of its work.
+        // Reading waits for the device, so it begins only when the device has all of its work.
         let mut vectors = Vec::with_capacity(images * self.config.dim);
         for some in encoded {
             vectors.extend(some.to_vec1::<f32>()?);
@@ -151,24 +158,27 @@ impl Towers {
         Ok(vectors)
     }
 
-    /// What a GPU holds of an image while it is encoded, more rather than less.
+    /// Estimates the bytes that a GPU holds of an image while it is encoded. The estimate is rather too high than too
+    /// low.
     fn bytes_per_image(&self) -> usize {
         let pixels = self.config.channels() * self.config.image_size().pow(2);
         let values = match &self.config.vision {
             VisionConfig::Vit(vit) => {
                 let StackConfig { width, heads, hidden, .. } = vit.stack;
                 let tokens = (vit.image / vit.patch.max(1)).pow(2) + 1;
-                // Input, normed, queries, keys, values, attended and sums, and the perceptron's hidden layer twice; the
-                // scores where attention keeps them.
+                // Each token has its input, normed, query, key, value, attended and sum, and the hidden layer of the
+                // perceptron twice. Attention may keep the scores.
                 tokens * (8 * width + 2 * hidden) + 3 * heads * tokens * tokens + pixels
             }
-            // The first convolutions' windows are the most: 3 x 3 over 64 channels of a quarter of the pixels.
+            // The windows of the first convolutions are the largest: 3 x 3 over 64 channels of a quarter of the
+            // pixels.
             VisionConfig::ResNet(_) => 64 * pixels,
         };
         pixels + values * self.compute.dtype().size_in_bytes()
     }
 
-    /// The values of all windows, `[images, windows, values]`, or with the windows in two dimensions.
+    /// Returns the values of all windows, `[images, windows, values]`, or `[images, along, along, values]` if
+    /// `planar`.
     fn rows(&self, batch: PixelBatch<'_>, windows: Windows, planar: bool) -> Result<Tensor> {
         let along = windows.along(batch.size());
         let shape = match planar {
@@ -183,8 +193,10 @@ impl Towers {
         self.compute.tensor(windows.unfold(batch, &self.scales.colors).into(), &shape)
     }
 
-    /// The vectors of texts, `[texts, dim]`, not normalized. Texts are batched by length; ids beyond what decides a
-    /// text's vector are left out, missing ones are `padding`.
+    /// Encodes texts. Returns their vectors, `[texts, dim]`, in the order of `prompts` and not normalized.
+    ///
+    /// Texts of similar length share a batch. Ids after those that decide the vector of a text are left out, and
+    /// missing ids are `padding`.
     pub(crate) fn encode_texts(&self, prompts: &[Prompt<'_>], padding: u32) -> Result<Vec<f32>> {
         self.in_pool(|| self.encode_prompts(prompts, padding))
     }

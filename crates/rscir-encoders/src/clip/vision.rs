@@ -13,12 +13,12 @@ use super::positions::resize_grid;
 use super::rotary::Rotary;
 use crate::Result;
 
-/// An image tower: patches in, vectors out.
+/// An image tower, which turns patches into vectors.
 pub(super) struct VisionTransformer {
     patches: Linear,
-    /// `[width]`, perhaps with dimensions of the batch and the tokens.
+    /// Class token: `[width]`, or `[1, 1, width]` with timm's names.
     class: Option<Tensor>,
-    /// `[tokens, width]`
+    /// Position embeddings: `[tokens, width]`, or `[1, tokens, width]` with timm's names.
     positions: Tensor,
     norm_first: Option<LayerNorm>,
     stack: Stack,
@@ -27,8 +27,8 @@ pub(super) struct VisionTransformer {
     windows: Windows,
 }
 
-/// From the tokens to one vector.
-#[expect(clippy::large_enum_variant, reason = "there is one to a tower")]
+/// The last part of a tower, which turns tokens into one vector.
+#[expect(clippy::large_enum_variant, reason = "a tower has one of them")]
 enum Head {
     ClassToken(Linear),
     Mean { norm_after: bool, projection: Linear },
@@ -81,12 +81,12 @@ impl VisionTransformer {
         let class = match (has_class, config.names) {
             (false, _) => None,
             (true, VitNames::OpenClip) => Some(weights.tensor(names.class, &[width])?),
-            // timm keeps dimensions of the batch and the tokens.
+            // timm stores dimensions of the batch and of the tokens.
             (true, VitNames::Timm) => Some(weights.tensor(names.class, &[1, 1, width])?),
         };
         let along = windows.along(config.image);
         let tokens = along.pow(2) + usize::from(has_class);
-        // timm gives the patches one where no layer norm follows them.
+        // timm's patch embedding has a bias if no layer norm follows it.
         let has_bias = matches!(config.pool, VitPool::Attention(_)) && !config.norm_first;
         let attention = match config.rotary {
             true => Attention::Rotary(Rotary::new(&weights.compute, along, has_class, &config.stack)?),
@@ -99,7 +99,7 @@ impl VisionTransformer {
                 None => patch_embedding(weights, &names, config, has_bias)?,
             },
             class,
-            // timm keeps a batch dimension.
+            // timm stores a dimension of the batch.
             positions: match config.names {
                 VitNames::OpenClip if !has_class => weights.tensor(names.positions, &[tokens, width])?,
                 VitNames::OpenClip => weights.positions(names.positions, [tokens, width], resize_grid)?,
@@ -120,7 +120,7 @@ impl VisionTransformer {
         })
     }
 
-    /// The windows whose values [`VisionTransformer::forward`] takes.
+    /// Returns the windows whose values [`VisionTransformer::forward`] takes.
     pub(super) fn windows(&self) -> Windows {
         self.windows
     }
@@ -162,7 +162,7 @@ impl VisionTransformer {
     }
 }
 
-/// The convolution over patches as a linear layer on their values.
+/// Loads the convolution over patches as a linear layer on their values.
 fn patch_embedding(
     weights: &mut Weights<'_, '_>,
     names: &Names,

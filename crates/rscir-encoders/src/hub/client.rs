@@ -8,37 +8,37 @@ use ureq::{Agent, Body, RequestBuilder};
 use super::problem::DownloadProblem;
 use crate::registry::HubFile;
 
-/// Redirects that are followed. The hub makes one or two.
+/// Largest number of redirects that are followed. The hub makes one or two.
 const MAX_REDIRECTS: usize = 8;
 
-/// How long a connection, an answer and each part of it are waited for. Slower is taken for broken.
+/// Longest wait for a connection, for an answer and for each part of it. A slower connection counts as broken.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Letters that a commit or the name of a content has at most: a SHA-256 has 64.
+/// Largest number of letters of a commit or of the name of a content. A SHA-256 has 64.
 const MAX_NAME: usize = 128;
 
-/// Speaks with a hub.
+/// Sends requests to a hub.
 pub(super) struct Client<'a> {
     endpoint: &'a str,
     authorization: Option<String>,
     agent: Agent,
 }
 
-/// What a hub says of a file.
+/// A hub's description of a file.
 pub(super) struct Published {
     /// The commit that the revision stands for.
     pub(super) commit: String,
-    /// What the cache names the content: the SHA-256 of large files, git's hash of small ones.
+    /// Name of the content in the cache: the SHA-256 of a large file, git's hash of a small one.
     pub(super) content: String,
-    /// Bytes.
+    /// Size of the file in bytes.
     pub(super) size: u64,
 }
 
-/// The bytes of a file from some place on.
+/// Bytes of a file from an offset on.
 pub(super) struct Rest {
-    /// The place.
+    /// Offset of the first byte.
     pub(super) from: u64,
-    /// The bytes.
+    /// Reader of the bytes.
     pub(super) bytes: Box<dyn Read>,
 }
 
@@ -46,9 +46,9 @@ impl<'a> Client<'a> {
     pub(super) fn new(endpoint: &'a str, token: Option<&str>) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
-            // A hub that is asked safely does not lead to where it is not safe.
+            // A hub with HTTPS must not redirect to an address without it.
             .https_only(endpoint.starts_with("https:"))
-            // They are followed here, where it is known who may hear the token.
+            // Redirects are followed in this file, which decides where the token may be sent.
             .max_redirects(0)
             .user_agent(concat!("rscir/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(PATIENCE))
@@ -59,13 +59,13 @@ impl<'a> Client<'a> {
         Self { endpoint, authorization, agent: config.build().into() }
     }
 
-    /// Asks for a file's commit, content and size.
+    /// Asks the hub for the commit, content and size of a file.
     pub(super) fn look_up(&self, file: &HubFile) -> Result<Published, DownloadProblem> {
         let mut url = self.url(file);
         for _ in 0..MAX_REDIRECTS {
             let request = self.agent.head(&url);
             let response = self.authorized(request, &url).call().map_err(unreachable)?;
-            // A place elsewhere holds the content, and the hub says here what it is.
+            // A redirect to another host leads to the content, and this answer of the hub already describes it.
             match redirected(&response, &url)? {
                 Some(next) if self.is_hub(&next) => url = next,
                 _ => return Published::of(&response),
@@ -74,7 +74,7 @@ impl<'a> Client<'a> {
         Err(unusable("location", &url))
     }
 
-    /// Asks for the bytes of a file from a place on. They may come from the start all the same.
+    /// Asks for the bytes of a file from an offset on. A hub may answer with the whole file: see [`Rest::from`].
     pub(super) fn read(&self, file: &HubFile, from: u64) -> Result<Rest, DownloadProblem> {
         let mut url = self.url(file);
         for _ in 0..MAX_REDIRECTS {
@@ -91,7 +91,7 @@ impl<'a> Client<'a> {
         Err(unusable("location", &url))
     }
 
-    /// A request with the token, if it goes to the hub itself: nobody else is told it.
+    /// Adds the token to a request if the request goes to the hub itself, because no other host may see the token.
     fn authorized(&self, request: RequestBuilder<WithoutBody>, url: &str) -> RequestBuilder<WithoutBody> {
         match &self.authorization {
             Some(authorization) if self.is_hub(url) => request.header(header::AUTHORIZATION, authorization),
@@ -140,7 +140,7 @@ impl Published {
             true => "",
             false => text(headers, "content-length"),
         });
-        // Both become names of files.
+        // Commit and content become names of files, so they must be plain.
         if !is_name(commit) {
             return Err(unusable("x-repo-commit", commit));
         }
@@ -152,7 +152,7 @@ impl Published {
     }
 }
 
-/// Where an answer leads on, if it does.
+/// Returns the address that an answer redirects to, or `None` if it does not redirect.
 fn redirected(response: &Response<Body>, url: &str) -> Result<Option<String>, DownloadProblem> {
     if !response.status().is_redirection() {
         return Ok(None);
@@ -165,7 +165,7 @@ fn redirected(response: &Response<Body>, url: &str) -> Result<Option<String>, Do
     if is_absolute { Ok(Some(place.into())) } else { Err(unusable("location", place)) }
 }
 
-/// A header's value, empty if it is not there or no text.
+/// Returns the value of a header. It is empty if the header is missing or not text.
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
@@ -178,7 +178,7 @@ fn unreachable(error: ureq::Error) -> DownloadProblem {
     DownloadProblem::Unreachable(Box::new(error))
 }
 
-/// Scheme and host of an address.
+/// Returns the scheme and the host of an address.
 fn origin(url: &str) -> &str {
     let host = url.find("://").map_or(0, |scheme| scheme + 3);
     let rest = url.get(host..).unwrap_or_default();
@@ -186,7 +186,7 @@ fn origin(url: &str) -> &str {
     url.get(..end).unwrap_or(url)
 }
 
-/// True if a word can be the name of a file, and of no other folder's.
+/// Tells whether a word can be the name of a file and cannot lead to another folder.
 fn is_name(word: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (1..=MAX_NAME).contains(&word.len()) && !word.starts_with('.') && word.bytes().all(is_plain)

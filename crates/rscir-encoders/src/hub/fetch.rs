@@ -11,10 +11,14 @@ use super::problem::DownloadProblem;
 use crate::registry::HubFile;
 use crate::{Error, Result};
 
-/// Bytes that are read at once. Connections give some 16 kB at a time.
+/// Number of bytes that are read at once. Connections give about 16 kB at a time.
 const BLOCK: usize = 64 << 10;
 
 /// Fetches a file into the folder of its repository in the cache, and returns its path there.
+///
+/// # Errors
+/// [`Error::Download`] if the hub does not give the file, [`Error::Hash`] if the content is not the published one,
+/// [`Error::Io`] if the cache cannot be written.
 pub(super) fn fetch(
     client: &Client<'_>,
     repository: &CacheRepo,
@@ -28,7 +32,7 @@ pub(super) fn fetch(
     for parent in [&content, &path].into_iter().filter_map(|path| path.parent()) {
         fs::create_dir_all(parent).map_err(at(parent))?;
     }
-    // Held until this function returns, however it does.
+    // The lock is held until this function returns, also with an error.
     let _turn = take_turn(&content)?;
     if fs::metadata(&content).map_or(0, |there| there.len()) != published.size {
         let part = beside(&content, "part");
@@ -42,7 +46,7 @@ pub(super) fn fetch(
     link(&content, &path, file).map_err(at(&path))?;
     if published.commit != file.revision {
         let reference = folder(repository).join("refs").join(file.revision);
-        // A revision may have a slash.
+        // A revision with a slash needs a folder.
         let parent = reference.parent().unwrap_or(&reference);
         fs::create_dir_all(parent).map_err(at(parent))?;
         files::replace(&reference, |out| out.write_all(published.commit.as_bytes()))?;
@@ -55,7 +59,7 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> Error {
     |source| Error::Io { path, source }
 }
 
-/// A path beside a content's, with another ending.
+/// Returns a path beside that of a content, with another ending.
 fn beside(content: &Path, ending: &str) -> PathBuf {
     let mut path = content.as_os_str().to_owned();
     path.push(".");
@@ -68,13 +72,16 @@ fn take_turn(content: &Path) -> Result<File> {
     let path = beside(content, "lock");
     let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(at(&path))?;
     match lock.lock() {
-        // A file system without locks: then there is one process at a time, or the hash tells.
+        // On a file system without locks two processes may fetch at once; the hash then tells if they mixed up a file.
         Err(error) if error.kind() != ErrorKind::Unsupported => Err(at(&path)(error)),
         _ => Ok(lock),
     }
 }
 
-/// Appends to the part until it is whole: from where it ends, as often as each try brings something.
+/// Appends to the file `part` until it is whole. Tries again from its end as long as each try brings some bytes.
+///
+/// # Errors
+/// [`Error::Download`] if a try brings nothing, [`Error::Io`] if the part cannot be written.
 fn complete(
     client: &Client<'_>,
     part: &Path,
@@ -86,20 +93,20 @@ fn complete(
     let mut out = OpenOptions::new().append(true).create(true).open(part).map_err(at(part))?;
     let mut got = out.metadata().map_err(at(part))?.len();
     if got > published.size {
-        // Of an older content with the same name: none of it can be used.
+        // The part is longer than the content, so it belongs to another one and cannot be used.
         (got, _) = (0, out.set_len(0).map_err(at(part))?);
     }
     progress.advance(got);
     while got < published.size {
         let rest = match client.read(file, got) {
-            // Where it went well so far, what comes next may be another try's.
+            // The bytes so far stay, and a later call can continue.
             Err(DownloadProblem::Unreachable(source)) if got > 0 => {
                 return Err(failed(broken_off(got, published, Some(source))));
             }
             rest => rest.map_err(failed)?,
         };
         if rest.from < got {
-            // The hub gives the whole file only.
+            // The hub gives the file only as a whole.
             (got, _) = (0, out.set_len(0).map_err(at(part))?);
         }
         let began = got;
@@ -131,8 +138,12 @@ fn broken_off(
     DownloadProblem::BrokenOff { got, size: published.size, source }
 }
 
-/// Compares a whole part with the published SHA-256: the caller's, or else the content's name, which is the hash of large
-/// files. What differs is removed.
+/// Compares a whole part with the published SHA-256, and removes it if it differs. The hash is that of the
+/// [`HubFile`], or else the name of the content, which is the hash of large files. A file without a known hash
+/// passes.
+///
+/// # Errors
+/// [`Error::Hash`] if the hash differs.
 fn check(part: &Path, file: &HubFile, published: &Published) -> Result<()> {
     let name = published.content.as_str();
     let is_hash = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -145,7 +156,8 @@ fn check(part: &Path, file: &HubFile, published: &Published) -> Result<()> {
     Err(Error::Hash { path: part.into(), expected: expected.into(), got })
 }
 
-/// Makes `path`, which is `file` in a snapshot, lead to a content: as a link where there are such, as a file elsewhere.
+/// Makes `path`, the place of `file` in a snapshot, lead to a content: by a symbolic link on Unix, by a hard link or
+/// a copy elsewhere.
 fn link(content: &Path, path: &Path, file: &HubFile) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -153,7 +165,8 @@ fn link(content: &Path, path: &Path, file: &HubFile) -> io::Result<()> {
     }
     #[cfg(unix)]
     {
-        // Relative, so that a cache can be moved: out of the file's folders, the commit's and `snapshots`.
+        // The link is relative, so that a cache can be moved. It leads out of the folders of the file, of the commit
+        // and of `snapshots`.
         let mut target: PathBuf = Path::new(file.file).components().map(|_| "..").collect();
         target.push("../blobs");
         target.push(content.file_name().unwrap_or_default());

@@ -1,4 +1,4 @@
-//! Published weights: where the Hugging Face cache holds them, and fetching them into it (feature `hub`).
+//! Published weights: their places in the Hugging Face cache, and their download into it (feature `hub`).
 
 #[cfg(feature = "hub")]
 mod client;
@@ -18,16 +18,16 @@ pub use problem::DownloadProblem;
 use crate::registry::HubFile;
 use crate::{Error, Result};
 
-/// Bytes that the file of a branch may have: it names a commit in 40 digits.
+/// Largest number of bytes of the file of a branch, which names a commit in 40 digits.
 const MAX_REFERENCE_BYTES: u64 = 1024;
 
-/// Bytes that the file of a token may have: a token has some 40 letters.
+/// Largest number of bytes of the file of a token. A token has about 40 letters.
 const MAX_TOKEN_BYTES: u64 = 1024;
 
-/// The hub that publishes most models.
+/// Address of the hub that publishes most models.
 const ENDPOINT: &str = "https://huggingface.co";
 
-/// Where published files are looked for and fetched from: a cache as Python's `huggingface_hub` keeps it, and a hub.
+/// A hub of published files, and a cache of them on this machine in the form of Python's `huggingface_hub`.
 ///
 /// ```
 /// use rscir_core::Silent;
@@ -47,8 +47,8 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// Reads the variables of `huggingface_hub`: `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`, `HF_TOKEN`, `HF_HUB_OFFLINE`. A
-    /// token may also be in the file `token` of `HF_HOME`.
+    /// Makes a hub from the environment variables of `huggingface_hub`: `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`,
+    /// `HF_TOKEN` and `HF_HUB_OFFLINE`. The token may also be in the file `token` of `HF_HOME`.
     pub fn from_env() -> Self {
         let home = home();
         let saved = || files::read_text(home.as_ref()?.join("token"), MAX_TOKEN_BYTES).ok();
@@ -64,7 +64,7 @@ impl Hub {
         .cleaned()
     }
 
-    /// Sets the hub's address. Default: `HF_ENDPOINT`, or else `https://huggingface.co`.
+    /// Sets the address of the hub. Default: `HF_ENDPOINT`, or else `https://huggingface.co`.
     #[must_use]
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoint = endpoint.into();
@@ -78,36 +78,37 @@ impl Hub {
         self
     }
 
-    /// Sets the token of an account, for files that ask for one. It is sent to the hub alone. Default: `HF_TOKEN`, or else
-    /// the token that Python's `hf auth login` has saved.
+    /// Sets the token of an account, for files that need one. The token is sent to the hub only, not to other hosts.
+    /// Default: `HF_TOKEN`, or else the token that Python's `hf auth login` has saved.
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
         self.cleaned()
     }
 
-    /// Sets whether the cache alone is looked into. Default: `HF_HUB_OFFLINE`.
+    /// Sets whether only the cache is used, and nothing is fetched. Default: `HF_HUB_OFFLINE`.
     #[must_use]
     pub fn offline(mut self, offline: bool) -> Self {
         self.offline = offline;
         self
     }
 
-    /// Returns the file's path on this machine, and fetches the file into the cache if it is not there.
+    /// Returns the path of a file on this machine, and fetches the file into the cache if it is not there.
     ///
-    /// A download that is broken off keeps what it has and is gone on with by the next call. What is fetched is compared
-    /// with its size and its SHA-256, if the hub or the [`HubFile`] states one, before it gets its place in the cache.
+    /// A download that breaks off keeps the bytes it has, and the next call continues it. Before a fetched file gets
+    /// its place in the cache, its size is checked, and its SHA-256 if the hub or the [`HubFile`] states one.
     ///
     /// # Errors
-    /// [`Error::NotDownloaded`] if it is not in the cache and may not or cannot be fetched, [`Error::Download`] if the hub
-    /// does not give it, [`Error::Hash`] if it gives something else, [`Error::Io`] if the cache cannot be written.
+    /// [`Error::NotDownloaded`] if the file is not in the cache and may not or cannot be fetched, [`Error::Download`]
+    /// if the hub does not give it, [`Error::Hash`] if the hub gives another content, [`Error::Io`] if the cache
+    /// cannot be written.
     pub fn locate(&self, file: &HubFile, progress: &dyn Progress) -> Result<PathBuf> {
         let Some(cache) = &self.cache else {
             return Err(missing(file, "there is no home folder for a cache", Path::new("")));
         };
         match cached(cache, file) {
             Some(path) => Ok(path),
-            None if self.offline => Err(missing(file, "the cache alone may be looked into", cache)),
+            None if self.offline => Err(missing(file, "offline: only the cache is used", cache)),
             None => self.fetch(cache, file, progress),
         }
     }
@@ -135,7 +136,7 @@ impl fmt::Debug for Hub {
         f.debug_struct("Hub")
             .field("endpoint", &self.endpoint)
             .field("cache", &self.cache)
-            // A secret, which no log is to hold.
+            // The token is a secret that must not get into logs.
             .field("has_token", &self.token.is_some())
             .field("offline", &self.offline)
             .finish()
@@ -147,36 +148,37 @@ fn missing(file: &HubFile, reason: &'static str, cache: &Path) -> Error {
     Error::NotDownloaded { file: file.to_string(), reason, cache }
 }
 
-/// The folder that a variable names.
+/// Returns the folder that an environment variable names. `None` if the variable is empty or not set.
 fn folder_of(variable: &str) -> Option<PathBuf> {
     env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-/// Where `huggingface_hub` keeps its files, by the same variables.
+/// Returns the folder in which `huggingface_hub` keeps its files, by the same environment variables.
 fn home() -> Option<PathBuf> {
     folder_of("HF_HOME")
         .or_else(|| Some(folder_of("XDG_CACHE_HOME")?.join("huggingface")))
         .or_else(|| Some(env::home_dir()?.join(".cache/huggingface")))
 }
 
-/// True for the values that `huggingface_hub` takes for yes.
+/// Tells whether `huggingface_hub` takes a value for yes.
 fn is_yes(value: &str) -> bool {
     matches!(value.to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE")
 }
 
-/// A file's repository in a cache.
+/// Returns the repository of a file in a cache.
 fn repository(cache: &Path, file: &HubFile) -> CacheRepo {
     let (id, revision) = (file.repository.to_owned(), file.revision.to_owned());
     Cache::new(cache.into()).repo(Repo::with_revision(id, RepoType::Model, revision))
 }
 
-/// The folder of a repository, above its `snapshots`.
+/// Returns the folder of a repository, which contains its `snapshots`.
 fn folder(repository: &CacheRepo) -> PathBuf {
     let commit = repository.pointer_path("commit");
     commit.parent().and_then(Path::parent).unwrap_or(&commit).into()
 }
 
-/// The file in a cache: `refs` names the commit of a branch, `snapshots` has a folder for each commit.
+/// Returns the path of a file in a cache, or `None` if it is not there. `refs` names the commit of a branch, and
+/// `snapshots` has a folder for each commit.
 fn cached(cache: &Path, file: &HubFile) -> Option<PathBuf> {
     let repository = repository(cache, file);
     let reference = folder(&repository).join("refs").join(file.revision);

@@ -2,7 +2,7 @@ use std::error::Error as StdError;
 
 use rscir_core::ErrorKind;
 
-/// Why a hub did not give a file.
+/// Reason why a hub did not give a file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DownloadProblem {
@@ -12,37 +12,37 @@ pub enum DownloadProblem {
         /// The HTTP status.
         status: u16,
     },
-    /// The hub's answer lacks what a download needs, or has it in no usable form.
-    #[error("the hub's answer has no usable {header}: {value:?}; is its address right?")]
+    /// The answer of the hub lacks a header that a download needs, or its value cannot be used.
+    #[error("the answer of the hub has no usable {header}: {value:?}; check the address of the hub")]
     Header {
         /// Name of the header.
         header: &'static str,
-        /// Its value, empty if it is not there.
+        /// Value of the header. Empty if the header is missing.
         value: String,
     },
     /// The connection ended too early.
     #[error(
-        "the connection ended after {got} of {size} bytes; they are kept, and the next try goes on from there"
+        "the connection ended after {got} of {size} bytes; the bytes are kept, try again to continue from there"
     )]
     BrokenOff {
-        /// Bytes that are on this machine.
+        /// Number of bytes that are on this machine.
         got: u64,
-        /// Bytes of the whole file.
+        /// Number of bytes of the whole file.
         size: u64,
-        /// What ended it, if the connection says.
+        /// Error of the connection, if it gave one.
         source: Option<Box<dyn StdError + Send + Sync>>,
     },
     /// The hub cannot be reached.
-    #[error("the hub cannot be reached")]
+    #[error("the hub cannot be reached; check the connection and the address of the hub")]
     Unreachable(#[source] Box<dyn StdError + Send + Sync>),
 }
 
 impl DownloadProblem {
-    /// Returns what a caller can do about it.
+    /// Returns the kind of the error, which tells what a caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Status { status: 404 } => ErrorKind::NotFound,
-            // 401 and 403 ask for a token, and what else a hub says of a request is no better the next time.
+            // 401 and 403 ask for a token, and another status of a client's error would be the same the next time.
             Self::Status { status: 429 | 500.. } => ErrorKind::Unavailable,
             Self::Status { .. } | Self::Header { .. } => ErrorKind::InvalidInput,
             Self::BrokenOff { .. } | Self::Unreachable(_) => ErrorKind::Unavailable,
@@ -52,10 +52,10 @@ impl DownloadProblem {
 
 fn advice(status: u16) -> &'static str {
     match status {
-        401 | 403 => "the file asks for an account that was given access; set its token",
-        404 => "there is no such file, or the repository asks for an account",
-        429 => "it was asked too often; try again later",
-        500.. => "it is at fault; try again later",
-        _ => "it does not give the file",
+        401 | 403 => "only accounts with access may have the file; set the token of one",
+        404 => "there is no such file, or only some accounts may see the repository",
+        429 => "there were too many requests; try again later",
+        500.. => "the hub is at fault; try again later",
+        _ => "the hub does not give the file",
     }
 }

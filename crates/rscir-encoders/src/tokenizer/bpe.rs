@@ -9,13 +9,13 @@ use tokenizers::models::bpe::{BPE, Vocab};
 use super::Cleaning;
 use super::clean::Repaired;
 
-/// The merges in order of rank, one pair a line: those that CLIP uses of `bpe_simple_vocab_16e6.txt` (MIT, OpenAI).
+/// The merges that CLIP uses of `bpe_simple_vocab_16e6.txt` (MIT, OpenAI), one pair a line in order of rank.
 pub(super) const MERGES: &str = include_str!("../../data/clip_merges.txt");
 
-/// Tokens that stand for the beginning and the end of a text; in a text they are read as themselves.
+/// Tokens of the beginning and the end of a text. If a text contains their names, the names become these tokens.
 const SPECIAL: [&str; 2] = ["<start_of_text>", "<end_of_text>"];
 
-/// How CLIP splits a text into words.
+/// CLIP's pattern of a word.
 static WORD: LazyLock<Regex> = LazyLock::new(|| {
     let [start, end] = SPECIAL;
     Regex::new(&format!(r"(?i){start}|{end}|'s|'t|'re|'ve|'m|'ll|'d|\p{{L}}+|\p{{N}}|[^\s\p{{L}}\p{{N}}]+"))
@@ -25,20 +25,22 @@ static WORD: LazyLock<Regex> = LazyLock::new(|| {
 /// The vocabulary of 49,408 tokens and its merges.
 pub(super) struct ClipBpe {
     bpe: BPE,
-    /// The symbol of each byte.
+    /// Symbol of each byte.
     symbols: [char; 256],
     start: u32,
-    /// Bytes of the longest token.
+    /// Number of bytes of the longest token.
     longest: usize,
+    /// Number of merges.
     merges: usize,
 }
 
-/// Bytes of the longest part of [`WORD`] that is no run of one kind of characters: a match that ends so far before the
-/// end of a text does not change when the text goes on.
+/// Distance from the end of a text, in bytes, at which matches are settled: one more than the length of the longest
+/// part of [`WORD`] that is not a run of one kind of characters. A match that ends this far before the end stays the
+/// same if the text goes on.
 const LONGEST_SPECIAL: usize = SPECIAL[0].len() + 1;
 
-/// Bytes of a text without white space whose words may depend on what follows: HTML references, a final sigma. Real
-/// texts have some dozens.
+/// Largest number of bytes without white space whose words may depend on the text after them, because of HTML
+/// references or a final sigma. Real texts have some dozens.
 const MAX_UNSETTLED: usize = 16 << 20;
 
 impl ClipBpe {
@@ -59,7 +61,7 @@ impl ClipBpe {
         Ok(Self { bpe, symbols, start, longest, merges: count })
     }
 
-    /// Number of tokens, the two special ones included.
+    /// Returns the number of tokens, including the two special ones.
     pub(super) fn vocabulary(&self) -> usize {
         self.start as usize + SPECIAL.len()
     }
@@ -72,14 +74,14 @@ impl ClipBpe {
         self.start + 1
     }
 
-    /// The first `limit` tokens of `text`, without start and end: those of the whole text, of which no more is read than
-    /// decides them.
+    /// Returns the first `limit` tokens of `text`, without start and end. Only the part of the text that decides them
+    /// is read.
     ///
     /// # Errors
-    /// A text whose first words end nowhere within [`MAX_UNSETTLED`] bytes.
+    /// An error if [`MAX_UNSETTLED`] bytes of the text do not settle its first words.
     pub(super) fn encode(&self, text: &str, limit: usize) -> tokenizers::Result<Vec<u32>> {
         let mut ids = Vec::new();
-        // What is repaired and not yet split.
+        // The text that is repaired and not yet split.
         let mut pending = String::new();
         let mut pieces = Repaired::new(text);
         while ids.len() < limit {
@@ -88,14 +90,14 @@ impl ClipBpe {
                 break;
             };
             pending.push_str(&piece);
-            // What stands before white space does not depend on what follows: see `Cleaning::finish`, and no word has
-            // white space in it.
+            // Text before white space does not depend on the text after it: see `Cleaning::finish`. No word contains
+            // white space.
             if let Some(end) = pending.rfind(char::is_whitespace) {
                 self.split(&pending[..end], 0, limit, &mut ids)?;
                 pending.drain(..end);
             }
-            // One word, or words with nothing between them. Without references and capital sigmas cleaning goes character
-            // by character, so that the words but for the last are those of the whole text.
+            // The rest is one word, or words with nothing between them. Without references and capital sigmas,
+            // cleaning goes character by character, so that all words except the last are those of the whole text.
             let plain = pending.find(['&', '\u{3a3}']).map_or(&pending[..], |end| &pending[..end]);
             if plain.len() >= self.enough(limit) + LONGEST_SPECIAL {
                 let mut more = ids.clone();
@@ -112,19 +114,20 @@ impl ClipBpe {
         Ok(ids)
     }
 
-    /// Bytes of a word that decide its first `limit` tokens.
+    /// Returns a number of bytes of a word that decide its first `limit` tokens.
     ///
-    /// Take a word and a longer one that begins with it. Merges are done in the order of their rank, at each rank from the
-    /// left, and make tokens of a higher rank alone (the test `merges_are_in_order` holds this): each rank is done once.
-    /// Where the first `n` symbols of both are equal before a rank, the first `n - 1` are after it, as only the last of
-    /// them can be merged with one that differs. So all ranks together cost as many symbols as there are, of the longest
-    /// token's length at most.
+    /// Take a word and a longer one that begins with it. Merges are done in the order of their rank, and from the
+    /// left within a rank. A merge makes only tokens of a higher rank (the test `merges_are_in_order` checks this),
+    /// so each rank is done once. If the first `n` symbols of both words are equal before a rank, the first `n - 1`
+    /// are equal after it: only the last of them can be merged with a symbol that differs. All ranks together thus
+    /// cost one symbol for each merge, and no symbol is longer than the longest token.
     fn enough(&self, limit: usize) -> usize {
         self.merges.saturating_add(limit).saturating_add(2).saturating_mul(self.longest)
     }
 
-    /// Cleans and splits a text, and appends the tokens of its words, as long as there are less than `limit`; words that end
-    /// less than `margin` bytes before the end are left out but for their first [`ClipBpe::enough`] bytes.
+    /// Cleans and splits a text, and appends the tokens of its words until there are `limit` tokens. A word that ends
+    /// less than `margin` bytes before the end of the text is left out, unless its first [`ClipBpe::enough`] bytes
+    /// end before the margin.
     fn split(&self, text: &str, margin: usize, limit: usize, ids: &mut Vec<u32>) -> tokenizers::Result<()> {
         let text = Cleaning::Lower.finish(text);
         let sure = text.len().saturating_sub(margin);
@@ -146,8 +149,8 @@ impl ClipBpe {
     }
 }
 
-/// GPT-2's printable symbol of each byte, by byte, and in the order in which they open the vocabulary: bytes that are
-/// visible in Latin-1 stand for themselves and come first, the rest follow from U+0100 on.
+/// Returns GPT-2's printable symbols of all bytes, by byte, and in the order in which they begin the vocabulary.
+/// Bytes that are visible in Latin-1 stand for themselves and come first; the others follow from U+0100 on.
 fn byte_symbols() -> ([char; 256], Vec<char>) {
     let visible = |b: &u8| matches!(b, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
     let mut symbols = ['\0'; 256];
@@ -167,7 +170,7 @@ mod tests {
 
     use super::*;
 
-    /// What [`ClipBpe::enough`] is proved from.
+    /// Checks the condition on which the proof of [`ClipBpe::enough`] rests.
     #[test]
     fn merges_are_in_order() {
         let mut made: HashMap<String, usize> = HashMap::new();
@@ -184,7 +187,7 @@ mod tests {
     }
 
     impl ClipBpe {
-        /// The tokens of the whole text, read at once.
+        /// Reads the whole text at once and returns its tokens.
         fn encode_whole(&self, text: &str) -> Vec<u32> {
             let repaired: String = Repaired::new(text).collect();
             let text = Cleaning::Lower.finish(&repaired);
@@ -203,7 +206,7 @@ mod tests {
         }
     }
 
-    /// Texts of random pieces, the separators among them rare or absent.
+    /// Makes a text of random pieces, in which separators are rare or absent.
     fn random_text(seed: u64, pieces: usize) -> String {
         const PIECES: [&str; 40] = [
             "harbor",
@@ -254,7 +257,7 @@ mod tests {
             state ^= state << 17;
             (state >> 33) as usize % limit
         };
-        // Some texts have white space, some little, some none.
+        // Some texts have white space, some have little, some have none.
         let kinds = [PIECES.len(), PIECES.len() - 4, 20][below(3)];
         (0..pieces).map(|_| PIECES[below(kinds)]).collect()
     }
@@ -277,12 +280,12 @@ mod tests {
         let clip = ClipBpe::new().unwrap();
         let enough = clip.enough(75);
         for unit in ["a", "\u{1f602}", "!?", "harbor", "7x"] {
-            // More than a piece, and more than decides the first tokens.
+            // The text is longer than a piece, and longer than the part that decides the first tokens.
             let long = unit.repeat((enough + (1 << 20)) / unit.len());
             let whole = clip.encode_whole(&long);
             assert_eq!(clip.encode(&long, 75).unwrap(), whole[..75], "{unit}");
         }
-        // The beginning of the text is not the beginning of the long word.
+        // Here the long word does not begin at the beginning of the text.
         let long = format!("a tiny \u{3a3}ab&amp;{}", "ship".repeat((enough + (1 << 20)) / 4));
         assert_eq!(clip.encode(&long, 75).unwrap(), clip.encode_whole(&long)[..75]);
     }

@@ -1,4 +1,4 @@
-//! What open_clip does to a text before it is split: ftfy's repair, HTML references, white space, case.
+//! Cleaning of texts as open_clip does it before it splits them: ftfy's repair, HTML references, white space, case.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -9,28 +9,28 @@ use tokenizers::NormalizedString;
 use super::html;
 use super::mojibake::{repair, replace_c1};
 
-/// How often the repairs are repeated: ftfy does so until nothing changes, which takes two rounds for real text and
-/// as many as there are `amp;` for a hostile one.
+/// Largest number of rounds of repairs. ftfy repeats them until nothing changes, which takes two rounds for real
+/// text, and as many as there are `amp;` for a hostile one.
 const MAX_ROUNDS: usize = 32;
 
 /// The cleaning functions of open_clip's tokenizers, by the names its configurations use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cleaning {
-    /// Repair, collapse white space, lower case: CLIP.
+    /// Repairs the text, collapses white space and makes lower case (CLIP).
     Lower,
-    /// Repair and collapse white space.
+    /// Repairs the text and collapses white space.
     Whitespace,
-    /// Repair, drop ASCII punctuation, lower case: SigLIP.
+    /// Repairs the text, drops ASCII punctuation and makes lower case (SigLIP).
     Canonicalize,
 }
 
 impl Cleaning {
-    /// The function of this name in open_clip's `tokenizer_kwargs.clean`.
+    /// Returns the function of this name in open_clip's `tokenizer_kwargs.clean`, or `None` if the name is not known.
     pub(crate) fn by_name(name: &str) -> Option<Self> {
         [Self::Lower, Self::Whitespace, Self::Canonicalize].into_iter().find(|c| c.name() == name)
     }
 
-    /// The name in open_clip's configurations.
+    /// Returns the name in open_clip's configurations.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Lower => "lower",
@@ -47,8 +47,8 @@ impl Cleaning {
 
     /// Cleans a text that is [`Repaired`].
     ///
-    /// Of a text in two parts, the second of which begins with white space, this gives what it gives of each, with a blank
-    /// between them: no HTML reference has white space in it, and the form of a final sigma depends on no letter beyond.
+    /// If a text is cut before white space, the result is that of the two parts with a blank between them. No HTML
+    /// reference contains white space, and the form of a final sigma does not depend on letters beyond it.
     pub(super) fn finish(self, repaired: &str) -> String {
         let text = html::unescape(&html::unescape(repaired));
         match self {
@@ -63,17 +63,17 @@ impl Cleaning {
     }
 }
 
-/// Words joined by single spaces, split where Python's `str.split` splits.
+/// Joins the words of a text by single spaces. Words are split where Python's `str.split` splits them.
 fn collapse(text: &str) -> String {
     let is_space = |c: char| c.is_whitespace() || matches!(c, '\x1c'..='\x1f');
     text.split(is_space).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// Characters that ftfy repairs at a time, of a longer line (`TextFixerConfig.max_decode_length`).
+/// Number of characters of a long line that ftfy repairs at a time (`TextFixerConfig.max_decode_length`).
 const MAX_PIECE: usize = 1_000_000;
 
-/// `ftfy.fix_text` 6.3.1 with its default configuration, piece by piece: a piece is a line, or the next part of a line
-/// that is longer than ftfy repairs at a time.
+/// Repairs a text like `ftfy.fix_text` 6.3.1 with its default configuration, piece by piece. A piece is a line, or
+/// the next part of a line that is longer than ftfy repairs at a time.
 pub(super) struct Repaired<'t> {
     rest: &'t str,
     tags_seen: bool,
@@ -92,7 +92,7 @@ impl<'t> Iterator for Repaired<'t> {
         if self.rest.is_empty() {
             return None;
         }
-        // No character has more than four bytes, so what is beyond needs no look.
+        // No character has more than four bytes, so a piece ends within these.
         let near = &self.rest.as_bytes()[..self.rest.len().min(4 * MAX_PIECE)];
         let line = near.iter().position(|byte| *byte == b'\n').map_or(near.len(), |end| end + 1);
         let end = match line {
@@ -101,9 +101,9 @@ impl<'t> Iterator for Repaired<'t> {
         };
         let (piece, rest) = self.rest.split_at(end);
         self.rest = rest;
-        // Text with tags is HTML, whose references are meant to stand: there, and in all that follows.
+        // Text with tags is HTML, in which references are meant to stay: in this piece, and in all that follow.
         self.tags_seen |= piece.contains('<');
-        // Visible ASCII without a reference is never changed: nearly every caption.
+        // Visible ASCII without a reference is never changed. Nearly every caption is such a text.
         if piece.bytes().all(|b| matches!(b, b' '..=b'~' | b'\n') && b != b'&') {
             return Some(Cow::Borrowed(piece));
         }
@@ -138,12 +138,13 @@ fn fix_line(line: &str, references: bool) -> String {
 static TERMINAL_ESCAPE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\x1b\[[\d;]*[a-zA-Z]").expect("a constant pattern"));
 
-/// Ligatures and digraphs of Latin letters in their letters, half- and full-width forms in their usual ones.
+/// Appends a character to `out`: a ligature or digraph of Latin letters as its letters, a half- or full-width form as
+/// its usual form.
 fn widen_or_split(c: char, out: &mut String) {
     let letters = match c {
         '\u{132}' => "IJ",
         '\u{133}' => "ij",
-        // Uncurling then makes it "'n".
+        // Straight quotation marks then make this "'n".
         '\u{149}' => "\u{2bc}n",
         '\u{1f1}' => "DZ",
         '\u{1f2}' => "Dz",
@@ -177,6 +178,7 @@ fn widen_or_split(c: char, out: &mut String) {
     out.push_str(letters);
 }
 
+/// Returns the straight form of a curly quotation mark, or any other character as it is.
 fn uncurl(c: char) -> char {
     match c {
         '\u{201c}'..='\u{201f}' => '"',
@@ -185,7 +187,7 @@ fn uncurl(c: char) -> char {
     }
 }
 
-/// Control characters without a displayed effect, as ftfy lists them.
+/// Tells whether ftfy lists a character as a control character without a displayed effect.
 fn is_invisible_control(c: char) -> bool {
     matches!(
         c,
@@ -209,7 +211,7 @@ mod tests {
         assert_eq!(lengths(&format!("{}\nb", "a".repeat(MAX_PIECE - 1))), [MAX_PIECE, 1]);
         assert_eq!(lengths(&format!("{}\nb", "\u{1f602}".repeat(MAX_PIECE + 1))), [MAX_PIECE, 2, 1]);
         assert_eq!(repaired(&"ab &lt; <b>\n&lt;".repeat(2)), "ab &lt; <b>\n&lt;".repeat(2));
-        // What ftfy 6.3.1 gives: a misread letter that the cut goes through stays misread.
+        // Like in ftfy 6.3.1, a misread letter stays misread if the cut goes through it.
         for (before, repaired_end) in
             [(MAX_PIECE - 1, "a\u{c3}\u{a9} \u{e9}"), (MAX_PIECE - 2, "a\u{e9} \u{e9}")]
         {
@@ -218,7 +220,7 @@ mod tests {
         }
     }
 
-    // The examples of ftfy's documentation.
+    // These are the examples of ftfy's documentation.
     #[test]
     fn documented_repairs() {
         for (text, fixed) in [

@@ -1,4 +1,4 @@
-//! A tokenizer that a `tokenizer.json` describes.
+//! The tokenizer of a `tokenizer.json`.
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,10 +13,11 @@ use super::clean::Repaired;
 use super::limits::{self, Splits, TextLimits};
 use crate::{Error, Result, reading};
 
-/// Bytes that a `tokenizer.json` may have; Gemma's, of 256,000 tokens, has 34 million.
+/// Largest number of bytes of a `tokenizer.json`. Gemma's, with 256,000 tokens, has 34 million.
 pub(super) const MAX_BYTES: u64 = 64 << 20;
 
-/// Bytes that a `tokenizer_config.json` may have. Those of models with many added tokens list each of them again.
+/// Largest number of bytes of a `tokenizer_config.json`. If a model has many added tokens, the file lists each of
+/// them again.
 const MAX_CONFIG_BYTES: u64 = 16 << 20;
 
 pub(super) struct FileTokenizer {
@@ -25,7 +26,7 @@ pub(super) struct FileTokenizer {
     cleaning: Option<Cleaning>,
     padding: Option<u32>,
     vocabulary: usize,
-    /// How much of a text is read.
+    /// Limits on the part of a text that is read.
     text_limits: TextLimits,
     context: usize,
 }
@@ -47,7 +48,7 @@ impl FileTokenizer {
                 expected: "longer than the frame that the tokenizer puts around a text",
             });
         }
-        // Texts are padded where they are batched, and cut so that the frame stays.
+        // The towers pad texts when they batch them. The tokenizer cuts texts so that the frame stays.
         let truncation = TruncationParams { max_length: context, ..Default::default() };
         tokenizer.with_padding(None).with_truncation(Some(truncation)).map_err(unusable)?;
         let largest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0);
@@ -65,7 +66,7 @@ impl FileTokenizer {
 
     fn ids(&self, text: &str, framed: bool) -> Result<Vec<u32>> {
         let failed = |source| Error::Tokenizer { path: self.path.clone(), source };
-        // Nearly every word has a token or more. Where they have none, more words are taken.
+        // Nearly every word has a token or more. If there are too few tokens, more words are read.
         let mut words = self.context;
         loop {
             let (part, is_whole) = self.beginning(text, words).map_err(failed)?;
@@ -78,7 +79,11 @@ impl FileTokenizer {
         }
     }
 
-    /// The first words of a text, cleaned, if words are split independently of each other, and whether they are the whole.
+    /// Returns the first `words` words of a text, cleaned, and whether they are the whole text. If words are not split
+    /// independently of each other, these are all words.
+    ///
+    /// # Errors
+    /// An error if the words have more bytes than are read.
     fn beginning<'t>(&self, text: &'t str, words: usize) -> tokenizers::Result<(Cow<'t, str>, bool)> {
         let TextLimits { splits, most_bytes } = self.text_limits;
         let (part, is_whole) = match self.cleaning {
@@ -87,12 +92,12 @@ impl FileTokenizer {
                 (Cow::Borrowed(&text[..end]), end == text.len())
             }
             Some(cleaning) => {
-                // Cleaning makes blanks of all white space.
+                // After cleaning, all white space is blanks.
                 let splits = if splits == Splits::Nowhere { splits } else { Splits::WhiteSpace };
                 let mut repaired = String::new();
                 let mut pieces = Repaired::new(text);
                 let mut end = 0;
-                // Once there is something behind the last word, and not more than can be read.
+                // Pieces are added until some text follows the last word, or until there is more than can be read.
                 while end == repaired.len() && repaired.len() <= most_bytes {
                     let Some(piece) = pieces.next() else { break };
                     repaired.push_str(&piece);
@@ -105,8 +110,8 @@ impl FileTokenizer {
         if part.len() > most_bytes {
             let unit = if splits == Splits::Nowhere { "part" } else { "words" };
             return Err(format!(
-                "the first {unit} of a text have {} bytes, and at most {most_bytes} are read: this tokenizer's time could \
-                 grow without bound",
+                "there are {} bytes in the first {unit} of the text, and at most {most_bytes} are read, because \
+                 the time of this tokenizer could grow without bound: shorten the text",
                 part.len()
             )
             .into());
@@ -114,7 +119,7 @@ impl FileTokenizer {
         Ok((part, is_whole))
     }
 
-    /// If a file says it.
+    /// Returns the id of the padding, or `None` if no file gives it.
     pub(super) fn padding(&self) -> Option<u32> {
         self.padding
     }
@@ -124,16 +129,18 @@ impl FileTokenizer {
     }
 }
 
-/// Calls the tokenizers crate, which takes some of what a file says for granted: a panic is an error of the file.
+/// Calls the tokenizers crate, and turns a panic into an error. The crate panics if a file breaks some of its
+/// assumptions.
 fn guarded<T>(work: impl FnOnce() -> tokenizers::Result<T>) -> tokenizers::Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message");
-        Err(format!("its parts do not fit each other: {text}").into())
+        Err(format!("the parts of the file do not fit each other: {text}").into())
     })
 }
 
-/// The id of `pad_token` in the `tokenizer_config.json` beside the tokenizer, if there is one.
+/// Returns the id of `pad_token` in the `tokenizer_config.json` beside the tokenizer. `None` if there is no such file
+/// or token.
 fn configured_padding(path: &Path, tokenizer: &tokenizers::Tokenizer) -> Result<Option<u32>> {
     #[derive(Deserialize)]
     struct Config {
@@ -142,12 +149,13 @@ fn configured_padding(path: &Path, tokenizer: &tokenizers::Tokenizer) -> Result<
     let path = path.with_file_name("tokenizer_config.json");
     let Some(bytes) = reading::read_if_there(&path, MAX_CONFIG_BYTES)? else { return Ok(None) };
     let config: Config = serde_json::from_slice(&bytes).map_err(|source| Error::Config { path, source })?;
-    // Either the token itself or an object that describes it.
+    // The value is the token itself, or an object that describes the token.
     let token = config.pad_token.as_ref().and_then(|t| t.get("content").unwrap_or(t).as_str());
     Ok(token.and_then(|token| tokenizer.token_to_id(token)))
 }
 
-/// Where the first `words` words of a text end: before the white space behind them, or at the end of the text.
+/// Returns the byte at which the first `words` words of a text end: before the white space after them, or the end of
+/// the text.
 fn after_words(text: &str, words: usize, splits: Splits) -> usize {
     let mut found = 0;
     let mut in_word = false;
@@ -186,7 +194,8 @@ mod tests {
         }
     }
 
-    /// Cleaning in parts, and of the words that are read alone, is cleaning of the whole.
+    /// Checks that cleaning a text in parts, and only the words that are read, gives the same ids as cleaning the
+    /// whole.
     #[test]
     fn the_beginning_of_a_cleaned_text_has_the_ids_of_the_whole() {
         const PIECES: [&str; 16] = [

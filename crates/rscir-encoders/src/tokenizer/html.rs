@@ -1,11 +1,11 @@
-//! HTML character references, as Python's `html.unescape` and as ftfy's stricter reading resolve them.
+//! HTML character references, resolved like by Python's `html.unescape`, and like by ftfy, which is stricter.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::tables::WINDOWS_1252;
 
-/// Names (with their semicolon, where they have one) and what they stand for: the WHATWG list, from Python's
+/// Names of references, with their semicolon if they have one, and their texts. The list is WHATWG's, from Python's
 /// `html.entities.html5`.
 static ENTITIES: LazyLock<HashMap<&str, String>> = LazyLock::new(|| {
     let code = |hex| u32::from_str_radix(hex, 16).ok().and_then(char::from_u32);
@@ -16,13 +16,13 @@ static ENTITIES: LazyLock<HashMap<&str, String>> = LazyLock::new(|| {
         .collect()
 });
 
-/// Resolves every reference, also those without a semicolon, by the rules of HTML 5 as Python applies them.
+/// Resolves every reference, also without a semicolon, by the rules of HTML 5 as Python applies them.
 pub(super) fn unescape(text: &str) -> String {
     replace_references(text, |rest| if rest.starts_with('#') { numeric(rest) } else { named(rest) })
 }
 
-/// Resolves what is certainly a reference: ftfy's `unescape_html`. A semicolon is required, and names that
-/// somebody put into capitals (`&EACUTE;`) are read too.
+/// Resolves text that is certainly a reference, like ftfy's `unescape_html`. A semicolon is required, and names in
+/// capitals (`&EACUTE;`) are read too.
 pub(super) fn unescape_unambiguous(text: &str) -> String {
     replace_references(text, |rest| {
         let digits = usize::from(rest.starts_with('#'));
@@ -41,7 +41,8 @@ pub(super) fn unescape_unambiguous(text: &str) -> String {
     })
 }
 
-/// The value of a lower-case entity whose name is written in capitals and means nothing as it stands.
+/// Returns the value of an entity with a lower-case name that is written in capitals, in capitals. `None` if the name
+/// in capitals has a meaning of its own.
 fn capitals(reference: &str) -> Option<String> {
     let lower = reference.to_ascii_lowercase();
     let value = ENTITIES.get(lower.as_str())?;
@@ -49,7 +50,8 @@ fn capitals(reference: &str) -> Option<String> {
     (is_capitals && named(reference).is_none()).then(|| value.to_uppercase())
 }
 
-/// Calls `resolve` behind every `&`; it gives a value and how many bytes of what it saw the value replaces.
+/// Calls `resolve` with the text after every `&`. It returns a value and the number of bytes that the value replaces,
+/// or `None` to leave the text.
 fn replace_references(text: &str, resolve: impl Fn(&str) -> Option<(String, usize)>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -76,13 +78,13 @@ fn numeric(rest: &str) -> Option<(String, usize)> {
     if digits == 0 {
         return None;
     }
-    // A number that does not fit is no character, like any above 0x10ffff.
+    // A number that does not fit is not a character, like any number above 0x10ffff.
     let number = u32::from_str_radix(&rest[start..start + digits], radix).unwrap_or(u32::MAX);
     let end = start + digits;
     Some((character(number), end + usize::from(rest[end..].starts_with(';'))))
 }
 
-/// The text of a numeric reference, with the exceptions of the WHATWG standard as Python has them.
+/// Returns the text of a numeric reference, with the exceptions of the WHATWG standard as Python applies them.
 fn character(number: u32) -> String {
     match number {
         0 => "\u{fffd}".into(),
@@ -93,7 +95,7 @@ fn character(number: u32) -> String {
     }
 }
 
-/// Resolves a name: the whole run of name characters, or the longest beginning of it that is a name.
+/// Resolves a name: the whole run of characters of a name, or the longest beginning of the run that is a name.
 fn named(rest: &str) -> Option<(String, usize)> {
     // Python's pattern: `[^\t\n\f <&#;]{1,32};?`
     let ends = |c: char| matches!(c, '\t' | '\n' | '\x0c' | ' ' | '<' | '&' | '#' | ';');

@@ -1,54 +1,58 @@
-//! What a `tokenizer.json` may ask for, so that no file takes unbounded time or memory, and how much of a text its
-//! tokenizer may be given.
+//! Limits on a `tokenizer.json`, so that no file takes unbounded time or memory, and on the part of a text that its
+//! tokenizer reads.
 
 use regex::RegexBuilder;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Values in the file, each of which takes some dozen bytes of memory. Gemma's, with 256,000 tokens and 580,000 merges, has
-/// two million.
+/// Largest number of values in the file, each of which takes some dozen bytes of memory. Gemma's file, with 256,000
+/// tokens and 580,000 merges, has two million.
 const MAX_VALUES: usize = 4 << 20;
-/// Tokens that are looked for before a text is split, and their bytes together; Gemma 3 has 6,400 of them.
+/// Largest number of tokens that are looked for before a text is split. Gemma 3 has 6,400 of them.
 const MAX_ADDED: usize = 1 << 14;
+/// Largest number of bytes of all these tokens together.
 const MAX_ADDED_BYTES: usize = 1 << 20;
-/// Bytes of a token of the vocabulary. Tokens of blanks for source code have 128; the time of some models grows with it.
+/// Largest number of bytes of a token of the vocabulary, with which the time of some models grows. Tokens of blanks
+/// for source code have 128.
 const LONGEST_TOKEN: usize = 512;
-/// Normalizers, splitters or processors in a file, and how deep they may lie in each other. Published ones have at most
-/// ten, and one sequence.
+/// Largest number of normalizers, splitters and processors in a file. Published files have at most ten.
 const MAX_PARTS: usize = 32;
+/// Largest depth to which such parts contain each other. Published files have one sequence.
 const DEEPEST_PART: usize = 4;
-/// How many times longer all replacements together may make a text. Three bytes of U+2581 for a blank are usual.
+/// Largest factor by which all replacements together may lengthen a text. Three bytes of U+2581 for a blank are usual.
 const MAX_GROWTH: usize = 64;
-/// Bytes of a pattern; those of published tokenizers have less than 500.
+/// Largest number of bytes of a pattern. Those of published tokenizers have less than 500.
 const LONGEST_PATTERN: usize = 2048;
-/// Bytes that a compiled pattern may take: those with `\p{L}` take about a hundred thousand.
+/// Largest number of bytes of a compiled pattern. Patterns with `\p{L}` take about a hundred thousand.
 const LARGEST_PATTERN: usize = 4 << 20;
-/// Characters of a word that WordPiece may look up, in time that grows with the square; 100 in BERT.
+/// Largest number of characters of a word that WordPiece looks up, in time that grows with the square. BERT has 100.
 const MAX_WORD_CHARACTERS: u64 = 1000;
-/// Ids that a frame puts around a text; published ones put two.
+/// Largest number of ids that a frame puts around a text. Published frames put two.
 const MAX_FRAME: usize = 256;
 
-/// CLIP's words, as transformers writes them, also with its special tokens in front.
+/// The pattern of CLIP's words as transformers writes it.
 const CLIP_WORDS: &str = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+/// The same pattern with CLIP's special tokens before it, as transformers writes it.
 const CLIP_SPECIAL_WORDS: &str =
     r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 
-/// Patterns that look ahead and have been looked at: GPT-2's, that of Llama 3 and of `cl100k`, that of Qwen 2. All others
-/// that look around or back are refused: the matcher gives up on hard ones, and the rest of the text is then lost.
+/// Patterns with a look-ahead that are known to be fast: those of GPT-2, of Llama 3 and `cl100k`, and of Qwen 2. All
+/// other patterns with look-around or references back are refused, because the matcher gives up on hard ones and then
+/// loses the rest of the text.
 const KNOWN_LOOKING_AHEAD: [&str; 3] = [
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
 ];
 
-/// Patterns of normalizers, which make one blank of several.
+/// Patterns of normalizers that make one blank of several.
 const BLANKS: [&str; 3] = [r"\s+", " {2,}", r"\s{2,}"];
 
-/// Before which characters a tokenizer always ends a part of the text.
+/// Characters before which a tokenizer always ends a part of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Splits {
-    /// None that are known.
+    /// No such characters are known.
     Nowhere,
     /// The blank, U+0020.
     Blanks,
@@ -57,7 +61,7 @@ pub(super) enum Splits {
 }
 
 impl Splits {
-    /// Whether the text can be cut before this character.
+    /// Tells whether the text can be cut before this character.
     pub(super) fn before(self, c: char) -> bool {
         match self {
             Self::Nowhere => false,
@@ -67,18 +71,19 @@ impl Splits {
     }
 }
 
-/// How much of a text a tokenizer is given.
+/// Limits on the part of a text that a tokenizer reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TextLimits {
-    /// Where a text can be cut so that its ids are the first of the whole text's.
+    /// Places where a text can be cut so that its ids are the first ids of the whole text.
     pub(super) splits: Splits,
-    /// The most bytes.
+    /// Largest number of bytes.
     pub(super) most_bytes: usize,
 }
 
-/// Bytes of a text where every part of the tokenizer takes time that grows with the text's length alone.
+/// Largest number of bytes of a text if the time of every part of the tokenizer grows with the length of the text.
 const MAX_TEXT: usize = 1 << 20;
-/// Bytes of a text where an unknown pattern is matched, which may look at all of the text for each of its characters.
+/// Largest number of bytes of a text if the tokenizer has an unknown pattern, which may look at the whole text for
+/// each of its characters.
 const MAX_TEXT_OF_PATTERNS: usize = 1 << 16;
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -119,7 +124,10 @@ enum Merge {
     Line(String),
 }
 
-/// Refuses a file that asks for what no published one does, and gives the limits of its texts.
+/// Checks a file against the limits, and returns the limits on its texts.
+///
+/// # Errors
+/// An error that says what is malformed or exceeds which limit.
 pub(super) fn check(bytes: &[u8]) -> Outcome<TextLimits> {
     count_values(bytes)?;
     let file: File = serde_json::from_slice(bytes)?;
@@ -142,7 +150,7 @@ fn check_added(added: &[Added]) -> Outcome {
     if added.len() > MAX_ADDED || bytes > MAX_ADDED_BYTES {
         let count = added.len();
         return Err(format!(
-            "it has {count} added tokens of {bytes} bytes; at most {MAX_ADDED} of {MAX_ADDED_BYTES} are read"
+            "the file has {count} added tokens of {bytes} bytes; at most {MAX_ADDED} of {MAX_ADDED_BYTES} are read"
         )
         .into());
     }
@@ -151,9 +159,9 @@ fn check_added(added: &[Added]) -> Outcome {
 
 fn check_model(model: &Model) -> Outcome {
     if model.dropout.is_some_and(|dropout| dropout != 0.0) {
-        return Err(
-            "its model drops merges by chance (`dropout`): a text would have other ids each time".into()
-        );
+        return Err("the model drops merges by chance, so that a text would have other ids each time: set \
+                    `dropout` to 0"
+            .into());
     }
     if let Some(most) = model.max_input_chars_per_word.filter(|most| *most > MAX_WORD_CHARACTERS) {
         return Err(
@@ -170,12 +178,12 @@ fn check_model(model: &Model) -> Outcome {
         _ => false,
     };
     if has_too_long {
-        return Err(format!("its vocabulary has a token of more than {LONGEST_TOKEN} bytes").into());
+        return Err(format!("the vocabulary has a token of more than {LONGEST_TOKEN} bytes").into());
     }
     check_merges(model)
 }
 
-/// `Ok` unless a merge gives a token that the vocabulary lacks: the tokenizers crate takes that for granted.
+/// Checks that every merge gives a token of the vocabulary, which the tokenizers crate takes for granted.
 fn check_merges(model: &Model) -> Outcome {
     let prefix = model.continuing_subword_prefix.as_deref().unwrap_or_default();
     for merge in &model.merges {
@@ -192,18 +200,24 @@ fn check_merges(model: &Model) -> Outcome {
     Ok(())
 }
 
-/// A look at the parts of a tokenizer, which may lie in each other.
+/// State of a walk over the parts of a tokenizer, which may contain each other.
 struct Walk {
+    /// Number of parts so far.
     parts: usize,
+    /// Largest factor by which the replacements so far lengthen a text.
     growth: usize,
-    /// False once a pattern was met that is none of those that are known to be fast.
+    /// True if all patterns so far are known to be fast.
     known_patterns: bool,
-    /// False once a normalizer was met by which a text cut before a blank may become another.
+    /// True if all normalizers so far give the same text for a whole text as for its parts, when it is cut before a
+    /// blank.
     homomorphic: bool,
 }
 
 impl Walk {
-    /// Counts a part, and gives its type and keys; `None` if there is no part.
+    /// Counts a part, and returns its type and keys. Returns `None` if there is no part.
+    ///
+    /// # Errors
+    /// An error if there are too many parts, if they are too deep, or if this one is malformed.
     fn part<'v>(
         &mut self,
         part: &'v Value,
@@ -215,12 +229,12 @@ impl Walk {
         self.parts += 1;
         if self.parts > MAX_PARTS || depth > DEEPEST_PART {
             return Err(format!(
-                "it has more than {MAX_PARTS} parts, or more than {DEEPEST_PART} in each other"
+                "the file has more than {MAX_PARTS} parts, or more than {DEEPEST_PART} in each other"
             )
             .into());
         }
-        let keys = part.as_object().ok_or("a part of it is no object")?;
-        let kind = keys.get("type").and_then(Value::as_str).ok_or("a part of it has no type")?;
+        let keys = part.as_object().ok_or("a part of the file is not an object")?;
+        let kind = keys.get("type").and_then(Value::as_str).ok_or("a part of the file has no type")?;
         Ok(Some((kind, keys)))
     }
 
@@ -236,9 +250,9 @@ impl Walk {
                 let content = keys.get("content").and_then(Value::as_str).unwrap_or_default();
                 let (pattern, is_regex) = pattern(keys)?;
                 if pattern.is_empty() {
-                    return Err("it replaces an empty text".into());
+                    return Err("a normalizer replaces an empty text".into());
                 }
-                // A match of a pattern may be of a single byte.
+                // The match of a pattern may be a single byte.
                 self.grow(content.len().div_ceil(if is_regex { 1 } else { pattern.len() }))?;
                 if is_regex {
                     self.check_pattern(pattern)?;
@@ -250,7 +264,11 @@ impl Walk {
             "Prepend" => {
                 let prepend = keys.get("prepend").and_then(Value::as_str).unwrap_or_default();
                 if prepend.len() > LONGEST_TOKEN {
-                    return Err(format!("it prepends {} bytes to every text", prepend.len()).into());
+                    return Err(format!(
+                        "a normalizer prepends {} bytes to every text; at most {LONGEST_TOKEN} are read",
+                        prepend.len()
+                    )
+                    .into());
                 }
             }
             "NFC" | "NFD" | "NFKC" | "NFKD" | "Lowercase" | "StripAccents" | "Strip" | "BertNormalizer"
@@ -260,14 +278,14 @@ impl Walk {
         Ok(())
     }
 
-    /// What always ends a part of the text.
+    /// Checks a splitter, and returns the characters before which it always ends a part of the text.
     fn splitter(&mut self, value: &Value, depth: usize) -> Outcome<Splits> {
         let Some((kind, keys)) = self.part(value, depth)? else { return Ok(Splits::Nowhere) };
         let white_space_if = |splits| if splits { Splits::WhiteSpace } else { Splits::Nowhere };
         let flag = |name: &str| keys.get(name).and_then(Value::as_bool);
         Ok(match kind {
             "Sequence" => {
-                // What follows the first sees the parts that it made, one by one.
+                // Splitters after the first one see the parts that it made, one by one.
                 let mut first = None;
                 for part in list(keys, "pretokenizers")? {
                     let splits = self.splitter(part, depth + 1)?;
@@ -292,7 +310,7 @@ impl Walk {
                 )
             }
             "FixedLength" if keys.get("length").and_then(Value::as_u64).unwrap_or(0) == 0 => {
-                return Err("it splits a text into parts of no length".into());
+                return Err("a splitter makes parts of no length".into());
             }
             _ => Splits::Nowhere,
         })
@@ -309,7 +327,7 @@ impl Walk {
         let special = keys.get("special_tokens").and_then(Value::as_object);
         let ids = special.into_iter().flat_map(Map::values).map(|token| token.get("ids").map_or(0, length));
         if pieces.into_iter().max().unwrap_or(0).saturating_mul(ids.max().unwrap_or(1).max(1)) > MAX_FRAME {
-            return Err(format!("its frame may put more than {MAX_FRAME} ids around a text").into());
+            return Err(format!("the frame may put more than {MAX_FRAME} ids around a text").into());
         }
         Ok(())
     }
@@ -318,13 +336,13 @@ impl Walk {
         self.growth = self.growth.saturating_mul(factor.max(1));
         if self.growth > MAX_GROWTH {
             return Err(
-                format!("its replacements may make a text more than {MAX_GROWTH} times as long").into()
+                format!("the replacements may make a text more than {MAX_GROWTH} times as long").into()
             );
         }
         Ok(())
     }
 
-    /// Refuses a pattern that may take more time than grows with the text, or more memory.
+    /// Refuses a pattern that may take unbounded time or memory.
     fn check_pattern(&mut self, pattern: &str) -> Outcome {
         if KNOWN_LOOKING_AHEAD.contains(&pattern) {
             return Ok(());
@@ -334,10 +352,10 @@ impl Walk {
                 format!("a pattern has {} bytes; at most {LONGEST_PATTERN} are read", pattern.len()).into()
             );
         }
-        // What compiles here neither looks around nor back.
+        // A pattern that this crate compiles has no look-around and no references back.
         let compiled = RegexBuilder::new(pattern).size_limit(LARGEST_PATTERN).build();
         compiled.map_err(|error| {
-            format!("the pattern {pattern:?} is refused, it could take unbounded time: {error}")
+            format!("the pattern {pattern:?} is refused, because it could take unbounded time: {error}")
         })?;
         self.known_patterns &=
             [CLIP_WORDS, CLIP_SPECIAL_WORDS].contains(&pattern) || BLANKS.contains(&pattern);
@@ -345,29 +363,29 @@ impl Walk {
     }
 }
 
-/// The parts of a sequence.
+/// Returns the parts of a sequence.
 fn list<'v>(keys: &'v Map<String, Value>, name: &str) -> Outcome<&'v [Value]> {
     let list = keys.get(name).and_then(Value::as_array);
-    Ok(list.ok_or_else(|| format!("a sequence of it has no {name}"))?)
+    Ok(list.ok_or_else(|| format!("a sequence of the file has no {name}"))?)
 }
 
-/// A pattern and whether it is a regular expression.
+/// Returns the pattern of a part, and whether it is a regular expression.
 fn pattern(keys: &Map<String, Value>) -> Outcome<(&str, bool)> {
-    let pattern = keys.get("pattern").ok_or("a part of it has no pattern")?;
+    let pattern = keys.get("pattern").ok_or("a part of the file has no pattern")?;
     let text = |kind| pattern.get(kind).and_then(Value::as_str);
     match (text("String"), text("Regex")) {
         (Some(text), None) => Ok((text, false)),
         (None, Some(text)) => Ok((text, true)),
-        _ => Err("a part of it has a malformed pattern".into()),
+        _ => Err("a part of the file has a malformed pattern".into()),
     }
 }
 
-/// Elements of a list; a single value is one.
+/// Returns the number of elements of a list, or 1 for another value.
 fn length(value: &Value) -> usize {
     value.as_array().map_or(1, Vec::len)
 }
 
-/// Refuses a file of more than [`MAX_VALUES`] values, before any of them is kept.
+/// Refuses a file of more than [`MAX_VALUES`] values before any of them takes memory.
 fn count_values(bytes: &[u8]) -> Outcome {
     let mut values = 0;
     let mut reader = serde_json::Deserializer::from_slice(bytes);
@@ -384,7 +402,7 @@ impl<'de> DeserializeSeed<'de> for Count<'_> {
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         *self.0 += 1;
         if *self.0 > MAX_VALUES {
-            return Err(D::Error::custom(format!("more than {MAX_VALUES} values")));
+            return Err(D::Error::custom(format!("the file has more than {MAX_VALUES} values")));
         }
         deserializer.deserialize_any(self)
     }

@@ -1,4 +1,4 @@
-//! Texts into token ids: CLIP's byte-pair encoding built in, any other from a `tokenizer.json`.
+//! Tokenizers: CLIP's byte-pair encoding, which is built in, and any other from a `tokenizer.json`.
 
 mod bpe;
 mod clean;
@@ -33,19 +33,20 @@ pub struct Tokenizer {
     identity: String,
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one to a tokenizer")]
+#[expect(clippy::large_enum_variant, reason = "a tokenizer has one of them")]
 enum Model {
     Clip(ClipBpe),
     File(FileTokenizer),
 }
 
 impl Tokenizer {
-    /// CLIP's own tokenizer, cut to `context` ids (77 in nearly every model).
+    /// Makes CLIP's own tokenizer, which gives at most `context` ids (77 in nearly every model).
     ///
-    /// Ids equal those of open_clip 3.3.0's `SimpleTokenizer`, which repairs the text with ftfy before it splits it.
+    /// The ids equal those of open_clip 3.3.0's `SimpleTokenizer`, which repairs a text with ftfy before it splits
+    /// the text.
     ///
     /// # Errors
-    /// [`Error::ConfigValue`] for a context without room for a text between start and end.
+    /// [`Error::ConfigValue`] if `context` is less than 3: the start, one token and the end.
     pub fn clip(context: usize) -> Result<Self> {
         check_context(context)?;
         let model = ClipBpe::new().map_err(|source| Error::Tokenizer { path: "clip-bpe".into(), source })?;
@@ -53,21 +54,27 @@ impl Tokenizer {
         Ok(Self { model: Model::Clip(model), context, identity })
     }
 
-    /// The tokenizer of a Hugging Face `tokenizer.json`, cut to `context` ids.
+    /// Reads the tokenizer of a Hugging Face `tokenizer.json`, which gives at most `context` ids.
     ///
-    /// The file says how a text is normalized and split and which ids frame it. The padding id comes from the file, or
-    /// from a `tokenizer_config.json` beside it, and is 0 otherwise.
+    /// The file says how a text is normalized and split, and which ids frame it. The padding id comes from the file,
+    /// or else from a `tokenizer_config.json` beside it, or else is 0.
     ///
-    /// What could take unbounded time or memory is refused: patterns that look around, but for those of published
-    /// tokenizers, replacements that swell, deep nesting, tokens without end, dropout.
+    /// A file that could take unbounded time or memory is refused. Such a file has patterns that look around (except
+    /// those of published tokenizers), replacements that make a text much longer, deeply nested parts, very long
+    /// tokens or dropout.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::File`] and [`Error::Tokenizer`] with the file's path; [`Error::ConfigValue`] as [`Tokenizer::clip`].
+    /// With the path of the file, [`Error::Io`] if it cannot be read, [`Error::File`] if it is not a regular file or
+    /// is too large, [`Error::Tokenizer`] if it is malformed or refused; [`Error::Config`] for a malformed
+    /// `tokenizer_config.json`; [`Error::ConfigValue`] if `context` has no room for a text within its frame.
     pub fn from_file(path: impl AsRef<Path>, context: usize) -> Result<Self> {
         Self::from_file_cleaned(path.as_ref(), context, None)
     }
 
-    /// As [`Tokenizer::from_file`], for a model whose texts open_clip cleans first.
+    /// Reads a tokenizer like [`Tokenizer::from_file`], for a model whose texts open_clip cleans first.
+    ///
+    /// # Errors
+    /// The errors of [`Tokenizer::from_file`].
     pub(crate) fn from_file_cleaned(path: &Path, context: usize, cleaning: Option<Cleaning>) -> Result<Self> {
         check_context(context)?;
         let bytes = reading::read(path, file::MAX_BYTES)?;
@@ -78,15 +85,15 @@ impl Tokenizer {
         Ok(Self { model: Model::File(model), context, identity })
     }
 
-    /// The ids of `text`, framed as the model wants it and at most [`Tokenizer::context`] of them; the last one kept
-    /// is the end of the text.
+    /// Turns `text` into ids with the frame of the model around them. There are at most [`Tokenizer::context`] ids; a
+    /// longer text is cut, and the frame stays.
     ///
-    /// No more of the text is read than decides its ids, which are those of the whole text. A tokenizer of a file that does
-    /// not split at white space reads it whole.
+    /// Only the part of the text that decides the ids is read. The ids are the same as if the whole text were read. A
+    /// tokenizer of a file that does not split at white space reads the whole text.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`] if the tokenizer of a file cannot represent the text, or if more of the text would have to be read
-    /// than is in bounded time.
+    /// [`Error::Tokenizer`] if the tokenizer of a file cannot represent the text, or if the text is too long to be
+    /// read in bounded time.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         match &self.model {
             Model::Clip(bpe) => {
@@ -99,7 +106,10 @@ impl Tokenizer {
         }
     }
 
-    /// The ids of `text` alone, without the frame: how a marker is looked for in a prompt.
+    /// Turns `text` into ids without the frame. This is how a marker is looked for in a prompt.
+    ///
+    /// # Errors
+    /// The errors of [`Tokenizer::encode`].
     pub(crate) fn encode_bare(&self, text: &str) -> Result<Vec<u32>> {
         match &self.model {
             Model::Clip(bpe) => bpe
@@ -109,12 +119,12 @@ impl Tokenizer {
         }
     }
 
-    /// The largest number of ids a text gets.
+    /// Returns the largest number of ids of a text.
     pub fn context(&self) -> usize {
         self.context
     }
 
-    /// The id that fills the rest of the context.
+    /// Returns the id that fills the rest of the context.
     pub fn padding(&self) -> u32 {
         match &self.model {
             Model::Clip(_) => 0,
@@ -122,7 +132,7 @@ impl Tokenizer {
         }
     }
 
-    /// False if the padding is not known, which a tower that looks at it cannot do without.
+    /// Tells whether the padding is known. A text tower that attends to the padding needs it.
     pub(crate) fn knows_padding(&self) -> bool {
         match &self.model {
             Model::Clip(_) => true,
@@ -130,7 +140,7 @@ impl Tokenizer {
         }
     }
 
-    /// One more than the largest id.
+    /// Returns one more than the largest id.
     pub fn vocabulary(&self) -> usize {
         match &self.model {
             Model::Clip(bpe) => bpe.vocabulary(),
@@ -138,13 +148,13 @@ impl Tokenizer {
         }
     }
 
-    /// One line that names the tokenizer, its context and a hash of its vocabulary.
+    /// Returns one line that names the tokenizer, its context and a hash of its merges or of its file.
     pub fn identity(&self) -> &str {
         &self.identity
     }
 }
 
-/// Start, one token and end must fit.
+/// Checks that the start, one token and the end fit into `context` ids.
 fn check_context(context: usize) -> Result<()> {
     if context < 3 {
         return Err(Error::ConfigValue {

@@ -1,7 +1,7 @@
-//! Text whose UTF-8 bytes somebody read in another encoding ("schÃ¶n"), recognized and read again.
+//! Repair of text whose UTF-8 bytes were read in another encoding ("schÃ¶n").
 //!
-//! The heuristic is ftfy 6.3.1's (Robyn Speer, Apache-2.0): its character classes ([`tables`](super::tables)), its
-//! list of unlikely neighbors and the order in which it tries encodings, so that tokens equal open_clip's.
+//! The heuristic is that of ftfy 6.3.1 (Robyn Speer, Apache-2.0), so that tokens equal open_clip's: its character
+//! classes ([`tables`](super::tables)), its list of unlikely neighbors, and the order in which it tries encodings.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -11,21 +11,23 @@ use regex::bytes::Regex as BytesRegex;
 
 use super::tables::*;
 
-/// How often a piece of misread text may hold a smaller one; real text holds one.
+/// Largest depth to which pieces of misread text are looked for within each other. Real text has one.
 const MAX_DEPTH: usize = 8;
-/// How many times text may have been misread in a row; ftfy has no limit, and real text shows up to four.
+/// Largest number of times that a text is taken to be misread in a row. ftfy has no limit, and real text shows up to
+/// four.
 const MAX_ROUNDS: usize = 32;
 
-/// A single-byte encoding: the characters of its bytes 0x80..=0xff.
+/// A single-byte encoding.
 struct CodePage {
+    /// Characters of the bytes 0x80..=0xff.
     upper: Vec<char>,
-    /// ftfy's sloppy encodings write U+FFFD as the byte 0x1a: a lost byte, of which the place is known.
+    /// True for ftfy's sloppy encodings, which write U+FFFD as the byte 0x1a: a lost byte whose place is known.
     sloppy: bool,
-    /// An en dash before a space would look like a lost no-break space in MacRoman.
+    /// True if a space may be a lost no-break space. In MacRoman an en dash before a space would look like one.
     restores_spaces: bool,
 }
 
-/// The encodings that are tried, in ftfy's order.
+/// Encodings that are tried, in ftfy's order.
 static CODE_PAGES: LazyLock<Vec<CodePage>> = LazyLock::new(|| {
     let latin_1: String = ('\u{80}'..='\u{ff}').collect();
     [
@@ -49,7 +51,7 @@ static CODE_PAGES: LazyLock<Vec<CodePage>> = LazyLock::new(|| {
 });
 
 impl CodePage {
-    /// The bytes that read as `text`, if there are such.
+    /// Returns the bytes that this encoding reads as `text`, or `None` if there are none.
     fn encode(&self, text: &str) -> Option<Vec<u8>> {
         text.chars()
             .map(|c| match c {
@@ -62,7 +64,7 @@ impl CodePage {
     }
 }
 
-/// Character sequences that hardly occur but in misread text. `{name}` stands for a class of `tables`.
+/// Character sequences that hardly occur except in misread text. `{name}` stands for a class of `tables`.
 static UNLIKELY: LazyLock<Regex> = LazyLock::new(|| {
     const SEQUENCES: &[&str] = &[
         "[{c1}]",
@@ -132,18 +134,19 @@ static UNLIKELY: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&pattern).expect("a constant pattern")
 });
 
-/// Runs of what UTF-8 becomes when another encoding reads it.
+/// Runs of characters that UTF-8 becomes if another encoding reads it.
 static UTF8_LIKE: LazyLock<Regex> = LazyLock::new(|| {
     let (two, three, four, next) = (UTF8_FIRST_OF_2, UTF8_FIRST_OF_3, UTF8_FIRST_OF_4, UTF8_CONTINUATION);
     Regex::new(&format!("(?:[{two}][{next}]|[{three}][{next}]{{2}}|[{four}][{next}]{{3}})+"))
         .expect("a constant pattern")
 });
 
-/// A character before which [`UTF8_LIKE`] may not begin, lest it mend the end of a longer garble.
+/// A character that must not precede a match of [`UTF8_LIKE`], because the match may then be the end of a longer
+/// garble.
 static UTF8_INSIDE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(&format!("[{UTF8_CONTINUATION_STRICT}]")).expect("a constant pattern"));
 
-/// UTF-8 sequences with a space in place of the byte 0xa0, where the character they then give is a likely one.
+/// UTF-8 sequences with a space in place of the byte 0xa0 that are likely characters with that byte.
 static SPACED_UTF8: LazyLock<BytesRegex> = LazyLock::new(|| {
     BytesRegex::new(
         r"(?-u)[\xc2\xc3\xc5\xce\xd0\xd9] |[\xe2\xe3] [\x80-\x84\x86-\x9f\xa1-\xbf]|[\xe0-\xe3][\x80-\x84\x86-\x9f\xa1-\xbf] |\xf0 [\x80-\xbf][\x80-\xbf]|\xf0[\x80-\xbf] [\x80-\xbf]|\xf0[\x80-\xbf][\x80-\xbf] ",
@@ -151,7 +154,7 @@ static SPACED_UTF8: LazyLock<BytesRegex> = LazyLock::new(|| {
     .expect("a constant pattern")
 });
 
-/// UTF-8 and CESU-8 sequences some of whose bytes are lost: 0x1a, or one question mark.
+/// UTF-8 and CESU-8 sequences with lost bytes, which have become 0x1a or a question mark.
 static LOSSY_UTF8: LazyLock<BytesRegex> = LazyLock::new(|| {
     BytesRegex::new(
         r"(?-u)[\xc2-\xdf]\x1a|[\xc2-\xc3]\?|\xed[\xa0-\xaf][\x1a?]\xed[\xb0-\xbf][\x1a?\x80-\xbf]|\xed[\xa0-\xaf][\x1a?\x80-\xbf]\xed[\xb0-\xbf][\x1a?]|[\xe0-\xef][\x1a?][\x1a\x80-\xbf]|[\xe0-\xef][\x1a\x80-\xbf][\x1a?]|[\xf0-\xf4][\x1a?][\x1a\x80-\xbf][\x1a\x80-\xbf]|[\xf0-\xf4][\x1a\x80-\xbf][\x1a?][\x1a\x80-\xbf]|[\xf0-\xf4][\x1a\x80-\xbf][\x1a\x80-\xbf][\x1a?]|\x1a",
@@ -159,7 +162,7 @@ static LOSSY_UTF8: LazyLock<BytesRegex> = LazyLock::new(|| {
     .expect("a constant pattern")
 });
 
-/// Reads misread text again, as often as it was misread.
+/// Reads misread text again, as many times as it was misread.
 pub(super) fn repair(text: &str) -> Cow<'_, str> {
     repair_within(text, MAX_DEPTH)
 }
@@ -175,7 +178,7 @@ fn repair_within(text: &str, depth: usize) -> Cow<'_, str> {
     text
 }
 
-/// One reading undone, or `None` if nothing is to be done.
+/// Undoes one misreading. Returns `None` if the text does not look misread.
 fn repair_once(text: &str, depth: usize) -> Option<String> {
     if text.is_ascii() || !UNLIKELY.is_match(text) {
         return None;
@@ -193,7 +196,7 @@ fn repair_once(text: &str, depth: usize) -> Option<String> {
     Some(replace_c1(text))
 }
 
-/// Takes `text` for UTF-8 that was read as `page`.
+/// Reads `text` again as UTF-8 that was misread as `page`. Returns `None` if its bytes are not UTF-8.
 fn read_again(text: &str, page: &CodePage) -> Option<String> {
     let mut bytes = page.encode(text)?;
     if page.restores_spaces && SPACED_UTF8.is_match(&bytes) {
@@ -205,9 +208,9 @@ fn read_again(text: &str, page: &CodePage) -> Option<String> {
     decode_variants(bytes)
 }
 
-/// Puts 0xa0 back where a space stands in a UTF-8 sequence.
+/// Puts the byte 0xa0 back where a space stands in a UTF-8 sequence.
 fn restore_spaces(bytes: &[u8]) -> Vec<u8> {
-    // "Ã" as a word is "à" and the space behind it, but for the Portuguese "às", "àquele", "àquela", "àquilo".
+    // The word "Ã" is "à" and the space after it, except in the Portuguese "às", "àquele", "àquela" and "àquilo".
     const A_GRAVE: [u8; 2] = [0xc3, b' '];
     let inside = [&b" "[..], b"quele", b"quela", b"quilo", b"s "];
     let mut words = Vec::with_capacity(bytes.len());
@@ -230,7 +233,8 @@ fn restore_spaces(bytes: &[u8]) -> Vec<u8> {
     SPACED_UTF8.replace_all(&words, restore).into_owned()
 }
 
-/// UTF-8, and its variants CESU-8 (surrogate pairs in three bytes each) and Java's two-byte NUL.
+/// Decodes UTF-8 and its variants CESU-8 (surrogate pairs in three bytes each) and Java's two-byte NUL. Returns
+/// `None` for other bytes.
 fn decode_variants(bytes: Vec<u8>) -> Option<String> {
     if !bytes.iter().any(|b| matches!(b, 0xed | 0xc0)) {
         return String::from_utf8(bytes).ok();
@@ -267,7 +271,7 @@ fn decode_variants(bytes: Vec<u8>) -> Option<String> {
     String::from_utf8(standard).ok()
 }
 
-/// Repairs pieces that look misread within text that is not.
+/// Repairs pieces that look misread within a text that does not. Returns `None` if nothing changes.
 fn repair_pieces(text: &str, depth: usize) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let (mut copied, mut from) = (0, 0);
@@ -289,7 +293,7 @@ fn repair_pieces(text: &str, depth: usize) -> Option<String> {
     (out != text).then_some(out)
 }
 
-/// Reads bytes as Windows-1252, without its unassigned ones.
+/// Decodes bytes as Windows-1252. Returns `None` if one of them is unassigned.
 fn windows_1252(bytes: &[u8]) -> Option<String> {
     let upper: Vec<char> = WINDOWS_1252.chars().collect();
     bytes

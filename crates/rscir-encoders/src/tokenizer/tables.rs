@@ -1,8 +1,8 @@
 //! Character tables of the repair of misread text, written by `tests/python/tokenizer_data.py`.
 //!
-//! The classes are those of ftfy 6.3.1 (Robyn Speer, Apache-2.0; `badness.py`, `chardata.py`), as the inside of a regex
-//! class; the code pages are the upper halves 0x80..=0xff of Python's codecs, an unassigned byte standing for
-//! the character of the same number.
+//! The classes are those of ftfy 6.3.1 (Robyn Speer, Apache-2.0; `badness.py`, `chardata.py`), written as the inside
+//! of a regex class. The code pages are the upper halves 0x80..=0xff of Python's codecs, in which an unassigned byte
+//! stands for the character of the same number.
 
 /// ftfy's category `common`.
 pub(super) const COMMON: &str = "\u{a0}\u{ad}´·–-―’…";

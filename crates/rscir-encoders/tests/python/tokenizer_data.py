@@ -65,9 +65,9 @@ def tables():
     out = [
         "//! Character tables of the repair of misread text, written by `tests/python/tokenizer_data.py`.\n"
         "//!\n"
-        "//! The classes are those of ftfy 6.3.1 (Robyn Speer, Apache-2.0; `badness.py`, `chardata.py`), as the inside of a regex\n"
-        "//! class; the code pages are the upper halves 0x80..=0xff of Python's codecs, an unassigned byte standing for\n"
-        "//! the character of the same number.\n"
+        "//! The classes are those of ftfy 6.3.1 (Robyn Speer, Apache-2.0; `badness.py`, `chardata.py`), written as the inside\n"
+        "//! of a regex class. The code pages are the upper halves 0x80..=0xff of Python's codecs, in which an unassigned byte\n"
+        "//! stands for the character of the same number.\n"
     ]
     for name, char_class in badness.MOJIBAKE_CATEGORIES.items():
         out.append(constant(name.upper(), ranges(members(char_class)), f"ftfy's category `{name}`."))

@@ -5,7 +5,7 @@ use crate::Result;
 use crate::clip::config::Activation;
 use crate::clip::pixels::{Normalization, Windows};
 
-/// What a build without GPU support has instead of kernels.
+/// A type without values, which stands for the kernels in a build without GPU support.
 #[derive(Debug, Clone)]
 pub(crate) enum Kernels {}
 

@@ -1,5 +1,5 @@
-// What towers compute between two matrix products on a GPU. Every kernel has a twin in the tensor library's operations
-// (`nn.rs`, `towers.rs`); tests compare the two. Sums are f32 throughout; values between kernels are of type T.
+// The operations of towers between two matrix products, on a GPU. Every kernel has a twin in the tensor library's operations
+// (`nn.rs`, `towers.rs`), and tests compare the two. All sums are f32; values between kernels have the type T.
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -15,7 +15,7 @@ __device__ inline void set(float &out, float x) { out = x; }
 __device__ inline void set(__half &out, float x) { out = __float2half(x); }
 __device__ inline void set(__nv_bfloat16 &out, float x) { out = __float2bfloat16(x); }
 
-// The most that a thread moves at once. Rows are whole numbers of these: the callers see to it.
+// The largest piece that a thread moves at once: 16 bytes. The callers check that rows are whole numbers of pieces.
 template <typename T> struct alignas(16) Pack {
     static constexpr int SIZE = 16 / sizeof(T);
     T values[SIZE];
@@ -69,7 +69,7 @@ enum Activation { NONE = 0, GELU = 1, QUICK_GELU = 2, GELU_TANH = 3 };
 
 __device__ inline float activate(float x, int activation) {
     switch (activation) {
-    // Hendrycks, Gimpel 2016: x times the normal distribution function, a logistic one, and a tanh in its place.
+    // Hendrycks, Gimpel 2016: x times the normal distribution function, or times a logistic function or a tanh in its place.
     case GELU: return 0.5f * x * (1.0f + erff(x * 0.70710678f));
     case QUICK_GELU: return x / (1.0f + expf(-1.702f * x));
     case GELU_TANH: return 0.5f * x * (1.0f + tanhf(0.79788456f * (x + 0.044715f * x * x * x)));
@@ -235,7 +235,7 @@ __device__ void attention(const T *qkv, T *out, int tokens, int heads, int head,
                 highest[i / 2] = fmaxf(highest[i / 2], scores[block][i]);
             }
         }
-        // The first keys include one that every query sees: what is subtracted is finite.
+        // The first keys include one that every query sees, so the greatest score that is subtracted is finite.
         float correction[2];
         for (int half = 0; half < 2; half++) {
             highest[half] = max_of_four(highest[half]);
@@ -251,7 +251,7 @@ __device__ void attention(const T *qkv, T *out, int tokens, int heads, int head,
 #pragma unroll
         for (int step = 0; step < KEYS / 16; step++) {
             if (step * 16 >= left) continue;
-            // The scores of 16 keys lie in the registers as the left matrix of the next product wants them.
+            // The scores of 16 keys already lie in the registers in the layout of the left matrix of the next product.
             uint32_t a[4];
 #pragma unroll
             for (int part = 0; part < 4; part++) {

@@ -19,27 +19,28 @@ use crate::Result;
 use crate::clip::config::Activation;
 use crate::clip::pixels::{Normalization, Windows};
 
+/// The compiled kernels, which the build script makes of `kernels.cu`.
 const PTX: &str = include_str!(concat!(env!("OUT_DIR"), "/kernels.ptx"));
 
-/// The name under which the device keeps the compiled kernels.
+/// Name under which the device keeps the compiled kernels.
 const MODULE: &str = "rscir-clip";
 
-/// Threads of a block whose threads do not cooperate.
+/// Number of threads in a block whose threads do not cooperate.
 const THREADS: u32 = 256;
 
-/// Threads that run in step.
+/// Number of threads that run in step.
 const WARP: u32 = 32;
 
-/// As in `kernels.cu`: threads that attention has in a block, and the queries they take.
+/// Number of threads in a block of attention, and number of queries that they take, as in `kernels.cu`.
 const ATTENTION: (u32, u32) = (128, 64);
 
-/// Sizes of heads for which there is attention; a smaller one takes the next.
+/// Sizes of heads for which attention is compiled. A smaller head uses the next size.
 const HEADS: [usize; 4] = [64, 80, 96, 112];
 
-/// Images that a batch on the device never exceeds: more do not make it faster.
+/// Largest number of images in a batch on the device. More images do not make it faster.
 const MAX_IMAGES: usize = 512;
 
-/// Part of the free memory that a batch may fill; the rest is left to the products' workspace and to other programs.
+/// Share of the free memory that a batch may fill. The rest is for the workspace of products and for other programs.
 const SHARE: f64 = 0.5;
 
 /// Calls a function with the Rust type of a tensor's elements.
@@ -54,17 +55,17 @@ macro_rules! by_type {
     };
 }
 
-/// The kernels of `kernels.cu` on one device. Each works on contiguous tensors there, and gives `false`, nothing done,
-/// where there is none for its operands' type or width.
+/// The kernels of `kernels.cu` on one device. Each takes contiguous tensors on that device. A function that returns
+/// `false` has no kernel for the type or width of its operands, and has done nothing.
 #[derive(Clone)]
 pub(crate) struct Kernels {
     device: CudaDevice,
-    /// `[3, 256]`: the value of each byte.
+    /// Value of each byte in each channel, `[3, 256]`.
     table: Tensor,
     staging: Arc<Mutex<Staging>>,
 }
 
-/// Page-locked memory, from which the device copies by itself: one half is filled while the other is in flight.
+/// Page-locked memory, from which the device copies by itself. One of two buffers is filled while the other is copied.
 #[derive(Default)]
 struct Staging {
     buffers: [Option<PinnedHostSlice<u8>>; 2],
@@ -78,16 +79,16 @@ impl std::fmt::Debug for Kernels {
 }
 
 impl Kernels {
-    /// The kernels of a GPU, `None` for another device.
+    /// Returns the kernels of a GPU, or `None` for another device.
     pub(crate) fn new(device: &Device, normalization: &Normalization) -> Result<Option<Self>> {
         let Device::Cuda(cuda) = device else { return Ok(None) };
-        // SAFETY: all that is done on this device goes through its one stream.
+        // SAFETY: all work on this device goes through its one stream.
         unsafe { cuda.disable_event_tracking() };
         let table = Tensor::from_vec(normalization.values(), (3, 256), device)?;
         Ok(Some(Self { device: cuda.clone(), table, staging: Arc::default() }))
     }
 
-    /// `out = (x - mean) / sqrt(variance + epsilon) * weight + bias` over the last dimension.
+    /// Computes `out = (x - mean) / sqrt(variance + epsilon) * weight + bias` over the last dimension.
     pub(crate) fn layer_norm(
         &self,
         x: &Tensor,
@@ -107,7 +108,7 @@ impl Kernels {
         Ok(true)
     }
 
-    /// `x = f(x + bias)`, the bias along the last dimension.
+    /// Computes `x = f(x + bias)`, with the bias along the last dimension. Without `activation`, `f` is the identity.
     pub(crate) fn bias_activate(
         &self,
         x: &Tensor,
@@ -118,7 +119,7 @@ impl Kernels {
         if !packs(x, width) {
             return Ok(false);
         }
-        // As in `kernels.cu`.
+        // These numbers stand for the same activations in `kernels.cu`.
         let activation = match activation {
             None => 0,
             Some(Activation::Gelu) => 1,
@@ -131,7 +132,7 @@ impl Kernels {
         Ok(true)
     }
 
-    /// `sum += x + bias`, the bias along the last dimension.
+    /// Computes `sum += x + bias`, with the bias along the last dimension.
     pub(crate) fn add_biased(&self, sum: &Tensor, x: &Tensor, bias: &Tensor) -> Result<bool> {
         let width = bias.elem_count();
         if !packs(sum, width) {
@@ -143,7 +144,7 @@ impl Kernels {
         Ok(true)
     }
 
-    /// Self-attention of `qkv[batch, tokens, 3 width]` into `out[batch, tokens, width]`, in bf16 and f16.
+    /// Computes the self-attention of `qkv[batch, tokens, 3 width]` into `out[batch, tokens, width]`, in bf16 and f16.
     pub(crate) fn self_attention(
         &self,
         qkv: &Tensor,
@@ -171,7 +172,7 @@ impl Kernels {
         Ok(true)
     }
 
-    /// The windows of images, normalized, into the contiguous `rows`.
+    /// Writes the normalized windows of images to the contiguous `rows`.
     pub(crate) fn unfold(&self, batch: PixelBatch<'_>, windows: Windows, rows: &Tensor) -> Result<()> {
         let pixels = self.upload(batch.data())?;
         let size = batch.size();
@@ -180,18 +181,18 @@ impl Kernels {
         })
     }
 
-    /// Copies bytes to the device, without waiting for what it has still to do.
+    /// Copies bytes to the device, without waiting for the work that the device has still to do.
     fn upload(&self, bytes: &[u8]) -> Result<Tensor> {
         let mut staging = self.staging.lock().unwrap_or_else(PoisonError::into_inner);
         let next = 1 - staging.last;
         staging.last = next;
         let held = match staging.buffers[next].take().filter(|buffer| buffer.len() >= bytes.len()) {
             Some(buffer) => buffer,
-            // SAFETY: the memory is written before it is read, but for a rest that no kernel looks at.
+            // SAFETY: the memory is written before it is read, except for a rest that no kernel reads.
             None => unsafe { self.device.cuda_stream().context().alloc_pinned(bytes.len()) }.w()?,
         };
         let slice = staging.buffers[next].insert(held);
-        // Waits for the copy before the last one to be done.
+        // This waits until the copy before the last one has ended.
         let start = slice.as_mut_ptr().w()?;
         // SAFETY: the buffer is at least as long as `bytes`, is not read meanwhile, and does not overlap it.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), start, bytes.len()) };
@@ -201,13 +202,14 @@ impl Kernels {
         Ok(Tensor::from_storage(storage, length, BackpropOp::none(), false))
     }
 
-    /// How many images, each of which takes so many bytes while it is encoded, the device's free memory has room for.
+    /// Returns the number of images that the free memory of the device has room for, 1 to [`MAX_IMAGES`]. Each takes
+    /// `bytes` bytes while it is encoded.
     pub(crate) fn images(&self, bytes: usize) -> Result<usize> {
         let (free, _) = self.device.cuda_stream().context().mem_get_info().w()?;
         Ok(((free as f64 * SHARE) as usize / bytes.max(1)).clamp(1, MAX_IMAGES))
     }
 
-    /// Runs the kernel of this name for the type of `out`, which it writes to.
+    /// Runs the kernel of this name for the type of `out`, which the kernel writes to.
     fn run<const N: usize>(
         &self,
         name: &str,
@@ -228,7 +230,7 @@ impl Kernels {
         let function = self.device.get_or_load_custom_func(&name, MODULE, PTX)?.into_cuda_function();
         let function = Function { function, stream: self.device.cuda_stream() };
         let memory = |tensor: &Tensor| std::ptr::from_ref::<Storage>(&tensor.storage_and_layout().0);
-        // Its lock would be waited for without end.
+        // The lock of one memory cannot be taken for reading and for writing: the wait would not end.
         if inputs.iter().any(|input| memory(input) == memory(out)) {
             return Err(
                 candle_core::Error::Msg(format!("{name}: the result lies in an operand's memory")).into()
@@ -252,7 +254,7 @@ impl Kernels {
     }
 }
 
-/// A kernel and the stream it runs on.
+/// A kernel, and the stream that it runs on.
 struct Function {
     function: CudaFunction,
     stream: Arc<CudaStream>,
@@ -264,13 +266,13 @@ impl Function {
     }
 }
 
-/// True if there is a kernel for the type, and rows of `width` are whole packs of 16 bytes.
+/// Tells whether there is a kernel for the type, and rows of `width` values are whole packs of 16 bytes.
 fn packs(x: &Tensor, width: usize) -> bool {
     let fits = matches!(x.dtype(), DType::F32 | DType::BF16 | DType::F16) && width > 0;
     fits && width.is_multiple_of(16 / x.dtype().size_in_bytes()) && x.elem_count() > 0 && is_aligned(x)
 }
 
-/// True if the tensor's first element lies at a multiple of 16 bytes, as allocations do.
+/// Tells whether the first element of a tensor lies at a multiple of 16 bytes, as allocations do.
 fn is_aligned(x: &Tensor) -> bool {
     (x.layout().start_offset() * x.dtype().size_in_bytes()).is_multiple_of(16)
 }
@@ -278,7 +280,7 @@ fn is_aligned(x: &Tensor) -> bool {
 type Out<'a> = (&'a mut CudaStorage, &'a Layout);
 type In<'a> = (&'a CudaStorage, &'a Layout);
 
-/// A kernel's launch as an operation on tensors.
+/// The launch of a kernel as an operation on tensors.
 struct Kernel<L> {
     launch: L,
 }
@@ -314,12 +316,13 @@ fn view_mut<'s, T: CudaDType>((storage, layout): Out<'s>) -> candle_core::Result
     }
 }
 
-/// A C `int`.
+/// Converts a size to a C `int`.
 fn int(size: usize) -> candle_core::Result<i32> {
     i32::try_from(size).map_err(candle_core::Error::wrap)
 }
 
-/// Blocks of `threads` for `count` pieces of work of which each block does `each`.
+/// Returns a grid of blocks of `threads` threads, as many as `count` pieces of work need if each block does `each` of
+/// them.
 fn blocks(count: usize, each: u32, threads: u32) -> candle_core::Result<LaunchConfig> {
     let blocks = int(count.div_ceil(each as usize))? as u32;
     Ok(LaunchConfig { grid_dim: (blocks, 1, 1), block_dim: (threads, 1, 1), shared_mem_bytes: 0 })
@@ -332,7 +335,7 @@ fn same_length(expected: usize, got: usize) -> candle_core::Result<()> {
     Ok(())
 }
 
-#[expect(clippy::too_many_arguments, reason = "those of the kernel")]
+#[expect(clippy::too_many_arguments, reason = "the kernel has these arguments")]
 fn layer_norm<T: CudaDType + DeviceRepr>(
     function: &Function,
     out: Out<'_>,
@@ -353,8 +356,8 @@ fn layer_norm<T: CudaDType + DeviceRepr>(
     let (count, width) = (int(rows)?, int(width)?);
     let mut launch = function.builder();
     launch.arg(&x).arg(&weight).arg(&bias).arg(&mut out).arg(&count).arg(&width).arg(&epsilon);
-    // SAFETY: the arguments are those of the kernel, in its order; a warp to a row, none beyond the last, and the
-    // lengths were compared above.
+    // SAFETY: the arguments are those of the kernel, in its order; each row has a warp, no warp goes beyond the last
+    // row, and the lengths were compared above.
     unsafe { launch.launch(blocks(rows, THREADS / WARP, THREADS)?) }.w()?;
     Ok(())
 }
@@ -393,7 +396,8 @@ fn add_biased<T: CudaDType + DeviceRepr>(
     let width = int(width)?;
     let mut launch = function.builder();
     launch.arg(&mut sum).arg(&x).arg(&bias).arg(&packs).arg(&width);
-    // SAFETY: as for `bias_activate`, and `x` is as long as `sum`.
+    // SAFETY: the arguments are those of the kernel, in its order; no thread goes beyond `packs`, nor beyond the
+    // bias, and `x` is as long as `sum`.
     unsafe { launch.launch(blocks(packs, THREADS, THREADS)?) }.w()?;
     Ok(())
 }
@@ -421,8 +425,8 @@ fn unfold<T: CudaDType + DeviceRepr>(
     let mut launch = function.builder();
     launch.arg(&pixels).arg(&table).arg(&mut rows).arg(&count);
     launch.arg(&size).arg(&along).arg(&side).arg(&stride).arg(&padding);
-    // SAFETY: the arguments are those of the kernel, in its order; no thread goes beyond `count`, and the pixels of all
-    // images are there.
+    // SAFETY: the arguments are those of the kernel, in its order; no thread goes beyond `count`, and the pixels of
+    // all images are there.
     unsafe { launch.launch(blocks(count, THREADS, THREADS)?) }.w()?;
     Ok(())
 }
@@ -453,8 +457,8 @@ fn attention<T: CudaDType + DeviceRepr>(
     let (tokens, heads, head, causal) = (tokens?, heads?, head?, i32::from(shape.causal));
     let mut launch = function.builder();
     launch.arg(&qkv).arg(&mut out).arg(&tokens).arg(&heads).arg(&head).arg(&causal);
-    // SAFETY: the arguments are those of the kernel, in its order; a block to a head of an image and 64 of its queries,
-    // of which the kernel leaves out those beyond the last, and the lengths were compared above.
+    // SAFETY: the arguments are those of the kernel, in its order; each block has a head of an image and 64 of its
+    // queries, the kernel leaves out queries beyond the last, and the lengths were compared above.
     unsafe { launch.launch(config) }.w()?;
     Ok(())
 }

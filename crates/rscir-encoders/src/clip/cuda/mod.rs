@@ -1,4 +1,4 @@
-//! The towers' own kernels on a GPU; without the feature `cuda` there are none, and no value of [`Kernels`].
+//! CUDA kernels of the towers. Without the feature `cuda` there are none, and the type [`Kernels`] has no value.
 
 #[cfg(feature = "cuda")]
 mod launch;

@@ -1,4 +1,4 @@
-//! Each kernel against its twin in the tensor library's operations, on a GPU. `-- --ignored` runs the tests.
+//! Compares each kernel with its twin in the tensor library's operations, on a GPU. `-- --ignored` runs the tests.
 
 use candle_core::{D, DType, Device, Tensor};
 use rscir_core::{PixelBatch, Precision};
@@ -11,7 +11,7 @@ use crate::clip::pixels::{Normalization, Windows};
 
 const PRECISIONS: [Precision; 3] = [Precision::F32, Precision::Bf16, Precision::F16];
 
-/// With kernels and without them.
+/// Returns two ways to compute on the GPU: with kernels, and without them.
 fn both(precision: Precision) -> [Compute; 2] {
     let device = crate::Device::Cuda(0).find().unwrap().candle;
     let kernels = Kernels::new(&device, &normalization()).unwrap();
@@ -23,11 +23,11 @@ fn normalization() -> Normalization {
     Normalization::new([0.5, 0.4, 0.3], [0.2, 0.3, 0.4])
 }
 
-/// Values about as large as normal ones, without order.
+/// Makes values without order, about as large as those of a normal distribution.
 fn values(count: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
     let mut next = || {
-        // Knuth's MMIX.
+        // The multiplier and increment are those of Knuth's MMIX.
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
     };
@@ -65,7 +65,7 @@ fn assert_near(what: &str, kernel: &Tensor, twin: &Tensor, scale: f64) {
 fn layers_are_their_twins() {
     for precision in PRECISIONS {
         let [with, without] = both(precision);
-        // Rows that fill no block, widths that fill no warp.
+        // These rows do not fill a block, and these widths do not fill a warp.
         for (rows, inputs, outputs) in [(13, 64, 192), (257, 256, 1024), (3, 72, 40)] {
             let x = with.tensor(values(rows * inputs, 1).into(), &[1, rows, inputs]).unwrap();
             let weights: Vec<f32> =
@@ -101,7 +101,8 @@ fn layers_are_their_twins() {
 fn attention_is_its_twin() {
     for precision in [Precision::Bf16, Precision::F16] {
         let [with, without] = both(precision);
-        // One query, whole blocks and their neighbors, and heads that fill their kernel's size or do not.
+        // The cases are one query, whole blocks and their neighbors, and heads that fill the size of their kernel or
+        // do not.
         for (tokens, heads, head) in
             [(1, 1, 64), (50, 3, 64), (64, 2, 32), (65, 2, 72), (77, 1, 80), (129, 2, 88), (257, 2, 104)]
         {
@@ -113,7 +114,7 @@ fn attention_is_its_twin() {
                     self_attention(compute, qkv, heads, causal, &mut Buffer::default()).unwrap()
                 };
                 let kernel = run(&with, &qkv);
-                // The twin in f32: its own rounding of scores to 16 bits is not what is tested.
+                // The twin computes in f32, because its rounding of scores to 16 bits is not tested here.
                 let twin = run(&without, &qkv.to_dtype(DType::F32).unwrap());
                 assert_near(&format!("attention {tokens} {heads} {head} {causal}"), &kernel, &twin, 1.0);
             }
@@ -128,7 +129,7 @@ fn windows_are_those_of_the_cpu() {
         let [with, _] = both(precision);
         let kernels = with.kernels.as_ref().unwrap();
         for (size, windows) in [(15, Windows::patches(4)), (9, Windows { side: 3, stride: 2, padding: 1 })] {
-            // Twice as many images at last, so that the page-locked memory grows, and then fewer.
+            // The number of images grows and shrinks, so that the page-locked memory is allocated anew and used again.
             for images in [2, 5, 5, 1] {
                 let pixels: Vec<u8> =
                     values(images * size * size * 3, 8).iter().map(|v| (v * 40.0 + 128.0) as u8).collect();
