@@ -255,16 +255,16 @@ fn a_table_that_cannot_be_joined_is_refused_with_its_line() {
     assert_eq!(refused("path,label\na,sea\n"), "FILE: column key is missing; present: path, label");
     assert_eq!(
         refused("key,label\na,sea\nb\n"),
-        "FILE:3: there are 1 fields, and the first line names 2 columns"
+        "FILE:3: there are 1 fields, but the first line names 2 columns: each column needs one field"
     );
     assert_eq!(refused("key,label\n,sea\n"), "FILE:2: the field \"key\" is empty: it must hold a key");
     assert_eq!(
         refused("label,key\nsea,a\n\nsea,b\nsea,a\n"),
-        "FILE:5: the key \"a\" stands on line 2 already: leave one out"
+        "FILE:5: line 2 already has the key \"a\": leave one out"
     );
     assert_eq!(
         refused("key,label,label\n"),
-        "FILE:1: the column \"label\" is there twice: rename one, or leave it out"
+        "FILE:1: two columns have the name \"label\": rename one, or leave it out"
     );
     assert_eq!(refused(""), "FILE: there are no rows: at least one is needed");
     let wide = format!("key{}\n", ",c".repeat(65));

@@ -73,7 +73,7 @@ impl<'a> Parser<'a> {
 
     fn term(&mut self, depth: usize) -> Result<Filter> {
         if depth == MAX_DEPTH {
-            return Err(self.error("64 nested levels at most"));
+            return Err(self.error("at most 64 nested levels"));
         }
         if self.take_word("not") {
             return Ok(!self.term(depth + 1)?);
@@ -188,7 +188,7 @@ impl<'a> Parser<'a> {
         let rest = self.rest();
         if let Some(quote) = rest.chars().next().filter(|c| matches!(c, '"' | '\'')) {
             let content = rest[1..].split_once(quote).map(|(content, _)| content);
-            let content = content.ok_or_else(|| self.error("the closing quote of what begins here"))?;
+            let content = content.ok_or_else(|| self.error("a closing quote for the one here"))?;
             self.at += content.len() + 2;
             return Ok((content, true));
         }
@@ -277,7 +277,7 @@ mod tests {
             ("label harbor", 6, "=, !=, <, <=, >, >=, in, between, intersects or has value", "harbor"),
             ("label=", 6, "a value", "the end"),
             ("label==x", 6, "a value", "="),
-            ("label='x", 6, "the closing quote of what begins here", "'"),
+            ("label='x", 6, "a closing quote for the one here", "'"),
             ("label=x y", 8, "and, or, or the end", "y"),
             ("label=x and", 11, "the name of a column", "the end"),
             ("(label=x", 8, ")", "the end"),
@@ -293,8 +293,8 @@ mod tests {
                 "(1, 2)",
             ),
             ("\u{e9}", 2, "=, !=, <, <=, >, >=, in, between, intersects or has value", "the end"),
-            (&deep, 64, "64 nested levels at most", "("),
-            (&negated, 256, "64 nested levels at most", "not"),
+            (&deep, 64, "at most 64 nested levels", "("),
+            (&negated, 256, "at most 64 nested levels", "not"),
         ] {
             match Filter::parse(text) {
                 Err(Error::FilterSyntax { at: a, expected: e, got: g }) => {

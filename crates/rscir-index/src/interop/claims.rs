@@ -1,7 +1,7 @@
-//! What a Parquet file says of itself, held against its bytes before a decoder allocates what it says.
+//! Compares what a Parquet file claims about itself with its bytes, before a decoder allocates memory for it.
 //!
-//! Structures and field numbers are those of `parquet.thrift` in apache/parquet-format, the encoding is Thrift's compact
-//! protocol (apache/thrift, `doc/specs/thrift-compact-protocol.md`).
+//! Structures and field numbers are those of `parquet.thrift` in apache/parquet-format. The encoding is Thrift's
+//! compact protocol (apache/thrift, `doc/specs/thrift-compact-protocol.md`).
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -11,37 +11,38 @@ use crate::{Error, IoAction, Result};
 /// First and last bytes of every file (Apache Parquet, "File Format").
 const MAGIC: &[u8; 4] = b"PAR1";
 
-/// Structures within structures: `FileMetaData` has five levels.
+/// Largest depth of structures within structures. `FileMetaData` has five levels.
 const MAX_DEPTH: u32 = 16;
 
-/// Elements of a schema, which nest by a count alone. Archives have 64 columns of three elements at most.
+/// Largest number of elements of a schema, which nest by counts alone. Archives have at most 64 columns of three
+/// elements.
 const MAX_SCHEMA: u64 = 1024;
 
-/// Bytes that a column, a page or a table may claim to fill beside what the file's size allows.
+/// Bytes that a column, a page or a table may claim in addition to what the file's size allows.
 const SLACK: u64 = 64 << 20;
 
-/// Bytes of metadata: those of ten thousand row groups of twenty columns are some 40 MB.
+/// Largest size of the metadata in bytes. Those of ten thousand row groups of twenty columns have about 40 MB.
 const MAX_METADATA: u64 = 64 << 20;
 
-/// Columns of all row groups, of each of which a decoder keeps some hundred bytes.
+/// Largest number of columns in all row groups together. A decoder keeps about a hundred bytes for each.
 const MAX_CHUNKS: u64 = 1 << 20;
 
-/// Bytes of a decoded value, at least.
+/// Smallest number of bytes of a decoded value.
 const VALUE_BYTES: u64 = 8;
 
-/// Bytes of a file in which the header of a page is looked for at first. Most have less than a hundred.
+/// Bytes of the file that are read at first for the header of a page. Most headers have less than a hundred.
 const HEADER: u64 = 4096;
 
-/// Bytes of the header of a page, at most: its statistics may have two long texts.
+/// Largest size of a page's header in bytes. Its statistics may hold two long texts.
 const MAX_HEADER: u64 = 16 << 20;
 
-/// How much a Parquet file may claim of the memory of whoever decodes it.
+/// Limits for the memory that decoding a Parquet file may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ParquetLimits {
-    /// Bytes that all of its unpacked pages may fill for each byte of the file, beside 64 MB.
+    /// Bytes that all unpacked pages together may have for each byte of the file, in addition to 64 MB.
     pub unpacked_per_byte: u64,
-    /// Bytes of the pages that are held at one time, if one of each column is, with its dictionary.
+    /// Bytes that one page of each column, with its dictionary, may have together.
     pub pages_at_once: u64,
 }
 
@@ -52,21 +53,24 @@ impl ParquetLimits {
         Self { unpacked_per_byte: 2, pages_at_once: u64::MAX }
     }
 
-    /// Returns the limits for a file that is decoded page by page: memory is bounded by pages, and time by the file's size.
+    /// Returns the limits for a file that is decoded page by page: pages limit the memory, and the file's size
+    /// limits the time.
     ///
-    /// Vectors whose numbers have half precision, in fields of single precision, unpack to two to four times their size, and
-    /// bytes in fields of 32 bits to five times; pages have a megabyte by custom, and DuckDB's up to a hundred.
+    /// Vectors of half precision in fields of single precision unpack to two to four times their size, and bytes
+    /// in fields of 32 bits to five times. Pages usually have a megabyte, and those of DuckDB up to a hundred.
     #[must_use]
     pub fn by_pages() -> Self {
         Self { unpacked_per_byte: 16, pages_at_once: 512 << 20 }
     }
 }
 
-/// Checks the metadata and all page headers of a Parquet file, of which no more than these are read.
+/// Checks the metadata and all page headers of a Parquet file, and reads nothing else of it. `path` is for
+/// errors.
 ///
 /// # Errors
-/// [`Error::NotTheFormat`] if it does not begin as one, [`Error::ParquetMetadata`] if the metadata make no sense,
-/// [`Error::ParquetClaim`] if they claim more than the file and the limits justify, [`Error::Io`] with `path`.
+/// [`Error::NotTheFormat`] if the file does not begin as a Parquet file; [`Error::ParquetMetadata`] if the
+/// metadata cannot be decoded; [`Error::ParquetClaim`] if they claim more than the file's size and `limits`
+/// allow; [`Error::Io`] if the file cannot be read.
 pub fn check_parquet_claims(file: &mut (impl Read + Seek), path: &Path, limits: ParquetLimits) -> Result<()> {
     let io = |source: io::Error| Error::Io { path: path.into(), action: IoAction::Read, source };
     let len = file.seek(SeekFrom::End(0)).map_err(io)?;
@@ -130,25 +134,26 @@ fn read_at(file: &mut (impl Read + Seek), at: u64, bytes: &mut [u8]) -> io::Resu
     file.read_exact(bytes)
 }
 
-/// What all columns claim so far.
+/// The sums of what all columns claim so far.
 struct Checked<'a, F> {
     file: &'a mut F,
     path: &'a Path,
     limit: u64,
-    /// Where the pages end.
+    /// Byte of the file at which the pages end.
     pages: u64,
     bytes: u64,
     packed: u64,
     values: u64,
     chunks: u64,
-    /// The longest pages of each column.
+    /// Longest pages of each column.
     held: Vec<Held>,
-    /// Bytes of the file that were looked at last: short pages lie close together.
+    /// Bytes of the file that were read last. Short pages lie close together, so that the next header is often
+    /// among them.
     window: Vec<u8>,
     window_at: u64,
 }
 
-/// The longest page of a column, and its longest dictionary.
+/// The bytes of a column's longest page and of its longest dictionary.
 #[derive(Default)]
 struct Held {
     page: u64,
@@ -161,21 +166,22 @@ impl Held {
     }
 }
 
-/// What the header of a page says.
+/// The header of a page.
 struct Page {
     is_dictionary: bool,
     unpacked: u64,
     values: u64,
-    /// Where the next page begins.
+    /// Byte of the file at which the next page begins.
     end: u64,
 }
 
 impl<F: Read + Seek> Checked<'_, F> {
+    /// Checks that a claim does not exceed its limit.
     fn at_most(&self, what: &'static str, claimed: u64, limit: u64) -> Result<()> {
         if claimed > limit { Err(Error::ParquetClaim { what, claimed, limit }) } else { Ok(()) }
     }
 
-    /// A `RowGroup`; its number of rows.
+    /// Checks a `RowGroup`, and returns its number of rows.
     fn row_group(&mut self, reader: &mut Reader<'_>) -> Result<u64> {
         let (mut rows, mut fewest) = (None, u64::MAX);
         reader.fields(2, &mut |reader, id, kind| {
@@ -201,13 +207,13 @@ impl<F: Read + Seek> Checked<'_, F> {
             }
             Ok(())
         })?;
-        // A row has a value in each column, be it none or an empty list.
+        // Each row has a value in each column: a missing value and an empty list count as one.
         let rows = rows.ok_or_else(|| reader.no_sense())?;
         self.at_most("rows of a group", rows, fewest.min(self.limit))?;
         Ok(rows)
     }
 
-    /// A `ColumnMetaData`, and the pages it names; its number of values.
+    /// Checks a `ColumnMetaData` and the pages that it names, and returns its number of values.
     fn column(&mut self, reader: &mut Reader<'_>, position: usize) -> Result<u64> {
         let (mut values, mut bytes, mut data, mut dictionary) = (0, 0, 0, None);
         reader.fields(5, &mut |reader, id, kind| {
@@ -224,7 +230,8 @@ impl<F: Read + Seek> Checked<'_, F> {
         self.at_most("columns of row groups", self.chunks, MAX_CHUNKS)?;
         self.values = self.values.saturating_add(values);
         self.at_most("values", self.values, self.limit / VALUE_BYTES)?;
-        // No two columns share their bytes, so that they are looked at once.
+        // Columns that shared bytes could make this loop read them many times, so their sum is limited by the
+        // file.
         self.packed = self.packed.saturating_add(bytes);
         self.at_most("bytes of columns", self.packed, self.pages)?;
         let no_sense = || reader.no_sense();
@@ -249,7 +256,7 @@ impl<F: Read + Seek> Checked<'_, F> {
         if of_pages == values { Ok(values) } else { Err(no_sense()) }
     }
 
-    /// The page at `at`, of a column that ends at `end`.
+    /// Reads the header of the page at byte `at`, in a column that ends at byte `end`.
     fn page(&mut self, at: u64, end: u64) -> Result<Page> {
         let known = at.checked_sub(self.window_at).and_then(|start| self.window.get(start as usize..));
         if let Some(bytes) = known
@@ -264,7 +271,7 @@ impl<F: Read + Seek> Checked<'_, F> {
             self.window.resize(len as usize, 0);
             read_at(self.file, at, &mut self.window).map_err(Error::io(IoAction::Read, self.path))?;
             match (Reader { bytes: &self.window, at: 0, offset: at }).page(end) {
-                // It may go on beyond what was looked at.
+                // The header may continue beyond the bytes that were read.
                 Err(Error::ParquetMetadata { .. }) if len < end - at && most < MAX_HEADER => most *= 16,
                 page => return page,
             }
@@ -291,22 +298,23 @@ impl Kind {
     const STRUCT: u8 = 12;
 }
 
-/// Reads the compact protocol, holding nothing of it.
+/// Reads the compact protocol, without keeping what it reads.
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// Where in the file the bytes begin.
+    /// Byte of the file at which `bytes` begin.
     offset: u64,
 }
 
 impl Reader<'_> {
+    /// Makes the error for bytes that cannot be decoded.
     fn no_sense(&self) -> Error {
         Error::ParquetMetadata { at: self.offset + self.at as u64 }
     }
 
-    /// A `PageHeader`, of a column that ends at byte `end` of the file.
+    /// Reads a `PageHeader` of a column that ends at byte `end` of the file.
     fn page(&mut self, end: u64) -> Result<Page> {
-        /// `PageType`.
+        /// A value of `PageType`.
         const DICTIONARY: u64 = 2;
         let (mut page_type, mut unpacked, mut packed, mut values) = (None, 0, 0, 0);
         self.fields(0, &mut |reader, id, kind| {
@@ -314,7 +322,7 @@ impl Reader<'_> {
                 (1, Kind::I32) => page_type = Some(reader.size()?),
                 (2, Kind::I32) => unpacked = reader.size()?,
                 (3, Kind::I32) => packed = reader.size()?,
-                // The headers of a page, a dictionary, and a page of the second version begin with a count.
+                // The structures for a data page, a dictionary and a data page of version 2 begin with a count.
                 (5 | 7 | 8, Kind::STRUCT) => reader.fields(1, &mut |reader, id, kind| {
                     match (id, kind) {
                         (1, Kind::I32) => values = reader.size()?,
@@ -355,13 +363,13 @@ impl Reader<'_> {
         Err(self.no_sense())
     }
 
-    /// An integer that may not be negative.
+    /// Reads an integer that must not be negative.
     fn size(&mut self) -> Result<u64> {
         let zigzag = self.varint()?;
         if zigzag & 1 == 0 { Ok(zigzag >> 1) } else { Err(self.no_sense()) }
     }
 
-    /// Hands the number and type of each field of a structure to `field`, which reads it.
+    /// Calls `field` with the number and the type of each field of a structure; it must read the field.
     fn fields(&mut self, depth: u32, field: &mut dyn FnMut(&mut Self, i64, u8) -> Result<()>) -> Result<()> {
         if depth > MAX_DEPTH {
             return Err(self.no_sense());
@@ -384,7 +392,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Hands the type of each element of a list to `element`, which reads it; their number.
+    /// Calls `element` with the type of each element of a list; it must read the element. Returns the number of
+    /// elements.
     fn elements(&mut self, depth: u32, element: &mut dyn FnMut(&mut Self, u8) -> Result<()>) -> Result<u64> {
         if depth > MAX_DEPTH {
             return Err(self.no_sense());
@@ -395,13 +404,13 @@ impl Reader<'_> {
             len => u64::from(len),
         };
         for _ in 0..len {
-            // Each takes a byte at least, so a list ends with the bytes.
+            // Each element takes at least one byte, so the loop ends with the bytes at the latest.
             element(self, head & 0x0f)?;
         }
         Ok(len)
     }
 
-    /// Has `structure` read each element of a list of structures.
+    /// Calls `structure` to read each element of a list of structures.
     fn structures(&mut self, depth: u32, structure: &mut dyn FnMut(&mut Self) -> Result<()>) -> Result<()> {
         let element = &mut |reader: &mut Self, kind| match kind {
             Kind::STRUCT => structure(reader),
@@ -437,7 +446,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A field's type says whether it is true; an element has a byte for that.
+    /// Skips an element of a list. A truth value takes a byte there; as a field it is part of the type.
     fn skip_element(&mut self, kind: u8, depth: u32) -> Result<()> {
         match kind {
             Kind::TRUE | Kind::FALSE => self.advance(1),

@@ -11,17 +11,18 @@ use super::{Features, normalized};
 use crate::disk::{SEGMENT_ROWS, check_distinct};
 use crate::{ArchiveWriter, Columns, Error, Result};
 
-/// How vectors are imported.
+/// Options of an import of vectors.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ImportOptions<'a> {
-    /// What encoded the vectors. `None`: as the file says, which a `.npy` does not.
+    /// Spec of the encoder of the vectors. `None`: the spec in the file, which a `.npy` file does not have.
     pub spec: Option<EncoderSpec>,
-    /// Format in which rows are stored. `None`: as the archive has it; in a new one `f32`, and `f16` above a million rows.
+    /// Number format of the stored rows. `None`: that of an existing archive; `f32` in a new one, or `f16` for
+    /// more than a million rows.
     pub precision: Option<Precision>,
-    /// Stop when this becomes true, after the rows that are being written; a later import goes on there.
+    /// Flag that stops the import after the rows that are being written; a later import continues there.
     pub stop: Option<&'a AtomicBool>,
-    /// Receives the number of rows done.
+    /// Receives the number of rows that are done.
     pub progress: &'a dyn Progress,
 }
 
@@ -32,63 +33,65 @@ impl Default for ImportOptions<'_> {
 }
 
 impl<'a> ImportOptions<'a> {
-    /// Sets what encoded the vectors.
+    /// Sets the spec of the encoder of the vectors. Default: the spec in the file.
     #[must_use]
     pub fn spec(mut self, spec: EncoderSpec) -> Self {
         self.spec = Some(spec);
         self
     }
 
-    /// Sets the format in which rows are stored.
+    /// Sets the number format of the stored rows. Default: that of an existing archive; `f32` in a new one, or
+    /// `f16` for more than a million rows.
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = Some(precision);
         self
     }
 
-    /// Sets a flag that stops the import.
+    /// Sets a flag that stops the import. Default: none.
     #[must_use]
     pub fn stop(mut self, stop: &'a AtomicBool) -> Self {
         self.stop = Some(stop);
         self
     }
 
-    /// Sets what receives the number of rows done.
+    /// Sets the receiver of the number of rows that are done. Default: none.
     #[must_use]
     pub fn progress(mut self, progress: &'a dyn Progress) -> Self {
         self.progress = progress;
         self
     }
 
+    /// Tells whether the flag to stop is set.
     fn is_stopped(&self) -> bool {
         self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
     }
 }
 
-/// What an import did.
+/// Result of an import.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Imported {
-    /// Rows that were written.
+    /// Number of rows that were written.
     pub written: usize,
-    /// Rows that the archive had from an earlier import of this file.
+    /// Number of rows that the archive has from an earlier import of this file.
     pub unchanged: usize,
-    /// Rows that cannot be normalized, by their number in the file: they have no place in the archive.
+    /// Rows that cannot be normalized, by their number in the file. They are not in the archive.
     pub left_out: Vec<LeftOut>,
-    /// True if the import was stopped before the end.
+    /// `true` if the import was stopped before its end.
     pub stopped: bool,
 }
 
 /// A row that cannot be normalized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Its number in the file, from 0.
+    /// Number of the row in the file, from 0.
     pub row: usize,
-    /// Why.
+    /// Reason why the row cannot be normalized.
     pub reason: LeftOutReason,
 }
 
-/// Why a row cannot be normalized.
+/// Reason why a row cannot be normalized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LeftOutReason {
@@ -98,7 +101,7 @@ pub enum LeftOutReason {
     Zero,
 }
 
-/// Rows of a file on their way into an archive.
+/// Rows of a file that are written into an archive together.
 struct Block {
     /// Numbers of the rows in the file.
     rows: Vec<usize>,
@@ -106,14 +109,17 @@ struct Block {
     left_out: Vec<LeftOut>,
 }
 
-/// Copies the vectors of a feature file into the archive `archive`, which is made if it is not there.
+/// Copies the vectors of the feature file `file` into the archive in the folder `archive`, which is created if it
+/// does not exist.
 ///
-/// A `.npy` in C order is read block by block: besides its keys, memory holds two blocks of 65,536 rows, whatever its size.
-/// If the list of keys beside it knows its checksum, the file is read once before anything is written. Other formats, and
-/// an array in Fortran order, are held as a whole.
+/// A `.npy` file in C order is read block by block: whatever its size, memory holds its keys and two blocks of
+/// 65,536 rows. If the list of keys beside it names its checksum, the file is read once before anything is
+/// written. Files of other formats, and arrays in Fortran order, are read whole.
 ///
-/// Called again, it goes on where it was cut off: a row is left alone that came from this file, told by size and time of
-/// change. Rows of another origin under the same keys are replaced.
+/// A second call continues where the first was cut off: it skips rows that came from this file, which is
+/// recognized by its size and time of change. Rows of another origin under the same keys are replaced. Rows of a
+/// `.npy` file in C order that are all zeros or not finite are left out and listed in the result; in other files
+/// they are errors.
 ///
 /// ```
 /// use rscir_core::{Archive, Embeddings};
@@ -129,8 +135,9 @@ struct Block {
 /// ```
 ///
 /// # Errors
-/// Those of [`Features::read`] about the file and those of [`ArchiveWriter::open_or_create`] and of a commit about the
-/// archive; [`Error::DuplicateKey`] with the file if it has a key twice. What was committed before stays.
+/// The errors of [`Features::read`] for the file; those of [`ArchiveWriter::open_or_create`] and
+/// [`ArchiveWriter::commit`] for the archive; [`Error::DuplicateKey`], in [`Error::File`] with the path, if the
+/// file has a key twice. Rows that were committed before stay.
 pub fn import_vectors(
     file: impl AsRef<Path>,
     archive: impl AsRef<Path>,
@@ -171,16 +178,17 @@ pub fn import_vectors(
     Ok(imported)
 }
 
-/// Rows above which a new archive has 16-bit rows, and any archive 8-bit copies beside them: a million rows of 1,152 numbers take
-/// 4.6 GB in single precision, and 1.2 GB in 8 bits, which stay in the memory of most machines.
+/// Rows above which a new archive has 16-bit rows, and any archive 8-bit copies beside them. A million rows of
+/// 1,152 numbers take 4.6 GB in single precision, and 1.2 GB in 8 bits, which fit the memory of most machines.
 const LARGE: u64 = 1_000_000;
 
 impl ArchiveWriter {
-    /// Opens the archive in `dir`, or creates one for an import of `rows` rows: in `precision`, or without one as the archive has
-    /// it, and in a new one in `f32`, or in `f16` above a million rows.
+    /// Opens the archive in the folder `dir`, or creates one for an import of `rows` rows. `precision` is the
+    /// number format of its rows; if it is `None`, an existing archive keeps its own, and a new one has `f32`, or
+    /// `f16` for more than a million rows.
     ///
     /// # Errors
-    /// As [`ArchiveWriter::open_or_create`].
+    /// The errors of [`ArchiveWriter::open_or_create`].
     pub fn open_or_create_for(
         dir: impl AsRef<Path>,
         spec: EncoderSpec,
@@ -196,17 +204,17 @@ impl ArchiveWriter {
         }
     }
 
-    /// Keeps 8-bit copies of the rows, as [`ArchiveWriter::quantize`] does, if there are more than a million; returns for how many
-    /// rows copies were made now.
+    /// Stores 8-bit copies of the rows, as [`ArchiveWriter::quantize`] does, if there are more than a million.
+    /// Returns the number of rows for which copies were made.
     ///
     /// # Errors
-    /// As [`ArchiveWriter::quantize`].
+    /// The errors of [`ArchiveWriter::quantize`].
     pub fn quantize_if_large(&mut self) -> Result<usize> {
         if self.len() as u64 > LARGE { self.quantize() } else { Ok(0) }
     }
 }
 
-/// Reads a block while the one before it is written.
+/// Imports an array, reading each block while the one before it is written.
 #[expect(clippy::indexing_slicing, reason = "there is a key for each row of the array")]
 fn import_blocks(
     mut array: NpyReader<'_>,
@@ -217,7 +225,7 @@ fn import_blocks(
 ) -> Result<Imported> {
     let keys = array.take_keys();
     let mut imported = Imported::default();
-    // A block that is read waits until it is taken: there are two at a time.
+    // Without a buffer, a block that was read waits until it is taken, so there are two blocks at a time.
     let (sender, receiver) = mpsc::sync_channel::<Result<Block>>(0);
     std::thread::scope(|scope| {
         scope.spawn(move || {
@@ -229,7 +237,7 @@ fn import_blocks(
                 }
             }
             if let Err(error) = array.finish() {
-                // Nobody waits any more if the import was stopped.
+                // Sending fails if the import was stopped, and the error is not needed then.
                 let _ = sender.send(Err(error.in_file(file)));
             }
         });
@@ -269,7 +277,7 @@ fn commit_new(writer: &mut ArchiveWriter, rows: &[SinkRow<'_>], embeddings: Embe
     Ok(new)
 }
 
-/// Reads the rows from `start` on, up to a segment of them, and leaves out what cannot be normalized.
+/// Reads a block of rows from row `start` on, and leaves out rows that cannot be normalized.
 fn read_block(array: &mut NpyReader<'_>, start: usize) -> Result<Block> {
     let dim = array.dim;
     let count = SEGMENT_ROWS.min(array.rows - start);
@@ -292,6 +300,7 @@ fn read_block(array: &mut NpyReader<'_>, start: usize) -> Result<Block> {
     Ok(Block { rows, embeddings: normalized(dim, values)?, left_out })
 }
 
+/// Returns why a row cannot be normalized, or `None` if it can.
 fn why_left_out(row: &[f32]) -> Option<LeftOutReason> {
     if row.iter().all(|&x| x == 0.0) {
         Some(LeftOutReason::Zero)
@@ -302,6 +311,7 @@ fn why_left_out(row: &[f32]) -> Option<LeftOutReason> {
     }
 }
 
+/// Imports a file that was read whole.
 fn import_whole(
     features: Features,
     archive: &Path,
@@ -330,7 +340,7 @@ fn import_whole(
     Ok(imported)
 }
 
-/// Tells a file by its size and time of change.
+/// Makes a fingerprint of a file's size and time of change.
 fn fingerprint_of(file: &Path) -> Result<Fingerprint> {
     let metadata = std::fs::metadata(file).map_err(Error::io(crate::IoAction::Read, file))?;
     let mut hash = Sha256::new();

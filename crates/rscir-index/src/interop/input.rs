@@ -9,7 +9,8 @@ use crate::digest::{Digest, Hasher};
 use crate::error::IoAction;
 use crate::{Error, Result};
 
-/// A file that is read from its beginning, and never for more than it holds.
+/// A file that is read from its beginning. A read of more bytes than it holds is an error before memory is
+/// allocated.
 pub(super) struct Input<'a> {
     path: &'a Path,
     reader: BufReader<File>,
@@ -24,29 +25,29 @@ impl<'a> Input<'a> {
         Ok(Self { path, reader: BufReader::new(file), length, left: length, hasher: None })
     }
 
-    /// Opens a file whose checksum is taken as it is read. Nothing of it may be passed over.
+    /// Opens a file whose checksum is computed as it is read. None of its bytes may be skipped.
     pub(super) fn hashed(path: &'a Path) -> Result<Self> {
         Ok(Self { hasher: Some(Hasher::default()), ..Self::open(path)? })
     }
 
-    /// Takes no checksum any more, which saves its time.
+    /// Stops computing the checksum, which saves time.
     pub(super) fn stop_hashing(&mut self) {
         self.hasher = None;
     }
 
-    /// The checksum of what was read.
+    /// Returns the checksum of the bytes read so far; `None` if it is not computed.
     pub(super) fn digest(&self) -> Option<Digest> {
         self.hasher.clone().map(Hasher::finish)
     }
 
-    /// The next `count` bytes.
+    /// Reads the next `count` bytes.
     pub(super) fn bytes(&mut self, count: u64) -> Result<Vec<u8>> {
         let mut bytes = vec![0; self.claim(count)?];
         self.fill(&mut bytes)?;
         Ok(bytes)
     }
 
-    /// The next `N` bytes.
+    /// Reads the next `N` bytes.
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let mut bytes = [0; N];
         self.claim(N as u64)?;
@@ -63,17 +64,17 @@ impl<'a> Input<'a> {
         Ok(())
     }
 
-    /// Passes over `count` bytes.
+    /// Skips the next `count` bytes.
     pub(super) fn skip(&mut self, count: u64) -> Result<()> {
         self.claim(count)?;
         let offset = i64::try_from(count).map_err(|_| self.too_short(count))?;
         self.reader.seek_relative(offset).map_err(Error::io(IoAction::Read, self.path))
     }
 
-    /// The next `count` numbers, as `f32`.
+    /// Reads the next `count` numbers, converted to `f32`.
     #[expect(clippy::indexing_slicing, reason = "a part is a chunk at most")]
     pub(super) fn values(&mut self, count: u64, element: Element, order: ByteOrder) -> Result<Vec<f32>> {
-        /// Bytes converted at once: within a first-level cache.
+        /// Bytes that are converted at once. They fit a first-level cache.
         const CHUNK: u64 = 16 * 1024;
         let size = element.size();
         let bytes = count.checked_mul(size).ok_or_else(|| self.too_short(u64::MAX))?;
@@ -92,17 +93,20 @@ impl<'a> Input<'a> {
         Ok(values)
     }
 
-    /// `Ok` at the end of the file.
+    /// Checks that the whole file was read.
     pub(super) fn end(&self) -> Result<()> {
         self.check_left(0)
     }
 
-    /// `Ok` if the file has `count` more bytes and no other.
+    /// Checks that the file has exactly `count` more bytes.
     pub(super) fn check_left(&self, count: u64) -> Result<()> {
         if self.left == count { Ok(()) } else { Err(self.too_short(count)) }
     }
 
-    /// Counts `count` bytes as read, if there are as many.
+    /// Counts `count` bytes as read.
+    ///
+    /// # Errors
+    /// [`Error::FileSize`] if the file does not have as many.
     fn claim(&mut self, count: u64) -> Result<usize> {
         let left = self.left.checked_sub(count).ok_or_else(|| self.too_short(count))?;
         let claimed = usize::try_from(count).map_err(|_| self.too_short(count))?;
@@ -110,6 +114,7 @@ impl<'a> Input<'a> {
         Ok(claimed)
     }
 
+    /// Makes the error for a file that should have `count` more bytes.
     fn too_short(&self, count: u64) -> Error {
         self.size_error((self.length - self.left).saturating_add(count))
     }
@@ -119,7 +124,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// The number formats in which features are stored.
+/// Number formats in which features are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Element {
     F16,
@@ -128,7 +133,7 @@ pub(super) enum Element {
     F64,
 }
 
-/// Which byte of a number comes first.
+/// The byte of a number that comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ByteOrder {
     Little,
@@ -136,7 +141,7 @@ pub(super) enum ByteOrder {
 }
 
 impl Element {
-    /// Bytes of one number.
+    /// Returns the number of bytes of one number.
     pub(super) fn size(self) -> u64 {
         match self {
             Self::F16 | Self::Bf16 => 2,

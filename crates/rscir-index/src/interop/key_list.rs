@@ -10,7 +10,7 @@ use super::KeyKind;
 use crate::digest::Digest;
 use crate::{Error, Result};
 
-/// The keys of an array's rows, as a list beside the array has them.
+/// Keys of an array's rows, from a list beside the array.
 #[derive(Debug, PartialEq)]
 pub(crate) struct KeyList {
     pub(crate) kind: KeyKind,
@@ -18,21 +18,21 @@ pub(crate) struct KeyList {
     origin: Origin,
 }
 
-/// What a list says of the array that it was written with.
+/// What a list says about the array that it was written with.
 #[derive(Debug, PartialEq)]
 enum Origin {
-    /// There is no list: the keys are row numbers.
+    /// There is no list, so the keys are the row numbers.
     Absent,
-    /// Nothing: others write plain lists.
+    /// The list says nothing, like those that other programs write.
     Plain,
-    /// Its rows and its checksum.
+    /// The list names the number of rows and the checksum of its array.
     Array { list: PathBuf, rows: u64, sha256: Digest },
 }
 
-/// How a list is read.
+/// Reads the text of a list.
 type Parse = fn(&str) -> serde_json::Result<Content>;
 
-/// The lists that may stand beside a file, in the order in which they are looked for.
+/// Lists that may stand beside an array, in the order in which they are looked for.
 const LISTS: [(KeyKind, Parse, &str); 4] = [
     (KeyKind::Keys, |text| serde_json::from_str(text), "json"),
     (KeyKind::Keys, lines, "txt"),
@@ -40,25 +40,26 @@ const LISTS: [(KeyKind, Parse, &str); 4] = [
     (KeyKind::Texts, lines, "txt"),
 ];
 
+/// Reads a list with one key a line.
 fn lines(text: &str) -> serde_json::Result<Content> {
-    // Lists that were joined have a byte order mark at the beginning of a line within.
+    // Files that were joined have byte order marks at the beginning of lines within.
     let keys = text.lines().map(|line| files::without_byte_order_mark(line).into()).collect();
     Ok(Content { keys, array: None })
 }
 
-/// Bytes of a list that are read at most, for an array of `rows` rows.
+/// Returns the largest number of bytes of a list that are read, for an array of `rows` rows.
 fn limit(rows: usize) -> u64 {
-    /// The longest path that Linux opens has 4,096 bytes (`PATH_MAX`), of which JSON may make six each.
+    /// The longest path that Linux opens has 4,096 bytes (`PATH_MAX`), and JSON may take six bytes for each.
     const PER_ROW: u64 = 6 * 4096;
-    /// Few rows may be long texts.
+    /// A few rows may be long texts.
     const MIN: u64 = 1 << 20;
-    /// Keys of a hundred bytes for forty million rows.
+    /// Forty million keys of a hundred bytes.
     const MAX: u64 = 1 << 32;
     (rows as u64).saturating_mul(PER_ROW).clamp(MIN, MAX)
 }
 
 impl KeyList {
-    /// Reads the list beside the array `path` of `rows` rows; without one, the keys are the row numbers.
+    /// Reads the list beside the array `path` of `rows` rows. If there is none, the keys are the row numbers.
     pub(super) fn beside(path: &Path, rows: usize) -> Result<Self> {
         for (kind, parse, extension) in LISTS {
             let list = list_path(path, kind, extension);
@@ -80,12 +81,15 @@ impl KeyList {
         Ok(Self { kind: KeyKind::Keys, keys, origin: Origin::Absent })
     }
 
-    /// True if the list knows the checksum of its array.
+    /// Tells whether the list names the checksum of its array.
     pub(crate) fn has_digest(&self) -> bool {
         matches!(self.origin, Origin::Array { .. })
     }
 
-    /// `Ok` if the list was written with an array of `rows` rows, or does not say.
+    /// Checks that the list was written with an array of `rows` rows, or does not say.
+    ///
+    /// # Errors
+    /// [`Error::OtherArray`] if it names another number.
     pub(super) fn check_rows(&self, rows: usize) -> Result<()> {
         match &self.origin {
             Origin::Array { list, rows: own, .. } if *own != rows as u64 => Err(Error::OtherArray {
@@ -98,7 +102,10 @@ impl KeyList {
         }
     }
 
-    /// `Ok` if the list was written with the array of this checksum, or does not say.
+    /// Checks that the list was written with the array of this checksum, or does not say.
+    ///
+    /// # Errors
+    /// [`Error::OtherArray`] if it names another checksum.
     pub(super) fn check_digest(&self, got: Option<Digest>) -> Result<()> {
         match (&self.origin, got) {
             (Origin::Array { list, sha256, .. }, Some(got)) if *sha256 != got => Err(Error::OtherArray {
@@ -112,25 +119,27 @@ impl KeyList {
     }
 }
 
-/// The path of the list that is written for an array, and those of all others that may stand there.
+/// Returns the path of the list that is written for an array, and the paths of all other lists that may stand
+/// beside it.
 pub(super) fn paths(path: &Path, kind: KeyKind) -> (PathBuf, Vec<PathBuf>) {
     let others = LISTS.iter().filter(|(other, _, extension)| (*other, *extension) != (kind, "json"));
     let others = others.map(|(other, _, extension)| list_path(path, *other, extension)).collect();
     (list_path(path, kind, "json"), others)
 }
 
-/// `Ok` if every list beside an array can be written or taken away.
+/// Checks that every list beside an array can be written or removed.
 pub(super) fn can_be_written_beside(path: &Path) -> Result<()> {
     LISTS.iter().try_for_each(|(kind, _, extension)| {
         files::can_be_written(list_path(path, *kind, extension)).map_err(Error::from)
     })
 }
 
+/// Returns the path of a list.
 fn list_path(path: &Path, kind: KeyKind, extension: &str) -> PathBuf {
     path.with_extension(format!("{}.{extension}", kind.name()))
 }
 
-/// Writes a list for the array of `sha256`.
+/// Writes the list for the array with the checksum `sha256`.
 pub(super) fn write(out: &mut dyn Write, kind: KeyKind, keys: &[String], sha256: Digest) -> io::Result<()> {
     #[derive(Serialize)]
     struct Written<'a> {
@@ -147,7 +156,7 @@ pub(super) fn write(out: &mut dyn Write, kind: KeyKind, keys: &[String], sha256:
     out.write_all(b"\n")
 }
 
-/// What a list holds: an array of strings, or an object that also says which array they belong to.
+/// Content of a list: an array of strings, or an object that also names the array of the keys.
 #[derive(Debug)]
 struct Content {
     keys: Vec<String>,

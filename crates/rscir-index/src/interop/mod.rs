@@ -22,18 +22,18 @@ pub(crate) use table::read_table;
 
 use crate::{Column, Columns, Error, MemoryArchive, Result};
 
-/// What the keys of a feature file are.
+/// What the keys of a feature file stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum KeyKind {
     /// Keys of an archive, such as paths of images.
     #[default]
     Keys,
-    /// The texts that were encoded.
+    /// Texts that were encoded.
     Texts,
 }
 
 impl KeyKind {
-    /// The name under which files list them.
+    /// Returns the name under which files list such keys.
     fn name(self) -> &'static str {
         match self {
             Self::Keys => "keys",
@@ -42,22 +42,23 @@ impl KeyKind {
     }
 }
 
-/// Embeddings with a key for each row: the content of a feature file, in one of the formats that others use.
+/// Embeddings with a key for each row: the content of a feature file in one of the formats of other programs.
 ///
 /// | name | content |
 /// |---|---|
-/// | `*.safetensors` | tensor `embeddings` `[n, dim]` (read: f16, bf16, f32, f64; written: f32). In the metadata, as JSON: `keys` or `texts`, a list in row order; optionally `labels`, a list, and `encoder`, the [`EncoderSpec`] |
-/// | `*.npy` | an array `[n, dim]` (read: versions 1 to 3, f2, f4, f8 of either byte order, C or Fortran order; written: version 1, `<f4`, C order). Keys stand beside `name.npy`, in `name.keys.json` (written: an object with `rows`, the `sha256` of `name.npy`, and the list `keys`; also read: a list alone) or `name.keys.txt` (one a line), texts in `name.texts.json` or `name.texts.txt`; without such a file the keys are the row numbers `0`, `1`, ... It holds no labels and no spec |
-/// | `*.pkl` | the reference implementation's layout, `{"feats": float32 [n, dim], "labels": [str], "paths": [str]}`; labels may be absent when read and are empty when unknown |
-/// | `*.rscir` | an archive folder (read: every precision; written: f32, where there is none yet). With columns; labels become the column `label`, and texts keys |
-/// | `*.parquet` | with the feature `tables`: a column `key` or `text`, a column `embedding` of lists of f32 or f64 of one length (written: of fixed length, f32), and all others as [`Columns`]: text, integers, floats, bool, dates, lists of numbers. Labels become the column `label`. The [`EncoderSpec`] stands in the metadata as JSON, under `rscir.encoder` |
+/// | `*.safetensors` | A tensor `embeddings` `[n, dim]` (read: f16, bf16, f32, f64; written: f32). The metadata hold, as JSON, a list `keys` or `texts` in row order, and optionally a list `labels` and the [`EncoderSpec`] as `encoder` |
+/// | `*.npy` | An array `[n, dim]` (read: versions 1 to 3, f2, f4, f8 of either byte order, C or Fortran order; written: version 1, `<f4`, C order). Keys stand beside `name.npy`, in `name.keys.json` (written: an object with `rows`, the `sha256` of `name.npy`, and the list `keys`; also read: a list alone) or `name.keys.txt` (one key a line); texts stand in `name.texts.json` or `name.texts.txt`. Without such a file the keys are the row numbers `0`, `1`, ... The format has no labels and no spec |
+/// | `*.pkl` | The layout of the reference implementation, `{"feats": float32 [n, dim], "labels": [str], "paths": [str]}`. A file without labels is read, too; unknown labels are written as empty ones |
+/// | `*.rscir` | An archive folder with columns (read: every precision; written: f32, as a new archive). Labels become the column `label`, and texts become keys |
+/// | `*.parquet` | With the feature `tables`: a column `key` or `text`, a column `embedding` of lists of f32 or f64 of one length (written: of fixed length, f32), and all other columns as [`Columns`]: text, integers, floats, bool, dates, lists of numbers. Labels become the column `label`. The metadata hold the [`EncoderSpec`] as JSON, under `rscir.encoder` |
 ///
-/// Rows are normalized as they are read; the length they had before is not written. Only regular files are read, and
-/// sizes that a header claims are compared with the size of the file before anything is allocated for them; what a
-/// Parquet file claims is held against its bytes before polars decodes it. Where a format has labels and no columns, a
-/// column `label` of text is its labels, other columns are left out. A file is written beside its place and renamed into
-/// it when whole, an array together with its list of keys: an error leaves both old ones. Should the process be killed
-/// between the two renames, the list does not fit the array, and reading says so.
+/// Rows are normalized when they are read; their earlier length is not written. Only regular files are read.
+/// Sizes that a header claims are compared with the size of the file before memory is allocated for them, and the
+/// claims of a Parquet file with its bytes before polars decodes it. If a format has labels but no columns, a
+/// text column `label` is written as labels, and other columns are left out. A file is written under a temporary
+/// name and renamed when it is complete, an array together with its list of keys, so an error leaves both old
+/// files. If the process is killed between the two renames, the list does not fit the array, and reading returns
+/// an error.
 ///
 /// ```
 /// use rscir_core::Embeddings;
@@ -72,29 +73,32 @@ impl KeyKind {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Features {
-    /// The encoder, as far as it is known.
+    /// Encoder of the rows, as far as it is known.
     pub spec: EncoderSpec,
-    /// What the keys are.
+    /// What the keys stand for.
     pub kind: KeyKind,
-    /// One key per row. A file may hold a key twice; an archive may not.
+    /// One key per row. A file may hold a key twice; an archive cannot.
     pub keys: Vec<String>,
-    /// One label per row, where the file has them.
+    /// One label per row; `None` if the file has none.
     pub labels: Option<Vec<String>>,
-    /// What else is known of the rows.
+    /// Other values of the rows.
     pub columns: Columns,
     /// The rows, `[n, dim]`.
     pub embeddings: Embeddings,
 }
 
-/// Name of the column of labels.
+/// Name of the column that holds labels.
 const LABEL: &str = "label";
 
-/// Rows that were read, of unit length.
+/// Normalizes rows that were read.
+///
+/// # Errors
+/// [`Error::NoColumns`] if the rows have no values; the errors of [`Embeddings::normalize`].
 fn normalized(dim: usize, values: Vec<f32>) -> Result<Embeddings> {
     if dim == 0 { Err(Error::NoColumns) } else { Ok(Embeddings::normalize(dim, values)?) }
 }
 
-/// How a feature file is read and written.
+/// A format of feature files.
 struct Format {
     extension: &'static str,
     keeps_columns: bool,
@@ -117,6 +121,10 @@ const FORMATS: &[Format] = &[
 ];
 
 impl Format {
+    /// Returns the format that the extension of a path names.
+    ///
+    /// # Errors
+    /// [`Error::UnknownExtension`] if no format has the extension.
     fn of(path: &Path) -> Result<&'static Self> {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
         FORMATS.iter().find(|format| format.extension == extension).ok_or_else(|| Error::UnknownExtension {
@@ -132,10 +140,10 @@ impl Format {
 }
 
 impl Features {
-    /// Rows of an unknown encoder under `keys`.
+    /// Makes features of an unknown encoder. Row `i` has the key `keys[i]`.
     ///
     /// # Errors
-    /// [`Error::RowCount`] if the counts differ.
+    /// [`Error::RowCount`] if the counts differ; [`Error::NoRows`] if there are no rows.
     pub fn new(keys: Vec<String>, embeddings: Embeddings) -> Result<Self> {
         let spec = EncoderSpec::unknown(embeddings.dim());
         let columns = Columns::new(keys.len());
@@ -143,11 +151,11 @@ impl Features {
         features.check().map(|()| features)
     }
 
-    /// The rows of an archive.
+    /// Copies the rows, keys and columns of an archive.
     ///
     /// # Errors
-    /// [`rscir_core::Error`] if a row is not finite or all zeros, which a sound archive does not hold; [`Error::SegmentKey`],
-    /// [`Error::SegmentColumn`] for what is damaged.
+    /// [`Error::SegmentKey`] if a key is damaged; [`Error::SegmentColumn`] if a column is damaged;
+    /// [`rscir_core::Error`] if a row is not finite or all zeros, which only a damaged archive holds.
     pub fn of_archive(archive: &dyn Archive) -> Result<Self> {
         let mut values = Vec::with_capacity(archive.len() * archive.dim());
         for row in 0..archive.len() {
@@ -166,12 +174,13 @@ impl Features {
         })
     }
 
-    /// Reads a feature file; its extension says which format it must have.
+    /// Reads a feature file. Its extension names the format that it must have.
     ///
     /// # Errors
-    /// [`Error::File`] with the path and what is wrong: [`Error::UnknownExtension`], a file that cannot be read, is
-    /// damaged or has another content than its extension says, counts of keys and rows that differ, a row that is not
-    /// finite or all zeros.
+    /// [`Error::File`] with the path if the extension is unknown, the file is damaged or in another format, the
+    /// counts of keys and rows differ, or a row is not finite or all zeros; [`Error::Io`] if it cannot be read;
+    /// [`Error::Input`] if it is not a regular file; the errors of
+    /// [`DiskArchive::open`](crate::DiskArchive::open) if it is an archive.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let read = || {
@@ -181,10 +190,11 @@ impl Features {
         read().map_err(|error| error.in_file(path))
     }
 
-    /// [`Features::read`], for rows of width `dim`.
+    /// Reads a feature file like [`Features::read`], whose rows must have the width `dim`.
     ///
     /// # Errors
-    /// As there, and [`Error::Width`] with the path if the rows have another width.
+    /// The errors of [`Features::read`]; [`Error::Width`], in [`Error::File`] with the path, if the rows have
+    /// another width.
     pub fn read_of_dim(path: impl AsRef<Path>, dim: usize) -> Result<Self> {
         let features = Self::read(&path)?;
         if features.embeddings.dim() == dim {
@@ -195,10 +205,13 @@ impl Features {
         }
     }
 
-    /// Writes a feature file; its extension chooses the format. A file already there is replaced, an archive is not.
+    /// Writes a feature file in the format that its extension names. Replaces a file that has the name, except an
+    /// archive.
     ///
     /// # Errors
-    /// [`Error::File`] with the path and what is wrong; nothing is left behind then, and an older file stays.
+    /// [`Error::File`] with the path if the extension is unknown or the features do not fit the format;
+    /// [`Error::Exists`] if an archive or another folder with files has the name; [`Error::Io`] if the file
+    /// cannot be written. An older file stays then, and no part of the new one is left.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let write = || {
@@ -208,18 +221,21 @@ impl Features {
         write().map_err(|error| error.in_file(path))
     }
 
-    /// Tells whether the format that the extension of `path` names keeps columns. One that does not keeps labels at the most.
+    /// Tells whether the format that the extension of `path` names keeps columns. A format that does not keeps
+    /// labels at most.
     #[must_use]
     pub fn keeps_columns(path: impl AsRef<Path>) -> bool {
         Format::of(path.as_ref()).is_ok_and(|format| format.keeps_columns)
     }
 
-    /// Checks that [`Features::write`] can write to `path`, before the work whose result goes there: the extension is
-    /// known, the folder is there, a file can be created in it, nothing but a regular file has the name, or that of a list
-    /// of keys beside it, and no archive is in the way.
+    /// Checks, before the work whose result is written, that [`Features::write`] can write to `path`: the
+    /// extension is known, the folder exists, a file can be created in it, only regular files have the name or
+    /// those of lists of keys beside it, and no archive has the name.
     ///
     /// # Errors
-    /// [`Error::UnknownExtension`] with the path, [`Error::Io`], [`Error::Input`], [`Error::Exists`].
+    /// [`Error::UnknownExtension`], in [`Error::File`] with the path; [`Error::Io`] if no file can be created;
+    /// [`Error::Input`] if the name stands for something other than a regular file; [`Error::Exists`] if it
+    /// stands for a folder with files.
     pub fn can_be_written(path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let format = Format::of(path).map_err(|error| error.in_file(path))?;
@@ -233,16 +249,16 @@ impl Features {
         Ok(())
     }
 
-    /// The rows as an archive in memory.
+    /// Makes an archive in memory of the rows. Labels become the column `label`, unless there is one.
     ///
     /// # Errors
-    /// [`Error::DuplicateKey`] with both rows.
+    /// [`Error::DuplicateKey`] with both rows if two keys are equal.
     pub fn into_archive(self) -> Result<MemoryArchive> {
         let columns = self.labeled_columns()?;
         MemoryArchive::new(self.spec, self.keys, self.embeddings)?.with_columns(columns)
     }
 
-    /// The columns, with one of the labels if there are labels and no column of that name.
+    /// Returns the columns, and one of the labels if there are labels and no column `label`.
     fn labeled_columns(&self) -> Result<Columns> {
         match &self.labels {
             Some(labels) if self.columns.get(LABEL).is_none() => {
@@ -256,7 +272,7 @@ impl Features {
         }
     }
 
-    /// The labels, or what the column of that name has for them.
+    /// Returns the labels, or the values of the text column `label` if there are none.
     fn all_labels(&self) -> Option<Vec<String>> {
         match (&self.labels, self.columns.get(LABEL)) {
             (Some(labels), _) => Some(labels.clone()),
@@ -267,7 +283,7 @@ impl Features {
         }
     }
 
-    /// `Ok` if there are rows, with one key, and one label, each.
+    /// Checks that there are rows, with one key each, and one label if there are labels.
     fn check(&self) -> Result<()> {
         let rows = self.embeddings.len();
         if rows == 0 {

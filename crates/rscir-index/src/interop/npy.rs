@@ -11,7 +11,7 @@ use super::{Features, normalized};
 use crate::digest::HashingWriter;
 use crate::{Columns, Error, Result};
 
-/// By what an array is known.
+/// Extension of an array's file.
 pub(super) const EXTENSION: &str = "npy";
 
 /// First bytes of every file (NEP 1, "A Simple File Format for NumPy Arrays").
@@ -43,30 +43,30 @@ pub(super) fn read(path: &Path) -> Result<Features> {
 /// An array that is read block by block, and the list of keys beside it.
 pub(crate) struct NpyReader<'a> {
     input: Input<'a>,
-    /// Rows of the array.
+    /// Number of rows.
     pub(crate) rows: usize,
-    /// Columns of the array, 1 at least.
+    /// Number of columns, at least 1.
     pub(crate) dim: usize,
-    /// True if the numbers of a column follow each other, rather than those of a row.
+    /// `true` if the numbers of a column follow each other, rather than those of a row.
     pub(crate) fortran_order: bool,
-    /// The keys, as many as the list has.
+    /// The list of keys. Its length may differ from the number of rows.
     pub(crate) list: KeyList,
     element: Element,
     order: ByteOrder,
 }
 
 impl<'a> NpyReader<'a> {
-    /// True for a path that is known as an array's.
+    /// Tells whether the extension of a path is that of an array.
     pub(crate) fn is_npy(path: &Path) -> bool {
         path.extension().is_some_and(|extension| extension == EXTENSION)
     }
 
-    /// The keys of the rows.
+    /// Returns the keys of the rows.
     pub(crate) fn keys(&self) -> &[String] {
         &self.list.keys
     }
 
-    /// `Ok` if there are rows, with one key each.
+    /// Checks that there are rows, with one key each.
     pub(crate) fn check_rows(&self) -> Result<()> {
         let (rows, got) = (self.rows, self.list.keys.len());
         match rows {
@@ -76,17 +76,17 @@ impl<'a> NpyReader<'a> {
         }
     }
 
-    /// Takes the keys out, for who outlives the reader.
+    /// Takes the keys out of the reader, for a caller that needs them longer.
     pub(crate) fn take_keys(&mut self) -> Vec<String> {
         std::mem::take(&mut self.list.keys)
     }
 
-    /// Reads the rest of the file for its checksum alone.
+    /// Reads the rest of the file only for its checksum.
     ///
     /// # Errors
-    /// As [`NpyReader::finish`].
+    /// The errors of [`NpyReader::finish`].
     pub(crate) fn check(mut self) -> Result<()> {
-        /// Bytes read at once.
+        /// Bytes that are read at once.
         const CHUNK: u64 = 1 << 20;
         let mut left = (self.rows as u64).saturating_mul(self.dim as u64).saturating_mul(self.element.size());
         while left > 0 {
@@ -97,7 +97,11 @@ impl<'a> NpyReader<'a> {
         self.finish().map(|_| ())
     }
 
-    /// Reads the header and the list. The file has as many bytes as its header says, or this is an error.
+    /// Reads the header of an array and the list beside it.
+    ///
+    /// # Errors
+    /// [`Error::NotTheFormat`] if the file is not an npy file; [`Error::FileSize`] if it has another length than
+    /// its header says; other errors of the header and the list.
     pub(crate) fn open(path: &'a Path) -> Result<Self> {
         let mut input = Input::hashed(path)?;
         if input.array()? != MAGIC {
@@ -126,16 +130,16 @@ impl<'a> NpyReader<'a> {
         Ok(Self { input, rows, dim, fortran_order: header.fortran_order, list, element, order })
     }
 
-    /// The next `count` numbers, in the order of the file.
+    /// Reads the next `count` numbers, in the order of the file.
     pub(crate) fn values(&mut self, count: u64) -> Result<Vec<f32>> {
         self.input.values(count, self.element, self.order)
     }
 
-    /// Gives the list, after all numbers were read.
+    /// Returns the list, after all numbers were read.
     ///
     /// # Errors
-    /// [`Error::OtherArray`] if the list was written with another array: whatever was made of this one goes with wrong
-    /// keys, and is not to be kept.
+    /// [`Error::OtherArray`] if the list was written with another array: the rows that were read have wrong keys
+    /// then, and must not be kept.
     pub(crate) fn finish(self) -> Result<KeyList> {
         self.input.check_left(0)?;
         self.list.check_digest(self.input.digest())?;
@@ -151,7 +155,7 @@ pub(super) fn write(features: &Features, path: &Path) -> Result<()> {
     let padding = (before + header.len() + 1).next_multiple_of(64) - (before + header.len() + 1);
     header.push_str(&" ".repeat(padding));
     header.push('\n');
-    // Two numbers of 20 digits at most: far below the 65,535 bytes of version 1.
+    // The header has two numbers of at most 20 digits, so it is far shorter than the 65,535 bytes of version 1.
     let length = header.len() as u16;
 
     let (list, others) = key_list::paths(path, features.kind);
@@ -166,10 +170,11 @@ pub(super) fn write(features: &Features, path: &Path) -> Result<()> {
         Ok(out.finish().1)
     })?;
     for other in others {
-        // An older list would otherwise be read in place of, or contradict, the one written now.
+        // An older list would be read instead of the new one, or contradict it.
         files.remove(other)?;
     }
-    // Last, so that it is in its place first: whoever reads before the array is there too sees that they do not fit.
+    // The file that is written last is renamed first. A program that reads in between finds a list that does not
+    // fit the array, and returns an error.
     files.write(list, |out| key_list::write(out, features.kind, &features.keys, sha256))?;
     Ok(files.commit()?)
 }
@@ -224,7 +229,7 @@ impl Header {
     }
 }
 
-/// Reads the few Python literals that a header is made of.
+/// Reads the few Python literals that a header consists of.
 struct Literal<'a> {
     text: &'a str,
     at: usize,
@@ -235,7 +240,7 @@ impl<'a> Literal<'a> {
         Error::NpyHeader { expected, at: self.at }
     }
 
-    /// What is left, after white space.
+    /// Skips white space and returns the text that is left.
     fn rest(&mut self) -> &'a str {
         let rest = self.text[self.at..].trim_start();
         self.at = self.text.len() - rest.len();

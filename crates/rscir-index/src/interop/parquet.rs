@@ -20,7 +20,7 @@ use crate::{Column, Columns, Error, KeyedColumns, Result};
 /// Name of the column of embeddings.
 const EMBEDDING: &str = "embedding";
 
-/// Where the metadata has the [`EncoderSpec`].
+/// Key of the metadata that holds the [`EncoderSpec`].
 const ENCODER: &str = "rscir.encoder";
 
 impl From<PolarsError> for Error {
@@ -29,6 +29,7 @@ impl From<PolarsError> for Error {
     }
 }
 
+/// Returns the name of the column of keys.
 fn key_column(kind: KeyKind) -> &'static str {
     match kind {
         KeyKind::Keys => "key",
@@ -61,7 +62,7 @@ pub(super) fn read(path: &Path) -> Result<Features> {
     Ok(Features { spec, kind, keys, labels: None, columns, embeddings })
 }
 
-/// The columns of a table, and the keys that its column `key_column` holds.
+/// Reads the columns of a table, and the keys in its column `key_column`.
 pub(super) fn read_table(path: &Path, key_column: &str) -> Result<KeyedColumns> {
     let (_, frame) = read_frame(path)?;
     let mut columns = Columns::new(frame.height());
@@ -82,7 +83,7 @@ pub(super) fn read_table(path: &Path, key_column: &str) -> Result<KeyedColumns> 
     KeyedColumns::new(keys, columns)
 }
 
-/// The keys of all rows.
+/// Returns the keys of all rows.
 fn read_keys(keys: &PolarsColumn) -> Result<Vec<String>> {
     let wrong = || Error::TableColumn {
         column: keys.name().to_string(),
@@ -95,7 +96,7 @@ fn read_keys(keys: &PolarsColumn) -> Result<Vec<String>> {
     }
 }
 
-/// Everything that the file holds.
+/// Reads the whole file.
 fn read_frame(path: &Path) -> Result<(Option<EncoderSpec>, DataFrame)> {
     let (mut file, _) = open_regular(path)?;
     let bytes = Bytes::read(&mut file).map_err(Error::io(IoAction::Read, path))?;
@@ -106,9 +107,10 @@ fn read_frame(path: &Path) -> Result<(Option<EncoderSpec>, DataFrame)> {
         let encoder = metadata.into_iter().find(|entry| entry.key == ENCODER).and_then(|entry| entry.value);
         Ok::<_, PolarsError>((encoder, reader.finish()?))
     };
-    // The decoder may panic on a damaged file. It leaves nothing behind that could be seen broken.
+    // The decoder may panic on a damaged file. Everything that it owns is dropped then, so nothing can be seen in
+    // a broken state.
     let (encoder, frame) = catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
-        Err(PolarsError::ComputeError("the file is damaged, polars cannot make sense of it".into()))
+        Err(PolarsError::ComputeError("the file is damaged and cannot be decoded: write it anew".into()))
     })?;
     let parse = |text: String| {
         serde_json::from_str(&text).map_err(|source| Error::Json { what: "rscir.encoder", source })
@@ -116,6 +118,7 @@ fn read_frame(path: &Path) -> Result<(Option<EncoderSpec>, DataFrame)> {
     Ok((encoder.map(parse).transpose()?, frame))
 }
 
+/// Describes the type of a column and its missing values for an error.
 fn describe(column: &PolarsColumn) -> String {
     match column.null_count() {
         0 => format!("{}", column.dtype()),
@@ -123,7 +126,7 @@ fn describe(column: &PolarsColumn) -> String {
     }
 }
 
-/// The rows of a column of lists, fixed in length by their type or not.
+/// Reads the rows from a column of lists, of fixed length or not.
 fn embeddings(column: &PolarsColumn) -> Result<Embeddings> {
     let wrong = || Error::TableColumn {
         column: EMBEDDING.into(),
@@ -151,7 +154,7 @@ fn embeddings(column: &PolarsColumn) -> Result<Embeddings> {
     normalized(dim, values.f32()?.cont_slice()?.to_vec())
 }
 
-/// A column as archives have it.
+/// Converts a column to that of an archive.
 fn column(column: &PolarsColumn) -> Result<Column> {
     let series = column.as_materialized_series();
     let read = || {
@@ -212,6 +215,7 @@ pub(super) fn write(features: &Features, path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Converts a column of an archive to one of polars.
 fn series(name: &str, column: &Column) -> PolarsResult<Series> {
     Ok(match column {
         Column::Text(values) => Series::new(name.into(), values),

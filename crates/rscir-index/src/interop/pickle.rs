@@ -9,7 +9,7 @@ use super::{Features, KeyKind, normalized};
 use crate::{Columns, Error, Result};
 
 pub(super) fn read(path: &Path) -> Result<Features> {
-    // A pickle is read whole, and so takes the memory that its size on the disk says.
+    // A pickle is read whole, so it needs no other limit than its size on the disk.
     let bytes = read_bounded(path, u64::MAX)?;
     let pickle = Reader::new().allow(numpy::GLOBALS).read(&bytes)?;
     let root = pickle.root();

@@ -5,7 +5,7 @@ use rscir_core::{Fingerprint, Precision, SinkRow};
 use super::Features;
 use crate::{ArchiveWriter, DiskArchive, Error, IoAction, Result};
 
-/// By what an archive's folder is known.
+/// Extension of an archive's folder.
 pub(super) const EXTENSION: &str = "rscir";
 
 pub(super) fn read(path: &Path) -> Result<Features> {
@@ -19,7 +19,10 @@ pub(super) fn write(features: &Features, path: &Path) -> Result<()> {
     writer.commit_with_columns(&rows, &features.embeddings, &features.labeled_columns()?)
 }
 
-/// Checks that an archive can be created in a folder that is there.
+/// Checks that the existing folder `path` is empty, so that an archive can be created in it.
+///
+/// # Errors
+/// [`Error::Exists`] with the first entry if it is not.
 pub(super) fn check_empty(path: &Path) -> Result<()> {
     let io = |source| Error::Io { path: path.into(), action: IoAction::Read, source };
     match std::fs::read_dir(path).map_err(io)?.next() {

@@ -13,10 +13,10 @@ use super::output::write_values;
 use super::{Features, KeyKind, normalized};
 use crate::{Columns, Error, Result};
 
-/// Name of the tensor.
+/// Name of the tensor that holds the embeddings.
 const TENSOR: &str = "embeddings";
 
-/// Longest header that readers of the format take (safetensors `MAX_HEADER_SIZE`).
+/// Largest header in bytes that readers of the format accept (safetensors, `MAX_HEADER_SIZE`).
 const MAX_HEADER: u64 = 100_000_000;
 
 pub(super) fn read(path: &Path) -> Result<Features> {
@@ -44,7 +44,7 @@ pub(super) fn read(path: &Path) -> Result<Features> {
     let [rows, dim] = tensor.shape[..] else {
         return Err(Error::NotAMatrix { shape: tensor.shape.clone() });
     };
-    // Reading the header has compared the shape with the offsets; the input compares the offsets with the file.
+    // Parsing the header has compared the shape with the offsets. The input compares the offsets with the file.
     let (begin, end) = (tensor.data_offsets.0 as u64, tensor.data_offsets.1 as u64);
     input.skip(begin)?;
     let values = input.values((rows * dim) as u64, element, ByteOrder::Little)?;
@@ -74,7 +74,7 @@ pub(super) fn read(path: &Path) -> Result<Features> {
     Ok(Features { spec, kind, keys, labels, columns: Columns::new(rows), embeddings })
 }
 
-/// An entry of the metadata, which holds strings alone: JSON in a string.
+/// Reads an entry of the metadata, which holds JSON as a string; `None` if there is no such entry.
 fn json_entry<T: DeserializeOwned>(
     metadata: &HashMap<String, String>,
     what: &'static str,
@@ -102,7 +102,7 @@ pub(super) fn write(features: &Features, path: &Path) -> Result<()> {
         },
     })
     .to_string();
-    // The format aligns its data to 8 bytes, with spaces.
+    // The format fills the header with spaces, so that the data are aligned to 8 bytes.
     header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
     let length = header.len() as u64;
     if length > MAX_HEADER {

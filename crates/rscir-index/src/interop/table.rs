@@ -8,15 +8,16 @@ use rscir_core::files::{CsvLimits, FileError, read_csv};
 use crate::columns::MAX_COLUMNS;
 use crate::{Column, Columns, Error, KeyedColumns, Result};
 
-/// Bytes of a csv file at most: ten million rows of a hundred bytes.
+/// Largest size in bytes of a CSV file: ten million rows of a hundred bytes.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// Bytes of a row at most: room for 65 columns, some of them of long texts.
+/// Largest size in bytes of a row: room for 65 columns, some of them long texts.
 const MAX_ROW_BYTES: u64 = 4 << 20;
 
-/// Rows at most. A row of few letters takes a hundred times the memory that its line takes on the disk.
+/// Largest number of rows. A row of few letters takes a hundred times the memory that its line takes on the disk.
 const MAX_ROWS: u64 = 1 << 24;
 
+/// Reads a table in the format that its extension names.
 pub(crate) fn read_table(path: &Path, key_column: &str) -> Result<KeyedColumns> {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
     let read = || match extension.as_str() {
@@ -34,6 +35,7 @@ pub(crate) fn read_table(path: &Path, key_column: &str) -> Result<KeyedColumns> 
     read().map_err(|error| error.in_file(path))
 }
 
+/// Reads a table from a CSV file.
 fn read_csv_table(path: &Path, key_column: &str) -> Result<KeyedColumns> {
     let limits = CsvLimits {
         file_bytes: MAX_FILE_BYTES,
@@ -53,7 +55,7 @@ fn read_csv_table(path: &Path, key_column: &str) -> Result<KeyedColumns> {
     {
         return Err(bad(
             header.line,
-            format!("the column {name:?} is there twice: rename one, or leave it out"),
+            format!("two columns have the name {name:?}: rename one, or leave it out"),
         ));
     }
     let key_at = names.iter().position(|name| *name == key_column).ok_or_else(|| Error::MissingEntry {
@@ -69,7 +71,9 @@ fn read_csv_table(path: &Path, key_column: &str) -> Result<KeyedColumns> {
             let (count, got) = (header.count, record.count);
             return Err(bad(
                 record.line,
-                format!("there are {got} fields, and the first line names {count} columns"),
+                format!(
+                    "there are {got} fields, but the first line names {count} columns: each column needs one field"
+                ),
             ));
         }
         for (at, field) in record.fields.into_iter().enumerate() {
@@ -95,16 +99,13 @@ fn read_csv_table(path: &Path, key_column: &str) -> Result<KeyedColumns> {
     KeyedColumns::new(keys, columns).map_err(|error| match error {
         Error::DuplicateKey { key, first, second } => {
             let line = |row: usize| lines.get(row).copied().unwrap_or_default();
-            bad(
-                line(second),
-                format!("the key {key:?} stands on line {} already: leave one out", line(first)),
-            )
+            bad(line(second), format!("line {} already has the key {key:?}: leave one out", line(first)))
         }
         other => other,
     })
 }
 
-/// A column of the most exact type that all of its values have.
+/// Makes a column of the first type that all values have, in the order bool, int, float, date, floats, text.
 fn infer(fields: Vec<Option<String>>) -> Column {
     fn all<T>(fields: &[Option<String>], parse: impl Fn(&str) -> Option<T>) -> Option<Vec<Option<T>>> {
         let parse = |field: &Option<String>| match field {
@@ -124,14 +125,14 @@ fn infer(fields: Vec<Option<String>>) -> Column {
     column.unwrap_or(Column::Text(fields))
 }
 
-/// A whole number that is written as it would be again: an identifier with leading zeros is none.
+/// Parses a whole number that would be written the same way, so that identifiers with leading zeros stay text.
 fn whole(text: &str) -> Option<i64> {
     text.parse().ok().filter(|number: &i64| number.to_string() == text)
 }
 
-/// A number of which no digit is lost.
+/// Parses a number without losing a digit.
 fn number(text: &str) -> Option<f64> {
-    /// Whole numbers up to here are all numbers of double precision.
+    /// Largest power of two up to which double precision represents every whole number.
     const EXACT: u64 = 1 << 53;
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -143,7 +144,7 @@ fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| begins_as_one && !has_leading_zero && number.is_finite())
 }
 
-/// A list as `[4.1, 51.9]`.
+/// Parses a list like `[4.1, 51.9]`.
 fn numbers(text: &str) -> Option<Vec<f64>> {
     let list = text.strip_prefix('[')?.strip_suffix(']')?;
     if list.trim().is_empty() {

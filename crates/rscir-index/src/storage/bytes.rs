@@ -1,4 +1,4 @@
-//! The one room of this crate with `unsafe`: a file mapped into memory.
+//! A file mapped into memory. This is the only module of the crate with `unsafe`.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,7 +8,7 @@ use memmap2::{Mmap, MmapOptions};
 
 use super::Pages;
 
-/// The bytes of a file, mapped or in memory. They start at an address that is a multiple of 8.
+/// The bytes of a file, mapped or in memory. Their address is a multiple of 8.
 #[derive(Debug)]
 pub struct Bytes(Inner);
 
@@ -19,10 +19,10 @@ enum Inner {
 }
 
 impl Bytes {
-    /// Reads a file into memory.
+    /// Reads a file into memory. The file is positioned at its beginning.
     ///
     /// # Errors
-    /// What the file system says; [`io::ErrorKind::UnexpectedEof`] if the file shrinks meanwhile.
+    /// [`io::ErrorKind::UnexpectedEof`] if the file shrinks meanwhile; other errors of the file system.
     pub fn read(file: &mut File) -> io::Result<Self> {
         let len = file.metadata()?.len();
         Self::read_len(file, len)
@@ -36,10 +36,10 @@ impl Bytes {
         Ok(Self(Inner::Owned(pages)))
     }
 
-    /// Maps a file of `len` bytes that nobody changes.
+    /// Maps `len` bytes of a file, which nobody may change.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The errors of the operating system.
     #[allow(unsafe_code)]
     pub(super) fn map(file: &File, len: u64) -> io::Result<Self> {
         if len == 0 {
@@ -47,40 +47,40 @@ impl Bytes {
         }
         let len = usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?;
         // SAFETY: the bytes must not change while they are mapped. Files of an archive are written under a temporary
-        // name, renamed once they are whole, and never opened for writing again: they are replaced or removed by name,
-        // which leaves a mapped file as it is. A foreign program that writes into a segment breaks this as it would
-        // break any mapped file; docs/format.md says so. `Bytes::read` is the way without a mapping.
+        // name, renamed once they are whole, and never opened for writing again: they are replaced or removed by
+        // name, which leaves a mapped file as it is. Another program that writes into a segment breaks this as it
+        // would break any mapped file; docs/format.md says so. `Bytes::read` does without a mapping.
         let map = unsafe { MmapOptions::new().len(len).map(file)? };
         Ok(Self(Inner::Mapped(map)))
     }
 
-    /// Lets the system have the memory of what was looked at so far in a mapped file; what is looked at again is fetched
+    /// Tells the system that it may free the memory of a mapped file's pages; pages that are used again are read
     /// again. Does nothing to bytes in memory.
     #[allow(unsafe_code)]
     pub(crate) fn release(&self) {
         #[cfg(unix)]
         if let Inner::Mapped(map) = &self.0 {
-            // SAFETY: this is dangerous to memory that was written to, which is lost. The map is read-only, and the pages
-            // of its file, which does not change, come back as they were.
-            // An error leaves the pages where they are.
+            // SAFETY: the call loses what was written to the pages. This map is read-only, so nothing was
+            // written, and the pages of its file, which does not change, are read again as they were. After an
+            // error they stay in memory, so it is ignored.
             let _ = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
         }
     }
 }
 
-/// How bytes of a mapped file are going to be looked at.
+/// The way in which bytes of a mapped file will be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reading {
-    /// Here and there: what surrounds them is not fetched with them.
+    /// Here and there, so that the bytes around them are not fetched.
     Scattered,
-    /// From the first to the last.
+    /// From first to last.
     InOrder,
-    /// All of them, soon: the system begins to fetch them.
+    /// All of them soon, so that the system begins to fetch them.
     Soon,
 }
 
 impl Bytes {
-    /// Tells the system how some of the bytes are going to be looked at. Does nothing to bytes in memory.
+    /// Tells the system how some of the bytes will be read. Does nothing to bytes in memory.
     pub(crate) fn expect(&self, reading: Reading, range: Range<usize>) {
         #[cfg(unix)]
         if let Inner::Mapped(map) = &self.0 {
@@ -89,7 +89,7 @@ impl Bytes {
                 Reading::InOrder => memmap2::Advice::Sequential,
                 Reading::Soon => memmap2::Advice::WillNeed,
             };
-            // Without it, reading is slower.
+            // If the system refuses the advice, reading is only slower.
             let _ = map.advise_range(advice, range.start, range.len());
         }
         #[cfg(not(unix))]

@@ -7,8 +7,9 @@ use super::{Bytes, Entry, LockGuard, Storage, StorageFile};
 
 /// The file system of the operating system.
 ///
-/// Nothing that is a link, a pipe, a socket or a device is read, written, renamed or removed, and none is waited for: the
-/// error then is a [`WrongKind`](super::WrongKind). On Unix that is decided by what was opened, not by a look before.
+/// It reads, writes, renames and removes regular files only. For a link, a pipe, a socket or a device, an
+/// operation returns a [`WrongKind`](super::WrongKind) as the source of its error, without waiting. On Unix this
+/// is decided by the file that was opened; elsewhere by a look before it is opened.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FileStorage;
 

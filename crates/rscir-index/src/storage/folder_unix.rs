@@ -11,24 +11,25 @@ use rustix::io::Errno;
 
 use super::{FileKind, WrongKind};
 
-/// A folder, in which no link is followed. If it is open, what is done in it is done there, whatever becomes of its path
-/// meanwhile.
+/// A folder, in which no link is followed. Operations in an open folder reach that folder, whatever happens to
+/// its path meanwhile.
 #[derive(Debug)]
 pub(super) struct Folder {
     handle: Option<File>,
     path: PathBuf,
 }
 
-/// Never follows a link, never waits for the other end of a pipe, never makes a terminal the program's own.
+/// Opens no link, does not wait for the other end of a pipe, does not make a terminal the program's own, and
+/// closes the file in programs that this one starts.
 const GUARDED: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
 impl Folder {
-    /// The folder that a path leads to at each use, through links too.
+    /// Makes the folder that a path leads to at each use, also through links.
     pub(super) fn at(path: &Path) -> Self {
         Self { handle: None, path: path.into() }
     }
 
-    /// Opens the folder that a path leads to, through links too.
+    /// Opens the folder that a path leads to, also through links.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let here = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -36,7 +37,7 @@ impl Folder {
         Ok(Self { handle: Some(handle.into()), path: path.into() })
     }
 
-    /// This folder, open.
+    /// Returns a handle of the open folder.
     fn opened(&self) -> io::Result<File> {
         match &self.handle {
             Some(handle) => handle.try_clone(),
@@ -44,7 +45,7 @@ impl Folder {
         }
     }
 
-    /// Where a call starts from to reach `name`, and what it is called there.
+    /// Returns the folder from which a call reaches `name`, and the path from there.
     fn reach<'a>(&'a self, name: &'a OsStr) -> (BorrowedFd<'a>, Cow<'a, Path>) {
         match &self.handle {
             Some(handle) => (handle.as_fd(), Path::new(name).into()),
@@ -58,32 +59,32 @@ impl Folder {
         Ok(Self { handle: Some(handle), path: self.path.join(name) })
     }
 
-    /// Creates a file; there must be nothing of that name.
+    /// Creates a file. There must be nothing of that name.
     pub(super) fn create_new(&self, name: &OsStr) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | GUARDED;
         let (from, path) = self.reach(name);
         Ok(rustix::fs::openat(from, &*path, flags, new_file())?.into())
     }
 
-    /// Opens a file for reading, and gives its length.
+    /// Opens a file for reading, and returns its length.
     pub(super) fn read(&self, name: &OsStr) -> io::Result<(File, u64)> {
         let file = self.open_at(name, OFlags::RDONLY, FileKind::File)?;
-        // What was opened decides.
+        // The kind of the opened file decides, because the name may have been exchanged before it was opened.
         let metadata = file.metadata()?;
         self.check(name, FileKind::File, metadata.file_type().into())?;
         Ok((file, metadata.len()))
     }
 
-    /// Opens a file that is there to be locked, created if need be.
+    /// Opens a file that will be locked. Creates it if it does not exist.
     pub(super) fn open_or_create(&self, name: &OsStr) -> io::Result<File> {
-        // Looked at before: to open a device for writing may do something to it.
+        // Checks the kind before opening, because opening a device for writing may change it.
         self.check_kind(name, FileKind::File)?;
         let file = self.open_at(name, OFlags::WRONLY | OFlags::CREATE, FileKind::File)?;
         self.check(name, FileKind::File, file.metadata()?.file_type().into())?;
         Ok(file)
     }
 
-    /// Gives a file another name. What has that name must be a file too.
+    /// Renames a file. An entry that has the new name must be a file, too.
     pub(super) fn rename(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
         for name in [from, to] {
             self.check_kind(name, FileKind::File)?;
@@ -99,7 +100,7 @@ impl Folder {
         Ok(rustix::fs::unlinkat(folder, &*path, AtFlags::empty())?)
     }
 
-    /// Creates a folder, unless it is there.
+    /// Creates a folder, unless it exists.
     pub(super) fn create_folder(&self, name: &OsStr) -> io::Result<()> {
         let (folder, path) = self.reach(name);
         match rustix::fs::mkdirat(folder, &*path, Mode::RWXU | Mode::RWXG | Mode::RWXO) {
@@ -108,12 +109,12 @@ impl Folder {
         }
     }
 
-    /// Makes the names in it durable.
+    /// Makes the names in the folder durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.opened()?.sync_all()
     }
 
-    /// What lies in it, in any order.
+    /// Returns the entries of the folder, in any order.
     pub(super) fn list(&self) -> io::Result<Vec<(OsString, FileKind)>> {
         let mut entries = Vec::new();
         for entry in Dir::read_from(self.opened()?)? {
@@ -121,28 +122,29 @@ impl Folder {
             let name = OsStr::from_bytes(entry.file_name().to_bytes());
             if name != "." && name != ".." {
                 let kind = match entry.file_type() {
-                    // Some file systems do not say.
+                    // Some file systems do not name the kind in a listing.
                     FileType::Unknown => self.kind(name)?,
                     known => Some(kind_of(known)),
                 };
-                // `None`: removed meanwhile.
+                // `None` means that the entry was removed meanwhile.
                 entries.extend(kind.map(|kind| (name.into(), kind)));
             }
         }
         Ok(entries)
     }
 
-    /// True if `name` means this very file.
+    /// Tells whether `name` stands for this very file.
     pub(super) fn holds(&self, name: &OsStr, file: &FileIdentity) -> io::Result<bool> {
         let FileIdentity(held) = file;
         Ok(self.stat(name)?.is_some_and(|named| (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino)))
     }
 
-    /// What `name` is; `None` if there is nothing.
+    /// Returns the kind of an entry; `None` if there is none.
     fn kind(&self, name: &OsStr) -> io::Result<Option<FileKind>> {
         Ok(self.stat(name)?.map(|stat| kind_of(FileType::from_raw_mode(stat.st_mode))))
     }
 
+    /// Returns the status of an entry; `None` if there is none.
     fn stat(&self, name: &OsStr) -> io::Result<Option<Stat>> {
         let (folder, path) = self.reach(name);
         match rustix::fs::statat(folder, &*path, AtFlags::SYMLINK_NOFOLLOW) {
@@ -151,6 +153,7 @@ impl Folder {
         }
     }
 
+    /// Checks that an entry is of the expected kind, or that there is none.
     fn check_kind(&self, name: &OsStr, expected: FileKind) -> io::Result<()> {
         match self.kind(name)? {
             Some(found) => self.check(name, expected, found),
@@ -158,6 +161,7 @@ impl Folder {
         }
     }
 
+    /// Checks a kind.
     fn check(&self, name: &OsStr, expected: FileKind, found: FileKind) -> io::Result<()> {
         if found == expected {
             return Ok(());
@@ -165,7 +169,7 @@ impl Folder {
         Err(WrongKind { path: self.path.join(name), expected, found }.into())
     }
 
-    /// Opens what `name` is, unless it is a link. An error says what is there if it is of another kind.
+    /// Opens an entry, unless it is a link. If the entry is of another kind, the error names it.
     fn open_at(&self, name: &OsStr, flags: OFlags, expected: FileKind) -> io::Result<File> {
         let (folder, path) = self.reach(name);
         match rustix::fs::openat(folder, &*path, flags | GUARDED, new_file()) {
@@ -178,7 +182,7 @@ impl Folder {
     }
 }
 
-/// Which file it is, whatever its names.
+/// Identity of a file, whatever its names.
 pub(super) struct FileIdentity(Stat);
 
 impl FileIdentity {
@@ -186,11 +190,13 @@ impl FileIdentity {
         Ok(Self(rustix::fs::fstat(file)?))
     }
 }
-/// What the process' mask leaves of it, as with any file that a program creates.
+/// Returns the permissions of a new file, from which the system removes those in the process' mask, as for any
+/// file that a program creates.
 fn new_file() -> Mode {
     Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::WGRP | Mode::ROTH | Mode::WOTH
 }
 
+/// Converts the system's name of a kind.
 fn kind_of(file_type: FileType) -> FileKind {
     match file_type {
         FileType::RegularFile => FileKind::File,

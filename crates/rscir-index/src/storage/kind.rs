@@ -3,7 +3,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-/// What a name in a folder stands for, by itself: a link is a link, whatever it leads to.
+/// Kind of an entry of a folder. A link is a link, wherever it leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FileKind {
@@ -19,7 +19,7 @@ pub enum FileKind {
     Socket,
     /// A device.
     Device,
-    /// Something that the system has no name for.
+    /// A kind that the system does not name.
     Unknown,
 }
 
@@ -61,30 +61,31 @@ impl From<fs::FileType> for FileKind {
     }
 }
 
-/// What lies in a folder.
+/// An entry of a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its path.
+    /// Path of the entry.
     pub path: PathBuf,
-    /// What it is.
+    /// Kind of the entry.
     pub kind: FileKind,
 }
 
-/// Something of another kind lies where a file or a folder is expected: the source of an [`io::Error`] of a storage.
+/// An entry of another kind lies where a file or a folder is expected. It is the source of an [`io::Error`] of a
+/// storage.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} is {found}, not {expected}", path.display())]
 pub struct WrongKind {
-    /// Where it lies.
+    /// Path of the entry.
     pub path: PathBuf,
-    /// What belongs there.
+    /// Kind that is expected.
     pub expected: FileKind,
-    /// What is there.
+    /// Kind of the entry.
     pub found: FileKind,
 }
 
 impl From<WrongKind> for io::Error {
     fn from(wrong: WrongKind) -> Self {
-        // Not `NotADirectory`: to a caller that means that there is nothing.
+        // Callers take `NotADirectory` for a path that does not exist, so the kind is another one.
         Self::new(io::ErrorKind::InvalidData, wrong)
     }
 }

@@ -2,11 +2,12 @@ use std::ops::{Deref, DerefMut};
 
 use memmap2::MmapMut;
 
-/// Bytes of a huge page as x86-64 and most others have them. Less memory than two of them is left to the allocator.
+/// Bytes of a huge page on x86-64 and most other systems. The allocator provides memory of less than two of them.
 const HUGE_PAGE: usize = 2 << 20;
 
-/// Zeroed memory that starts at a multiple of 8, if it is much at a page of its own, and lies in huge pages where the system
-/// has them to give: a scan reads memory about as fast as it comes, and looking up small pages slows that by a fifth.
+/// Zeroed memory whose address is a multiple of 8. Large memory begins at a page of its own and lies in huge
+/// pages if the system has them: a scan reads at the speed of the memory, and looking up small pages makes it
+/// slower by a fifth.
 #[derive(Debug)]
 pub(crate) struct Pages {
     memory: Memory,
@@ -20,13 +21,13 @@ enum Memory {
 }
 
 impl Pages {
-    /// `len` bytes.
+    /// Allocates `len` bytes.
     pub(crate) fn zeroed(len: usize) -> Self {
         let mapped = if len < 2 * HUGE_PAGE { None } else { MmapMut::map_anon(len).ok() };
         let memory = mapped.map_or_else(|| Memory::Allocated(vec![0; len.div_ceil(8)]), Memory::Mapped);
         #[cfg(target_os = "linux")]
         if let Memory::Mapped(map) = &memory {
-            // Refused, it lies in small pages.
+            // If the system refuses, the memory lies in small pages.
             let _ = map.advise(memmap2::Advice::HugePage);
         }
         Self { memory, len }

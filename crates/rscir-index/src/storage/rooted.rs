@@ -7,25 +7,28 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::folder::{FileIdentity, Folder};
 use super::{Bytes, Entry, HeldLock, LockGuard, Storage, StorageFile};
 
-/// The file system, from a folder on: below it no link is followed, and what is no regular file is neither read nor
-/// written nor removed.
+/// The file system below a folder, where no link is followed and only regular files are read, written and
+/// removed.
 ///
-/// Once a lock is taken, everything is done in the folder that it was taken in, whatever the folder's path leads to later.
+/// After a lock is taken, everything is done in the folder in which it was taken, wherever the folder's path
+/// leads later.
 #[derive(Debug, Default)]
 pub(super) struct Rooted {
-    /// The folder; without it every path is followed up to its last name.
+    /// The folder. `None` stands for the whole file system, where links are followed up to the last name of a
+    /// path.
     root: Option<PathBuf>,
     locked: OnceLock<Arc<Folder>>,
-    /// The folder below the root that was used last: the next file is often in it, too.
+    /// The folder below the root that was used last, kept open because the next file is often in it, too.
     last: Mutex<Option<(PathBuf, Arc<Folder>)>>,
 }
 
 impl Rooted {
+    /// Makes the file system below `root`.
     pub(super) fn new(root: &Path) -> Self {
         Self { root: Some(root.into()), ..Self::default() }
     }
 
-    /// The folder `dir`.
+    /// Returns the folder `dir`.
     fn folder(&self, dir: &Path) -> io::Result<Arc<Folder>> {
         let Some((root, below)) =
             self.root.as_deref().and_then(|root| Some((root, dir.strip_prefix(root).ok()?)))
@@ -54,13 +57,13 @@ impl Rooted {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The folder that `path` is in, and its name there.
+    /// Returns the folder that holds `path`, and the name in it.
     fn place<'a>(&self, path: &'a Path) -> io::Result<(Arc<Folder>, &'a OsStr)> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         Ok((self.folder(path.parent().unwrap_or(Path::new("")))?, name))
     }
 
-    /// True for what lies below the root.
+    /// Tells whether a path lies below the root.
     fn is_below_root(&self, path: &Path) -> bool {
         self.root.as_deref().is_some_and(|root| path != root && path.starts_with(root))
     }
@@ -134,7 +137,7 @@ impl Storage for Rooted {
         match file.try_lock() {
             Ok(()) => {
                 if is_in_root && self.locked.set(folder).is_ok() {
-                    // From here on everything is reached from that folder.
+                    // Closes the last folder, because from now on everything is reached from the locked one.
                     self.let_go();
                 }
                 let (identity, path) = (FileIdentity::of(&file)?, path.into());
@@ -159,15 +162,15 @@ struct FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        // Closing the file would do, but for a child process that is being started at this moment: until it has become its
-        // program it has the file open, too. Where unlocking fails, closing is what is left.
+        // Closing the file would suffice, except while a child process is being started: until it has become its
+        // program it has the file open, too. If unlocking fails, closing the file is all that can be done.
         let _ = self.file.unlock();
     }
 }
 
 impl HeldLock for FileLock {
     fn is_held(&self) -> io::Result<bool> {
-        // By its path, as another writer would come: the folder may have been exchanged as a whole.
+        // Looks by the path, as another writer would: the folder may have been exchanged as a whole.
         let name = self.path.file_name().unwrap_or_default();
         match Folder::at(self.path.parent().unwrap_or(Path::new(""))).holds(name, &self.identity) {
             Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),

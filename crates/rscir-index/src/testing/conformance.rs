@@ -3,14 +3,16 @@ use std::path::Path;
 
 use crate::storage::{Entry, FileKind, Storage};
 
-/// Checks a storage in `dir`, an empty folder of it. Panics with the promise that is broken.
+/// Checks that a storage keeps the promises of the trait. `dir` is an empty folder of it. The check cannot tell
+/// whether synced bytes survive a power cut; [`FaultyStorage`](crate::testing::FaultyStorage) tests how the
+/// writer relies on that.
 ///
-/// That synced bytes survive a power cut cannot be checked from within; see
-/// [`FaultyStorage`](crate::testing::FaultyStorage) for how the writer is tested against that promise.
+/// # Panics
+/// If a promise is broken, with its name.
 pub fn storage(storage: &dyn Storage, dir: &Path) {
     let folder = dir.join("folder");
     storage.create_dir(&folder).expect("a folder is created");
-    storage.create_dir(&folder).expect("a folder that is there is none to complain about");
+    storage.create_dir(&folder).expect("creating a folder that exists is no error");
     storage.sync_dir(dir).expect("a folder is synced");
     let deep = storage.create_dir(&dir.join("none/deep")).expect_err("a folder needs the one around it");
     assert_eq!(deep.kind(), ErrorKind::NotFound, "a missing folder is said to be missing");

@@ -5,34 +5,34 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::storage::{Bytes, Entry, FileKind, HeldLock, LockGuard, Storage, StorageFile};
 
-/// What happens at the chosen operation.
+/// A fault at the chosen operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The power goes while it is under way: it may survive or not, like all that was not synced, and everything after
-    /// it fails until [`FaultyStorage::restart`].
+    /// The power fails during the operation. Like everything that was not synced, its effect survives or not, and
+    /// all later operations fail until [`FaultyStorage::restart`].
     PowerCut,
-    /// It fails with this error, once. A sync that fails loses what it should have made durable, for good, and the next
-    /// one succeeds: so does Linux (P. Rebello et al., *Can Applications Recover from fsync Failures?*, USENIX ATC
-    /// 2020).
+    /// The operation fails with this error, once. A sync that fails loses for good what it should have made
+    /// durable, and the next one succeeds, as on Linux (P. Rebello et al., *Can Applications Recover from fsync
+    /// Failures?*, USENIX ATC 2020).
     Error(io::ErrorKind),
-    /// A write takes half of the bytes. Other operations are as ever.
+    /// A write accepts half of its bytes. Other operations are unaffected.
     ShortWrite,
 }
 
-/// What becomes of everything that was not synced when the power goes.
+/// Fate of everything that was not synced when the power fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Pending {
-    /// It survives.
+    /// Everything survives.
     Kept,
-    /// It is lost.
+    /// Everything is lost.
     Dropped,
-    /// Names survive and each write is cut off half-way.
+    /// Names survive, and each write is cut off half-way.
     Torn,
-    /// Names survive and bytes are lost: files are there and empty, or as they were before.
+    /// Names survive and bytes are lost: files are empty, or as they were before.
     NamesOnly,
-    /// Each name and each write survives or is lost, and writes are cut off anywhere, as this seed decides.
+    /// Each name and each write survives or is lost, and writes are cut off anywhere, at random from this seed.
     Seeded(u64),
 }
 
@@ -56,32 +56,32 @@ pub enum OperationKind {
     SyncDir,
 }
 
-/// An operation that was asked for.
+/// An operation that was asked for, also if it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Operation {
-    /// Its kind.
+    /// Kind of the operation.
     pub kind: OperationKind,
-    /// Its path; for a rename the new one.
+    /// Path of the operation; for a rename the new one.
     pub path: PathBuf,
 }
 
-/// A storage in memory that can fail and lose power at any operation that changes it.
+/// A storage in memory that can fail or lose power at any operation that changes it.
 ///
-/// Clones are the same storage.
+/// Clones share one storage.
 #[derive(Debug, Clone, Default)]
 pub struct FaultyStorage(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
     files: Vec<FileState>,
-    /// What a running program sees.
+    /// The names that a running program sees.
     names: BTreeMap<PathBuf, Node>,
-    /// What a power cut leaves.
+    /// The names that a power cut leaves.
     durable_names: BTreeMap<PathBuf, Node>,
-    /// What was done to the names since their folder was synced.
+    /// The changes of names since their folder was synced.
     pending_names: Vec<NameChange>,
-    /// The files that are locked.
+    /// Numbers of the locked files.
     locks: HashSet<usize>,
     operations: Vec<Operation>,
     plan: Option<(usize, Fault)>,
@@ -97,7 +97,7 @@ enum Node {
     File(usize),
 }
 
-/// One operation on the names of a folder.
+/// An operation on the names of a folder.
 #[derive(Debug, Clone)]
 struct NameChange {
     dir: PathBuf,
@@ -111,7 +111,7 @@ struct FileState {
     pending: Vec<Change>,
 }
 
-/// Bytes written into a file.
+/// Bytes that were written into a file.
 #[derive(Debug, Clone)]
 struct Change {
     at: usize,
@@ -119,39 +119,40 @@ struct Change {
 }
 
 impl FaultyStorage {
-    /// An empty one, with the folder `/`.
+    /// Makes an empty storage with the folder `/`.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// All operations so far, also those that failed.
+    /// Returns all operations so far, including those that failed.
     pub fn operations(&self) -> Vec<Operation> {
         self.state().operations.clone()
     }
 
-    /// Lets operation `operation`, from 0, meet `fault`. Replaces an earlier plan.
+    /// Makes operation `operation`, counted from 0, meet `fault`. Replaces an earlier plan.
     pub fn fail_at(&self, operation: usize, fault: Fault) {
         self.state().plan = Some((operation, fault));
     }
 
-    /// Files that were read so far, also in vain. Reads change nothing, so they are no operations and are counted apart.
+    /// Returns the number of reads so far, including those that failed. Reads change nothing, so they are counted
+    /// apart from operations.
     pub fn reads(&self) -> usize {
         self.state().reads
     }
 
-    /// Lets read `read`, from 0, fail with `error`. Replaces an earlier plan.
+    /// Makes read `read`, counted from 0, fail with `error`. Replaces an earlier plan.
     pub fn fail_read_at(&self, read: usize, error: io::ErrorKind) {
         self.state().read_plan = Some((read, error));
     }
 
-    /// Holds no more than `bytes` in all files: writes are cut off there, then fail with
-    /// [`io::ErrorKind::StorageFull`].
+    /// Limits the bytes of all files together to `bytes`; `None` removes the limit, which is the default. A write
+    /// that exceeds it is cut off; the next one fails with [`io::ErrorKind::StorageFull`].
     pub fn set_capacity(&self, bytes: Option<usize>) {
         self.state().capacity = bytes;
     }
 
-    /// Another storage with what is left after a power cut now. This one stays as it is, so that many outcomes of one
-    /// moment can be looked at.
+    /// Returns another storage with what a power cut at this moment leaves. This storage stays the same, so that
+    /// one moment can be tried with many outcomes.
     #[must_use]
     pub fn restart(&self, pending: Pending) -> Self {
         let state = self.state();
@@ -179,8 +180,8 @@ impl FaultyStorage {
         Self(Arc::new(Mutex::new(state)))
     }
 
-    /// Lets a storage whose power was cut go on with nothing lost and nothing more durable, and frees its locks: as if
-    /// the program had been killed at that operation, and not the power cut.
+    /// Continues a storage whose power was cut, with nothing lost and nothing more durable, and frees its locks,
+    /// as if the program had been killed at that operation instead.
     pub fn revive(&self) {
         let mut state = self.state();
         state.off = false;
@@ -188,7 +189,7 @@ impl FaultyStorage {
         state.locks.clear();
     }
 
-    /// All files with their bytes.
+    /// Returns all files with their bytes.
     pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let state = self.state();
         let content = |node: &Node| match *node {
@@ -198,10 +199,10 @@ impl FaultyStorage {
         state.names.iter().filter_map(|(path, node)| Some((path.clone(), content(node)?))).collect()
     }
 
-    /// Puts a file in place, durably, past all faults: as a foreign hand would.
+    /// Puts a file in place, durably and without faults, as another program would.
     ///
     /// # Panics
-    /// Without the file's folder.
+    /// If the folder of the file does not exist.
     pub fn put(&self, path: &Path, bytes: &[u8]) {
         let mut state = self.state();
         assert!(state.has_dir_of(path), "{}: no such folder", path.display());
@@ -215,7 +216,7 @@ impl FaultyStorage {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts an operation, and gives the state to do it in and the power cut that befalls it.
+    /// Counts an operation. Returns the state to carry it out in, and the fault that it meets.
     fn begin(&self, kind: OperationKind, path: &Path) -> io::Result<(MutexGuard<'_, State>, Option<Fault>)> {
         let mut state = self.state();
         if state.off {
@@ -228,7 +229,7 @@ impl FaultyStorage {
     }
 }
 
-/// Ends an operation that was done in the cache: durable or not is decided elsewhere.
+/// Ends an operation that was carried out; fails if the power is cut.
 fn end(state: &mut State, fault: Option<Fault>) -> io::Result<()> {
     if fault == Some(Fault::PowerCut) {
         state.off = true;
@@ -245,7 +246,7 @@ fn not_found() -> io::Error {
     io::ErrorKind::NotFound.into()
 }
 
-/// `/`, and the working folder: they are always there.
+/// Tells whether a folder always exists: `/` and the working folder do.
 fn is_root(dir: &Path) -> bool {
     dir.parent().is_none() || dir == Path::new(".")
 }
@@ -285,7 +286,7 @@ impl State {
         self.pending_names.push(change);
     }
 
-    /// The file `path`, created if need be.
+    /// Returns the number of the file `path`, and creates it if it does not exist.
     fn open_or_create(&mut self, path: &Path) -> io::Result<usize> {
         if let Ok(id) = self.file(path) {
             return Ok(id);
@@ -299,7 +300,7 @@ impl State {
         Ok(id)
     }
 
-    /// Bytes of all files that have a name.
+    /// Returns the number of bytes of all files that have a name.
     fn used(&self) -> usize {
         let len = |node: &Node| if let Node::File(id) = *node { self.files[id].content.len() } else { 0 };
         self.names.values().map(len).sum()
@@ -313,7 +314,7 @@ impl FileState {
     }
 }
 
-/// Writes into a file; a gap before it is filled with zeros, as file systems do.
+/// Writes bytes into a file. A gap before them is filled with zeros, as file systems do.
 fn write_at(content: &mut Vec<u8>, at: usize, bytes: &[u8]) {
     let end = at + bytes.len();
     if content.len() < end {
@@ -322,7 +323,7 @@ fn write_at(content: &mut Vec<u8>, at: usize, bytes: &[u8]) {
     content[at..end].copy_from_slice(bytes);
 }
 
-/// Decides what survives.
+/// Decides which changes survive.
 struct Dice {
     pending: Pending,
     state: u64,
@@ -333,7 +334,7 @@ impl Dice {
         Self { pending, state: if let Pending::Seeded(seed) = pending { seed } else { 0 } }
     }
 
-    /// SplitMix64 (Steele, Lea, Flood 2014).
+    /// Returns a random number below `sides`, by SplitMix64 (Steele, Lea and Flood, 2014).
     fn roll(&mut self, sides: usize) -> usize {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;

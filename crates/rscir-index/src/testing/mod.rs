@@ -1,5 +1,5 @@
-//! For tests: a storage that fails and loses power on request, and what every [`Storage`](crate::storage::Storage) must
-//! keep.
+//! A storage for tests that fails and loses power on request, and a check of the promises that every
+//! [`Storage`](crate::storage::Storage) must keep.
 //!
 //! ```
 //! # use std::sync::Arc;
