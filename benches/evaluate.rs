@@ -1,5 +1,5 @@
-//! The whole PatternCom evaluation at its real size, on synthetic features, beside the bare matrix product of the same size.
-//! `benches/compare/evaluate` measures the same beside other crates' products.
+//! Measures the whole PatternCom evaluation at its real size, on synthetic features, and the bare matrix product of
+//! the same size. `benches/compare/evaluate` measures the same beside the products of other crates.
 
 mod synthetic;
 
@@ -10,7 +10,7 @@ use rscir::core::Queries;
 use rscir::prelude::*;
 use synthetic::{DIM, ROWS, Synthetic, peak_mebibytes};
 
-/// Query images in a product: as many as the evaluation takes at a time, or the size that suits products best.
+/// Number of query images in a block of the bare product: a size at which products are fast.
 const BLOCK: usize = 512;
 
 fn whole(criterion: &mut Criterion) {
@@ -36,7 +36,7 @@ fn whole(criterion: &mut Criterion) {
     group.finish();
 }
 
-#[expect(clippy::print_stdout, reason = "a bench reports")]
+#[expect(clippy::print_stdout, reason = "a bench prints its results")]
 fn report(line: &str) {
     println!("{line}");
 }

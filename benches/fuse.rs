@@ -1,4 +1,4 @@
-//! Normalizing and combining similarity lists at PatternCom's size: 30,400 rows.
+//! Measures normalizing and combining similarity lists of PatternCom's size.
 
 use std::hint::black_box;
 
@@ -7,6 +7,7 @@ use rscir::core::testing::unit_rows;
 use rscir::core::{Fusion, ScoreStatistics};
 use rscir::weicom::{Normalization, Rrf, WeiCom};
 
+/// Number of images of PatternNet, and so of rows of a similarity list in PatternCom.
 const ROWS: usize = 30_400;
 
 fn lists(criterion: &mut Criterion) {

@@ -1,4 +1,4 @@
-//! From a JPEG file to a tower's input, one thread: 256 x 256 tiles to 224 pixels.
+//! Measures the way from a JPEG file to the input of a tower, on one thread: 256 x 256 pixels to 224 x 224.
 
 use std::hint::black_box;
 use std::path::Path;

@@ -1,19 +1,21 @@
-"""ViT-L/14 on a CPU: rscir beside PyTorch with open_clip, ONNX Runtime and OpenVINO, interleaved in one run.
+"""Measures a ViT-L/14 on a CPU: rscir beside PyTorch with open_clip, ONNX Runtime and OpenVINO, interleaved in one run.
 
     python benches/compare/encode.py prepare --work DIR
     python benches/compare/encode.py run --work DIR --rounds 5 [--threads 1] [--engines int8]
     python benches/compare/encode.py report --work DIR
     python benches/compare/encode.py isas --work DIR --rounds 3
 
-`prepare` builds rscir's driver, makes an environment for each peer, a seeded random ViT-L/14 in which every parameter is
-random, inputs, and the peers' forms of the model; it needs 15 GB of disk and 12 GB of memory. A round of `run` starts each engine once, in
-a new order: the time from its start to the first vector, then each cell, then the peak of its resident memory; results
-are added to DIR/measured.json, so that rounds can be spread over an evening. An engine's vectors are kept from its
-first round. `report` prints medians as a table, with
-the least cosines to PyTorch's f32. `isas` holds rscir to each instruction set that the machine has and prints images a
-second. Weights are read from the page cache.
+`prepare` builds rscir's driver and makes an environment for each peer, a ViT-L/14 in which every parameter is random with a
+fixed seed, inputs, and the peers' forms of the model. It needs 15 GB of disk and 12 GB of memory.
 
-Texts fill all 77 positions. Captions are short; peers compute 77 positions for them too, so only rscir's are timed.
+A round of `run` starts each engine once, in a new order. It measures the time from the start to the first vector, then each
+cell, then the peak of the resident memory. Results are added to DIR/measured.json, so that rounds can be spread over an
+evening. The vectors of an engine are kept from its first round. Weights are read from the page cache.
+
+`report` prints medians as a table, with the smallest cosines to the vectors of PyTorch in f32. `isas` holds rscir to each
+instruction set of the machine in turn, and prints images a second.
+
+Texts fill all 77 positions. Captions are short. Peers compute 77 positions for them too, so only rscir's are timed.
 """
 
 import argparse
@@ -35,7 +37,7 @@ PINS = {
     "onnxruntime": ["onnxruntime==1.32.0", "onnx==1.23.2", "numpy==2.4.6"],
     "openvino": ["openvino==2026.4.1", "nncf==3.4.0", "numpy==2.4.6"],
 }
-# Precisions of each environment, the best known form of each.
+# Environment and precisions of each engine, in the best known form of each.
 ENGINES = {
     "PyTorch": ("pytorch", ["f32", "bf16"]),
     "ONNX Runtime": ("onnxruntime", ["f32", "int8"]),
@@ -44,17 +46,17 @@ ENGINES = {
 }
 # Names that RSCIR_ISA takes.
 ISAS = ["neon", "avx2", "avx2-vnni", "avx512", "avx512-vnni", "avx512-bf16"]
-# Commands of a cell, and how many of its timings count: the last ones.
+# Cells: a command, and the number of its timings, whose median counts.
 CELLS = {"images 1": 3, "images 8": 1, "images 32": 1, "texts 64": 1, "captions 64": 1}
 IMAGES, TEXTS, SIZE, CONTEXT = 32, 64, 224, 77
 WORDS = "river harbour tanks runway forest bridge court field road roof pier crossing meadow".split()
 
 
-# --- what runs in the peers' environments ---
+# --- functions that run in the environments of the peers ---
 
 
 def make_model(work):
-    """The model, the inputs, and the towers as ONNX."""
+    """Writes the model, the inputs, and the towers as ONNX."""
     import numpy as np
     import open_clip
     import torch
@@ -135,7 +137,7 @@ def pytorch(work, precision, threads):
     with torch.device("meta"):
         clip = open_clip.model.CLIP(**open_clip.get_model_config("ViT-L-14"))
     clip.load_state_dict(load_file(work / "model/open_clip_model.safetensors"), strict=False, assign=True)
-    # The mask is no part of the state.
+    # The mask is not part of the state, so it is made here.
     clip.attn_mask = torch.full((CONTEXT, CONTEXT), float("-inf")).triu(1)
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     clip = clip.eval().to(kind)
@@ -178,7 +180,7 @@ def openvino(work, precision, threads):
 
 
 def worker(kind, precision, work, threads):
-    """A peer, with the commands of rscir's `compare-encode`."""
+    """Runs a peer with the commands of rscir's `compare-encode`."""
     import numpy as np
 
     towers = {"pytorch": pytorch, "onnxruntime": onnxruntime, "openvino": openvino}[kind](work, precision, threads)
@@ -194,7 +196,7 @@ def worker(kind, precision, work, threads):
         print(1e3 * (time.perf_counter() - start), flush=True)
 
 
-# --- what runs outside of them ---
+# --- functions that run outside of these environments ---
 
 
 def python(work, environment):
@@ -219,7 +221,7 @@ def prepare(work):
 
 
 class Engine:
-    """A process that encodes when told to."""
+    """A process that encodes on command."""
 
     def __init__(self, work, name, precision, threads, variables={}):
         kind, _ = ENGINES[name]
@@ -240,7 +242,7 @@ class Engine:
         return float(self.process.stdout.readline())
 
     def end(self):
-        """Ends the process; its peak of resident memory, in MB."""
+        """Ends the process, and returns the peak of its resident memory in MB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         self.process.stdin.close()
         self.process.wait()
@@ -248,7 +250,7 @@ class Engine:
 
 
 def measure(work, name, precision, threads, cells):
-    """One start of one engine: cell -> a number each."""
+    """Starts an engine once, and returns a number for each cell."""
     start = time.perf_counter()
     engine = Engine(work, name, precision, threads)
     engine("images 1")
@@ -256,7 +258,7 @@ def measure(work, name, precision, threads, cells):
     for cell in cells:
         if name != "rscir" and cell.startswith("captions"):
             continue
-        # The larger batch warms nothing that the smaller has not.
+        # These cells need no warming: the runs before them have warmed everything that they use.
         if cell not in ("images 1", "images 32"):
             engine(cell)
         result[cell] = statistics.median(engine(cell) for _ in range(CELLS[cell]))
@@ -282,7 +284,7 @@ def run(work, options):
 
 
 def isas(work, options):
-    """rscir on each instruction set, in turn: images a second, eight at a time, the median of the rounds."""
+    """Measures rscir on each instruction set in turn, and prints the medians of images a second, eight at a time."""
     rates, lacking = {}, set()
     for _ in range(options.rounds):
         for isa in random.sample(ISAS, len(ISAS)):
@@ -293,7 +295,7 @@ def isas(work, options):
                     rates.setdefault((isa, precision), []).append(8e3 / engine("noise 8 1"))
                     engine.end()
                 except (BrokenPipeError, ValueError):
-                    # The driver ended: its error stands above.
+                    # The driver has ended, after printing its error.
                     lacking.add(isa)
                     break
     print(f"\n{cpu()}, {options.threads} threads\n\n| instruction set | " + " | ".join(ENGINES["rscir"][1]) + " |\n" + "|---" * 4 + "|")
@@ -307,7 +309,7 @@ def cpu():
 
 
 def cosines(work, name, precision):
-    """The least cosines of images and of texts to PyTorch's f32."""
+    """Returns the smallest cosines of images and of texts to the vectors of PyTorch in f32."""
     def rows(path):
         values = array.array("f", path.read_bytes())
         dim = len(values) // (IMAGES + TEXTS)
@@ -344,7 +346,7 @@ def report(work):
 
 
 def ratios(measured, ours, peers, rate):
-    """How fast ours is beside the best of the peers: from all rounds' medians, and the median of each round's ratio."""
+    """Compares our speed with the best of the peers: the ratio of the medians, and the median of the ratios of each round."""
     results = lambda name, precision: [m["results"] for m in measured if (m["engine"], m["precision"], m["threads"]) == (name, precision, 2)]
     mine, others = results(*ours), [results(*peer) for peer in peers]
     middle = lambda rounds: {cell: statistics.median(r[cell] for r in rounds if cell in r) for cell in rounds[0]}
@@ -354,7 +356,7 @@ def ratios(measured, ours, peers, rate):
 
 
 def report_ratios(measured):
-    """Two threads; of images the best batch of each engine. Rounds must have all cells."""
+    """Prints ratios for two threads, and for images the best batch of each engine. Rounds must have all cells."""
     best = lambda r: max(int(cell.split()[1]) / r[cell] for cell in CELLS if cell.startswith("images"))
     rates = {"images": best, "one image": lambda r: 1 / r["images 1"], "texts b64": lambda r: 1 / r["texts 64"]}
     print("\n| rscir to the best peer | of the medians | median of the rounds' |\n|---|---|---|")

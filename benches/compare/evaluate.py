@@ -1,15 +1,15 @@
-"""The reference's evaluate.py against rscir, interleaved in one run, two threads: the same features, csv files and figures.
+"""Measures the reference's evaluate.py against rscir, interleaved in one run, on two threads: the same features and csv files.
 
     pip install numpy==2.4.6 torch open_clip_torch
     cargo build --release --example evaluate_patterncom
     cargo build --release --manifest-path benches/compare/evaluate/Cargo.toml
     python benches/compare/evaluate.py --reference <clone of github.com/billpsomas/rscir, revision 1560858>
 
-Features are random, 30,400 x 768. The reference is copied to a temporary folder where its CUDA calls become CPU calls and
-its model a table of random texts; nothing else of it changes. It is asked a sample of queries on the whole archive, WeiCom
-with lambda 0.5, and its time per query, without loading and reading, is set against ours: the whole evaluation of 20,984
-queries by `benches/compare/evaluate`, in the same round. The sample's mAP is compared too: rscir reads the same files in its
-strict mode. docs/evaluation.md has what it printed.
+Features are random, 30,400 x 768. The reference is copied to a temporary folder. There its CUDA calls become CPU calls and its
+model a table of random texts; nothing else of it changes. It answers a sample of queries on the whole archive by WeiCom with
+lambda 0.5. Its time per query, without loading and reading, is compared with ours: that of the whole evaluation of 20,984
+queries by `benches/compare/evaluate` in the same round. The mAP of the sample is compared too, with rscir reading the same
+files in its strict mode. docs/evaluation.md shows the output.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def unit(generator, rows):
 
 
 def dataset(folder, sample):
-    """Features as the reference pickles them, one csv of `sample` rows, each asking with the two other values."""
+    """Writes features as the reference pickles them, and a csv of `sample` rows, each a query with the two other values."""
     generator = np.random.default_rng(7)
     names = [f"{letters(row // 800)}{row % 800 + 1:03}.jpg" for row in range(ROWS)]
     paths = [f"images/{letters(row // 800)}/{name}" for row, name in enumerate(names)]
@@ -63,11 +63,11 @@ def dataset(folder, sample):
 
 
 def patched(reference, folder, data):
-    """A copy of the reference that runs on a CPU and takes its texts' vectors from a file."""
+    """Copies the reference, so that it runs on a CPU and takes the vectors of texts from a file."""
     for name in ["evaluate.py", "utils.py"]:
         text = (reference / name).read_text()
         text = text.replace(".to('cuda')", "").replace(".cuda()", "")
-        # Their progress bars and unused imports ask for packages and time of their own.
+        # Progress bars take time, and unused imports need packages.
         text = re.sub(r"^(import open_clip|from PIL import Image|from tqdm import tqdm)$", "", text, flags=re.M)
         (folder / name).write_text(text)
     program = (folder / "evaluate.py").read_text()
@@ -84,7 +84,7 @@ def patched(reference, folder, data):
 
 
 def reference_run(folder, data):
-    """Its own seconds for the queries, and its mAP."""
+    """Runs the reference, and returns the seconds that it reports for the queries, and its mAP."""
     command = [sys.executable, "evaluate.py", "--model_name", "clip", "--dataset_path", str(data), "--attributes", "color"]
     out = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
     hours, minutes, seconds = re.search(r"Elapsed time: (\d+):(\d+):([\d.]+)", out).groups()

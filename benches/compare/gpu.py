@@ -1,14 +1,14 @@
-"""The encoders on a GPU: against the same encoders on the CPU, and against PyTorch on the same GPU.
+"""Compares the encoders on a GPU with the same encoders on the CPU, and with PyTorch on the same GPU.
 
     just cuda-build
     python benches/compare/gpu.py --programs target/cuda/release/examples --report docs/cuda-measured.md
 
-Needs PyTorch with CUDA, transformers, safetensors, numpy and pillow, no network, and less than 10 minutes on an H100.
-NVIDIA's libraries are taken from the environment or, where LD_LIBRARY_PATH does not name them, from PyTorch's packages.
-With `--device cpu --small` the script itself can be tried where there is no GPU: its figures mean nothing then.
+The script needs PyTorch with CUDA, transformers, safetensors, numpy and pillow, but no network, and takes less than 10 minutes
+on an H100. NVIDIA's libraries are taken from the environment or, if LD_LIBRARY_PATH does not name them, from PyTorch's packages.
+`--device cpu --small` tries the script without a GPU; its figures then mean nothing.
 
 The large model is a ViT-L/14 with random weights from a seed, written to a temporary folder for both sides. Speeds are
-medians of rounds in which both sides take turns, from pixels in the host's memory to vectors there; 1 s warms each up.
+medians of rounds in which both sides take turns, from pixels in the host's memory to vectors there. Each side warms up for 1 s.
 """
 
 import argparse
@@ -39,7 +39,7 @@ MIN_COSINE = {"f32": 0.99999, "bf16": 0.999, "f16": 0.999}
 
 
 def transformers_model(shape):
-    """CLIP with exact GELU and seeded weights that keep values near one through all layers."""
+    """Makes a CLIP with exact GELU and seeded weights that keep values near one through all layers."""
     vision = dict(image_size=shape["size"], patch_size=shape["patch"], hidden_size=shape["width"], num_hidden_layers=shape["layers"],
                   num_attention_heads=shape["heads"], intermediate_size=4 * shape["width"], hidden_act="gelu")
     text = dict(vocab_size=VOCABULARY, max_position_embeddings=CONTEXT, hidden_size=shape["text_width"],
@@ -64,7 +64,7 @@ def transformers_model(shape):
 
 
 def save(model, folder):
-    """A folder as transformers publishes it, which both sides read."""
+    """Writes a folder in the form of transformers, which both sides read."""
     state = {k: v.contiguous() for k, v in model.state_dict().items() if "position_ids" not in k}
     save_file(state, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps({"model_type": "clip", **model.config.to_dict()}, default=str))
@@ -84,14 +84,14 @@ def program(name, *arguments, check=True):
 
 
 def environment():
-    """With the libraries that PyTorch brings, for a machine whose system has only the driver."""
+    """Returns the environment with the libraries of PyTorch, for a machine whose system has only the driver."""
     site = pathlib.Path(torch.__file__).parents[1] / "nvidia"
     folders = [str(path) for path in site.glob("*/lib")]
     return {**os.environ, "LD_LIBRARY_PATH": ":".join([os.environ.get("LD_LIBRARY_PATH", ""), *folders]).strip(":")}
 
 
 def features(work, name, model, device, precision, images):
-    """The vectors of images and texts on a device."""
+    """Returns the vectors of images and texts, computed on a device."""
     out = [work / f"{name}-{device}-{precision}-{kind}.safetensors" for kind in ("images", "texts")]
     texts = work / "texts.txt"
     texts.write_text("\n".join(TEXTS) + "\n")
@@ -119,7 +119,7 @@ def precisions():
 
 
 def demo_map(work):
-    """Largest difference of a method's mean average precision in the demo, on the CPU and on the device."""
+    """Returns the largest difference of a method's mean average precision in the demo between the CPU and the device."""
     def averages(device, precision):
         folder = work / f"demo-{device}-{precision}"
         program("evaluate_patterncom", "--device", device, "--precision", precision, "--output", folder)
@@ -137,7 +137,7 @@ def demo_map(work):
 
 
 class Ours:
-    """The program that encodes the same pixels again and again; a line in starts a round, a line out is its milliseconds."""
+    """The program that encodes the same pixels again and again. A line to it starts a round, a line from it is its milliseconds."""
 
     def __init__(self, model, precision, batch):
         self.batch = batch
@@ -183,7 +183,7 @@ class Theirs:
 
 
 def interleaved(sides, images):
-    """Median images per second of each side, the sides taking turns."""
+    """Lets the sides take turns, and returns the median images per second of each."""
     repeats = {}
     for name, side in sides.items():
         side.seconds(1)
@@ -199,14 +199,14 @@ def interleaved(sides, images):
 
 
 def flops(shape):
-    """Of the matrix products of the image tower, a multiplication and an addition each counted."""
+    """Counts the multiplications and additions in the matrix products of the image tower."""
     tokens, width = (shape["size"] // shape["patch"]) ** 2 + 1, shape["width"]
     block = 24 * tokens * width * width + 4 * tokens * tokens * width
     return shape["layers"] * block + 2 * tokens * width * 3 * shape["patch"] ** 2
 
 
 def ceiling():
-    """bf16 operations per second of PyTorch's best large product here."""
+    """Measures the bf16 operations per second of PyTorch's best large product on this device."""
     side = 512 if options.small else 8192
     a, b = (torch.randn(side, side, device=DEVICE).bfloat16() for _ in range(2))
     best = 0
@@ -225,7 +225,7 @@ def synchronize():
 
 
 def used():
-    """Bytes of device memory in use by all programs."""
+    """Returns the bytes of device memory that all programs use."""
     if options.device == "cpu":
         return 0
     free, total = torch.cuda.mem_get_info()
@@ -262,7 +262,7 @@ def speed(model, folder, shape):
 
 
 def ingest(work, model):
-    """Images per second from JPEG files to an archive, and from the CPU's part of the work alone."""
+    """Measures images per second from JPEG files to an archive."""
     images = work / "jpeg"
     images.mkdir()
     tiles = sorted((ROOT / "data/demo/benchmark/images").rglob("*.jpg"))

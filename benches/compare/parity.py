@@ -1,11 +1,11 @@
-"""Vectors of full-size models against open_clip's: seeded random weights, 16 real tiles, 16 texts.
+"""Compares vectors of full-size models with open_clip's: seeded random weights, 16 real tiles, 16 texts.
 
     pip install open_clip_torch==3.3.0 timm ftfy==6.3.1 safetensors tokenizers
     cargo build --release --example extract_features
     python benches/compare/parity.py [--work DIR] [--report docs/parity.md] [--tiles 16] [MODEL ...]
 
-Every parameter is random and none has a special value (open_clip's own initialization leaves biases at zero and
-residual branches shut, which would hide mistakes). A model's weights are removed when it is done: the largest has 4 GB.
+Every parameter is random, because special values would hide mistakes: open_clip's own initialization leaves biases at zero
+and residual branches shut. The weights of a model are removed when it is done; the largest has 4 GB.
 """
 
 import argparse
@@ -31,8 +31,7 @@ import dofa  # noqa: E402
 TILES = 16
 PAGE = """# Parity at full size
 
-Vectors of full-size models against open_clip's, DOFA-CLIP's (GeoLB) against a module written from its formulas, with seeded random weights in which every parameter is random, on 16 real tiles and 16 texts, f32 on a CPU. `benches/compare/parity.py` makes the models, runs
-both and writes this page; weights are removed as it goes. "Nearest two" is the largest cosine between two different inputs: what a mix-up would look like."""
+Vectors of full-size models are compared with those of open_clip, and vectors of DOFA-CLIP (GeoLB) with those of a module written from its formulas. Every parameter is random, with a fixed seed. The inputs are 16 real tiles and 16 texts, and both sides compute in f32 on a CPU. `benches/compare/parity.py` makes the models, runs both sides, writes this page and removes the weights. "Nearest two" is the largest cosine between vectors of two different inputs: what a comparison of mixed-up inputs would give at best."""
 
 MODELS = ["ViT-B-32", "ViT-B-32-quickgelu", "ViT-L-14", "ViT-L-14-quickgelu", "ViT-H-14", "RN50", "ViT-B-16-SigLIP", "GeoLB-ViT-14-so400m-SigLIP-384", "ViT-SO400M-14-SigLIP-384", "PE-Core-B-16", "PE-Core-L-14-336"]
 TEXTS = """a satellite image of a swimming pool
@@ -73,7 +72,7 @@ def randomize(model):
 
 
 def words(folder, config):
-    """A tokenizer of letters, since SigLIP's own is not part of open_clip."""
+    """Makes a tokenizer of letters, because SigLIP's own is not part of open_clip. Returns the ids of the texts."""
     letters = "abcdefghijklmnopqrstuvwxyz0123456789éï四"
     tokenizer = Tokenizer(models.BPE({"<pad>": 0, "</s>": 1} | {c: i + 2 for i, c in enumerate(letters)}, [], unk_token="<pad>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -89,7 +88,7 @@ def words(folder, config):
 
 
 class DofaClip(torch.nn.Module):
-    """DOFA-CLIP: open_clip's text tower, and the image tower of the encoders' tests."""
+    """DOFA-CLIP, made of open_clip's text tower and the image tower of the encoders' tests."""
 
     def __init__(self, embed_dim, vision_cfg, text_cfg, **_):
         super().__init__()
@@ -105,7 +104,7 @@ class DofaClip(torch.nn.Module):
 
 
 def configuration(name):
-    """Of DOFA-CLIP (GeoLB) that of SigLIP, whose image tower has another name."""
+    """Returns open_clip's configuration of a model. That of DOFA-CLIP (GeoLB) is SigLIP's with another name of the image tower."""
     if not name.startswith("GeoLB"):
         return open_clip.get_model_config(name)
     config = open_clip.get_model_config("ViT-SO400M-14-SigLIP-384")
@@ -114,7 +113,7 @@ def configuration(name):
 
 
 def reference(name, folder, images):
-    """Writes a model and gives what open_clip makes of the images and texts."""
+    """Writes a model, and returns open_clip's vectors of the images and texts."""
     config = configuration(name)
     siglip = "SigLIP" in name
     preprocess = {"mean": [0.5] * 3, "std": [0.5] * 3, "resize_mode": "squash"} if siglip or name.startswith("PE-Core") else {}

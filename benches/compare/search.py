@@ -1,14 +1,14 @@
-"""Exact composed search against faiss, usearch and numpy, interleaved in one run, two threads.
+"""Measures exact composed search against faiss, usearch and numpy, interleaved in one run, on two threads.
 
     pip install numpy==2.4.6 faiss-cpu==1.15.1 usearch==2.26.6
     cargo build --release --manifest-path benches/compare/Cargo.toml -p compare-drivers
     python benches/compare/search.py --rows 30400
     python benches/compare/search.py --rows 1000000
 
-A composed query costs a peer its two searches, image and text, and nothing more: no statistics, no fusion. Ours is
-the whole WeiCom answer. Every round runs each engine once, in a new order; medians are printed, with the time of one
-plain read of the same rows. Memory: about 15 GB for a million rows, and 6 GB on disk under the folder for temporary
-files while it runs. docs/search.md has what it printed.
+A composed query costs a peer only its two searches, image and text: no statistics and no fusion. Ours is the whole answer of
+WeiCom. Every round runs each engine once, in a new order. The script prints medians, and the time of one plain read of the
+same rows. For a million rows it needs about 15 GB of memory, and 6 GB of disk in the folder for temporary files while it runs.
+docs/search.md shows the output.
 """
 
 import argparse
@@ -32,7 +32,7 @@ DIM, BATCH, K = 768, 64, 10
 
 
 def unit(generator, rows):
-    """Rows in a cone, as the vectors of one encoder are."""
+    """Makes rows that lie in a cone, like the vectors of one encoder."""
     x = generator.standard_normal((rows, DIM), dtype=np.float32)
     x += 0.7 * np.linspace(-1, 1, DIM, dtype=np.float32)
     x /= np.linalg.norm(x, axis=1, keepdims=True)
@@ -40,7 +40,7 @@ def unit(generator, rows):
 
 
 class Ours:
-    """The driver: holds the archive, times itself."""
+    """The driver, which holds the archive and times itself."""
 
     def __init__(self, binary, folder):
         files = [folder / "rows.npy", folder / "queries.npy", folder / "rows.rscir"]
@@ -63,7 +63,7 @@ def timed(run):
 
 
 def peers(rows, images, texts):
-    """Name -> a function that answers the first composed query, or the batch of all, and gives milliseconds."""
+    """Returns functions by name that answer the first composed query, or the batch of all, and return milliseconds."""
     faiss.omp_set_num_threads(THREADS)
     one = {}
     one["numpy, two products"] = timed(lambda: (rows @ images[0], rows @ texts[0]))
@@ -83,7 +83,7 @@ def peers(rows, images, texts):
         one[f"usearch {name}"] = timed(lambda both=both, exact=exact: [exact(q) for q in both])
 
     def flat_batch():
-        # The default of 128,000 distances leaves small batches without a matrix product.
+        # With the default of 128,000 distances, faiss would use no matrix product for small batches.
         faiss.cvar.distance_compute_blas_threshold = 20
         flat.search(images, K)
         flat.search(texts, K)
@@ -103,7 +103,7 @@ def table(title, engines, rounds):
         order = list(engines)
         random.shuffle(order)
         for name in order:
-            time.sleep(0.1)  # so that threads of the engine before have stopped spinning
+            time.sleep(0.1)  # The threads of the engine before stop spinning in this time.
             times[name].append(engines[name]())
     print(f"\n{title}\n\n| engine | median ms | quartiles |\n|---|---|---|")
     for name, t in sorted(times.items(), key=lambda item: statistics.median(item[1])):

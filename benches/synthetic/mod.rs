@@ -1,5 +1,5 @@
-//! An evaluation of PatternCom's size on random features: 30,400 rows of 768, 9,385 query images, 20,984 queries in six
-//! attributes, up to 1,345 relevant rows a query.
+//! An evaluation of PatternCom's size on random features: 30,400 rows of 768 values, 9,385 query images, and 20,984
+//! queries in six attributes with up to 1,345 relevant rows each.
 
 use rscir::bench::{Query, QueryGroup, QuerySet, QueryVectors};
 use rscir::core::testing::unit_rows;
@@ -11,8 +11,8 @@ const IMAGES: usize = 9_385;
 const QUERIES: usize = 20_984;
 const TEXTS: usize = 44;
 
-/// Queries shaped as PatternCom's: each attribute has a share of the images, each image asks with some texts, and relevant
-/// sets run from 2 rows to 1,345.
+/// Makes queries in the shape of PatternCom's: each attribute has a share of the images, each image has queries with
+/// some texts, and relevant sets have 2 to 1,345 rows.
 fn queries() -> QuerySet {
     let relevant: Vec<Vec<usize>> = (0..120)
         .map(|set| {
@@ -38,6 +38,7 @@ fn queries() -> QuerySet {
     }
 }
 
+/// An archive, queries and methods for an evaluation.
 pub(crate) struct Synthetic {
     pub(crate) archive: MemoryArchive,
     pub(crate) queries: QuerySet,
@@ -58,7 +59,7 @@ impl Synthetic {
         Self { archive, queries, vectors, sweep }
     }
 
-    /// Evaluates with the lambda 0.5, or with all eleven.
+    /// Evaluates WeiCom with lambda 0.5 or, if `eleven`, with all eleven lambdas.
     pub(crate) fn evaluate(&self, eleven: bool) {
         let sweep = if eleven { &self.sweep[..] } else { &self.sweep[5..6] };
         let methods: Vec<&dyn Method> = sweep.iter().map(|m| m as &dyn Method).collect();
@@ -68,7 +69,7 @@ impl Synthetic {
     }
 }
 
-/// The most memory that the process has held so far, in MiB, where the system tells (Linux).
+/// Returns the largest memory that the process has held so far, in MiB. Returns `None` on systems other than Linux.
 pub(crate) fn peak_mebibytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

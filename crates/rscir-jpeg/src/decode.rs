@@ -184,8 +184,8 @@ fn decode_pixels<'a>(
     }
 }
 
-/// Gives each component whose first scan this is its quantization table, as the file defines it now (libjpeg,
-/// jdinput.c, `latch_quant_tables`).
+/// Sets the quantization table of each component that has its first scan now, to the table that the file defines at
+/// this place (libjpeg, jdinput.c, `latch_quant_tables`).
 fn latch_quantizers(markers: &Markers<'_>, frame: &mut Frame, scan: &Scan) -> Result<(), Error> {
     for part in &scan.components {
         let component = &mut frame.components[part.index];

@@ -1,4 +1,4 @@
-//! The library whose pixels the decoder gives.
+//! Choice of the library whose pixels the decoder gives.
 
 use crate::frame::{Component, Frame};
 

@@ -1,13 +1,14 @@
-//! rscir's half of `benches/compare/encode.py` and `gpu.py`: loads a model, then encodes when told to and says how long it took.
+//! Encodes as `benches/compare/encode.py` and `gpu.py` tell it, and prints how long it took: rscir's half of these
+//! scripts.
 //!
-//! `compare-encode MODEL PRECISION DEVICE [DATA]` reads a folder with a model and, for all commands but the first, one with
-//! `images.u8` (prepared images, RGB), `texts.txt` and `captions.txt`. It obeys lines of standard input and answers each
-//! with milliseconds:
+//! `compare-encode MODEL PRECISION DEVICE [DATA]` reads the folder of a model. All commands except `noise` need the
+//! folder DATA with `images.u8` (prepared images, RGB), `texts.txt` and `captions.txt`. The program runs each line of
+//! standard input as a command, and prints its milliseconds:
 //!
-//! - `noise N TIMES`: encodes one batch of N made-up images so often.
-//! - `images N`: encodes the first N images.
-//! - `texts N`, `captions N`: encodes the first N texts of the file.
-//! - `save PATH`: writes the vectors of all images, then of all texts, as little-endian f32.
+//! - `noise N TIMES` encodes a batch of N made-up images TIMES times.
+//! - `images N` encodes the first N images.
+//! - `texts N` and `captions N` encode the first N texts of the file.
+//! - `save PATH` writes the vectors of all images, then of all texts, as little-endian f32.
 
 use std::error::Error;
 use std::fs;
@@ -47,7 +48,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Inputs of a folder.
+/// The inputs in a folder.
 struct Data {
     images: Vec<u8>,
     texts: Vec<String>,
@@ -86,18 +87,18 @@ impl Data {
     }
 }
 
-/// Made-up images: bytes of every value, none of them in a row.
+/// Made-up images, with bytes of every value and without equal neighbors.
 struct Noise {
     size: usize,
     pixels: Vec<u8>,
 }
 
 impl Noise {
-    /// Makes as many as a command asks for, before its time is taken.
+    /// Makes as many images as a command asks for. This runs before the time of the command is taken.
     fn grow(&mut self, command: &str) {
         let count = command.split(' ').next().and_then(|count| count.parse::<usize>().ok()).unwrap_or_default();
         let bytes = count * self.size * self.size * 3;
-        // Multiples of a prime.
+        // The bytes are multiples of a prime, divided by 16.
         self.pixels.extend((self.pixels.len()..bytes).map(|i| (i.wrapping_mul(7919) >> 4) as u8));
     }
 

@@ -1,17 +1,18 @@
-//! rscir's half of `benches/compare/search.py`: searches when told to and says how long it took.
+//! Searches as `benches/compare/search.py` tells it, and prints how long it took: rscir's half of this script.
 //!
-//! `compare-search ROWS.npy QUERIES.npy ARCHIVE` stores rows in an archive, if it is not there, and loads it, and reads
-//! query vectors, the images' first, then as many texts'. It then obeys lines of standard input, and answers each with
-//! `milliseconds row row ...`, the rows of the answer (top 10, by WeiCom or by the method that the line ends with, such as
-//! `int8 3 posterior`, whose statistics are those of the moments on both ways):
+//! `compare-search ROWS.npy QUERIES.npy ARCHIVE` stores the rows in an archive if there is none, and loads the
+//! archive. It reads query vectors: those of the images, then as many of texts. The program then runs each line of
+//! standard input as a command, and prints `milliseconds row row ...` with the 10 best rows. The method is WeiCom, or
+//! the one that the line ends with, such as `int8 3 posterior`; statistics of a named method are those of the
+//! moments. The commands are:
 //!
-//! - `open`: opens the archive once more, mapped, and reads the last row's key.
-//! - `read`: reads every value once.
-//! - `one Q`: query Q, exact, over the rows as they are.
-//! - `int8 Q`: the same over 8-bit rows with a proven bound.
-//! - `batch`, `int8-batch`: all queries at once; the rows are the first one's.
-//! - `quantize`: keeps 8-bit rows with the archive.
-//! - `first Q`: opens the archive, mapped, and answers query Q by 8-bit rows: those that it keeps, or such as are made for it.
+//! - `open` opens the archive once more, mapped, and reads the key of the last row.
+//! - `read` reads every value once.
+//! - `one Q` answers query Q exactly, from the rows as they are.
+//! - `int8 Q` answers query Q exactly, from 8-bit rows with a proven bound.
+//! - `batch` and `int8-batch` answer all queries at once, and print the rows of the first one.
+//! - `quantize` stores 8-bit rows with the archive.
+//! - `first Q` opens the archive, mapped, and answers query Q from 8-bit rows: those in the archive, or new ones.
 
 use std::error::Error;
 use std::io::{self, BufRead, Write};
@@ -78,7 +79,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Stores rows under their numbers.
+/// Stores rows in a new archive, with keys of their numbers.
 fn write(rows: &Features, store: &Path) -> rscir::index::Result<()> {
     const BATCH: usize = 65_536;
     let (rows, dim) = (&rows.embeddings, rows.embeddings.dim());
@@ -103,7 +104,7 @@ fn composed(vectors: &Features, archive: &DiskArchive) -> rscir::core::Result<Ve
     (0..count).map(query).collect()
 }
 
-/// A sum of the values' bits, so that each is read and little else is done.
+/// Adds up the bits of all values, so that each is read and little else is done.
 fn read(archive: &DiskArchive) -> u32 {
     let sum = |part: &[f32]| part.iter().fold(0u32, |sum, v| sum.wrapping_add(v.to_bits()));
     let parts = archive.blocks().flat_map(|block| match block.rows {

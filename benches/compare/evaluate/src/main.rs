@@ -1,8 +1,10 @@
-//! The whole PatternCom evaluation on synthetic features, beside the bare f32 product of its query images with its archive
-//! by several crates, interleaved in one run: `cargo run --release -- [rounds]`. `RAYON_NUM_THREADS` sets the threads. With
-//! `--whole` it prints the seconds of one evaluation with one lambda alone, the second of two.
+//! Measures the whole PatternCom evaluation on synthetic features, and the bare f32 product of its query images with
+//! its archive by several crates, interleaved in one run: `cargo run --release -- [rounds]`. `RAYON_NUM_THREADS` sets
+//! the number of threads. With `--whole` it evaluates one lambda twice, and prints only the seconds of the second
+//! time.
 //!
-//! A product has the block of query images at a time that suits it best; what a crate packs once is packed beforehand.
+//! Each product takes blocks of the number of query images that is fastest for it. A crate that can pack the rows
+//! once has packed them beforehand.
 
 #[path = "../../../synthetic/mod.rs"]
 mod synthetic;
@@ -18,10 +20,10 @@ use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
 use rten_tensor::NdTensorView;
 use synthetic::{DIM, ROWS, Synthetic, peak_mebibytes};
 
-/// Query images at a time.
+/// Numbers of query images in a block that are tried.
 const BLOCKS: [usize; 4] = [64, 256, 512, 1024];
 
-/// A bare product, `out[images, ROWS] = images[images, DIM] . archive^T`.
+/// A bare product of query images, their number and the result: `out[images, ROWS] = images[images, DIM] . archive^T`.
 type Product<'a> = Box<dyn FnMut(&[f32], usize, &mut [f32]) + 'a>;
 
 fn boxed<'a>(product: impl FnMut(&[f32], usize, &mut [f32]) + 'a) -> Product<'a> {
@@ -123,7 +125,7 @@ fn products(rows: &[f32]) -> Vec<(&'static str, Product<'_>)> {
 
 static ONE: f32 = 1.0;
 
-/// Seconds that a product of all query images takes, `block` at a time.
+/// Returns the seconds that a product of all query images takes, `block` of them at a time.
 fn whole(product: &mut Product<'_>, images: &[f32], block: usize, scores: &mut [f32]) -> f64 {
     let start = Instant::now();
     for images in images.chunks(block * DIM) {
@@ -160,7 +162,7 @@ fn main() {
     let mut scores = vec![0.0; BLOCKS[BLOCKS.len() - 1] * ROWS];
     let mut products = products(&rows);
 
-    // The first product sets what the others must agree with; each then finds its best block.
+    // The other products must agree with the first one. The best block of each is found beforehand.
     let mut first = Vec::new();
     let mut blocks = Vec::new();
     for (name, product) in &mut products {

@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn windows_of_bands_are_rows_and_each_band_has_its_scale() {
-        // Two bands of 3 x 3 pixels, of which a window of 2 fits once.
+        // The image has two bands of 3 x 3 pixels, in which one window of 2 x 2 fits.
         let values: Vec<f32> = (0..9).flat_map(|at| [at as f32, 100.0 + at as f32]).collect();
         let batch = BandBatch::new(3, 2, &values).unwrap();
         let scale = BandScale { values: BandValues::Measured, mean: vec![1.0, 100.0], std: vec![2.0, 4.0] };

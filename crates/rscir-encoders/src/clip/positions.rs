@@ -59,7 +59,8 @@ pub(super) fn resize_line(
     Some(resized)
 }
 
-/// Returns the side of the square grid that `tokens` are with a class token, or `None` if there is no such grid.
+/// Returns the side of the square grid in a table of `tokens` rows, one of which is the class token. Returns `None`
+/// if the other rows are not a square.
 fn side(tokens: usize) -> Option<usize> {
     let positions = tokens.checked_sub(1)?;
     let side = positions.isqrt();

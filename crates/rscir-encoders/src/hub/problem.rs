@@ -42,7 +42,7 @@ impl DownloadProblem {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Status { status: 404 } => ErrorKind::NotFound,
-            // 401 and 403 ask for a token, and another status of a client's error would be the same the next time.
+            // 401 and 403 ask for a token. Any other status below 500 would be the same the next time.
             Self::Status { status: 429 | 500.. } => ErrorKind::Unavailable,
             Self::Status { .. } | Self::Header { .. } => ErrorKind::InvalidInput,
             Self::BrokenOff { .. } | Self::Unreachable(_) => ErrorKind::Unavailable,

@@ -144,7 +144,7 @@ fn widen_or_split(c: char, out: &mut String) {
     let letters = match c {
         '\u{132}' => "IJ",
         '\u{133}' => "ij",
-        // Straight quotation marks then make this "'n".
+        // `uncurl` then makes this "'n".
         '\u{149}' => "\u{2bc}n",
         '\u{1f1}' => "DZ",
         '\u{1f2}' => "Dz",

@@ -1,4 +1,4 @@
-//! HTML character references, resolved like by Python's `html.unescape`, and like by ftfy, which is stricter.
+//! HTML character references, resolved as Python's `html.unescape` and ftfy's stricter `unescape_html` resolve them.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

@@ -352,7 +352,7 @@ impl Walk {
                 format!("a pattern has {} bytes; at most {LONGEST_PATTERN} are read", pattern.len()).into()
             );
         }
-        // A pattern that this crate compiles has no look-around and no references back.
+        // The crate `regex` compiles only patterns without look-around and references back.
         let compiled = RegexBuilder::new(pattern).size_limit(LARGEST_PATTERN).build();
         compiled.map_err(|error| {
             format!("the pattern {pattern:?} is refused, because it could take unbounded time: {error}")
