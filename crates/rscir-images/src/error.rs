@@ -4,29 +4,29 @@ use std::path::PathBuf;
 use rscir_core::ErrorKind;
 use rscir_core::files::FileError;
 
-/// What is wrong with an image, a setting or an ingest, where, and what to do.
+/// Errors of images, preprocessing and ingests.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder cannot be opened or read.
     #[error("cannot read {}", path.display())]
     Io {
-        /// The file.
+        /// The file or folder.
         path: PathBuf,
         /// The system's error.
         source: io::Error,
     },
-    /// What is read is no regular file, or too large a one.
+    /// A path leads to a pipe, a device or a folder, not to a regular file, or the file is too large.
     #[error(transparent)]
     File(FileError),
     /// A setting has a value that is not allowed.
     #[error("{key} is {got}, but must be {expected}")]
     ConfigValue {
-        /// The setting: `stretch`, `preprocess_cfg.size`.
+        /// The setting, such as `stretch` or `preprocess_cfg.size`.
         key: String,
-        /// The value.
+        /// The value that was given.
         got: String,
-        /// What is allowed.
+        /// The values that are allowed.
         expected: &'static str,
     },
     /// The image in a file cannot be decoded.
@@ -34,21 +34,21 @@ pub enum Error {
     Image {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: Box<Error>,
     },
-    /// An image cannot be decoded.
+    /// An image cannot be decoded. Its path is not known here.
     #[error(transparent)]
     Pixels(Box<crate::ImageProblem>),
-    /// A tar file cannot be taken as a shard of images.
+    /// A file cannot be read as a tar file of images.
     #[error("{}: {reason}", path.display())]
     Shard {
         /// The file.
         path: PathBuf,
-        /// Why not, and what to do.
+        /// The reason, and what to do.
         reason: String,
     },
-    /// Images would replace rows that are of files in another folder.
+    /// An ingest would replace rows of files in another folder.
     #[error(
         "{given} has other files for {rows} rows of files in {root}, such as {key:?}: ingest it into an archive of its own, or \
          allow the ingest to replace rows",
@@ -58,36 +58,36 @@ pub enum Error {
     OtherRoot {
         /// The key of the first of these rows, in the order of the list.
         key: String,
-        /// The folder that its file is in.
+        /// The folder of the row's file.
         root: PathBuf,
         /// The folder that is ingested.
         given: PathBuf,
-        /// How many rows would be replaced.
+        /// Number of rows that would be replaced.
         rows: usize,
     },
-    /// More images failed than the ingest was told to bear.
+    /// More images failed than the options of the ingest allow.
     #[error(
         "more than {limit} images failed, and the ingest gave up: what was committed stays; look at the reported failures"
     )]
     TooManyFailures {
-        /// How many may fail.
+        /// Number of images that may fail.
         limit: usize,
     },
-    /// The system does not start the threads of an ingest.
+    /// The system refused to start the threads of an ingest.
     #[error("cannot start {threads} threads: ask for fewer")]
     Threads {
-        /// How many were asked for.
+        /// Number of threads that were asked for.
         threads: usize,
-        /// What was said.
+        /// The reason.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The encoder or the sink of an ingest failed.
+    /// An encoder, a sink or a source failed.
     #[error(transparent)]
     Core(#[from] rscir_core::Error),
 }
 
 impl Error {
-    /// Returns what a caller can do about it.
+    /// Returns the kind of the error, by which a program decides what to do.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Io { source, .. } => source.into(),
@@ -112,7 +112,7 @@ impl From<FileError> for Error {
     }
 }
 
-/// [`std::result::Result`] with this crate's [`Error`].
+/// Result of a fallible operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[cfg(test)]

@@ -3,7 +3,8 @@ use std::borrow::Cow;
 use rscir_core::{Fingerprint, ImageSource, Result, RgbImage};
 use sha2::{Digest, Sha256};
 
-/// Decoded images in memory with their keys, as a source of an ingest. Collect it from an iterator.
+/// Decoded images in memory with their keys, as the source of an ingest. It can be collected from an iterator of keys
+/// and images.
 ///
 /// ```
 /// use rscir_core::ImageSource;
@@ -17,7 +18,7 @@ use sha2::{Digest, Sha256};
 pub struct MemoryImages(Vec<(String, RgbImage)>);
 
 impl MemoryImages {
-    /// Makes a source of keys and images, in their order.
+    /// Makes a source from pairs of a key and an image, in the given order.
     pub fn new(images: Vec<(String, RgbImage)>) -> Self {
         Self(images)
     }
@@ -38,7 +39,7 @@ impl ImageSource for MemoryImages {
         self.0[item].0.as_str().into()
     }
 
-    /// Hashes the size and the pixels.
+    /// Hashes the size and the pixels of an image.
     fn fingerprint(&self, item: usize) -> Result<Fingerprint> {
         let image = &self.0[item].1;
         let mut hash = Sha256::new();

@@ -114,7 +114,7 @@ fn bands_are_chosen_and_stretched() {
     assert!(swapped.data.chunks(3).zip(plain.data.chunks(3)).all(|(s, p)| s == [p[2], p[1], p[0]]));
     options.bands = Some(vec![5, 6, 0]);
     let error = decode(&bytes, &options).unwrap_err().to_string();
-    assert_eq!(error, "band 6 is chosen, but the image has 6, counted from 0");
+    assert_eq!(error, "band 6 is chosen, but the image has 6, counted from 0: choose among them");
 
     // 16-bit gray from 0 to 699: all but the darkest is white in Pillow.
     let bytes = read("kinds/gray16.tif");
@@ -140,19 +140,20 @@ fn bands_are_chosen_and_stretched() {
 #[test]
 fn what_is_wrong_is_said() {
     let says = |bytes: &[u8]| decode(bytes, &Decoding::default()).unwrap_err().to_string();
-    assert_eq!(says(b""), "the file is empty");
+    assert_eq!(says(b""), "the file is empty; fetch or copy the file again");
     assert_eq!(
         says(b"<!DOCTYPE html>\n<p>Not found"),
-        "not an image of a known format: it begins with \"<!DOCTYPE html>\\n\"; read are JPEG, PNG, TIFF, WebP, BMP"
+        "not an image of a known format: it begins with \"<!DOCTYPE html>\\n\"; convert it to JPEG, PNG, TIFF, WebP or BMP"
     );
     let within = |file: &str, limits: DecodeLimits| {
         rscir_images::decode(&read(file), &Decoding::default(), &limits).unwrap_err().to_string()
     };
     let small = DecodeLimits::default().max_pixels(400);
     let error = within("kinds/rgb8.tif", small);
-    assert_eq!(error, "23 x 19 pixels are more than the limit of 400");
+    let advice = "; cut the image into smaller ones, or raise the limit";
+    assert_eq!(error, format!("23 x 19 pixels are more than the limit of 400{advice}"));
     let error = within("kinds/rgb8.png", small.max_bytes(100));
-    assert!(error.ends_with("bytes are more than the limit of 100"), "{error}");
+    assert!(error.ends_with(&format!("bytes are more than the limit of 100{advice}")), "{error}");
     for file in
         ["kinds/rgb8.png", "kinds/rgb8_lzw.tif", "kinds/lossless.webp", "kinds/rgb24.bmp", "kinds/420.jpg"]
     {

@@ -219,7 +219,7 @@ fn sides_of_a_signed_type_are_read_and_negative_ones_refused() {
     let tiff = Tiff { width: -2_i32 as u32, kind: U8, values: &values, sides: SLONG, ..Tiff::default() };
     let error =
         decode(&tiff.bytes(), &Decoding::default(), &DecodeLimits::default()).unwrap_err().to_string();
-    assert_eq!(error, "TIFF: tag 256 has a negative value");
+    assert_eq!(error, "TIFF: tag 256 has a negative value; fetch or write the file again");
 }
 
 #[test]

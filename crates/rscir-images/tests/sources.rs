@@ -395,7 +395,7 @@ fn a_table_with_a_column_of_the_source_is_refused_before_any_work() {
     let error =
         ingest_source(&Windows::new(&["sea"]), &Plain::new(), &mut sink, &options, &mut |f| panic!("{f}"));
     let error = error.unwrap_err().to_string();
-    assert!(error.starts_with("column is label, but must be one that the images do not bring"), "{error}");
+    assert!(error.starts_with("column is label, but must be one that the images do not have"), "{error}");
     assert!(sink.rows.0.is_empty());
 }
 

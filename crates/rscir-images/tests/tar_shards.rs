@@ -328,7 +328,7 @@ fn a_member_is_seen_to_change_and_is_not_read_from_another_file() {
     let (time, content) = (by_time.fingerprint(0).unwrap(), by_content.fingerprint(0).unwrap());
     bed.write("a.tar", &[member("b.png", b'0', &png()), member("a.png", b'0', &png()), end()]);
     let error = by_time.read(0).unwrap_err().to_string();
-    assert!(error.ends_with("has changed since its members were found"), "{error}");
+    assert!(error.ends_with("has changed since its members were found: ingest it again"), "{error}");
     let later = TarShards::open([&path]).unwrap();
     assert_ne!(later.fingerprint(1).unwrap(), time);
     assert_eq!(later.changes(ChangeDetection::Content).fingerprint(1).unwrap(), content);

@@ -1,4 +1,4 @@
-//! Files as images of bands: as many as an encoder takes, with its values.
+//! Files as images of bands, for encoders of bands.
 
 use rscir_core::{BandImage, BandValues, Channels, Decoding, Stretch};
 
@@ -7,8 +7,8 @@ use super::{ImageProblem, Settings};
 use crate::{Error, Result};
 
 impl Raster {
-    /// The bands that are chosen, or all where none is: as levels, or as the file has them. Values that are no measurement
-    /// become 0.
+    /// Converts the samples to the bands that the decoding chooses, or to all bands if it chooses none. Values are
+    /// levels, or as measured. A value that is no measurement becomes 0.
     pub(super) fn into_bands(
         self,
         settings: Settings<'_>,
@@ -23,7 +23,7 @@ impl Raster {
         }
         let lines: Vec<(f32, f32)> = match (values, decoding.stretch) {
             (BandValues::Measured, _) | (_, Stretch::None) => Vec::new(),
-            // A range is the same for all bands, or of the three that there are.
+            // `check_bands` has made sure that a range is the same for all bands, unless there are three.
             _ => bands
                 .iter()
                 .enumerate()
@@ -50,11 +50,11 @@ impl Raster {
     }
 }
 
-/// Checks that images can be decoded so for an encoder of these channels.
+/// Checks that a decoding suits an encoder with these channels.
 ///
 /// # Errors
-/// [`Error::ConfigValue`] if the decoding chooses another number of bands, stretches values that are taken as measured, or
-/// has ranges of three for bands that are more.
+/// [`Error::ConfigValue`] if the decoding chooses another number of bands than the encoder takes, stretches values that
+/// the encoder takes as measured, or has different ranges for red, green and blue where there are not three bands.
 pub fn check_bands(decoding: &Decoding, channels: Channels) -> Result<()> {
     let refuse =
         |key: &str, got: String, expected| Err(Error::ConfigValue { key: key.into(), got, expected });

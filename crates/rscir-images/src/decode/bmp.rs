@@ -8,18 +8,20 @@ use super::header::Format;
 use super::raster::{Raster, Samples};
 use super::{ImageProblem, Settings, eight_bit};
 
-/// Where the header of Windows has the bits of a pixel, the compression, and the masks of red, green and blue: behind the
-/// file's header of 14 bytes.
+/// Offset of the number of bits of a pixel. The bitmap's header (BITMAPINFOHEADER) begins after the file's header of 14
+/// bytes.
 const BITS: usize = 14 + 14;
+/// Offset of the compression.
 const COMPRESSION: usize = 14 + 16;
+/// Offset of the masks of red, green and blue.
 const MASKS: usize = 14 + 40;
 
-/// The compression of pixels whose channels masks tell.
+/// The compression BI_BITFIELDS: masks tell which bits belong to which channel.
 const BIT_FIELDS: u64 = 3;
 
 pub(super) fn decode(bytes: &[u8], options: Settings<'_>) -> Result<Raster, ImageProblem> {
     let decoder = BmpDecoder::new(Cursor::new(bytes)).map_err(|e| Format::Bmp.damaged(e))?;
-    // At best two bytes of run-length coding stand for 255 pixels of one byte, three here.
+    // Two bytes of run-length coding stand for at most 255 pixels of three bytes each.
     let mut raster = eight_bit(decoder, Format::Bmp, options, bytes.len(), Some(383))?;
     if let (Some(channels), Samples::U8(data)) = (channels(bytes), &mut raster.samples) {
         let tables = channels.map(truncated);
@@ -30,7 +32,8 @@ pub(super) fn decode(bytes: &[u8], options: Settings<'_>) -> Result<Raster, Imag
     Ok(raster)
 }
 
-/// The bits of red, green and blue in pixels of 16 bits, as Pillow knows them.
+/// Returns how many bits red, green and blue have in a file with pixels of 16 bits. Returns `None` for other files, and
+/// for masks that Pillow does not read.
 fn channels(bytes: &[u8]) -> Option<[u32; 3]> {
     let number = |at: usize, length: usize| {
         let digits = bytes.get(at..at + length)?.iter().rev();
@@ -50,7 +53,8 @@ fn channels(bytes: &[u8]) -> Option<[u32; 3]> {
     }
 }
 
-/// What Pillow makes of a channel of so many bits where `image` has made a byte: it cuts where that rounds.
+/// Returns, for each byte that the crate `image` makes of a channel of so many bits, the byte that Pillow makes: Pillow
+/// rounds down, `image` to the nearest.
 fn truncated(bits: u32) -> Vec<u8> {
     let most = (1 << bits) - 1;
     (0..=255_u32).map(|byte| ((byte * most + 127) / 255 * 255 / most) as u8).collect()
@@ -62,7 +66,7 @@ mod tests {
 
     use crate::{DecodeLimits, decode};
 
-    /// Two pixels of 16 bits.
+    /// Writes a file of two pixels of 16 bits.
     fn bmp(compression: u32, masks: &[u32]) -> Vec<u8> {
         let start = 54 + 4 * masks.len() as u32;
         let mut out = b"BM".to_vec();
@@ -74,7 +78,7 @@ mod tests {
         out
     }
 
-    /// Bytes of Pillow 13.0.0.
+    /// Compares with bytes of Pillow 13.0.0.
     #[test]
     fn channels_of_five_and_six_bits_are_cut_as_pillow_cuts_them() {
         let pixels =

@@ -7,21 +7,22 @@ use super::{DecodeLimits, decode, decode_bands};
 use crate::{Error, Result};
 use rscir_core::{BandImage, Channels, RgbImage};
 
-/// Decodes the image in a regular file within the limits, as an ingest does.
+/// Reads a regular file and decodes its image as [`decode`] does.
 ///
 /// # Errors
-/// [`Error::Io`] or [`Error::File`] if the file cannot be read: a pipe or a device is not. [`Error::Image`] with the path
-/// if it cannot be decoded.
+/// [`Error::Io`] if the file cannot be read. [`Error::File`] if it is a pipe, a device or a folder, or has more than
+/// [`DecodeLimits::max_bytes`] bytes. [`Error::Image`] with the path if the image cannot be decoded.
 pub fn decode_file(path: impl AsRef<Path>, decoding: &Decoding, limits: &DecodeLimits) -> Result<RgbImage> {
     let path = path.as_ref();
     let bytes = read_bounded(path, limits.max_bytes)?;
     decode(&bytes, decoding, limits).map_err(|source| of_file(path, source))
 }
 
-/// Decodes the image in a regular file into bands, as an ingest does for an encoder of these channels.
+/// Reads a regular file and decodes its image into bands as [`decode_bands`] does.
 ///
 /// # Errors
-/// As [`decode_file`], of [`decode_bands`].
+/// [`Error::Io`] and [`Error::File`] as for [`decode_file`]. [`Error::Image`] with the path and an error of
+/// [`decode_bands`] if the image cannot be decoded into these bands.
 pub fn decode_bands_file(
     path: impl AsRef<Path>,
     decoding: &Decoding,

@@ -1,13 +1,13 @@
-//! What the first bytes of a file tell, and checks before anything is allocated.
+//! The format of a file, and checks of sizes before memory is allocated.
 
 use super::{ImageProblem, Settings};
 use rscir_core::Stretch;
 
-/// Bytes of pixels that any file may have: a header does no harm below.
+/// Bytes of pixels that the header of any file may announce, however short the file is: so few do no harm.
 const FREE_BYTES: u64 = 1 << 20;
-/// Bytes of memory that decoding any file may take.
+/// Bytes of memory that decoding any file may take, however short the file is.
 const FREE_MEMORY: u64 = 192 << 20;
-/// Bytes of a file that is no image which are shown for people to recognize it.
+/// Number of first bytes of a file of no known format that its error shows.
 const SHOWN_BYTES: usize = 16;
 
 /// The formats that are read.
@@ -21,7 +21,10 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// The format whose signature the file has.
+    /// Returns the format whose signature the file has.
+    ///
+    /// # Errors
+    /// [`ImageProblem::Empty`] for no bytes, [`ImageProblem::UnknownFormat`] for other content.
     pub(super) fn of(bytes: &[u8]) -> Result<Self, ImageProblem> {
         match bytes {
             [] => Err(ImageProblem::Empty),
@@ -57,7 +60,10 @@ impl Format {
     }
 }
 
-/// Width times height, within the limit.
+/// Returns the number of pixels, width times height.
+///
+/// # Errors
+/// [`ImageProblem::TooManyPixels`] if the limit is lower.
 pub(super) fn check_pixels(width: u32, height: u32, options: Settings<'_>) -> Result<u64, ImageProblem> {
     let limit = options.limits.max_pixels;
     match u64::from(width) * u64::from(height) {
@@ -66,7 +72,8 @@ pub(super) fn check_pixels(width: u32, height: u32, options: Settings<'_>) -> Re
     }
 }
 
-/// Refuses `needed` bytes of pixels from a file of `length` bytes each of which stands for `most` bytes at best.
+/// Refuses a file of `length` bytes that announces `needed` bytes of pixels, if a byte of its format can stand for at
+/// most `most` bytes of pixels.
 pub(super) fn check_content(
     format: Format,
     needed: u64,
@@ -79,8 +86,8 @@ pub(super) fn check_content(
     Ok(())
 }
 
-/// Refuses an image that takes more memory than its file justifies: `decoding` bytes in the decoder, and what becomes of
-/// them in RGB.
+/// Refuses an image that takes more memory than the length of its file justifies: `decoding` bytes in the decoder, and
+/// those of the result.
 pub(super) fn check_memory(
     format: Format,
     pixels: u64,
@@ -88,8 +95,8 @@ pub(super) fn check_memory(
     length: usize,
     options: Settings<'_>,
 ) -> Result<(), ImageProblem> {
-    // Three bytes of RGB and one of a palette's indices; percentiles sort a band. Values of bands have four each, which the
-    // samples in the file justify.
+    // A pixel takes three bytes of RGB and one of a palette's index, and four more where percentiles sort a copy of a
+    // band. In an image of bands each value takes four bytes.
     let each = if matches!(options.decoding.stretch, Stretch::Percentile(..)) { 8 } else { 4 };
     let bands = match &options.decoding.bands {
         _ if !options.as_bands => 0,
@@ -105,7 +112,10 @@ pub(super) fn check_memory(
     Ok(())
 }
 
-/// A number of bytes that memory can have.
+/// Converts a number of bytes to `usize`.
+///
+/// # Errors
+/// [`ImageProblem::TooManyBytes`] if memory cannot have so many.
 pub(super) fn size(bytes: u64) -> Result<usize, ImageProblem> {
     usize::try_from(bytes).map_err(|_| ImageProblem::TooManyBytes { bytes, limit: usize::MAX as u64 })
 }

@@ -1,10 +1,12 @@
-//! Images decoded as Pillow's `Image.open(f).convert("RGB")` does it.
+//! Decodes images as Pillow's `Image.open(f).convert("RGB")` does it.
 //!
-//! The format is known by the content, never by the name. JPEG gives libjpeg-turbo's bytes (see `rscir-jpeg`; with the
-//! feature `turbojpeg`, the library's own); PNG, WebP and BMP are read with the crates `png` and `image`, TIFF by code of our
-//! own ([`crate::tiff`]); all become RGB as in Pillow 13: gray is repeated, a palette looked up, an alpha channel dropped and not blended,
-//! 16-bit color keeps its high byte and 16-bit gray is clipped at 255. Of an animation or a file of several images the
-//! first counts.
+//! The format is recognized by the content, never by the name. JPEG gives the bytes of libjpeg-turbo (by `rscir-jpeg`,
+//! or with the feature `turbojpeg` by the library itself). PNG, WebP and BMP are read with the crates `png` and
+//! `image`, TIFF with [`crate::tiff`].
+//!
+//! All become RGB as in Pillow 13: gray is repeated, a palette is looked up, an alpha channel is dropped and not
+//! blended, 16-bit color keeps its high byte, and 16-bit gray is clipped at 255. An animation, or a file of several
+//! images, gives its first image.
 
 #![deny(clippy::indexing_slicing)]
 
@@ -37,24 +39,25 @@ pub use oddities::Oddities;
 pub use problem::{ImageProblem, Remedy};
 use raster::{Color, Raster, Samples};
 
-/// Decodes an image of any known format.
+/// Decodes an image of any format that is read: JPEG, PNG, TIFF, WebP or BMP.
 ///
-/// Sizes are checked on the header, against the limits and against what the file can hold, before anything is
-/// allocated for the pixels.
+/// Before memory is allocated for the pixels, the size in the header is compared with the limits and with the length of
+/// the file.
 ///
 /// # Errors
-/// [`Error::Pixels`](crate::Error::Pixels) with an [`ImageProblem`]; the caller knows the path.
-/// [`Error::ConfigValue`](crate::Error::ConfigValue) for a stretch without extent.
+/// [`Error::Pixels`](crate::Error::Pixels) with an [`ImageProblem`] if the image cannot be decoded.
+/// [`Error::ConfigValue`](crate::Error::ConfigValue) if the decoding has a stretch without extent, chooses another
+/// number of bands than three, or is in the words of another program.
 pub fn decode(bytes: &[u8], decoding: &Decoding, limits: &DecodeLimits) -> Result<RgbImage> {
     check(decoding)?;
     check_bands(decoding, Channels::Rgb)?;
     Ok(decode_rgb(bytes, Settings { decoding, limits, as_bands: false })?.0)
 }
 
-/// Decodes an image as [`decode`] does, and returns what is odd about it beside the pixels.
+/// Decodes an image as [`decode`] does. Returns the pixels, and signs that they may not be as they were meant.
 ///
 /// # Errors
-/// As [`decode`].
+/// The errors of [`decode`].
 pub fn decode_with_oddities(
     bytes: &[u8],
     decoding: &Decoding,
@@ -67,15 +70,18 @@ pub fn decode_with_oddities(
     Ok((image, oddities))
 }
 
-/// Decodes an image of any known format into the bands that an encoder takes
-/// ([`ImageEncoder::channels`](rscir_core::ImageEncoder::channels)): those that the decoding chooses, or all of the file's.
+/// Decodes an image of any format that is read into the bands that an encoder takes
+/// ([`ImageEncoder::channels`](rscir_core::ImageEncoder::channels)): the bands that the decoding chooses, or all of the
+/// file's.
 ///
-/// Levels are bytes as they are, and values of other types as the decoding's stretch brings them there; values as measured
-/// stay what they are. Those that are no measurement (NaN, infinities, and those that a TIFF file declares as such) become 0.
+/// Levels are bytes: values of 8 bits stay as they are, and the decoding's stretch converts others. Values as measured
+/// are not changed. Values that are no measurement become 0: NaN, infinities, and the no-data value that a TIFF file
+/// declares.
 ///
 /// # Errors
-/// As [`decode`]; [`rscir_core::Error::Channels`] for a file of another number of bands, and for an encoder of colors;
-/// [`Error::ConfigValue`](crate::Error::ConfigValue) for bands or a stretch that do not fit the channels.
+/// The errors of [`decode`]. [`rscir_core::Error::Channels`] if the file has another number of bands.
+/// [`rscir_core::Error::Unsupported`] for an encoder of colors. [`Error::ConfigValue`](crate::Error::ConfigValue) for
+/// bands or a stretch that do not suit the channels, as [`check_bands`] tells.
 pub fn decode_bands(
     bytes: &[u8],
     decoding: &Decoding,
@@ -95,7 +101,7 @@ pub fn decode_bands(
     Ok(image)
 }
 
-/// The bands that a decoding chooses, or all of the file's, however many they are.
+/// Decodes the bands that a decoding chooses, or all of the file's, however many there are.
 pub(crate) fn bands_of(
     bytes: &[u8],
     decoding: &Decoding,
@@ -111,16 +117,20 @@ pub(crate) fn bands_of(
     Ok(BandImage { width, height, bands, data })
 }
 
-/// What decides the pixels, and whether there are any.
+/// The decoding, which decides the pixels, and the limits, which decide whether the image is decoded.
 #[derive(Clone, Copy)]
 struct Settings<'a> {
     decoding: &'a Decoding,
     limits: &'a DecodeLimits,
-    /// The image's bands are wanted with their values, and not what Pillow shows of them.
+    /// True if the values of bands are wanted, false for the colors that Pillow makes of them.
     as_bands: bool,
 }
 
-/// Refuses a stretch without extent, and what another program recorded, as settings.
+/// Checks a decoding, and turns its errors into those of settings.
+///
+/// # Errors
+/// [`Error::ConfigValue`] for a stretch without extent, fewer than three bands, or a decoding in the words of another
+/// program.
 pub(crate) fn check(decoding: &Decoding) -> Result<()> {
     decoding.check().map_err(|error| match error {
         rscir_core::Error::Parameter { name, value, expected } => {
@@ -130,7 +140,7 @@ pub(crate) fn check(decoding: &Decoding) -> Result<()> {
     })
 }
 
-/// The image, and whether its values use a small part of their type's range.
+/// Decodes an image to RGB, and tells whether its values use a small part of their type's range.
 fn decode_rgb(bytes: &[u8], options: Settings<'_>) -> Result<(RgbImage, bool), ImageProblem> {
     let (raster, turns) = decode_raster(bytes, options)?;
     let orientation = raster.orientation.filter(|_| turns);
@@ -140,7 +150,7 @@ fn decode_rgb(bytes: &[u8], options: Settings<'_>) -> Result<(RgbImage, bool), I
     Ok((RgbImage { width, height, data }, narrow_range))
 }
 
-/// The samples as the file has them, and whether the image is turned as the file says.
+/// Decodes the samples of a file, and tells whether the image is to be turned as the file says.
 fn decode_raster(bytes: &[u8], options: Settings<'_>) -> Result<(Raster, bool), ImageProblem> {
     if bytes.len() as u64 > options.limits.max_bytes {
         return Err(ImageProblem::TooManyBytes {
@@ -156,7 +166,7 @@ fn decode_raster(bytes: &[u8], options: Settings<'_>) -> Result<(Raster, bool), 
         Format::WebP => webp(bytes, options),
         Format::Bmp => bmp::decode(bytes, options),
     }?;
-    // Pillow's `open` leaves EXIF alone, but turns a TIFF as its own tag says when it is read.
+    // Pillow ignores the orientation in EXIF, but turns a TIFF image as its tag says.
     let turns = options.decoding.orientation == Orientation::Exif || format == Format::Tiff;
     Ok((raster, turns))
 }
@@ -164,7 +174,7 @@ fn decode_raster(bytes: &[u8], options: Settings<'_>) -> Result<(Raster, bool), 
 fn jpeg(bytes: &[u8], options: Settings<'_>) -> Result<Raster, ImageProblem> {
     let header = rscir_jpeg::read_header(bytes)?;
     let pixels = header::check_pixels(header.width, header.height, options)?;
-    // Files of several scans keep their coefficients, of 16 bits.
+    // Decoding a file of several scans keeps all coefficients in memory, each of 16 bits.
     let coefficients = pixels * 2 * u64::from(header.components);
     header::check_memory(Format::Jpeg, pixels, coefficients, bytes.len(), options)?;
     let (width, height) = (header.width as usize, header.height as usize);
@@ -187,12 +197,12 @@ fn webp(bytes: &[u8], options: Settings<'_>) -> Result<Raster, ImageProblem> {
     let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(|e| Format::WebP.damaged(e))?;
     let exif = decoder.exif_metadata().ok().flatten();
     let orientation = exif.and_then(|exif| Turn::from_exif_chunk(&exif));
-    // A picture of one color takes no bits a pixel in the lossless form: its length tells nothing.
+    // In the lossless form pixels of one color take no bits, so that the length of the file limits nothing.
     Ok(eight_bit(decoder, Format::WebP, options, bytes.len(), None)?.oriented(orientation))
 }
 
-/// Reads an image whose decoder gives 8-bit RGB or RGBA, from a file of `length` bytes each of which stands for `most`
-/// bytes of pixels at best.
+/// Reads an image whose decoder gives 8-bit RGB or RGBA, from a file of `length` bytes. A byte of the file can stand
+/// for at most `most` bytes of pixels; `None`: there is no such limit.
 fn eight_bit(
     mut decoder: impl ImageDecoder,
     format: Format,
@@ -203,7 +213,7 @@ fn eight_bit(
     let (width, height) = decoder.dimensions();
     let total = decoder.total_bytes();
     let pixels = header::check_pixels(width, height, options)?;
-    // The decoder's own buffers are no larger than the pixels.
+    // The decoder's own buffers are at most as large as the pixels.
     header::check_memory(format, pixels, total.saturating_mul(2), length, options)?;
     if let Some(most) = most {
         header::check_content(format, total, length, most)?;
@@ -214,7 +224,7 @@ fn eight_bit(
         other => return Err(format.unsupported(format!("{other:?}"))),
     };
     let mut limits = Limits::default();
-    // The decoder's own buffers, beside the pixels that are handed to it.
+    // This limit is for the decoder's own buffers. The buffer for the pixels is ours.
     limits.max_alloc = Some(options.limits.max_pixels.saturating_mul(8));
     decoder.set_limits(limits).map_err(|e| format.damaged(e))?;
     let mut data = vec![0; header::size(total)?];
@@ -222,10 +232,10 @@ fn eight_bit(
     Ok(Raster::new(width as usize, height as usize, Color::Rgb, channels, Samples::U8(data)))
 }
 
-/// Width, height and interleaved values of an image.
+/// Width, height and interleaved values (`[height, width, channels]`) of an image.
 type Shaped<T> = (usize, usize, Vec<T>);
 
-/// The image turned and mirrored as its EXIF orientation says.
+/// Turns and mirrors an image as its EXIF orientation says.
 #[expect(
     clippy::indexing_slicing,
     reason = "a turned place is within the image, whose data are so many values a pixel"
@@ -233,7 +243,7 @@ type Shaped<T> = (usize, usize, Vec<T>);
 fn oriented<T: Copy>(image: Shaped<T>, channels: usize, orientation: Option<Turn>) -> Shaped<T> {
     let Some(orientation) = orientation.filter(|o| *o != Turn::NoTransforms) else { return image };
     let (w, h, values) = image;
-    // Where the pixel that is shown at (x, y) is stored.
+    // Returns the stored position of the pixel that is shown at (x, y).
     let stored = |x: usize, y: usize| match orientation {
         Turn::NoTransforms => (x, y),
         Turn::FlipHorizontal => (w - 1 - x, y),

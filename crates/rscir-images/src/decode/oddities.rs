@@ -1,33 +1,34 @@
-//! What decodes without an error and may all the same not be what was meant.
+//! Signs that an image, though decoded without an error, does not look as it was meant to.
 
 use super::raster::{Color, Raster, Samples};
 use rscir_core::RgbImage;
 use rscir_core::{Decoding, Stretch};
 
-/// The part of a type's range that values must span not to be taken for lost: a sixteenth leaves sixteen levels of the 256
-/// that a byte has.
+/// The part of a type's range that values must span for an image not to be odd. A sixteenth leaves 16 of the 256 levels
+/// of a byte.
 const MIN_PART: f64 = 1.0 / 16.0;
 
-/// Values of a byte, the range that floats are cut to.
+/// Number of values of a byte, the range to which floats are clipped.
 const BYTES: f64 = 256.0;
 
-/// What is odd about an image that was decoded: in most cases its values needed another [`Stretch`].
+/// Signs that a decoded image does not look as it was meant to. In most cases its values need another [`Stretch`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Oddities {
-    /// All of its pixels, which are more than one, have the same color.
+    /// True if the image has several pixels, all of the same color.
     pub one_color: bool,
-    /// Its values span less than a sixteenth of their type's range, and no stretch was asked for.
+    /// True if the values span less than a sixteenth of their type's range, and the decoding has no stretch.
     ///
-    /// The range is that of unsigned integers of 16 bits and more and of signed ones of as many bits. Integers that are cut
-    /// at 255 and do not reach beyond keep all they have and do not count. Floats, which are cut to 0 to 255, count where
-    /// they span less than 16. Values that are no measurement take no part, and images of 8 bits never count.
+    /// The range of integers, signed or not, is that of all numbers of so many bits. Integers that are clipped at 255
+    /// are not odd if all of them are from 0 to 255, since clipping loses nothing. Floats, which are clipped to 0 to
+    /// 255, are odd if they span less than 16. Values that are no measurement do not count, and images of at most 8
+    /// bits are never odd.
     pub narrow_range: bool,
 }
 
-/// Tells whether there are several pixels, all of one color. Ends at the first that differs.
+/// Tells whether an image has several pixels, all of one color. The comparison ends at the first that differs.
 pub(super) fn is_one_color(image: &RgbImage) -> bool {
-    // Every pixel equals the one before it; slices are compared as memory.
+    // All pixels are equal if each equals the one before it, and so two slices are compared, which is fast.
     let (Some(others), Some(before)) =
         (image.data.get(3..), image.data.get(..image.data.len().saturating_sub(3)))
     else {
@@ -37,8 +38,8 @@ pub(super) fn is_one_color(image: &RgbImage) -> bool {
 }
 
 impl Raster {
-    /// Whether the values that are to become pixels span a small part of their type's range: see
-    /// [`Oddities::narrow_range`].
+    /// Tells whether the values that become pixels span a small part of their type's range, as
+    /// [`Oddities::narrow_range`] describes.
     pub(super) fn is_narrow(&self, decoding: &Decoding) -> bool {
         if self.depth.bits <= 8 || decoding.stretch != Stretch::None {
             return false;
@@ -62,7 +63,7 @@ impl Raster {
         if self.depth.float {
             return span < BYTES * MIN_PART;
         }
-        // Other colors of 16 bits keep their high byte.
+        // Gray, and values that are held as floats, are clipped at 255. Other colors of 16 bits keep their high byte.
         let is_cut =
             self.color == Color::Gray && decoding.bands.is_none() || matches!(self.samples, Samples::F32(_));
         let fits = is_cut && low >= 0.0 && f64::from(high) < BYTES;

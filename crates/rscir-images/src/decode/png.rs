@@ -9,13 +9,13 @@ use super::header::{self, Format};
 use super::raster::{Color, Raster, Samples, unpack};
 use super::{ImageProblem, Settings};
 
-/// The most bytes that a byte of a deflate stream stands for: 258 for two bits (RFC 1951, section 3.2.5).
+/// The most bytes that a byte of a deflate stream can stand for: two bits can stand for 258 (RFC 1951, section 3.2.5).
 pub(super) const DEFLATE_RATIO: u64 = 1032;
 
 /// The chunk that ends a file (PNG, section 11.2.5).
 const END: &[u8] = b"\0\0\0\0IEND\xaeB\x60\x82";
 
-/// Reads an image, also one whose last chunk is missing and whose pixels are all there, as Pillow does.
+/// Reads an image. The last chunk of the file may be missing if all pixels are there, as in Pillow.
 pub(super) fn decode(bytes: &[u8], options: Settings<'_>) -> Result<Raster, ImageProblem> {
     match decode_ended(bytes, options) {
         Err(ImageProblem::Damaged { .. }) if !bytes.windows(4).any(|name| name == b"IEND") => {
@@ -28,7 +28,8 @@ pub(super) fn decode(bytes: &[u8], options: Settings<'_>) -> Result<Raster, Imag
 fn decode_ended(bytes: &[u8], options: Settings<'_>) -> Result<Raster, ImageProblem> {
     let damaged = |error: ::png::DecodingError| Format::Png.damaged(error);
     let mut decoder = Decoder::new(Cursor::new(bytes));
-    // Texts and color profiles may be compressed, too; Pillow's convert uses neither.
+    // Texts and color profiles are skipped, since Pillow's conversion uses neither: compressed, they could exhaust
+    // memory.
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     decoder.set_transformations(Transformations::IDENTITY);
@@ -36,7 +37,7 @@ fn decode_ended(bytes: &[u8], options: Settings<'_>) -> Result<Raster, ImageProb
     let pixels = header::check_pixels(info.width, info.height, options)?;
     let needed = info.raw_bytes() as u64;
     header::check_content(Format::Png, needed, bytes.len(), DEFLATE_RATIO)?;
-    // As the file has them, and as samples.
+    // The pixels are in memory twice: as in the file, and as samples.
     header::check_memory(Format::Png, pixels, needed.saturating_mul(2), bytes.len(), options)?;
 
     let mut reader = decoder.read_info().map_err(damaged)?;
@@ -68,7 +69,7 @@ fn decode_ended(bytes: &[u8], options: Settings<'_>) -> Result<Raster, ImageProb
     Ok(Raster::new(width, height, color, channels, samples).oriented(orientation))
 }
 
-/// A palette of up to 256 RGB entries; those beyond its end are black in Pillow.
+/// Reads a palette of up to 256 RGB entries. Entries beyond its end are black, as in Pillow.
 fn palette(entries: &[u8]) -> Color {
     let mut table = Box::new([[0; 3]; 256]);
     for (to, from) in table.iter_mut().zip(entries.as_chunks::<3>().0) {

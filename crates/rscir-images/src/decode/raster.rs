@@ -1,4 +1,4 @@
-//! Samples as a file has them, and the ways from them to 8-bit RGB.
+//! Samples as a file has them, and their conversion to 8-bit RGB.
 
 use ::image::metadata::Orientation;
 
@@ -14,7 +14,7 @@ pub(super) struct Raster {
     pub(super) channels: usize,
     pub(super) samples: Samples,
     pub(super) depth: Depth,
-    /// The sample that stands for no measurement.
+    /// The value that stands for no measurement.
     pub(super) no_data: Option<f64>,
     pub(super) orientation: Option<Orientation>,
 }
@@ -26,25 +26,26 @@ pub(super) struct Depth {
     pub(super) float: bool,
 }
 
-/// What the channels mean. More channels than the color has are of no account.
+/// The meaning of the channels. Channels beyond those of the color are ignored.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Color {
     Gray,
-    /// Apart from gray, because Pillow keeps the high byte of its 16-bit values and does not clip them.
+    /// Gray with an alpha. It differs from gray, since Pillow keeps the high byte of its 16-bit values and does not
+    /// clip them.
     GrayAlpha,
     Rgb,
-    /// The fourth channel is an alpha that the others have been multiplied with.
+    /// Red, green and blue that were multiplied with the fourth channel, an alpha.
     RgbPremultiplied,
     Cmyk,
     YCbCr,
-    /// The channel is an index.
+    /// The channel is an index into these colors.
     Palette(Box<[[u8; 3]; 256]>),
     /// Bands of unknown meaning.
     Bands,
 }
 
-/// Samples as the file has them. Wider integers and floats all become `f32`: beyond 8 bits they are only clipped or
-/// stretched.
+/// The samples of a file. Integers that are signed or have more than 16 bits, and floats, are all held as `f32`, which
+/// is exact enough to clip or stretch them.
 pub(super) enum Samples {
     U8(Vec<u8>),
     U16(Vec<u16>),
@@ -56,7 +57,7 @@ pub(super) enum Samples {
     reason = "places are computed from the width, height and channels that the samples were read by"
 )]
 impl Samples {
-    /// The type that the file has, where it is the one that is kept.
+    /// Returns the type of these samples.
     fn depth(&self) -> Depth {
         match self {
             Self::U8(_) => Depth { bits: 8, float: false },
@@ -65,7 +66,7 @@ impl Samples {
         }
     }
 
-    /// As Pillow makes a byte of it, in a color image.
+    /// Returns the byte that Pillow makes of a sample of a color image.
     pub(super) fn high_byte(&self, index: usize) -> u8 {
         match self {
             Self::U8(values) => values[index],
@@ -74,12 +75,12 @@ impl Samples {
         }
     }
 
-    /// As Pillow makes a byte of it, in a gray image.
+    /// Returns the byte that Pillow makes of a sample of a gray image.
     fn clipped(&self, index: usize) -> u8 {
         match self {
             Self::U8(values) => values[index],
             Self::U16(values) => values[index].min(255) as u8,
-            // A cast truncates and saturates, and makes 0 of NaN.
+            // The cast truncates and saturates, and NaN becomes 0.
             Self::F32(values) => values[index] as u8,
         }
     }
@@ -94,7 +95,7 @@ impl Samples {
 }
 
 impl Raster {
-    /// `samples` are `[height, width, channels]`.
+    /// Makes an image of samples, which are `[height, width, channels]`.
     pub(super) fn new(width: usize, height: usize, color: Color, channels: usize, samples: Samples) -> Self {
         let depth = samples.depth();
         Self { width, height, color, channels, samples, depth, no_data: None, orientation: None }
@@ -122,7 +123,7 @@ impl Raster {
         Ok(RgbImage { width, height, data })
     }
 
-    /// The conversion of Pillow's `convert("RGB")`.
+    /// Converts the image as Pillow's `convert("RGB")` does.
     #[expect(clippy::indexing_slicing, reason = "a palette has a color for each byte")]
     fn into_bytes(self) -> Result<Vec<u8>, ImageProblem> {
         let high = |pixel, channel| self.samples.high_byte(self.index(pixel, channel));
@@ -156,7 +157,8 @@ impl Raster {
         (0..self.pixels()).flat_map(pixel).collect()
     }
 
-    /// Colors whose channels are no bands by themselves become RGB.
+    /// Converts colors whose channels mean nothing by themselves, such as inks and palettes, to RGB. Others stay as
+    /// they are.
     pub(super) fn into_plain(self) -> Result<Self, ImageProblem> {
         if matches!(self.color, Color::Gray | Color::GrayAlpha | Color::Rgb | Color::Bands) {
             return Ok(self);
@@ -166,13 +168,13 @@ impl Raster {
         Ok(Self::new(width, height, Color::Rgb, 3, samples).oriented(orientation))
     }
 
-    /// Chosen bands, stretched.
+    /// Converts the chosen bands to RGB by the stretch.
     #[expect(clippy::indexing_slicing, reason = "there are three bands and three lines")]
     fn selected(&self, decoding: &Decoding) -> Result<Vec<u8>, ImageProblem> {
         let bands = match (&decoding.bands, &self.color) {
             (Some(bands), _) => match bands[..] {
                 [red, green, blue] => [red, green, blue],
-                // Settings of another number were refused.
+                // `check_bands` has refused any other number of bands.
                 _ => return Err(self.needs_bands()),
             },
             (None, Color::Gray | Color::GrayAlpha) => [0; 3],
@@ -191,25 +193,26 @@ impl Raster {
                 let (offset, scale) = lines[at];
                 let value = self.samples.value(self.index(pixel, bands[at]));
                 let measured = if self.is_measured(value) { value } else { f32::NAN };
-                // The cast makes 0 of NaN.
+                // By the cast NaN becomes 0.
                 ((measured - offset) * scale).round_ties_even() as u8
             })
         }))
     }
 
-    /// False for values that stand for no measurement.
+    /// Tells whether a value is a measurement: another than the no-data value.
     pub(super) fn is_measured(&self, value: f32) -> bool {
-        // Samples of more than 24 bits were rounded, and so is what they are compared with.
+        // Samples of more than 24 bits were rounded to `f32`, and so the no-data value is rounded, too.
         self.no_data.is_none_or(|no_data| value != no_data as f32)
     }
 
-    /// The finite values of a band that are measurements.
+    /// Iterates over the finite values of a band that are measurements.
     pub(super) fn measured(&self, band: usize) -> impl Iterator<Item = f32> {
         let all = (0..self.pixels()).map(move |pixel| self.samples.value(self.index(pixel, band)));
         all.filter(|value| value.is_finite() && self.is_measured(*value))
     }
 
-    /// Offset and scale that bring a band's values to bytes; a band without extent becomes 0.
+    /// Computes the offset and the scale that bring a band's values to bytes. The scale of a band without extent is 0.
+    /// `at` is the band's position among red, green and blue, by which its range is chosen.
     #[expect(clippy::indexing_slicing, reason = "a stretch is of three bands")]
     pub(super) fn line(&self, band: usize, at: usize, stretch: Stretch) -> (f32, f32) {
         let values = || self.measured(band);
@@ -230,15 +233,15 @@ impl Raster {
     }
 }
 
-/// The value that `percent` of the values are not above: the nearest rank, so that it is one of them.
+/// Returns a percentile by the nearest rank, so that it is one of the values. Returns 0 if there are none.
 fn percentile(values: &mut [f32], percent: f32) -> f32 {
     let Some(last) = values.len().checked_sub(1) else { return 0.0 };
     let rank = (f64::from(percent.clamp(0.0, 100.0)) / 100.0 * last as f64).round() as usize;
     *values.select_nth_unstable_by(rank, f32::total_cmp).1
 }
 
-/// Samples of fewer than 8 bits, packed from the high bits down in rows of `stride` bytes, one to a byte; `scale`: spread
-/// over 0 to 255.
+/// Unpacks samples of fewer than 8 bits to bytes. They are packed from the high bits down in rows of `stride` bytes.
+/// With `scale` they are spread over 0 to 255.
 #[expect(clippy::indexing_slicing, reason = "a row has the bytes that its width takes")]
 pub(super) fn unpack(packed: &[u8], stride: usize, width: usize, bits: u8, scale: bool) -> Vec<u8> {
     let most = (1_u16 << bits) - 1;
@@ -254,23 +257,23 @@ pub(super) fn unpack(packed: &[u8], stride: usize, width: usize, bits: u8, scale
     packed.chunks_exact(stride.max(1)).flat_map(row).collect()
 }
 
-/// `value / alpha` on the scale of bytes, as Pillow's `unpackRGBa`.
+/// Computes `value / alpha` on the scale of bytes, as Pillow's `unpackRGBa` does. For an alpha of 0 the result is 0.
 fn unmultiplied(value: u8, alpha: u8) -> u8 {
     let value = u16::from(value) * 255;
     value.checked_div(alpha.into()).map_or(0, |value| value.min(255) as u8)
 }
 
-/// `a * b / 255`, rounded: Pillow's `MULDIV255`.
+/// Computes `a * b / 255`, rounded, as Pillow's `MULDIV255` does.
 fn scaled(a: u8, b: u8) -> u8 {
     let product = u32::from(a) * u32::from(b) + 128;
     (((product >> 8) + product) >> 8) as u8
 }
 
-/// JFIF's conversion (ITU-T T.871, section 7) in the fixed point of 16 bits that libjpeg has for it (jdcolor.c).
+/// Converts a pixel by JFIF's formulas (ITU-T T.871, section 7) with 16 fractional bits, as libjpeg does (jdcolor.c).
 fn rgb_of_ycbcr([y, cb, cr]: [u8; 3]) -> [u8; 3] {
     const HALF: i32 = 1 << 15;
     let [y, cb, cr] = [i32::from(y), i32::from(cb) - 128, i32::from(cr) - 128];
-    // 1.402, 0.34414, 0.71414 and 1.772 times 2^16.
+    // The factors are 1.402, 0.34414, 0.71414 and 1.772 times 2^16.
     let red = y + ((91_881 * cr + HALF) >> 16);
     let green = y + ((HALF - 22_554 * cb - 46_802 * cr) >> 16);
     let blue = y + ((116_130 * cb + HALF) >> 16);

@@ -1,4 +1,4 @@
-//! TIFF and BigTIFF: what Pillow makes of the samples that [`crate::tiff`] reads.
+//! TIFF and BigTIFF: conversion of the samples that [`crate::tiff`] reads, as Pillow does it.
 
 use ::image::metadata::Orientation;
 use rscir_core::Stretch;
@@ -11,7 +11,7 @@ use crate::tiff::{
     unsupported,
 };
 
-/// The most bytes of samples that a pixel may have at the limit of pixels: sixteen bands of 16 bits.
+/// The most bytes of samples for each pixel of the limit of pixels: sixteen bands of 16 bits.
 const BYTES_A_PIXEL: u64 = 32;
 
 pub(super) fn decode(bytes: &[u8], options: Settings<'_>) -> Result<Raster, ImageProblem> {
@@ -28,7 +28,8 @@ pub(super) fn decode(bytes: &[u8], options: Settings<'_>) -> Result<Raster, Imag
     if there < wanted {
         return Err(damaged(format!("{there} strips or tiles where {wanted} belong")));
     }
-    // Nothing is stored of what a sparse file leaves out: the limit of memory alone holds for it.
+    // A sparse file stores nothing of the parts that it leaves out, so that its length limits nothing. The limit of
+    // memory remains.
     if !image.is_sparse(&bytes)? {
         let ratio = image.layout.compression.ratio();
         header::check_content(Format::Tiff, needed, bytes.len(), ratio)?;
@@ -38,7 +39,7 @@ pub(super) fn decode(bytes: &[u8], options: Settings<'_>) -> Result<Raster, Imag
     let color = meaning(&bytes, &image)?;
     let is_gray = color == Color::Gray;
     let white_is_zero = is_gray && image.photometric == Photometric::WhiteIsZero;
-    // NaN is no measurement, declared or not.
+    // NaN is never a measurement, so that a declared NaN adds nothing.
     let stored = image.no_data.filter(|value| value.is_finite());
     let (spread, white_is_zero) = (is_gray && !options.as_bands, white_is_zero && !options.as_bands);
     let shown = Shown { spread, white_is_zero, bits: image.layout.bits };
@@ -47,7 +48,7 @@ pub(super) fn decode(bytes: &[u8], options: Settings<'_>) -> Result<Raster, Imag
     let is_plain = is_plain && !options.as_bands;
     let is_signed_byte = image.layout.format == SampleFormat::Signed && image.layout.bits == 8;
     let samples = match samples {
-        // Pillow takes signed bytes of gray for unsigned ones; bands and stretches are of the values.
+        // Pillow reads signed bytes of gray as unsigned ones. Bands and stretches take the signed values.
         Samples::F32(values) if is_signed_byte && is_plain && image.layout.bands < 3 => {
             Samples::U8(values.into_iter().map(|value| value as i8 as u8).collect())
         }
@@ -62,7 +63,7 @@ pub(super) fn decode(bytes: &[u8], options: Settings<'_>) -> Result<Raster, Imag
     Ok(raster.oriented(orientation))
 }
 
-/// Bytes of memory that reading takes: all samples, and a strip or tile.
+/// Returns the bytes of memory that reading takes: those of all samples, and those of one strip or tile.
 fn memory(image: &Parts, pixels: u64) -> u64 {
     let widened = match (image.layout.format, image.layout.bits) {
         (SampleFormat::Unsigned, ..=8) => 1,
@@ -73,24 +74,24 @@ fn memory(image: &Parts, pixels: u64) -> u64 {
     all.saturating_add(image.layout.block_memory())
 }
 
-/// How samples of 8 bits and less become levels of gray.
+/// The way in which samples of at most 8 bits become levels of gray.
 #[derive(Debug, Clone, Copy)]
 struct Shown {
-    /// Those of less than 8 bits are spread over 0 to 255.
+    /// True if samples of fewer than 8 bits are spread over 0 to 255.
     spread: bool,
-    /// 0 is white: Pillow inverts 8 bits and less.
+    /// True if 0 is white, so that levels are inverted, as Pillow does with at most 8 bits.
     white_is_zero: bool,
     bits: usize,
 }
 
 impl Shown {
-    /// What becomes of a stored byte, which may be any: a damaged file's are.
+    /// Returns the level of a stored byte. In a damaged file it may be greater than the bits allow.
     fn byte(self, stored: u8) -> u8 {
         let spread = if self.spread { stored.wrapping_mul(255 / self.most()) } else { stored };
         if self.white_is_zero { 255 - spread } else { spread }
     }
 
-    /// What becomes of a value that stands for no measurement: it need not be one that the samples can have.
+    /// Returns the level of the no-data value, which need not be a value that samples can have.
     fn number(self, stored: f64) -> f64 {
         if self.bits > 8 {
             return stored;
@@ -99,17 +100,17 @@ impl Shown {
         if self.white_is_zero { 255.0 - spread } else { spread }
     }
 
-    /// The greatest value.
+    /// Returns the greatest value of a sample.
     fn most(self) -> u8 {
         u8::MAX >> (8 - self.bits.min(8))
     }
 }
 
-/// All samples, interleaved. What is not in the file has the value `missing`.
+/// Reads all samples, interleaved. Parts that a sparse file leaves out have the value `missing`.
 fn read(source: &dyn ReadAt, image: &Parts, shown: Shown, missing: f64) -> Result<Samples, ImageProblem> {
     let window = image.whole();
     let bands: Vec<usize> = (0..image.layout.bands).collect();
-    // Each strip or tile is needed once.
+    // Each strip or tile is needed once, so that a cache is of no use.
     let cache = BlockCache::new(0);
     let layout = &image.layout;
     Ok(match (layout.format, layout.bits) {
@@ -129,7 +130,7 @@ fn read(source: &dyn ReadAt, image: &Parts, shown: Shown, missing: f64) -> Resul
                 }
             })?)
         }
-        // Values beyond 24 bits lose some; all of them are beyond a byte.
+        // Values of more than 24 bits are rounded to `f32`, which is fine enough for bytes.
         _ => Samples::F32(image.read(
             source,
             &cache,
@@ -143,7 +144,10 @@ fn read(source: &dyn ReadAt, image: &Parts, shown: Shown, missing: f64) -> Resul
     })
 }
 
-/// What the samples of a pixel mean.
+/// Returns what the samples of a pixel mean.
+///
+/// # Errors
+/// [`ImageProblem::Unsupported`] for a kind of color that is not read.
 fn meaning(source: &dyn ReadAt, image: &Parts) -> Result<Color, ImageProblem> {
     let layout = &image.layout;
     Ok(match image.photometric {
@@ -163,9 +167,9 @@ fn meaning(source: &dyn ReadAt, image: &Parts) -> Result<Color, ImageProblem> {
             palette(&map.ok_or_else(|| damaged("a palette without colors"))?)
         }
         Photometric::Separated if layout.bands >= 4 => Color::Cmyk,
-        // The JPEG decoder has converted already.
+        // The JPEG decoder has converted the samples to RGB.
         Photometric::YCbCr if layout.compression.is_rgb() => Color::Rgb,
-        // Each band is an image of its own, of all pixels.
+        // In planar files each band is a JPEG image of its own with all pixels, and was not converted.
         Photometric::YCbCr if layout.bands == 3 && layout.compression.is_image() => Color::YCbCr,
         Photometric::YCbCr if layout.bands == 3 && layout.bits == 8 => {
             let subsampling = image.directory.values(source, tag::YCBCR_SUBSAMPLING)?;
@@ -181,7 +185,7 @@ fn meaning(source: &dyn ReadAt, image: &Parts) -> Result<Color, ImageProblem> {
     })
 }
 
-/// A palette: all reds, all greens, all blues, of 16 bits each, of which Pillow keeps the high byte.
+/// Reads a palette: all reds, then all greens, then all blues, each of 16 bits, of which Pillow keeps the high byte.
 fn palette(map: &[u64]) -> Color {
     let entries = map.len() / 3;
     let value = |at: usize| map.get(at).map_or(0, |value| (value >> 8) as u8);

@@ -1,14 +1,14 @@
-//! JPEG through the C library libjpeg-turbo, for its speed.
+//! JPEG decoded by the C library libjpeg-turbo, for its speed.
 
 use turbojpeg::{Decompressor, Image, PixelFormat};
 
-/// As many scans as `rscir-jpeg` takes.
+/// The most scans of a file. It is the limit of `rscir-jpeg`.
 const MAX_SCANS: u32 = 500;
 
-/// The pixels of a sound file of gray or color, whose header has been checked.
+/// Decodes a file of gray or color whose header has been checked.
 ///
-/// Nothing for a file in CMYK, which the library does not convert, and for a file with which it finds any fault:
-/// `rscir-jpeg` knows what Pillow makes of it, and says what is wrong.
+/// Returns `None` for a file in CMYK, which the library does not convert, and for a file in which it finds a fault:
+/// `rscir-jpeg` decodes such files as Pillow does, or says what is wrong.
 pub(super) fn decode(bytes: &[u8], header: &rscir_jpeg::Header) -> Option<Vec<u8>> {
     let (width, height) = (header.width as usize, header.height as usize);
     let pitch = width.checked_mul(3)?;
@@ -18,7 +18,7 @@ pub(super) fn decode(bytes: &[u8], header: &rscir_jpeg::Header) -> Option<Vec<u8
     let mut pixels = vec![0; pitch.checked_mul(height)?];
     let mut decompressor = Decompressor::new().ok()?;
     decompressor.set_scan_limit(MAX_SCANS).ok()?;
-    // The size is compared with the file's once more before anything is written.
+    // The library compares this size with the file's before it writes a pixel.
     let image = Image { pixels: &mut pixels[..], width, pitch, height, format: PixelFormat::RGB };
     decompressor.decompress(bytes, image).ok()?;
     Some(pixels)
@@ -30,7 +30,7 @@ mod tests {
 
     use super::*;
 
-    /// All JPEG files of the tests of `rscir-jpeg`, which have every kind, and of this crate.
+    /// Compares all JPEG files of the tests of `rscir-jpeg`, which are of every kind, and of this crate.
     #[test]
     fn both_decoders_give_the_same_bytes() {
         let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

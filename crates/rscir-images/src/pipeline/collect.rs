@@ -6,24 +6,25 @@ use rscir_core::Stage;
 use super::Failure;
 use crate::{Error, Result};
 
-/// Extensions of the formats that are decoded, lowercase. Those between `jfif` and `jpg` are all JPEG's.
+/// Extensions, in lowercase, of the formats that are decoded. Those from `jfif` to `jpg` are of JPEG.
 pub const IMAGE_EXTENSIONS: [&str; 10] =
     ["bmp", "jfif", "jif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
 
-/// Extensions of raster images that are not read, lowercase: JPEG 2000, JPEG XL, JPEG XR, GIF, Netpbm, the formats of
-/// phones, of the web, of painting and of rendering, and those of remote sensing (`img` and `ige` of ERDAS, `ecw`, `sid`
-/// of MrSID, NITF, `bil`, `bip`, `bsq`). Drawings such as SVG have no pixels, and `hdr` is a text beside ENVI's rasters
-/// more often than an image.
+/// Extensions, in lowercase, of raster images that are not read: JPEG 2000, JPEG XL, JPEG XR, GIF, Netpbm, the formats
+/// of phones, of the web, of painting and of rendering, and those of remote sensing (`img` and `ige` of ERDAS, `ecw`,
+/// `sid` of MrSID, NITF, `bil`, `bip`, `bsq`). Drawings such as SVG are not listed, since they have no pixels, nor is
+/// `hdr`, which is more often a text beside a raster of ENVI than an image.
 pub(crate) const UNREAD_EXTENSIONS: [&str; 41] = [
     "arw", "avif", "bil", "bip", "bsq", "cr2", "cr3", "cur", "dds", "dng", "ecw", "exr", "gif", "heic",
     "heif", "ico", "ige", "img", "j2c", "j2k", "jp2", "jpc", "jpf", "jpx", "jxl", "jxr", "nef", "nitf",
     "ntf", "pam", "pbm", "pcx", "pfm", "pgm", "pnm", "ppm", "psb", "psd", "sid", "tga", "wdp",
 ];
 
-/// Folders in which other programs keep copies of images: thumbnails of Synology's, resource forks in Apple's archives.
+/// Folders in which other programs keep copies of images: thumbnails of Synology's, and resource forks in Apple's
+/// archives.
 const FOREIGN_FOLDERS: [&str; 2] = ["@eaDir", "__MACOSX"];
 
-/// Image files below one folder. A file's key is its path relative to the folder, with `/`.
+/// A list of the image files below a folder. A file's key is its path relative to the folder, with `/` between its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageList {
     root: PathBuf,
@@ -34,31 +35,34 @@ pub struct ImageList {
     whole_folder: bool,
 }
 
-/// What [`ImageList::collect`] left out: hidden files and folders, whose names begin with a dot (`.thumbnails`, `._a.jpg`
-/// of AppleDouble), and folders in which other programs keep copies of images (`@eaDir`, `__MACOSX`).
+/// Numbers of files and folders that [`ImageList::collect`] left out: hidden ones, whose names begin with a dot
+/// (`.thumbnails`, `._a.jpg` of AppleDouble), and folders in which other programs keep copies of images (`@eaDir`,
+/// `__MACOSX`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct LeftOut {
-    /// Files with an image's extension.
+    /// Number of files with an image's extension.
     pub files: usize,
-    /// Folders; what is in them was not looked at.
+    /// Number of folders. Files in them are not counted.
     pub folders: usize,
 }
 
 impl ImageList {
-    /// The files `keys` below `root`, in this order. They need not exist: one that does not is reported when it is read.
+    /// Makes a list of the files `keys` below `root`, in this order. A file that does not exist is reported when it is
+    /// read.
     pub fn new(root: impl Into<PathBuf>, keys: Vec<String>) -> Self {
         let (unlisted, unread, left_out) = Default::default();
         Self { root: root.into(), keys, unlisted, unread, left_out, whole_folder: false }
     }
 
-    /// Every file below `root` with an image's extension, in the byte order of their keys. What has one but cannot be
-    /// listed is in [`ImageList::unlisted`]: names that are not UTF-8, folders that cannot be read or that bear a file's
-    /// name. Links are followed, those to folders after all that is below `root` itself and in the order of their paths;
-    /// a folder met before is not entered again. So the keys do not depend on the order in which a disk lists them.
+    /// Lists every file below `root` with an image's extension, in the byte order of the keys.
     ///
-    /// Images of kinds that are not read are in [`ImageList::unread_kinds`], hidden files and folders in
-    /// [`ImageList::left_out`].
+    /// Links are followed: links to folders are entered after all that is below `root` itself, in the order of their
+    /// paths, and no folder is entered twice. The keys do not depend on the order in which a disk lists its files.
+    ///
+    /// [`ImageList::unlisted`] has what cannot be listed: files whose name is not UTF-8, folders that cannot be read,
+    /// and folders that are named as images. [`ImageList::unread_kinds`] counts images of kinds that are not read,
+    /// [`ImageList::left_out`] hidden files and folders.
     ///
     /// # Errors
     /// [`Error::Io`] if `root` itself cannot be listed.
@@ -83,47 +87,47 @@ impl ImageList {
         Ok(Self { root, keys, unlisted, unread, left_out, whole_folder: true })
     }
 
-    /// What looked like an image but could not be listed, by path.
+    /// Returns what could not be listed, in the order of the paths.
     pub fn unlisted(&self) -> &[Failure] {
         &self.unlisted
     }
 
-    /// How many files are images of a kind that is not read, by extension in lower case.
+    /// Returns the number of files that are images of a kind that is not read, by their extension in lowercase.
     pub fn unread_kinds(&self) -> &BTreeMap<String, usize> {
         &self.unread
     }
 
-    /// How many hidden files and folders, and copies of other programs', were left out.
+    /// Returns how many hidden files and folders, and folders with copies of other programs, were left out.
     pub fn left_out(&self) -> LeftOut {
         self.left_out
     }
 
-    /// The folder that the keys are relative to.
+    /// Returns the folder that the keys are relative to.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// True if the folder was looked through, so that a file that is not listed is no image of it.
+    /// Tells whether the whole folder was searched by [`ImageList::collect`], so that the list has all its images.
     pub fn is_whole_folder(&self) -> bool {
         self.whole_folder
     }
 
-    /// Number of files.
+    /// Returns the number of files.
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// True without files.
+    /// Tells whether the list has no files.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// The keys, in order.
+    /// Returns the keys, in the order of the list.
     pub fn keys(&self) -> &[String] {
         &self.keys
     }
 
-    /// Path of file `index`.
+    /// Returns the path of the file at a position.
     ///
     /// # Panics
     /// If `index` is not below [`ImageList::len`], as a slice does.
@@ -138,11 +142,11 @@ struct Walk<'a> {
     unlisted: Vec<Failure>,
     unread: BTreeMap<String, usize>,
     left_out: LeftOut,
-    /// Folders to enter.
+    /// Folders that are to be entered.
     folders: Vec<PathBuf>,
-    /// Links to folders, entered once there are no other folders.
+    /// Links to folders, which are entered once no other folders are left.
     links: BTreeSet<PathBuf>,
-    /// Real paths of the folders entered.
+    /// Paths, without links, of the folders that were entered.
     entered: HashSet<PathBuf>,
 }
 
@@ -154,7 +158,7 @@ impl<'a> Walk<'a> {
         Self { root, keys, unlisted, unread, left_out, folders, links, entered }
     }
 
-    /// Takes the image files and the folders among `entries`.
+    /// Adds the image files and the folders among `entries`.
     fn list(&mut self, entries: std::fs::ReadDir, folder: &Path) {
         for entry in entries {
             let entry = match entry {
@@ -165,7 +169,8 @@ impl<'a> Walk<'a> {
                 }
             };
             let path = entry.path();
-            // Follows links; a dangling one has no metadata and is taken by its name, to be reported when it is read.
+            // Links are followed. A link that leads nowhere has no metadata: its name decides, and it is reported when
+            // it is read.
             let is_folder = path.metadata().is_ok_and(|m| m.is_dir());
             let extension =
                 path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
@@ -180,7 +185,10 @@ impl<'a> Walk<'a> {
                 *self.unread.entry(extension).or_default() += 1;
             }
             if named_as_image && is_folder {
-                self.fail(&path, "a folder, though named as an image".into());
+                self.fail(
+                    &path,
+                    "this is a folder, though it is named as an image: rename the folder".into(),
+                );
             } else if named_as_image {
                 match self.key(&path) {
                     Some(key) => self.keys.push(key),
@@ -207,7 +215,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Tells whether a file or a folder of this name is hidden or another program's.
+/// Tells whether a file or a folder with this name is hidden, or a folder of another program.
 pub(crate) fn is_left_out(name: &str, is_folder: bool) -> bool {
     name.starts_with('.') || is_folder && FOREIGN_FOLDERS.contains(&name)
 }

@@ -1,4 +1,4 @@
-//! Files of a list, as items of an ingest.
+//! The files of a list, as items of an ingest.
 
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -12,7 +12,7 @@ use super::pixels::Pixels;
 use super::{ChangeDetection, ImageList};
 use crate::decode::{DecodeLimits, Oddities, decode_bands, decode_with_oddities};
 
-/// The files of a list, and how they are read.
+/// The files of a list, with the options by which they are read.
 pub(super) struct Files<'a> {
     pub(super) images: &'a ImageList,
     pub(super) decoding: &'a Decoding,
@@ -39,12 +39,12 @@ impl Items for Files<'_> {
             Ok(metadata) if self.changes == ChangeDetection::SizeAndTime => {
                 self.changes.fingerprint(&metadata, &[]) != known
             }
-            // What cannot be read any more is reported when it is to be encoded.
+            // A file that cannot be read any more counts as changed, and is reported when it is to be encoded.
             Ok(_) => {
                 read(&path, self.limits.max_bytes, self.changes).map_or(true, |(_, current)| current != known)
             }
             Err(error) if is_absent(&error) => return Look::Gone,
-            // A file that cannot be looked at keeps its row.
+            // A file whose metadata cannot be read keeps its row.
             Err(_) => false,
         };
         if is_changed { Look::Changed } else { Look::Same }
@@ -76,30 +76,30 @@ impl Items for Files<'_> {
     }
 }
 
-/// True if a file is not there, rather than out of reach.
+/// Tells whether an error means that a file does not exist, not that it is out of reach.
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// The file's content, with the fingerprint it had before it was read.
+/// Reads a file. Returns its content, and the fingerprint that it had before it was read.
 fn read(path: &Path, limit: u64, changes: ChangeDetection) -> io::Result<(Vec<u8>, Fingerprint)> {
-    // A pipe would be waited for, a device read without end.
+    // Opening a pipe would wait for a writer, and reading a device may never end.
     let (file, length) = open_regular(path).map_err(without_path)?;
     let metadata = file.metadata()?;
     let mut bytes = Vec::new();
     if length <= limit {
-        // A file may grow meanwhile.
+        // The file may grow while it is read, and one byte beyond the limit shows it.
         file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     }
     let size = metadata.len().max(bytes.len() as u64);
     if size > limit {
-        return Err(io::Error::other(format!("{size} bytes, more than the limit of {limit}")));
+        return Err(io::Error::other(format!("the file has {size} bytes, more than the limit of {limit}")));
     }
     let fingerprint = changes.fingerprint(&metadata, &bytes);
     Ok((bytes, fingerprint))
 }
 
-/// What is wrong with a file whose path a [`Failure`] has already.
+/// Returns the error without the path, which a [`Failure`](super::Failure) has already.
 fn without_path(error: FileError) -> io::Error {
     match error {
         FileError::Io { source, .. } => source,

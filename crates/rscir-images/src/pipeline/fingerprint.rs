@@ -3,20 +3,20 @@ use std::fs::Metadata;
 use rscir_core::{Fingerprint, files};
 use sha2::{Digest, Sha256};
 
-/// How an ingest sees that a file has changed since its row was encoded.
+/// The way in which an ingest finds out whether a file has changed since its row was encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ChangeDetection {
-    /// By size and time of change.
+    /// Compares size and time of change. Default.
     #[default]
     SizeAndTime,
-    /// By the SHA-256 of the content: sure, and every file is read.
+    /// Compares the SHA-256 of the content. This is certain, but every file is read.
     ///
-    /// Rows that were encoded under the other rule count as changed once.
+    /// Rows that were encoded with the other choice count as changed once.
     Content,
 }
 
 impl ChangeDetection {
-    /// The fingerprint of a file with this metadata and, if it has been read, this content.
+    /// Computes the fingerprint of a file. `content` is used by [`ChangeDetection::Content`] alone.
     pub(super) fn fingerprint(self, metadata: &Metadata, content: &[u8]) -> Fingerprint {
         let mut hash = Sha256::new();
         match self {

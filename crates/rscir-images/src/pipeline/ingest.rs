@@ -19,18 +19,18 @@ use super::{ImageList, IngestOptions, IngestThreads, Noticed, OddImages, outdate
 use crate::decode::{self, Remedy};
 use crate::{Error, Result};
 
-/// An image that got no row.
+/// An image that could not be encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// Its key.
+    /// Key of the image.
     pub key: String,
-    /// Its path.
+    /// Path of the image's file. For an image of a source that is no file it is the key.
     pub path: PathBuf,
-    /// Where it failed.
+    /// The step that failed.
     pub stage: Stage,
-    /// Why.
+    /// The reason, and what to do if that is known.
     pub reason: String,
-    /// What can be chosen so that the image is decoded, if there is something.
+    /// A choice of the caller by which the image can be decoded. `None`: there is none.
     pub remedy: Option<Remedy>,
 }
 
@@ -40,56 +40,59 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What an ingest came to.
+/// Summary of an ingest.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IngestReport {
-    /// Images that were encoded and committed.
+    /// Number of images that were encoded and committed.
     pub encoded: usize,
-    /// Images whose row was there and whose file has not changed, or is gone.
+    /// Number of images with a row that were not encoded again, since their file has not changed or is gone.
     pub unchanged: usize,
-    /// Images that failed; each was handed to `on_failure`.
+    /// Number of images that failed. Each was passed to `on_failure`.
     pub failed: usize,
-    /// How many of the unchanged images got other values in columns that the source knows.
+    /// Number of unchanged images whose rows got other values in columns of the source or the table.
     pub updated: usize,
-    /// What the source left out.
+    /// What the source left out, by kind, with numbers.
     pub left_out: Vec<Omission>,
-    /// Images whose key is not in the table of columns; they keep what their rows have in these columns.
+    /// Images whose key is not in the table of columns. Their rows keep the values that they have in these columns.
     pub without_values: Noticed,
     /// Keys of the table of columns that no image has.
     pub unused_values: Noticed,
-    /// Encoded images whose values may have needed another stretch.
+    /// Encoded images that may not look as they were meant to.
     pub odd: OddImages,
-    /// Rows that were taken out, since the source has what they are of in another form now: tiles of a scene that changed,
-    /// which is smaller now or of which the tile cannot be read.
+    /// Number of rows that were taken out because they no longer agree with the source: tiles of a scene that has
+    /// changed, if it has no such tile now or the tile cannot be read.
     pub outdated: usize,
-    /// Rows that are true still, and of no item that the source has now: tiles of another size. They are kept unless
-    /// [`IngestOptions::prune`] says otherwise.
+    /// Number of rows that agree with the source but belong to none of its present items, such as tiles of another
+    /// size. They are kept unless [`IngestOptions::prune`] is set.
     pub beside: usize,
-    /// Keys of rows whose file is gone: images of the list and, where the whole folder was looked at, rows beside it.
+    /// Keys of rows whose file is gone: of images in the list and, if the whole folder was searched, of rows that are
+    /// not in the list.
     pub gone: Vec<String>,
-    /// How many of those rows, or of those that are beside a source, were taken out.
+    /// Number of rows that were taken out by [`IngestOptions::prune`], of those in [`gone`](Self::gone) or counted by
+    /// [`beside`](Self::beside).
     pub pruned: usize,
-    /// Why none was, though it was asked for.
+    /// The reason why no rows were taken out, though [`IngestOptions::prune`] was set. `None`: it was not set, or it
+    /// was done.
     pub not_pruned: Option<NotPruned>,
-    /// True if the ingest was stopped before the end.
+    /// True if the ingest was stopped before its end.
     pub stopped: bool,
 }
 
-/// Why rows whose file is gone were not taken out.
+/// The reason why rows were not taken out, though [`IngestOptions::prune`] was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotPruned {
-    /// Something in the folder could not be listed, so it is not known what it holds.
+    /// A part of the folder could not be listed, so that it is not known which files are gone.
     Unlisted,
-    /// The list is empty, or its folder is not there: more likely a disk is missing than every file.
+    /// The list is empty, or its folder does not exist: a missing disk is more likely than the loss of every file.
     NothingThere,
-    /// A link in the way to a file leads nowhere: what it led to may only be away.
+    /// A link on the way to a file leads nowhere: its target may be on a disk that is away.
     BrokenLink(PathBuf),
-    /// Another folder that rows are from is not there, so it is not known what it holds.
+    /// Another folder that rows are from does not exist, so that it is not known which of its files are gone.
     NoRoot(PathBuf),
-    /// The ingest was stopped before the end.
+    /// The ingest was stopped before its end.
     Stopped,
-    /// The sink has no operation for it.
+    /// The sink cannot take out rows.
     NoOperation,
 }
 
@@ -109,7 +112,10 @@ impl fmt::Display for NotPruned {
 }
 
 impl IngestReport {
-    /// Counts and hands out a failure, and gives up once there are too many.
+    /// Counts a failure and passes it to the caller.
+    ///
+    /// # Errors
+    /// [`Error::TooManyFailures`] if there are more than the options allow.
     fn fail(
         &mut self,
         failure: Failure,
@@ -125,26 +131,27 @@ impl IngestReport {
     }
 }
 
-/// How soon a stop is seen while no image is ready.
+/// The longest time until a stop is noticed while no image is ready.
 const STOP_LATENCY: Duration = Duration::from_millis(50);
 
 /// Encodes the images of a list into a sink, in the order of the list.
 ///
-/// An image whose row is there and whose file has not changed is left alone, so an ingest that was cut off, be it by
-/// SIGKILL or a power failure, goes on where it was: at most the batch that was in work is encoded twice. The batches are
-/// then those of an ingest that was not cut off, and so are the rows, to the bit. A file that is gone keeps its row; a key
-/// listed twice is encoded once.
+/// An image is skipped if it has a row and its file has not changed. An ingest that was cut off, even by SIGKILL or a
+/// power failure, therefore goes on where it was: at most one batch is encoded twice, and the batches and rows are
+/// those of an ingest without interruption, to the bit. A file that is gone keeps its row. A key that is listed twice
+/// is encoded once.
 ///
-/// An image that cannot be read or decoded, or on which the decoder panics, is handed to `on_failure`, and the others go
-/// on. Memory does not grow with the list, but for its keys: three batches are under way at a time. Rows do not depend on
-/// the number of threads, and on the batch size within the encoder's tolerance. With [`IngestOptions::shard`] all this is said
-/// of the images of that part, and of the rest nothing is seen.
+/// An image that cannot be read or decoded, or on which the decoder panics, is passed to `on_failure`, and the ingest
+/// goes on. Memory grows with the keys of the list alone: about three batches of images are in memory at a time. Rows
+/// do not depend on the number of threads, and on the batch size only within the encoder's tolerance. With
+/// [`IngestOptions::shard`] only the images of that part are looked at, encoded and counted.
 ///
 /// # Errors
-/// [`Error::ConfigValue`] if the encoder's spec records a decoding in another program's words or a stretch without extent,
-/// [`Error::OtherRoot`], the sink's refusal of [`IngestOptions::columns`], all before anything is done; errors of the encoder's
-/// device and of the sink;
-/// [`Error::TooManyFailures`]. What was committed before stays.
+/// Before any image is encoded: [`Error::ConfigValue`] if the decoding in the encoder's spec is in the words of another
+/// program, has a stretch without extent, or does not suit the encoder's channels; [`Error::ConfigValue`] or the sink's
+/// error if [`IngestOptions::columns`] do not suit the images or the sink; [`Error::Threads`]; [`Error::OtherRoot`].
+///
+/// Later: errors of the encoder's device and of the sink, and [`Error::TooManyFailures`]. Committed batches stay.
 pub fn ingest(
     images: &ImageList,
     encoder: &dyn ImageEncoder,
@@ -165,21 +172,24 @@ pub fn ingest(
     run(&files, encoder, sink, options, on_failure, &check, report)
 }
 
-/// Encodes what a source has into a sink, in its order: decoded images in memory
-/// ([`MemoryImages`](crate::MemoryImages)), or a source of your own.
+/// Encodes the images of a source into a sink, in the order of the source. A source is for example
+/// [`MemoryImages`](crate::MemoryImages), [`TarShards`](crate::TarShards), or an implementation of your own.
 ///
-/// All that is said of [`ingest`] holds, but for what is about files: limits, the rule for changes, folders and what is odd
-/// are the source's affair.
+/// The source is encoded as [`ingest`] encodes a list, except that the source itself decides about limits, changes and
+/// folders: [`IngestOptions::limits`], [`IngestOptions::changes`] and [`IngestOptions::roots`] are not used, and
+/// [`IngestReport::odd`] stays empty.
 ///
-/// Rows get the values of the source's columns, those of unchanged items too where they have others
-/// ([`IngestReport::updated`]); other columns stay. An item whose values cannot be told fails. Rows that the source calls
-/// [outdated](rscir_core::RowStanding::Outdated) are taken out at the end ([`IngestReport::outdated`]).
+/// Rows get the values of the source's columns. An unchanged item whose row has other values is
+/// [updated](IngestReport::updated); values of other columns stay. An item whose values cannot be read fails. Rows that
+/// the source calls [outdated](rscir_core::RowStanding::Outdated) are taken out at the end and counted
+/// ([`IngestReport::outdated`]).
 ///
 /// # Errors
-/// Before anything is done, the sink's refusal of the source's columns, as where it has one of another type, and
-/// [`Error::ConfigValue`] if [`IngestOptions::columns`] has a column of the source's, or if the source decodes files in another
-/// way than the encoder's spec records. Errors of the encoder's device and of
-/// the sink; [`Error::TooManyFailures`]. What was committed before stays.
+/// Before any image is encoded: [`Error::ConfigValue`] if the source decodes files in another way than the encoder's
+/// spec records, or if [`IngestOptions::columns`] has a column that the source has, too; the sink's error if it refuses
+/// the columns; [`Error::Threads`].
+///
+/// Later: errors of the encoder's device and of the sink, and [`Error::TooManyFailures`]. Committed batches stay.
 pub fn ingest_source(
     images: &dyn ImageSource,
     encoder: &dyn ImageEncoder,
@@ -201,7 +211,7 @@ pub fn ingest_source(
     Ok(report)
 }
 
-/// Refuses an ingest before anything is encoded, by the items that are left to do.
+/// Checks the items that are to be encoded, and refuses the ingest before any is.
 type Check<'a> = &'a dyn Fn(&[usize], &dyn EmbeddingSink) -> Result<()>;
 
 fn run(
@@ -235,9 +245,9 @@ fn run(
     options.progress.begin("encoding", Some(todo.len() as u64));
     let batch = options.batch.clamp(1, todo.len().max(1));
     let workers = threads.count().clamp(1, todo.len().max(1));
-    // Two batches wait while a third is encoded; with small ones, each thread has work all the same.
+    // Two batches are prepared while a third is encoded. If batches are small, each thread still has an image to work on.
     let window = Window::new(2 * batch + workers);
-    // The window bounds what is in the channel, too.
+    // The channel needs no bound, since the window limits how many results wait in it.
     let (sender, receiver) = mpsc::channel();
     let outcome = std::thread::scope(|scope| {
         let _closing = window.close_at_end();
@@ -269,15 +279,15 @@ fn run(
     outcome.map(|()| report)
 }
 
-/// Indices of images by what became of them, as far as it came before a stop.
+/// Positions of images, by what is to be done with them. The lists are incomplete if the ingest was stopped meanwhile.
 struct Looked {
-    /// Those that have no row, or an outdated one.
+    /// Images that have no row or have changed.
     todo: Vec<usize>,
-    /// Those whose row is as it should be.
+    /// Images whose row is up to date.
     same: Vec<usize>,
-    /// Those with a row whose file is gone.
+    /// Images with a row, whose file is gone.
     gone: Vec<usize>,
-    /// How many images there are in the part that is encoded, those listed twice counted twice.
+    /// Number of images in the part that is encoded. An image that is listed twice counts twice.
     listed: usize,
 }
 
@@ -313,10 +323,10 @@ fn look(
     Looked { todo: of(Look::Changed), same: of(Look::Same), gone: of(Look::Gone), listed }
 }
 
-/// Rows whose values are compared at once: their values take some megabytes at most.
+/// Number of rows whose values are compared at once. Their values take some megabytes at most.
 const COMPARED_AT_ONCE: usize = 4096;
 
-/// Brings the columns of rows that are not encoded again to what the source knows.
+/// Updates the columns of rows that are not encoded again to the values that the source has now.
 fn update(
     images: &dyn Items,
     same: &[usize],
@@ -334,7 +344,7 @@ fn update(
         let (mut keys, mut values) = (Vec::new(), Vec::new());
         for (&index, told) in part.iter().zip(told) {
             match told {
-                // Nothing is known of it.
+                // Without a value there is nothing to compare.
                 Ok(row) if row.columns().is_empty() => {}
                 Ok(row) => {
                     keys.push(images.key(index));
@@ -360,12 +370,12 @@ struct Device<'a> {
     sink: &'a mut dyn EmbeddingSink,
     threads: &'a IngestThreads,
     batch: usize,
-    /// Index, fingerprint and values of the images in `pixels`.
+    /// Position, fingerprint and values of the images in `pixels`.
     rows: Vec<(usize, Fingerprint, RowValues<'a>)>,
     pixels: Pixels,
 }
 
-/// A position of the list, and what became of the image there.
+/// The position of an image among those to encode, and the prepared image or the reason why there is none.
 type Message<'a> = (usize, Result<(Prepared, RowValues<'a>), Refused>);
 
 fn prepare<'a>(
@@ -395,7 +405,7 @@ impl<'a> Device<'a> {
             match receiver.recv_timeout(STOP_LATENCY) {
                 Ok((position, prepared)) => waiting.insert(position, prepared),
                 Err(RecvTimeoutError::Timeout) => continue,
-                // No worker ends before its last message, unless it panics: the scope passes that on.
+                // Workers end after their last message, or by a panic, which the scope passes on.
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             };
             while let Some(prepared) = waiting.remove(&next) {

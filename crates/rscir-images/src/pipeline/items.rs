@@ -1,4 +1,4 @@
-//! What an ingest asks of a list of images, be they files or a source's.
+//! The images of an ingest, from files or from a source.
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,59 +11,59 @@ use super::pixels::Pixels;
 use crate::Error;
 use crate::decode::{Oddities, Remedy};
 
-/// Images by their position in a list.
+/// Gives an ingest images by their position in a list.
 pub(super) trait Items: Sync {
     fn len(&self) -> usize;
 
     fn key(&self, item: usize) -> Cow<'_, str>;
 
-    /// The place that a failure names.
+    /// Returns the path that a failure names.
     fn path(&self, item: usize) -> PathBuf;
 
     /// Compares an item with the fingerprint of its row.
     fn look(&self, item: usize, known: Fingerprint) -> Look;
 
-    /// The columns that there are values for.
+    /// Returns the columns for which items have values.
     fn columns(&self) -> &[ColumnSchema];
 
-    /// The values of an item in these columns, on any thread.
+    /// Reads the values of an item in these columns. It is called on any thread.
     fn values(&self, item: usize) -> Result<RowValues<'_>, Refused>;
 
-    /// Brings an item to the encoder's input, on any thread.
+    /// Reads an item and prepares it for the encoder. It is called on any thread.
     fn prepare(&self, item: usize, encoder: &dyn ImageEncoder) -> Result<Prepared, Refused>;
 
-    /// Names the item that was refused.
+    /// Adds the key and the path of an item to the reason why it was refused.
     fn failure(&self, item: usize, refused: Refused) -> Failure {
         let Refused { stage, reason, remedy } = refused;
         Failure { key: self.key(item).into_owned(), path: self.path(item), stage, reason, remedy }
     }
 }
 
-/// What became of an image since its row was encoded.
+/// The state of an image, compared with its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
     Same,
-    /// It changed, or has no row.
+    /// The image has changed, or has no row.
     Changed,
     Gone,
 }
 
-/// An image ready for the device.
+/// An image that is ready to be encoded.
 pub(super) struct Prepared {
     pub(super) pixels: Pixels,
     pub(super) fingerprint: Fingerprint,
     pub(super) oddities: Oddities,
 }
 
-/// Why an image was not prepared.
+/// The reason why an image was not prepared.
 pub(super) struct Refused {
     pub(super) stage: Stage,
     pub(super) reason: String,
     pub(super) remedy: Option<Remedy>,
 }
 
-/// Does one stage of an image. Decoders and encoders may be of other people's making: a panic in one costs its image, not
-/// the job.
+/// Runs one stage for an image. If a decoder or an encoder panics, this image fails, and the ingest goes on: they may
+/// be code of others.
 pub(super) fn attempt<T, E: std::error::Error + 'static>(
     stage: Stage,
     work: impl FnOnce() -> Result<T, E>,
@@ -83,7 +83,7 @@ pub(super) fn attempt<T, E: std::error::Error + 'static>(
     }
 }
 
-/// The stage that a source itself tells.
+/// Returns the stage that a source itself names in its error.
 fn told_stage(error: &(dyn std::error::Error + 'static)) -> Option<Stage> {
     match error.downcast_ref()? {
         rscir_core::Error::Refused { stage, .. } => Some(*stage),
@@ -91,7 +91,7 @@ fn told_stage(error: &(dyn std::error::Error + 'static)) -> Option<Stage> {
     }
 }
 
-/// What can be chosen to mend an error, if it is about an image.
+/// Returns the choice by which an image can be decoded, if the error has one.
 fn remedy(error: &(dyn std::error::Error + 'static)) -> Option<Remedy> {
     match error.downcast_ref::<Error>()? {
         Error::Pixels(problem) => problem.remedy(),
@@ -99,7 +99,7 @@ fn remedy(error: &(dyn std::error::Error + 'static)) -> Option<Remedy> {
     }
 }
 
-/// An error with its causes, each said once.
+/// Returns the message of an error with those of its causes. A message that is part of another is left out.
 fn reason(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     for cause in std::iter::successors(error.source(), |cause| cause.source()) {

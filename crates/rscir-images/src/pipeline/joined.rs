@@ -1,4 +1,4 @@
-//! Items, with columns of a table beside them.
+//! Items with further columns from a table.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -9,16 +9,19 @@ use super::items::{Items, Look, Prepared, Refused, attempt};
 use super::{IngestOptions, IngestReport};
 use crate::{Error, Result};
 
-/// Items whose keys have rows in a table.
+/// Items, joined by key with the rows of a table.
 pub(super) struct Joined<'a> {
     items: &'a dyn Items,
     table: &'a dyn ColumnTable,
-    /// The columns of both.
+    /// The columns of the items, then those of the table.
     columns: Vec<ColumnSchema>,
 }
 
 impl<'a> Joined<'a> {
-    /// Joins them by key, and says in the report which keys have no counterpart, of those in the part that is encoded.
+    /// Joins items and table. The report gets the keys without a counterpart, of those in the part that is encoded.
+    ///
+    /// # Errors
+    /// [`Error::ConfigValue`] if items and table have a column of the same name.
     pub(super) fn new(
         items: &'a dyn Items,
         table: &'a dyn ColumnTable,
@@ -31,7 +34,7 @@ impl<'a> Joined<'a> {
                 return Err(Error::ConfigValue {
                     key: "column".into(),
                     got: column.name.clone(),
-                    expected: "one that the images do not bring themselves: leave it out of the table",
+                    expected: "one that the images do not have themselves: leave it out of the table",
                 });
             }
             columns.push(column.clone());
@@ -74,7 +77,8 @@ impl Items for Joined<'_> {
         &self.columns
     }
 
-    /// An item that is not in the table keeps what its row has in the table's columns.
+    /// Returns the values of both. An item that is not in the table has no values in the table's columns, so that its
+    /// row keeps its own.
     fn values(&self, item: usize) -> Result<RowValues<'_>, Refused> {
         let own = self.items.values(item)?;
         let Some(row) = self.table.find(&self.key(item)) else { return Ok(own) };

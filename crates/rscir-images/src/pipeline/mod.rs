@@ -1,4 +1,5 @@
-//! From image files to rows of a sink: read, decode and prepare on all cores, encode on the device, commit in order.
+//! The ingest of images into a sink: images are read, decoded and prepared on all cores, encoded on the device, and
+//! committed in order.
 
 mod collect;
 mod files;

@@ -1,15 +1,15 @@
 use crate::decode::Oddities;
 
-/// Keys that a [`Noticed`] keeps: enough to look at some of the images.
+/// Number of keys that a [`Noticed`] keeps: enough to look at some of the images.
 const MAX_FIRST: usize = 3;
 
-/// Images that have something in common: how many, and the first of them.
+/// Images with something in common: their number, and the keys of the first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Noticed {
-    /// How many there are.
+    /// Number of images.
     pub count: usize,
-    /// The keys of the first three, in the order of the list.
+    /// Keys of the first three, in the order of the list.
     pub first: Vec<String>,
 }
 
@@ -22,13 +22,14 @@ impl Noticed {
     }
 }
 
-/// Encoded images that may not look as they were meant to: see [`Oddities`]. An image that is both counts as of one color.
+/// Encoded images that may not look as they were meant to, by the signs in [`Oddities`]. An image with both signs
+/// counts as of one color.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct OddImages {
-    /// All of their pixels have one color.
+    /// Images whose pixels all have one color.
     pub one_color: Noticed,
-    /// Their values span less than a sixteenth of their type's range.
+    /// Images whose values span less than a sixteenth of their type's range.
     pub narrow_range: Noticed,
 }
 

@@ -7,7 +7,7 @@ use rscir_core::{ColumnTable, Progress, Shard, Silent};
 use super::ChangeDetection;
 use crate::DecodeLimits;
 
-/// How images are ingested.
+/// Options of an ingest.
 ///
 /// ```
 /// # use rscir_images::IngestOptions;
@@ -17,36 +17,39 @@ use crate::DecodeLimits;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct IngestOptions<'a> {
-    /// Images encoded and committed at once. Default: 32.
+    /// Number of images that are encoded and committed at once. Default: 32.
     pub batch: usize,
-    /// What an image may take. What decides its pixels is in the encoder's spec. Default: [`DecodeLimits::default`].
+    /// Limits for decoding an image. They do not decide its pixels: the decoding in the encoder's spec does. Default:
+    /// [`DecodeLimits::default`].
     pub limits: DecodeLimits,
-    /// How a changed file is seen.
+    /// How changed files are found. Default: by size and time of change.
     pub changes: ChangeDetection,
-    /// Give up once more images than this have failed.
+    /// The ingest gives up once more images than this have failed. Default: `None`, for any number.
     pub max_failures: Option<usize>,
-    /// Threads of the ingest's own: as many read, decode and prepare, and as many compute vectors on a CPU, compare and write,
-    /// so that what runs beside it in this process keeps rayon's. `None`: as many as rayon's current pool has, and that pool.
+    /// Number of threads that belong to the ingest alone: so many read, decode and prepare images, and so many compute
+    /// vectors on a CPU, compare and write. Other work in the process keeps rayon's threads. Default: `None`, for
+    /// rayon's current pool and its number of threads.
     pub threads: Option<usize>,
-    /// Stop when this becomes true, after the batch that is being encoded and the images that are being decoded: what is
-    /// committed stays, the rest is left to the next ingest.
+    /// The ingest stops once this flag is true, after the batch that is being encoded and the images that are being
+    /// decoded. Committed batches stay, and the next ingest goes on. Default: none.
     pub stop: Option<&'a AtomicBool>,
-    /// The folders that the sink's rows are from, as [`real_folder`](super::real_folder) gives them; empty if that is not
-    /// known. An archive on disk remembers them, and `ingest_with` of the crate `rscir` fills them in.
+    /// Folders that the sink's rows are from, as [`real_folder`](super::real_folder) returns them. An archive on disk
+    /// remembers them, and `ingest_with` of the crate `rscir` fills them in. Default: empty, which means that they are
+    /// not known.
     pub roots: &'a [PathBuf],
-    /// Replace rows that are from other folders, too.
+    /// True if rows of files in other folders may be replaced. Default: false.
     pub replace: bool,
-    /// Take out rows whose file is gone, and of a source those that it has no item for any more
-    /// ([`IngestReport::beside`](super::IngestReport::beside)). [`ingest`](super::ingest) cannot do it, and
-    /// [`IngestReport::not_pruned`](super::IngestReport::not_pruned) says so; `ingest_with` of the crate `rscir` does it once
-    /// all images are done.
+    /// True if rows are to be taken out whose file is gone, or that belong to no present item of a source
+    /// ([`IngestReport::beside`](super::IngestReport::beside)). [`ingest`](super::ingest) cannot do this for files, and
+    /// [`IngestReport::not_pruned`](super::IngestReport::not_pruned) says so; `ingest_with` of the crate `rscir` does
+    /// it once all images are encoded. Default: false.
     pub prune: bool,
-    /// Values of columns, which the rows of images with a key in this table get.
+    /// A table with columns. The row of an image gets the values that the table has for its key. Default: none.
     pub columns: Option<&'a dyn ColumnTable>,
-    /// The part of the images that is encoded; the others are as if they were not listed. `None`: all. An archive on disk
-    /// records it, in `ingest_with` of the crate `rscir`.
+    /// The part of the images that is encoded. The others are treated as if they were not listed. `ingest_with` of the
+    /// crate `rscir` records the part in an archive on disk. Default: `None`, for all images.
     pub shard: Option<Shard>,
-    /// Hears of every image done.
+    /// Receives the progress: every image that is compared or encoded. Default: nothing receives it.
     pub progress: &'a dyn Progress,
 }
 
@@ -70,37 +73,38 @@ impl Default for IngestOptions<'_> {
 }
 
 impl<'a> IngestOptions<'a> {
-    /// Sets how many images are encoded and committed at once. Default: 32.
+    /// Sets the number of images that are encoded and committed at once. Default: 32.
     #[must_use]
     pub fn batch(mut self, batch: usize) -> Self {
         self.batch = batch;
         self
     }
 
-    /// Sets what an image may take. Default: [`DecodeLimits::default`].
+    /// Sets the limits for decoding an image. Default: [`DecodeLimits::default`].
     #[must_use]
     pub fn limits(mut self, limits: DecodeLimits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Sets how a changed file is seen. Default: by size and time.
+    /// Sets how changed files are found. Default: by size and time of change.
     #[must_use]
     pub fn changes(mut self, changes: ChangeDetection) -> Self {
         self.changes = changes;
         self
     }
 
-    /// Sets how many images may fail before the ingest gives up. Default: all.
+    /// Sets how many images may fail. With one more the ingest gives up. Default: any number may.
     #[must_use]
     pub fn max_failures(mut self, max_failures: usize) -> Self {
         self.max_failures = Some(max_failures);
         self
     }
 
-    /// Gives the ingest so many threads of its own. Default: it shares rayon's current pool.
+    /// Sets the number of threads that belong to the ingest alone. Default: it shares rayon's current pool.
     ///
-    /// As many read, decode and prepare, and as many compute vectors on a CPU, compare and write. Rows do not depend on it.
+    /// So many threads read, decode and prepare images, and so many compute vectors on a CPU, compare and write. Rows
+    /// do not depend on the number.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
@@ -114,42 +118,45 @@ impl<'a> IngestOptions<'a> {
         self
     }
 
-    /// Sets the folders that the sink's rows are from. Default: they are not known.
+    /// Sets the folders that the sink's rows are from, as [`real_folder`](super::real_folder) returns them. Default:
+    /// they are not known.
     #[must_use]
     pub fn roots(mut self, roots: &'a [PathBuf]) -> Self {
         self.roots = roots;
         self
     }
 
-    /// Sets whether rows from other folders are replaced, too. Default: `false`.
+    /// Sets whether rows of files in other folders may be replaced. Default: `false`.
     #[must_use]
     pub fn replace(mut self, replace: bool) -> Self {
         self.replace = replace;
         self
     }
 
-    /// Sets whether rows are taken out whose file is gone, or that a source has no item for any more. Default: `false`.
+    /// Sets whether rows are taken out whose file is gone, or that belong to no present item of a source. Default:
+    /// `false`.
     #[must_use]
     pub fn prune(mut self, prune: bool) -> Self {
         self.prune = prune;
         self
     }
 
-    /// Sets a table of columns, whose values the rows of images with a key in it get. Default: none.
+    /// Sets a table with columns. The row of an image gets the values that the table has for its key. Default: none.
     #[must_use]
     pub fn columns(mut self, columns: &'a dyn ColumnTable) -> Self {
         self.columns = Some(columns);
         self
     }
 
-    /// Sets the part of the images that is encoded, the others being left to other processes. Default: all of them.
+    /// Sets the part of the images that is encoded. The others are left to other processes. Default: all images are
+    /// encoded.
     #[must_use]
     pub fn shard(mut self, shard: Shard) -> Self {
         self.shard = Some(shard);
         self
     }
 
-    /// Sets what hears of every image done. Default: nothing does.
+    /// Sets what receives the progress. Default: nothing does.
     #[must_use]
     pub fn progress(mut self, progress: &'a dyn Progress) -> Self {
         self.progress = progress;

@@ -1,11 +1,12 @@
-//! Rows that a source has outgrown.
+//! Removal of rows that do not agree with a source any more.
 
 use rscir_core::{EmbeddingSink, ImageSource, RowStanding};
 
 use super::{IngestReport, NotPruned};
 use crate::Result;
 
-/// Takes out rows that are outdated, and with `prune` those that are beside the source's items; counts both.
+/// Takes out the rows that the source calls outdated and, with `prune`, those that are beside its items. Both are
+/// counted in the report.
 pub(super) fn take_out(
     source: &dyn ImageSource,
     sink: &mut dyn EmbeddingSink,

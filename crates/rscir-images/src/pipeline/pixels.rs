@@ -4,14 +4,14 @@ use rscir_core::{BandBatch, BandImage, Channels, Embeddings, ImageEncoder, Pixel
 
 use super::items::{Refused, attempt};
 
-/// One prepared image, or several after each other.
+/// One prepared image, or several one after another.
 pub(super) enum Pixels {
     Colors(Vec<u8>),
     Bands { count: usize, values: Vec<f32> },
 }
 
 impl Pixels {
-    /// None yet, of an encoder's kind.
+    /// Makes an empty list for the encoder's kind of images.
     pub(super) fn none(encoder: &dyn ImageEncoder) -> Self {
         match encoder.channels() {
             Channels::Bands { count, .. } => Self::Bands { count, values: Vec::new() },
@@ -19,7 +19,7 @@ impl Pixels {
         }
     }
 
-    /// Resizes and crops an image to the encoder's input.
+    /// Resizes and crops an image of colors to the encoder's input.
     pub(super) fn of_colors(image: &RgbImage, encoder: &dyn ImageEncoder) -> Result<Self, Refused> {
         let size = encoder.input_size();
         let mut pixels = vec![0; size * size * 3];
@@ -35,7 +35,7 @@ impl Pixels {
         Ok(Self::Bands { count, values })
     }
 
-    /// Appends images of the same kind, which all of one encoder are.
+    /// Appends images of the same kind. All images of one encoder are of one kind.
     pub(super) fn extend(&mut self, more: &Self) {
         match (self, more) {
             (Self::Colors(pixels), Self::Colors(more)) => pixels.extend_from_slice(more),

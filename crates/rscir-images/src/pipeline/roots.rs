@@ -5,13 +5,16 @@ use rscir_core::EmbeddingSink;
 use super::{ImageList, IngestOptions};
 use crate::{Error, Result};
 
-/// Gives a folder the form in which two of them can be compared: absolute, and without links where it is there.
+/// Returns a folder's path in a form that can be compared: absolute, and with links resolved if the folder exists.
 pub fn real_folder(folder: &Path) -> PathBuf {
     let real = folder.canonicalize().or_else(|_| std::path::absolute(folder));
     real.unwrap_or_else(|_| folder.into())
 }
 
-/// Refuses to encode images in place of rows that are of files in another folder, unless the options allow it.
+/// Checks that encoding these images replaces no rows of files in another folder, unless the options allow it.
+///
+/// # Errors
+/// [`Error::OtherRoot`] with the number of such rows.
 pub(super) fn check(
     images: &ImageList,
     todo: &[usize],
@@ -24,8 +27,8 @@ pub(super) fn check(
     let own = real_folder(images.root());
     let is_own = options.roots.contains(&own);
     let others: Vec<&PathBuf> = options.roots.iter().filter(|root| **root != own).collect();
-    // A row's own folder is not known. Where this one never gave a row it is another; where several did it is taken for one
-    // that has a file of this name.
+    // The folder of a single row is not recorded. If this folder never gave a row, the row is of another. If several
+    // gave rows, the row is taken to be of another folder if that has a file with this name.
     let other_root = |key: &str| {
         let holder = others.iter().find(|root| root.join(key).is_file());
         holder.or(if is_own { None } else { others.first() }).copied()

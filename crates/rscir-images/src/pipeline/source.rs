@@ -1,4 +1,4 @@
-//! What a source of decoded images has, as items of an ingest.
+//! The images of a source, as items of an ingest.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use super::items::{Items, Look, Prepared, Refused, attempt};
 use super::pixels::Pixels;
 use crate::decode::Oddities;
 
-/// The items of a source.
+/// The images of a source.
 pub(super) struct Source<'a>(pub(super) &'a dyn ImageSource);
 
 impl Items for Source<'_> {
@@ -28,7 +28,7 @@ impl Items for Source<'_> {
     fn look(&self, item: usize, known: Fingerprint) -> Look {
         match self.0.fingerprint(item) {
             Ok(current) if current != known => Look::Changed,
-            // What cannot be looked at keeps its row.
+            // An item whose fingerprint cannot be read keeps its row.
             _ => Look::Same,
         }
     }

@@ -3,16 +3,17 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use super::IngestOptions;
 use crate::{Error, Result};
 
-/// The threads on which an ingest computes vectors, compares and writes: rayon's current pool, or one of its own.
+/// The threads on which an ingest computes vectors, compares and writes: rayon's current pool, or a pool of its own.
 pub struct IngestThreads {
     pool: Option<ThreadPool>,
 }
 
 impl IngestThreads {
-    /// Starts as many as the options say; none if they say nothing.
+    /// Starts the threads of [`IngestOptions::threads`]. If the options have no number, no thread is started, and
+    /// rayon's current pool is used.
     ///
     /// # Errors
-    /// [`Error::Threads`] if the system refuses.
+    /// [`Error::Threads`] if the system refuses to start them.
     pub fn start(options: &IngestOptions<'_>) -> Result<Self> {
         let start = |threads: usize| {
             let builder = ThreadPoolBuilder::new().num_threads(threads.max(1));
@@ -22,7 +23,7 @@ impl IngestThreads {
         Ok(Self { pool: options.threads.map(start).transpose()? })
     }
 
-    /// Does work, and all that it hands to rayon, on these threads.
+    /// Runs work on these threads, including all that the work hands to rayon. Returns the result of the work.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         match &self.pool {
             Some(pool) => pool.install(work),
@@ -30,7 +31,7 @@ impl IngestThreads {
         }
     }
 
-    /// Returns how many there are.
+    /// Returns the number of threads.
     pub fn count(&self) -> usize {
         self.pool.as_ref().map_or_else(rayon::current_num_threads, ThreadPool::current_num_threads)
     }

@@ -1,9 +1,10 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Keeps workers from running ahead: position `p` may start once `p < done + size`, so at most `size` results wait for an
-/// earlier one.
+/// Keeps workers from running ahead. Position `p` may start once `p < done + size`, so that at most `size` results wait
+/// for an earlier one.
 ///
-/// It cannot lock up: the position `done` itself may always start, so what the others wait for is in work or finished.
+/// Workers cannot wait for each other forever: position `done` may always start, so that the result that others wait
+/// for is in work or finished.
 pub(super) struct Window {
     size: usize,
     state: Mutex<State>,
@@ -22,11 +23,12 @@ impl Window {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Three numbers are always consistent.
+        // A panic cannot leave the state inconsistent, since its three values are set independently.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next position below `end` once it may start; `None` after the last or when closed.
+    /// Waits until the next position may start, and returns it. Returns `None` if no position below `end` is left, or
+    /// once the window is closed.
     pub(super) fn next(&self, end: usize) -> Option<usize> {
         let mut state = self.lock();
         while !state.closed && state.next < end && state.next - state.done >= self.size {
@@ -39,18 +41,19 @@ impl Window {
         Some(state.next - 1)
     }
 
-    /// One more position, in order, is done.
+    /// Counts the next position, in order, as done.
     pub(super) fn advance(&self) {
         self.lock().done += 1;
         self.changed.notify_all();
     }
 
-    /// No position starts once what this gives is dropped, be it by a panic: workers that wait end then.
+    /// Returns a guard that closes the window when it is dropped, even by a panic, so that waiting workers end.
     pub(super) fn close_at_end(&self) -> CloseAtEnd<'_> {
         CloseAtEnd(self)
     }
 }
 
+/// Closes a window when it is dropped.
 pub(super) struct CloseAtEnd<'a>(&'a Window);
 
 impl Drop for CloseAtEnd<'_> {

@@ -1,5 +1,5 @@
-//! Images of bands to a tower's input: torchvision's resize of tensors with `antialias`, which is Pillow's filter without
-//! its rounding to bytes, and the same crop.
+//! Preparation of images of bands for a tower: torchvision's resize of tensors with `antialias`, which is Pillow's
+//! filter without its rounding to bytes, and the same crop as for colors.
 
 use rscir_core::BandsView;
 
@@ -7,15 +7,15 @@ use super::Preprocessing;
 use super::filter::windows;
 use super::geometry::axes;
 
-/// For each kept pixel of an axis, the first input pixel of its window and the weights.
+/// For each kept pixel of an axis, the first input pixel of its window, and the weights of the window's pixels.
 type FloatTaps = Vec<(usize, Vec<f32>)>;
 
-/// How images of bands of one size are resized.
+/// A plan by which images of bands of one size are resized.
 #[derive(Debug)]
 pub(super) struct BandPlan {
     across: FloatTaps,
     down: FloatTaps,
-    /// Where the kept pixels lie in the square: across, down.
+    /// Position of the kept pixels in the square: across, down.
     pad: [usize; 2],
     size: usize,
     fill: f32,
@@ -32,14 +32,14 @@ impl BandPlan {
         Self { across, down, pad, size: preprocessing.size, fill: preprocessing.fill.into() }
     }
 
-    /// Resizes `image`, of the plan's size, into `out`, `[size, size, bands]`.
+    /// Resizes `image`, which has the plan's size, into `out`, which is `[size, size, bands]`.
     pub(super) fn run(&self, image: BandsView<'_>, out: &mut [f32]) {
         let bands = image.bands();
         out.fill(self.fill);
         let rows = self.down.iter().map(|(start, weights)| start + weights.len());
         let first = self.down.iter().map(|(start, _)| *start).min().unwrap_or(0);
         let end = rows.max().unwrap_or(first);
-        // Across first, as torch does it.
+        // Rows are resized before columns, as torch does it: the order decides the rounding.
         let width = self.across.len() * bands;
         let mut between = vec![0.0; (end - first) * width];
         let lines = image.data().chunks_exact(image.width() * bands).skip(first);
@@ -57,7 +57,7 @@ impl BandPlan {
     }
 }
 
-/// Makes `out` the weighted sum of as many parts as there are weights.
+/// Writes the weighted sum of parts into `out`. There are at least as many parts as weights, and others are not used.
 fn sum<'v>(out: &mut [f32], weights: &[f32], parts: impl Iterator<Item = &'v [f32]>) {
     out.fill(0.0);
     for (weight, part) in weights.iter().zip(parts) {

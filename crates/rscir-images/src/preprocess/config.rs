@@ -7,68 +7,71 @@ use crate::{Error, Result};
 
 /// Means of OpenAI's training images, red, green, blue (`OPENAI_DATASET_MEAN` of open_clip's constants.py).
 const OPENAI_MEAN: [f32; 3] = [0.48145466, 0.4578275, 0.40821073];
-/// Their standard deviations (`OPENAI_DATASET_STD`).
+/// Standard deviations of OpenAI's training images (`OPENAI_DATASET_STD` of the same file).
 const OPENAI_STD: [f32; 3] = [0.26862954, 0.26130258, 0.27577711];
-/// Sides of inputs up to this are taken; the largest published towers take 1,024.
+/// The longest side of an input in pixels. The largest published towers take 1,024.
 const MAX_PIXELS_PER_SIDE: usize = 8192;
 
-/// How a decoded image becomes a tower's input: open_clip's `preprocess_cfg`.
+/// Describes how a decoded image becomes the input of an image tower: open_clip's `preprocess_cfg`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preprocessing {
     /// Side of the square input in pixels.
     pub size: usize,
-    /// Subtracted from each channel, on the scale 0 to 1.
+    /// Mean of red, green and blue on the scale 0 to 1. It is subtracted from the channels.
     pub mean: [f32; 3],
-    /// Each channel's divisor after that.
+    /// Standard deviation of red, green and blue. The channels are divided by it after the subtraction.
     pub std: [f32; 3],
-    /// What becomes of an image that is not square.
+    /// How an image that is not square is fitted to the square.
     pub resize_mode: ResizeMode,
     /// The resampling filter.
     pub interpolation: Interpolation,
     /// The gray level around an image that [`ResizeMode::Longest`] leaves smaller than the input.
     pub fill: u8,
-    /// Of images of bands, what their values are and how they are normalized, in place of `mean` and `std`; `None` of colors.
+    /// For images of bands, what their values are and how they are normalized. It replaces `mean` and `std`. `None`:
+    /// images are red, green and blue.
     pub bands: Option<BandScale>,
 }
 
-/// How the values of an image's bands are normalized.
+/// Describes how the values of an image's bands are normalized.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BandScale {
-    /// What the values are.
+    /// The kind of values: levels, or values as measured.
     pub values: BandValues,
-    /// Subtracted from each band: on the scale 0 to 1 from levels, on their own from values as measured.
+    /// Mean of each band, which is subtracted. It is on the scale 0 to 1 for levels, and on that of the values for
+    /// values as measured.
     pub mean: Vec<f32>,
-    /// Each band's divisor after that.
+    /// Standard deviation of each band, by which values are divided after the subtraction.
     pub std: Vec<f32>,
 }
 
-/// How an image of any shape is fitted to a square.
+/// The way in which an image of any shape is fitted to a square.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ResizeMode {
-    /// The shorter side becomes the square's, and the middle is cut out: CLIP.
+    /// The shorter side gets the square's length, and the middle of the longer one is kept, as CLIP does. Default.
     #[default]
     Shortest,
-    /// The longer side becomes the square's, and the rest is filled.
+    /// The longer side gets the square's length, and the rest of the square is filled.
     Longest,
-    /// Both sides become the square's: SigLIP.
+    /// Both sides get the square's length, as SigLIP does.
     Squash,
 }
 
-/// A resampling filter of Pillow, stretched by the scale when it shrinks an image.
+/// A resampling filter of Pillow. When an image shrinks, the filter is widened by the scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Interpolation {
-    /// Keys' cubic convolution with a = -0.5. open_clip's `random` means this at evaluation.
+    /// Keys' cubic convolution with a = -0.5. It is also what open_clip's `random` means at evaluation. Default.
     #[default]
     #[serde(alias = "random")]
     Bicubic,
-    /// The triangle.
+    /// The triangle filter.
     Bilinear,
 }
 
 impl Preprocessing {
-    /// OpenAI's mean and deviation, shortest side, bicubic: what open_clip does unless a configuration says otherwise.
+    /// Returns the default of open_clip for an input of `size` pixels a side: OpenAI's mean and deviation,
+    /// [`ResizeMode::Shortest`], bicubic.
     pub fn openai(size: usize) -> Self {
         Self {
             size,
@@ -81,18 +84,19 @@ impl Preprocessing {
         }
     }
 
-    /// Mean and deviation 0.5, squashed, bicubic: SigLIP and SigLIP2 in open_clip.
+    /// Returns the preprocessing of SigLIP and SigLIP2 in open_clip: mean and deviation 0.5, [`ResizeMode::Squash`],
+    /// bicubic.
     pub fn siglip(size: usize) -> Self {
         Self { mean: [0.5; 3], std: [0.5; 3], resize_mode: ResizeMode::Squash, ..Self::openai(size) }
     }
 
-    /// Returns what Perception Encoder's publishers do: mean and deviation 0.5, squashed, bilinear (`_pecfg` of open_clip's
-    /// pretrained.py).
+    /// Returns the preprocessing of Perception Encoder: mean and deviation 0.5, [`ResizeMode::Squash`], bilinear
+    /// (`_pecfg` of open_clip's pretrained.py).
     pub fn perception(size: usize) -> Self {
         Self { interpolation: Interpolation::Bilinear, ..Self::siglip(size) }
     }
 
-    /// Returns what the images are made of.
+    /// Returns the channels of images that are prepared: red, green and blue, or bands.
     pub fn channels(&self) -> Channels {
         match &self.bands {
             Some(scale) => Channels::Bands { count: scale.mean.len(), values: scale.values },
@@ -129,7 +133,7 @@ impl Preprocessing {
     }
 }
 
-/// One line for [`rscir_core::EncoderSpec::preprocessing`]: equal lines, equal pixels.
+/// Writes one line for [`rscir_core::EncoderSpec::preprocessing`]. Equal lines mean equal pixels.
 impl fmt::Display for Preprocessing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { size, mean, std, resize_mode, interpolation, fill, bands } = self;

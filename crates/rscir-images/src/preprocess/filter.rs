@@ -3,11 +3,12 @@
 use super::Interpolation;
 use super::geometry::Axis;
 
-/// Fractional bits of a weight: 32 less 8 of the pixel less 2 for lobes below 0 and sums above 1 (`PRECISION_BITS`).
+/// Fractional bits of a weight: of 32 bits, 8 are the pixel's, and 2 are left for lobes below 0 and sums above 1
+/// (`PRECISION_BITS`).
 pub(super) const PRECISION_BITS: u32 = 32 - 8 - 2;
 
 impl Interpolation {
-    /// Half the filter's width in pixels of the smaller image.
+    /// Returns half the filter's width, in pixels of the smaller image.
     fn support(self) -> f64 {
         match self {
             Self::Bicubic => 2.0,
@@ -15,7 +16,7 @@ impl Interpolation {
         }
     }
 
-    /// The filter's value. The order of operations is Pillow's: it decides the last bit.
+    /// Computes the filter's value at `x`. The order of operations is Pillow's, since it decides the last bit.
     fn at(self, x: f64) -> f64 {
         const A: f64 = -0.5;
         let x = x.abs();
@@ -28,27 +29,27 @@ impl Interpolation {
     }
 }
 
-/// For each kept pixel of an axis, the input pixels it is a weighted sum of.
+/// For each kept pixel of an axis, the window of input pixels of which it is the weighted sum.
 ///
-/// All windows have the same length, so that loops over them are: shorter ones are filled with weights of zero, and
-/// begin earlier where the image ends.
+/// All windows have the same length, so that all loops over them have. Shorter windows are filled up with weights of
+/// zero, and those at the image's end begin earlier.
 #[derive(Debug, PartialEq)]
 pub(super) struct Taps {
     /// First input pixel of each window.
     pub(super) starts: Vec<usize>,
-    /// Pixels in a window.
+    /// Number of pixels in a window.
     pub(super) count: usize,
-    /// `[kept, count]`, in units of 2^-[`PRECISION_BITS`].
+    /// Weights, `[kept, count]`, in units of 2^-[`PRECISION_BITS`].
     pub(super) weights: Vec<i32>,
 }
 
-/// For each kept pixel of an axis, the first input pixel of its window and the weights, whose sum is 1.
+/// Computes for each kept pixel of an axis the first input pixel of its window, and the weights, whose sum is 1.
 pub(super) fn windows(
     axis: &Axis,
     interpolation: Interpolation,
 ) -> impl ExactSizeIterator<Item = (usize, Vec<f64>)> {
     let input = axis.input;
-    // Pillow leaves an axis out whose length stays; a weight of one gives the pixel itself.
+    // Pillow skips an axis whose length stays the same. A single weight of 1 gives the same pixels.
     let is_same = input == axis.resized;
     let scale = input as f64 / axis.resized as f64;
     let filter_scale = scale.max(1.0);
@@ -58,7 +59,7 @@ pub(super) fn windows(
         if is_same {
             return (pixel, vec![1.0]);
         }
-        // Casts truncate towards zero and saturate, as C's do in range.
+        // Casts truncate towards zero as those of C do. Beyond the range they saturate.
         let center = (pixel as f64 + 0.5) * scale;
         let start = (center - support + 0.5) as usize;
         let end = ((center + support + 0.5) as usize).min(input);
@@ -94,7 +95,7 @@ impl Taps {
         taps
     }
 
-    /// The input pixels that any window covers.
+    /// Returns the range of input pixels that the windows cover.
     pub(super) fn span(&self) -> std::ops::Range<usize> {
         let first = self.starts.iter().min().copied().unwrap_or(0);
         let last = self.starts.iter().max().copied().unwrap_or(0);

@@ -1,24 +1,25 @@
-//! Which pixels of the resized image are kept, along one axis; the roundings are torchvision 0.29's and open_clip 3.3's.
+//! Sizes and crops along one axis, rounded as torchvision 0.29 and open_clip 3.3 do it.
 
 use super::{Preprocessing, ResizeMode};
 
 /// One axis of the way from an image to the square.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Axis {
-    /// Pixels of the image.
+    /// Number of pixels of the image.
     pub(super) input: usize,
-    /// Pixels of the whole resized image.
+    /// Number of pixels of the whole resized image.
     pub(super) resized: usize,
     /// First pixel of the resized image that is kept.
     pub(super) crop: usize,
     /// Number of pixels kept, at most the square's side.
     pub(super) kept: usize,
-    /// Filled pixels of the square before the first one kept.
+    /// Number of filled pixels of the square before the first one that is kept.
     pub(super) pad: usize,
 }
 
 impl Axis {
-    /// Keeps the middle `size` pixels of `resized`, or all with padding around them: torchvision's `center_crop`.
+    /// Keeps the middle `size` pixels of `resized`, or all of them with padding around, as torchvision's `center_crop`
+    /// does.
     fn centered(input: usize, resized: usize, size: usize) -> Self {
         match resized.checked_sub(size) {
             Some(surplus) => {
@@ -32,7 +33,7 @@ impl Axis {
     }
 }
 
-/// The axes of an image of `width` x `height` pixels: across, down.
+/// Computes the axes of an image of `width` x `height` pixels: across, down.
 pub(super) fn axes(width: usize, height: usize, preprocessing: &Preprocessing) -> [Axis; 2] {
     let size = preprocessing.size;
     let sides = [width, height];
@@ -47,7 +48,8 @@ pub(super) fn axes(width: usize, height: usize, preprocessing: &Preprocessing) -
             })
         }
         ResizeMode::Longest => {
-            // open_clip's ResizeKeepRatio with longest=1. It fails where a side would round to zero; one pixel is kept.
+            // This is open_clip's ResizeKeepRatio with longest=1. open_clip fails if a side rounds to zero; here one
+            // pixel is kept.
             let ratio = sides.map(|side| side as f64 / size as f64);
             let ratio = ratio[0].max(ratio[1]);
             sides.map(|side| {

@@ -1,5 +1,5 @@
-//! From a decoded image to the square of bytes that a tower takes, as open_clip's evaluation transform does it with
-//! Pillow 13: resize, crop, byte for byte.
+//! Preparation of decoded images for a tower: resize and crop to a square, byte for byte as open_clip's evaluation
+//! transform does it with Pillow 13.
 
 mod bands;
 mod config;
@@ -16,13 +16,14 @@ use bands::BandPlan;
 pub use config::{BandScale, Interpolation, Preprocessing, ResizeMode};
 use resize::Plan;
 
-/// Plans kept for sizes met before. An archive of tiles has one size, a collection of photographs a dozen common ones.
+/// Number of plans that are kept, one for each size of images. An archive of tiles has one size, a collection of
+/// photographs a dozen common ones.
 const KEPT_PLANS: usize = 16;
 
-/// Plans by width and height of an image, the latest last.
+/// Plans by width and height of an image, the newest last.
 type Plans<P> = Mutex<Vec<((usize, usize), Arc<P>)>>;
 
-/// Resizes and crops images to a tower's input.
+/// Resizes and crops images to the input of an image tower.
 ///
 /// ```
 /// use rscir_core::RgbView;
@@ -39,37 +40,40 @@ type Plans<P> = Mutex<Vec<((usize, usize), Arc<P>)>>;
 pub struct Preprocessor {
     preprocessing: Preprocessing,
     plans: Plans<Plan>,
-    /// Of images of bands.
+    /// Plans for images of bands.
     band_plans: Plans<BandPlan>,
 }
 
 impl Preprocessor {
-    /// Prepares images as `preprocessing` says.
+    /// Makes a preprocessor from a description of its work.
     ///
     /// # Errors
-    /// [`Error::ConfigValue`](crate::Error::ConfigValue) for a size, mean or deviation that no model can have.
+    /// [`Error::ConfigValue`](crate::Error::ConfigValue) if the size is not in 1..=8192, a mean is not finite, a
+    /// deviation is not a positive number, or means and deviations of bands differ in number.
     pub fn new(preprocessing: Preprocessing) -> crate::Result<Self> {
         preprocessing.check()?;
         Ok(Self { preprocessing, plans: Mutex::default(), band_plans: Mutex::default() })
     }
 
-    /// What is done to an image.
+    /// Returns the description of what is done to an image.
     pub fn preprocessing(&self) -> &Preprocessing {
         &self.preprocessing
     }
 
-    /// Returns what the images are made of.
+    /// Returns the channels of images that are prepared: red, green and blue, or bands.
     pub fn channels(&self) -> Channels {
         self.preprocessing.channels()
     }
 
-    /// Resizes and crops `image` into `out`, `[size, size, 3]` bytes.
+    /// Resizes and crops `image` into `out`, which is `[size, size, 3]` bytes: rows from the top, then pixels, then
+    /// red, green and blue.
     ///
-    /// Only what the crop keeps is computed: a panorama of any length costs no more than its pixels are read.
+    /// Only the pixels that the crop keeps are computed, so that a long panorama takes no longer than the square that
+    /// is cut from it.
     ///
     /// # Errors
-    /// [`rscir_core::Error::Length`] if `out` has another length; [`rscir_core::Error::Channels`] if images of bands are
-    /// prepared.
+    /// [`rscir_core::Error::Length`] if `out` has another length; [`rscir_core::Error::Channels`] if the preprocessor
+    /// is for images of bands.
     pub fn prepare(&self, image: RgbView<'_>, out: &mut [u8]) -> rscir_core::Result<()> {
         self.channels().check(Channels::Rgb)?;
         let size = self.preprocessing.size;
@@ -83,11 +87,11 @@ impl Preprocessor {
         Ok(())
     }
 
-    /// Resizes and crops `image` into `out`, `[size, size, bands]` values, which are neither rounded nor clipped.
+    /// Resizes and crops `image` into `out`, which is `[size, size, bands]` values. They are neither rounded nor clipped.
     ///
     /// # Errors
-    /// [`rscir_core::Error::Channels`] if colors are prepared, or another number of bands; [`rscir_core::Error::Length`] if
-    /// `out` has another length.
+    /// [`rscir_core::Error::Channels`] if the preprocessor is for colors or for another number of bands;
+    /// [`rscir_core::Error::Length`] if `out` has another length.
     pub fn prepare_bands(&self, image: BandsView<'_>, out: &mut [f32]) -> rscir_core::Result<()> {
         let channels = self.channels();
         let values = match channels {
@@ -105,9 +109,9 @@ impl Preprocessor {
     }
 }
 
-/// The plan for images of a size: one that is kept, or a new one.
+/// Returns the plan for images of a size, which is made if none is kept.
 fn plan<P>(plans: &Plans<P>, size: (usize, usize), new: impl FnOnce() -> P) -> Arc<P> {
-    // A plan is whole before it is pushed, so a panic elsewhere leaves nothing half done here.
+    // A plan is complete before it is pushed, so that a panic elsewhere leaves no plan half done.
     let kept = || plans.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, plan)) = kept().iter().rev().find(|(of, _)| *of == size) {
         return Arc::clone(plan);

@@ -1,7 +1,7 @@
 //! The two passes of Pillow's resize, for the pixels that are kept.
 //!
-//! Both are weighted sums of rows: down the image directly, across it after turning blocks of rows into rows of blocks.
-//! Integer sums do not depend on their order, so vector code of any width gives Pillow's bytes.
+//! Both passes are weighted sums of rows: down the image directly, across the image after blocks of rows were turned
+//! into columns. Sums of integers do not depend on their order, so that vector code of any width gives Pillow's bytes.
 
 use std::ops::Range;
 
@@ -14,22 +14,24 @@ use super::weigh::{Rows, RowsMut, sum_rows};
 
 /// Bytes of an RGB pixel.
 const PIXEL: usize = 3;
-/// Rows of the image that the pass across it takes at once.
+/// Number of rows that the pass across the image takes at once: a column of so many pixels fills 64 bytes, the widest
+/// chunk of a sum.
 const BLOCK: usize = 16;
-/// Bytes of a pixel in a block: one that is not used makes each a single move.
+/// Bytes of a pixel in a block. With a fourth byte, which is not used, a pixel is moved by one instruction.
 const LANE: usize = 4;
-/// Bytes of a column of a block, a row of the turned one.
+/// Bytes of a column of a block, which is a row of the turned block.
 const COLUMN: usize = BLOCK * LANE;
-/// Columns that are turned in one step: whole moves on the image's side, too.
+/// Number of columns that are turned in one step. Four pixels of three bytes are three words.
 const STEP: usize = 4;
 
-/// How images of one size are resized.
+/// A plan by which images of one size are resized.
 #[derive(Debug)]
 pub(super) struct Plan {
     across: Taps,
     down: Taps,
+    /// True if the pass down the image comes first.
     down_first: bool,
-    /// Across, down.
+    /// The axes across and down.
     axes: [Axis; 2],
     size: usize,
     fill: u8,
@@ -46,7 +48,7 @@ impl Plan {
         Self { across, down, down_first, axes, size: preprocessing.size, fill: preprocessing.fill }
     }
 
-    /// Resizes `image`, of the plan's size, into `out`, `[size, size, 3]`.
+    /// Resizes `image`, which has the plan's size, into `out`, which is `[size, size, 3]`.
     pub(super) fn run(&self, image: RgbView<'_>, out: &mut [u8]) {
         let [x, y] = self.axes;
         if x.kept < self.size || y.kept < self.size {
@@ -75,8 +77,8 @@ impl Plan {
     }
 }
 
-/// Makes each pixel of the `height` rows of `out` the sum of its window in the same row of `input`, whose pixels are
-/// numbers `columns` of the taps.
+/// Writes into each pixel of the `height` rows of `out` the sum of its window in the same row of `input`. The pixels of
+/// `input` are those with the numbers `columns` in the taps.
 fn sum_columns(input: Rows<'_>, height: usize, taps: &Taps, columns: Range<usize>, out: RowsMut<'_>) {
     let width = columns.len() * PIXEL;
     let mut turned = vec![0; columns.len() * COLUMN];
@@ -94,10 +96,10 @@ fn sum_columns(input: Rows<'_>, height: usize, taps: &Taps, columns: Range<usize
     }
 }
 
-/// Writes a row of pixels into its lane of every column of a block.
+/// Writes row `row` of pixels into its lane of every column of a turned block.
 fn turn(pixels: &[u8], row: usize, turned: &mut [u8]) {
     let lane = row % BLOCK * LANE;
-    // A move of four bytes reads one beyond its pixel, so the last pixels go by themselves.
+    // A move of four bytes reads one byte beyond its pixel, so that the last pixels are moved by themselves.
     let steps = pixels.len().saturating_sub(1) / (STEP * PIXEL);
     let (step_columns, last_columns) = turned.split_at_mut(steps * STEP * COLUMN);
     let (columns, _) = step_columns.as_chunks_mut::<{ STEP * COLUMN }>();
@@ -112,7 +114,7 @@ fn turn(pixels: &[u8], row: usize, turned: &mut [u8]) {
     }
 }
 
-/// Reads a row of pixels from its lane of every column of a block.
+/// Reads row `row` of pixels from its lane of every column of a turned block.
 fn turn_back(turned: &[u8], row: usize, pixels: &mut [u8]) {
     let lane = row % BLOCK * LANE;
     let (columns, last_columns) = turned.as_chunks::<{ STEP * COLUMN }>();

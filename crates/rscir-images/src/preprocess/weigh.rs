@@ -4,10 +4,10 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::filter::{PRECISION_BITS, Taps};
 
-/// Half a unit of the result: sums are rounded, not cut.
+/// Half a unit of the result, by which a sum begins: so the shift at its end rounds.
 const HALF: i32 = 1 << (PRECISION_BITS - 1);
 
-/// Rows of bytes, `stride` apart; the last one may end before its stride does.
+/// Rows of bytes, `stride` bytes apart. The last row may be shorter than the stride.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a> {
     pub(super) data: &'a [u8],
@@ -15,20 +15,21 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// The rows from number `row` on, without their first bytes.
+    /// Returns the rows from number `row` on, without the first `byte` bytes of each.
     pub(super) fn from(self, row: usize, byte: usize) -> Self {
         Self { data: &self.data[row * self.stride + byte..], ..self }
     }
 }
 
-/// Rows of bytes to be written, `stride` apart, `width` bytes in each.
+/// Rows of `width` bytes to write, `stride` bytes apart.
 pub(super) struct RowsMut<'a> {
     pub(super) data: &'a mut [u8],
     pub(super) stride: usize,
     pub(super) width: usize,
 }
 
-/// Makes each row of `out` the sum of its window of `input`, whose first row is number `first` of the taps.
+/// Writes into each row of `out` the weighted sum of its window of rows of `input`, whose first row has the number
+/// `first` in the taps.
 pub(super) fn sum_rows(input: Rows<'_>, taps: &Taps, first: usize, out: RowsMut<'_>) {
     Arch::new().dispatch(SumRows { input, taps, first, out });
 }
@@ -40,8 +41,8 @@ struct SumRows<'a> {
     out: RowsMut<'a>,
 }
 
-/// The code below is written for the compiler to vectorize, and compiled once for each instruction set; only what is
-/// inlined here is.
+/// The compiler vectorizes this code once for each instruction set. Only functions that are inlined into it are
+/// compiled so.
 impl WithSimd for SumRows<'_> {
     type Output = ();
 
@@ -51,7 +52,8 @@ impl WithSimd for SumRows<'_> {
         let windows = taps.starts.iter().zip(taps.weights.chunks_exact(taps.count));
         for (row, (start, weights)) in out.data.chunks_mut(out.stride).zip(windows) {
             let window = input.from(start - first, 0);
-            // Chunks of 64 and 16 bytes fill the registers of every instruction set; the rest goes one by one.
+            // Chunks of 64 and 16 bytes fill the registers of every instruction set. The remaining bytes are summed one
+            // by one.
             let row = &mut row[..out.width];
             let done = sum_chunks::<64>(window, weights, row);
             let done = done + sum_chunks::<16>(window.from(0, done), weights, &mut row[done..]);
@@ -60,15 +62,15 @@ impl WithSimd for SumRows<'_> {
     }
 }
 
-/// Sums as many chunks of `N` bytes as `out` holds, and tells how many bytes that was.
+/// Sums as many chunks of `N` bytes as `out` holds, and returns how many bytes these are.
 #[inline(always)]
 fn sum_chunks<const N: usize>(window: Rows<'_>, weights: &[i32], out: &mut [u8]) -> usize {
     let (chunks, _) = out.as_chunks_mut::<N>();
     let done = chunks.len() * N;
     for (chunk, out) in chunks.iter_mut().enumerate() {
         let mut sums = [HALF; N];
-        // Every row of the window is whole, but the compiler cannot know, and a check that may panic in this loop keeps
-        // the sums out of registers.
+        // Every row of the window is whole, but the compiler does not know it, and a check that may panic would keep
+        // the sums out of registers: hence `get` and `first_chunk` in place of indices.
         let columns = window.data.get(chunk * N..).unwrap_or_default();
         for (row, weight) in columns.chunks(window.stride).zip(weights) {
             let Some(bytes) = row.first_chunk::<N>() else { break };

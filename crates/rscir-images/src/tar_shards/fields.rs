@@ -1,30 +1,30 @@
-//! What the members of a sample beside its image say, as columns.
+//! Columns from the members of a sample beside its image.
 
 use std::collections::BTreeMap;
 
 use rscir_core::{ColumnSchema, ColumnType, Date, Result, RowValues, Value};
 use serde_json::Value as Json;
 
-/// The values of all samples, and what type each column has so far.
+/// The values of all samples, and the type that each column has so far.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
-    /// By sample: name and value.
+    /// Names and values of each sample.
     samples: Vec<Vec<(String, Json)>>,
     types: BTreeMap<String, Kind>,
-    /// Values that no column can hold.
+    /// Number of values that no column can hold.
     pub(super) nested: usize,
 }
 
-/// What all values of a column have in common.
+/// The type that all values of a column have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Is(ColumnType),
-    /// Texts that are all days.
+    /// All values are texts that are dates.
     Days,
 }
 
 impl Kind {
-    /// The type of a value that is not null; `None` if columns hold no such values.
+    /// Returns the type of a value that is not null. Returns `None` if columns hold no such values.
     fn of(value: &Json) -> Option<Self> {
         Some(Self::Is(match value {
             Json::String(text) if text.parse::<Date>().is_ok() => return Some(Self::Days),
@@ -32,7 +32,7 @@ impl Kind {
             Json::Bool(_) => ColumnType::Bool,
             Json::Number(number) if number.is_i64() => ColumnType::Int,
             Json::Number(number) if number.is_f64() => ColumnType::Float,
-            // More than 64 bits with a sign hold.
+            // An integer of more than 64 bits with a sign stays exact as text.
             Json::Number(_) => ColumnType::Text,
             Json::Array(list) if list.iter().all(Json::is_number) => ColumnType::Floats,
             _ => return None,
@@ -57,32 +57,41 @@ impl Kind {
 }
 
 impl Fields {
-    /// Makes room for a sample, and returns its number.
+    /// Adds a sample without values, and returns its number.
     pub(super) fn add_sample(&mut self) -> usize {
         self.samples.push(Vec::new());
         self.samples.len() - 1
     }
 
-    /// Takes the fields of an object.
+    /// Adds the fields of a JSON object to a sample.
+    ///
+    /// # Errors
+    /// A message if the text is not a JSON object.
     pub(super) fn add_json(&mut self, sample: usize, text: &[u8]) -> Result<(), String> {
         match serde_json::from_slice(text) {
             Ok(Json::Object(fields)) => {
                 fields.into_iter().for_each(|(name, value)| self.add(sample, name, value));
                 Ok(())
             }
-            Ok(_) => Err("it is no object of names and values".into()),
+            Ok(_) => Err("it is no JSON object of names and values".into()),
             Err(error) => Err(format!("it is not JSON: {error}")),
         }
     }
 
-    /// Takes a text as the value of a column.
+    /// Adds a text, without line ends at its end, as the value of a column.
+    ///
+    /// # Errors
+    /// A message if the text is not UTF-8.
     pub(super) fn add_text(&mut self, sample: usize, name: &str, text: &[u8]) -> Result<(), String> {
         let text = str::from_utf8(text).map_err(|_| "it is not UTF-8")?.trim_end_matches(['\r', '\n']);
         self.add(sample, name.into(), text.into());
         Ok(())
     }
 
-    /// Takes a class: a whole number, or a text.
+    /// Adds a class, an integer or else a text, as the value of a column.
+    ///
+    /// # Errors
+    /// A message if the text is not UTF-8.
     pub(super) fn add_class(&mut self, sample: usize, name: &str, text: &[u8]) -> Result<(), String> {
         let class = str::from_utf8(text).map_err(|_| "it is not UTF-8")?.trim();
         let value = class.parse::<i64>().map_or_else(|_| class.into(), Json::from);
@@ -103,13 +112,13 @@ impl Fields {
         fields.push((name, value));
     }
 
-    /// The columns, sorted by name.
+    /// Returns the columns, sorted by name.
     pub(super) fn schema(&self) -> Vec<ColumnSchema> {
         let columns = self.types.iter();
         columns.map(|(name, kind)| ColumnSchema::new(name.as_str(), kind.column_type())).collect()
     }
 
-    /// Sets the values of a sample; of two of one name the later one counts.
+    /// Sets the values of a sample in a row. If a sample has two values with one name, the later one counts.
     pub(super) fn values(&self, sample: usize, row: &mut RowValues<'_>) -> Result<()> {
         for (name, value) in self.samples.get(sample).into_iter().flatten() {
             let column_type = self.types.get(name).map(|kind| kind.column_type());
@@ -133,7 +142,7 @@ impl Fields {
                     numbers = list.iter().filter_map(Json::as_f64).collect();
                     Value::Floats(&numbers)
                 }
-                // The types were made of these values.
+                // No other case occurs, since the types were found from these values.
                 _ => continue,
             };
             row.set(name, value)?;

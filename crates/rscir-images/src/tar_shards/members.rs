@@ -1,43 +1,44 @@
-//! The members of a tar file, found by its headers alone: POSIX ustar and pax (IEEE Std 1003.1, `pax`), and GNU's long names.
+//! The members of a tar file, found by reading the headers alone: POSIX ustar and pax (IEEE Std 1003.1, `pax`), and
+//! GNU's long names.
 
 use std::io::{Read, Seek, SeekFrom};
 
-/// Bytes of a header, and the unit in which data lie.
+/// Bytes of a header. Data are filled up to a multiple of it.
 const BLOCK: usize = 512;
 
-/// Bytes of a name: sixteen times the longest path that Linux opens (`PATH_MAX`).
+/// The most bytes of a name: sixteen times the longest path that Linux opens (`PATH_MAX`).
 const MAX_NAME: u64 = 16 * 4096;
 
-/// Bytes of a pax header: its values are names and numbers, and writers put comments into it.
+/// The most bytes of a pax header. Its values are names, numbers and comments of the writer.
 const MAX_PAX: u64 = 1 << 20;
 
-/// Blocks behind the end that are looked at: writers fill up to a record of 20.
+/// Number of blocks behind the end that are looked at. Writers fill the file up to a record of 20 blocks.
 const RECORD: u64 = 20;
 
-/// A member, or what keeps one from being read.
+/// A member, or the reason why it cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// A regular file.
     File(Member),
     /// A folder.
     Folder,
-    /// A member that is no regular file, or whose name is none that is taken, and why it is refused.
+    /// A member that is refused, since it is no regular file or since its name is not accepted.
     Refused { name: String, reason: &'static str },
-    /// What follows cannot be read. Nothing comes after this.
+    /// The rest of the file cannot be read. This is the last item. `after` is the last member before.
     Broken { after: Option<String>, reason: String },
 }
 
-/// Where a regular file lies.
+/// A regular file in a shard.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Member {
     pub(super) name: String,
     pub(super) offset: u64,
     pub(super) size: u64,
-    /// Seconds since 1970, as the header has it.
+    /// Time of change in the header, in seconds since 1970.
     pub(super) modified: u64,
 }
 
-/// Walks over the headers of a tar file of `length` bytes, and reads no data but names.
+/// Iterates over the members of a tar file of `length` bytes. No data but long names and pax headers are read.
 pub(super) struct Members<R> {
     input: R,
     length: u64,
@@ -55,13 +56,13 @@ impl<R: Read + Seek> Members<R> {
         Found::Broken { after: self.last.clone(), reason: reason.into() }
     }
 
-    /// Reads a header, or its data; the file is known to be long enough.
+    /// Reads bytes at a position. The caller has checked that the file is long enough.
     fn read(&mut self, at: u64, bytes: &mut [u8]) -> Result<(), Found> {
         let read = self.input.seek(SeekFrom::Start(at)).and_then(|_| self.input.read_exact(bytes));
         read.map_err(|error| self.broken(format!("it cannot be read: {error}")))
     }
 
-    /// The header that comes next; `None` at the end.
+    /// Reads the next header. Returns `None` at the end of the file.
     fn header(&mut self) -> Result<Option<[u8; BLOCK]>, Found> {
         let mut block = [0; BLOCK];
         if self.length.saturating_sub(self.at) < BLOCK as u64 {
@@ -86,7 +87,7 @@ impl<R: Read + Seek> Members<R> {
         Ok(None)
     }
 
-    /// Where the data of a header lie, and the start of the next header.
+    /// Returns the position of the data of a header, and that of the next header.
     fn data(&self, size: u64) -> Result<(u64, u64), Found> {
         let offset = self.at + BLOCK as u64;
         let end = offset.checked_add(size).filter(|end| *end <= self.length);
@@ -96,7 +97,7 @@ impl<R: Read + Seek> Members<R> {
         Ok((offset, end.next_multiple_of(BLOCK as u64)))
     }
 
-    /// The data of a header that describes the next one.
+    /// Reads the data of a header that describes the next header.
     fn description(&mut self, size: u64, limit: u64, what: &str) -> Result<Vec<u8>, Found> {
         if size > limit {
             return Err(self.broken(format!("{what} has {size} bytes, and {limit} at most are read")));
@@ -147,7 +148,7 @@ impl<R: Read + Seek> Members<R> {
         }
     }
 
-    /// The member that a header and what came before it describe.
+    /// Makes the member that a header and the descriptions before it describe.
     fn described(
         &mut self,
         header: &Header<'_>,
@@ -165,7 +166,7 @@ impl<R: Read + Seek> Members<R> {
         if kind == b'S' || pax.sparse {
             return Err(self.broken("a member is stored with holes: pack it anew without --sparse"));
         }
-        // Links, devices and folders have no data, whatever their size says (GNU tar, CPython's tarfile).
+        // Links, devices and folders have no data, even if their size is not 0 (GNU tar, CPython's tarfile).
         let has_data = !matches!(kind, b'1'..=b'6');
         let size = if has_data { pax.size.unwrap_or(size) } else { 0 };
         let (offset, next) = self.data(size)?;
@@ -174,7 +175,7 @@ impl<R: Read + Seek> Members<R> {
             b'1' | b'2' => Some("it is a link"),
             b'3' | b'4' | b'6' => Some("it is a device or a pipe"),
             b'5' => return Ok(Found::Folder),
-            // The old format marks a folder by its name alone.
+            // In the old format a folder is known only by the slash at the end of its name.
             0 | b'0' | b'7' if name.ends_with('/') => return Ok(Found::Folder),
             0 | b'0' | b'7' if !is_text => Some("its name is not UTF-8"),
             0 | b'0' | b'7' if is_outside(&name) => Some("its name leads out of a folder"),
@@ -204,18 +205,18 @@ impl<R: Read + Seek> Iterator for Members<R> {
     }
 }
 
-/// True if a name is not that of something below the folder where a shard would be unpacked, or holds what no name should.
+/// Tells whether a name would lead out of the folder in which a shard is unpacked, is empty, or has a NUL.
 fn is_outside(name: &str) -> bool {
     let is_up = |part: &str| part == "..";
     name.is_empty() || name.starts_with('/') || name.contains('\0') || name.split(['/', '\\']).any(is_up)
 }
 
-/// Bytes up to the first NUL.
+/// Returns the bytes before the first NUL.
 fn c_string(bytes: &[u8]) -> &[u8] {
     bytes.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
-/// What comes before a header and describes it.
+/// The properties of a member that come before its header, as a long name or in a pax header.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Description {
     long_name: Option<Vec<u8>>,
@@ -225,7 +226,10 @@ struct Description {
 }
 
 impl Description {
-    /// Takes records, each as its length, a blank, `key=value` and a line end.
+    /// Reads the records of a pax header. Each is its length, a blank, `key=value` and a line end.
+    ///
+    /// # Errors
+    /// A message if a record is malformed.
     fn read_pax(&mut self, mut records: &[u8]) -> Result<(), &'static str> {
         const MALFORMED: &str = "a pax header is malformed";
         while !records.is_empty() {
@@ -255,7 +259,7 @@ impl Description {
     }
 }
 
-/// Where a field lies in a header.
+/// The bytes of a field in a header (IEEE Std 1003.1, `pax`, "ustar Interchange Format").
 type Field = std::ops::Range<usize>;
 const NAME: Field = 0..100;
 const SIZE: Field = 124..136;
@@ -276,18 +280,18 @@ impl<'a> Header<'a> {
         self.0.get(KIND).copied().unwrap_or_default()
     }
 
-    /// The name, behind the prefix of POSIX's format.
+    /// Returns the name, behind the prefix that POSIX's format may have.
     fn name(&self) -> Vec<u8> {
         let name = c_string(self.field(NAME));
         match c_string(self.field(PREFIX)) {
-            // GNU's older format has other fields there.
+            // GNU's older format has other fields in place of the prefix.
             prefix if !prefix.is_empty() && self.field(MAGIC) == b"ustar\0" => [prefix, b"/", name].concat(),
             _ => name.to_vec(),
         }
     }
 
-    /// A number in octal digits, or as GNU writes large ones, in bytes behind a set bit; `None` if it is negative, too large
-    /// or none.
+    /// Reads a number in octal digits, or as GNU writes large ones, in bytes behind a set bit. Returns `None` if the
+    /// field is no number, or one that is negative or too large.
     fn number(&self, field: Field) -> Option<u64> {
         let field = self.field(field);
         let (first, rest) = field.split_first()?;
@@ -299,13 +303,14 @@ impl<'a> Header<'a> {
                 value.checked_mul(8)?.checked_add(digit.into())
             });
         }
-        // A second set bit is the sign.
+        // A second set bit is the sign of a negative number.
         let high = u64::from(first & 0x7f);
         (high & 0x40 == 0).then_some(())?;
         rest.iter().try_fold(high, |value, &byte| value.checked_mul(256)?.checked_add(byte.into()))
     }
 
-    /// Compares the sum of all bytes, the field itself as blanks, with what was recorded. Some old programs summed signed bytes.
+    /// Tells whether the recorded checksum is the sum of all bytes, those of the checksum itself counted as blanks. The
+    /// sum of signed bytes, as old programs computed it, is accepted, too.
     fn is_sound(&self) -> bool {
         let bytes =
             || self.0.iter().enumerate().map(|(at, &byte)| if CHECKSUM.contains(&at) { b' ' } else { byte });

@@ -1,4 +1,4 @@
-//! Images in tar files, as WebDataset packs them.
+//! Images in tar files, packed as for WebDataset.
 
 #![deny(clippy::indexing_slicing)]
 
@@ -26,20 +26,25 @@ use crate::{Error, Result};
 use fields::Fields;
 use members::{Found, Member, Members};
 
-/// Bytes of a member that becomes columns: a long caption has some kilobytes.
+/// The most bytes of a member that becomes columns. A long caption has some kilobytes.
 const MAX_FIELDS: u64 = 1 << 20;
 
-/// Images in tar files, read where they lie: nothing is unpacked to the disk.
+/// Images in tar files, as the source of an ingest. They are read from the tar files, and nothing is unpacked to the
+/// disk.
 ///
-/// WebDataset packs samples: members whose names are equal up to the first dot of the last part. Here each member with an
-/// image's extension is an item. Its key is the shard's name without folder, `#`, and the member's name: `000.tar#a/0001.jpg`.
-/// The members of its sample beside it become columns: the fields of an object in `.json` by their names, `.txt` as the column
-/// `txt`, `.cls` as `cls`. A column has the type of all its values, and is text where they have none in common.
+/// A sample of WebDataset is a group of members whose names are equal up to the first dot of the last part. Each member
+/// with an image's extension is an item here. Its key is the name of the tar file without its folder, `#`, and the name
+/// of the member: `000.tar#a/0001.jpg`. Members of the same sample become columns: the fields of the object in `.json`
+/// by their names, `.txt` as the column `txt`, `.cls` as `cls`. A column has the type that all its values have in
+/// common, else it is text.
 ///
-/// Files are not compressed ones. Links, devices, sparse files and members whose name is not UTF-8 or has `..` in it are refused;
-/// those that are named as images are items that cannot be read, as is what a damaged file breaks off with. What is neither
-/// image nor column is counted ([`ImageSource::left_out`]). Give the shards of one archive names of their own: those of another
-/// folder with the same names and members take the place of their rows.
+/// Compressed tar files are not read. Links, devices, and members whose name is not UTF-8 or has `..` in it are
+/// refused. A refused member with an image's extension is an item that cannot be read. A file that is damaged, cut off
+/// or has a sparse member ends there with an item that cannot be read and tells why. Members that are neither image nor
+/// column are counted ([`ImageSource::left_out`]).
+///
+/// The tar files of one archive must have different names: a tar file in another folder with the same name and members
+/// would replace their rows.
 ///
 /// ```
 /// use rscir_core::{Decoding, ImageSource};
@@ -63,10 +68,10 @@ pub struct TarShards {
     changes: ChangeDetection,
 }
 
-/// A tar file as it was when its headers were read.
+/// A tar file, with length and time of change when its headers were read.
 struct Shard {
     path: PathBuf,
-    /// Without the folder.
+    /// Name of the file without its folder.
     name: String,
     length: u64,
     modified: Option<SystemTime>,
@@ -80,7 +85,7 @@ struct Item {
 
 enum Content {
     Image(Member),
-    /// The member, if it has a name, and why it cannot be read.
+    /// The name of the member, if it is known, and the reason why it cannot be read.
     Refused(Option<String>, String),
 }
 
@@ -95,13 +100,13 @@ impl fmt::Debug for TarShards {
 }
 
 impl TarShards {
-    /// Finds the images in tar files, in the order of the files and of their members.
+    /// Finds the images in tar files. Items are in the order of the files and of their members.
     ///
-    /// Reads headers and the members that become columns, once, and holds names, places and values.
+    /// The headers, and the members that become columns, are read once. Names, positions and values are kept in memory.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::File`] if a file cannot be read or is a pipe or a device; [`Error::Shard`] if two files have one
-    /// name, or one is no tar file at all.
+    /// [`Error::Io`] if a file cannot be read, and [`Error::File`] if it is a pipe, a device or a folder.
+    /// [`Error::Shard`] if two files have one name, a name is not UTF-8 or has a `#`, or a file is no tar file.
     pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self> {
         let mut shards = Self {
             shards: Vec::new(),
@@ -123,22 +128,23 @@ impl TarShards {
         Ok(shards)
     }
 
-    /// Sets how files become pixels; an ingest asks for what its encoder's spec records. Default: as Pillow does.
+    /// Sets how files become pixels. An ingest requires the decoding that its encoder's spec records. Default: as Pillow.
     #[must_use]
     pub fn decoding(mut self, decoding: Decoding) -> Self {
         self.decoding = decoding;
         self
     }
 
-    /// Sets what an image may take. Default: [`DecodeLimits::default`].
+    /// Sets the limits for decoding an image. Default: [`DecodeLimits::default`].
     #[must_use]
     pub fn limits(mut self, limits: DecodeLimits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Sets how a changed member is seen. Default: by its size and time and those of its shard, so that a shard that was
-    /// written anew is encoded anew; by content, each member is read.
+    /// Sets how changed members are found. Default: by size and time of change of the member and of its tar file, so
+    /// that all images of a tar file that was written again are encoded again. [`ChangeDetection::Content`] reads every
+    /// member.
     #[must_use]
     pub fn changes(mut self, changes: ChangeDetection) -> Self {
         self.changes = changes;
@@ -164,7 +170,8 @@ impl TarShards {
         let mut input = BufReader::new(&file);
         let mut siblings = Vec::new();
         let mut samples = HashMap::new();
-        // By name: of two members of one name the later one counts, as it does to who unpacks them.
+        // Positions of the items by name. Of two members with one name the later one counts, as it does when a tar file
+        // is unpacked.
         let mut places: HashMap<String, usize> = HashMap::new();
         for found in Members::new(&mut input, length) {
             let (content, name) = match found {
@@ -227,7 +234,8 @@ impl TarShards {
         Ok(())
     }
 
-    /// Takes a member's content as values of its sample. What cannot be taken is counted: the image is there all the same.
+    /// Adds the content of a member to the values of its sample. Content that cannot be read as values is counted as
+    /// left out, and the image of the sample stays an item.
     fn add_fields(&mut self, input: &mut BufReader<&File>, member: &Member, kind: Kind, sample: usize) {
         let mut bytes = Vec::new();
         let mut read = || {
@@ -258,7 +266,7 @@ impl TarShards {
     }
 }
 
-/// A member's name without the `./` that packing the folder `.` puts before it.
+/// Removes the `./` that precedes a member's name when the folder `.` was packed.
 fn plain(name: String) -> String {
     match name.strip_prefix("./") {
         Some(plain) => plain.into(),
@@ -266,7 +274,7 @@ fn plain(name: String) -> String {
     }
 }
 
-/// What a member becomes that stands beside an image.
+/// The form of a member that becomes columns.
 #[derive(Clone, Copy)]
 enum Kind {
     Object,
@@ -285,7 +293,7 @@ impl Kind {
     }
 }
 
-/// A member's name up to the first dot of its last part, which names the sample in WebDataset.
+/// Returns the name of a member's sample: the member's name up to the first dot of its last part, as in WebDataset.
 fn sample_of(name: &str) -> &str {
     let last = name.rfind('/').map_or(0, |slash| slash + 1);
     let end = name.get(last..).and_then(|last| last.find('.')).map_or(name.len(), |dot| last + dot);
@@ -293,7 +301,7 @@ fn sample_of(name: &str) -> &str {
 }
 
 impl TarShards {
-    /// The bytes of an item's image.
+    /// Reads the bytes of an item's image.
     fn content(&self, item: usize) -> rscir_core::Result<Vec<u8>> {
         let (item, shard) = self.item(item);
         match &item.content {
@@ -303,16 +311,17 @@ impl TarShards {
     }
 }
 
-/// The content of a member, if its shard is what it was.
+/// Reads the content of a member, after a check that its tar file has not changed since its members were found.
 fn read(shard: &Shard, member: &Member, limit: u64) -> rscir_core::Result<Vec<u8>> {
     let refused = |reason: String| CoreError::refused(Stage::Read, reason);
     if member.size > limit {
-        return Err(refused(format!("{} bytes, more than the limit of {limit}", member.size)));
+        return Err(refused(format!("the member has {} bytes, more than the limit of {limit}", member.size)));
     }
     let (mut file, length) = open_regular(&shard.path)?;
     let modified = file.metadata().and_then(|metadata| metadata.modified()).ok();
     if (length, modified) != (shard.length, shard.modified) {
-        return Err(refused(format!("{} has changed since its members were found", shard.path.display())));
+        let path = shard.path.display();
+        return Err(refused(format!("{path} has changed since its members were found: ingest it again")));
     }
     let mut bytes = Vec::new();
     let read = file
@@ -320,7 +329,7 @@ fn read(shard: &Shard, member: &Member, limit: u64) -> rscir_core::Result<Vec<u8
         .and_then(|_| file.take(member.size).read_to_end(&mut bytes));
     match read {
         Ok(read) if read as u64 == member.size => Ok(bytes),
-        Ok(_) => Err(refused(format!("{} ends within it", shard.path.display()))),
+        Ok(_) => Err(refused(format!("{} ends within the member: it was cut off", shard.path.display()))),
         Err(error) => Err(refused(error.to_string())),
     }
 }

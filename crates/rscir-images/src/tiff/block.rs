@@ -1,4 +1,4 @@
-//! Strips and tiles, read and decoded.
+//! Reading and decoding of strips and tiles.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,32 +11,35 @@ use super::samples::Samples;
 use super::{ReadAt, damaged, read_failed, unsupported};
 use crate::ImageProblem;
 
-/// Bytes of a block that any length in the file may stand for.
+/// Bytes that a block may have, however few bytes the file has for it.
 const FREE_BYTES: u64 = 1 << 16;
-/// The most bytes of a block that are decoded at once. GDAL's strips have some kilobytes and its tiles some hundred; what is
-/// longer is a scene in one piece.
+/// The most bytes of a decoded block. GDAL's strips have some kilobytes and its tiles some hundred: a longer block is a
+/// scene in one piece.
 const MAX_BYTES: usize = 1 << 30;
-/// Bytes of a block that are decoded of any number of bytes in the file, and how many each of these stands for beyond them:
-/// some compressions have no limit of their own. As for whole images.
+/// Bytes of a decoded block up to which [`MAX_EXPANSION`] does not hold, as for whole images.
 const FREE_MEMORY: usize = 192 << 20;
+/// The most bytes that a byte in the file may stand for, since some compressions have no limit of their own. It is that
+/// of whole images.
 const MAX_EXPANSION: usize = 256;
-/// A compressed block is read up to this many bytes for each of its samples' bytes, and [`FREE_BYTES`]: coding of noise
-/// makes it somewhat longer than they are, and a length that is far too large is no reason to read a whole file.
+/// The most bytes of a compressed block that are read for each byte of its samples, beside [`FREE_BYTES`]. Compressed
+/// noise is somewhat longer than the samples, and a length in the file that is far too large must not make us read the
+/// whole file.
 const MAX_STORED: u64 = 4;
 
 /// A strip or tile of an image.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Block {
     pub(super) number: u64,
-    /// The band that it has, where each has its own.
+    /// The band of the block, if each band has blocks of its own, else 0.
     pub(super) plane: usize,
-    /// Its first column and row.
+    /// First column of the block.
     pub(super) x: usize,
+    /// First row of the block.
     pub(super) y: usize,
 }
 
 impl Block {
-    /// Reads and decodes; `None` for a block that was left out of the file.
+    /// Reads and decodes the block. Returns `None` if it was left out of the file.
     pub(super) fn read(
         self,
         source: &dyn ReadAt,
@@ -58,7 +61,7 @@ impl Block {
         })
     }
 
-    /// The bytes of the block in the file; `None` where there are none, or none are known.
+    /// Returns the range of the block's bytes in the file, or `None` if the file has none or does not tell.
     pub(super) fn range(self, source: &dyn ReadAt, layout: &Layout, places: &Places) -> Option<Range<u64>> {
         let (block, skipped) = layout.stored(self.number, self.plane, self.y);
         let stride = layout.stride().ok()?;
@@ -104,7 +107,7 @@ impl Block {
     }
 }
 
-/// The bytes of a block in the file, `length` long once they are decompressed.
+/// Reads the bytes of a block in the file. They are `length` bytes once they are decompressed.
 fn read(source: &dyn ReadAt, layout: &Layout, place: Place, length: usize) -> Result<Vec<u8>, ImageProblem> {
     let count = stored(source, layout, place, length)?;
     let mut raw = vec![0; usize::try_from(count).map_err(|_| too_large())?];
@@ -112,18 +115,18 @@ fn read(source: &dyn ReadAt, layout: &Layout, place: Place, length: usize) -> Re
     Ok(raw)
 }
 
-/// How many bytes of a block are read.
+/// Returns how many bytes of a block are read from the file.
 fn stored(source: &dyn ReadAt, layout: &Layout, place: Place, length: usize) -> Result<u64, ImageProblem> {
     let beyond = || damaged("it lies beyond the end of the file");
     let rest = source.size().checked_sub(place.offset).ok_or_else(beyond)?;
     let needed = length as u64;
     let count = match (&layout.compression, place.length) {
-        // libtiff estimates lengths that cannot be where nothing is compressed: what the rows need.
+        // If nothing is compressed, a missing or impossible length is replaced by that of the rows, as libtiff does.
         (Compression::None, None) => needed.min(rest),
         (Compression::None, Some(stored)) if stored == 0 || stored > rest && stored <= source.size() => {
             needed
         }
-        // Up to the end of the file.
+        // A compressed block without a length may reach up to the end of the file.
         (_, None | Some(0)) => rest,
         (_, Some(stored)) => stored,
     };

@@ -5,12 +5,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::samples::Samples;
 use crate::ImageProblem;
 
-/// Which strip or tile: the image's number in the process, and its own number there.
+/// The key of a strip or tile: the number of its image in this process, and its own number in the image.
 pub(super) type Key = (u64, u64);
 
-/// Decoded strips and tiles, which threads and images share; those that were used last are kept, within a limit of bytes.
+/// A cache of decoded strips and tiles, which threads and images share. It keeps those that were used last, up to a
+/// limit of bytes.
 ///
-/// Two threads that ask for one strip or tile decode it once.
+/// If several threads ask for one strip or tile, one of them decodes it, and the others wait for the result.
 pub struct BlockCache {
     limit: u64,
     state: Mutex<State>,
@@ -20,13 +21,13 @@ pub struct BlockCache {
 #[derive(Default)]
 struct State {
     blocks: HashMap<Key, Held>,
-    /// Keys by when they were used.
+    /// Keys by the time of their last use.
     order: BTreeMap<u64, Key>,
     /// Bytes of all blocks.
     bytes: u64,
-    /// Goes up with each use.
+    /// The present time, which is the number of uses so far.
     now: u64,
-    /// What some thread is decoding.
+    /// Keys of the blocks that a thread is decoding.
     pending: HashSet<Key>,
 }
 
@@ -36,9 +37,9 @@ struct Held {
 }
 
 impl BlockCache {
-    /// Creates an empty cache that keeps up to `bytes` bytes of samples.
+    /// Makes an empty cache that keeps up to `bytes` bytes of samples. With 0 it keeps nothing.
     ///
-    /// Beside them each thread has the strip or tile that it decodes. 0 keeps nothing.
+    /// Beside the cache, each thread takes memory for the strip or tile that it decodes.
     pub fn new(bytes: u64) -> Self {
         Self { limit: bytes, state: Mutex::default(), decoded: Condvar::new() }
     }
@@ -48,17 +49,20 @@ impl BlockCache {
         self.lock().bytes
     }
 
-    /// Panics elsewhere leave the state sound: it is changed in steps that cannot fail.
+    /// Locks the state. A panic elsewhere leaves it sound, since it is changed in steps that cannot fail.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// True if the block of a key is kept now.
+    /// Tells whether the block with a key is kept now.
     pub(super) fn has(&self, key: Key) -> bool {
         self.lock().blocks.contains_key(&key)
     }
 
-    /// The block of a key: what is kept, what another thread is about to decode, or what `decode` gives.
+    /// Returns the block with a key if it is kept, waits for a thread that is decoding it, or decodes it with `decode`.
+    ///
+    /// # Errors
+    /// The error of `decode`. The next call tries again.
     pub(super) fn get(
         &self,
         key: Key,
@@ -86,7 +90,7 @@ impl BlockCache {
     }
 }
 
-/// Tells those who wait when a block is there, or will not be.
+/// Wakes the waiting threads when it is dropped: a block was decoded, or decoding it failed.
 struct Pending<'a> {
     cache: &'a BlockCache,
     key: Key,
@@ -128,7 +132,8 @@ impl State {
 }
 
 impl Default for BlockCache {
-    /// Keeps up to 64 MiB: a row of 256 x 256 tiles of four bands of 16 bits of a scene 32,768 pixels wide.
+    /// Makes a cache of 64 MiB: a row of tiles of 256 x 256 pixels of four bands of 16 bits in a scene 32,768 pixels
+    /// wide.
     fn default() -> Self {
         Self::new(64 << 20)
     }

@@ -3,26 +3,27 @@
 use super::{ReadAt, damaged, read_failed, tag};
 use crate::ImageProblem;
 
-/// The most entries of a directory: what 16 bits count in a classic file.
+/// The most entries of a directory. A classic file counts them with 16 bits.
 const MAX_ENTRIES: u64 = 65_535;
-/// The most bytes of a tag's numbers, of which each may take eight in memory. The longest that files have are the maps of
-/// 65,536 colors, of 384 KiB; offsets and lengths of strips and tiles are read in parts.
+/// The most bytes of a tag's numbers, each of which may take eight bytes in memory. The longest that files have are
+/// maps of 65,536 colors, with 384 KiB. Offsets and lengths of strips and tiles are read in parts.
 const MAX_NUMBERS: u64 = 1 << 20;
-/// The most bytes of a long text. GDAL's metadata of a scene of hundreds of bands are some hundred kilobytes.
+/// The most bytes of a long text. GDAL's metadata of a scene with hundreds of bands have some hundred kilobytes.
 pub(super) const LONG_TEXT: u64 = 16 << 20;
-/// The most bytes of a text that is a number or a date: a float of 64 bits has some 300 digits at most.
+/// The most bytes of a text that is a number or a date. A float of 64 bits has some 300 digits at most.
 pub(super) const SHORT_TEXT: u64 = 1 << 10;
 
-/// How numbers lie in a file.
+/// The form of the numbers in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Form {
+    /// True if the least significant byte comes first.
     pub(crate) little: bool,
-    /// Offsets of 64 bits: BigTIFF.
+    /// True if offsets have 64 bits, as in BigTIFF.
     pub(crate) big: bool,
 }
 
 impl Form {
-    /// Reads the header: the form, and where the first directory lies.
+    /// Reads the header. Returns the form and the position of the first directory.
     pub(super) fn read(source: &dyn ReadAt) -> Result<(Self, u64), ImageProblem> {
         let mut start = [0; 16];
         let length = source.size().min(16) as usize;
@@ -44,17 +45,17 @@ impl Form {
         }
     }
 
-    /// Bytes of an offset.
+    /// Returns the number of bytes of an offset.
     fn offset(self) -> usize {
         if self.big { 8 } else { 4 }
     }
 
-    /// Bytes of an entry.
+    /// Returns the number of bytes of an entry.
     fn entry(self) -> usize {
         if self.big { 20 } else { 12 }
     }
 
-    /// A number of up to eight bytes.
+    /// Reads a number of up to eight bytes.
     pub(super) fn number(self, digits: &[u8]) -> u64 {
         let join = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
         if self.little { digits.iter().rev().fold(0, join) } else { digits.iter().fold(0, join) }
@@ -65,28 +66,28 @@ impl Form {
     }
 }
 
-/// One directory: which tags it has and where their values lie.
+/// A directory: the tags that it has, and the positions of their values.
 #[derive(Debug, Clone)]
 pub(crate) struct Directory {
     pub(crate) form: Form,
     entries: Vec<Entry>,
-    /// Where the next directory lies; 0 for none.
+    /// Position of the next directory. 0: there is none.
     pub(super) next: u64,
 }
 
-/// A tag's values in the file.
+/// The values of a tag, as they lie in the file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     tag: u16,
     kind: Kind,
-    /// Bytes of each value.
+    /// Number of bytes of each value.
     pub(super) size: usize,
     pub(super) count: u64,
-    /// Where the values lie.
+    /// Position of the values in the file.
     pub(super) at: u64,
 }
 
-/// What the values of an entry are.
+/// The kind of the values of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Unsigned,
@@ -119,12 +120,12 @@ impl Directory {
         let mut entries: Vec<Entry> = Vec::new();
         for (number, bytes) in bytes.chunks_exact(form.entry()).enumerate() {
             let place = start + (number * form.entry()) as u64;
-            // Of a tag that is there twice, the first counts.
+            // If a tag occurs twice, the first entry counts, since look-ups find it first.
             if let Some(entry) = Entry::parse(form, bytes, place) {
                 entries.push(entry);
             }
         }
-        // Some writers end the file with the last entry.
+        // Some programs end the file after the last entry, without the position of a next directory.
         let next = start + length as u64;
         let next = read(next, form.offset()).map_or(0, |bytes| form.number(&bytes));
         Ok(Self { form, entries, next })
@@ -134,32 +135,34 @@ impl Directory {
         self.entries.iter().any(|entry| entry.tag == tag)
     }
 
-    /// The entry of a tag whose values are integers.
+    /// Returns the entry of a tag if its values are integers.
     pub(super) fn integers(&self, tag: u16) -> Option<Entry> {
         let integers =
             |entry: &&Entry| entry.tag == tag && matches!(entry.kind, Kind::Unsigned | Kind::Signed);
         self.entries.iter().find(integers).copied()
     }
 
-    /// All values of a tag; `None` without it.
+    /// Reads all values of a tag. Returns `None` if the directory does not have the tag.
     ///
     /// # Errors
-    /// Values that lie beyond the end of the file, or are negative: none that is read may be.
+    /// [`ImageProblem::Damaged`] if values lie beyond the end of the file, or are negative, which no tag that is read
+    /// may be.
     pub(crate) fn values(&self, source: &dyn ReadAt, tag: u16) -> Result<Option<Vec<u64>>, ImageProblem> {
         let Some(entry) = self.integers(tag) else { return Ok(None) };
         let bytes = entry.content(source, MAX_NUMBERS)?;
         entry.numbers(self.form, &bytes).map(Some)
     }
 
-    /// The first value of a tag, or `default` without it.
+    /// Reads the first value of a tag. Returns `default` if the directory does not have the tag.
     pub(crate) fn value(&self, source: &dyn ReadAt, tag: u16, default: u64) -> Result<u64, ImageProblem> {
         Ok(self.values(source, tag)?.and_then(|values| values.first().copied()).unwrap_or(default))
     }
 
-    /// All values of a tag as floats; none without it, and for one whose values are no numbers.
+    /// Reads all values of a tag as floats. The list is empty if the directory does not have the tag, or its values are
+    /// no numbers.
     ///
     /// # Errors
-    /// Values that lie beyond the end of the file.
+    /// [`ImageProblem::Damaged`] if values lie beyond the end of the file.
     pub(super) fn floats(&self, source: &dyn ReadAt, tag: u16) -> Result<Vec<f64>, ImageProblem> {
         let numbers = |entry: &&Entry| entry.tag == tag && entry.kind != Kind::Text;
         let Some(entry) = self.entries.iter().find(numbers) else { return Ok(Vec::new()) };
@@ -176,10 +179,11 @@ impl Directory {
         Ok(bytes.chunks_exact(entry.size).map(number).collect())
     }
 
-    /// The text of a tag, up to its first NUL; `None` without it, and for what is not UTF-8.
+    /// Reads the text of a tag, up to its first NUL. Returns `None` if the directory does not have the tag, or the text
+    /// is not UTF-8.
     ///
     /// # Errors
-    /// Text that lies beyond the end of the file, or of more than `most` bytes.
+    /// [`ImageProblem::Damaged`] if the text lies beyond the end of the file, or has more than `most` bytes.
     pub(super) fn text(
         &self,
         source: &dyn ReadAt,
@@ -195,14 +199,14 @@ impl Directory {
 }
 
 impl Entry {
-    /// Reads the entry in `bytes`, which lie at `place`; `None` for a tag or type that is not read.
+    /// Reads the entry in `bytes`, which lie at `place` in the file. Returns `None` for a tag or a type that is not read.
     fn parse(form: Form, bytes: &[u8], place: u64) -> Option<Self> {
         let tag = form.number_at(bytes, 0, 2)? as u16;
         if !tag::READ.contains(&tag) {
             return None;
         }
-        // BYTE and UNDEFINED, ASCII, SHORT, LONG, IFD, LONG8, IFD8; the signed ones, which some writers take for sizes;
-        // FLOAT and DOUBLE.
+        // The types are BYTE and UNDEFINED, ASCII, SHORT, LONG and IFD, LONG8 and IFD8; the signed types, which some
+        // programs use for sizes; FLOAT and DOUBLE.
         let (kind, size) = match form.number_at(bytes, 2, 2)? {
             1 | 7 => (Kind::Unsigned, 1),
             2 => (Kind::Text, 1),
@@ -224,7 +228,10 @@ impl Entry {
         Some(Self { tag, kind, size, count, at })
     }
 
-    /// The numbers in the bytes of the values, or of a part of them.
+    /// Reads the numbers in the bytes of the values, or in a part of them.
+    ///
+    /// # Errors
+    /// [`ImageProblem::Damaged`] if one is negative.
     pub(super) fn numbers(self, form: Form, bytes: &[u8]) -> Result<Vec<u64>, ImageProblem> {
         let values: Vec<u64> = bytes.chunks_exact(self.size).map(|digits| form.number(digits)).collect();
         let sign = 1 << (8 * self.size - 1);
@@ -234,7 +241,7 @@ impl Entry {
         Ok(values)
     }
 
-    /// Checks that the values lie in the file.
+    /// Checks that the values lie in the file. Returns the number of their bytes.
     pub(super) fn check(&self, source: &dyn ReadAt) -> Result<u64, ImageProblem> {
         let length = self.count.saturating_mul(self.size as u64);
         match self.at.checked_add(length) {
@@ -246,9 +253,12 @@ impl Entry {
         }
     }
 
-    /// The bytes of the values, of which there are no more than `most`.
+    /// Reads the bytes of the values.
+    ///
+    /// # Errors
+    /// [`ImageProblem::Damaged`] if they lie beyond the end of the file, or are more than `most`.
     fn content(&self, source: &dyn ReadAt, most: u64) -> Result<Vec<u8>, ImageProblem> {
-        // Checked before anything is allocated: there are no more values than bytes.
+        // The length is checked before memory is allocated, so that a wrong count cannot exhaust it.
         let length = self.check(source)?;
         if length > most {
             return Err(damaged(format!("tag {} has {length} bytes of values", self.tag)));

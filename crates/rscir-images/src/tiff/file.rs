@@ -13,16 +13,16 @@ use super::tags::Photometric;
 use super::{WINDOWS_OF, damaged, tag};
 use crate::{ImageProblem, Result};
 
-/// The most directories that are looked at. A scene of 2^32 pixels a side has 32 overviews, and a mask for each.
+/// The most directories that are read. A scene of 2^32 pixels a side has 32 overviews, and a mask for each.
 const MAX_DIRECTORIES: usize = 1024;
-/// The most bytes that are read of directories after the first and of their tags' values: 64 KiB for each.
+/// The most bytes that are read of directories after the first and of their tags' values: 64 KiB for each directory.
 const MAX_READ: u64 = 64 << 20;
-/// NewSubfileType: a smaller copy of another image.
+/// Bit of the tag NewSubfileType: the image is a smaller copy of another.
 const REDUCED: u64 = 1;
-/// NewSubfileType: a mask of another image.
+/// Bit of the tag NewSubfileType: the image is a mask of another.
 const MASK: u64 = 4;
 
-/// A TIFF or BigTIFF file, of which windows are read.
+/// A TIFF or BigTIFF file that is read window by window.
 ///
 /// ```
 /// use rscir_images::tiff::{Tiff, Window};
@@ -45,7 +45,7 @@ pub struct Tiff {
 }
 
 impl Tiff {
-    /// Opens a regular file. It keeps the strips and tiles in a [`BlockCache`] of its own.
+    /// Opens a regular file. Its decoded strips and tiles are kept in a [`BlockCache`] of its own, of 64 MiB.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) and [`Error::File`](crate::Error::File) if the file cannot be read;
@@ -54,21 +54,22 @@ impl Tiff {
         Self::open_cached(path, Arc::default())
     }
 
-    /// Opens a regular file. It keeps its strips and tiles in `cache`, which several files may share.
+    /// Opens a regular file. Its decoded strips and tiles are kept in `cache`, which several files may share.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// The errors of [`open`](Self::open).
     pub fn open_cached(path: impl AsRef<Path>, cache: Arc<BlockCache>) -> Result<Self> {
         let path = path.as_ref();
         let source = Arc::new(RegularFile::open(path)?);
         Self::read(Shared { source, path: Some(path.into()), cache })
     }
 
-    /// Reads what directories tell of the images in `source`, and keeps strips and tiles in `cache`.
+    /// Opens a TIFF file in any source of bytes. Its directories are read now, and decoded strips and tiles are kept in
+    /// `cache`.
     ///
     /// # Errors
-    /// [`Error::Pixels`](crate::Error::Pixels) if the first image is damaged or of a kind that is not read, or if the source
-    /// fails.
+    /// [`Error::Pixels`](crate::Error::Pixels) if the first image is damaged or of a kind that is not read, or if the
+    /// source fails.
     pub fn new(source: Arc<dyn ReadAt>, cache: Arc<BlockCache>) -> Result<Self> {
         Self::read(Shared { source, path: None, cache })
     }
@@ -91,7 +92,7 @@ impl Tiff {
             let is_mask = parts.subfile & MASK != 0 || parts.photometric == Photometric::Mask;
             let other = TiffImage::new(file.clone(), parts);
             if is_mask {
-                // Masks of overviews are smaller, and not needed beside that of the image.
+                // A mask of another size belongs to an overview, and is not needed.
                 if size == (image.width(), image.height()) {
                     mask.get_or_insert(other);
                 }
@@ -103,22 +104,24 @@ impl Tiff {
         Ok(Self { image, overviews, mask, problems: problems.into() })
     }
 
-    /// Returns the first image: the scene itself.
+    /// Returns the first image, which is the scene itself.
     pub fn image(&self) -> &TiffImage {
         &self.image
     }
 
-    /// Returns the smaller copies of the first image, the largest first.
+    /// Returns the overviews, which are smaller copies of the first image, the largest first.
     pub fn overviews(&self) -> &[TiffImage] {
         &self.overviews
     }
 
-    /// Returns the mask of the first image: 0 is not valid. It has 1 or 8 bits a sample.
+    /// Returns the mask of the first image, of the same size, or `None` if the file has none. Pixels are valid where
+    /// the mask is not 0.
     pub fn mask(&self) -> Option<&TiffImage> {
         self.mask.as_ref()
     }
 
-    /// Returns what is wrong with directories after the first, which were left out: a copy or a mask may be among them.
+    /// Returns the problems with directories after the first. Such directories were left out, and an overview or the
+    /// mask may be among them.
     pub fn problems(&self) -> &[ImageProblem] {
         &self.problems
     }
@@ -135,7 +138,8 @@ impl fmt::Debug for Tiff {
     }
 }
 
-/// Images after the first: those that directories lead to, and those that the first has under it.
+/// Reads the images after the first: those of the chain of directories, and those that the first directory has under
+/// it. Problems with directories are added to `problems`.
 fn others(
     source: &dyn ReadAt,
     form: Form,
@@ -186,7 +190,7 @@ fn others(
     found
 }
 
-/// A source of which no more than so many bytes are read.
+/// A source of bytes with a limit of how many are read.
 #[derive(Debug)]
 struct Bounded<'a> {
     source: &'a dyn ReadAt,

@@ -15,19 +15,17 @@ use super::window::Window;
 use super::{ReadAt, tag};
 use crate::{Error, ImageProblem, Result};
 
-/// Tells images apart in caches.
+/// The next number of an image. Numbers tell images apart in caches.
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
 
-/// One image of a file: the scene, a smaller copy of it, or a mask.
-///
-/// Bands are counted from 0.
+/// An image of a TIFF file: the scene, an overview, or a mask. Bands are counted from 0.
 #[derive(Debug, Clone)]
 pub struct TiffImage {
     file: Arc<Shared>,
     parts: Arc<Parts>,
 }
 
-/// What the images of a file share.
+/// The parts that all images of a file share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) source: Arc<dyn ReadAt>,
@@ -35,7 +33,7 @@ pub(super) struct Shared {
     pub(super) cache: Arc<BlockCache>,
 }
 
-/// What a directory tells of an image.
+/// The description of an image by its directory.
 #[derive(Debug)]
 pub(crate) struct Parts {
     number: u64,
@@ -59,7 +57,7 @@ impl Parts {
         let photometric = Photometric::of(directory.value(source, tag::PHOTOMETRIC, 1)?);
         let extra = directory.values(source, tag::EXTRA_SAMPLES)?.unwrap_or_default();
         let extra = extra.into_iter().take(layout.bands).map(ExtraSample::of).collect();
-        // A text that is no number declares none.
+        // A text that is no number declares no value.
         let no_data =
             directory.text(source, tag::NO_DATA, SHORT_TEXT)?.and_then(|text| text.trim().parse().ok());
         let subfile = directory.value(source, tag::SUBFILE_TYPE, 0)?;
@@ -67,19 +65,19 @@ impl Parts {
         Ok(Self { number, directory, layout, places, subfile, photometric, extra, no_data })
     }
 
-    /// The window of the whole image.
+    /// Returns the window of the whole image.
     pub(crate) fn whole(&self) -> Window {
         Window::new(0, 0, self.layout.width, self.layout.height)
     }
 
-    /// The number of strips or tiles that have a place, and of those that belong to the image, as the file cuts it.
+    /// Returns how many strips or tiles the file lists, and how many the image has.
     pub(crate) fn places(&self) -> (u64, u64) {
         let planes = if self.layout.planar { self.layout.bands } else { 1 };
         let down = self.layout.height.div_ceil(self.layout.stored_rows);
         (self.places.len(), (self.layout.across() as u64 * down as u64).saturating_mul(planes as u64))
     }
 
-    /// True if some strip or tile is not in the file at all (GDAL's SPARSE_OK).
+    /// Tells whether a strip or tile was left out of the file (GDAL's SPARSE_OK).
     pub(crate) fn is_sparse(&self, source: &dyn ReadAt) -> Result<bool, ImageProblem> {
         let (there, wanted) = self.places();
         for number in 0..there.min(wanted) {
@@ -90,7 +88,8 @@ impl Parts {
         Ok(false)
     }
 
-    /// Reads a window's bands: `put` copies what it takes of a block. What is not in the file stays `missing`.
+    /// Reads bands of a window. `put` copies the samples of a block into the window. Samples of blocks that the file
+    /// leaves out are `missing`.
     pub(crate) fn read<T: Copy>(
         &self,
         source: &dyn ReadAt,
@@ -109,10 +108,11 @@ impl Parts {
         source.announce(
             &mut missing_blocks.filter_map(|block| block.range(source, &self.layout, &self.places)),
         );
-        // A file that promises more than it has is found out here, before room is made for what is asked.
+        // The first block is decoded before memory is allocated for the window, so that a file with wrong sizes fails
+        // early.
         let decode = |block: Block| -> Result<(Block, Arc<Samples>), ImageProblem> {
             let samples = cache.get((self.number, block.number), || {
-                // An empty list stands for what is not in the file.
+                // An empty list stands for a block that the file leaves out.
                 Ok(block.read(source, &self.layout, &self.places)?.unwrap_or(Samples::U8(Vec::new())))
             })?;
             Ok((block, samples))
@@ -173,7 +173,7 @@ impl TiffImage {
         self.parts.layout.height
     }
 
-    /// Returns the number of bands, extra samples such as an alpha included.
+    /// Returns the number of bands, including extra samples such as an alpha.
     pub fn bands(&self) -> usize {
         self.parts.layout.bands
     }
@@ -183,71 +183,74 @@ impl TiffImage {
         self.parts.layout.sample_type()
     }
 
-    /// Returns what the first bands are.
+    /// Returns the meaning of the first bands.
     ///
-    /// Windows of [`Photometric::YCbCr`] with JPEG compression are red, green and blue.
+    /// Samples of [`Photometric::YCbCr`] with JPEG compression are converted: windows have red, green and blue.
     pub fn photometric(&self) -> Photometric {
         self.parts.photometric
     }
 
-    /// Returns what the bands beyond those of the color are, as far as the file tells.
+    /// Returns the meaning of the bands beyond those of the color, as far as the file tells.
     pub fn extra_samples(&self) -> &[ExtraSample] {
         &self.parts.extra
     }
 
-    /// Returns the band that is an alpha: the first extra sample that is one.
+    /// Returns the band of the first extra sample that is an alpha, or `None` if none is.
     pub fn alpha_band(&self) -> Option<usize> {
         let extra = &self.parts.extra;
         let alpha = extra.iter().position(|sample| *sample != ExtraSample::Unspecified)?;
         (self.bands() + alpha).checked_sub(extra.len())
     }
 
-    /// Returns the value that stands for no measurement, in all bands (GDAL_NODATA, tag 42113). It may be NaN.
+    /// Returns the value that stands for no measurement in all bands (GDAL_NODATA, tag 42113), or `None` if the file
+    /// declares none. It may be NaN.
     pub fn no_data(&self) -> Option<f64> {
         self.parts.no_data
     }
 
-    /// Returns the width and height of strips or tiles, which are read as a whole: windows that follow their grid take the
-    /// least time.
+    /// Returns width and height in pixels of the parts in which the image is read: a tile, a strip, or a part of an
+    /// uncompressed strip. Windows that follow their grid are read fastest.
     pub fn block_size(&self) -> [usize; 2] {
         self.parts.layout.block
     }
 
     /// Returns the bytes of memory that decoding one strip or tile takes.
     ///
-    /// A strip may be a whole scene: a caller that has a limit compares this with it before it reads.
+    /// A single strip may hold a whole scene. A caller with a limit of memory should compare before it reads.
     pub fn block_memory(&self) -> u64 {
         self.parts.layout.block_memory()
     }
 
-    /// Reads the tags that say where the image lies on the Earth.
+    /// Reads the tags that tell where the image lies on the Earth.
     ///
     /// # Errors
-    /// [`Error::Pixels`], with the path [`Error::Image`], for tags whose values do not lie in the file.
+    /// [`Error::Image`] with the path, or [`Error::Pixels`] if the image has no path, if the values of a tag do not lie
+    /// in the file.
     pub fn geo_tags(&self) -> Result<GeoTags> {
         self.named(GeoTags::read(&*self.file.source, &self.parts.directory))
     }
 
-    /// Reads the text of the tag DateTime: by the standard `YYYY:MM:DD HH:MM:SS`.
+    /// Reads the text of the tag DateTime, which should be `YYYY:MM:DD HH:MM:SS`. Returns `None` if the file does not
+    /// have the tag, or it is not UTF-8.
     ///
     /// # Errors
-    /// As [`geo_tags`](Self::geo_tags).
+    /// The errors of [`geo_tags`](Self::geo_tags).
     pub fn date_time(&self) -> Result<Option<String>> {
         self.text(tag::DATE_TIME, SHORT_TEXT)
     }
 
-    /// Reads the XML in which GDAL keeps names and values (tag 42112).
+    /// Reads GDAL's metadata, names and values as XML (tag 42112). Returns `None` if the file has none.
     ///
     /// # Errors
-    /// As [`geo_tags`](Self::geo_tags).
+    /// The errors of [`geo_tags`](Self::geo_tags).
     pub fn gdal_metadata(&self) -> Result<Option<String>> {
         self.text(tag::GDAL_METADATA, LONG_TEXT)
     }
 
-    /// Reads the colors of the values of a palette, each red, green and blue of 16 bits; `None` without one.
+    /// Reads the palette: for each value, red, green and blue of 16 bits. Returns `None` if the image has none.
     ///
     /// # Errors
-    /// As [`geo_tags`](Self::geo_tags).
+    /// The errors of [`geo_tags`](Self::geo_tags).
     pub fn palette(&self) -> Result<Option<Vec<[u16; 3]>>> {
         let map = self.named(self.parts.directory.values(&*self.file.source, tag::COLOR_MAP))?;
         let colors = |map: Vec<u64>| {
@@ -258,19 +261,21 @@ impl TiffImage {
         Ok(map.map(colors))
     }
 
-    /// Reads bands of a window: `[row][column][band]`, in the order of `bands`, which may repeat.
+    /// Reads bands of a window. The samples are `[row][column][band]`, with the bands in the order of `bands`, which
+    /// may have a band several times.
     ///
-    /// Only the strips and tiles are read that the window touches, and of those that the cache has none. Values are those
-    /// of the file: a palette is not looked up, white may be 0. What a sparse file leaves out is the value that stands for
-    /// no measurement, or 0.
+    /// Only the strips and tiles that the window touches are read, except those in the cache. Samples are those of the
+    /// file: a palette is not looked up, and white may be 0. Samples that a sparse file leaves out have the no-data
+    /// value, or 0 if there is none.
     ///
-    /// Memory is that of the samples, of the cache and of one strip or tile; it does not grow with the image. Several
+    /// Memory is that of the samples, of the cache and of one strip or tile, and does not grow with the image. Several
     /// threads may read windows of one image at once.
     ///
     /// # Errors
-    /// [`Error::Pixels`], with the path [`Error::Image`]: [`ImageProblem::Window`] and [`ImageProblem::NoBand`] for what the
-    /// image does not have; [`ImageProblem::Block`] for a damaged strip or tile, which other windows do not need;
-    /// [`ImageProblem::Source`] where the source fails.
+    /// [`Error::Image`] with the path, or [`Error::Pixels`] if the image has no path, with one of these problems:
+    /// [`ImageProblem::Window`] if the window does not lie in the image, [`ImageProblem::NoBand`] if the image does not
+    /// have a band, [`ImageProblem::Block`] if a strip or tile that the window touches is damaged,
+    /// [`ImageProblem::Source`] if the source fails.
     pub fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples> {
         let (parts, file) = (&*self.parts, &*self.file);
         let SampleType { format, bits } = self.sample_type();
@@ -292,13 +297,13 @@ impl TiffImage {
         self.named(self.parts.directory.text(&*self.file.source, tag, most))
     }
 
-    /// Names the file, where there is one.
+    /// Adds the path of the file to an error, if there is one.
     fn named<T>(&self, result: Result<T, ImageProblem>) -> Result<T> {
         result.map_err(|problem| named(problem, self.file.path.as_deref()))
     }
 }
 
-/// An error with the path of the file that it is about, where there is one.
+/// Makes an error of a problem, with the path of the file if there is one.
 pub(super) fn named(problem: ImageProblem, path: Option<&Path>) -> Error {
     let error = Error::from(problem);
     match path {

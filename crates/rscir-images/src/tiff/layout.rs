@@ -1,4 +1,4 @@
-//! How the samples of an image lie in a file.
+//! The layout of an image's samples in a file.
 
 use rscir_jpeg::Library;
 
@@ -8,12 +8,12 @@ use super::samples::{SampleFormat, SampleType};
 use super::{ReadAt, damaged, tag, unsupported};
 use crate::ImageProblem;
 
-/// Half of a tile's side that an image of any size may have, in pixels.
+/// Half of the longest side of a tile, in pixels, that is accepted in an image of any size.
 const SMALL_SIDE: usize = 4096;
-/// Bytes that an uncompressed strip is read in parts of: a strip may be the whole scene.
+/// Bytes of the parts in which an uncompressed strip is read, since a single strip may hold the whole scene.
 const PART: usize = 1 << 18;
 
-/// Predictor (TIFF 6.0, section 14; Adobe's technical note 3 for floats).
+/// The tag Predictor (TIFF 6.0, section 14; Adobe's technical note 3 for floats).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Predictor {
     None,
@@ -21,33 +21,37 @@ pub(super) enum Predictor {
     Float,
 }
 
-/// Sizes and types, without the places of strips and tiles.
+/// Sizes and types of an image and its strips or tiles, without their positions.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     pub(super) width: usize,
     pub(super) height: usize,
-    /// Samples of a pixel.
+    /// Number of samples of a pixel.
     pub(crate) bands: usize,
-    /// Bits of a sample.
+    /// Number of bits of a sample.
     pub(crate) bits: usize,
     pub(crate) format: SampleFormat,
     pub(super) planar: bool,
     pub(super) predictor: Predictor,
     pub(crate) compression: Compression,
-    /// Pixels of a strip or tile, or of the part of a strip that is read at once.
+    /// Width and height in pixels of a strip or tile, or of the part of a strip that is read at once.
     pub(super) block: [usize; 2],
-    /// Rows of a strip or tile in the file.
+    /// Number of rows of a strip or tile in the file.
     pub(super) stored_rows: usize,
-    /// Tiles are whole at the image's edges, strips are cut.
+    /// True for tiles, which are whole at the image's edges. False for strips, which are cut there.
     pub(super) tiled: bool,
-    /// The bits of the file's bytes are in the other order.
+    /// True if the lowest bit of a byte comes first.
     pub(super) reversed: bool,
-    /// The least significant byte of a sample comes first.
+    /// True if the least significant byte of a sample comes first.
     pub(super) little: bool,
 }
 
 impl Layout {
-    /// `library` says whose pixels blocks have that are JPEG streams.
+    /// Reads the layout from a directory. `library` is the one whose pixels blocks have that are JPEG streams.
+    ///
+    /// # Errors
+    /// [`ImageProblem::Damaged`] if sizes cannot be, [`ImageProblem::Unsupported`] for types and compressions that are
+    /// not read.
     pub(super) fn of(
         source: &dyn ReadAt,
         directory: &Directory,
@@ -80,7 +84,7 @@ impl Layout {
         let planar = bands > 1 && directory.value(source, tag::PLANAR, 1)? == 2;
         compression.check(bits, if planar { 1 } else { bands })?;
         let predictor = match (directory.value(source, tag::PREDICTOR, 1)?, bits) {
-            // Other compressions have no predictor, whatever the tag says.
+            // Other compressions have no predictor, and the tag is ignored.
             _ if !compression.is_predicted() => Predictor::None,
             (1, _) => Predictor::None,
             (2, 8 | 16 | 32 | 64) => Predictor::Horizontal,
@@ -123,16 +127,18 @@ impl Layout {
         Ok(layout)
     }
 
-    /// Rows of an uncompressed strip that are read at once: all, or a part into which the strip can be cut.
+    /// Returns the number of rows of an uncompressed strip that are read at once: all, or a part that divides the strip
+    /// evenly.
     fn rows_of_a_part(&self) -> Result<usize, ImageProblem> {
         let rows = self.stored_rows;
         let fit = (PART / self.stride()?.max(1)).clamp(1, rows);
-        // A single strip need not have whole parts.
+        // A single strip may have a shorter last part.
         let is_part = |part: &usize| rows >= self.height || rows.is_multiple_of(*part);
         Ok((1..=fit).rev().find(is_part).unwrap_or(rows))
     }
 
-    /// The number of the strip or tile in the file that a block is or lies in, and the rows before it there.
+    /// Returns the number of the strip or tile in the file that a block is, or in which it lies, and the number of rows
+    /// before the block there.
     pub(super) fn stored(&self, number: u64, plane: usize, y: usize) -> (u64, usize) {
         if self.stored_rows == self.block[1] {
             return (number, 0);
@@ -145,41 +151,42 @@ impl Layout {
         SampleType { format: self.format, bits: self.bits as u16 }
     }
 
-    /// Samples of a pixel in a strip or tile.
+    /// Returns the number of samples of a pixel in a strip or tile.
     pub(super) fn bands_in_block(&self) -> usize {
         if self.planar { 1 } else { self.bands }
     }
 
-    /// Strips or tiles beside and below each other, in one plane.
+    /// Returns the number of strips or tiles beside each other.
     pub(super) fn across(&self) -> usize {
         self.width.div_ceil(self.block[0])
     }
 
+    /// Returns the number of strips or tiles below each other, in one plane.
     pub(super) fn down(&self) -> usize {
         self.height.div_ceil(self.block[1])
     }
 
-    /// Bytes of a row of a strip or tile.
+    /// Returns the number of bytes of a row of a strip or tile.
     pub(super) fn stride(&self) -> Result<usize, ImageProblem> {
         let bits = self.block[0].checked_mul(self.bands_in_block()).and_then(|n| n.checked_mul(self.bits));
         bits.map(|bits| bits.div_ceil(8)).ok_or_else(too_large)
     }
 
-    /// Rows of a strip or tile that are read, where `y` is its first: none below the image, but what is coded as an image
-    /// is read whole.
+    /// Returns the number of rows of a strip or tile that are read. `y` is its first row. Rows below the image are not
+    /// read, except in a tile that is coded as an image, which is decoded whole.
     pub(super) fn rows(&self, y: usize) -> usize {
         let whole = self.tiled && self.compression.is_image();
         if whole { self.block[1] } else { self.block[1].min(self.height.saturating_sub(y)) }
     }
 
-    /// Bytes of all samples in the file's depth, at least one for each.
+    /// Returns the number of bytes of all samples with as many bits as in the file, rounded up.
     pub(crate) fn bytes(&self) -> u64 {
         let pixels = self.width as u64 * self.height as u64;
-        // Sides are below 2^32 and samples come from 16 bits or more: saturated, the limit refuses it.
+        // The product may be too large. It then saturates, and the limit of bytes refuses the image.
         pixels.saturating_mul(self.bands as u64).saturating_mul(self.bits as u64).div_ceil(8)
     }
 
-    /// Bytes of a sample in memory.
+    /// Returns the number of bytes of a sample in memory.
     pub(super) fn sample_bytes(&self) -> u64 {
         match (self.format, self.bits) {
             (_, ..=8) => 1,
@@ -190,13 +197,13 @@ impl Layout {
         }
     }
 
-    /// Bytes of memory that decoding a strip or tile takes: its bytes, and its samples.
+    /// Returns the bytes of memory that decoding a strip or tile takes: those of its bytes and of its samples.
     pub(crate) fn block_memory(&self) -> u64 {
         let sides = [self.block[0], self.rows(0), self.bands_in_block()];
         let samples = sides.iter().fold(1, |product: u64, side| product.saturating_mul(*side as u64));
         let stored = samples.saturating_mul(self.bits as u64).div_ceil(8);
-        // Samples of one byte are the bytes themselves. A JPEG decoder keeps coefficients of 16 bits, and its image is
-        // always RGB.
+        // Samples of one byte are the decoded bytes themselves. A JPEG decoder also keeps coefficients of 16 bits, and
+        // makes RGB even of gray.
         let copies = if self.compression.is_image() { 6 } else { 1 };
         let converted = if self.bits == 8 { 0 } else { samples.saturating_mul(self.sample_bytes()) };
         stored.saturating_mul(copies).saturating_add(converted)

@@ -1,13 +1,17 @@
-//! TIFF and BigTIFF files read window by window, in memory that does not grow with the file.
+//! Reads TIFF and BigTIFF files window by window, in memory that does not grow with the file.
 //!
-//! Both byte orders; strips and tiles, contiguous and planar; whole numbers of 1 to 64 bits and floats of 16 to 64;
-//! uncompressed, PackBits, LZW, deflate, JPEG, Zstandard, WebP, LERC, LZMA and facsimile's codes. Of [`Tiff`], [`Tiff::image`] is the scene; [`TiffImage::read_window`] gives
-//! its samples as the file has them. [`decode`](crate::decode()) reads whole files of all formats by the same code, and makes
-//! RGB of them. One thing differs: where strips or tiles are JPEG with less chroma than lightness, windows have the pixels of
-//! GDAL as rasterio's wheels have it (IJG's libjpeg 9), and whole files those of Pillow (libjpeg-turbo).
+//! Both byte orders are read; strips and tiles, contiguous and planar; integers of 1 to 64 bits and floats of 16 to 64
+//! bits; samples that are uncompressed, or compressed by PackBits, LZW, deflate, JPEG, Zstandard, WebP, LERC, LZMA or
+//! facsimile's codes.
 //!
-//! A file is never taken at its word: strips and tiles are no longer than what the file has can stand for, directories that
-//! lead to themselves end, and a damaged strip or tile spoils the windows that touch it and no others.
+//! [`Tiff::open`] opens a file, [`Tiff::image`] is its first image, the scene, and [`TiffImage::read_window`] reads
+//! samples as the file has them. [`decode`](crate::decode()) reads whole files by the same code and converts them to
+//! RGB. One thing differs: if strips or tiles are JPEG with less chroma than lightness, windows have the pixels of the
+//! GDAL in rasterio's wheels (IJG's libjpeg 9), and whole files those of Pillow (libjpeg-turbo).
+//!
+//! Sizes in a file are checked before memory is taken: a strip or tile may have at most as many bytes as its compressed
+//! bytes can stand for, and directories that lead to each other in a circle are read once. A damaged strip or tile is
+//! an error only of the windows that touch it.
 
 #![deny(clippy::indexing_slicing)]
 
@@ -55,11 +59,11 @@ fn read_failed(offset: u64, source: io::Error) -> ImageProblem {
     ImageProblem::Source { offset, source }
 }
 
-/// The library whose pixels windows have where a block is a JPEG stream: that of the GDAL whose windows are compared with, the
-/// one in the wheels of rasterio. Whole images have the pixels of Pillow, whose library is another.
+/// The library whose pixels windows have if a block is a JPEG stream: that of the GDAL in rasterio's wheels, with whose
+/// windows ours are compared. Whole images have the pixels of Pillow, which uses another library.
 const WINDOWS_OF: Library = Library::Ijg;
 
-/// The first image of a file in memory, as far as its directory tells. It is decoded as Pillow decodes it.
+/// Reads the directory of the first image of a file. The image's JPEG streams are decoded as Pillow decodes them.
 pub(crate) fn first(source: &dyn ReadAt) -> Result<Parts, ImageProblem> {
     let (form, at) = Form::read(source)?;
     Parts::of(source, Directory::read(source, form, at)?, Library::Turbo)

@@ -1,4 +1,4 @@
-//! Where the strips and tiles of an image lie.
+//! The positions of strips and tiles in a file.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,27 +7,30 @@ use super::directory::{Directory, Entry, Form};
 use super::{ReadAt, damaged, read_failed, tag};
 use crate::ImageProblem;
 
-/// Places that are read together: 8 KiB of offsets of 64 bits.
+/// Number of places that are read together. Their offsets of 64 bits have 8 KiB.
 const PAGE: u64 = 1024;
-/// The most pages that are kept, so that memory does not grow with the scene: places of four million strips or tiles, in
-/// 96 MiB at most.
+/// The most pages that are kept, so that memory does not grow with the scene. They have the places of four million
+/// strips or tiles, in at most 96 MiB.
 const MAX_PAGES: usize = 4096;
 
-/// Where a strip or tile lies.
+/// The place of a strip or tile in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) offset: u64,
-    /// `None` where the file does not tell.
+    /// Number of bytes. `None`: the file does not tell.
     pub(super) length: Option<u64>,
 }
 
 impl Place {
-    /// True for a strip or tile that was left out of the file (GDAL's SPARSE_OK).
+    /// Tells whether the strip or tile was left out of the file (GDAL's SPARSE_OK).
     pub(super) fn is_sparse(self) -> bool {
         self.offset == 0 && matches!(self.length, None | Some(0))
     }
 
-    /// The place of what lies after `skipped` bytes.
+    /// Returns the place of the bytes after the first `skipped`.
+    ///
+    /// # Errors
+    /// [`ImageProblem::Damaged`] if there are no more bytes.
     pub(super) fn after(self, skipped: u64) -> Result<Self, ImageProblem> {
         if skipped == 0 {
             return Ok(self);
@@ -44,19 +47,19 @@ impl Place {
     }
 }
 
-/// Offsets and lengths of strips or tiles, read as they are asked for.
+/// Offsets and lengths of strips or tiles, which are read page by page when they are needed.
 #[derive(Debug)]
 pub(crate) struct Places {
     form: Form,
     offsets: Option<Entry>,
-    /// Some writers leave the lengths out where nothing is compressed.
+    /// Lengths, which some programs leave out if nothing is compressed.
     lengths: Option<Entry>,
     pages: Mutex<BTreeMap<u64, Arc<[Place]>>>,
 }
 
 impl Places {
     pub(super) fn of(source: &dyn ReadAt, directory: &Directory, tiled: bool) -> Result<Self, ImageProblem> {
-        // Some writers use the tags of strips for tiles.
+        // Some programs use the tags of strips for tiles.
         let entry = |tile, strip| {
             let entry = if tiled { directory.integers(tile) } else { None };
             entry.or_else(|| directory.integers(strip))
@@ -69,13 +72,13 @@ impl Places {
         Ok(Self { form: directory.form, offsets, lengths, pages: Mutex::default() })
     }
 
-    /// The number of strips or tiles that have a place.
+    /// Returns the number of strips or tiles that have a place.
     pub(super) fn len(&self) -> u64 {
         let offsets = self.offsets.map_or(0, |entry| entry.count);
         self.lengths.map_or(offsets, |entry| offsets.min(entry.count))
     }
 
-    /// The place of strip or tile `number`.
+    /// Returns the place of strip or tile `number`.
     pub(super) fn get(&self, source: &dyn ReadAt, number: u64) -> Result<Place, ImageProblem> {
         let (page, at) = (number / PAGE, number % PAGE);
         let known = self.pages.lock().unwrap_or_else(PoisonError::into_inner).get(&page).cloned();

@@ -1,4 +1,4 @@
-//! From the bytes of a strip or tile, decompressed, to its samples.
+//! Conversion of the decompressed bytes of a strip or tile to samples.
 
 use bytemuck::cast_vec;
 use half::f16;
@@ -6,7 +6,7 @@ use half::f16;
 use super::layout::{Layout, Predictor};
 use super::samples::{SampleFormat, Samples};
 
-/// Numbers that a row's differences are of.
+/// Gives numbers the operations that differences in a row need.
 trait Number: Copy {
     fn plus(self, other: Self) -> Self;
 
@@ -30,7 +30,7 @@ macro_rules! number {
 }
 number!(u8, u16, u32, u64);
 
-/// Makes samples of the bytes of a block, of rows of the shape that is told.
+/// Converts the bytes of a block to samples. `shape` is that of its rows.
 pub(super) fn samples(layout: &Layout, mut bytes: Vec<u8>, shape: Row) -> Samples {
     if layout.predictor == Predictor::Float {
         for row in bytes.chunks_exact_mut(shape.stride) {
@@ -67,28 +67,29 @@ pub(super) fn samples(layout: &Layout, mut bytes: Vec<u8>, shape: Row) -> Sample
     }
 }
 
-/// How a row of a block lies in its bytes.
+/// The shape of a row of a block.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
-    /// Bytes of a row.
+    /// Number of bytes of a row.
     pub(super) stride: usize,
-    /// Samples of a row.
+    /// Number of samples of a row.
     pub(super) samples: usize,
-    /// Samples of a pixel.
+    /// Number of samples of a pixel.
     pub(super) step: usize,
 }
 
-/// Numbers of whole bytes, the sums of what is stored where it is differences. `join` takes a number's bytes in this machine's
-/// order.
+/// Converts bytes to numbers of whole bytes. Differences, if that is what is stored, are summed. `join` makes a number
+/// of bytes in this machine's order.
 fn whole<T: Number, const N: usize>(
     layout: &Layout,
     bytes: &[u8],
     shape: Row,
     join: impl Fn([u8; N]) -> T,
 ) -> Vec<T> {
-    // A copy, and where the orders differ a pass of its own: loops without a branch become vector code.
+    // Bytes are first copied, and swapped in a second pass if the orders differ: loops without branches become vector
+    // code.
     let mut values: Vec<T> = bytes.as_chunks().0.iter().map(|digits| join(*digits)).collect();
-    // What the predictor of floats leaves begins with the most significant byte, whatever the file's order.
+    // After the predictor of floats the most significant byte comes first, in files of either order.
     let little = layout.little && layout.predictor != Predictor::Float;
     if little != cfg!(target_endian = "little") {
         values.iter_mut().for_each(|value| *value = value.swapped());
@@ -99,9 +100,9 @@ fn whole<T: Number, const N: usize>(
     values
 }
 
-/// Makes a row's values of the differences from the pixel before (TIFF 6.0, section 14).
+/// Replaces a row's differences from the pixel before by values (TIFF 6.0, section 14).
 fn accumulate<T: Number>(row: &mut [T], step: usize) {
-    // The usual numbers of samples are known to the compiler, which keeps the pixel before in registers.
+    // For usual numbers of samples there is code of its own, in which the compiler keeps the pixel before in registers.
     match step {
         1 => sums::<T, 1>(row),
         2 => sums::<T, 2>(row),
@@ -128,8 +129,8 @@ fn sums<T: Number, const STEP: usize>(row: &mut [T]) {
     }
 }
 
-/// Makes a row's floats, the most significant byte first, of the differences of their bytes, which lie by significance
-/// (Adobe's technical note 3).
+/// Restores a row's floats, with the most significant byte first, from differences of their bytes, which are ordered by
+/// significance (Adobe's technical note 3).
 fn undo_float(row: &mut [u8], step: usize, bytes: usize) {
     accumulate(row, step);
     let shuffled = row.to_vec();
@@ -139,9 +140,9 @@ fn undo_float(row: &mut [u8], step: usize, bytes: usize) {
     }
 }
 
-/// Samples whose bits are no whole bytes, packed from the high bit down.
+/// Unpacks samples whose bits are no whole bytes. They are packed from the high bit down.
 fn unpacked(bytes: &[u8], shape: Row, bits: usize, signed: bool) -> Samples {
-    /// All numbers of all rows, converted.
+    /// Unpacks and converts the numbers of all rows.
     fn all<T>(bytes: &[u8], shape: Row, bits: usize, convert: impl Fn(u64) -> T) -> Vec<T> {
         let rows = bytes.chunks_exact(shape.stride);
         let mut out = Vec::with_capacity(rows.len() * shape.samples);
@@ -164,13 +165,14 @@ fn unpacked(bytes: &[u8], shape: Row, bits: usize, signed: bool) -> Samples {
     }
 }
 
-/// The numbers in a row of bits.
+/// Iterates over the numbers in a row of bits.
 struct Bits<'a> {
     bytes: std::slice::Iter<'a, u8>,
-    /// What was read and not yet given: the lowest bits.
+    /// The bits that were read and not yet returned, as the lowest ones.
     held: u128,
+    /// Number of bits in `held`.
     count: usize,
-    /// Bits of a number: up to 64.
+    /// Number of bits of a number, at most 64.
     bits: usize,
 }
 

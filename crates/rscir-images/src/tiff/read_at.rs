@@ -9,7 +9,7 @@ use rscir_core::files::open_regular;
 
 use crate::Result;
 
-/// Reads bytes at any place of a file, of memory or of a server, by several threads at once.
+/// Reads bytes at any position of a file, of memory or of a file on a server. Several threads may read at once.
 pub trait ReadAt: Send + Sync + fmt::Debug {
     /// Returns the length in bytes.
     fn size(&self) -> u64;
@@ -17,13 +17,13 @@ pub trait ReadAt: Send + Sync + fmt::Debug {
     /// Fills `buffer` with the bytes from `offset` on.
     ///
     /// # Errors
-    /// What the source says; [`io::ErrorKind::UnexpectedEof`] for bytes beyond the end.
+    /// [`io::ErrorKind::UnexpectedEof`] for bytes beyond the end. Other kinds are errors of the source.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
 
-    /// Hears which bytes a window is about to read, in the order of the reads, so that a slow source can fetch those that lie
-    /// together at once. Default: nothing is done.
+    /// Receives the ranges of bytes that a window is about to read, in the order of the reads, so that a slow source
+    /// can fetch adjacent ones by one request. The default implementation does nothing.
     ///
-    /// The places are looked up as the iterator is asked for them, which may read too.
+    /// The iterator looks up each range when it is asked for it, and may call [`read_at`](Self::read_at) to do so.
     fn announce(&self, ranges: &mut dyn Iterator<Item = Range<u64>>) {
         let _ = ranges;
     }
@@ -84,7 +84,7 @@ impl<T: ReadAt + ?Sized> ReadAt for Arc<T> {
     }
 }
 
-/// A regular file, open to be read at any place.
+/// A regular file that is open for reading at any position.
 #[derive(Debug)]
 pub struct RegularFile {
     file: Positioned,
@@ -95,7 +95,8 @@ impl RegularFile {
     /// Opens a regular file. Links are followed.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io); [`Error::File`](crate::Error::File) for a pipe, a device or a folder.
+    /// [`Error::Io`](crate::Error::Io) if the file cannot be opened; [`Error::File`](crate::Error::File) if it is a
+    /// pipe, a device or a folder.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let (file, size) = open_regular(path)?;
         Ok(Self { file: Positioned::new(file), size })
@@ -127,7 +128,8 @@ impl Positioned {
     }
 }
 
-/// Where reading at a place moves the file's position, or is not there at all, one thread reads at a time.
+/// A file on systems where reading at a position moves the file's own position, or is not possible: one thread reads at
+/// a time.
 #[cfg(not(unix))]
 #[derive(Debug)]
 struct Positioned(std::sync::Mutex<File>);

@@ -1,29 +1,29 @@
 use std::fmt::Debug;
 
-/// What the bits of a sample are.
+/// The kind of number that a sample is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SampleFormat {
-    /// A whole number from 0.
+    /// An integer from 0.
     Unsigned,
-    /// A whole number in two's complement.
+    /// An integer in two's complement.
     Signed,
-    /// A number of IEEE 754.
+    /// A float of IEEE 754.
     Float,
 }
 
 /// The type of the samples in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SampleType {
-    /// What the bits are.
+    /// The kind of number.
     pub format: SampleFormat,
-    /// How many bits a sample has: 1 to 64.
+    /// Number of bits of a sample, 1 to 64.
     pub bits: u16,
 }
 
-/// Samples of pixels: `[row][column][band]`, in the narrowest type that holds all that a file can have.
+/// Samples of pixels, `[row][column][band]`, in the narrowest type that holds all values that the file can have.
 ///
-/// Samples of 1 to 7 bits are [`Samples::U8`] from 0 up, those of 9 to 15 bits [`Samples::U16`]; floats of 16 bits are
-/// [`Samples::F32`].
+/// Unsigned samples of 1 to 7 bits are [`Samples::U8`], not spread over its range, and those of 9 to 15 bits
+/// [`Samples::U16`]. Floats of 16 bits are [`Samples::F32`].
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each is a list of the type of its name")]
@@ -40,7 +40,7 @@ pub enum Samples {
     F64(Vec<f64>),
 }
 
-/// Runs an expression on the list in samples, whatever its type.
+/// Evaluates an expression with the list of samples, whatever its type.
 macro_rules! each_type {
     ($samples:expr, $values:ident => $do:expr) => {
         match $samples {
@@ -70,27 +70,27 @@ impl Samples {
         self.len() == 0
     }
 
-    /// Returns a sample as a float; `None` beyond the last. Integers of more than 53 bits are rounded.
+    /// Returns the sample at a position as a float, or `None` beyond the last. Integers of more than 53 bits are rounded.
     pub fn value(&self, index: usize) -> Option<f64> {
         each_type!(self, values => values.get(index).map(|value| value.as_f64()))
     }
 
-    /// Bytes of memory that the samples take.
+    /// Returns the bytes of memory that the samples take.
     pub(super) fn bytes(&self) -> u64 {
         each_type!(self, values => size_of_val(values.as_slice()) as u64)
     }
 }
 
-/// A type that samples have in memory.
+/// Converts samples of a type to other types, and lists of them to [`Samples`].
 pub(crate) trait Sample: Copy + Debug + Send + Sync {
-    /// The nearest value that the type has; 0 for NaN in integers.
+    /// Returns the value of the type that is nearest to `value`. Integer types have 0 for NaN.
     fn nearest(value: f64) -> Self;
 
     fn as_f64(self) -> f64;
 
     fn as_f32(self) -> f32;
 
-    /// The list, if it is one of this type.
+    /// Returns the list of samples if it has this type.
     fn list(samples: &Samples) -> Option<&[Self]>;
 
     fn wrap(values: Vec<Self>) -> Samples;

@@ -1,4 +1,4 @@
-//! Tags that are read (TIFF 6.0, parts 1 and 2, and its supplements; GeoTIFF 1.1; GDAL).
+//! The tags that are read (TIFF 6.0, parts 1 and 2, and its supplements; GeoTIFF 1.1; GDAL).
 
 pub(crate) const SUBFILE_TYPE: u16 = 254;
 pub(crate) const WIDTH: u16 = 256;
@@ -32,16 +32,16 @@ pub(crate) const TRANSFORMATION: u16 = 34_264;
 pub(crate) const GEO_KEYS: u16 = 34_735;
 pub(crate) const GEO_DOUBLES: u16 = 34_736;
 pub(crate) const GEO_TEXT: u16 = 34_737;
-/// GDAL's: XML of names and values.
+/// Tag of GDAL: names and values as XML.
 pub(crate) const GDAL_METADATA: u16 = 42_112;
-/// GDAL's: the value that stands for no measurement, as text.
+/// Tag of GDAL: the value that stands for no measurement, as text.
 pub(crate) const NO_DATA: u16 = 42_113;
-/// Esri's and GDAL's: the version of LERC, and what is around it.
+/// Tag of Esri and GDAL: the version of LERC, and the compression around it.
 pub(crate) const LERC_PARAMETERS: u16 = 50_674;
-/// Coefficients of rational polynomials, in place of a transform.
+/// Coefficients of rational polynomials, which some files have in place of a transform.
 pub(crate) const RPC: u16 = 50_844;
 
-/// All of the above: entries of other tags are passed over.
+/// All of these tags. Entries of others are skipped.
 pub(super) const READ: [u16; 36] = [
     SUBFILE_TYPE,
     WIDTH,

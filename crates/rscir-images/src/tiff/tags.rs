@@ -4,13 +4,13 @@ use super::directory::{Directory, LONG_TEXT};
 use super::{ReadAt, tag};
 use crate::ImageProblem;
 
-/// What the first bands of an image are (PhotometricInterpretation; TIFF 6.0, section 8).
+/// The meaning of the first bands of an image (PhotometricInterpretation; TIFF 6.0, section 8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Photometric {
-    /// Gray, from white at 0.
+    /// Gray, with white at 0.
     WhiteIsZero,
-    /// Gray, from black at 0; also bands that are no colors.
+    /// Gray, with black at 0. Images of bands that are no colors have it, too.
     BlackIsZero,
     /// Red, green and blue.
     Rgb,
@@ -18,11 +18,11 @@ pub enum Photometric {
     Palette,
     /// A mask of another image.
     Mask,
-    /// Inks: cyan, magenta, yellow and black.
+    /// Inks, such as cyan, magenta, yellow and black.
     Separated,
     /// Luminance and two color differences.
     YCbCr,
-    /// Another, by its number.
+    /// Another meaning. Holds its number in the file.
     Other(u64),
 }
 
@@ -57,14 +57,14 @@ impl Photometric {
     }
 }
 
-/// What a band beyond those of the color is (ExtraSamples; TIFF 6.0, section 18).
+/// The meaning of a band beyond those of the color (ExtraSamples; TIFF 6.0, section 18).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExtraSample {
-    /// A band of its own.
+    /// A further band, which is no alpha.
     Unspecified,
-    /// An alpha that the colors have been multiplied with.
+    /// An alpha with which the colors were multiplied.
     AssociatedAlpha,
-    /// An alpha that the colors have not been multiplied with.
+    /// An alpha with which the colors were not multiplied.
     UnassociatedAlpha,
 }
 
@@ -78,24 +78,24 @@ impl ExtraSample {
     }
 }
 
-/// Tags that say where an image lies on the Earth, as the file has them (GeoTIFF 1.1). A tag that is not there is an empty
-/// list.
+/// The tags that tell where an image lies on the Earth, as the file has them (GeoTIFF 1.1). A missing tag is an empty
+/// list or text.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct GeoTags {
-    /// ModelPixelScale: the width, height and depth of a pixel.
+    /// ModelPixelScale: width, height and depth of a pixel in coordinates.
     pub pixel_scale: Vec<f64>,
-    /// ModelTiepoint: six numbers for each point, column, row, level, x, y and z.
+    /// ModelTiepoint: six numbers for each point, which are column, row, level, x, y and z.
     pub tie_points: Vec<f64>,
-    /// ModelTransformation: a matrix of four rows of four numbers.
+    /// ModelTransformation: a matrix of four rows of four numbers, row by row.
     pub transformation: Vec<f64>,
-    /// GeoKeyDirectory: four numbers of the header, then four for each key.
+    /// GeoKeyDirectory: a header of four numbers, then four numbers for each key.
     pub key_directory: Vec<u16>,
-    /// GeoDoubleParams: numbers that keys refer to.
+    /// GeoDoubleParams: the numbers that keys refer to.
     pub double_params: Vec<f64>,
-    /// GeoAsciiParams: texts that keys refer to.
+    /// GeoAsciiParams: the texts that keys refer to.
     pub ascii_params: String,
-    /// Whether there are coefficients of rational polynomials (RPCCoefficient, tag 50844).
+    /// True if the file has coefficients of rational polynomials (RPCCoefficient, tag 50844).
     pub has_rpc: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Windows of an image put together of strips and tiles (TIFF 6.0, sections 3, 14 and 15).
+//! Windows of an image, composed of strips and tiles (TIFF 6.0, sections 3, 14 and 15).
 
 use super::block::Block;
 use super::layout::Layout;
@@ -8,23 +8,26 @@ use crate::ImageProblem;
 /// A rectangle of pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Window {
-    /// The first column.
+    /// First column, from 0.
     pub x: usize,
-    /// The first row.
+    /// First row, from 0.
     pub y: usize,
-    /// Columns.
+    /// Number of columns.
     pub width: usize,
-    /// Rows.
+    /// Number of rows.
     pub height: usize,
 }
 
 impl Window {
-    /// Creates a window of `width` columns from `x` and `height` rows from `y`.
+    /// Makes a window of `width` columns from column `x` on and `height` rows from row `y` on.
     pub fn new(x: usize, y: usize, width: usize, height: usize) -> Self {
         Self { x, y, width, height }
     }
 
-    /// Checks that the window has pixels and lies in an image.
+    /// Checks that the window has pixels and lies in an image of `width` x `height` pixels.
+    ///
+    /// # Errors
+    /// [`ImageProblem::Window`] if not.
     pub(super) fn check(self, width: usize, height: usize) -> Result<(), ImageProblem> {
         let inside = |from: usize, length: usize, side: usize| {
             length > 0 && from.checked_add(length).is_some_and(|end| end <= side)
@@ -35,7 +38,8 @@ impl Window {
         Err(ImageProblem::Window { window: self, width, height })
     }
 
-    /// The strips and tiles that have bands of the window, from the top, plane by plane.
+    /// Iterates over the strips and tiles that have bands of the window: plane by plane, and in each by rows from the
+    /// top.
     pub(super) fn blocks(self, layout: &Layout, bands: &[usize]) -> impl Iterator<Item = Block> {
         let [width, height] = layout.block;
         let across = layout.across();
@@ -60,7 +64,8 @@ impl Window {
         })
     }
 
-    /// Copies what a block has of bands of the window to their places in `out`, `[row][column][band]`.
+    /// Copies the samples of a block that belong to bands of the window to their positions in `out`, which is
+    /// `[row][column][band]`.
     #[expect(
         clippy::indexing_slicing,
         reason = "columns and rows are those that block and window share, for whose samples there is room in both"

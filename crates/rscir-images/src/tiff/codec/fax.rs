@@ -1,4 +1,4 @@
-//! Facsimile's codes for two levels (ITU-T T.4 and T.6; TIFF 6.0, sections 10 and 11): white is 0, black is 1.
+//! Facsimile's codes for images of two levels (ITU-T T.4 and T.6; TIFF 6.0, sections 10 and 11). White is 0, black is 1.
 
 use fax::BitReader;
 use fax::maps::{Mode, black, mode, white};
@@ -7,25 +7,28 @@ use super::Wanted;
 use crate::ImageProblem;
 use crate::tiff::damaged;
 
-/// How rows are coded.
+/// The way in which rows are coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scheme {
-    /// Runs of each row by itself, which begins at a whole unit of so many bytes.
+    /// Each row is coded by itself as runs, and begins at a multiple of so many bytes.
     Rows { of_bytes: usize },
-    /// Rows by themselves, each after a mark (T.4).
+    /// Each row is coded by itself, after a mark (T.4).
     Group3,
-    /// Rows by themselves or by the one above, each after a mark and a bit that tells which (T.4).
+    /// Each row is coded by itself or by the row above, after a mark and a bit that tells which (T.4).
     Group3ByAbove,
-    /// Rows by the one above (T.6).
+    /// Each row is coded by the row above (T.6).
     Group4,
 }
 
 impl Scheme {
-    /// The bits of all rows.
+    /// Decodes all rows of a block to bits.
+    ///
+    /// # Errors
+    /// [`ImageProblem::Damaged`] with the number of the row that cannot be decoded.
     pub(super) fn expand(self, raw: &[u8], wanted: Wanted) -> Result<Vec<u8>, ImageProblem> {
         let mut bits = Bits { bytes: raw, at: 0 };
         let mut out = Vec::new();
-        // Columns where the color changes, from white at the first.
+        // The columns at which the color changes. A row begins with white.
         let (mut above, mut row) = (Vec::new(), Vec::new());
         for number in 0..wanted.rows {
             let wrong = |problem: &str| damaged(format!("row {number} of its fax codes {problem}"));
@@ -43,7 +46,7 @@ impl Scheme {
                 },
                 Self::Group4 => changes(&mut bits, width, &above, &mut row),
             };
-            read.ok_or_else(|| wrong("has none of the codes, or one beyond its end"))?;
+            read.ok_or_else(|| wrong("has an unknown code, or one beyond its end"))?;
             let start = out.len();
             out.resize(start + wanted.stride, 0);
             let packed = out.get_mut(start..).unwrap_or_default();
@@ -72,7 +75,7 @@ fn blacken(row: &mut [u8], from: usize, to: usize) {
     }
 }
 
-/// A row by itself: runs of white and black in turn.
+/// Reads a row that is coded by itself: runs of white and black in turn. Returns `None` if it is damaged.
 fn runs(bits: &mut Bits<'_>, width: usize, row: &mut Vec<usize>) -> Option<()> {
     let (mut at, mut is_black) = (0, false);
     while at < width {
@@ -86,7 +89,7 @@ fn runs(bits: &mut Bits<'_>, width: usize, row: &mut Vec<usize>) -> Option<()> {
     Some(())
 }
 
-/// The length of a run: any number of codes for multiples of 64, and one for the rest.
+/// Reads the length of a run: any number of codes for multiples of 64, then one code for the rest.
 fn run(bits: &mut Bits<'_>, is_black: bool) -> Option<usize> {
     let mut length = 0;
     loop {
@@ -98,14 +101,16 @@ fn run(bits: &mut Bits<'_>, is_black: bool) -> Option<usize> {
     }
 }
 
-/// A row by the changes of the one above (T.4, section 4.2; T.6, section 2.2).
+/// Reads a row that is coded by the changes of color in the row above (T.4, section 4.2; T.6, section 2.2). Returns
+/// `None` if it is damaged.
 fn changes(bits: &mut Bits<'_>, width: usize, above: &[usize], row: &mut Vec<usize>) -> Option<()> {
     let (mut at, mut is_black) = (0, false);
-    // The change above that is looked at; earlier ones are behind.
+    // The position in `above` from which the search for a change goes on.
     let mut next = 0;
     let change = |number: usize| above.get(number).copied().unwrap_or(width).min(width);
     while at < width {
-        // The first change above to the other color, beyond this place; at the beginning also right there.
+        // Find the first change above to the other color, to the right of this column. At the beginning of the row it
+        // may be at the column itself.
         while next > 0 && change(next - 1) > at {
             next -= 1;
         }
@@ -137,29 +142,29 @@ fn changes(bits: &mut Bits<'_>, width: usize, above: &[usize], row: &mut Vec<usi
     Some(())
 }
 
-/// Bits from the high one of each byte down. Beyond the end there are zeros, of which no code is made.
+/// A reader of bits, from the highest of each byte down. Beyond the end it reads zeros, of which no code consists.
 struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-/// What stands between rows.
+/// The marks between two rows.
 enum Marks {
-    /// One mark, or none, which some writers leave out.
+    /// One mark, or none, since some programs leave marks out. `by_itself`: the next row is coded by itself.
     One { by_itself: bool },
-    /// The end of the page.
+    /// Several marks, which are the end of the page.
     Several,
 }
 
 impl Bits<'_> {
-    /// Reads the marks before a row: at least eleven zeros, more than any code has, and a one; `tagged` if a bit follows
-    /// each that tells whether the row is coded by itself.
+    /// Reads the marks before a row. A mark is at least eleven zeros, more than any code has, and a one. With `tagged`,
+    /// a bit follows each mark and tells whether the row is coded by itself.
     fn marks(&mut self, tagged: bool) -> Marks {
         let mut by_itself = true;
         let mut marks = 0;
         while self.peek(11) == Some(0) {
             let zeros = self.bytes.get(self.at / 8..).unwrap_or_default();
-            // All the rest is zero: no mark.
+            // If all the rest is zero, no mark follows.
             if zeros.iter().skip(1).all(|byte| *byte == 0) && self.peek(16) == Some(0) {
                 return if marks > 1 { Marks::Several } else { Marks::One { by_itself } };
             }

@@ -7,17 +7,17 @@ use crate::ImageProblem;
 use crate::tiff::directory::Directory;
 use crate::tiff::{ReadAt, damaged, tag};
 
-/// PhotometricInterpretation: luminance and two color differences (TIFF 6.0, section 21).
+/// Value of the tag PhotometricInterpretation: luminance and two color differences (TIFF 6.0, section 21).
 const YCBCR: u64 = 6;
 
-/// What all strips or tiles share.
+/// The tables and options that all strips or tiles share.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Shared {
-    /// A JPEG stream without image, or nothing.
+    /// A JPEG stream with tables and without an image. It may be empty.
     tables: Vec<u8>,
-    /// Whether the samples are luminance and color differences together, to become red, green and blue.
+    /// True if a stream has luminance and both color differences, which are converted to red, green and blue.
     is_ycbcr: bool,
-    /// Whose pixels they become.
+    /// The library whose pixels the streams become.
     library: Library,
 }
 
@@ -39,16 +39,20 @@ impl Shared {
         self.is_ycbcr
     }
 
-    /// The samples of a stream, after the tables that it shares with others.
+    /// Decodes a stream with the tables that it shares with others.
+    ///
+    /// # Errors
+    /// [`ImageProblem::Jpeg`] if the stream is damaged; [`ImageProblem::Damaged`] if its size is not that of the block.
     pub(super) fn expand(&self, raw: &[u8], wanted: Wanted) -> Result<Vec<u8>, ImageProblem> {
-        // Both begin with a start-of-image marker, and the tables end with an end-of-image marker.
+        // Tables and stream both begin with a start-of-image marker, and the tables end with an end-of-image marker.
+        // These are removed.
         let tables = self.tables.get(2..self.tables.len().saturating_sub(2)).unwrap_or_default();
         let stream = raw.get(2..).unwrap_or_default();
-        // A stream may have rows more than are wanted, no more columns.
+        // A stream may have more rows than are wanted, but not more columns.
         let limits = rscir_jpeg::Limits::default().max_pixels(wanted.length.saturating_add(1 << 16) as u64);
         let (width, count, data) = if self.is_ycbcr {
-            // The directory, not the stream, says what the components are; Adobe's marker tells the decoder (its technical
-            // note 5116: version 100, no flags, and the transform).
+            // The directory, not the stream, says what the components are; Adobe's marker tells the decoder (its
+            // technical note 5116: version 100, no flags, and the transform).
             let ycbcr = &b"\xFF\xD8\xFF\xEE\0\x0EAdobe\0\x64\0\0\0\0\x01"[..];
             let image = rscir_jpeg::decode_as(&[ycbcr, tables, stream].concat(), &limits, self.library)?;
             (image.width, 3, image.data)

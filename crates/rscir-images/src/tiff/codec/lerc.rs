@@ -11,10 +11,10 @@ use crate::tiff::directory::Directory;
 use crate::tiff::samples::SampleFormat;
 use crate::tiff::{ReadAt, damaged, tag, unsupported};
 
-/// Bytes of headers and masks that LERC may add to the samples of a block, beside twice their length.
+/// Bytes of headers and masks by which a LERC stream may be longer than twice the samples of its block.
 const OVERHEAD: usize = 1 << 16;
 
-/// What the LERC stream itself is compressed with.
+/// The compression around a LERC stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Around {
     Nothing,
@@ -22,12 +22,12 @@ enum Around {
     Zstd,
 }
 
-/// How blocks are coded, and what they hold.
+/// The coding of blocks and the type of their samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Inner {
     around: Around,
     format: SampleFormat,
-    /// Bytes of a sample.
+    /// Number of bytes of a sample.
     bytes: usize,
 }
 
@@ -49,8 +49,11 @@ impl Inner {
         Ok(Self { around, format, bytes })
     }
 
-    /// The samples of a block, the least significant byte first. In a file of the other order libtiff swaps the bytes of the
-    /// samples before they are coded, so that they come out as the file has them.
+    /// Decodes a block to samples with the least significant byte first. In a file of the other order libtiff swaps the
+    /// bytes of samples before they are coded, so that the result has the order of the file.
+    ///
+    /// # Errors
+    /// [`ImageProblem::Damaged`] if the stream is damaged, or its size, bands or type are not those of the block.
     pub(super) fn expand(self, raw: &[u8], wanted: Wanted) -> Result<Vec<u8>, ImageProblem> {
         let most = wanted.length.saturating_mul(2).saturating_add(OVERHEAD);
         let stream = match self.around {
@@ -63,7 +66,7 @@ impl Inner {
         let mut mask: Option<Vec<u8>> = None;
         let (mut rest, mut band) = (&*stream, 0);
         while !rest.is_empty() && band < wanted.bands {
-            // What the header says is compared with the block before anything is made of it.
+            // The header is compared with the block before memory is allocated for the image.
             let quick = InspectOptions::new().with_compute_value_range(false);
             let info = inspect_first_with_options(rest, quick).map_err(damaged)?;
             let depth = info.depth as usize;
@@ -76,7 +79,7 @@ impl Inner {
                     "it is a LERC image of {width} x {height} pixels of {depth} bands"
                 )));
             }
-            // A band that has no mask of its own may have that of the one before.
+            // A band without a mask of its own may have that of the band before.
             let decoded = match &mask {
                 Some(mask) if info.uses_external_mask() => decode_first_with_mask(rest, mask),
                 _ => decode_first(rest),
@@ -88,7 +91,7 @@ impl Inner {
             rest = rest.get(decoded.info.blob_size.max(1)..).unwrap_or_default();
         }
         if band + 1 == wanted.bands && self.bytes == 1 {
-            // The alpha of bytes is the mask of the other bands.
+            // In images of bytes an alpha is stored as the mask of the other bands.
             let valid = |pixel: usize| mask.as_ref().is_none_or(|mask| mask.get(pixel) != Some(&0));
             let alphas = out.iter_mut().skip(band).step_by(wanted.bands);
             (0..pixels)
@@ -100,7 +103,8 @@ impl Inner {
         Ok(out)
     }
 
-    /// Puts `depth` bands from `band` on into place, of `bands` that a pixel has; floats that the mask leaves out are NaN.
+    /// Copies `depth` bands to the positions from band `band` on, of `bands` that a pixel has. Floats that the mask
+    /// leaves out become NaN.
     fn put(
         self,
         pixels: &PixelData,

@@ -1,13 +1,13 @@
-//! LZMA2 in the frame of xz, as libtiff has it.
+//! LZMA2 in the frame of xz, as libtiff writes it.
 
 use lzma_rust2::XzReader;
 
 use crate::ImageProblem;
 
-/// KiB of memory that a stream may ask for: what xz needs for its largest preset, with a dictionary of 64 MiB.
+/// KiB of memory that a stream may ask for. The largest preset of xz, with a dictionary of 64 MiB, needs so much.
 const MEMORY: u32 = 66 << 10;
 
-/// The first `length` bytes; fewer where the stream ends early.
+/// Decompresses the first `length` bytes. The result is shorter if the stream ends early.
 pub(super) fn expand(raw: &[u8], length: usize) -> Result<Vec<u8>, ImageProblem> {
     super::first(raw.len(), length, XzReader::new_mem_limit(raw, false, MEMORY))
 }

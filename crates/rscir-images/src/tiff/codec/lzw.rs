@@ -5,10 +5,10 @@ use weezl::{BitOrder, LzwStatus, decode::Decoder};
 use crate::ImageProblem;
 use crate::tiff::damaged;
 
-/// The first `length` bytes; fewer where the stream ends early.
+/// Decompresses the first `length` bytes. The result is shorter if the stream ends early.
 pub(super) fn expand(mut raw: &[u8], length: usize) -> Result<Vec<u8>, ImageProblem> {
-    // Before TIFF 6.0 codes were packed from the low bit up and grew one code later. Such streams begin with the code 256 so
-    // packed (libtiff, tif_lzw.c).
+    // Before TIFF 6.0, codes were packed from the low bit up and grew one code later. Such streams are recognized by
+    // the code 256 at their beginning, packed in this way (libtiff, tif_lzw.c).
     let mut decoder = match raw {
         [0, second, ..] if second & 1 == 1 => Decoder::new(BitOrder::Lsb, 8),
         _ => Decoder::with_tiff_size_switch(BitOrder::Msb, 8),

@@ -1,4 +1,4 @@
-//! From the bytes of a strip or tile in the file to the bytes of its samples.
+//! Decompression of strips and tiles: from their bytes in the file to the bytes of their samples.
 
 mod deflate;
 mod fax;
@@ -19,8 +19,8 @@ use super::directory::Directory;
 use super::{ReadAt, damaged, tag, unsupported};
 use crate::ImageProblem;
 
-/// How a file's samples are compressed (TIFF 6.0, sections 3, 9, 10, 11, 13, 22; Adobe's technical notes for 8 and 7; libtiff's
-/// and GDAL's for the others).
+/// The compression of a file's samples (TIFF 6.0, sections 3, 9, 10, 11, 13 and 22; Adobe's technical notes for codes 7
+/// and 8; libtiff and GDAL for the others).
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Compression {
     None,
@@ -35,16 +35,16 @@ pub(crate) enum Compression {
     Fax(fax::Scheme),
 }
 
-/// What belongs in a block.
+/// The size that a decompressed block must have.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted {
     pub(super) width: usize,
     pub(super) rows: usize,
-    /// Samples of a pixel.
+    /// Number of samples of a pixel.
     pub(super) bands: usize,
-    /// Bytes of a row.
+    /// Number of bytes of a row.
     pub(super) stride: usize,
-    /// Bytes of all rows.
+    /// Number of bytes of all rows.
     pub(super) length: usize,
 }
 
@@ -75,42 +75,45 @@ impl Compression {
         })
     }
 
-    /// True if what is stored can be differences (TIFF 6.0, section 14).
+    /// Tells whether the stored numbers can be differences (TIFF 6.0, section 14).
     pub(super) fn is_predicted(&self) -> bool {
         matches!(self, Self::Lzw | Self::Deflate | Self::Zstd | Self::Lzma)
     }
 
-    /// True if each strip or tile is coded as an image of its own, which says its size.
+    /// Tells whether each strip or tile is coded as an image of its own, with its size.
     pub(crate) fn is_image(&self) -> bool {
         matches!(self, Self::Jpeg(_) | Self::WebP | Self::Lerc(_))
     }
 
-    /// True if the samples are red, green and blue, whatever the file says that they were made of.
+    /// Tells whether decompression converts luminance and color differences to red, green and blue.
     pub(crate) fn is_rgb(&self) -> bool {
         matches!(self, Self::Jpeg(shared) if shared.is_converted())
     }
 
-    /// The most bytes that a byte of the file stands for.
+    /// Returns the most bytes that a byte of the file can stand for.
     pub(crate) fn ratio(&self) -> u64 {
         match self {
             Self::None => 1,
-            // The longest string of a table of 4,096 in 12 bits.
+            // A code of 12 bits stands for at most the longest string in a table of 4,096.
             Self::Lzw => 4096 * 8 / 12,
             Self::Deflate => deflate::RATIO,
-            // A run of 128 in two bytes.
+            // Two bytes stand for a run of at most 128.
             Self::PackBits => 64,
-            // Six blocks of a bit each for 16 x 16 pixels of three bytes.
+            // Six blocks of at least one bit stand for 16 x 16 pixels of three bytes.
             Self::Jpeg(_) => 1024,
-            // A match of 273 bytes takes ten decisions or more, and each 0.02 bits at least.
+            // A match of 273 bytes takes at least ten decisions, each of at least 0.02 bits.
             Self::Lzma => 1 << 16,
-            // A block of one value may take no bits at all: the size that the block must have is the limit.
+            // Samples of one value may take no bits, so that only the size of the block limits them.
             Self::Zstd | Self::WebP | Self::Lerc(_) => u64::MAX,
-            // A row like the one above is one bit.
+            // A row that equals the one above takes one bit, whatever its width.
             Self::Fax(_) => u64::MAX,
         }
     }
 
-    /// Refuses samples that the compression cannot have.
+    /// Checks that the compression can have samples of so many bits and bands.
+    ///
+    /// # Errors
+    /// [`ImageProblem::Unsupported`] if not.
     pub(super) fn check(&self, bits: usize, bands: usize) -> Result<(), ImageProblem> {
         let kind = match self {
             Self::Jpeg(_) if bits != 8 => "JPEG",
@@ -122,7 +125,10 @@ impl Compression {
         Err(unsupported(format!("{kind} of {bands} x {bits} bits")))
     }
 
-    /// The bytes of a block.
+    /// Decompresses a block to exactly the bytes that are wanted.
+    ///
+    /// # Errors
+    /// [`ImageProblem::Damaged`] if there are fewer, or the data are damaged.
     pub(super) fn expand(&self, raw: Cow<'_, [u8]>, wanted: Wanted) -> Result<Vec<u8>, ImageProblem> {
         let length = wanted.length;
         let mut out = match self {
@@ -145,18 +151,18 @@ impl Compression {
     }
 }
 
-/// What a byte of the file usually stands for at most: room is made for so much at first, and more as it comes, so that a
-/// file that promises more than it has takes no memory.
+/// The number of bytes for which a byte of the file usually stands at most. Memory is first allocated for so many, and
+/// more when they come, so that a file with a wrong size does not exhaust memory.
 const USUAL_RATIO: usize = 16;
 
-/// Reads up to `length` bytes of a decoder of `raw` bytes.
+/// Reads up to `length` bytes from a decoder whose input has `raw` bytes.
 fn first(raw: usize, length: usize, decoder: impl Read) -> Result<Vec<u8>, ImageProblem> {
     let mut out = Vec::with_capacity(length.min(raw.saturating_mul(USUAL_RATIO)));
     decoder.take(length as u64).read_to_end(&mut out).map_err(damaged)?;
     Ok(out)
 }
 
-/// The name of a compression that is not read (libtiff, tiff.h; Adobe's DNG).
+/// Returns the name of a compression that is not read (libtiff, tiff.h; Adobe's DNG).
 fn named(number: u64) -> String {
     let name = match number {
         6 => "old-style JPEG",

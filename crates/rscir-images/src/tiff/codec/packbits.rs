@@ -1,6 +1,6 @@
 //! PackBits (TIFF 6.0, section 9).
 
-/// The first `length` bytes, or a run more; fewer where the data end early.
+/// Decompresses the first `length` bytes. The result is longer if its last run is, and shorter if the data end early.
 pub(super) fn expand(mut raw: &[u8], length: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(length);
     while let ([code, rest @ ..], true) = (raw, out.len() < length) {

@@ -9,7 +9,10 @@ use super::Wanted;
 use crate::ImageProblem;
 use crate::tiff::damaged;
 
-/// The samples of an image of the size that is wanted.
+/// Decodes a WebP image.
+///
+/// # Errors
+/// [`ImageProblem::Damaged`] if its size or its number of bands is not that of the block.
 pub(super) fn expand(raw: &[u8], wanted: Wanted) -> Result<Vec<u8>, ImageProblem> {
     let decoder = WebPDecoder::new(Cursor::new(raw)).map_err(damaged)?;
     let (width, height) = decoder.dimensions();
@@ -25,7 +28,7 @@ pub(super) fn expand(raw: &[u8], wanted: Wanted) -> Result<Vec<u8>, ImageProblem
     decoder.read_image(&mut out).map_err(damaged)?;
     match (bands, wanted.bands) {
         (have, want) if have == want => Ok(out),
-        // An alpha that is all opaque is left out of the image.
+        // The image has no alpha if the block is all opaque.
         (3, 4) => Ok(out.as_chunks().0.iter().flat_map(|[r, g, b]| [*r, *g, *b, u8::MAX]).collect()),
         (4, 3) => Ok(out.as_chunks().0.iter().flat_map(|[r, g, b, _]| [*r, *g, *b]).collect()),
         (have, want) => Err(damaged(format!("it is a WebP image of {have} bands, and {want} belong"))),
