@@ -31,9 +31,9 @@ pub enum Error {
     DuplicateKey {
         /// The key.
         key: String,
-        /// The first row that has it.
+        /// First row that has the key.
         first: usize,
-        /// The next row that has it.
+        /// Next row that has the key.
         second: usize,
     },
     /// A file cannot be read or written.
@@ -41,7 +41,7 @@ pub enum Error {
     File {
         /// Path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         problem: Box<Error>,
     },
     /// The extension of a feature file names no known format.
@@ -69,15 +69,15 @@ pub enum Error {
         minor: u8,
     },
     /// The header of an npy file cannot be read.
-    #[error("the npy header is malformed: expected {expected} at its byte {at}")]
+    #[error("the npy header is malformed: expected {expected} at its byte {at}; write the array anew")]
     NpyHeader {
-        /// What should stand there.
+        /// What was expected.
         expected: &'static str,
         /// Byte of the header at which it was expected, from 0.
         at: usize,
     },
     /// A part of a file is not the JSON that it should be.
-    #[error("{what}: {source}")]
+    #[error("{what}: {source}; correct the file or write it anew")]
     Json {
         /// The part of the file.
         what: &'static str,
@@ -89,13 +89,13 @@ pub enum Error {
     MissingEntry {
         /// The kind of entry: a column, a tensor, a dict entry or a metadata entry.
         what: &'static str,
-        /// Its name.
+        /// Name of the entry.
         name: String,
-        /// The names that are there.
+        /// Names of the entries that the file has.
         present: String,
     },
     /// An array holds numbers of a type that embeddings cannot have.
-    #[error("elements of type {got} are not read as embeddings; known types: {known}")]
+    #[error("elements of type {got} are not read as embeddings: convert them to one of {known}")]
     ElementType {
         /// The type, as the file names it.
         got: String,
@@ -129,9 +129,9 @@ pub enum Error {
         list: PathBuf,
         /// What differs: `number of rows` or `SHA-256`.
         what: &'static str,
-        /// What the list says.
+        /// The value in the list.
         expected: String,
-        /// What the array has.
+        /// The value of the array.
         got: String,
     },
     /// There are no rows where at least one is needed.
@@ -143,7 +143,7 @@ pub enum Error {
     /// The rows have another width than expected.
     #[error("the rows are {got} wide, not {expected}: they come from another model")]
     Width {
-        /// The width that fits.
+        /// The expected width.
         expected: usize,
         /// The width of the rows.
         got: usize,
@@ -155,7 +155,7 @@ pub enum Error {
         column: String,
         /// Number of rows.
         rows: usize,
-        /// Rows of the column.
+        /// Number of rows of the column.
         got: usize,
     },
     /// A name is empty, too long or has control characters, so it cannot name a column.
@@ -163,13 +163,13 @@ pub enum Error {
     ColumnName {
         /// The name.
         name: String,
-        /// Most bytes of a name.
+        /// Largest number of bytes of a name.
         limit: usize,
     },
     /// There are more columns than an archive can have.
     #[error("there are more than {limit} columns: leave some out")]
     TooManyColumns {
-        /// Most columns.
+        /// Largest number of columns.
         limit: usize,
     },
     /// The values given for a column, or compared with it, are of another type than the column.
@@ -177,9 +177,9 @@ pub enum Error {
     ColumnType {
         /// The column.
         column: String,
-        /// The type it has.
+        /// Type of the column.
         expected: ColumnType,
-        /// The type of the values.
+        /// Type of the values.
         got: ColumnType,
     },
     /// A filter names a column that the archive does not have.
@@ -206,11 +206,11 @@ pub enum Error {
     /// The text of a filter is malformed.
     #[error("the filter is malformed at its byte {at}: expected {expected}, got {got}")]
     FilterSyntax {
-        /// Byte of the text, from 0.
+        /// Byte of the text at which reading stopped, from 0.
         at: usize,
-        /// What should stand there.
+        /// What was expected there.
         expected: &'static str,
-        /// What stands there.
+        /// What was found there.
         got: String,
     },
     /// There are no archives to search as one.
@@ -320,7 +320,7 @@ pub enum Error {
         path: PathBuf,
         /// The kind that an archive has there.
         expected: FileKind,
-        /// What is there.
+        /// The kind that was found.
         found: FileKind,
     },
     /// Another writer has the archive open.
@@ -351,7 +351,7 @@ pub enum Error {
     Precision {
         /// The archive.
         path: PathBuf,
-        /// The precision of its rows.
+        /// Precision of the archive's rows.
         holds: Precision,
         /// The precision that was asked for.
         asked: Precision,
@@ -369,7 +369,7 @@ pub enum Error {
         format: String,
         /// The manifest's version.
         version: u32,
-        /// The newest version that can be read.
+        /// Newest version that can be read.
         supported: u32,
     },
     /// The SHA-256 of a file is not the one that was recorded when the file was written.
@@ -387,12 +387,12 @@ pub enum Error {
     FileSize {
         /// The file.
         path: PathBuf,
-        /// Bytes it should have.
+        /// Number of bytes that the file should have.
         expected: u64,
-        /// Bytes it has.
+        /// Number of bytes that the file has.
         got: u64,
     },
-    /// A segment that the manifest names is not there.
+    /// The file of a segment that the manifest names does not exist.
     #[error("{}: the file is missing; {REMEDY}", path.display())]
     MissingSegment {
         /// The file.
@@ -419,10 +419,10 @@ pub enum Error {
     Safetensors {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         source: safetensors::SafeTensorError,
     },
-    /// A tensor of a segment is missing or is not what the manifest says.
+    /// A tensor of a segment is missing, or has another format or shape than the manifest implies.
     #[error("{}: tensor {tensor}: expected {expected}, got {got}; {REMEDY}", path.display())]
     SegmentTensor {
         /// The segment.
@@ -431,7 +431,7 @@ pub enum Error {
         tensor: String,
         /// Number format, shape and alignment that the tensor should have.
         expected: String,
-        /// What is there.
+        /// What the file has.
         got: String,
     },
     /// The value of a row is not of its column's type, or lies outside the tensor.
@@ -441,7 +441,7 @@ pub enum Error {
         path: PathBuf,
         /// The column.
         column: String,
-        /// Its type.
+        /// Type of the column.
         column_type: ColumnType,
         /// Row of the segment, from 0.
         row: usize,
@@ -497,7 +497,7 @@ impl Error {
             | Self::ParquetClaim { .. }
             | Self::TableColumn { .. }
             | Self::Pickle(_) => Self::File { path: path.into(), problem: Box::new(self) },
-            // The others name a path themselves.
+            // The other errors name a path themselves.
             _ => self,
         }
     }

@@ -160,7 +160,7 @@ pub struct MemorySink {
     spec: EncoderSpec,
     rows_by_key: HashMap<String, usize>,
     fingerprints: Vec<Fingerprint>,
-    /// `[len, dim]`.
+    /// The vectors, `[len, dim]`.
     rows: Vec<f32>,
     columns: Columns,
 }

@@ -42,7 +42,7 @@ where
 
 /// Merges the moments `part` into `whole`; both have the same width.
 pub(crate) fn add(whole: &mut Moments, part: &Moments) {
-    // The width is the only thing that merging checks.
+    // Merging fails only if the widths differ.
     let merged = whole.merge(part);
     debug_assert!(merged.is_ok(), "moments of one archive have one width");
 }

@@ -18,9 +18,9 @@ pub enum StoredRows<'a> {
     F16(&'a [f16]),
     /// 8-bit integers; a value is `values[i * dim + j] * scales[i]`.
     I8 {
-        /// `[n, dim]`, within -127 and 127.
+        /// Integers from -127 to 127, `[n, dim]`.
         values: &'a [i8],
-        /// `[n]`.
+        /// Factor of each row, `[n]`.
         scales: &'a [f32],
     },
 }

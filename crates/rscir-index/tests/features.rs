@@ -54,7 +54,7 @@ fn every_format_that_python_writes_is_read() {
 #[test]
 fn what_a_file_lacks_is_named() {
     for (name, expected) in [
-        ("int.npy", "elements of type <i4 are not read as embeddings; known types: f2, f4, f8"),
+        ("int.npy", "elements of type <i4 are not read as embeddings: convert them to one of f2, f4, f8"),
         ("cube.npy", "the array has shape [3, 2, 2], embeddings need [rows, dim]: reshape the array"),
         ("no_paths.pkl", "dict entry paths is missing; present: feats, labels"),
         ("no_keys.safetensors", "metadata entry keys or texts is missing; present: model"),

@@ -184,7 +184,7 @@ mod tests {
                 segments.push(batch);
                 most = most.max(segments.len());
             }
-            // Some dozens, and what such commits may not merge any more.
+            // There are some dozens of segments, and those that such commits may not merge any more.
             let unmerged = 2 * commits * batch / FREE_ROWS;
             assert!(most <= 4 * FAN_OUT + 8 + unmerged, "{most} segments with batches of {batch}");
             assert!(written <= 5 * commits * batch, "{written} rows rewritten with batches of {batch}");

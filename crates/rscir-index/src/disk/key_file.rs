@@ -188,7 +188,7 @@ mod tests {
     }
 
     proptest! {
-        /// Hashes in any order, rows that are none: rows are found or not, and nothing panics.
+        // With hashes in any order and rows that do not exist, rows are found or not, and nothing panics.
         #[test]
         fn a_file_that_lies_does_no_harm(
             hashes in prop::collection::vec(any::<u32>(), 0..3000),

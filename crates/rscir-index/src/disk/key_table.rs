@@ -103,7 +103,7 @@ mod tests {
         #[test]
         fn equals_a_map(steps in prop::collection::vec((0u8..3, 0u32..30, 0u32..4), 0..200)) {
             let keys: Vec<String> = (0..30).map(|i| format!("key {i}")).collect();
-            // The place tells the key: the row's number.
+            // The row's number determines the key.
             let key_at = |place: Place| keys[place.row as usize].as_bytes();
             let (mut table, mut map) = (KeyTable::with_capacity(0), BTreeMap::new());
             for (action, row, segment) in steps {

@@ -75,7 +75,7 @@ pub fn merge_archives<P: AsRef<Path>>(archives: &[P], into: impl AsRef<Path>) ->
     if !writer.is_empty() || writer.shard().is_some() {
         return Err(Error::Exists { path: into.as_ref().into(), found: "an archive".into() });
     }
-    // Damaged rows must never get a checksum that calls them sound.
+    // Checks all segments first, because the copy of a damaged row would get a valid checksum.
     parts.iter().try_for_each(DiskArchive::check_segments)?;
 
     let by_key = parts.iter().all(|part| part.manifest.order == RowOrder::Key);

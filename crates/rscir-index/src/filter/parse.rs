@@ -188,7 +188,7 @@ impl<'a> Parser<'a> {
         let rest = self.rest();
         if let Some(quote) = rest.chars().next().filter(|c| matches!(c, '"' | '\'')) {
             let content = rest[1..].split_once(quote).map(|(content, _)| content);
-            let content = content.ok_or_else(|| self.error("a closing quote for the one here"))?;
+            let content = content.ok_or_else(|| self.error("a matching closing quote"))?;
             self.at += content.len() + 2;
             return Ok((content, true));
         }
@@ -277,7 +277,7 @@ mod tests {
             ("label harbor", 6, "=, !=, <, <=, >, >=, in, between, intersects or has value", "harbor"),
             ("label=", 6, "a value", "the end"),
             ("label==x", 6, "a value", "="),
-            ("label='x", 6, "a closing quote for the one here", "'"),
+            ("label='x", 6, "a matching closing quote", "'"),
             ("label=x y", 8, "and, or, or the end", "y"),
             ("label=x and", 11, "the name of a column", "the end"),
             ("(label=x", 8, ")", "the end"),

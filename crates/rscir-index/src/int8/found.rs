@@ -115,7 +115,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Scores with ends around them, offered in any order: the answer is that of the scores, whatever the room.
+        // Rows are offered with ends around their scores, in any order. The answer is that of the scores,
+        // whatever the room.
         #[test]
         fn the_best_scores_are_found_by_their_ends(
             scores in prop::collection::vec((-20i8..20, 0u8..8, 0u8..8), 0..300),

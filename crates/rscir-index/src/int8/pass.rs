@@ -204,7 +204,7 @@ impl Block<'_> {
 /// Buffers that a thread reuses from task to task.
 #[derive(Default)]
 struct Room {
-    /// `[lists of all queries, rows]`.
+    /// Upper ends, `[lists of all queries, rows]`.
     upper_ends: Vec<f32>,
     groups: Groups,
 }

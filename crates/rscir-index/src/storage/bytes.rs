@@ -43,7 +43,7 @@ impl Bytes {
     #[allow(unsafe_code)]
     pub(super) fn map(file: &File, len: u64) -> io::Result<Self> {
         if len == 0 {
-            return Ok(Self::from(&[][..])); // Some systems refuse to map nothing.
+            return Ok(Self::from(&[][..])); // Some systems refuse an empty mapping.
         }
         let len = usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?;
         // SAFETY: the bytes must not change while they are mapped. Files of an archive are written under a temporary

@@ -207,7 +207,7 @@ mod tests {
         let path = parent.path().join("lock");
         let file = File::create_new(&path).unwrap();
         file.try_lock().unwrap();
-        // As a process has it between being forked and becoming its program.
+        // A child process has the file open like this between being forked and becoming its program.
         let inherited = file.try_clone().unwrap();
         drop(FileLock { path: path.clone(), identity: FileIdentity::of(&file).unwrap(), file });
         assert!(Rooted::new(parent.path()).lock(&path).unwrap().is_some());
