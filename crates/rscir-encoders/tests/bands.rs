@@ -1,4 +1,4 @@
-//! Images of bands, from the file to the vector.
+//! Images of bands become the vectors of their authors, from the file on.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,13 +13,13 @@ use rscir_encoders::{
 };
 use safetensors::SafeTensors;
 
-/// As in the table of `encoders.rs`.
+/// Largest difference of an element of a unit vector: the tolerance of `encoders.rs`.
 const TOLERANCE: f32 = 2e-5;
 
-/// Bands 2, 3, 4, 5, 6, 7, 8, 11 and 12 of Sentinel-2.
+/// Wavelengths in micrometers of the bands 2, 3, 4, 5, 6, 7, 8, 11 and 12 of Sentinel-2.
 const NINE: [f32; 9] = [0.49, 0.56, 0.665, 0.705, 0.74, 0.783, 0.842, 1.61, 2.19];
 
-/// Level 2A has twelve bands: of these, neither B01 nor B09 is used.
+/// Indices of the bands in use among the twelve of level 2A: all but B01 and B09.
 const TEN_OF_TWELVE: [usize; 10] = [1, 2, 3, 4, 5, 6, 7, 8, 10, 11];
 
 const MEASURED: Channels = Channels::Bands { count: 10, values: BandValues::Measured };
@@ -39,14 +39,14 @@ fn floats(name: &str) -> Vec<f32> {
     tensor(name).1.as_chunks().0.iter().copied().map(f32::from_le_bytes).collect()
 }
 
-/// Width, height and the values of the scene of ten bands.
+/// Returns the width, the height and the values of the scene of ten bands.
 fn scene() -> ([usize; 2], Vec<u16>) {
     let (shape, bytes) = tensor("scene");
     let values = bytes.as_chunks().0.iter().map(|bytes| u16::from_le_bytes(*bytes)).collect();
     ([shape[1], shape[0]], values)
 }
 
-/// An uncompressed TIFF of 16-bit bands, interleaved, that declares a value for no measurement.
+/// Makes an uncompressed TIFF of interleaved 16-bit bands that declares a value for missing measurements.
 fn tiff([width, height]: [usize; 2], bands: usize, values: &[u16], no_data: &[u8]) -> Vec<u8> {
     assert_eq!(values.len(), width * height * bands);
     let data: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -79,7 +79,7 @@ fn tiff([width, height]: [usize; 2], bands: usize, values: &[u16], no_data: &[u8
     file
 }
 
-/// The scene with two more bands, as level 2A has them.
+/// Makes a TIFF of the scene with two more bands, in the order of level 2A.
 fn of_twelve_bands() -> Vec<u8> {
     let (sides, values) = scene();
     let with_others = |pixel: &[u16]| {
@@ -107,7 +107,7 @@ fn difference(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-/// Keeps the rows by their keys.
+/// A sink that keeps the rows by their keys.
 #[derive(Default)]
 struct Rows(BTreeMap<String, Vec<f32>>);
 
@@ -135,7 +135,7 @@ fn a_file_of_twelve_bands_is_encoded_by_ten_of_them_as_the_authors_do_it() {
     let far = difference(&query.image().unwrap()[..], &expected);
     assert!(far <= TOLERANCE, "{far}");
 
-    // An ingest gives the same; a file of colors beside it fails alone.
+    // An ingest gives the same vector, and a file of colors beside it fails without ending the ingest.
     let rgb = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rscir-images/tests/data/images/kinds/rgb8.png");
     std::fs::copy(rgb, temporary.path().join("colors.png")).unwrap();
     let images = ImageList::collect(temporary.path()).unwrap();
@@ -150,7 +150,7 @@ fn a_file_of_twelve_bands_is_encoded_by_ten_of_them_as_the_authors_do_it() {
     assert_eq!(rows.0["scene.tif"], query.image().unwrap()[..]);
 }
 
-/// Any other preparation of the bands is far from the authors'.
+/// The vectors of any other preparation of the bands are far from those of the authors.
 #[test]
 fn bands_prepared_in_another_way_give_other_vectors() {
     let temporary = tempfile::tempdir().unwrap();
@@ -249,13 +249,13 @@ fn values_are_taken_as_measured_or_brought_to_levels() {
     };
     let measured = decoded(BandValues::Measured, "");
     assert_eq!((measured.width, measured.height, measured.bands), (2, 2, 3));
-    // What stands for no measurement becomes 0.
+    // The value for missing measurements becomes 0.
     assert_eq!(measured.data, [0., 5000., 300., 0., 7., 9., 0., 0., 40., 10_000., 20., 1000.]);
     let turned = decoded(BandValues::Measured, "bands=[2, 1, 0]");
     assert_eq!(turned.data[..3], [300., 5000., 0.]);
     let levels = decoded(BandValues::Levels, "stretch=range([0, 0, 0], [10000, 10000, 10000])");
     assert_eq!(levels.data, [0., 128., 8., 0., 0., 0., 0., 0., 1., 255., 1., 26.]);
-    // As colors of 16 bits: the high byte.
+    // Levels are the high bytes of 16 bits, as for colors.
     assert_eq!(decoded(BandValues::Levels, "").data[..3], [0., 19., 1.]);
     let limits = DecodeLimits::default();
     let four = Channels::Bands { count: 4, values: BandValues::Measured };

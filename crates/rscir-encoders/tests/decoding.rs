@@ -1,4 +1,4 @@
-//! How files become images is the encoder's: its spec says it, an ingest and a query do it.
+//! The encoder decides how files are decoded: its spec says so, and an ingest and a query follow it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../rscir-images/tests/data/images")
 }
 
-/// Keeps the rows by their keys.
+/// A sink that keeps the rows by their keys.
 #[derive(Default)]
 struct Rows(BTreeMap<String, Vec<f32>>);
 
@@ -42,7 +42,8 @@ fn what_decides_the_pixels_is_part_of_the_spec() {
 
     assert_eq!(other.spec().decoding, decoding);
 
-    // A query is decoded as its encoder says: with bands that the image does not have, not at all.
+    // The image of a query is decoded as its encoder says. It fails if the encoder asks for bands that the image
+    // lacks.
     assert!(plain.compose(folder().join("kinds/rgb8.png"), "sand").is_ok());
     let error = other.compose(folder().join("kinds/rgb8.png"), "sand").unwrap_err();
     assert!(std::error::Error::source(&error).is_some_and(|cause| cause.to_string().starts_with("band 3")));

@@ -14,10 +14,10 @@ use rscir_encoders::{
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-/// Largest difference of an element of a unit vector: f32 sums in another order.
+/// Largest difference of an element of a unit vector, for f32 sums in another order.
 const TOLERANCE: f32 = 2e-5;
 
-/// One row for each kind of model and form of checkpoint: folder, weights, configuration.
+/// Rows for each kind of model and form of checkpoint: folder, weights, configuration.
 const MODELS: [[&str; 3]; 15] = [
     ["vit_gelu", "open_clip_model.safetensors", "open_clip_config.json"],
     ["vit_gelu", "model.pt", "open_clip_config.json"],
@@ -50,11 +50,11 @@ fn encoder(name: &str) -> ClipEncoder {
     builder(&data(), row).build().unwrap()
 }
 
-/// Inputs, and what open_clip or transformers make of them.
+/// Inputs, and the vectors that open_clip or transformers make of them.
 struct Expected {
     size: usize,
     pixels: Vec<u8>,
-    /// Of a model of bands, in place of the pixels: how many, and the values.
+    /// Number of bands and their values, in place of the pixels. `None` for a model of colors.
     bands: Option<(usize, Vec<f32>)>,
     images: Vec<f32>,
     texts: Vec<f32>,
@@ -71,7 +71,7 @@ impl Expected {
         let bytes = match pixels.dtype() {
             Dtype::U8 => pixels.data().to_vec(),
             Dtype::I16 => Vec::new(),
-            // The untouched originals keep what comes out of the transform, [images, 3, size, size].
+            // The untouched originals keep the output of the transform, [images, 3, size, size].
             _ => bytes_of(&floats(pixels.data()), pixels.shape(), name == "vit_f16_legacy"),
         };
         let size = pixels.shape()[2];
@@ -84,7 +84,7 @@ impl Expected {
         }
     }
 
-    /// What an encoder makes of all images.
+    /// Encodes all images.
     fn encoded(&self, encoder: &ClipEncoder) -> Embeddings {
         match &self.bands {
             Some((bands, values)) => {
@@ -108,7 +108,7 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }
 
-/// Normalized values back to bytes, channels innermost.
+/// Turns normalized values back into bytes, with channels innermost.
 fn bytes_of(values: &[f32], shape: &[usize], half: bool) -> Vec<u8> {
     let (mean, std) = match half {
         true => ([0.5; 3], [0.5; 3]),
@@ -136,7 +136,7 @@ fn difference(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-/// Checks every row of the table in `folder` that is there; gives the number of rows.
+/// Checks every row of the table whose model is in `folder`, and returns the number of these rows.
 fn check(folder: &Path, texts: &[String]) -> usize {
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let mut rows = 0;
@@ -159,7 +159,7 @@ fn vectors_equal_the_reference() {
     assert_eq!(check(&data(), &texts()), MODELS.len());
 }
 
-/// The full-size golden models, which are not in the repository:
+/// The full-size golden models are not in the repository. To run this test:
 /// `RSCIR_GOLDEN=... cargo test --release -p rscir-encoders --test encoders -- --ignored`
 #[test]
 #[ignore = "needs RSCIR_GOLDEN"]
@@ -198,7 +198,7 @@ fn a_batch_gives_what_its_parts_give() {
     for name in ["vit_gelu", "resnet", "hf_siglip", "dofa_clip", "pe_core"] {
         let encoder = encoder(name);
         let expected = Expected::read(&data(), name);
-        // More than one batch of the tower.
+        // These are more images than the tower takes in one batch.
         let pixels: Vec<u8> = expected.pixels.repeat(4);
         let whole = encoder.encode_pixels(PixelBatch::new(expected.size, &pixels).unwrap()).unwrap();
         assert_eq!(whole.len(), 12);
@@ -212,7 +212,7 @@ fn a_batch_gives_what_its_parts_give() {
     assert!(empty.is_empty());
 }
 
-/// On a CPU a vector is summed in one order, whatever stands beside it and however many threads there are.
+/// On a CPU a vector is summed in one order, whatever its batch and the number of threads.
 #[test]
 fn neither_the_batch_nor_the_threads_change_a_bit() {
     let texts = texts();
@@ -310,7 +310,7 @@ fn wavelengths_decide_and_the_spec_tells() {
     }
 }
 
-/// The widths of the generator of patch embeddings are the file's, and everything must fit them.
+/// The checkpoint decides the widths of the generator of patch embeddings, and all of its tensors must fit them.
 #[test]
 fn a_generator_that_does_not_fit_is_named() {
     let folder = data().join("dofa_clip");
@@ -345,14 +345,15 @@ fn a_generator_that_does_not_fit_is_named() {
         problems("fc_weight.weight", None),
         [TensorProblem::Missing { name, expected: vec![256, 12] }]
     );
-    // Without what tells the widths, they are its authors'.
+    // Without the tensor that tells the widths, they are those of the authors.
     let name = "visual.trunk.patch_embed.weight_generator.weight_tokens".to_owned();
     let missing = problems("weight_tokens", None);
     let expected = vec![128, 128];
     assert!(missing.contains(&TensorProblem::Missing { name: name.clone(), expected }), "{missing:?}");
-    // All of the generator but the biases of its last two layers, which the tower's width decides.
+    // Only the biases of the last two layers fit, because the width of the tower decides their shapes.
     assert_eq!(missing.len(), 20);
-    // So they are where the file's cannot be: without tokens, for no four heads, with work without end.
+    // The same holds if the widths of the file are impossible: no tokens, no width, a width that four heads do not
+    // divide, or too many tokens.
     for got in [[0, 12], [5, 0], [5, 10], [2049, 12]] {
         let expected = vec![128, 128];
         let shape = TensorProblem::Shape { name: name.clone(), expected, got: got.to_vec() };
@@ -360,7 +361,7 @@ fn a_generator_that_does_not_fit_is_named() {
     }
 }
 
-/// Bounds for models this narrow, whose sums average little out; the wide ones come closer.
+/// The bounds are for models this narrow, whose sums average out few errors. Wider models come closer.
 #[test]
 fn less_precise_weights_give_nearly_the_same_vectors() {
     let exact = encoder("vit_gelu");
@@ -416,7 +417,7 @@ fn a_token_can_be_replaced_by_its_own_embedding() {
     let bytes = fs::read(data().join("hf_siglip/model.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let table = floats(file.tensor("text_model.embeddings.token_embedding.weight").unwrap().data());
-    // The tokenizer of this model knows letters: "x" is its 26th token.
+    // The tokenizer of this model has letters as tokens: "x" is its 26th token.
     let row = |token: usize| &table[token * 32..][..32];
     let encode =
         |text, marker, embedding| encoder.encode_injected(&[InjectedPrompt { text, marker, embedding }]);
@@ -484,12 +485,12 @@ fn a_registry_model_takes_local_weights_and_refuses_others() {
     let build = |name: &str| {
         ClipEncoder::from_registry(name).unwrap().weights(&weights).device(Device::Cpu).build().map(|_| ())
     };
-    // The weights are of a smaller model: everything that does not fit is named at once.
+    // The weights are those of a smaller model. The error names all tensors that do not fit at once.
     let Err(Error::Checkpoint(CheckpointError::Weights { problems, .. })) = build("clip-vit-b-32") else {
         panic!("other weights are refused")
     };
     let missing = problems.iter().filter(|p| matches!(p, TensorProblem::Missing { .. })).count();
-    // 10 of 12 blocks of 12 tensors in each tower.
+    // In each tower, 10 of 12 blocks are missing, each with 12 tensors.
     assert_eq!(missing, 2 * 10 * 12);
     assert!(
         problems
@@ -534,7 +535,7 @@ fn configurations_that_would_change_the_result_are_refused() {
         let error = refused(from, to).to_string();
         assert!(error.contains(message), "{to}: {error}");
     }
-    // Off, or without influence.
+    // Keys that switch something off, or have no influence, are allowed.
     for to in ["\"qk_norm\": false, \"image_size\"", "\"patch_dropout\": 0.4, \"image_size\""] {
         fs::write(&path, config.replacen("\"image_size\"", to, 1)).unwrap();
         let weights = data().join("vit_gelu/model.pt");

@@ -1,4 +1,5 @@
-//! A photo becomes what each family's publishers make of it, and would not if it were prepared in another way.
+//! A photo becomes the vector that the publishers of each family make of it, and another vector if it is prepared in
+//! another way.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +8,13 @@ use rscir_encoders::{ClipEncoder, Device, Model};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
-/// As in the table of `encoders.rs`.
+/// Largest difference of an element of a unit vector: the tolerance of `encoders.rs`.
 const TOLERANCE: f32 = 2e-5;
 
-/// What another preparation changes at the least: far from the tolerance.
+/// Smallest difference that another preparation makes, which is far above the tolerance.
 const SEEN: f32 = 2e-3;
 
-/// Models of the table, and what of their preparation could be another family's.
+/// Models of the table, with preparations of other families that could be mistaken for theirs.
 const FAMILIES: [(&str, &str, &[&str]); 4] = [
     ("siglip_timm", "open_clip_model.safetensors", &["crop", "bilinear", "openai"]),
     ("farslip", "model.pt", &["squash", "bilinear", "half"]),
@@ -25,7 +26,7 @@ fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/encoders").join(name)
 }
 
-/// A tensor of the expectations, its shape and its bytes.
+/// Reads a tensor of the expectations. Returns its shape and its bytes.
 fn tensor(name: &str) -> (Vec<usize>, Vec<u8>) {
     let bytes = std::fs::read(folder("expected.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -33,7 +34,7 @@ fn tensor(name: &str) -> (Vec<usize>, Vec<u8>) {
     (tensor.shape().to_vec(), tensor.data().to_vec())
 }
 
-/// The vector of the photo as the model with another configuration makes it.
+/// Encodes the photo by a model with a changed configuration.
 fn vector(name: &str, weights: &str, change: impl FnOnce(&mut Value)) -> Vec<f32> {
     let config = std::fs::read(folder(name).join("open_clip_config.json")).unwrap();
     let mut config: Value = serde_json::from_slice(&config).unwrap();
@@ -102,7 +103,7 @@ fn registered_models_prepare_images_as_their_publishers() {
     }
 }
 
-/// FarSLIP's models are of one configuration; some have text towers for 77 tokens, others for 248.
+/// FarSLIP's models share one configuration, but some have text towers for 77 tokens, and others for 248.
 #[test]
 fn the_weights_tell_how_long_texts_may_be() {
     let build = |name: &str, weights: &str| {
@@ -117,7 +118,7 @@ fn the_weights_tell_how_long_texts_may_be() {
     assert_eq!(long.tokenizer().context(), 248);
     assert!(long.spec().architecture.as_deref().unwrap().contains("text(context=248,"));
     assert!(long.resized().is_empty());
-    // What only a tower for 248 tokens can tell apart.
+    // Only a tower for 248 tokens can tell these texts apart.
     let texts = ["a ".repeat(100) + "b", "a ".repeat(100) + "c"];
     let vectors = long.encode_texts(&[&texts[0], &texts[1]]).unwrap();
     assert_ne!(vectors.row(0), vectors.row(1));

@@ -1,4 +1,5 @@
-//! Downloads, from a hub on this machine: what is whole gets its place, what is not is gone on with or refused.
+//! Downloads from a hub on this machine: a whole file gets its place, a partial one is continued, and a wrong one is
+//! refused.
 #![cfg(feature = "hub")]
 
 use std::error::Error as _;
@@ -20,7 +21,7 @@ fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// More than goes through a connection at once.
+/// Makes a content that is longer than a connection carries at once.
 fn weights() -> Vec<u8> {
     (0..300_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
@@ -52,7 +53,7 @@ impl Request {
     }
 }
 
-/// Status line and headers, and as much of the body as is sent before the connection is closed.
+/// Status line and headers, and the part of the body that is sent before the connection is closed.
 struct Answer {
     head: String,
     body: Vec<u8>,
@@ -69,7 +70,7 @@ impl Answer {
         self
     }
 
-    /// What the hub says of a content, to HEAD.
+    /// Makes the answer to a HEAD request for a content.
     fn of(content: &[u8], etag: &str) -> Self {
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n", content.len());
         Self { head, body: Vec::new() }
@@ -77,7 +78,7 @@ impl Answer {
             .with(&format!("etag: \"{etag}\""))
     }
 
-    /// A content from a place on, of which `most` bytes are sent.
+    /// Makes the answer to a GET request for a content from an offset on, of which at most `most` bytes are sent.
     fn bytes(content: &[u8], from: Option<usize>, most: usize) -> Self {
         let rest = &content[from.unwrap_or(0)..];
         let head = match from {
@@ -93,7 +94,7 @@ impl Answer {
     }
 }
 
-/// A hub that answers as a function says, and the requests that it had.
+/// A hub that answers as a function says, and records its requests.
 struct LocalHub {
     address: String,
     requests: Arc<Mutex<Vec<Request>>>,
@@ -110,7 +111,7 @@ impl LocalHub {
                 let Some(request) = Request::read(&stream) else { continue };
                 let answer = answer(&request);
                 seen.lock().unwrap().push(request);
-                // A client that has gone away is none of the hub's business.
+                // It is no error of the hub if the client has closed the connection.
                 let _ = stream.write_all(format!("{}connection: close\r\n\r\n", answer.head).as_bytes());
                 let _ = stream.write_all(&answer.body);
             }
@@ -118,7 +119,7 @@ impl LocalHub {
         Self { address, requests }
     }
 
-    /// A hub with one file, whole.
+    /// Starts a hub with one file, which it sends whole.
     fn with(content: Vec<u8>) -> Self {
         Self::start(move |request| match request.method.as_str() {
             "HEAD" => Answer::of(&content, &hash(&content)),
@@ -130,7 +131,7 @@ impl LocalHub {
         self.requests.lock().unwrap().clone()
     }
 
-    /// Where reading began, for each request that read.
+    /// Returns the offset of each request that read content. `None` stands for the whole content.
     fn reads(&self) -> Vec<Option<usize>> {
         self.requests().into_iter().filter(|r| r.method == "GET").map(|r| r.range).collect()
     }
@@ -140,7 +141,7 @@ impl LocalHub {
     }
 }
 
-/// The content of the file in the cache, under its branch, if it has a place there.
+/// Returns the content of the file in the cache, if the file has its place there.
 fn placed(cache: &Path) -> Option<Vec<u8>> {
     fs::read(snapshot(cache)).ok()
 }
@@ -167,7 +168,7 @@ fn a_file_is_fetched_once_and_found_without_the_hub_from_then_on() {
         assert_eq!(request.authorization.as_deref(), Some("Bearer hf_secret"));
     }
     assert!(!format!("{hub:?}").contains("hf_secret"));
-    // Nowhere, and not asked.
+    // A hub that does not exist is not asked for a file in the cache.
     let nowhere = hub.clone().endpoint("http://127.0.0.1:1");
     assert_eq!(nowhere.locate(&FILE, &Silent).unwrap(), path);
     assert_eq!(nowhere.offline(true).locate(&FILE, &Silent).unwrap(), path);
@@ -259,7 +260,7 @@ fn a_file_with_another_hash_is_refused_and_the_right_one_is_taken_later() {
     let (expected, mut wrong) = (hash(&weights), weights.clone());
     wrong[1234] ^= 1;
     let (published, sent) = (weights.clone(), wrong.clone());
-    // A hub that says one thing and sends another.
+    // This hub announces one content and sends another.
     let local = LocalHub::start(move |request| match request.method.as_str() {
         "HEAD" => Answer::of(&published, &hash(&published)),
         _ => Answer::bytes(&sent, request.range, usize::MAX),
@@ -268,7 +269,7 @@ fn a_file_with_another_hash_is_refused_and_the_right_one_is_taken_later() {
     let Error::Hash { expected: said, got, .. } = &error else { panic!("{error:?}") };
     assert_eq!((said, got), (&expected, &hash(&wrong)));
     assert_eq!(placed(cache.path()), None);
-    // A hub whose content is another than the program knows.
+    // The content of this hub is not the one that the program knows.
     let sha256: &'static str = expected.leak();
     let known = HubFile { sha256: Some(sha256), ..FILE };
     let error = LocalHub::with(wrong).hub(cache.path()).locate(&known, &Silent).unwrap_err();
@@ -284,7 +285,7 @@ fn redirects_are_followed_and_the_token_stays_with_the_hub() {
     let store = LocalHub::with(weights.clone());
     let (content, elsewhere) = (weights.clone(), format!("location: {}/store?key=1", store.address));
     let local = LocalHub::start(move |request| match request.path.as_str() {
-        // Within the hub, as for a repository that was renamed.
+        // This redirect stays within the hub, like that of a repository that was renamed.
         "/owner/model/resolve/main/a/weights.bin" => {
             Answer::status("307 Temporary Redirect").with("location: /renamed/resolve/main/a/weights.bin")
         }

@@ -1,7 +1,7 @@
-//! The towers against candle-transformers', which others wrote, on the same random weights.
+//! The towers give the vectors of candle-transformers, which others wrote, for the same random weights.
 //!
-//! It has CLIP with `quick_gelu` alone; the other two activations are compared in SigLIP's towers, which are made of the same
-//! blocks here.
+//! candle-transformers has CLIP only with `quick_gelu`. The other two activations are compared in SigLIP's towers,
+//! which consist of the same blocks in this crate.
 
 use std::collections::HashMap;
 use std::fs;
@@ -17,9 +17,9 @@ use rscir_core::{Embeddings, ImageEncoder, PixelBatch, TextEncoder};
 use rscir_encoders::{Activation, ClipEncoder, Device};
 use serde_json::json;
 
-/// Largest difference of an element of a unit vector. Both compute in f32, with sums of at most 192 products in another order
-/// and another exponential. The largest seen with AVX-512 is 2.4e-7, two units in the last place of an element near 1; other
-/// instruction sets sum in yet other orders.
+/// Largest difference of an element of a unit vector. Both sides compute in f32, with sums of at most 192 products in
+/// another order and another exponential. The largest difference seen with AVX-512 is 2.4e-7: two units in the last
+/// place of an element near 1. Other instruction sets sum in other orders.
 const TOLERANCE: f32 = 1e-6;
 
 const WIDTH: usize = 32;
@@ -29,12 +29,12 @@ const LAYERS: usize = 3;
 const SIZE: usize = 24;
 const PATCH: usize = 8;
 const CONTEXT: usize = 16;
-/// As many tokens as tests/data/encoders/hf_siglip/tokenizer.json has.
+/// Number of tokens of tests/data/encoders/hf_siglip/tokenizer.json.
 const VOCABULARY: usize = 30;
 const IMAGES: usize = 5;
 const TEXTS: [&str; 4] = ["a pool", "dense", "", "a text that is cut off where the context ends"];
 
-/// A checkpoint with Hugging Face's names, its values drawn from a seeded generator.
+/// A checkpoint with the names of Hugging Face and values of a seeded generator.
 #[derive(Default)]
 struct Weights(HashMap<String, Tensor>);
 
@@ -142,7 +142,7 @@ impl Weights {
             "num_attention_heads": HEADS, "hidden_act": activation,
             "image_size": SIZE, "patch_size": PATCH,
             "max_position_embeddings": CONTEXT, "vocab_size": VOCABULARY,
-            // transformers reads the highest id where a file says 2, and so does candle-transformers always.
+            // For 2, transformers takes the highest id, as candle-transformers always does.
             "eos_token_id": 2,
         });
         let config = json!({
@@ -166,7 +166,7 @@ fn pixels() -> Vec<u8> {
     unit_rows(1, n, 99).as_slice().iter().map(|v| (v.to_bits() >> 7) as u8).collect()
 }
 
-/// The prepared images as candle-transformers takes them: normalized, `[images, 3, size, size]`.
+/// Returns the prepared images as candle-transformers takes them: normalized, `[images, 3, size, size]`.
 fn image_tensor(encoder: &ClipEncoder, pixels: &[u8]) -> Tensor {
     let (mean, std) = (encoder.preprocessing().mean, encoder.preprocessing().std);
     let area = SIZE * SIZE;
@@ -180,7 +180,7 @@ fn image_tensor(encoder: &ClipEncoder, pixels: &[u8]) -> Tensor {
     Tensor::from_vec(values, (IMAGES, 3, SIZE, SIZE), &CandleDevice::Cpu).unwrap()
 }
 
-/// The texts' ids, padded to the context.
+/// Returns the ids of the texts, padded to the context.
 fn text_tensor(encoder: &ClipEncoder) -> Tensor {
     let tokenizer = encoder.tokenizer();
     let mut ids = Vec::new();
@@ -203,7 +203,7 @@ fn difference(ours: &Embeddings, theirs: &Embeddings) -> f32 {
     ours.as_slice().iter().zip(theirs.as_slice()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-/// Our vectors of images and texts.
+/// Returns our vectors of images and texts.
 fn ours(encoder: &ClipEncoder) -> [Embeddings; 2] {
     let pixels = pixels();
     let images = encoder.encode_pixels(PixelBatch::new(SIZE, &pixels).unwrap()).unwrap();
@@ -255,7 +255,7 @@ fn clip_encodes_as_another_implementation_does() {
     ];
     check("quick_gelu", &ours(&encoder), &theirs);
 
-    // The comparison sees the activation.
+    // The comparison tells activations apart.
     let exact = ours(&weights.load("clip", "gelu"));
     for (exact, theirs) in exact.iter().zip(&theirs) {
         assert!(difference(exact, theirs) > 1000.0 * TOLERANCE);
@@ -306,7 +306,7 @@ fn siglip_encodes_as_another_implementation_does() {
         check(name, &ours(&encoder), &theirs);
         theirs
     });
-    // The comparison sees which of the two it is.
+    // The comparison tells the two activations apart.
     for (exact, tanh) in both[0].iter().zip(&both[1]) {
         assert!(difference(exact, tanh) > 10.0 * TOLERANCE);
     }

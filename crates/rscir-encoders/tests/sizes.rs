@@ -1,4 +1,4 @@
-//! Weights for another size than the configuration's, and of a state dict that is not there.
+//! Weights of another size than the configuration are resized or refused, and a missing state dict is named.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ fn model() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/encoders/vit_gelu")
 }
 
-/// The model with another image size and context length in its configuration.
+/// Builds the model with another image size and context length in its configuration.
 fn of_size(folder: &Path, image: Option<u64>, context: Option<u64>) -> Result<ClipEncoder, Error> {
     let config = std::fs::read(model().join("open_clip_config.json")).unwrap();
     let mut config: serde_json::Value = serde_json::from_slice(&config).unwrap();

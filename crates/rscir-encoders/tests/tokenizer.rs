@@ -2,7 +2,7 @@
 
 use rscir_encoders::{Error, Tokenizer};
 
-/// Texts with the ids of open_clip 3.3.0 and ftfy 6.3.1, written by `python/tokenizer_data.py`.
+/// Returns texts with the ids of open_clip 3.3.0 and ftfy 6.3.1, written by `python/tokenizer_data.py`.
 fn golden() -> Vec<(String, Vec<u32>)> {
     serde_json::from_str(include_str!("data/tokenizer.json")).unwrap()
 }
@@ -78,7 +78,7 @@ fn a_damaged_file_is_an_error_with_its_path() {
     assert!(matches!(Tokenizer::from_file(&path, 2), Err(Error::ConfigValue { .. })));
 }
 
-/// The text of the error that a file gives.
+/// Returns the message of the error of a file.
 fn refusal(content: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
@@ -184,7 +184,7 @@ fn padding_and_truncation_of_a_file_are_not_its_readers() {
     assert_eq!(tokenizer.padding(), 4);
 }
 
-/// The demo's tokenizer splits with CLIP's pattern, the small one at white space: a text that goes on has the same ids.
+/// The demo's tokenizer splits with CLIP's pattern, the small one at white space. A longer text keeps its first ids.
 #[test]
 fn a_file_reads_the_beginning_of_a_long_text_and_gives_the_ids_of_the_whole() {
     let folder = tempfile::tempdir().unwrap();
@@ -243,13 +243,13 @@ fn a_hundred_megabytes_of_text_take_a_moment() {
     assert_eq!(file.encode(&lines).unwrap(), file.encode(&lines[..3000]).unwrap());
     let long = "ab ".repeat(35 << 20);
     assert_eq!(file.encode(&long).unwrap(), file.encode(&long[..3000]).unwrap());
-    // A word of a file's tokenizer is not cut, as no proof holds for its model.
+    // The tokenizer of a file does not cut words, because there is no proof of its model that a cut keeps the ids.
     let error = file.encode(&"ab".repeat(50 << 20)).unwrap_err();
     assert!(std::error::Error::source(&error).unwrap().to_string().contains("at most 1048576 are read"));
     assert!(begin.elapsed().as_secs() < 60, "{:?}", begin.elapsed());
 }
 
-/// Tokenizers of every model, whose parts are of every kind.
+/// Makes tokenizers of every model, with parts of every kind.
 fn of_every_kind() -> Vec<serde_json::Value> {
     use serde_json::json;
     let bpe = json!({"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2, "<unk>": 3}, "merges": [["a", "b"]], "unk_token": "<unk>",
@@ -288,7 +288,7 @@ fn of_every_kind() -> Vec<serde_json::Value> {
             let mut file = json!({"version": "1.0", "truncation": {"direction": "Right", "max_length": 9, "strategy": "LongestFirst", "stride": 0},
                 "padding": {"strategy": "BatchLongest", "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0, "pad_type_id": 0, "pad_token": "a"},
                 "added_tokens": [token(5, "<s>"), token(6, "</s>")], "post_processor": frame, "decoder": null, "model": model});
-            // Parts as they are, and one by one, so that one that is refused does not hide the others.
+            // The parts come together, and one by one, so that a part that is refused does not hide the others.
             for part in std::iter::once(&normalizers).chain(normalizers["normalizers"].as_array().unwrap()) {
                 file["normalizer"] = part.clone();
                 file["pre_tokenizer"] = serde_json::Value::Null;
@@ -304,7 +304,7 @@ fn of_every_kind() -> Vec<serde_json::Value> {
     all
 }
 
-/// Puts `hostile` where value number `at` of a document is.
+/// Puts `hostile` in place of value number `at` of a document.
 fn replace(value: &mut serde_json::Value, at: &mut usize, hostile: &serde_json::Value) -> bool {
     if *at == 0 {
         *value = hostile.clone();
@@ -347,7 +347,7 @@ fn damaged_files_are_refused_or_give_ids() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % limit
     };
-    // A panic of the other crate's is caught; what it prints would fill the log.
+    // Panics of the tokenizers crate are caught, but their messages would fill the log.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let files = of_every_kind();

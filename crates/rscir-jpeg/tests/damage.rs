@@ -1,4 +1,4 @@
-//! Damaged and hostile files: an error or an image, soon, and never a panic.
+//! Damaged and hostile files become an error or an image in a short time, and never a panic.
 
 use rscir_jpeg::{Error, Limits, Refused, decode, exif_orientation, read_header};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ const CMYK: &[u8] = include_bytes!("data/f_ycck.jpg");
 const SCANS: &[u8] = include_bytes!("data/f_scans_420.jpg");
 const SMOOTHED: &[u8] = include_bytes!("data/prog_cut2_420.jpg");
 
-/// Numbers that look random and are always the same (xorshift64, Marsaglia 2003).
+/// A generator of numbers that look random and are always the same (xorshift64, Marsaglia 2003).
 struct Random(u64);
 
 impl Random {
@@ -31,7 +31,7 @@ fn try_all(bytes: &[u8]) {
     }
 }
 
-/// The index of a marker's first byte.
+/// Returns the index of the first byte of a marker.
 fn find(bytes: &[u8], marker: u8) -> usize {
     bytes.windows(2).position(|pair| pair == [0xFF, marker]).unwrap()
 }
@@ -84,7 +84,8 @@ fn noise_is_decoded_or_refused() {
     }
 }
 
-/// A frame of one component, or of three, and a scan of its first `scanned`, without data.
+/// Makes a file with a frame of one component for each of `factors`, and the header of a scan of the first `scanned`
+/// components, without data.
 fn header_only(sof: u8, width: u16, height: u16, factors: &[u8], scanned: u8) -> Vec<u8> {
     let mut bytes = BASELINE[..find(BASELINE, 0xC0)].to_vec();
     let (w, h, n) = (width.to_be_bytes(), height.to_be_bytes(), factors.len() as u8);

@@ -1,4 +1,4 @@
-//! Every file of `tests/data` gives the pixels that Pillow with libjpeg-turbo gives: see `tests/data/make.py`.
+//! Every file of `tests/data` becomes the pixels of Pillow with libjpeg-turbo: see `tests/data/make.py`.
 
 use rscir_jpeg::{
     ColorSpace, Library, Limits, RgbImage, decode, decode_as, decode_components, decode_components_as,
@@ -7,7 +7,8 @@ use rscir_jpeg::{
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
-/// The lines of the table: file, its bytes, width, height, SHA-256 of the RGB bytes in hexadecimal digits.
+/// Reads the table. Each line has a file, its bytes, width, height, and the SHA-256 of the RGB bytes in hexadecimal
+/// digits.
 fn table() -> Vec<(String, Vec<u8>, u32, u32, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let table = std::fs::read_to_string(folder.join("golden.txt")).unwrap();
@@ -43,7 +44,7 @@ fn pixels_are_those_of_libjpeg_turbo() {
     assert!(wrong.is_empty(), "{} of {} differ: {wrong:#?}", wrong.len(), table.len());
 }
 
-/// File and SHA-256 of the RGB bytes, from `tests/data/make_ijg.py`.
+/// The table has a file and the SHA-256 of its RGB bytes in each line, from `tests/data/make_ijg.py`.
 #[test]
 fn pixels_are_those_of_ijgs_library_where_it_is_asked_for() {
     let table = include_str!("data/golden_ijg.txt");
@@ -88,7 +89,7 @@ fn an_image_used_again_holds_nothing_of_the_one_before() {
     }
 }
 
-/// JFIF's formula (ITU-T T.871, section 7) makes of them what decoding to colors gives, but for rounding.
+/// JFIF's formula (ITU-T T.871, section 7) turns the components into the decoded colors, except for rounding.
 #[test]
 fn components_are_what_the_colors_are_made_of() {
     let mut seen = [0; 5];
@@ -107,7 +108,7 @@ fn components_are_what_the_colors_are_made_of() {
                     let [y, cb, cr] = [f64::from(*y), f64::from(*cb) - 128.0, f64::from(*cr) - 128.0];
                     [y + 1.402 * cr, y - 0.344_14 * cb - 0.714_14 * cr, y + 1.772 * cb]
                 }
-                // Adobe's inks are stored as what they leave of white.
+                // Adobe stores an ink as the part of white that it leaves.
                 (ColorSpace::Cmyk, [c, m, y, k]) => {
                     [*c, *m, *y].map(|ink| f64::from(ink) * f64::from(*k) / 255.0)
                 }

@@ -1,4 +1,4 @@
-"""Writes the small models of remote sensing of the encoders' tests, by their authors' own code where that is needed.
+"""Writes the small models of remote sensing of the encoders' tests, by their authors' own code if that is needed.
 
     pip install open_clip_torch==3.3.0 timm torch torchvision ftfy==6.3.1
     git clone https://github.com/NJU-LHRS/FarSLIP; git clone https://github.com/MitsuiChen14/DGTRS
@@ -6,7 +6,7 @@
     python encoder_fixtures.py                            # makes the folder anew
     python earth_fixtures.py FarSLIP DGTRS MS-CLIP        # adds to it
 
-Beside the prepared images, each model sees a photo that is prepared as its publishers do.
+Beside the prepared images, each model encodes a photo that is prepared as its publishers prepare photos.
 """
 
 import importlib.util
@@ -33,7 +33,7 @@ QUICK = {"embed_dim": 16, "quick_gelu": True}
 
 
 def load(name, path):
-    """A package or a module by its path, whatever else has its name."""
+    """Loads a package or a module by its path, even if another one has the same name."""
     path = Path(path)
     spec = importlib.util.spec_from_file_location(name, path / "__init__.py" if path.is_dir() else path)
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
@@ -42,7 +42,7 @@ def load(name, path):
 
 
 def photo():
-    """Slow waves, an edge and noise; neither square nor a multiple of any size."""
+    """Makes slow waves, an edge and noise. The sides are not equal, nor multiples of the size of a tower."""
     waves = interpolate(torch.rand(1, 3, 6, 8), size=(45, 60), mode="bicubic")[0].permute(1, 2, 0) * 255
     waves[:, 40:] = 255 - waves[:, 40:]
     return (waves + 20 * torch.randn_like(waves)).clamp(0, 255).to(torch.uint8).contiguous()
@@ -55,13 +55,13 @@ def prepared(size, mean_std, **options):
 
 
 def see(name, encode, size, mean_std, **options):
-    """Records what a model makes of the photo."""
+    """Records the vector that a model makes of the photo."""
     with torch.no_grad():
         expected[f"{name}.photo"] = normalize(encode(prepared(size, mean_std, **options)), dim=-1).contiguous()
 
 
 def letters_of(folder, context):
-    """A tokenizer of letters that ends texts with the highest id, as CLIP's does, and the ids of the texts."""
+    """Writes a tokenizer of letters that ends texts with the highest id, like CLIP's. Returns its number of tokens, and ids."""
     letters = "abcdefghijklmnopqrstuvwxyzé四"
     vocabulary = {"<pad>": 0} | {c: i + 1 for i, c in enumerate(letters)} | {"</s>": len(letters) + 1}
     tokenizer = Tokenizer(models.BPE(vocabulary, [], unk_token="<pad>"))
@@ -85,7 +85,7 @@ def folder_of(name, cfg, preprocess):
 
 
 def text_cfg(context):
-    """A small tower for the tokenizer of letters."""
+    """Returns the configuration of a small text tower for the tokenizer of letters."""
     tokenizer = {"hf_tokenizer_name": "-", "tokenizer_kwargs": {"clean": "canonicalize"}}
     return {"context_length": context, "vocab_size": 30, "width": 8, "heads": 2, "layers": 1}, tokenizer
 
@@ -111,7 +111,7 @@ def siglip_timm():
 
 
 def long_clip(name, cfg, tokenizer, make, image):
-    """What FarSLIP and DGTRS-CLIP share: two position tables for 248 tokens."""
+    """Writes a model with two position tables for 248 tokens, as FarSLIP and DGTRS-CLIP have them."""
     folder = folder_of(name, cfg | {"text_cfg": cfg["text_cfg"] | tokenizer}, dict(zip(("mean", "std"), OPENAI)))
     _, tokens = letters_of(folder, 248)
     model = randomize(make())
@@ -122,7 +122,7 @@ def long_clip(name, cfg, tokenizer, make, image):
 
 
 def farslip(code):
-    """Its configuration says 77: the lengthening is a switch of training. It has buffers that choose between the tables."""
+    """Writes a FarSLIP. Its configuration says 77, because the lengthening is an option of training. Buffers choose the table."""
     text, tokenizer = text_cfg(77)
     cfg = {"vision_cfg": {"image_size": 32, "patch_size": 8, "width": 16, "layers": 1, "head_width": 8}, "text_cfg": text, **QUICK}
     module = load("farslip", Path(code) / "open_clip")
@@ -130,7 +130,7 @@ def farslip(code):
 
 
 def dgtrs_clip(code):
-    """Its heads are 64 wide."""
+    """Writes a DGTRS-CLIP, whose heads are 64 wide."""
     text, tokenizer = text_cfg(248)
     cfg = {"vision_cfg": {"image_size": 24, "patch_size": 8, "width": 64, "layers": 1}, "text_cfg": text, **QUICK}
     module = load("dgtrs", Path(code) / "model/model_longclip.py")
@@ -138,7 +138,7 @@ def dgtrs_clip(code):
 
 
 def pe_core():
-    """Perception Encoder as timm and open_clip have it; narrow, but with the pooling's eight heads."""
+    """Writes a Perception Encoder as timm and open_clip have it. It is narrow, but its pooling has eight heads."""
     vision = {"image_size": 24, "width": 32, "layers": 2, "head_width": 16}
     vision |= {"timm_model_name": "vit_pe_core_patch8_24", "timm_pool": "map", "timm_proj": None}
     text, tokenizer = text_cfg(32)
@@ -155,7 +155,7 @@ def pe_core():
     model.text = open_clip.model._build_text_tower(24, open_clip.model.CLIPTextCfg(**text))
     turned = model.visual.trunk.rope.pos_embed.clone()
     randomize(model)
-    # It is computed, and no parameter.
+    # This table is computed, and not a parameter.
     model.visual.trunk.rope.pos_embed.copy_(turned)
     save_file({key: value.contiguous() for key, value in model.state_dict().items()}, folder / "open_clip_model.safetensors")
     with torch.no_grad():
@@ -164,15 +164,15 @@ def pe_core():
 
 
 class Module(torch.nn.Module):
-    """What a model needs of a LightningModule."""
+    """The part of a LightningModule that a model needs."""
 
     def save_hyperparameters(self):
         pass
 
 
 def ms_clip(code):
-    """By the authors' code, on a small open_clip model in place of ViT-B/16. Its module holds one CLIP under three names."""
-    # Without what their evaluation needs.
+    """Writes an MS-CLIP by the authors' code, on a small open_clip model. Its module holds one CLIP under three names."""
+    # The authors' packages are loaded without the imports that only their evaluation needs.
     for name, path in {"msclip": "msclip", "msclip.inference": "msclip/inference"}.items():
         sys.modules[name] = types.ModuleType(name)
         sys.modules[name].__path__ = [str(Path(code) / path)]
@@ -209,7 +209,7 @@ def ms_clip(code):
 
 
 def dofa_nine():
-    """DOFA-CLIP's image tower, its weights those of `dofa_clip`, for nine of Sentinel-2's bands at once."""
+    """Records vectors of DOFA-CLIP's image tower, with the weights of `dofa_clip`, for nine bands of Sentinel-2 at once."""
     state = load_file(HERE / "dofa_clip/open_clip_model.safetensors")
     trunk = dofa.tower(14, 4, 16, 2, 2, 2.6, {"width": 12, "tokens": 5, "hidden": 20})
     trunk.load_state_dict({key.removeprefix("visual.trunk."): value for key, value in state.items() if key.startswith("visual.trunk.")})

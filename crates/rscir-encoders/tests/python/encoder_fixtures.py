@@ -1,10 +1,10 @@
-"""Writes the small models of the encoders' tests and what open_clip and transformers compute with them.
+"""Writes the small models of the encoders' tests, and the vectors that open_clip and transformers compute with them.
 
     pip install open_clip_torch==3.3.0 transformers==5.23.0 torch ftfy==6.3.1
     python encoder_fixtures.py          # from any folder, and then earth_fixtures.py, since it makes the folder anew
 
-All parameters are random and none has a special value, so that a forgotten bias or a swapped matrix shows. The rows of
-the token embeddings that no text uses are zero, and compress well.
+All parameters are random and none has a special value, so that a forgotten bias or a swapped matrix changes the vectors. The
+rows of the token embeddings that no text uses are zero, so that they compress well.
 """
 
 import json
@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parents[1] / "data/encoders"
 TEXTS = ["dense", "kidney-shaped swimming pool", "", "a b c d e f g h i j k l m n o p q r s t u v w x y z", "Café &amp; 四 tanks"]
 OPENAI = [(0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)]
 HALF = [(0.5, 0.5, 0.5), (0.5, 0.5, 0.5)]
-# Narrow, but 49,408 tokens are what CLIP's tokenizer needs.
+# The text tower is narrow, but CLIP's tokenizer needs 49,408 tokens.
 TEXT = {"context_length": 20, "vocab_size": 49408, "width": 8, "heads": 2, "layers": 2}
 
 expected = {}
@@ -110,7 +110,7 @@ def vit_f16_legacy():
 
 
 def vit_options():
-    """What open_clip's configurations can say beyond sizes."""
+    """Writes a model with the options of open_clip's configurations beyond sizes."""
     common = {"ls_init_value": 1e-5, "norm_kwargs": {"eps": 1e-4}, "act_kwargs": {"approximate": "tanh"}}
     vision = {"image_size": 24, "patch_size": 8, "width": 32, "layers": 2, "head_width": 16, "mlp_ratio": 2.5}
     vision |= {"no_ln_pre": True, "pool_type": "avg", "final_ln_after_pool": True, **common}
@@ -121,7 +121,7 @@ def vit_options():
 
 
 def vit_long():
-    """Long-CLIP's two position tables: twenty positions of the first, the rest of the second."""
+    """Writes a model with Long-CLIP's two position tables: twenty positions of the first, and the rest of the second."""
     vision = {"image_size": 16, "patch_size": 8, "width": 16, "layers": 1, "head_width": 8}
     cfg = {"embed_dim": 16, "vision_cfg": vision, "text_cfg": {**TEXT, "context_length": 30}, "quick_gelu": True}
     folder, _, state = open_clip_model("vit_long", cfg)
@@ -158,7 +158,7 @@ def hf_clip():
 
 
 def letters_of(folder):
-    """A tokenizer that knows letters, and the ids of the texts."""
+    """Writes a tokenizer of letters, and returns it and the ids of the texts."""
     letters = "abcdefghijklmnopqrstuvwxyzé四"
     tokenizer = Tokenizer(models.BPE({"<pad>": 0, "</s>": 1} | {c: i + 2 for i, c in enumerate(letters)}, [], unk_token="<pad>"))
     tokenizer.normalizer = normalizers.NFC()
@@ -166,7 +166,7 @@ def letters_of(folder):
     tokenizer.post_processor = processors.TemplateProcessing("$A </s>", special_tokens=[("</s>", 1)])
     tokenizer.add_special_tokens(["<pad>", "</s>"])
     tokenizer.save(str(folder / "tokenizer.json"))
-    # As SigLIP's own: padding with the end of the text.
+    # Like SigLIP's own tokenizer, this one pads with the end of the text.
     (folder / "tokenizer_config.json").write_text('{"pad_token": "</s>"}\n')
     tokenizer.enable_truncation(16)
     tokenizer.enable_padding(pad_id=1, length=16)
@@ -189,11 +189,11 @@ def hf_siglip():
 
 
 def dofa_clip():
-    """A narrow one; its authors' has no other parts. The images are seen as colors, and as infrared, red and green."""
+    """Writes a narrow DOFA-CLIP with all parts of the authors' one. Images are colors, and infrared, red and green."""
     folder = HERE / "dofa_clip"
     folder.mkdir(parents=True)
     tokenizer, tokens = letters_of(folder)
-    # 14 pixels do not fill the last patch, as 384 do not with patches of 14.
+    # 14 pixels do not fill the last patch of 4, like 384 pixels with patches of 14.
     vision = {"image_size": 14, "width": 16, "layers": 2, "head_width": 8, "mlp_ratio": 2.6}
     vision |= {"timm_model_name": "dofa_vit_patch4_siglip_14", "timm_pool": "map", "timm_proj": "none"}
     text = {"context_length": 16, "vocab_size": tokenizer.get_vocab_size(), "width": 16, "heads": 2, "layers": 2, "mlp_ratio": 2.6}
@@ -206,11 +206,11 @@ def dofa_clip():
     model.visual = torch.nn.Module()
     model.visual.trunk = dofa.tower(14, 4, 16, 2, 2, 2.6, {"width": 12, "tokens": 5, "hidden": 20})
     model.text = open_clip.model._build_text_tower(16, open_clip.model.CLIPTextCfg(**text))
-    # Of training alone: the published file has them.
+    # These layers are used only in training, but the published file has them.
     model.translators = torch.nn.ModuleDict({"teacher": torch.nn.Linear(2, 2)})
     randomize(model)
     embedding = model.visual.trunk.patch_embed
-    # The generated weights are scaled by 0.01: so that the image outweighs the positions.
+    # The generated weights are scaled by 0.01. Larger ones here make the image outweigh the positions.
     embedding.weight_generator.fc_weight.weight.data *= 20
     save_file({key: value.contiguous() for key, value in model.state_dict().items()}, folder / "open_clip_model.safetensors")
     with torch.no_grad():

@@ -20,7 +20,7 @@ HERE = pathlib.Path(__file__).parent
 
 
 def picture(width, height, seed=0):
-    """Gradients, edges and a little noise: something for every coefficient."""
+    """Makes gradients, edges and a little noise, so that every coefficient has a value."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width].astype(float)
     r = 128 + 90 * np.sin(x / 5) * np.cos(y / 9)
@@ -107,7 +107,7 @@ class Encoder:
         return -(-self.size[0] * h // (8 * self.h)), -(-self.size[1] * v // (8 * self.v))
 
     def order(self, components):
-        """The MCUs of a scan: lists of (component, row, column)."""
+        """Returns the MCUs of a scan: lists of (component, row, column)."""
         if len(components) == 1:
             c = components[0]
             cols, rows = self.real_blocks(c)
@@ -175,7 +175,7 @@ def by_component(factors, size=(45, 51), notes=b"", **options):
 
 
 def spectral(factors, size=(45, 51), **options):
-    """A progressive file by spectral selection only, DC of all components first."""
+    """Makes a progressive file by spectral selection only, with the DC of all components first."""
     encoder = Encoder(*size, factors, progressive=True, **options)
     scans = [(range(len(factors)), 0, 0)]
     for band in [(1, 5), (6, 63)]:
@@ -184,7 +184,7 @@ def spectral(factors, size=(45, 51), **options):
 
 
 def cut_scans(data, keep):
-    """The file with its first `keep` scans only."""
+    """Returns the file with only its first `keep` scans."""
     at = 0
     for _ in range(keep + 1):
         at = data.index(b"\xff\xda", at) + 2

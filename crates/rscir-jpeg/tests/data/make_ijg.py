@@ -3,8 +3,8 @@
     python -m venv env && env/bin/pip install rasterio==1.4.4 && env/bin/python make_ijg.py
 
 The wheels of rasterio 1.4.4 for Linux carry libjpeg 9f, which GDAL's driver decodes JPEG files with. The files are those of
-golden.txt in YCbCr, but for those that no two libraries agree on: damaged ones, those whose made coefficients overflow, and
-progressive ones without their last scans, which a TIFF file has none of.
+golden.txt in YCbCr, except those that no two libraries agree on: damaged ones, those whose made coefficients overflow, and
+progressive ones without their last scans, which do not occur in TIFF files.
 """
 
 import hashlib
