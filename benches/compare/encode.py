@@ -45,7 +45,7 @@ ENGINES = {
     "rscir": (None, ["f32", "bf16", "int8"]),
 }
 # Names that RSCIR_ISA takes.
-ISAS = ["neon", "avx2", "avx2-vnni", "avx512", "avx512-vnni", "avx512-bf16"]
+ISAS = ["neon", "neon-dot", "neon-bf16", "avx2", "avx2-vnni", "avx512", "avx512-vnni", "avx512-bf16"]
 # Cells: a command, and the number of its timings, whose median counts.
 CELLS = {"images 1": 3, "images 8": 1, "images 32": 1, "texts 64": 1, "captions 64": 1}
 IMAGES, TEXTS, SIZE, CONTEXT = 32, 64, 224, 77

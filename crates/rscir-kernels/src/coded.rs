@@ -18,7 +18,7 @@ const VECTORS: usize = 2;
 /// Bytes of a step, which is a quad of each row of a block.
 const STEP: usize = QUAD * LANES * VECTORS;
 
-/// Number that is added to each element of a row, because the instruction takes unsigned bytes on one side.
+/// Number that is added to each element of a row, because most instructions take unsigned bytes on one side.
 const BIAS: u8 = 128;
 
 /// Greatest width of a row. A product with a query, and what the bias adds to it, then fit into 32 bits: `128
@@ -41,9 +41,10 @@ impl CodedQuery {
     /// Makes a query whose value for a row is `constant + weight * row.extra + row.scale * (row . query)`.
     ///
     /// # Panics
-    /// Panics if `coarse` and `fine` differ in length.
+    /// Panics if `coarse` and `fine` differ in length, or if an element is -128.
     pub fn new(coarse: &[i8], fine: &[i8], scales: [f32; 2], constant: f32, weight: f32) -> Self {
         assert_eq!(coarse.len(), fine.len(), "coarse and fine elements of one query");
+        assert!(!coarse.contains(&i8::MIN) && !fine.contains(&i8::MIN), "elements from -127 to 127");
         let quads = |codes: &[i8]| {
             let quad = |chunk: &[i8]| {
                 let mut quad = [0; QUAD];
@@ -189,7 +190,9 @@ impl Values<'_> {
         for q in 0..Q {
             for part in 0..2 {
                 codes[q][part] = &queries[q].codes[part][..block_steps.len()];
-                sums[q][part] = [simd.splat_bits(queries[q].starts[part] as u32); V];
+                // Signed bytes have no bias.
+                let start = if S::SIGNED_BYTES { 0 } else { queries[q].starts[part] as u32 };
+                sums[q][part] = [simd.splat_bits(start); V];
             }
         }
         for (step, bytes) in block_steps.iter().enumerate() {
@@ -197,13 +200,14 @@ impl Values<'_> {
             for (v, row) in rows.iter_mut().enumerate() {
                 let at = bytes.as_ptr().cast::<[i8; QUAD * LANES]>();
                 // SAFETY: a step holds as many vectors of bytes, and all bits are valid for i8.
-                *row = simd.load_bytes(unsafe { &*at.add(vector + v) });
+                let bytes = simd.load_bytes(unsafe { &*at.add(vector + v) });
+                *row = if S::SIGNED_BYTES { simd.flip_signs(bytes) } else { bytes };
             }
             for q in 0..Q {
                 for part in 0..2 {
                     let code = simd.splat_bits(u32::from_le_bytes(codes[q][part][step]));
                     for v in 0..V {
-                        sums[q][part][v] = simd.dot_u8_i8(sums[q][part][v], rows[v], code);
+                        sums[q][part][v] = simd.dot_bytes(sums[q][part][v], rows[v], code);
                     }
                 }
             }

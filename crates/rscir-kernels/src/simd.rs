@@ -31,6 +31,8 @@ pub(crate) const F64_LANES: usize = 8;
 pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Tells whether there are enough registers for tiles of 24 accumulators.
     const WIDE: bool;
+    /// Tells whether [`Simd::dot_bytes`] takes signed bytes on both sides.
+    const SIGNED_BYTES: bool = false;
 
     /// Sixteen f32.
     type F: Copy;
@@ -89,6 +91,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn as_bits(self, x: Self::F) -> Self::I;
     /// Returns the lanes as an array.
     fn bits(self, x: Self::I) -> [u32; LANES];
+    /// Adds integers of 32 bits.
+    fn add_bits(self, a: Self::I, b: Self::I) -> Self::I;
     /// Converts each lane, an i32, to f32.
     fn to_f32(self, x: Self::I) -> Self::F;
     /// Flips the highest bit of each byte: an i8 becomes the u8 that is larger by 128.
@@ -160,8 +164,9 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
 
     /// Adds to each lane the products of its two bf16, the second product first, each rounded once.
     fn dot_bf16(self, sum: Self::F, a: Self::I, b: Self::I) -> Self::F;
-    /// Adds to each lane, an i32, the products of its four bytes: those of `a` unsigned, those of `b` signed.
-    fn dot_u8_i8(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I;
+    /// Adds to each lane, an i32, the products of its four bytes: those of `a` unsigned, or signed with
+    /// [`Simd::SIGNED_BYTES`], those of `b` signed and not -128.
+    fn dot_bytes(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I;
 
     /// Returns the two bf16 of each lane as f32, the second one first, which is the order of
     /// [`Simd::dot_bf16`].

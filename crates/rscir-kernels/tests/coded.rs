@@ -86,3 +86,9 @@ fn another_width_panics() {
     let query = CodedQuery::new(&[1; 12], &[1; 12], [1.0; 2], 0.0, 0.0);
     CodedRows::new(&blocks, &[1.0], &[1.0], 8).values(&[query], &mut [0.0]);
 }
+
+#[test]
+#[should_panic(expected = "elements from -127 to 127")]
+fn a_query_of_the_lowest_byte_panics() {
+    CodedQuery::new(&[-128], &[0], [1.0; 2], 0.0, 0.0);
+}

@@ -7,8 +7,23 @@ use rscir_kernels::{Isa, IsaError, dot};
 /// What a process of its own is to find, since a variable holds for a process.
 const EXPECTED: &str = "RSCIR_TEST_EXPECTED";
 
+/// Starts this file as a process of its own, in the emulator that cargo was told to run tests in, if any.
+fn this_file() -> Command {
+    let file = std::env::current_exe().expect("a test's own file");
+    let runner = std::env::var("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    match words.next().filter(|_| cfg!(target_arch = "aarch64")) {
+        Some(runner) => {
+            let mut command = Command::new(runner);
+            command.args(words).arg(file);
+            command
+        }
+        None => Command::new(file),
+    }
+}
+
 fn child(isa: &str, expected: &str) {
-    let status = Command::new(std::env::current_exe().expect("a test's own file"))
+    let status = this_file()
         .args(["--ignored", "--exact", "finds_what_it_is_told"])
         .env("RSCIR_ISA", isa)
         .env(EXPECTED, expected)
@@ -39,8 +54,27 @@ fn the_environment_names_an_instruction_set_and_a_wrong_name_is_told() {
     }
     child("", "none");
     child("avx3", "RSCIR_ISA names \"avx3\", which is no instruction set");
-    let lacking = if cfg!(target_arch = "x86_64") { "neon" } else { "avx2" };
-    child(lacking, "which this machine lacks");
+    let lacking: &[_] =
+        if cfg!(target_arch = "x86_64") { &["neon", "neon-dot", "neon-bf16"] } else { &["avx2"] };
+    for isa in lacking {
+        child(isa, "which this machine lacks");
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+#[test]
+fn what_arm_cpus_have_is_found_and_what_they_lack_is_not() {
+    use std::arch::is_aarch64_feature_detected as has;
+    let dot = has!("dotprod");
+    let expected = [true, true, dot, dot && has!("bf16")];
+    let all = ["portable", "neon", "neon-dot", "neon-bf16"];
+    let expected: Vec<_> =
+        all.into_iter().zip(expected).filter_map(|(isa, here)| here.then_some(isa)).collect();
+    assert_eq!(Isa::available().map(Isa::name).collect::<Vec<_>>(), expected);
+    // The newest is taken, or the one before it where its products of bf16 are slow.
+    let chosen = Isa::detect().name();
+    let least = if expected.last() == Some(&"neon-bf16") { expected.len() - 2 } else { expected.len() - 1 };
+    assert!(expected[least..].contains(&chosen), "{chosen} of {expected:?}");
 }
 
 #[test]

@@ -22,12 +22,13 @@ const TILES: usize = 50;
 /// slower.
 const ROUNDS: usize = 8;
 
-/// Tells whether multiplying pairs of bf16 takes less time than multiplying their elements one by one in f32.
-pub(super) fn bf16_instructions_pay() -> bool {
+/// Tells whether multiplying pairs of bf16 by the instructions of `newer` takes less time than multiplying
+/// their elements one by one in f32 by those of `older`.
+pub(super) fn bf16_instructions_pay(newer: Isa, older: Isa) -> bool {
     let mut least = [Duration::MAX; 2];
     for _ in 0..ROUNDS {
-        least[0] = least[0].min(time::<Bf16>(Isa::Avx512Bf16, DEPTH));
-        least[1] = least[1].min(time::<Single>(Isa::Avx512Vnni, 2 * DEPTH));
+        least[0] = least[0].min(time::<Bf16>(newer, DEPTH));
+        least[1] = least[1].min(time::<Single>(older, 2 * DEPTH));
     }
     least[0] < least[1]
 }

@@ -1,6 +1,5 @@
 //! The instruction set that kernels run on, which is determined once at run time.
 
-#[cfg(target_arch = "x86_64")]
 mod measure;
 
 use std::cell::Cell;
@@ -23,6 +22,11 @@ pub enum Isa {
     Portable,
     /// NEON, which every 64-bit ARM CPU has.
     Neon,
+    /// `Neon` with dot products of bytes (FEAT_DotProd), four int8 products a lane: Cortex-A76 (2018), Neoverse N1,
+    /// Apple M1.
+    NeonDot,
+    /// `NeonDot` with products of bf16 (FEAT_BF16): Cortex-A510 (2021), Neoverse V1, Apple M2.
+    NeonBf16,
     /// AVX2 with FMA and F16C: Intel Haswell (2013), AMD Zen.
     Avx2,
     /// `Avx2` with AVX-VNNI, four int8 products a lane: Alder Lake (2021), Zen 5.
@@ -43,8 +47,17 @@ thread_local! {
 const VARIABLE: &str = "RSCIR_ISA";
 
 /// All instruction sets. Among those of one kind of CPU, a later one is faster.
-const ALL: [Isa; 7] =
-    [Isa::Portable, Isa::Neon, Isa::Avx2, Isa::Avx2Vnni, Isa::Avx512, Isa::Avx512Vnni, Isa::Avx512Bf16];
+const ALL: [Isa; 9] = [
+    Isa::Portable,
+    Isa::Neon,
+    Isa::NeonDot,
+    Isa::NeonBf16,
+    Isa::Avx2,
+    Isa::Avx2Vnni,
+    Isa::Avx512,
+    Isa::Avx512Vnni,
+    Isa::Avx512Bf16,
+];
 
 /// What is wrong with the instruction set that `RSCIR_ISA` names.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -89,11 +102,14 @@ impl Isa {
         if isa.is_here() { Ok(Some(isa)) } else { Err(IsaError::Lacking(isa)) }
     }
 
-    /// Returns the name: `portable`, `neon`, `avx2`, `avx2-vnni`, `avx512`, `avx512-vnni` or `avx512-bf16`.
+    /// Returns the name: `portable`; on ARM `neon`, `neon-dot` or `neon-bf16`; on x86 `avx2`, `avx2-vnni`,
+    /// `avx512`, `avx512-vnni` or `avx512-bf16`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
             Self::Neon => "neon",
+            Self::NeonDot => "neon-dot",
+            Self::NeonBf16 => "neon-bf16",
             Self::Avx2 => "avx2",
             Self::Avx2Vnni => "avx2-vnni",
             Self::Avx512 => "avx512",
@@ -108,11 +124,13 @@ impl Isa {
     }
 
     fn fastest() -> Self {
-        match Self::available().last() {
-            #[cfg(target_arch = "x86_64")]
-            Some(Self::Avx512Bf16) if !measure::bf16_instructions_pay() => Self::Avx512Vnni,
-            best => best.unwrap_or(Self::Portable),
-        }
+        let newest = Self::available().last().unwrap_or(Self::Portable);
+        let older = match newest {
+            Self::NeonBf16 => Self::NeonDot,
+            Self::Avx512Bf16 => Self::Avx512Vnni,
+            _ => return newest,
+        };
+        if measure::bf16_instructions_pay(newest, older) { newest } else { older }
     }
 
     /// Tells whether this machine has the instruction set.
@@ -121,7 +139,7 @@ impl Isa {
         use std::is_x86_feature_detected as has;
         match self {
             Self::Portable => true,
-            Self::Neon => false,
+            Self::Neon | Self::NeonDot | Self::NeonBf16 => false,
             Self::Avx2 => has!("avx2") && has!("fma") && has!("f16c"),
             Self::Avx2Vnni => Self::Avx2.is_here() && has!("avxvnni"),
             Self::Avx512 => {
@@ -137,9 +155,21 @@ impl Isa {
     }
 
     /// Tells whether this machine has the instruction set.
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
     fn is_here(self) -> bool {
-        self == Self::Portable || self == Self::Neon && cfg!(target_arch = "aarch64")
+        use std::arch::is_aarch64_feature_detected as has;
+        match self {
+            Self::Portable | Self::Neon => true,
+            Self::NeonDot => has!("dotprod"),
+            Self::NeonBf16 => Self::NeonDot.is_here() && has!("bf16"),
+            Self::Avx2 | Self::Avx2Vnni | Self::Avx512 | Self::Avx512Vnni | Self::Avx512Bf16 => false,
+        }
+    }
+
+    /// Tells whether this machine has the instruction set.
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    fn is_here(self) -> bool {
+        self == Self::Portable
     }
 
     /// Tells whether the instruction set includes AVX-512 F, BW, DQ and VL.
@@ -151,7 +181,10 @@ impl Isa {
     /// Tells whether it is faster to take the two bf16 of a word apart before they are multiplied
     /// ([`crate::unfold`]).
     pub(crate) fn unfolds_bf16(self) -> bool {
-        matches!(self, Self::Avx2 | Self::Avx2Vnni | Self::Avx512 | Self::Avx512Vnni)
+        matches!(
+            self,
+            Self::Neon | Self::NeonDot | Self::Avx2 | Self::Avx2Vnni | Self::Avx512 | Self::Avx512Vnni
+        )
     }
 
     /// Tells whether it is faster to take the four bytes of a word apart before they are multiplied.
@@ -179,21 +212,22 @@ impl Isa {
         FORCED.get().unwrap_or_else(Self::detect)
     }
 
-    /// Runs a kernel that does not use VNNI or BF16.
+    /// Runs a kernel that multiplies neither bytes nor bf16.
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: kernels run only on an instruction set from `detect` or `force`, which asked the CPU for
         // its features.
         unsafe {
             match self {
-                Self::Portable | Self::Neon => {}
+                Self::Portable | Self::Neon | Self::NeonDot | Self::NeonBf16 => {}
                 Self::Avx2 | Self::Avx2Vnni => return run_avx2(kernel),
                 Self::Avx512 | Self::Avx512Vnni | Self::Avx512Bf16 => return run_avx512(kernel),
             }
         }
         #[cfg(target_arch = "aarch64")]
-        if self == Self::Neon {
-            return kernel.run(Neon);
+        if self != Self::Portable {
+            // SAFETY: no features are asked for beyond NEON, which the target has.
+            return kernel.run(unsafe { Neon::<false, false>::new() });
         }
         kernel.run(Portable)
     }
@@ -207,7 +241,16 @@ impl Isa {
                 Self::Avx2Vnni => return run_avx2_vnni(kernel),
                 Self::Avx512Vnni => return run_avx512_vnni(kernel),
                 Self::Avx512Bf16 => return run_avx512_bf16(kernel),
-                Self::Portable | Self::Neon | Self::Avx2 | Self::Avx512 => {}
+                Self::Portable | Self::Neon | Self::NeonDot | Self::NeonBf16 | Self::Avx2 | Self::Avx512 => {}
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: `detect` and `force` asked the CPU for these features.
+        unsafe {
+            match self {
+                Self::NeonDot => return kernel.run(Neon::<true, false>::new()),
+                Self::NeonBf16 => return kernel.run(Neon::<true, true>::new()),
+                _ => {}
             }
         }
         self.run(kernel)

@@ -11,6 +11,8 @@ use crate::unfold::{Unfold, UnfoldRows};
 const W_MAX: f32 = 127.0;
 /// Largest activation.
 const X_MAX: f32 = 255.0;
+/// How much lower a byte is if it is taken as signed after [`Simd::flip_signs`].
+const SHIFT: i32 = 128;
 
 /// Weights of a linear layer in int8, in the layout of the product.
 ///
@@ -38,6 +40,7 @@ impl PackedI8 {
         let outputs = Outputs {
             scales: rows.iter().map(|row| row.scale).collect(),
             sums: rows.iter().map(|row| row.sum as f32).collect(),
+            shifts: rows.iter().map(|row| (SHIFT * row.sum) as u32).collect(),
         };
         Self { panels, outputs }
     }
@@ -138,7 +141,8 @@ impl Conversion for Activations {
         let (inverse, zero) = (simd.splat(row.inverse), simd.splat(row.zero));
         let steps = |x| simd.add(simd.round(simd.mul(simd.load(x), inverse)), zero);
         let (x, _) = x.as_chunks();
-        simd.to_bytes([steps(&x[0]), steps(&x[1]), steps(&x[2]), steps(&x[3])])
+        let bytes = simd.to_bytes([steps(&x[0]), steps(&x[1]), steps(&x[2]), steps(&x[3])]);
+        if S::SIGNED_BYTES { simd.flip_signs(bytes) } else { bytes }
     }
 }
 
@@ -178,7 +182,7 @@ impl Conversion for Weights {
 
     #[inline(always)]
     fn groups<S: Simd>(simd: S, w: &[f32], row: &WeightRow) -> S::I {
-        let (inverse, middle) = (simd.splat(row.inverse), simd.splat(128.0));
+        let (inverse, middle) = (simd.splat(row.inverse), simd.splat(SHIFT as f32));
         let steps = |w| simd.add(simd.round(simd.mul(simd.load(w), inverse)), middle);
         let (w, _) = w.as_chunks();
         simd.flip_signs(simd.to_bytes([steps(&w[0]), steps(&w[1]), steps(&w[2]), steps(&w[3])]))
@@ -190,6 +194,8 @@ impl Conversion for Weights {
 struct Outputs {
     scales: Vec<f32>,
     sums: Vec<f32>,
+    /// By how much the product is lower with signed activations, as the bits of an i32.
+    shifts: Vec<u32>,
 }
 
 impl Product for Outputs {
@@ -202,7 +208,7 @@ impl Product for Outputs {
 
     #[inline(always)]
     fn add<S: Simd>(simd: S, sum: S::I, x: S::I, y: S::I) -> S::I {
-        simd.dot_u8_i8(sum, x, y)
+        simd.dot_bytes(sum, x, y)
     }
 }
 
@@ -221,17 +227,19 @@ impl Unfold for Outputs {
 impl Format for Outputs {
     type X = Activations;
     type Product = Self;
-    /// Scales of the weights, and their sums.
-    type Outputs<S: Simd> = (S::F, S::F);
+    /// Scales of the weights, their sums, and shifts.
+    type Outputs<S: Simd> = (S::F, S::F, S::I);
 
     #[inline(always)]
     fn outputs<S: Simd>(&self, simd: S, column: usize) -> Self::Outputs<S> {
-        let columns = column..column + LANES;
-        (simd.load_partial(&self.scales[columns.clone()]), simd.load_partial(&self.sums[columns]))
+        let [scales, sums] =
+            [&self.scales, &self.sums].map(|x| simd.load_partial(&x[column..column + LANES]));
+        (scales, sums, simd.load_bits(&self.shifts[column..].as_chunks().0[0]))
     }
 
     #[inline(always)]
-    fn value<S: Simd>(simd: S, sum: S::I, row: Row, (scales, sums): Self::Outputs<S>) -> S::F {
+    fn value<S: Simd>(simd: S, sum: S::I, row: Row, (scales, sums, shifts): Self::Outputs<S>) -> S::F {
+        let sum = if S::SIGNED_BYTES { simd.add_bits(sum, shifts) } else { sum };
         let centered = simd.mul_add(simd.splat(-row.zero), sums, simd.to_f32(sum));
         simd.mul(centered, simd.mul(scales, simd.splat(row.scale)))
     }

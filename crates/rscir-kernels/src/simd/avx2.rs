@@ -289,6 +289,11 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
     }
 
     #[inline(always)]
+    fn add_bits(self, a: Self::I, b: Self::I) -> Self::I {
+        both!(_mm256_add_epi32(a, b))
+    }
+
+    #[inline(always)]
     fn to_f32(self, x: Self::I) -> Self::F {
         both!(_mm256_cvtepi32_ps(x))
     }
@@ -362,7 +367,7 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
     }
 
     #[inline(always)]
-    fn dot_u8_i8(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
+    fn dot_bytes(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
         if VNNI {
             return both!(_mm256_dpbusd_avx_epi32(sum, a, b));
         }

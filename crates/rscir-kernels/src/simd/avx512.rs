@@ -283,6 +283,11 @@ impl<const VNNI: bool, const BF16: bool> Simd for Avx512<VNNI, BF16> {
     }
 
     #[inline(always)]
+    fn add_bits(self, a: Self::I, b: Self::I) -> Self::I {
+        op!(_mm512_add_epi32(a, b))
+    }
+
+    #[inline(always)]
     fn to_f32(self, x: Self::I) -> Self::F {
         op!(_mm512_cvtepi32_ps(x))
     }
@@ -343,7 +348,7 @@ impl<const VNNI: bool, const BF16: bool> Simd for Avx512<VNNI, BF16> {
     }
 
     #[inline(always)]
-    fn dot_u8_i8(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
+    fn dot_bytes(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
         if VNNI {
             return op!(_mm512_dpbusd_epi32(sum, a, b));
         }

@@ -1,12 +1,30 @@
 //! Four NEON registers of four lanes.
+//!
+//! The instructions of later CPUs have no stable intrinsics yet, so they are written out. `bfdot` and
+//! `bfmmla`, which sum more products of bf16 at a time than `bfmlal`, are not used: they round the sum of a
+//! pair to odd and take subnormal numbers as zeros, so results would have other bits than elsewhere. `usdot`
+//! (I8MM) is no faster than `sdot`, and `smmla` takes rows in pairs, for which operands would have to lie
+//! otherwise.
 
 use std::arch::aarch64::*;
+use std::arch::asm;
 
 use super::{F64_LANES, LANES, Portable, Simd};
 
-/// NEON. Every 64-bit ARM CPU has it, so the token needs no proof.
+/// NEON; with the parameters also the dot products of bytes (`sdot`) and the products of bf16 (`bfmlal`).
 #[derive(Clone, Copy)]
-pub(crate) struct Neon;
+pub(crate) struct Neon<const DOT: bool, const BF16: bool>(());
+
+impl<const DOT: bool, const BF16: bool> Neon<DOT, BF16> {
+    /// Makes the token.
+    ///
+    /// # Safety
+    /// The CPU must have the features that the parameters name. Every 64-bit ARM CPU has NEON itself.
+    #[inline(always)]
+    pub(crate) unsafe fn new() -> Self {
+        Self(())
+    }
+}
 
 type Floats = [float32x4_t; 4];
 type Words = [uint32x4_t; 4];
@@ -25,8 +43,63 @@ macro_rules! op {
     };
 }
 
-impl Simd for Neon {
+/// Adds to each lane the products of its four signed bytes.
+///
+/// # Safety
+/// The CPU must have the dot products of bytes (FEAT_DotProd).
+#[inline(always)]
+unsafe fn sdot(mut sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
+    // SAFETY: the caller vouches for the CPU; the instruction changes `sum` alone.
+    unsafe {
+        asm!(
+            ".arch_extension dotprod",
+            "sdot {sum:v}.4s, {a:v}.16b, {b:v}.16b",
+            sum = inout(vreg) sum,
+            a = in(vreg) a,
+            b = in(vreg) b,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    sum
+}
+
+/// Adds to each lane the products of its two bf16, the second product first, each rounded once.
+///
+/// # Safety
+/// The CPU must have the products of bf16 (FEAT_BF16).
+#[inline(always)]
+unsafe fn bfmlal(mut sum: float32x4_t, a: uint32x4_t, b: uint32x4_t) -> float32x4_t {
+    // SAFETY: the caller vouches for the CPU; the instructions change `sum` alone.
+    unsafe {
+        asm!(
+            ".arch_extension bf16",
+            "bfmlalt {sum:v}.4s, {a:v}.8h, {b:v}.8h",
+            "bfmlalb {sum:v}.4s, {a:v}.8h, {b:v}.8h",
+            sum = inout(vreg) sum,
+            a = in(vreg) a,
+            b = in(vreg) b,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    sum
+}
+
+/// Rounds the lanes to bf16, halves to even, in their high halves. NaN stays NaN. The low halves are
+/// arbitrary.
+#[inline(always)]
+fn round_bf16(x: float32x4_t) -> uint32x4_t {
+    op!({
+        let bits = vreinterpretq_u32_f32(x);
+        let odd = vandq_u32(vshrq_n_u32::<16>(bits), vdupq_n_u32(1));
+        let rounded = vaddq_u32(bits, vaddq_u32(odd, vdupq_n_u32(0x7fff)));
+        let quiet = vorrq_u32(bits, vdupq_n_u32(0x0040_0000));
+        vbslq_u32(vceqq_f32(x, x), rounded, quiet)
+    })
+}
+
+impl<const DOT: bool, const BF16: bool> Simd for Neon<DOT, BF16> {
     const WIDE: bool = false;
+    const SIGNED_BYTES: bool = true;
     type F = Floats;
     type I = Words;
     type D = [float64x2_t; 4];
@@ -128,7 +201,11 @@ impl Simd for Neon {
 
     #[inline(always)]
     fn load_f16(self, x: &[u16; LANES]) -> Floats {
-        self.load(&Portable.load_f16(x))
+        let at = x.as_ptr();
+        // SAFETY: the reference vouches for sixteen readable u16.
+        let halves =
+            unsafe { [vld1_u16(at), vld1_u16(at.add(4)), vld1_u16(at.add(8)), vld1_u16(at.add(12))] };
+        halves.map(|x| op!(vcvt_f32_f16(vreinterpret_f16_u16(x))))
     }
 
     #[inline(always)]
@@ -187,6 +264,11 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
+    fn add_bits(self, a: Words, b: Words) -> Words {
+        each(a, b, |a, b| op!(vaddq_u32(a, b)))
+    }
+
+    #[inline(always)]
     fn to_f32(self, x: Words) -> Floats {
         x.map(|x| op!(vcvtq_f32_s32(vreinterpretq_s32_u32(x))))
     }
@@ -240,30 +322,72 @@ impl Simd for Neon {
     fn prefetch(self, _: *const f32) {}
 
     #[inline(always)]
-    fn dot_bf16(self, sum: Floats, a: Words, b: Words) -> Floats {
-        let high = |x: Words| self.as_f32(x.map(|x| op!(vandq_u32(x, vdupq_n_u32(0xffff_0000)))));
-        let low = |x: Words| self.as_f32(x.map(|x| op!(vshlq_n_u32::<16>(x))));
-        self.mul_add(low(a), low(b), self.mul_add(high(a), high(b), sum))
+    fn to_bf16(self, low: Floats, high: Floats) -> Words {
+        // The odd halves of two registers are the high halves of their lanes, in order.
+        let pack = |low, high| {
+            let [low, high] = [low, high].map(|x| op!(vreinterpretq_u16_u32(round_bf16(x))));
+            op!(vreinterpretq_u32_u16(vuzp2q_u16(low, high)))
+        };
+        [pack(low[0], low[1]), pack(low[2], low[3]), pack(high[0], high[1]), pack(high[2], high[3])]
     }
 
     #[inline(always)]
-    fn dot_u8_i8(self, sum: Words, a: Words, b: Words) -> Words {
+    fn zip_bf16(self, even: Floats, odd: Floats) -> Words {
+        // The high half of `even` moves below that of `odd`.
+        each(even, odd, |even, odd| op!(vsriq_n_u32::<16>(round_bf16(odd), round_bf16(even))))
+    }
+
+    #[inline(always)]
+    fn to_bytes(self, x: [Floats; 4]) -> Words {
+        x.map(|x| {
+            // Each step keeps what is too large or too small at the end of its range.
+            let [a, b, c, d] = x.map(|x| op!(vqmovn_u32(vcvtq_u32_f32(x))));
+            op!({
+                let (low, high) = (vqmovn_u16(vcombine_u16(a, b)), vqmovn_u16(vcombine_u16(c, d)));
+                vreinterpretq_u32_u8(vcombine_u8(low, high))
+            })
+        })
+    }
+
+    #[inline(always)]
+    fn dot_bf16(self, sum: Floats, a: Words, b: Words) -> Floats {
+        if BF16 {
+            let mut out = sum;
+            for i in 0..4 {
+                // SAFETY: the token vouches for the CPU, `BF16` for this feature.
+                out[i] = unsafe { bfmlal(sum[i], a[i], b[i]) };
+            }
+            return out;
+        }
+        let ([a_high, a_low], [b_high, b_low]) = (self.unfold_bf16(a), self.unfold_bf16(b));
+        let [a_high, a_low, b_high, b_low] = [a_high, a_low, b_high, b_low].map(|x| self.as_f32(x));
+        self.mul_add(a_low, b_low, self.mul_add(a_high, b_high, sum))
+    }
+
+    #[inline(always)]
+    fn dot_bytes(self, sum: Words, a: Words, b: Words) -> Words {
         let mut out = sum;
         for i in 0..4 {
-            out[i] = op!({
-                let (a, b) = (vreinterpretq_u8_u32(a[i]), vreinterpretq_s8_u32(b[i]));
-                let a_low = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(a)));
-                let a_high = vreinterpretq_s16_u16(vmovl_high_u8(a));
-                let (b_low, b_high) = (vmovl_s8(vget_low_s8(b)), vmovl_high_s8(b));
-                // Each sum has the four products of a lane.
-                let first = vmull_s16(vget_low_s16(a_low), vget_low_s16(b_low));
-                let second = vmull_high_s16(a_low, b_low);
-                let third = vmull_s16(vget_low_s16(a_high), vget_low_s16(b_high));
-                let fourth = vmull_high_s16(a_high, b_high);
-                let products = vpaddq_s32(vpaddq_s32(first, second), vpaddq_s32(third, fourth));
-                vaddq_u32(sum[i], vreinterpretq_u32_s32(products))
-            });
+            let (sum, a, b) =
+                op!((vreinterpretq_s32_u32(sum[i]), vreinterpretq_s8_u32(a[i]), vreinterpretq_s8_u32(b[i])));
+            let sum = if DOT {
+                // SAFETY: the token vouches for the CPU, `DOT` for this feature.
+                unsafe { sdot(sum, a, b) }
+            } else {
+                // Without -128 in `b`, two products fit into 16 bits: 2 * 128 * 127 < 2^15.
+                op!({
+                    let low = vmull_s8(vget_low_s8(a), vget_low_s8(b));
+                    let pairs = vpaddq_s16(low, vmull_high_s8(a, b));
+                    vpadalq_s16(sum, pairs)
+                })
+            };
+            out[i] = op!(vreinterpretq_u32_s32(sum));
         }
         out
+    }
+
+    #[inline(always)]
+    fn unfold_bf16(self, x: Words) -> [Words; 2] {
+        [x.map(|x| op!(vandq_u32(x, vdupq_n_u32(0xffff_0000)))), x.map(|x| op!(vshlq_n_u32::<16>(x)))]
     }
 }

@@ -175,6 +175,15 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn add_bits(self, a: Self::I, b: Self::I) -> Self::I {
+        let mut out = a;
+        for i in 0..LANES {
+            out[i] = a[i].wrapping_add(b[i]);
+        }
+        out
+    }
+
+    #[inline(always)]
     fn to_f32(self, x: Self::I) -> Self::F {
         x.map(|x| x as i32 as f32)
     }
@@ -214,7 +223,7 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn dot_u8_i8(self, mut sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
+    fn dot_bytes(self, mut sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
         for i in 0..LANES {
             let (a, b) = (a[i].to_le_bytes(), b[i].to_le_bytes());
             for j in 0..4 {
