@@ -446,7 +446,7 @@ fn tiles_of_many_bands_are_encoded_as_measured() {
         "{failures:?}"
     );
     let stretched = SceneOptions::default().stretch(Stretch::MinMax).measured(true).check().unwrap_err();
-    assert!(stretched.to_string().contains("left as they were measured"), "{stretched}");
+    assert!(stretched.to_string().contains("left out where values stay as measured"), "{stretched}");
     let two = SceneOptions::default().bands([0, 1]).check().unwrap_err().to_string();
     assert!(two.contains("or more for a model of so many bands"), "{two}");
 }

@@ -286,7 +286,7 @@ fn what_a_user_should_know_of_a_scene_is_told() {
     ];
     assert_eq!(notices, expected);
     let old = open(Made::new(4, 1, &[5_u8; 16]).epsg(26733), &SceneOptions::default()).unwrap();
-    assert!(old.notices()[0].to_string().contains("ten meters off"), "{:?}", old.notices());
+    assert!(old.notices()[0].to_string().contains("off by meters to tens of meters"), "{:?}", old.notices());
 }
 
 #[test]
