@@ -4,7 +4,7 @@ use candle_core::Device as CandleDevice;
 
 use crate::{Error, Result};
 
-/// Device that an encoder computes on.
+/// Device that an encoder computes on. Default: [`Device::Auto`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Device {
     /// The processor's cores.

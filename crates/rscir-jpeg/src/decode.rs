@@ -97,7 +97,7 @@ pub fn decode_as(bytes: &[u8], limits: &Limits, library: Library) -> Result<RgbI
 }
 
 /// Decodes a file like [`decode`], into an image whose memory is used again. After an error the contents of `image`
-/// are undefined.
+/// are not specified.
 ///
 /// # Errors
 /// The errors of [`decode`].

@@ -156,7 +156,7 @@ impl ClipConfig {
         }
     }
 
-    /// Returns the width of the vectors.
+    /// Returns the width of the vectors of both towers.
     pub fn dim(&self) -> usize {
         self.dim
     }

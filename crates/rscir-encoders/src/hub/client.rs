@@ -74,7 +74,7 @@ impl<'a> Client<'a> {
         Err(unusable("location", &url))
     }
 
-    /// Asks for the bytes of a file from an offset on. A hub may answer with the whole file: see [`Rest::from`].
+    /// Asks for the bytes of a file from an offset on. A hub may answer with the whole file, and [`Rest`] then begins at 0.
     pub(super) fn read(&self, file: &HubFile, from: u64) -> Result<Rest, DownloadProblem> {
         let mut url = self.url(file);
         for _ in 0..MAX_REDIRECTS {

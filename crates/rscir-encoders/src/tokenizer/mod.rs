@@ -124,7 +124,7 @@ impl Tokenizer {
         self.context
     }
 
-    /// Returns the id that fills the rest of the context.
+    /// Returns the id that fills the rest of the context. It is 0 if the tokenizer does not give it.
     pub fn padding(&self) -> u32 {
         match &self.model {
             Model::Clip(_) => 0,
