@@ -1,4 +1,4 @@
-//! Runs the examples as a user would.
+//! Runs the examples as a user would, and reads the pages as one.
 
 #![allow(dead_code, unreachable_pub, reason = "shared by tests, each of which uses its part")]
 
@@ -6,8 +6,61 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// A file or folder of the repository.
-pub fn repository(path: &str) -> PathBuf {
+pub fn repository(path: impl AsRef<Path>) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The pages that people read, relative to the repository: at its root, in docs/, of the data, and of each crate.
+pub fn pages() -> Vec<PathBuf> {
+    let crates = entries("crates").into_iter().map(|folder| folder.join("README.md"));
+    let listed = ["", "docs", "data", "data/demo"].into_iter().flat_map(entries);
+    let is_page = |path: &PathBuf| {
+        path.extension().is_some_and(|extension| extension == "md") && repository(path).is_file()
+    };
+    listed.chain(crates).filter(is_page).collect()
+}
+
+/// What a folder of the repository holds, in the order of names, relative to the repository.
+pub fn entries(folder: &str) -> Vec<PathBuf> {
+    let path = repository(folder);
+    let list = std::fs::read_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut found: Vec<_> =
+        list.map(|entry| Path::new(folder).join(entry.expect("a folder is listed").file_name())).collect();
+    found.sort();
+    found
+}
+
+/// The lines of a page that are no code, each with its number from 1. Code between backticks is left out.
+pub fn prose(text: &str) -> Vec<(usize, String)> {
+    let mut is_code = false;
+    let mut found = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        let is_fence = line.trim_start().starts_with("```");
+        is_code ^= is_fence;
+        if !is_code && !is_fence {
+            found.push((at + 1, line.split('`').step_by(2).collect::<Vec<_>>().join("``")));
+        }
+    }
+    found
+}
+
+/// The code blocks of a page: the line of each fence from 1, what follows the fence's backticks, and the code.
+pub fn code_blocks(text: &str) -> Vec<(usize, String, String)> {
+    let mut open: Option<(usize, String, String)> = None;
+    let mut found = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        let line_trimmed = line.trim_start();
+        match (line_trimmed.strip_prefix("```"), &mut open) {
+            (Some(info), None) => open = Some((at + 1, info.trim().to_owned(), String::new())),
+            (Some(_), Some(_)) => found.extend(open.take()),
+            (None, Some((_, _, code))) => {
+                code.push_str(line);
+                code.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    found
 }
 
 /// What a run of an example came to.

@@ -55,3 +55,18 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The code of docs/ask.md, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/ask.md")]
+struct Ask;
+
+/// The code of docs/serve.md, compiled.
+#[cfg(all(doctest, feature = "web"))]
+#[doc = include_str!("../../../docs/serve.md")]
+struct Serve;
+
+/// The code of docs/vectors.md, compiled.
+#[cfg(all(doctest, feature = "interchange"))]
+#[doc = include_str!("../../../docs/vectors.md")]
+struct Vectors;
