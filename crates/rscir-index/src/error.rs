@@ -290,7 +290,7 @@ pub enum Error {
     },
     /// An earlier sync or rename of this writer failed, so it is unknown what the storage holds.
     #[error(
-        "{}: an earlier sync or rename failed, so this writer accepts no more calls; check the disk, then open the \
+        "{}: an earlier sync or rename failed, so this writer accepts no more changes; check the disk, then open the \
          archive again: every commit that returned without an error is there",
         path.display()
     )]
@@ -301,7 +301,7 @@ pub enum Error {
     /// The lock file that this writer holds was removed or replaced.
     #[error(
         "{}: the file `lock` that this writer holds was removed or replaced, so another writer may have the archive open: \
-         this writer published nothing and accepts no more calls; open the archive again with one writer, and leave \
+         this writer stored nothing and accepts no more changes; open the archive again with one writer, and leave \
          `lock` in place",
         path.display()
     )]

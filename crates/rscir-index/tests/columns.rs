@@ -187,7 +187,7 @@ fn as_many_columns_as_there_may_be_are_kept() {
     let storage = FaultyStorage::new();
     let rows = [SinkRow::new("a", Fingerprint::default())];
     let rows = [rows[0], SinkRow::new("b", rows[0].fingerprint)];
-    // The longest header: names of 64 bytes that are all escaped, and three tensors each.
+    // Makes the longest header: each name has 64 bytes that are all escaped, and each column three tensors.
     let columns = (0..64).fold(Columns::new(2), |all, i| {
         let name: String = (0..64).map(|bit| if i >> (bit % 6) & 1 == 1 { '"' } else { '\\' }).collect();
         all.with(&name, vec![Some(vec![1.0]), None]).unwrap()

@@ -1,5 +1,5 @@
-//! Archives of released format versions, which open for ever. `tests/compat` holds two of each, and of
-//! version 1 with columns.
+//! Archives of released format versions must open in all later versions. `tests/compat` holds two of each, and
+//! two of version 1 with columns.
 
 mod common;
 
@@ -11,7 +11,8 @@ use rscir_core::{Activation, Archive, EncoderSpec, Precision};
 use rscir_index::storage::FileStorage;
 use rscir_index::{ArchiveWriter, Columns, DiskArchive, verify};
 
-/// The life of the archives: a segment with moments, rows deleted and replaced, a segment without moments.
+/// Returns the steps that made the archives: a segment with moments, deleted and replaced rows, a segment without
+/// moments.
 fn steps() -> [Step; 4] {
     [
         Step::Commit((0..18).collect(), 1),
@@ -96,7 +97,7 @@ fn version_1_is_written_on() {
     assert_eq!(content_without_columns(&archive), model);
     let columns = common::columns(&model);
     for (row, &(_, edition)) in model.iter().enumerate() {
-        // Rows that came before columns have none.
+        // Rows that were committed before there were columns have no values.
         for (name, _) in columns.types() {
             let expected = if edition == 4 { columns.value(name, row) } else { None };
             assert_eq!(archive.value(name, row), expected, "column {name} of row {row}");

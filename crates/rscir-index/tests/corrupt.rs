@@ -1,4 +1,4 @@
-//! Damaged bytes: every one is found, and none does harm before it is.
+//! Damaged bytes: every one is found, and none does harm before it is found.
 
 mod common;
 
@@ -17,7 +17,7 @@ use safetensors::SafeTensorError;
 const DIR: &str = "/tiles.rscir";
 const ROWS: usize = 16;
 
-/// A store of 16 rows in two segments, the first of which carries moments, with a row deleted.
+/// Makes an archive of 16 rows in two segments, the first of which stores moments, with a row deleted.
 fn store(precision: Precision) -> FaultyStorage {
     let storage = FaultyStorage::new();
     let spec = EncoderSpec::unknown(common::DIM);
@@ -28,14 +28,14 @@ fn store(precision: Precision) -> FaultyStorage {
     storage
 }
 
-/// The manifest and the segments; the lock has no bytes.
+/// Returns the manifest and the segments. The lock has no bytes.
 fn files(storage: &FaultyStorage) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = storage.files();
     files.retain(|path, _| !path.ends_with("lock"));
     files
 }
 
-/// Opens a store one of whose files was changed and uses it in every way. True if the damage was found.
+/// Changes a file of an archive, opens the archive and uses it in every way. Tells whether the damage was found.
 fn is_found(store: &FaultyStorage, path: &Path, bytes: &[u8]) -> bool {
     let storage = store.restart(Pending::Kept);
     storage.put(path, bytes);
@@ -48,7 +48,7 @@ fn is_found(store: &FaultyStorage, path: &Path, bytes: &[u8]) -> bool {
             assert!(error.to_string().contains("/tiles.rscir"), "an error names its file: {error}");
         }
         Ok(archive) => {
-            // Values may be wrong, lengths may not, and nothing panics.
+            // Values may be wrong, but lengths are right and nothing panics.
             for row in 0..archive.len() {
                 assert_eq!(archive.vector(row).len(), archive.dim());
                 let _ = (archive.key(row), archive.fingerprint(row));
@@ -97,8 +97,8 @@ fn every_truncation_and_an_extension_is_found() {
     }
 }
 
-/// Runs the tests above where memory is so short that an allocation far beyond the files, which have some kilobytes,
-/// ends the process.
+/// Runs the tests above in a process with so little memory that an allocation far larger than the files, which
+/// have some kilobytes, ends it.
 #[test]
 #[cfg(target_os = "linux")]
 fn damage_makes_no_large_allocations() {
@@ -114,7 +114,8 @@ fn damage_makes_no_large_allocations() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("2 passed"));
 }
 
-/// Replaces the header of a segment, keeping its data, and gives a manifest that agrees with it.
+/// Replaces the header of a segment, keeps its data, and writes a manifest that agrees. Returns the error of
+/// opening the archive.
 fn with_header(storage: &FaultyStorage, change: impl Fn(String) -> String) -> Error {
     let files = files(storage);
     let (path, bytes) = files.iter().find(|(path, _)| path.extension().unwrap() == "safetensors").unwrap();
@@ -164,7 +165,7 @@ fn headers_that_lie_are_told_apart() {
     }
     let (path, bytes) =
         files(&store).into_iter().find(|(path, _)| path.extension().unwrap() == "safetensors").unwrap();
-    // As long as readers of safetensors take; a segment's header is far shorter.
+    // Readers of safetensors accept a header of this length, but that of a segment is far shorter.
     store.put(&path, &[&100_000_000u64.to_le_bytes()[..], &bytes[8..]].concat());
     let error = DiskArchive::open_with(Arc::new(store), DIR).err().unwrap();
     assert!(matches!(error, Error::Safetensors { source: SafeTensorError::HeaderTooLarge, .. }), "{error}");
@@ -176,7 +177,7 @@ fn a_column_that_lies_is_named() {
     let files = files(&store);
     let (path, bytes) =
         files.iter().find(|(_, bytes)| bytes.windows(2).any(|w| w == "\u{e9}".as_bytes())).unwrap();
-    // The last: the keys and the column of texts end the file, but for columns of yes and no.
+    // Takes the last one, because the column of texts follows the keys at the end of the file.
     let at = bytes.windows(2).rposition(|window| window == "\u{e9}".as_bytes()).unwrap();
     let mut bytes = bytes.clone();
     bytes[at] = 0xff;
@@ -227,7 +228,7 @@ fn a_missing_segment_is_named() {
     assert_eq!(path, segment);
 }
 
-/// One bit of a vector in the first of two segments is flipped; the archive opens.
+/// Makes an archive with a flipped bit in a vector of the first of two segments. It can still be opened.
 fn with_a_flipped_bit() -> (Arc<FaultyStorage>, PathBuf) {
     let store = store(Precision::F32);
     let (path, mut bytes) = files(&store)
@@ -235,14 +236,14 @@ fn with_a_flipped_bit() -> (Arc<FaultyStorage>, PathBuf) {
         .filter(|(path, _)| path.extension().unwrap() == "safetensors")
         .max_by_key(|(_, bytes)| bytes.len())
         .unwrap();
-    // The first value of a row that stays live.
+    // Chooses the first value of a row that is not deleted.
     let at = bytes.windows(4).position(|four| four == common::vector(7, 1)[0].to_le_bytes()).unwrap();
     bytes[at] ^= 1;
     store.put(&path, &bytes);
     (Arc::new(store.restart(Pending::Kept)), path)
 }
 
-/// Something that copies rows of the first segment into another.
+/// Copies rows of the first segment into another.
 type Rewrite = fn(&mut ArchiveWriter) -> rscir_index::Result<()>;
 
 #[test]
@@ -255,7 +256,8 @@ fn rows_of_a_damaged_segment_are_never_written_under_a_new_checksum() {
             writer.set_columns(&[&key(7)], &columns).map(|_| ())
         }),
         ("a merge", |writer| {
-            // Sixteen segments of one row are merged; sixteen of sixteen rows with the damaged one, which is before them.
+            // Sixteen segments of one row are merged, then sixteen segments of sixteen rows, together with the
+            // damaged segment before them.
             (100..2000).try_for_each(|row| Ok(take(writer, &Step::Commit(vec![row], 1))?))
         }),
     ];
@@ -266,7 +268,7 @@ fn rows_of_a_damaged_segment_are_never_written_under_a_new_checksum() {
         let Err(error @ Error::Damaged { path }) = &refused else { panic!("{name}: {refused:?}") };
         assert_eq!(*path, damaged, "{name} names the file");
         assert!(error.to_string().contains("repair"), "{name}: {error}");
-        // The writer goes on with what copies nothing.
+        // The writer still accepts changes that copy no row of the segment.
         assert_eq!(writer.delete(&[&key(1)]).unwrap(), 1);
         drop(writer);
         let found = verify_with(storage.clone(), DIR).unwrap();
@@ -280,7 +282,7 @@ fn rows_of_a_damaged_segment_are_never_written_under_a_new_checksum() {
 #[test]
 fn a_damaged_key_does_not_cost_another_row() {
     let store = store(Precision::F32);
-    // The segment of one row, whose key becomes that of a row that is not there.
+    // Damages the segment of one row. Its key becomes one that no row has.
     let (path, mut bytes) = files(&store)
         .into_iter()
         .filter(|(path, _)| path.extension().unwrap() == "safetensors")

@@ -1,4 +1,4 @@
-//! Power cuts at every operation, failing and full media: what was acknowledged is there, and nothing else.
+//! Power cuts at every operation, and failing and full disks: the archive holds exactly what was acknowledged.
 
 mod common;
 
@@ -12,7 +12,8 @@ use rscir_index::{DiskArchive, Error, IoAction, verify_with};
 
 const DIR: &str = "/tiles.rscir";
 
-/// Lives through `steps` until one fails; gives how many were acknowledged, `None` if not even the creation was.
+/// Carries out `steps` until one fails. Returns the number of acknowledged steps, or `None` if creating the
+/// archive failed.
 fn live(storage: &FaultyStorage, steps: &[Step]) -> Option<usize> {
     let mut writer = open_or_create(Arc::new(storage.clone()), Path::new(DIR)).ok()?;
     Some(steps.iter().take_while(|step| take(&mut writer, step).is_ok()).count())
@@ -23,7 +24,7 @@ fn outcomes() -> impl Iterator<Item = Pending> {
     fixed.into_iter().chain((0..6).map(Pending::Seeded))
 }
 
-/// Opens what survived, reading and writing, and gives what it holds.
+/// Opens the archive that survived for reading and writing, and returns what it holds.
 fn survivors(storage: &FaultyStorage, acknowledged: Option<usize>, context: &str) -> Model {
     let shared = || Arc::new(storage.clone());
     if acknowledged.is_some() {
@@ -37,8 +38,8 @@ fn survivors(storage: &FaultyStorage, acknowledged: Option<usize>, context: &str
     content(&DiskArchive::open_with(shared(), DIR).unwrap())
 }
 
-/// Cuts the power at every operation of `steps` and looks at every outcome. Gives the numbers of operations, and of
-/// outcomes looked at.
+/// Cuts the power at every operation of `steps` and checks every outcome. Returns the numbers of operations and
+/// of outcomes.
 fn cut_everywhere(steps: &[Step]) -> (usize, usize) {
     let models = models(steps);
     let whole = FaultyStorage::new();
@@ -63,7 +64,7 @@ fn cut_everywhere(steps: &[Step]) -> (usize, usize) {
                 under_way.len(),
             );
             looked_at += 1;
-            // A second power cut, right after the archive was opened again, takes nothing more.
+            // A second power cut, right after the archive was opened again, loses nothing more.
             let again = survivors(&survived.restart(Pending::Dropped), Some(sure), &context);
             assert_eq!(again, found, "{context}: rows seen after a restart are durable");
         }
@@ -95,7 +96,7 @@ fn an_ingest_goes_on_after_any_power_cut_to_the_same_bytes() {
         storage.fail_at(cut, Fault::PowerCut);
         let acknowledged = live(&storage, &steps).unwrap_or(0);
         let storage = storage.restart(Pending::Seeded(cut as u64));
-        // Committing the step under way again, be it there or not, changes nothing.
+        // Committing the interrupted step again gives the same files, whether or not it was stored.
         let rest = live(&storage, &steps[acknowledged.min(steps.len() - 1)..]);
         assert_eq!(rest, Some(steps.len() - acknowledged.min(steps.len() - 1)));
         assert!(storage.files() == whole.files(), "cut at operation {cut}: the files differ");
@@ -138,7 +139,7 @@ fn a_failing_read_is_an_error_and_nothing_is_lost() {
         for (number, step) in steps.iter().enumerate() {
             if take(&mut writer, step).is_err() {
                 assert_eq!(content(&open(&storage).unwrap()), models[number], "read {at}");
-                // What was read in vain leaves no doubt about what was written.
+                // A failed read leaves no doubt about what is stored, so the writer continues.
                 take(&mut writer, step).unwrap();
             }
         }
@@ -174,7 +175,7 @@ fn a_failing_operation_is_an_error_and_the_archive_stays() {
                 OperationKind::Sync | OperationKind::Rename | OperationKind::SyncDir
             );
             let Ok(mut writer) = open_or_create(Arc::new(storage.clone()), Path::new(DIR)) else {
-                // Creation failed: it can be tried again.
+                // Creating failed, and can be tried again.
                 assert_eq!(live(&storage, &steps), Some(steps.len()), "{context}");
                 continue;
             };
@@ -185,7 +186,8 @@ fn a_failing_operation_is_an_error_and_the_archive_stays() {
                 }
                 assert!(failed.is_none(), "{context}: fails twice");
                 failed = Some(number);
-                // Readers see the archive as it was, or with a step of whose sync nothing is known.
+                // Readers see the archive as it was before the step, or with the step if it is unknown whether it
+                // was synced.
                 let seen = content(&DiskArchive::open_with(Arc::new(storage.clone()), DIR).unwrap());
                 assert!(seen == models[number] || doubtful && seen == models[number + 1], "{context}");
                 let again = take(&mut writer, step);

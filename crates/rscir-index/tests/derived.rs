@@ -1,5 +1,5 @@
-//! Files that follow from segments, for large archives: keys in the order of their hashes, and merged moments. Answers are the
-//! same with them and without, and no row is lost with them.
+//! Files that are derived from segments of large archives: keys in the order of their hashes, and merged moments.
+//! Answers are the same with and without them, and their loss or damage loses no row.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 const DIM: usize = 3;
 
-/// More than the largest archive that is checked when it is opened, in several segments.
+/// More rows than those of the largest archive that opening checks, in several segments.
 const ROWS: usize = 72_000;
 
 fn key(number: usize) -> String {
@@ -25,7 +25,7 @@ fn commit(writer: &mut ArchiveWriter, numbers: std::ops::Range<usize>, seed: u64
     writer.commit(&rows, &unit_rows(numbers.len(), DIM, seed)).unwrap();
 }
 
-/// Four segments, rows of which are replaced and deleted.
+/// Makes an archive of four segments with replaced and deleted rows.
 fn make(parent: &Path) -> (PathBuf, ArchiveWriter) {
     let dir = parent.join("tiles.rscir");
     let mut writer = ArchiveWriter::create(&dir, EncoderSpec::unknown(DIM), Precision::F16).unwrap();
@@ -48,7 +48,7 @@ fn remove(dir: &Path, extension: &str) {
     files(dir, extension).keys().for_each(|path| fs::remove_file(path).unwrap());
 }
 
-/// Looks for every key that there was, and for some that never were.
+/// Looks up every key that was committed, and some that were not.
 fn check_keys(dir: &Path) {
     let archive = DiskArchive::open(dir).unwrap();
     let rows: BTreeMap<&str, usize> = (0..archive.len()).map(|row| (archive.key(row), row)).collect();
@@ -102,7 +102,7 @@ fn rows_are_in_the_order_of_their_keys_with_files_and_without() {
     check_keys(&dir);
     remove(&dir, "keys");
     assert!(check() == with);
-    // Sorted rows, of which some are deleted and some come between.
+    // Compares again after sorting, with rows deleted and added afterwards.
     writer.compact().unwrap();
     let keys = files(&dir, "keys");
     commit(&mut writer, ROWS..ROWS + 3000, 5);
@@ -122,7 +122,7 @@ fn opening_in_the_order_of_keys_looks_at_no_key_within_a_stretch() {
     writer.set_order(RowOrder::Key).unwrap();
     drop(writer);
     let before: Vec<String> = DiskArchive::open(&dir).unwrap().keys().map(String::from).collect();
-    // Where this key would end its stretch, if it was looked at.
+    // Changes a key within a stretch. The stretch would end there if the key was read.
     let row = 1000;
     for (path, mut bytes) in files(&dir, "safetensors") {
         if let Some(at) = bytes.windows(before[row].len()).position(|key| key == before[row].as_bytes()) {
@@ -158,7 +158,7 @@ fn a_damaged_file_of_keys_gives_no_wrong_row_and_is_found() {
     let places = [0, 9, header - 1, header, header + 3, whole.len() / 2, whole.len() - 80, whole.len() - 1];
     let mut cases: Vec<Vec<u8>> = places.into_iter().map(flipped).collect();
     cases.extend([Vec::new(), whole[..whole.len() - 1].to_vec(), other.clone()]);
-    // Hashes that lead nowhere, and rows that are none.
+    // A file whose hashes are wrong and whose rows do not exist.
     cases.push(
         [&whole[..header], &vec![0xff; whole.len() - header - 64], &whole[whole.len() - 64..]].concat(),
     );
@@ -213,13 +213,13 @@ fn merged_moments_are_those_of_the_segments_to_the_bit() {
     let kept = check(1);
     assert_eq!(writer.quantize_up_to(0).unwrap(), 0);
     assert!(check(1) == kept);
-    // Rows behind what is merged leave it as it is; the next time they are merged with it.
+    // New rows leave the merged moments as they are until the next call merges them as well.
     commit(&mut writer, ROWS..ROWS + 3000, 6);
     assert!(check(1) == kept);
     writer.quantize().unwrap();
     let longer = check(1);
     assert!(longer != kept, "the shorter list is gone");
-    // Deleted rows of the first segment make another list.
+    // Deleting rows of the first segment changes the list of segments, so that the file no longer fits.
     writer.delete(&[&key(1)]).unwrap();
     check(1);
     drop(writer);
@@ -252,7 +252,7 @@ fn damaged_moments_are_not_taken_and_are_found() {
         ArchiveWriter::open(&dir).unwrap().quantize().unwrap();
         assert!(files(&dir, "moments") == kept);
     }
-    // Of more rows than there are, under a checksum that is right.
+    // A file that counts too many rows, with a valid checksum.
     let mut bytes = whole.clone();
     let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
     bytes[header..header + 8].copy_from_slice(&u64::MAX.to_le_bytes());

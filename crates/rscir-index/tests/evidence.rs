@@ -12,7 +12,7 @@ use rscir_weicom::{Conjunction, Neighbors, Posterior, PosteriorConfig, Vocabular
 
 const DIM: usize = 12;
 
-/// Rows in four groups, so that there is something to find.
+/// Makes rows in four groups, so that parts of a query match some rows better than others.
 fn grouped(rows: usize, seed: u64) -> Embeddings {
     let (noise, centers) = (unit_rows(rows, DIM, seed), unit_rows(4, DIM, seed + 1));
     let value = |(row, value): (usize, f32), column: usize| value + 1.5 * centers.row(row % 4)[column];
@@ -39,7 +39,7 @@ fn query(archive: &dyn Archive, row: usize) -> ComposedQuery {
         .with_image_key(key)
 }
 
-/// Of more than two parts, some of which are not wanted.
+/// Makes a query of more than two parts, some of them with negative weights.
 fn wide_query(archive: &dyn Archive, row: usize) -> ComposedQuery {
     query(archive, row)
         .and_image(archive.unit_vector(archive.key(row + 1)).unwrap(), 0.5)
@@ -71,7 +71,7 @@ fn moments(k: usize) -> SearchOptions<'static> {
 
 #[test]
 fn eight_bit_bounds_find_what_a_scan_finds() {
-    // Above 32,768 rows methods learn from some of them.
+    // Above 32,768 rows, methods learn from a part of them.
     for rows in [700, 40_000] {
         let archive = archive(rows, 1);
         let index = Int8Index::new(&archive).unwrap();
@@ -156,7 +156,7 @@ fn an_answer_says_what_it_was_made_of() {
     use PartKind::{Image, Text};
     assert_eq!(kinds, [(Image, false), (Image, false), (Image, false), (Text, false), (Text, true)]);
     let neighbors: Vec<_> = explanation.parts.iter().map(|part| part.neighbors.len()).collect();
-    // The third image does not lie in the archive: it is one of its twenty.
+    // The third image is not a row of the archive, so it takes a place among its own twenty neighbors.
     assert_eq!(neighbors, [20, 20, 19, 0, 0]);
     assert!(explanation.parts[0].neighbors.contains(&8));
     assert!(explanation.parts.iter().all(|part| part.fit.slope.is_some_and(|slope| slope > 0.0)));
@@ -276,7 +276,7 @@ proptest! {
                 let asked = rscir_core::Queries::new(DIM, &part.vector).unwrap();
                 archive.similarities(asked, &mut list).unwrap();
                 let moved: Vec<f32> = list.iter().map(|s| s * scale + shift as f32 * scale).collect();
-                // What the shift rounded away is not asked for.
+                // Undoes the shift, so that both lists have lost the same digits by rounding.
                 let back: Vec<f32> = moved.iter().map(|m| m / scale - shift as f32).collect();
                 let evidence = |list: &[f32]| {
                     let fit = rscir_core::fit_list(&*method, &part, list);

@@ -1,4 +1,5 @@
-//! An array and the list of keys beside it are two files and one thing: written together, and compared when read.
+//! An array and the list of keys beside it belong together: they are written together, and compared when they are
+//! read.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use rscir_core::testing::unit_rows;
 use rscir_index::{Error, Features, KeyKind};
 use sha2::{Digest, Sha256};
 
-/// Rows that were of unit length before: files do not keep the length that a row had.
+/// Makes features of rows that were normalized twice, so that their earlier length is 1: files do not keep it.
 fn features(keys: &[&str], seed: u64) -> Features {
     let rows = unit_rows(keys.len(), 4, seed).as_slice().to_vec();
     let rows = Embeddings::normalize(4, rows).unwrap();
@@ -22,7 +23,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// An array in the layout of numpy, without a list.
+/// Writes an array in the layout of numpy, without a list.
 fn npy(path: &Path, shape: &str, fortran_order: bool, values: &[f32]) {
     let order = if fortran_order { "True" } else { "False" };
     let header = format!("{{'descr': '<f4', 'fortran_order': {order}, 'shape': {shape}, }}\n");
@@ -75,7 +76,7 @@ fn a_list_of_another_array_is_seen_and_both_files_are_named() {
             assert!(message.contains(part), "{message}");
         }
     }
-    // One bit of the array, where another unit vector is as good.
+    // Flips one bit of a value. The row is still valid, so only the checksum shows the damage.
     let whole = fs::read(path("b.npy")).unwrap();
     for at in [whole.len() - 1, whole.len() - 4] {
         let mut bytes = whole.clone();
@@ -117,7 +118,7 @@ fn what_others_write_beside_an_array_is_read() {
     }
 }
 
-/// The list cannot be written, so the array is not either.
+/// If the list cannot be written, the array is not written either.
 #[test]
 fn an_array_is_not_replaced_without_its_list() {
     let folder = tempfile::tempdir().unwrap();
@@ -141,13 +142,13 @@ fn an_array_is_not_replaced_without_its_list() {
     }
 }
 
-/// Whatever a kill between two of the steps of a write leaves is either the old pair, the new pair, or an error.
+/// If the process is killed between two steps of a write, reading gives the old pair, the new pair, or an error.
 #[test]
 fn no_state_between_two_renames_is_read_as_rows_with_wrong_keys() {
     let (old, new, work) =
         (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut features = [features(&["x", "y"], 1), features(&["v", "w"], 2)];
-    // Lists of others stand in the way of the new one's, and have no checksum.
+    // The old lists have other names than the new one, and no checksum, like those of other programs.
     for (list, kind) in [("a.keys.json", KeyKind::Texts), ("a.keys.txt", KeyKind::Keys)] {
         features[1].kind = kind;
         for (folder, features) in [(&old, &features[0]), (&new, &features[1])] {
@@ -157,7 +158,7 @@ fn no_state_between_two_renames_is_read_as_rows_with_wrong_keys() {
         let content = if list.ends_with("json") { r#"["x", "y"]"# } else { "x\ny\n" };
         fs::write(old.path().join(list), content).unwrap();
         let written = if kind == KeyKind::Texts { "a.texts.json" } else { "a.keys.json" };
-        // The order in which a write renames: the new list, the lists that go, the array.
+        // A write renames the new list, removes the old lists, and renames the array, in this order.
         let copy = |from: &Path, name: &str| fs::copy(from.join(name), work.path().join(name)).map(|_| ());
         copy(old.path(), "a.npy").unwrap();
         copy(old.path(), list).unwrap();
@@ -225,7 +226,7 @@ fn no_feature_file_is_a_pipe_or_a_device() {
     assert!(failure(&path("a.npy".into())).1.contains("a.keys.json: this is a pipe"));
 }
 
-/// Writes as much as the system lets it: run by the test below, in a process of its own.
+/// Writes as much as the system allows. The test below runs it in a process of its own.
 #[test]
 #[ignore = "run by the test of the full disk"]
 fn export_on_a_full_disk() {
@@ -237,7 +238,8 @@ fn export_on_a_full_disk() {
     assert!(matches!(&error, Error::Io { path, .. } if path.ends_with("a.keys.json")), "{error}");
 }
 
-/// The array has room, its list has none: no file of the process may have more than some kilobytes.
+/// The array can be written, but its list cannot, because no file of the process may have more than some
+/// kilobytes.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_leaves_the_old_array_and_its_keys() {

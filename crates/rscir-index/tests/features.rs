@@ -1,4 +1,5 @@
-//! Feature files: what others write is read, what is written is read back, and what is wrong is said with the path.
+//! Feature files: files of other programs are read, files that are written are read back, and errors name the
+//! path and what is wrong.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use rscir_core::testing::unit_rows;
 use rscir_core::{Archive, Embeddings, EncoderSpec};
 use rscir_index::{Features, KeyKind, MemoryArchive};
 
-/// A file that numpy or the safetensors package wrote: tests/data/features/make.py.
+/// Returns the path of a file that tests/data/features/make.py wrote with numpy or the safetensors package.
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/features").join(name)
 }
@@ -16,7 +17,7 @@ fn data(name: &str) -> PathBuf {
 const ROWS: [f32; 12] = [1.0, 0.0, 0.0, 0.0, 0.5, 0.5, -0.5, 0.5, 0.0, -1.0, 0.0, 0.0];
 const PATHS: [&str; 3] = ["images/lake/lake001.jpg", "images/ford/f\u{e9} 2.jpg", "images/lake/lake002.jpg"];
 
-/// Rows that were of unit length before: files do not keep the length that a row had.
+/// Makes features of rows that were normalized twice, so that their earlier length is 1: files do not keep it.
 fn features(keys: &[&str], dim: usize) -> Features {
     let rows = Embeddings::normalize(dim, unit_rows(keys.len(), dim, 1).as_slice().to_vec()).unwrap();
     Features::new(keys.iter().map(|&key| key.into()).collect(), rows).unwrap()
@@ -156,7 +157,7 @@ fn counts_and_widths_must_agree() {
     assert!(Features::new(vec!["a".into(), "a".into()], unit_rows(2, 3, 1)).unwrap().into_archive().is_err());
 }
 
-/// Sizes that only a header claims are refused before anything is allocated for them.
+/// Sizes that a header claims are refused before memory is allocated for them.
 #[test]
 fn a_header_that_claims_more_than_the_file_holds_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -164,7 +165,7 @@ fn a_header_that_claims_more_than_the_file_holds_is_refused() {
     let at = npy.windows(6).position(|bytes| bytes == b"(3, 4)").unwrap();
     for shape in ["(3000000000000, 4)", "(18446744073709551615, 9)", "(3, 4611686018427387904)"] {
         let mut bytes = npy.clone();
-        // Over the spaces that end the header.
+        // Overwrites the spaces that end the header.
         let rest = bytes.split_off(at);
         bytes.extend(shape.bytes().chain(*b", }"));
         bytes.extend_from_slice(&rest[shape.len() + 3..]);
@@ -182,7 +183,8 @@ fn a_header_that_claims_more_than_the_file_holds_is_refused() {
     );
 }
 
-/// A new file in place of an older one: file systems sync one that is cut and written again.
+/// Writes a new file in place of an older one, because file systems sync a file that is truncated and written
+/// again, which takes long.
 fn put(path: &Path, bytes: &[u8]) {
     let _ = fs::remove_file(path);
     fs::write(path, bytes).unwrap();
@@ -208,7 +210,8 @@ fn every_truncation_and_a_longer_file_are_errors() {
     }
 }
 
-/// Reading a damaged file ends, in an error or in other rows; it never panics or allocates what a header claims.
+/// Reading a damaged file ends with an error or with other rows. It never panics or allocates what a header
+/// claims.
 #[test]
 fn every_flipped_byte_is_survived() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Filters on columns: against a naive twin, and that they act on the ranking alone.
+//! Filters on columns, compared with a naive evaluation; filters change only the ranking.
 
 mod common;
 
@@ -65,13 +65,13 @@ fn a_year_and_a_day_choose_times_that_are_text_in_either_form() {
         ("timestamp in (2020, 2022)", vec![0, 3]),
         ("date >= 2021", vec![1, 2, 3, 4]),
         ("date = 2021", vec![1, 2, 4]),
-        // In quotes it is text as it stands.
+        // A value in quotes is compared as text.
         ("timestamp >= '2021'", vec![1, 2, 3, 4]),
     ] {
         let selected = Filter::parse(text).unwrap().select(&archive).unwrap();
         assert_eq!(selected.iter().collect::<Vec<_>>(), rows, "{text}");
     }
-    // Where no text is a time, the types differ as ever.
+    // If no text of the column is a time, a difference of types is an error.
     for (text, got) in
         [("label = 2021", "int"), ("label >= 2021-01-01", "date"), ("label in (2021, 2022)", "int")]
     {
@@ -124,7 +124,7 @@ fn a_filter_changes_neither_scores_nor_statistics() {
     assert_eq!(archive.moments(), &moments);
 }
 
-/// A row as the twin sees it.
+/// A row for the naive evaluation.
 type Row = BTreeMap<&'static str, Option<Literal>>;
 
 const NAMES: [&str; 4] = ["text", "int", "float", "date"];
@@ -140,10 +140,10 @@ fn literal(name: &'static str) -> BoxedStrategy<Literal> {
     }
 }
 
-/// A filter in the making, with its naive meaning.
+/// A generated filter, with its naive evaluation.
 #[derive(Debug, Clone)]
 enum Tree {
-    /// A column, an operator, and what stands behind it.
+    /// A column, an operator, and its operands.
     Leaf(&'static str, &'static str, Vec<Literal>),
     And(Box<Tree>, Box<Tree>),
     Or(Box<Tree>, Box<Tree>),
@@ -291,7 +291,7 @@ proptest! {
         prop_assert_eq!(selection.is_empty(), expected.is_empty());
         prop_assert!(!selection.contains(rows.len()) && !selection.contains(usize::MAX));
         let text = tree.text();
-        // There is no way to write what is not a number.
+        // The text of a filter cannot express NaN.
         if !text.contains("NaN") {
             prop_assert_eq!(text.parse::<Filter>().unwrap().select(&archive).unwrap(), selection, "{}", text);
         }

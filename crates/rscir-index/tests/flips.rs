@@ -1,4 +1,4 @@
-//! A campaign: one bit of an archive flips, and then something is done to it. No flip survives unseen.
+//! A campaign: one bit of an archive flips, and then the archive is used. No flip stays unnoticed.
 
 mod common;
 
@@ -13,7 +13,7 @@ use rscir_index::{ArchiveWriter, DiskArchive, Error, verify_with};
 
 const DIR: &str = "/tiles.rscir";
 
-/// A life that leaves segments of many sizes, with rows deleted and replaced in several.
+/// Returns the steps that make the archive: segments of many sizes, with deleted and replaced rows in several.
 fn life() -> Vec<Step> {
     let mut steps = vec![Step::Commit((0..40).collect(), 1), Step::Commit((40..52).collect(), 1)];
     steps.extend((52..64).map(|row| Step::Commit(vec![row], 1)));
@@ -22,13 +22,13 @@ fn life() -> Vec<Step> {
     steps
 }
 
-/// What is done after the flip: each writes, most copy rows.
+/// Returns the steps after the flip. Each of them writes, and most copy rows.
 fn deed(dice: &mut Dice) -> Vec<Step> {
     let row = dice.roll(70);
     match dice.roll(6) {
         0 => vec![Step::Commit(vec![row, 80, 81], 3)],
         1 => vec![Step::Delete(vec![row, row + 1, 90])],
-        // One segment after the other, until there are enough of them to be merged.
+        // Adds segments until there are enough of them to be merged.
         2 => (100..100 + 20).map(|row| Step::Commit(vec![row], 1)).collect(),
         3 => vec![Step::Compact],
         4 => vec![Step::Delete((40..52).collect()), Step::CompactSorted],
@@ -48,7 +48,7 @@ fn of_a_hundred_thousand_flipped_bits_none_survives_unseen() {
     flip(1000..101_000);
 }
 
-/// Flips a bit of an archive in each of these rounds.
+/// Flips one bit of an archive in each round.
 fn flip(rounds: Range<u64>) {
     let store = FaultyStorage::new();
     let mut writer = open_or_create(Arc::new(store.clone()), DIR.as_ref()).unwrap();
@@ -62,7 +62,8 @@ fn flip(rounds: Range<u64>) {
     let (mut refused, mut found, mut gone) = (0, 0, 0);
     for round in rounds {
         let mut dice = Dice(round);
-        // Any byte of all in every other round, else of any file: most bytes are the largest segment's.
+        // Chooses among all bytes in odd rounds, and among files first in even ones, because most bytes are those
+        // of the largest segment.
         let total: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
         let (mut file, mut at) = (0, dice.roll(total));
         if round % 2 == 0 {
@@ -104,7 +105,7 @@ fn flip(rounds: Range<u64>) {
                 );
             }
             Ok(_) => {
-                // The file is no part of the archive any more, and no row came from it.
+                // The file is no longer part of the archive, and no row came from it.
                 gone += 1;
                 assert!(
                     storage.files().get(&path).is_none_or(|now| *now != bytes),

@@ -1,5 +1,5 @@
-//! Archives that somebody has tampered with: links, pipes and other things where files belong, a lock that is taken away.
-//! Nothing outside is touched, nothing waits, and no answer is wrong.
+//! Archives with links, pipes and other entries in the place of files, or with their lock removed. Nothing
+//! outside is touched, nothing waits, and no answer is wrong.
 #![cfg(unix)]
 
 mod common;
@@ -18,7 +18,7 @@ use rscir_index::storage::{FileKind, FileStorage};
 use rscir_index::{ArchiveWriter, DiskArchive, Error, repair, verify};
 use tempfile::TempDir;
 
-/// The life of the archives of these tests: several segments, one with moments, deleted and replaced rows.
+/// Returns the steps that make the archive: several segments, one with moments, deleted and replaced rows.
 fn steps() -> Vec<Step> {
     vec![
         Step::Commit((0..18).collect(), 1),
@@ -38,7 +38,7 @@ fn writer(dir: &Path) -> rscir_index::Result<ArchiveWriter> {
     open_or_create(Arc::new(FileStorage), dir)
 }
 
-/// A folder with an archive, and a folder beside it that is none of its business.
+/// A folder with an archive, and a folder beside it that nothing may touch.
 struct Bed {
     _parent: TempDir,
     archive: PathBuf,
@@ -87,7 +87,7 @@ fn a_linked_folder_of_segments_is_refused_and_what_it_leads_to_stays() {
     let found = verify(&bed.archive).unwrap();
     assert!(!found.is_sound());
     assert_eq!((&found.misplaced[0].path, found.misplaced[0].found), (&segments, FileKind::Link));
-    // Without a manifest it is a folder in which an archive may be created, but for the link.
+    // Without a manifest, only the link keeps an archive from being created in the folder.
     fs::remove_file(bed.archive.join("manifest.json")).unwrap();
     assert!(matches!(writer(&bed.archive), Err(Error::WrongKind { .. })));
     assert_eq!(Snapshot::of(&bed.victim), before);
@@ -188,7 +188,7 @@ fn nothing_is_removed_that_was_not_written_by_an_archive() {
     assert_eq!(names(&bed.archive), 3, "manifest, lock and the notes: nothing else is left");
 }
 
-/// Something that takes the lock from a writer.
+/// Takes the lock from a writer.
 type Tamper = fn(&Bed);
 
 #[test]
@@ -229,7 +229,7 @@ fn a_writer_whose_lock_is_gone_publishes_nothing_more() {
 
 #[test]
 fn a_folder_that_is_exchanged_for_a_link_at_any_moment_leads_no_writer_astray() {
-    // About as long as the calls between which the folder is to be exchanged.
+    // About the time of the calls between which the folder is exchanged.
     const PAUSE: Duration = Duration::from_micros(50);
     let bed = Bed::new();
     let (segments, aside) = (bed.archive.join("segments"), bed.archive.with_file_name("aside"));
@@ -290,7 +290,7 @@ fn a_manifest_of_another_archive_costs_no_segment() {
 fn an_archive_is_created_beside_files_of_nobody_else() {
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("tiles.rscir");
-    // Left by a creation that was killed.
+    // A creation that was killed leaves such a file.
     make(&dir.join("manifest.json.new-0123456789abcdef"));
     let create = || ArchiveWriter::create(&dir, EncoderSpec::unknown(DIM), Precision::F32);
     create().unwrap();

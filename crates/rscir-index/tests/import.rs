@@ -1,4 +1,4 @@
-//! Vectors that others made, copied into an archive block by block.
+//! Vectors of other programs, copied into an archive block by block.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -10,7 +10,7 @@ use rscir_index::{
 };
 use tempfile::TempDir;
 
-/// An array in C order of `<f4`, as numpy writes it.
+/// Makes the bytes of an array of `<f4`, as numpy writes it.
 fn npy(rows: usize, dim: usize, values: &[f32], fortran: bool) -> Vec<u8> {
     let order = if fortran { "True" } else { "False" };
     let header = format!("{{'descr': '<f4', 'fortran_order': {order}, 'shape': ({rows}, {dim}), }}\n");

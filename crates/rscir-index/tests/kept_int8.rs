@@ -1,4 +1,5 @@
-//! 8-bit rows that an archive keeps: the same answers from the first question on, made once, and no row is lost with them.
+//! 8-bit rows that an archive keeps: they are made once, the first query already uses them, answers stay the
+//! same, and their loss or damage loses no row.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +16,7 @@ use rscir_weicom::{Conjunction, ImageOnly, Rrf, Sum, WeiCom};
 
 const DIM: usize = 19;
 
-/// Enough that 8-bit rows pay.
+/// Enough rows for searches by 8-bit bounds.
 const ROWS: usize = 15_000;
 
 struct Bed(tempfile::TempDir);
@@ -87,12 +88,12 @@ fn answers_are_those_of_a_scan_whatever_became_of_the_archive() {
             |bed: &Bed| compare(&(Arc::new(bed.open()) as Arc<dyn Archive>), SearchPath::Int8, next());
         assert_eq!(writer.quantize().unwrap(), ROWS);
         compare(&bed);
-        // Rows that are replaced, and new ones without copies.
+        // Compares after rows were replaced and added without copies, and some deleted.
         commit(&mut writer, ROWS - 100..ROWS + 200, 2);
         let keys: Vec<String> = writer.keys().step_by(5).map(String::from).collect();
         writer.delete(&keys.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
         compare(&bed);
-        // In the order of their keys neighbors come from both files.
+        // In the order of keys, neighboring rows come from both files.
         writer.set_order(RowOrder::Key).unwrap();
         compare(&bed);
         commit(&mut writer, 50_000..53_000, 3);
@@ -129,7 +130,7 @@ fn an_archive_without_copies_answers_as_before_and_is_not_written_to_by_readers(
     let options = SearchOptions::top(3);
     assert_eq!(searcher.search(&Sum, &query(1), &options).unwrap().1, SearchPath::Int8);
     assert!(kept(&bed.path()).is_empty());
-    // Too few new rows to pay for copies of all.
+    // A limit of 100 rows allows no copies, and an archive with fewer than 10,000 rows gets none.
     let mut writer = ArchiveWriter::open(bed.path()).unwrap();
     assert_eq!(writer.quantize_up_to(100).unwrap(), 0);
     let few: Vec<String> = writer.keys().skip(9_000).map(String::from).collect();
@@ -155,7 +156,7 @@ fn one_question_takes_the_fastest_way_and_says_which() {
     let rows = |hits: &[rscir_index::Hit]| hits.iter().map(|hit| hit.row).collect::<Vec<_>>();
     assert_eq!(rows(&kept), rows(&hits));
 
-    // What a method learns comes with the answer, and is what it learns from a scan.
+    // The answer has what the method learned, which equals what it learns from a scan.
     let method = Conjunction::default();
     let (answer, path) = answer_fastest(&bed.open(), &method, &query(1), &options).unwrap();
     let by_moments = options.statistics(Statistics::Moments);
@@ -214,13 +215,13 @@ fn damage_in_copies_is_found_and_costs_no_row() {
         assert_eq!(ArchiveWriter::open(bed.path()).unwrap().quantize().unwrap(), ROWS);
         assert!(kept(&bed.path()) == copies, "what is made again is the same to the byte");
     }
-    // What does not look like copies of this segment is passed over.
+    // A file that is not one of copies of this segment is skipped.
     fs::write(path, &whole[..whole.len() / 2]).unwrap();
     compare(&(Arc::new(bed.open()) as Arc<dyn Archive>), SearchPath::Scan, 0..3);
     assert_eq!(ArchiveWriter::open(bed.path()).unwrap().quantize().unwrap(), ROWS);
     compare(&(Arc::new(bed.open()) as Arc<dyn Archive>), SearchPath::Int8, 0..3);
 
-    // Copies of other rows of the same shape, sound in themselves.
+    // A sound file of copies of other rows of the same shape is skipped as well.
     let other = Bed::new();
     let mut writer = ArchiveWriter::create(other.path(), EncoderSpec::unknown(DIM), Precision::F32).unwrap();
     commit(&mut writer, 0..ROWS, 9);

@@ -1,5 +1,5 @@
-//! An archive of more rows than are checked when it is opened: opening looks at headers alone, and what is damaged beyond
-//! them is refused where it is asked for.
+//! An archive of more rows than opening checks: opening reads headers only, and damage elsewhere is an error
+//! where the damaged value is used.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ const DIM: usize = 3;
 /// A full segment and a part of another.
 const ROWS: usize = 70_000;
 
-/// The row that is damaged here and there, in the first segment.
+/// Row of the first segment that tests damage.
 const DAMAGED: usize = 1234;
 
 fn key(row: usize) -> String {
@@ -36,7 +36,7 @@ fn make(parent: &Path) -> PathBuf {
     dir
 }
 
-/// The segment that holds some bytes, and where.
+/// Finds the segment that holds some bytes. Returns its path, its content and their place.
 fn place(dir: &Path, bytes: &[u8]) -> (PathBuf, Vec<u8>, usize) {
     let entries = fs::read_dir(dir.join("segments")).unwrap().map(|entry| entry.unwrap().path());
     for path in entries.filter(|path| path.extension().is_some_and(|e| e == "safetensors")) {
@@ -48,7 +48,7 @@ fn place(dir: &Path, bytes: &[u8]) -> (PathBuf, Vec<u8>, usize) {
     panic!("no segment holds {bytes:?}");
 }
 
-/// Makes the first byte of a text none that UTF-8 has.
+/// Replaces the first byte of a text by one that UTF-8 does not have.
 fn damage(dir: &Path, text: &str) -> PathBuf {
     let (path, mut content, at) = place(dir, text.as_bytes());
     content[at] = 0xff;
@@ -75,10 +75,10 @@ fn a_damaged_key_is_refused_where_it_is_asked_for() {
     refused(archive.checked_key(DAMAGED).unwrap_err().into());
     refused(search(&archive, &ImageOnly, &query(&archive, DAMAGED), 1).unwrap_err());
     refused(Features::of_archive(&archive).unwrap_err());
-    // Whoever does not meet it is not held up.
+    // A search that does not find the damaged row succeeds.
     assert_eq!(search(&archive, &ImageOnly, &query(&archive, 7), 1).unwrap()[0].key, key(7));
 
-    // Whoever reads everything, or writes, looks at every key.
+    // Reading the whole archive and opening it for writing check every key.
     refused(DiskArchive::load(&dir).unwrap_err());
     refused(ArchiveWriter::open(&dir).unwrap_err());
     assert_eq!(verify(&dir).unwrap().damage[0].path, damaged);
@@ -122,7 +122,7 @@ fn a_damaged_column_is_refused_where_it_is_filtered_by() {
 fn offsets_that_lie_lead_to_no_key_and_no_panic() {
     let parent = tempfile::tempdir().unwrap();
     let dir = make(parent.path());
-    // Keys of eleven bytes: where that of the next row begins is a number of its own.
+    // All keys have eleven bytes, so the offset of the next row's key occurs once.
     let (path, content, at) = place(&dir, &(11 * (DAMAGED as i64 + 1)).to_le_bytes());
     for wrong in [-1, i64::MIN, i64::MAX, 11 * ROWS as i64, 0] {
         let mut content = content.clone();

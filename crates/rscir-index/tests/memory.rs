@@ -1,4 +1,5 @@
-//! The archive in memory keeps the promises of the core's traits, and says what is wrong with bad input.
+//! The archive in memory keeps the promises of the traits of `rscir-core`, and its errors name what is wrong with
+//! the input.
 
 use rscir_core::testing::{self, unit_rows};
 use rscir_core::{Archive, EmbeddingSink, Embeddings, EncoderSpec, Fingerprint, Moments, SinkRow};

@@ -1,5 +1,5 @@
-//! The shards of a split ingest, merged or searched as one, are the archive of an ingest that was not split; what is missing
-//! or does not belong is named.
+//! The shards of a split ingest, merged or searched as one, equal the archive of an ingest without a split.
+//! Errors name shards that are missing or do not belong.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ use rscir_index::{
 use rscir_weicom::WeiCom;
 use tempfile::TempDir;
 
-/// More than four rows a dimension, so that segments carry moments.
+/// More than four rows a dimension, so that segments store moments.
 const ROWS: usize = 300;
 const DIM: usize = 8;
 
@@ -28,7 +28,7 @@ fn key(row: usize) -> String {
     format!("tiles/{row:04}.tif")
 }
 
-/// Writes those of the rows that a shard holds, in batches, and ends its ingest; `None` writes all.
+/// Writes the rows of a shard in batches, and finishes its ingest. `None` writes all rows.
 fn write(dir: &Path, precision: Precision, shard: Option<Shard>) -> ArchiveWriter {
     let mut writer = ArchiveWriter::open_or_create(dir, spec(), precision).unwrap();
     writer.claim_shard(shard).unwrap();
@@ -66,7 +66,7 @@ impl Bed {
         self.0.path().join(name)
     }
 
-    /// The archives of all shards, in an order that is not theirs.
+    /// Makes the archives of all shards, and returns their paths in reverse order.
     fn shards(&self, precision: Precision, count: usize) -> Vec<PathBuf> {
         let write = |shard: Shard| {
             let path = self.path(&format!("{}-of-{count}.rscir", shard.number()));
@@ -77,7 +77,7 @@ impl Bed {
     }
 }
 
-/// The files of an archive, by name.
+/// Returns the files of an archive by name.
 fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let segments = fs::read_dir(dir.join("segments")).unwrap().map(|entry| entry.unwrap().path());
     segments
@@ -86,7 +86,7 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         .collect()
 }
 
-/// The problem of archives that do not make a whole.
+/// Returns the problem of archives that do not belong together, and its message.
 fn problem(paths: &[PathBuf], into: &Path) -> (ShardProblem, String) {
     let opened = ShardedArchive::open(paths).map(drop).unwrap_err().to_string();
     let error = merge_archives(paths, into).unwrap_err();

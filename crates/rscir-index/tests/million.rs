@@ -1,4 +1,4 @@
-//! What single rows cost in an archive of a million. Ignored by default: it writes 6 GB.
+//! Time and memory of changes of single rows in an archive of a million rows. Ignored by default: it writes 6 GB.
 //! `cargo test --release -p rscir-index --test million -- --ignored --nocapture`
 #![allow(clippy::print_stdout, reason = "what a run came to, for people")]
 
@@ -11,7 +11,7 @@ use rscir_index::{ArchiveWriter, DiskArchive};
 const ROWS: usize = 1_000_000;
 const DIM: usize = 768;
 
-/// What a commit may take.
+/// Largest time of a commit.
 const LIMIT: Duration = Duration::from_millis(200);
 const LIMIT_KIB: u64 = 300 * 1024;
 
@@ -24,7 +24,7 @@ fn commit(writer: &mut ArchiveWriter, keys: &[String], rows: &Embeddings) {
     writer.commit(&described, rows).unwrap();
 }
 
-/// Resident memory in KiB that is not the pages of files, where the system tells it.
+/// Returns the resident memory in KiB without pages of files, or `None` if the system does not tell it.
 fn memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;

@@ -1,4 +1,4 @@
-//! The store against a plain map, under random operations.
+//! The archive on disk, compared with a plain map under random operations.
 
 mod common;
 
@@ -26,7 +26,7 @@ impl Dice {
 }
 
 fn random_step(dice: &mut Dice) -> Step {
-    // Skewed, so that some keys are replaced often.
+    // The distribution is skewed, so that some keys are replaced often.
     let mut rows: Vec<usize> = (0..1 + dice.roll(8)).map(|_| dice.roll(300) * dice.roll(300) / 300).collect();
     match dice.roll(40) {
         0 => Step::Compact,

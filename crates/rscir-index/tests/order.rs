@@ -1,4 +1,5 @@
-//! The order of rows is a matter of reading: by key, whatever was committed when, and without a rewrite.
+//! The order of rows affects reading only: rows can be read by key, whatever the order of commits, and without
+//! rewriting files.
 
 mod common;
 
@@ -10,7 +11,7 @@ use proptest::prelude::*;
 use rscir_core::{Archive, Embeddings, Fingerprint, SinkRow};
 use rscir_index::{ArchiveWriter, Compaction, DiskArchive, RowOrder, verify};
 
-/// The names of the files of an archive and their bytes, but for the lock.
+/// Returns the names of an archive's files with their bytes, without the lock.
 fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let segments = std::fs::read_dir(dir.join("segments")).unwrap();
     let paths = segments.map(|entry| entry.unwrap().path()).chain([dir.join("manifest.json")]);
@@ -21,7 +22,7 @@ fn step() -> impl Strategy<Value = Step> {
     let rows = || prop::collection::btree_set(0usize..120, 1..40);
     prop_oneof![
         4 => (rows(), 1u8..9).prop_map(|(rows, edition)| Step::Commit(rows.into_iter().collect(), edition)),
-        // Rows in falling order: many stretches.
+        // Rows in descending order make many stretches.
         1 => (rows(), 1u8..9).prop_map(|(rows, e)| Step::Commit(rows.into_iter().rev().collect(), e)),
         2 => rows().prop_map(|rows| Step::Delete(rows.into_iter().collect())),
         1 => Just(Step::Compact),
@@ -50,7 +51,7 @@ proptest! {
             }
         }
         let archive = DiskArchive::open(&dir).unwrap();
-        // The same rows committed at once, in order.
+        // Compares with the same rows in one commit, in order.
         let rows: Vec<f32> = model.iter().flat_map(|&(row, edition)| vector(row, edition)).collect();
         let query = vector(1, 1);
         let queries = rscir_core::Queries::new(DIM, &query).unwrap();

@@ -1,4 +1,5 @@
-//! Parquet: what pandas and pyarrow write is read, what is written is read back, and what is wrong is said.
+//! Parquet: files of pandas and pyarrow are read, files that are written are read back, and errors name what is
+//! wrong.
 #![cfg(feature = "tables")]
 
 use std::fs;
@@ -8,7 +9,7 @@ use rscir_core::testing::unit_rows;
 use rscir_core::{Activation, Archive, Date, Embeddings, EncoderSpec};
 use rscir_index::{Column, Columns, DiskArchive, Features, Filter, KeyKind, KeyedColumns};
 
-/// A file that pandas or pyarrow wrote: tests/data/tables/make.py.
+/// Returns the path of a file that tests/data/tables/make.py wrote with pandas or pyarrow.
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tables").join(name).with_extension("parquet")
 }
@@ -28,7 +29,7 @@ fn spec() -> EncoderSpec {
     }
 }
 
-/// Every type, with and without values.
+/// Makes columns of every type, with and without values.
 fn columns() -> Columns {
     let date = |text: &str| text.parse::<Date>().unwrap();
     Columns::new(3)
@@ -74,13 +75,13 @@ fn what_is_written_is_read_back() {
         features.write(&path).unwrap();
         assert_eq!(Features::read(&path).unwrap(), features);
     }
-    // A column without a value keeps its type too.
+    // A column without a value in any row keeps its type, too.
     features.columns = Columns::new(3).with("none", vec![None::<Vec<f64>>; 3]).unwrap();
     features.write(&path).unwrap();
     assert_eq!(Features::read(&path).unwrap(), features);
 }
 
-/// Several row groups and many pages, columns that pack to next to nothing.
+/// The file has several row groups, many pages, and columns that are compressed to almost nothing.
 #[test]
 fn many_rows_are_read_back() {
     let folder = tempfile::tempdir().unwrap();
@@ -175,7 +176,7 @@ fn every_truncation_is_an_error() {
     }
 }
 
-/// Reading a damaged file ends, in an error or in other rows.
+/// Reading a damaged file ends with an error or with other rows.
 #[test]
 fn every_flipped_byte_is_survived() {
     let folder = tempfile::tempdir().unwrap();
@@ -195,8 +196,8 @@ fn every_flipped_byte_is_survived() {
     }
 }
 
-/// The same where memory is so short that an allocation far beyond the files, which have some kilobytes, ends the
-/// process.
+/// Runs the test above in a process with so little memory that an allocation far larger than the files, which
+/// have some kilobytes, ends it.
 #[test]
 #[cfg(target_os = "linux")]
 fn damage_makes_no_large_allocations() {

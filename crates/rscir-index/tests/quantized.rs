@@ -51,7 +51,7 @@ fn methods() -> [Box<dyn Method>; 5] {
     [Image, Text, Sum, Product, WeiCom(0.3)].map(oracle::Composition::method)
 }
 
-/// Rows that differ from each other by less than 8-bit steps, and rows that do not differ at all.
+/// The rows differ from each other by less than an 8-bit step, or not at all.
 #[test]
 fn rows_that_eight_bits_cannot_tell_apart_are_ranked_by_their_true_scores() {
     let (n, dim) = (20_000, 24);
@@ -127,7 +127,7 @@ fn other_methods_empty_archives_and_bad_queries_are_as_without_it() {
     assert!(index.search(&Sum, &wide, &options).is_err());
 }
 
-/// An archive that counts the rows which are read one by one.
+/// An archive that counts the rows that are read one by one.
 struct Counted(MemoryArchive, AtomicUsize);
 
 impl Archive for Counted {
@@ -161,7 +161,7 @@ impl Archive for Counted {
     }
 }
 
-/// Rows lie on a disk, page by page: so few are read that it matters little.
+/// Rows may lie on a disk and are read page by page, so only few may be read.
 #[test]
 fn a_search_reads_few_rows_beside_the_integers() {
     let (n, dim) = (100_000, 128);
@@ -173,7 +173,7 @@ fn a_search_reads_few_rows_beside_the_integers() {
         let hits = index.search(&Product { raw: false }, &query, &SearchOptions::top(10)).unwrap();
         let read = archive.1.load(Ordering::Relaxed) - read_before;
         assert_eq!(hits.len(), 10);
-        // Ten for the answer once more, and one in a thousand.
+        // The answer reads its ten rows again, and the search one row in a thousand.
         assert!(read <= 10 + n / 1000, "{read} rows were read for query {seed}");
     }
 }

@@ -16,9 +16,9 @@ use rscir_core::{Archive, Precision};
 use rscir_index::storage::FileStorage;
 use rscir_index::{ArchiveWriter, DiskArchive, Error, verify};
 
-/// What another process does: `contend` or `ingest`.
+/// Variable that holds the job of another process: `contend` or `ingest`.
 const ROLE: &str = "RSCIR_TEST_ROLE";
-/// The archive it does it to.
+/// Variable that holds the path of the archive.
 const ARCHIVE: &str = "RSCIR_TEST_ARCHIVE";
 /// Rows of a batch.
 const BATCH: usize = 5;
@@ -37,7 +37,7 @@ fn start(role: &str, dir: &Path) -> Child {
         .unwrap()
 }
 
-/// Lines that another process says, without those of the test harness.
+/// Returns the lines that another process prints, without those of the test harness.
 fn said(child: &mut Child) -> impl Iterator<Item = String> + use<> {
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     lines.map_while(Result::ok).filter_map(|line| Some(line.split_once("say ")?.1.to_owned()))
@@ -59,7 +59,7 @@ fn other_process() {
     }
 }
 
-/// Tries to open the archive when told to, says how that went and keeps it until the end of input.
+/// Tries to open the archive when told to, prints the result, and keeps the archive open until its input ends.
 fn contend(dir: &Path) {
     say("ready");
     let mut line = String::new();
@@ -75,7 +75,7 @@ fn contend(dir: &Path) {
     let _ = std::io::stdin().read_to_string(&mut line);
 }
 
-/// Adds rows until it is killed, and says how many there are once they are acknowledged.
+/// Adds rows until it is killed, and prints the number of rows after each commit has returned.
 fn ingest(dir: &Path) {
     let mut writer = writer(dir);
     loop {
@@ -151,7 +151,8 @@ fn kill_ingests(times: u64) {
         for word in words.by_ref().take(kill as usize % 7) {
             acknowledged = word.parse().unwrap();
         }
-        // Anywhere in a commit, which takes some milliseconds; with no word waited for, anywhere in the opening.
+        // Kills the process anywhere in a commit, which takes some milliseconds, or, if no line was awaited,
+        // anywhere in the opening.
         std::thread::sleep(Duration::from_micros(kill * 7919 % 6000));
         child.kill().unwrap();
         child.wait().unwrap();
@@ -193,7 +194,7 @@ fn readers_see_prefixes_while_a_writer_commits_and_compacts() {
                         }
                         opened += 1;
                     }
-                    // Snapshots outlive the files they were taken from.
+                    // Snapshots stay readable after their files are removed.
                     for (len, archive) in &kept {
                         assert_eq!(content(archive), (0..*len).map(|row| (row, 1)).collect::<Vec<_>>());
                     }

@@ -2,7 +2,8 @@
 //! the folder of temporary files of Cargo's target folder.
 //! `cargo test --release -p rscir-index --test scale -- --ignored --nocapture`
 //!
-//! `SCALE_ROWS` sets the number of rows. What is printed is for docs/search.md; what is asserted holds on any machine.
+//! `SCALE_ROWS` sets the number of rows. The printed times are for docs/search.md; the assertions hold on any
+//! machine.
 #![cfg(target_os = "linux")]
 #![allow(clippy::print_stdout, reason = "what a run came to, for people")]
 
@@ -21,13 +22,13 @@ use rscir_index::{
 use rscir_weicom::WeiCom;
 use rustix::fs::{Advice, fadvise};
 
-/// The planet's vectors of SigLIP so400m have as many values.
+/// Width of the vectors of SigLIP so400m, with which Major TOM encoded the planet.
 const DIM: usize = 1152;
 
-/// Scenes that look alike share a place among so many.
+/// Number of clusters of similar scenes.
 const CLUSTERS: u64 = 2000;
 
-/// A segment's worth, so that commits merge nothing.
+/// Rows of a full segment, so that commits merge nothing.
 const BATCH: usize = 65_536;
 
 fn rows() -> usize {
@@ -66,7 +67,8 @@ impl Random {
     }
 }
 
-/// Rows in a narrow cone, in clusters, as encoders give them: the cosine of two is around 0.7, in a cluster around 0.9.
+/// Makes rows in a narrow cone and in clusters, like those of encoders: the cosine of two rows is about 0.7,
+/// within a cluster about 0.9.
 fn images(first: usize, count: usize) -> Embeddings {
     let mut cone = vec![0.0f32; DIM];
     Random(1).add_to(&mut cone, 1.0);
@@ -83,7 +85,8 @@ fn images(first: usize, count: usize) -> Embeddings {
     Embeddings::normalize(DIM, values).unwrap()
 }
 
-/// Texts lie in another cone and point to clusters faintly, as those of two towers do.
+/// Makes a text in another cone than the images, which points faintly to a cluster, like the texts of encoders
+/// with two towers.
 fn text(seed: u64) -> UnitVector {
     let mut values = vec![0.0f32; DIM];
     Random(2).add_to(&mut values, 1.0);
@@ -107,7 +110,7 @@ fn key(row: usize) -> String {
     format!("{:03}U_{:04}R/S2B_MSIL2A_{:016x}", random.next() % 720, random.next() % 1440, random.next())
 }
 
-/// Makes the archive, unless an earlier run has.
+/// Makes the archive, unless an earlier run has made it.
 fn make() -> PathBuf {
     let dir = folder();
     let mut writer = ArchiveWriter::open_or_create(&dir, EncoderSpec::unknown(DIM), Precision::F16).unwrap();
@@ -192,13 +195,14 @@ fn millions_of_rows_on_disk_are_searched_at_the_speed_of_the_disk() {
     let method = WeiCom::default();
     let options = SearchOptions::top(10);
 
-    // What lies behind the disk, such as the memory of a host, is then in one state for all that follows.
+    // Reads everything once, so that caches behind the disk, such as the memory of a host, are in the same state
+    // for all measurements.
     plain_read(&dir);
     for (round, query) in queries.iter().enumerate().take(4) {
         println!("\nround {round}, from the disk");
         forget(&dir);
         let read = || timed("plain read", || plain_read(&dir));
-        // Each comes first every other time.
+        // The two take turns at being first.
         if round % 2 == 0 {
             read();
             forget(&dir);
@@ -220,7 +224,7 @@ fn millions_of_rows_on_disk_are_searched_at_the_speed_of_the_disk() {
     let (archive, _) = timed("open", || DiskArchive::open(&dir).unwrap());
     let searcher = Searcher::new(&archive);
     timed("first query", || searcher.search(&method, &queries[0], &options).unwrap());
-    // In turn, so that what else the machine does is in both.
+    // The two take turns, so that other work of the machine affects both.
     let (mut reads, mut searches) = (Vec::new(), Vec::new());
     let mut processor = [Duration::ZERO; 2];
     for query in &queries[..32] {

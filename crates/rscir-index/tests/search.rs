@@ -21,7 +21,7 @@ fn pools() -> Vec<ThreadPool> {
     [1, 2, 7].map(|threads| ThreadPoolBuilder::new().num_threads(threads).build().unwrap()).into()
 }
 
-/// What the method itself gives, without any of the search's shortcuts.
+/// Returns the hits by the method's own scores, without the shortcuts of a search.
 fn by_the_method(archive: &dyn Archive, method: &dyn Method, query: &ComposedQuery, k: usize) -> Vec<Hit> {
     let mut scores = vec![0.0; archive.len()];
     method.score(query, archive, &mut scores).unwrap();
@@ -35,7 +35,7 @@ fn by_the_method(archive: &dyn Archive, method: &dyn Method, query: &ComposedQue
     top_k(&scores, k).iter().map(hit).collect()
 }
 
-/// Hits without what the parts of the query contribute.
+/// Removes the contributions of the query's parts from hits.
 fn without_parts(hits: Vec<Hit>) -> Vec<Hit> {
     hits.into_iter().map(|hit| Hit { image: None, text: None, ..hit }).collect()
 }
@@ -103,7 +103,7 @@ fn every_other_method_is_ranked_by_its_own_scores() {
 proptest! {
     #![proptest_config(Config { cases: 500, failure_persistence: None, ..Config::default() })]
 
-    /// The answer is the whole ranking without the rows that may not be in it: no score moves.
+    /// The answer is the whole ranking without the excluded rows, and no score changes.
     #[test]
     fn filters_act_on_the_ranking_alone(case in cases(), kept in any::<u64>(), own in 0usize..150) {
         let archive = case.archive();
@@ -144,7 +144,7 @@ fn a_hit_says_what_each_part_contributes() {
         (0..400).map(|row| archive.vector(row).iter().zip(part).map(|(a, b)| a * b).sum()).collect()
     };
     let (images, texts) = (dots(&image), dots(&text));
-    // The normal CDF of the z-score, from the density.
+    // The normal CDF of the z-score, by integration of the density.
     let cdf = |list: &[f32], similarity: f32| {
         let z = rscir_core::ScoreStatistics::of(list).z_score(similarity);
         1.0 - f64::from(normal_tail(z as f32))
@@ -159,7 +159,7 @@ fn a_hit_says_what_each_part_contributes() {
         assert!((f64::from(q) - cdf(&texts, texts[hit.row])).abs() < 1e-5);
         assert!((hit.score - (0.7 * p + 0.3 * q)).abs() < 1e-6, "the score is their mixture");
     }
-    // A part that the method does not read has a similarity all the same, and none that the query lacks.
+    // A part that the method does not read still has a similarity. A part that the query lacks has none.
     let hit = &search(&archive, &ImageOnly, &query, 1).unwrap()[0];
     assert_eq!((hit.image.unwrap().normalized.is_some(), hit.text.unwrap().normalized), (true, None));
     let image_alone = ComposedQuery::new(archive.spec().clone()).with_image(image).unwrap();
@@ -167,7 +167,7 @@ fn a_hit_says_what_each_part_contributes() {
     assert!(search(&archive, &Rrf::default(), &query, 1).unwrap()[0].image.unwrap().normalized.is_none());
 }
 
-/// The normal tail, by integration of the density in f64.
+/// Computes the normal tail by integration of the density in `f64`.
 fn normal_tail(z: f32) -> f32 {
     let density = |x: f64| (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt();
     let (from, steps) = (f64::from(z), 40_000);
@@ -207,7 +207,7 @@ fn a_key_that_is_not_in_the_archive_excludes_nothing() {
     assert_eq!(hits.len(), 5);
 }
 
-/// Scores odd rows NaN.
+/// Gives odd rows the score NaN.
 struct HalfBlind;
 
 impl Method for HalfBlind {

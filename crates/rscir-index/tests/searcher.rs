@@ -1,4 +1,4 @@
-//! An archive that is asked again and again answers the same whatever way it takes.
+//! A searcher gives the same answer on every path.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ fn every_way_gives_the_same_answer_and_says_which_it_was() {
         ways.push(way);
     }
     assert_eq!((ways[0], ways[79]), (SearchPath::Scan, SearchPath::Int8));
-    // What bounds cannot answer, or would not answer faster.
+    // Bounds cannot answer the first of these searches, and would not answer the second faster.
     let (_, way) = searcher.search(&Rrf::default(), &query(1), &options).unwrap();
     assert_eq!(way, SearchPath::Scores);
     let (hits, way) = searcher.search(&Sum, &query(1), &SearchOptions::top(12_000)).unwrap();

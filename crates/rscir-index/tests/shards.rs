@@ -1,4 +1,4 @@
-//! Several archives searched as one answer as a single archive with the same rows does.
+//! A search in several archives as one gives the answer of a single archive with the same rows.
 
 use rscir_core::testing::{self, unit_rows, unit_vector};
 use rscir_core::{Archive, ComposedQuery, Embeddings, EncoderSpec, Fingerprint, Method, Precision, SinkRow};
@@ -12,7 +12,7 @@ fn key(row: usize) -> String {
     format!("tile {row}")
 }
 
-/// The rows `rows` of all, as an archive.
+/// Makes an archive of the rows `rows`.
 fn shard(all: &Embeddings, rows: std::ops::Range<usize>) -> MemoryArchive {
     let dim = all.dim();
     let values = all.as_slice()[rows.start * dim..rows.end * dim].to_vec();
@@ -20,7 +20,7 @@ fn shard(all: &Embeddings, rows: std::ops::Range<usize>) -> MemoryArchive {
     MemoryArchive::new(EncoderSpec::unknown(dim), rows.map(key).collect(), rows_of_shard).unwrap()
 }
 
-/// All rows in shards that end at `cuts` and at the end.
+/// Makes shards of all rows, which end at `cuts` and at the last row.
 fn sharded(all: &Embeddings, cuts: &[usize]) -> ShardedArchive {
     let starts = [&[0], cuts].concat();
     let ends = [cuts, &[all.len()]].concat();

@@ -1,4 +1,4 @@
-//! The archive on disk, as its users see it.
+//! The archive on disk through its public API.
 
 use rscir_core::testing::unit_rows;
 use rscir_core::{
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 const DIM: usize = 24;
 
-/// An archive's folder that is removed when it goes.
+/// Makes the path of an archive in a folder that is removed when the first value is dropped.
 fn folder() -> (TempDir, std::path::PathBuf) {
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("tiles.rscir");
@@ -21,7 +21,7 @@ fn create(dir: &std::path::Path, precision: Precision) -> ArchiveWriter {
     ArchiveWriter::create(dir, EncoderSpec::unknown(DIM), precision).unwrap()
 }
 
-/// Commits rows `range` of `rows` under their numbers.
+/// Commits the rows `range` of `rows` under their numbers.
 fn commit(writer: &mut ArchiveWriter, rows: &Embeddings, range: std::ops::Range<usize>) {
     let keys: Vec<String> = range.clone().map(key).collect();
     let described: Vec<_> = keys.iter().map(|key| SinkRow::new(key, Fingerprint([1; 16]))).collect();
@@ -39,7 +39,7 @@ fn an_archive_on_disk_is_an_archive() {
     let rows = unit_rows(333, DIM, 1);
     let keys: Vec<String> = (0..333).map(key).collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    // The steps of each format at the magnitudes of unit rows of this width.
+    // The tolerances are the steps of each format at the magnitudes of unit rows of this width.
     for (precision, tolerance) in
         [(Precision::F32, 2e-6), (Precision::F16, 5e-4), (Precision::Bf16, 4e-3), (Precision::I8, 4e-3)]
     {
@@ -54,7 +54,7 @@ fn an_archive_on_disk_is_an_archive() {
         let archive = DiskArchive::open(&dir).unwrap();
         rscir_core::testing::archive(&archive, &keys, &rows, tolerance);
         rscir_core::testing::archive(&DiskArchive::load(&dir).unwrap(), &keys, &rows, tolerance);
-        // The snapshot from before the compaction has its files still.
+        // The snapshot from before the compaction still reads its files.
         rscir_core::testing::archive(&many, &keys, &rows, tolerance);
         assert_eq!((archive.precision(), archive.blocks().len()), (precision, 1));
     }
@@ -254,7 +254,7 @@ fn a_batch_with_one_key_twice_is_refused_and_leaves_nothing() {
     assert_eq!(writer.fingerprint("a"), None);
 }
 
-/// An error and its causes in one line.
+/// Returns an error and its causes in one line.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();

@@ -1,5 +1,5 @@
-//! A campaign: archives with one entry replaced by something else, each followed by something that is done to an archive.
-//! Nothing outside is touched, nothing waits, and no answer is wrong.
+//! A campaign: in each round one entry of an archive is replaced, and then the archive is used. Nothing outside
+//! is touched, nothing waits, and no answer is wrong.
 #![cfg(unix)]
 
 mod common;
@@ -14,10 +14,10 @@ use common::{Dice, Model, Step, advance, content, open_or_create, take};
 use rscir_index::storage::FileStorage;
 use rscir_index::{ArchiveWriter, DiskArchive, Error, repair, verify};
 
-/// Longer than any step takes, even on a busy machine: whoever takes it waits for a pipe.
+/// Longer than any step takes, even on a busy machine. A step that takes longer waits for a pipe.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The life of the archive that is tampered with: segments of several sizes, deleted and replaced rows.
+/// Returns the steps that make the archive: segments of several sizes, deleted and replaced rows.
 fn life() -> [Step; 4] {
     [
         Step::Commit((0..18).collect(), 1),
@@ -27,7 +27,7 @@ fn life() -> [Step; 4] {
     ]
 }
 
-/// The life of another, whose files are of use to nobody else.
+/// Returns the steps of another archive, whose files fit no other one.
 fn other_life() -> [Step; 2] {
     [Step::Commit((100..107).collect(), 1), Step::Commit(vec![200], 3)]
 }
@@ -37,7 +37,7 @@ fn write(dir: &Path, life: &[Step]) {
     life.iter().for_each(|step| take(&mut writer, step).unwrap());
 }
 
-/// What is done to an archive.
+/// A use of an archive.
 #[derive(Debug, Clone)]
 enum Deed {
     Read,
@@ -68,7 +68,7 @@ impl Deed {
         }
     }
 
-    /// Does it. Gives what the archive must hold then, if it can be read.
+    /// Uses the archive, and returns what it must hold afterwards. An error is the text of a refusal.
     fn take(&self, dir: &Path, mut truth: Model) -> Result<Model, String> {
         let text = |error: Error| error.to_string();
         match self {
@@ -82,7 +82,7 @@ impl Deed {
             Self::Create => {
                 let spec = rscir_core::EncoderSpec::unknown(common::DIM);
                 ArchiveWriter::create(dir, spec, rscir_core::Precision::F32).map_err(text)?;
-                // Where there was no manifest and no segment; anything else is refused.
+                // Creating succeeds only if there was no manifest and no segment.
                 truth.clear();
             }
             Self::Verify => {
@@ -123,7 +123,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The files and folders of an archive, and names of some that may be there.
+/// Returns the files and folders of an archive, and some names that an archive may have.
 fn entries(archive: &Path) -> Vec<PathBuf> {
     let mut entries: Vec<_> =
         fs::read_dir(archive.join("segments")).unwrap().map(|e| e.unwrap().path()).collect();
@@ -140,7 +140,8 @@ fn entries(archive: &Path) -> Vec<PathBuf> {
     entries
 }
 
-/// Replaces a random entry of the archive in `dir`, by something of `victim` and `other` if need be. Says what it did.
+/// Replaces a random entry of the archive in `dir`, partly by links into `victim` or by files of `other`. Returns
+/// a description.
 fn tamper(dice: &mut Dice, dir: &Path, other: &Path, victim: &Path) -> String {
     let mut entries = entries(dir);
     let path = entries.swap_remove(dice.roll(entries.len()));
@@ -176,7 +177,7 @@ fn five_hundred_tampered_archives_harm_nobody() {
         let mut dice = Dice(round);
         let bed = at("bed");
         fs::create_dir(&bed).unwrap();
-        // A sound segment, for a program that follows links to take for its own.
+        // The victim holds sound segments, which a program that follows links would use.
         copy(&at("victim"), &bed.join("victim"));
         copy(&at("template.rscir").join("segments"), &bed.join("victim/segments"));
         copy(&at("other.rscir"), &bed.join("other.rscir"));
@@ -207,7 +208,7 @@ fn five_hundred_tampered_archives_harm_nobody() {
         let result = thread.join().unwrap_or_else(|_| panic!("{context}: a wrong answer or a panic"));
 
         assert!(outside() == before, "{context}: something outside was touched");
-        // Readers see the truth or are refused, whatever was done.
+        // Readers see the right rows or an error, whatever was done.
         let expected = match &result {
             Ok(model) => {
                 answered += 1;

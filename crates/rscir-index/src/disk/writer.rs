@@ -28,9 +28,9 @@ const CHECKED_WHEN_DROPPED: u64 = 64 << 20;
 /// Changes by [`ArchiveWriter::commit`], [`ArchiveWriter::delete`] and the compactions are durable when the call
 /// returns `Ok`. If the power fails during a call, its change is stored completely or not at all. If a call
 /// returns an error, its change is not stored, with one exception: after an error of a sync or a rename it is
-/// unknown what the storage holds, and every further call returns [`Error::Poisoned`]. Then drop the writer and
+/// unknown what the storage holds, and every further change returns [`Error::Poisoned`]. Then drop the writer and
 /// open the archive again. If another program removes or replaces the file that the writer has locked, the next
-/// change is not stored, and this call and every further one return [`Error::LockLost`].
+/// change is not stored, and this change and every further one return [`Error::LockLost`].
 ///
 /// ```
 /// use rscir_core::{Archive, EmbeddingSink, Embeddings, EncoderSpec, Fingerprint, Precision, SinkRow};
@@ -519,7 +519,7 @@ impl ArchiveWriter {
         }
     }
 
-    /// Remembers an error after which the writer accepts no more calls.
+    /// Remembers an error after which the writer accepts no more changes.
     pub(crate) fn note_doubt<T>(&mut self, result: Result<T>) -> Result<T> {
         result.inspect_err(|error| {
             self.poisoned |= error.leaves_doubt();

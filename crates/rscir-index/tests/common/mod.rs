@@ -1,4 +1,5 @@
-//! What the tests of the store share: a scripted life of an archive, and what it must hold after each step.
+//! Shared by the tests of the archive on disk: steps that change an archive, and what it must hold after each of
+//! them.
 #![allow(dead_code)] // Each test uses a part.
 
 #[cfg(unix)]
@@ -14,30 +15,30 @@ use rscir_index::{ArchiveWriter, Columns, DiskArchive, Result};
 
 pub(crate) const DIM: usize = 4;
 
-/// What is done to an archive. Rows are numbers, from which their keys and vectors follow.
+/// A change of an archive. Rows are numbers, which determine their keys and vectors.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    /// Commits these rows, in this edition.
+    /// Commits these rows in this edition, which determines their vectors and columns.
     Commit(Vec<usize>, u8),
     Delete(Vec<usize>),
     Compact,
     CompactSorted,
 }
 
-/// The rows an archive should hold, in order: number and edition.
+/// The rows that an archive should hold, in order: number and edition.
 pub(crate) type Model = Vec<(usize, u8)>;
 
 pub(crate) fn key(row: usize) -> String {
     format!("tiles/{row:05}.png")
 }
 
-/// The vector of a row in an edition: a unit vector that no other row has, the same on every machine.
+/// Returns the vector of a row in an edition: a unit vector that no other row has, the same on every machine.
 pub(crate) fn vector(row: usize, edition: u8) -> Vec<f32> {
     let values = vec![1.0, row as f32 / 1024.0, f32::from(edition) / 128.0, 0.5];
     Embeddings::normalize(DIM, values).unwrap().row(0).to_vec()
 }
 
-/// The columns of rows in an edition: of every type, with and without a value, not all in every edition.
+/// Returns the columns of rows: of every type, with and without values, and not all of them in every edition.
 pub(crate) fn columns(rows: &[(usize, u8)]) -> Columns {
     let every =
         |n: usize| move |&&(row, edition): &&(usize, u8)| !(row + usize::from(edition)).is_multiple_of(n);
@@ -54,13 +55,13 @@ pub(crate) fn columns(rows: &[(usize, u8)]) -> Columns {
         .and_then(|c| c.with("float", floats.collect::<Vec<_>>()))
         .and_then(|c| c.with("bool", bools))
         .and_then(|c| c.with("bbox", boxes.collect::<Vec<_>>()));
-    // From an even edition on there are days.
+    // Only rows of even editions have days.
     let all_odd = rows.iter().all(|(_, edition)| edition % 2 == 1);
     let dates = dates.zip(rows).map(|(date, (_, edition))| Some(date).filter(|_| edition % 2 == 0));
     columns.and_then(|c| if all_odd { Ok(c) } else { c.with("date", dates.collect::<Vec<_>>()) }).unwrap()
 }
 
-/// What a step makes of a model.
+/// Applies a step to a model.
 pub(crate) fn advance(model: &mut Model, step: &Step) {
     match step {
         Step::Commit(rows, edition) => {
@@ -74,7 +75,7 @@ pub(crate) fn advance(model: &mut Model, step: &Step) {
     }
 }
 
-/// The models after 0, 1, 2, ... steps.
+/// Returns the models after 0, 1, 2, ... steps.
 pub(crate) fn models(steps: &[Step]) -> Vec<Model> {
     let mut models = vec![Model::new()];
     for step in steps {
@@ -110,7 +111,7 @@ pub(crate) fn open_or_create(storage: Arc<dyn Storage>, dir: &Path) -> Result<Ar
     ArchiveWriter::open_or_create_with(storage, dir, EncoderSpec::unknown(DIM), Precision::F32)
 }
 
-/// What an archive holds; panics if a row or what its columns hold is none that was ever written.
+/// Returns what an archive holds. Panics if a row, or a value of its columns, was never written.
 pub(crate) fn content(archive: &DiskArchive) -> Model {
     let model = content_without_columns(archive);
     let expected = columns(&model);
@@ -135,14 +136,15 @@ pub(crate) fn content_without_columns(archive: &DiskArchive) -> Model {
         .collect()
 }
 
-/// A life with everything in it: `rows` rows in batches, some replaced and deleted, merges and compactions.
+/// Returns steps of every kind: `rows` rows in batches, some of them replaced and deleted, merges and
+/// compactions.
 pub(crate) fn eventful(rows: usize, batch: usize) -> Vec<Step> {
     let mut steps: Vec<Step> = (0..rows)
         .step_by(batch)
         .map(|start| Step::Commit((start..(start + batch).min(rows)).collect(), 1))
         .collect();
     let third = steps.len() / 3;
-    // Later ones first, so that the positions stay true.
+    // Inserts the later steps first, so that the positions of the others stay right.
     steps.push(Step::CompactSorted);
     steps.insert(2 * third + 2, Step::Commit((3..rows / 2).step_by(37).collect(), 3));
     steps.insert(2 * third, Step::Compact);
@@ -155,7 +157,7 @@ pub(crate) fn eventful(rows: usize, batch: usize) -> Vec<Step> {
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    /// A number below `sides`.
+    /// Returns a number below `sides`.
     pub(crate) fn roll(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

@@ -1,4 +1,4 @@
-//! What a hostile or a careless hand does to an archive's folder.
+//! Changes to an archive's folder that no program of this workspace makes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// All that can be seen of a folder, without opening what is no file.
+/// Everything that can be seen of a folder without opening anything other than regular files.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Snapshot(BTreeMap<PathBuf, (u64, i64, i64, Vec<u8>)>);
 
@@ -38,7 +38,7 @@ pub(crate) fn make(path: &Path) {
     fs::write(path, "").unwrap();
 }
 
-/// The kinds of things that [`put`] knows.
+/// The kinds of entries that [`put`] makes.
 pub(crate) const KINDS: [&str; 13] = [
     "link to a file",
     "link to a folder",
@@ -55,7 +55,7 @@ pub(crate) const KINDS: [&str; 13] = [
     "nothing",
 ];
 
-/// Puts a thing of a kind in the place of what is at `path`; links lead into `victim`.
+/// Replaces the entry at `path` by one of this kind. Links lead into `victim`.
 pub(crate) fn put(kind: &str, path: &Path, victim: &Path) {
     if kind == "link to what was there" {
         if path.exists() {
@@ -80,7 +80,7 @@ pub(crate) fn put(kind: &str, path: &Path, victim: &Path) {
         "link to an endless device" => symlink("/dev/zero", path).unwrap(),
         "link to a full device" => symlink("/dev/full", path).unwrap(),
         "device" => {
-            // Only the system's owner may make one; others link to it.
+            // Only root can make a device. Other users link to one.
             let made = Command::new("mknod").arg(path).args(["c", "1", "5"]).output();
             if !made.is_ok_and(|output| output.status.success()) {
                 symlink("/dev/zero", path).unwrap();
@@ -91,7 +91,7 @@ pub(crate) fn put(kind: &str, path: &Path, victim: &Path) {
             assert!(fs::symlink_metadata(path).unwrap().file_type().is_fifo());
         }
         "socket" => {
-            // Bound under a short name: that of a socket has 100 bytes at most.
+            // Binds under a short path and renames, because the path of a socket has about 100 bytes at most.
             let short = tempfile::tempdir().unwrap();
             drop(UnixListener::bind(short.path().join("s")).unwrap());
             fs::rename(short.path().join("s"), path).unwrap();

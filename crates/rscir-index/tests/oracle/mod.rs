@@ -1,4 +1,4 @@
-//! What searches are compared with: the textbook formulas in `f64`, row by row, and archives that are hard to rank.
+//! The oracle for searches: the textbook formulas in `f64`, row by row, and archives that are hard to rank.
 
 use proptest::prelude::*;
 use rscir_core::testing::unit_rows;
@@ -27,7 +27,7 @@ impl Composition {
         }
     }
 
-    /// Scores of all rows.
+    /// Computes the scores of all rows.
     fn scores(self, rows: &Embeddings, image: &[f32], text: &[f32]) -> Vec<f64> {
         let similarities = |q: &[f32]| -> Vec<f64> {
             rows.rows()
@@ -60,7 +60,7 @@ fn cdf_of_z_scores(s: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-/// The complementary error function: its Maclaurin series near 0, its continued fraction beyond
+/// Computes the complementary error function: its Maclaurin series near 0, its continued fraction beyond
 /// (Abramowitz and Stegun, 7.1.5 and 7.1.14).
 fn erfc(x: f64) -> f64 {
     let scale = 2.0 / std::f64::consts::PI.sqrt();
@@ -81,14 +81,14 @@ fn erfc(x: f64) -> f64 {
 
 #[test]
 fn erfc_has_its_tabulated_values() {
-    // Abramowitz and Stegun, table 7.1 and 7.3.
+    // The values are from Abramowitz and Stegun, tables 7.1 and 7.3.
     for (x, expected) in [(0.0, 1.0), (0.5, 0.479_500_122_2), (2.0, 0.004_677_734_98), (3.0, 2.209_049_7e-5)]
     {
         assert!((erfc(x) - expected).abs() < 1e-9 && (erfc(-x) - (2.0 - expected)).abs() < 1e-9, "{x}");
     }
 }
 
-/// An archive, a query and how it is asked.
+/// An archive, a query and the options of a search.
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
     pub(crate) rows: Embeddings,
@@ -107,7 +107,7 @@ impl Case {
         query(&self.image, &self.text)
     }
 
-    /// The ranking is the oracle's, but that rows whose scores differ by at most `tie` may change places.
+    /// Checks that the ranking is the oracle's. Rows whose scores differ by at most `tie` may change places.
     pub(crate) fn check(&self, hits: &[Hit], tie: f64) -> Result<(), TestCaseError> {
         let scores = self.composition.scores(&self.rows, &self.image, &self.text);
         let mut sorted = scores.clone();
@@ -131,8 +131,8 @@ pub(crate) fn query(image: &UnitVector, text: &UnitVector) -> ComposedQuery {
     query.with_image(image.clone()).unwrap().with_text(text.clone()).unwrap()
 }
 
-/// Cases of all kinds: random rows, rows in a narrow cone as CLIP's are, few directions many times over, and rows that
-/// differ from the query by so little that their scores nearly tie.
+/// Generates cases of all kinds: random rows, rows in a narrow cone like those of CLIP, a few directions with
+/// many rows each, and rows that differ from the query by so little that their scores are nearly equal.
 pub(crate) fn cases() -> impl Strategy<Value = Case> {
     let shape = (1usize..150, 1usize..40, any::<u64>(), 0..4u8);
     let composition = prop_oneof![
