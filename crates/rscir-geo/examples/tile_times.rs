@@ -1,5 +1,5 @@
-//! Cuts a scene into tiles and prepares them for an encoder, without one, and tells the time: of the look at all pixels that
-//! the stretch needs, and of the tiles. `scripts/tiff_windows.py` compares it with rasterio's windows.
+//! Cuts a scene into tiles and prepares them as for an encoder, and prints two times: that of the look at all pixels,
+//! which the stretch needs, and that of the tiles. `scripts/tiff_windows.py` compares it with rasterio's windows.
 //!
 //! `tile_times FILE STRETCH SIDE OVERLAP THREADS` prints a line of JSON. A stretch is written as for `extract_features`.
 
@@ -13,7 +13,7 @@ use rscir_core::{ImageSource, Silent};
 use rscir_geo::{SceneList, SceneOptions, SceneTiles, TileOptions, TileSize, Tiling, parse_stretch};
 use rscir_images::{Preprocessing, Preprocessor};
 
-/// The side of an encoder's input in pixels, as that of CLIP.
+/// The side of the encoder's input in pixels, which is that of CLIP.
 const INPUT: usize = 224;
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -85,7 +85,7 @@ impl HttpFile {
     }
 
     fn lock(&self) -> MutexGuard<'_, Parts> {
-        // A part is inserted whole or not at all, so that a panic elsewhere leaves none in pieces.
+        // A part is inserted whole or not at all, so that a panic elsewhere leaves no part incomplete.
         self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -11,7 +11,7 @@ use rscir_geo::{
 };
 use rscir_index::{Columns, MemoryArchive};
 
-/// A folder with a scene of 16 bits and one of 8.
+/// Makes a folder with a scene of 16 bits and a scene of 8 bits.
 fn scenes() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let values: Vec<u16> = (0..64 * 48 * 3_u32).map(|at| (at * 7919 % 4001) as u16).collect();
@@ -20,7 +20,7 @@ fn scenes() -> tempfile::TempDir {
     folder
 }
 
-/// An archive of these rows, which were read by the options.
+/// Makes an archive of these rows, as if they had been read by the options.
 fn archive(folder: &Path, keys: &[&str], options: &SceneOptions) -> MemoryArchive {
     let tiles: Vec<TileKey> = keys.iter().map(|key| key.parse().unwrap()).collect();
     let opened = |tile: &TileKey| Scene::open(folder.join(&tile.scene), options).unwrap();
@@ -62,7 +62,7 @@ fn tiles_are_read_by_the_bands_and_the_stretch_that_the_columns_tell() {
         assert_eq!(image, as_made.read(tile.window).unwrap().image, "{key}");
         assert_ne!(image, otherwise.read(tile.window).unwrap().image, "{key}");
     }
-    // The range that was used, whatever becomes of the file's percentiles.
+    // The options have the range that was used, not the percentiles, which would differ if the file had changed.
     let options = options_of_row(&archive, 0);
     assert_eq!(options.bands.as_deref(), Some(&[2, 1, 0][..]));
     assert_eq!(options.stretch, Some(parse_stretch(&as_made.stretch().unwrap()).unwrap()));
@@ -104,7 +104,7 @@ fn a_place_is_found_in_the_first_scene_that_shows_it() {
     }
     let error = scenes.at([10.0, 80.0], TileSize::Pixels(16)).unwrap_err();
     assert!(matches!(error, Error::NowhereShown { .. }), "{error}");
-    // One that is gone is counted where the place is found, and named where it is not.
+    // A missing scene is counted if another scene shows the place, and named by the error if none does.
     let place = scenes.scene("b.tif").unwrap().footprint(Window::new(8, 8, 16, 16)).unwrap().center();
     std::fs::remove_file(folder.path().join("a.tif")).unwrap();
     let mut scenes = ArchivedScenes::new(&archive, vec![folder.path().into()]);
@@ -116,7 +116,7 @@ fn a_place_is_found_in_the_first_scene_that_shows_it() {
 #[test]
 fn a_side_that_suits_no_pixels_of_a_scene_is_asked_of_the_others() {
     let folder = scenes();
-    // Pixels of a kilometer: around all of another scene, and beside it.
+    // Two scenes have pixels of a kilometer: one lies around all of the fine scene, the other beside it.
     let values: Vec<u8> = (0..64 * 64 * 3_u32).map(|at| (at * 31 % 251) as u8).collect();
     let fine = Scene::open(folder.path().join("a.tif"), &SceneOptions::default()).unwrap();
     let [x, y] = fine.transform().apply(32.0, 24.0);
@@ -129,7 +129,7 @@ fn a_side_that_suits_no_pixels_of_a_scene_is_asked_of_the_others() {
     let place = fine.footprint(Window::new(8, 8, 16, 16)).unwrap().center();
     let found = scenes.at(place, TileSize::Meters(fine.pixel_size() * 16.0)).unwrap();
     assert_eq!(found.tile, TileKey { scene: "a.tif".into(), window: Window::new(8, 8, 16, 16) });
-    // Where the coarse one alone shows the place, its side is what is wrong.
+    // If only the coarse scene shows the place, the error is about the side.
     std::fs::remove_file(folder.path().join("a.tif")).unwrap();
     let mut scenes = ArchivedScenes::new(&archive, vec![folder.path().into()]);
     let error = scenes.at(place, TileSize::Meters(100.0)).unwrap_err();

@@ -1,8 +1,8 @@
-//! Coordinate systems agree with PROJ 9.7, as rasterio 1.4.4 uses it without grids, at a place of each.
+//! Compares coordinate systems with PROJ 9.7, as rasterio 1.4.4 uses it without grids, at one point of each.
 
 use rscir_geo::{Crs, DatumShift};
 
-/// Code, coordinates, longitude and latitude; each system's datum agrees with WGS84.
+/// Code, coordinates, longitude and latitude of a point in systems whose datum agrees with WGS84.
 #[rustfmt::skip]
 const EXACT: [(u32, [f64; 2], [f64; 2]); 44] = [
     (4326, [-46.8, 14.4], [-46.8000000000, 14.4000000000]), // WGS 84
@@ -51,7 +51,7 @@ const EXACT: [(u32, [f64; 2], [f64; 2]); 44] = [
     (8857, [-4416561.644, 1840428.303], [-46.7999999996, 14.3999999978]), // WGS 84 / Equal Earth Greenwich
 ];
 
-/// Those with a datum shift by parameters.
+/// The same for systems with a datum shift by parameters.
 #[rustfmt::skip]
 const SHIFTED: [(u32, [f64; 2], [f64; 2]); 14] = [
     (27700, [218552.095, 713681.498], [-4.9325999875, 56.2807999967]), // OSGB36 / British National Grid
@@ -70,7 +70,7 @@ const SHIFTED: [(u32, [f64; 2], [f64; 2]); 14] = [
     (20255, [418979.085, 7724183.708], [146.2236999904, -20.5780000123]), // AGD66 / AMG zone 55
 ];
 
-/// Those whose shift depends on the place, and of which a mean is used.
+/// The same for systems whose datum shift differs from place to place, and for which a mean shift is used.
 #[rustfmt::skip]
 const MEAN: [(u32, [f64; 2], [f64; 2]); 4] = [
     (26718, [451486.616, 6221866.441], [-75.7799999945, 56.1413999962]), // NAD27 / UTM zone 18N
@@ -90,7 +90,7 @@ fn assert_places(places: &[(u32, [f64; 2], [f64; 2])], shift: DatumShift, tolera
             assert!(difference <= tolerance, "EPSG:{code}: {got:?}, not {expected:?}: {difference:e}");
         }
         let back = crs.from_wgs84(got).unwrap();
-        // Heights are not kept between the two ways.
+        // The way back does not lead to the same coordinates exactly, since the height is dropped in between.
         let rounding = if crs.is_geographic() { 1e-7 } else { tolerance * 1e5 };
         assert!(
             (0..2).all(|at| (back[at] - place[at]).abs() < rounding),

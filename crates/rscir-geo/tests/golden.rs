@@ -1,4 +1,4 @@
-//! Tiles and footprints are those that rasterio 1.4.4 makes, byte for byte.
+//! Compares tiles and footprints with those that rasterio 1.4.4 makes, byte for byte.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,8 @@ use rscir_geo::{
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-/// Degrees by which a footprint may differ, by the scene's coordinate system: that of the Netherlands has a datum shift.
+/// Returns the degrees by which a footprint may differ. The coordinate system of the Netherlands has a datum shift, and
+/// is less exact.
 fn tolerance(crs: &str) -> f64 {
     if crs == "EPSG:28992" { 1e-5 } else { 1e-7 }
 }
@@ -102,7 +103,8 @@ fn tiles_of_ponds_in_infrared_are_rasterios() {
     assert_golden(&folder("../../data/scenes"), &read(&folder("tests/data/ponds.json")));
 }
 
-/// All scenes of the golden inputs: `RSCIR_GOLDEN=... cargo test --release -p rscir-geo --test golden -- --ignored`
+/// Compares all scenes of the golden inputs: `RSCIR_GOLDEN=... cargo test --release -p rscir-geo --test golden --
+/// --ignored`
 #[test]
 #[ignore = "needs RSCIR_GOLDEN, and the scenes in ../data/scenes of it"]
 fn tiles_of_all_golden_scenes_are_rasterios() {

@@ -75,7 +75,7 @@ fn tiles(folder: &Path) -> SceneTiles {
     SceneTiles::open(list, &TileOptions::default().tiling(tiling), &Silent, &|| false).unwrap()
 }
 
-/// Ingests, and tells how many tiles were encoded; stops after some batches of three.
+/// Ingests scenes in batches of three, stops after some batches, and returns how many tiles were encoded.
 fn ingest(folder: &Path, archive: &Path, batches: usize) -> usize {
     let stop = AtomicBool::new(false);
     let encoder = Means::new(batches, &stop);
@@ -89,7 +89,7 @@ fn ingest(folder: &Path, archive: &Path, batches: usize) -> usize {
     report.unwrap().encoded
 }
 
-/// Ingests tiles of a side, and gives the report and what failed.
+/// Ingests tiles of a side, and returns the report and the failures.
 fn report(
     folder: &Path,
     archive: &Path,
@@ -117,7 +117,7 @@ fn keys(archive: &Path) -> Vec<String> {
     keys
 }
 
-/// The contents of a compacted archive's segments, whose names are random.
+/// Returns the contents of a compacted archive's segments. Their names are random and are left out.
 fn content(archive: &Path) -> BTreeSet<Vec<u8>> {
     ArchiveWriter::open(archive).unwrap().compact().unwrap();
     let segments = archive.join("segments").read_dir().unwrap().map(|entry| entry.unwrap().path());
@@ -166,7 +166,7 @@ fn rows_of_a_scene_that_became_smaller_go_and_those_of_others_stay() {
     let rows = keys(&archive);
     assert_eq!(rows.len(), 2 + 9);
     assert_eq!(rows[..2], ["a.tif#xywh=0,0,16,16", "a.tif#xywh=16,0,16,16"]);
-    // Where nothing of it is valid any more, all of its rows go, and the others stay.
+    // If no pixel of a scene is valid any more, all of its rows are taken out, and rows of other scenes stay.
     Made::new(32, 3, &[0_u16; 32 * 16 * 3]).no_data("0").write(&scene);
     let (third, _) = report(scenes.path(), &archive, 16, false, &encoder);
     assert_eq!((third.encoded, third.outdated), (0, 2));
@@ -193,7 +193,7 @@ fn tiles_of_another_size_are_kept_and_counted_and_taken_out_when_asked() {
     assert_eq!((keys(&archive).len(), again.not_pruned), (large.encoded, None));
 }
 
-/// Writes a scene anew once some batches are encoded.
+/// An encoder that writes a scene again once some batches are encoded.
 struct Replacing<'a> {
     means: Means<'a>,
     batches: AtomicUsize,
@@ -233,14 +233,14 @@ fn a_scene_that_is_replaced_during_an_ingest_has_rows_of_one_version_and_the_res
     let (cut, failures) = report(scenes.path(), &archive, 16, false, &encoder);
     assert_eq!((cut.encoded, cut.failed), (6 + 9, 6));
     assert!(failures.iter().all(|failure| failure.reason.contains("changed")), "{failures:?}");
-    // Each row that is there is the old version's.
+    // Every row is of the old version.
     let (old, new) = (DiskArchive::open(&whole).unwrap(), DiskArchive::open(&archive).unwrap());
     for row in 0..new.len() {
         let before = old.find(new.key(row)).unwrap();
         assert_eq!(new.vector(row), old.vector(before), "{}", new.key(row));
     }
     drop((old, new));
-    // The next ingest has the new one's alone.
+    // After the next ingest every row of the scene is of the new version.
     let (next, _) = report(scenes.path(), &archive, 16, false, &means());
     assert_eq!((next.encoded, next.failed, next.outdated), (16, 0, 0));
     assert_eq!(keys(&archive).len(), 16 + 9);
@@ -294,7 +294,7 @@ fn keys_of_any_kind_come_back_from_a_table_as_they_are() {
     for (record, key) in reader.records().zip(keys) {
         let record = record.unwrap();
         assert_eq!((&record[at("key", &header)], &record[at("note", &header)]), (key, key));
-        // A number is a number, whatever it begins with.
+        // Negative numbers are written as they are, though they begin with `-`.
         assert_eq!(&record[at("west", &header)], "-1.5");
     }
 }
@@ -314,7 +314,7 @@ fn rows_are_chosen_by_an_area_and_written_as_places() {
     assert_eq!((rows.chosen.len(), rows.without_place), (archive.len(), 0));
     let chosen: Vec<&str> =
         (0..archive.len()).filter(|row| rows.chosen[*row]).map(|row| archive.key(row)).collect();
-    // It and the three that overlap with it; all other tiles lie elsewhere.
+    // The area chooses the tile and the three tiles that overlap with it. All other tiles lie elsewhere.
     assert_eq!(chosen.len(), rows.count);
     assert!(chosen.contains(&key) && chosen.iter().all(|key| key.starts_with("a.tif")), "{chosen:?}");
     assert!(chosen.len() >= 4 && chosen.len() < 9, "{chosen:?}");
@@ -383,7 +383,7 @@ impl ImageEncoder for FiveBands {
 #[test]
 fn tiles_of_many_bands_are_encoded_as_measured() {
     let folder = tempfile::tempdir().unwrap();
-    // Six bands whose values tell them apart; nothing was measured in the first pixel, and in a band of the second.
+    // The six bands have different values. The first pixel has no measurement, and one band of the second has none.
     let mut values: Vec<u16> = (0..32 * 32).flat_map(|_| [1000_u16, 2000, 3000, 4000, 5000, 6000]).collect();
     values[..6].fill(0);
     values[6 + 1] = 0;
@@ -427,7 +427,7 @@ fn tiles_of_many_bands_are_encoded_as_measured() {
     assert_eq!(stored.value("bands", row), Some(Value::Text("2,3,4,5,6")));
     assert_eq!(stored.value("stretch", row), Some(Value::Text("none")));
 
-    // The archive's scenes are read as bands, and shown as colors that tell something.
+    // The archive's scenes are read as bands, and also as pictures in color.
     let mut scenes = ArchivedScenes::new(&stored, vec![folder.path().into()]);
     let tile: TileKey = "a.tif#xywh=0,0,16,16".parse().unwrap();
     let bands = scenes.scene("a.tif").unwrap().read_bands(tile.window, BandValues::Measured).unwrap();
@@ -438,7 +438,7 @@ fn tiles_of_many_bands_are_encoded_as_measured() {
     );
     assert_eq!(scenes.read(&tile).unwrap().data.len(), 16 * 16 * 3);
 
-    // Another number of bands is an image's failure, with words.
+    // An image with another number of bands fails with a message.
     let report = ingest(&[1, 2, 3, 4]);
     assert_eq!((report.encoded, report.failed), (0, 4));
     assert!(

@@ -1,4 +1,4 @@
-//! Scenes on a server are read by ranges, and no more of them than windows need.
+//! Scenes on a server are read by ranges, of which only those that windows need are fetched.
 
 #![cfg(feature = "remote")]
 
@@ -13,17 +13,17 @@ use common::Made;
 use rscir_core::{ImageSource, Silent};
 use rscir_geo::{Scene, SceneList, SceneOptions, SceneTiles, TileOptions, TileSize, Tiling, Window};
 
-/// How a server answers.
+/// The way in which a server answers.
 #[derive(Clone, Copy, PartialEq)]
 enum Manner {
     Ranges,
-    /// Files as a whole.
+    /// The server sends whole files and no ranges.
     Whole,
-    /// Each first request is put off.
+    /// The server is busy when the first request arrives, and answers the next ones.
     Busy,
 }
 
-/// A server of one file, and how many bytes and answers it has given.
+/// A server of one file, which counts the bytes and the answers that it sends.
 struct Server {
     address: String,
     bytes: Arc<AtomicU64>,
@@ -106,7 +106,7 @@ fn serve(
     }
 }
 
-/// 1,200,000 bytes of rows of 2000 pixels, after a head of some kilobytes.
+/// Makes a file of 1,200,000 bytes in rows of 2,000 pixels, after a header of some kilobytes.
 fn scene() -> Vec<u8> {
     let values: Vec<u8> = (0..2000 * 600_u32).map(|at| (at * 7919 % 251) as u8).collect();
     Made::new(2000, 1, &values).bytes()
@@ -118,19 +118,19 @@ fn only_the_bytes_are_fetched_that_a_window_needs_and_neighbors_by_one_request()
     let server = Server::start(file.clone(), Manner::Ranges);
     let scene = Scene::open(&server.address, &SceneOptions::default()).unwrap();
     let (opened, answers) = server.given();
-    // The beginning tells all that a directory has.
+    // The first part has the whole directory.
     assert_eq!((opened, answers), (16 << 10, 1));
     let window = Window::new(500, 300, 64, 16);
     let read = scene.read(window).unwrap();
     let (bytes, answers) = server.given();
-    // Sixteen rows of 2,000 bytes are 32,000 bytes, three parts, which lie side by side.
+    // Sixteen rows of 2,000 bytes are 32,000 bytes, which lie in three adjacent parts.
     assert!(bytes - opened <= 3 * (16 << 10), "{} bytes for one window", bytes - opened);
     assert_eq!(answers, 2);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("scene.tif");
     std::fs::write(&path, &file).unwrap();
     assert_eq!(Scene::open(&path, &SceneOptions::default()).unwrap().read(window).unwrap(), read);
-    // What has been fetched is not fetched again.
+    // Parts that were fetched are not fetched again.
     scene.read(window).unwrap();
     assert_eq!(server.given(), (bytes, answers));
 }

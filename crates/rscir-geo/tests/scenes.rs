@@ -1,4 +1,5 @@
-//! Scenes of many kinds, made in the test: what is valid, how values become bytes, and what is refused with which words.
+//! Tests scenes of many kinds, which the tests make: valid pixels, conversion of values to bytes, and messages of
+//! refused scenes.
 
 mod common;
 
@@ -28,7 +29,7 @@ fn side(side: usize) -> TileOptions {
 }
 
 fn numbers(count: usize) -> impl Iterator<Item = u32> {
-    // A sequence without an order (Lehmer's, modulus 2^31 - 1).
+    // A pseudorandom sequence (Lehmer's, modulus 2^31 - 1).
     std::iter::successors(Some(12_345_u64), |x| Some(x * 48_271 % 0x7fff_ffff)).map(|x| x as u32).take(count)
 }
 
@@ -49,7 +50,7 @@ fn a_scene_tells_what_it_is() {
 
 #[test]
 fn percentiles_are_values_of_the_valid_pixels_of_the_whole_scene() {
-    // Wider and higher than what is looked at together.
+    // The scene is wider and higher than the rectangles in which it is read.
     let (width, height) = (1500, 1100);
     let values: Vec<u16> = numbers(width * height).map(|n| (n % 5000) as u16).collect();
     let mut valid: Vec<u16> = values.iter().copied().filter(|value| *value != 0).collect();
@@ -66,7 +67,7 @@ fn percentiles_are_values_of_the_valid_pixels_of_the_whole_scene() {
         assert_eq!(pixel, [if value == 0 { 0 } else { line }; 3]);
     }
 
-    // Floats are told apart to their last bit, negative ones too.
+    // Percentiles of floats are exact to the last bit, also of negative floats.
     let floats: Vec<f32> = numbers(90_000).map(|n| (n % 1_000_003) as f32 / 1e6 - 0.5).collect();
     let mut sorted = floats.clone();
     sorted.sort_by(f32::total_cmp);
@@ -76,7 +77,7 @@ fn percentiles_are_values_of_the_valid_pixels_of_the_whole_scene() {
     let scene = open(Made::new(300, 1, &floats), &SceneOptions::default()).unwrap();
     assert_eq!(scene.stretch().unwrap(), expected);
 
-    // Infinities are valid, the least and the most of a byte, and take no part.
+    // Infinities are valid, become 0 and 255, and do not count for the percentiles.
     let infinities = [f32::INFINITY, f32::NEG_INFINITY].repeat(4500);
     let scene = open(Made::new(300, 1, &[infinities, floats].concat()), &SceneOptions::default()).unwrap();
     let read = scene.read(Window::new(0, 0, 2, 1)).unwrap();
@@ -86,7 +87,7 @@ fn percentiles_are_values_of_the_valid_pixels_of_the_whole_scene() {
 
 #[test]
 fn valid_pixels_are_counted_by_alpha_by_no_data_and_by_nan() {
-    // The left half of the first tile is not valid.
+    // The pixels in the left half of the first tile are not valid.
     let is_valid = |at: usize| !(at % 20 < 5 && at / 20 < 10);
     let folder = tempfile::tempdir().unwrap();
     let of = |made: Made, name: &str| made.write(folder.path().join(name));
@@ -180,7 +181,7 @@ fn an_image_with_a_world_file_and_a_prj_is_a_scene() {
     )
     .unwrap();
     assert_eq!(Scene::open(&path, &options).unwrap().crs().epsg(), Some(32634));
-    // Numbers that place nothing are said by the file that has them.
+    // A world file with too few numbers is named by the error.
     std::fs::write(path.with_extension("tfw"), "10 0 0").unwrap();
     let error = Scene::open(&path, &options).unwrap_err().to_string();
     assert!(error.contains("a.tfw") && error.contains("six numbers"), "{error}");
@@ -255,7 +256,7 @@ fn a_scene_across_the_antimeridian_has_tiles_on_both_sides() {
         other => panic!("{other:?}"),
     };
     assert!((number("west") - 179.0).abs() < 1e-9 && (number("east") + 179.0).abs() < 1e-9);
-    // Degrees of longitude at 16.5 south.
+    // A tenth of a degree of longitude at 16.5 degrees south has so many meters.
     assert!((number("gsd") - 10_677.0).abs() < 5.0, "{}", number("gsd"));
 }
 
@@ -306,7 +307,7 @@ fn tiles_of_a_world_that_no_four_corners_place_are_counted_and_left_out() {
 fn an_image_that_is_decoded_whole_has_bands_and_valid_pixels_too() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.bmp");
-    // Two rows of two pixels of 24 bits, from the lowest up, blue first, each row of eight bytes.
+    // The bitmap has two rows of two pixels of 24 bits, the lowest row first, blue first, with eight bytes a row.
     let mut file = b"BM".to_vec();
     for number in [70_u32, 0, 54, 40, 2, 2] {
         file.extend(number.to_le_bytes());
@@ -366,7 +367,7 @@ fn a_property_that_has_the_name_of_a_scenes_column_is_named_and_the_column_keeps
     assert_eq!((row.get("platform"), row.get("nodata")), (Some(Value::Text("x")), Some(Value::Text("9"))));
 }
 
-/// Hears how far the look at scenes is.
+/// Receives the progress of the look at scenes.
 #[derive(Default)]
 struct Heard(std::sync::Mutex<(String, u64, u64)>);
 
@@ -385,7 +386,7 @@ impl rscir_core::Progress for Heard {
 #[test]
 fn the_look_at_scenes_is_told_of_by_the_size_of_their_files() {
     let folder = tempfile::tempdir().unwrap();
-    // 3 MiB and a little more, looked at twice, since ranks of 32 bits are found by halves.
+    // The first file has a little more than 3 MiB, and is read twice, since ranks of 32 bits are found by halves.
     let values: Vec<f32> = numbers(1024 * 800).map(|number| number as f32).collect();
     Made::new(1024, 1, &values).write(folder.path().join("a.tif"));
     Made::new(16, 1, &[7_u8; 16 * 16]).write(folder.path().join("b.tif"));
@@ -409,7 +410,7 @@ fn a_map_is_drawn_from_the_smallest_overview_that_is_large_enough() {
     assert_eq!([overview.width, overview.height], small);
     let full = read(small[0] + 1, 1_000_000).unwrap();
     assert_eq!(full, scene.read(Window::new(0, 0, width, height)).unwrap().image);
-    // The overview shows what the scene shows.
+    // The overview looks like the scene.
     let mean = |image: &rscir_core::RgbImage| {
         image.data.iter().map(|byte| f64::from(*byte)).sum::<f64>() / image.data.len() as f64
     };

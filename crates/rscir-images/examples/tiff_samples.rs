@@ -1,8 +1,8 @@
-//! Writes the samples of TIFF files as they are, to be compared with what other readers have of them:
-//! scripts/tiff_against_gdal.py.
+//! Writes the samples of TIFF files as they are. `scripts/tiff_against_gdal.py` compares them with those of other
+//! readers.
 //!
-//! `tiff_samples FOLDER FILE...` writes `FOLDER/NAME.raw` for each file, `[row][column][band]` in this machine's byte order, and
-//! prints a line of JSON: its name, and its size and type, or why it is not read.
+//! `tiff_samples FOLDER FILE...` writes `FOLDER/NAME.raw` for each file, `[row][column][band]` in this machine's byte
+//! order, and prints a line of JSON: the name of the file, its size and type, or the reason why it cannot be read.
 
 #![allow(clippy::print_stdout)]
 

@@ -1,7 +1,8 @@
-//! Reads a TIFF file in overlapping square windows by several threads, as tiles of a scene are made, and tells the time, to be
-//! compared with other readers': scripts/tiff_windows.py.
+//! Reads a TIFF file in overlapping square windows by several threads, as tiles of a scene are made, and prints the time.
+//! `scripts/tiff_windows.py` compares it with that of other readers.
 //!
-//! `tiff_windows FILE SIDE OVERLAP THREADS CACHE_MIB` prints a line of JSON: windows, the sum of all samples, seconds.
+//! `tiff_windows FILE SIDE OVERLAP THREADS CACHE_MIB` prints a line of JSON: number of windows, sum of all samples,
+//! seconds.
 
 #![allow(clippy::print_stdout)]
 
@@ -46,7 +47,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Where windows begin: at whole strides, and one more at the edge where the last does not reach it.
+/// Returns the beginnings of the windows: multiples of the stride, and one more window at the edge if the last does not
+/// reach it.
 fn origins(size: usize, side: usize, overlap: f64) -> Vec<usize> {
     let stride = ((side as f64 * (1.0 - overlap)).round() as usize).max(1);
     let last = size.saturating_sub(side);
@@ -57,7 +59,7 @@ fn origins(size: usize, side: usize, overlap: f64) -> Vec<usize> {
     origins
 }
 
-/// The sum of whole numbers; of others, how many there are.
+/// Returns the sum of samples that are integers, or the number of other samples.
 fn total(samples: &Samples) -> u64 {
     match samples {
         Samples::U8(values) => values.iter().map(|value| u64::from(*value)).sum(),

@@ -1,5 +1,6 @@
-//! Hostile images: crafted ones and damaged copies of real ones. Each is an error or an image, none panics, takes more
-//! memory than its size and 256 MiB, or two seconds; a header that promises too much is refused within 10 ms.
+//! Decodes crafted images and damaged copies of real ones. Each gives an error or an image, without a panic, in at most
+//! two seconds and with at most 256 MiB of memory beside its size. A header that announces too much is refused within
+//! 10 ms.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,7 +30,7 @@ fn read(file: &str) -> Vec<u8> {
     std::fs::read(folder().join(file)).unwrap()
 }
 
-/// Decodes within the limits of memory and time.
+/// Decodes an image, and asserts that it takes no more memory and time than allowed.
 fn attempt(case: &str, bytes: &[u8], decoding: &Decoding) -> (Result<RgbImage, Error>, Duration) {
     let (result, peak, time) = measured(|| decode(bytes, decoding, &DecodeLimits::default()));
     let size = bytes.len();
@@ -41,7 +42,7 @@ fn attempt(case: &str, bytes: &[u8], decoding: &Decoding) -> (Result<RgbImage, E
     (result, time)
 }
 
-/// One test for all, so that nothing else allocates meanwhile.
+/// Decodes all images in one test, so that no other test allocates memory meanwhile.
 #[test]
 fn hostile_images_are_errors_or_images() {
     let plain = Decoding::default();
@@ -51,13 +52,13 @@ fn hostile_images_are_errors_or_images() {
     assert!(crafted.len() >= 30, "{} cases", crafted.len());
     let mut wrong = Vec::new();
     for (case, bytes) in &crafted {
-        // The best of three: the machine may be busy.
+        // The best of three times counts, since the machine may be busy.
         let mut best = Duration::MAX;
         for _ in 0..3 {
             let (result, time) = attempt(case, bytes, &plain);
             best = best.min(time);
             match *case {
-                // Only what is never looked at is wrong with these.
+                // Only parts that decoding does not read are wrong in these files.
                 "TIFF with a profile of 4 GiB"
                 | "TIFF whose strip is its header"
                 | "TIFF whose directory is the next one"

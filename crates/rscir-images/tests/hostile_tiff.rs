@@ -1,5 +1,5 @@
-//! Damaged copies of the TIFF files of every feature, read by windows and whole: each is an error or an image, none panics,
-//! takes more memory than its size and 256 MiB, or two seconds.
+//! Reads damaged copies of the TIFF files of every feature, by windows and whole. Each gives an error or an image,
+//! without a panic, in at most two seconds and with at most 256 MiB of memory beside its size.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use random::Random;
 const SPARE_MEMORY: usize = 256 << 20;
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Reads windows and masks of a file, and all of it.
+/// Decodes a whole file, and reads windows of its image, overview and mask. Tells whether the whole file was decoded.
 fn attempt(file: &[u8]) -> bool {
     let whole = decode(file, &Decoding::default(), &DecodeLimits::default()).is_ok();
     let Ok(tiff) = Tiff::new(Arc::new(file.to_vec()), Arc::default()) else { return whole };
@@ -42,7 +42,7 @@ fn attempt(file: &[u8]) -> bool {
     whole
 }
 
-/// One test, so that nothing else allocates meanwhile.
+/// Reads all files in one test, so that no other test allocates memory meanwhile.
 #[test]
 fn damaged_files_are_errors_or_images() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tiff");

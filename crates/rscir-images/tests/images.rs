@@ -1,4 +1,4 @@
-//! Decoding gives Pillow's bytes for images of every kind.
+//! Compares decoded images of every kind with Pillow's bytes.
 
 use std::path::{Path, PathBuf};
 
@@ -22,12 +22,12 @@ fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Decodes within the default's limits.
+/// Decodes an image within the default limits.
 fn decode(bytes: &[u8], decoding: &Decoding) -> Result<RgbImage> {
     rscir_images::decode(bytes, decoding, &DecodeLimits::default())
 }
 
-/// The rows of a table made by a script in tests/python.
+/// Reads the rows of a table that a script in tests/python made.
 fn rows(table: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
     table.lines().skip(1).map(|line| line.split(',').collect())
 }
@@ -48,7 +48,7 @@ fn bytes_are_pillows_for_every_kind() {
     assert_eq!(different, [""; 0]);
 }
 
-/// What open_clip 3.3.0 makes of ten images for towers of four sizes.
+/// Compares with what open_clip 3.3.0 makes of ten images for towers of four sizes.
 #[test]
 fn prepared_bytes_are_open_clips() {
     let mut files = 0;
@@ -84,7 +84,7 @@ fn orientation_is_applied_on_request_only() {
         let bytes = read(&format!("kinds/turned{orientation}.jpg"));
         assert_eq!(decode(&bytes, &Decoding::default()).unwrap(), upright);
         let turned = decode(&bytes, &turn).unwrap();
-        // Where the stored pixel (2, 3) is shown: EXIF 2.3, tag 0x0112.
+        // The position at which the stored pixel (2, 3) is shown (EXIF 2.3, tag 0x0112).
         let (x, y) = (2, 3);
         let shown = match orientation {
             1 => (x, y),
@@ -116,7 +116,7 @@ fn bands_are_chosen_and_stretched() {
     let error = decode(&bytes, &options).unwrap_err().to_string();
     assert_eq!(error, "band 6 is chosen, but the image has 6, counted from 0: choose among them");
 
-    // 16-bit gray from 0 to 699: all but the darkest is white in Pillow.
+    // In Pillow, 16-bit gray from 0 to 699 is white except for its darkest pixels.
     let bytes = read("kinds/gray16.tif");
     let mut options = Decoding::default();
     let red = |options: &Decoding| -> Vec<u8> {

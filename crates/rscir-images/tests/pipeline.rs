@@ -1,4 +1,4 @@
-//! The pipeline with an encoder and a sink that show what it does.
+//! Tests the ingest with an encoder and a sink that record what it does.
 
 use std::collections::HashMap;
 use std::fs;
@@ -25,14 +25,14 @@ const REFUSED: u8 = 202;
 /// A red value on which [`Fake`] waits until it is released.
 const SLOW: u8 = 203;
 
-/// Encodes an image as its first pixel, and counts.
+/// Encodes an image as its first pixel, and counts images and batches.
 struct Fake {
     spec: EncoderSpec,
     prepared: AtomicUsize,
     released: AtomicBool,
-    /// Images in each batch encoded.
+    /// Number of images in each batch that was encoded.
     batches: Mutex<Vec<usize>>,
-    /// Batches after which encoding panics.
+    /// Number of batches after which encoding panics.
     panics_after: usize,
     delay: Duration,
 }
@@ -65,7 +65,7 @@ impl ImageEncoder for Fake {
 
     fn prepare(&self, image: RgbView<'_>, out: &mut [u8]) -> Result<()> {
         let started = self.prepared.fetch_add(1, Ordering::SeqCst);
-        // Later images overtake earlier ones, unless somebody orders them.
+        // With these delays later images are ready before earlier ones.
         std::thread::sleep(self.delay + Duration::from_micros(started as u64 * 7919 % 800));
         match image.data()[0] {
             PANICS => panic!("a defect"),
@@ -121,7 +121,7 @@ impl EmbeddingSink for Sink<'_> {
     }
 }
 
-/// A bitmap of one pixel. Written by hand: the smallest valid image.
+/// Writes a bitmap of one pixel, the smallest valid image.
 fn bitmap([r, g, b]: [u8; 3]) -> Vec<u8> {
     let mut file = b"BM\x3a\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\x18\0".to_vec();
     file.resize(54, 0);
@@ -133,7 +133,8 @@ fn name(i: usize) -> String {
     format!("{i:04}.bmp")
 }
 
-/// `n` images `0000.bmp`.., each of its own color, but for those in `special`: these have the red value given there.
+/// Makes a folder of `n` images `0000.bmp`, `0001.bmp` and so on, each of its own color. Those in `special` have the
+/// red value given there.
 fn folder(n: usize, special: &[(usize, u8)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for i in 0..n {
@@ -160,7 +161,7 @@ fn options(batch: usize, threads: usize) -> IngestOptions<'static> {
     IngestOptions::default().batch(batch).threads(threads)
 }
 
-/// Fails the test, rather than hang, if `work` takes longer than 20 seconds.
+/// Runs work, and fails the test if it takes longer than 20 seconds.
 fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || sender.send(work()));
@@ -226,7 +227,7 @@ fn failures_are_streamed_in_order_with_path_stage_and_reason() {
         format!("{}: read: {}", at("0012.bmp").display(), failures[4].reason)
     );
 
-    // The folder that is named as an image is known when the files are listed, and comes first.
+    // The folder that is named as an image is found when the files are listed, and is the first failure.
     let (_, failures) = run(folder.path(), &Fake::new(), &mut sink, &options(4, 3));
     assert_eq!((failures[0].key.as_str(), failures[0].stage), ("0010b.jpg", Stage::List));
     assert_eq!(failures.len(), 5, "those of before, less the absent one");
@@ -249,18 +250,18 @@ fn a_later_ingest_encodes_what_is_new_or_changed() {
         fs::write(at(3), [bitmap([8, 8, 8]), vec![0]].concat()).unwrap();
         assert_eq!(again(&mut sink).encoded, 1, "a file of another size");
 
-        // The same size and time, another content.
+        // A file with the same size and time has other content.
         let time = fs::metadata(at(5)).unwrap().modified().unwrap();
         fs::write(at(5), bitmap([0, 7, 0])).unwrap();
         fs::File::options().write(true).open(at(5)).unwrap().set_modified(time).unwrap();
         let by_content = usize::from(changes == ChangeDetection::Content);
         assert_eq!(again(&mut sink).encoded, by_content);
-        // Another time, the same content.
+        // A file with another time has the same content.
         let file = fs::File::options().write(true).open(at(6)).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1)).unwrap();
         assert_eq!(again(&mut sink).encoded, 1 - by_content);
 
-        // What is gone is not asked for; what is broken now is reported each time and keeps its row.
+        // A file that is gone is skipped. A file that is broken now is reported each time, and keeps its row.
         fs::remove_file(at(0)).unwrap();
         fs::write(at(1), "broken").unwrap();
         for _ in 0..2 {
@@ -310,7 +311,7 @@ fn files_that_are_gone_are_told_of_and_a_sink_that_cannot_prune_says_so() {
     let mut options = options(8, 2);
     options.prune = true;
     let report = ingest(&images, &encoder, &mut sink, &options, &mut |_| {}).unwrap();
-    // The fourth never had a row: that it is not there is a failure.
+    // The fourth file never had a row, so that its absence is a failure.
     assert_eq!((report.gone, report.failed, report.pruned), (vec![name(1)], 1, 0));
     assert_eq!(report.not_pruned, Some(NotPruned::NoOperation));
 }
@@ -346,7 +347,7 @@ fn a_stop_keeps_what_is_committed() {
     assert_eq!(report.unwrap(), IngestReport { encoded: 24, stopped: true, ..IngestReport::default() });
     assert_eq!(encoder.batches(), [8; 3], "nothing is encoded after a stop");
 
-    // Stopped before it begins: nothing is done, and nothing is taken for unchanged that was not looked at.
+    // An ingest that is stopped before it begins does nothing, and counts no image as unchanged without a look at it.
     let (report, _) = run(folder.path(), &encoder, &mut sink, &options);
     assert_eq!(report.unwrap(), IngestReport { stopped: true, ..IngestReport::default() });
 
@@ -392,7 +393,7 @@ fn too_many_failures_end_the_ingest() {
     options.max_failures = Some(4);
     assert_eq!(run(folder.path(), &Fake::new(), &mut Sink::default(), &options).0.unwrap().failed, 4);
 
-    // What cannot be listed counts too.
+    // A file that cannot be listed counts as a failure, too.
     fs::create_dir(folder.path().join("folder.png")).unwrap();
     let result = run(folder.path(), &Fake::new(), &mut Sink::default(), &options).0;
     assert!(matches!(result, Err(Error::TooManyFailures { limit: 4 })));
@@ -405,7 +406,7 @@ fn a_slow_first_image_does_not_fill_the_memory() {
     let most = std::thread::scope(|scope| {
         let ingest =
             scope.spawn(|| run(folder.path(), &encoder, &mut sink, &options(8, 4)).0.map(|r| r.encoded));
-        // Wait until nothing moves any more.
+        // Wait until no further image is prepared.
         let mut most = 0;
         loop {
             std::thread::sleep(Duration::from_millis(200));

@@ -1,11 +1,11 @@
-//! Prepared bytes equal those of open_clip's evaluation transform with Pillow 13.
+//! Compares prepared bytes with those of open_clip's evaluation transform with Pillow 13.
 
 use proptest::prelude::*;
 use rscir_core::RgbView;
 use rscir_images::{Interpolation, Preprocessing, Preprocessor, ResizeMode};
 use sha2::{Digest, Sha256};
 
-/// The noise of tests/python/preprocess_data.py.
+/// Makes the noise of tests/python/preprocess_data.py.
 fn noise(width: usize, height: usize) -> Vec<u8> {
     let mut x = 1_u32;
     let next = |_| {
@@ -53,7 +53,7 @@ fn bytes_are_open_clips_for_every_shape_mode_and_filter() {
 
 #[test]
 fn a_long_panorama_costs_its_pixels_and_not_its_resized_length() {
-    // Resized whole, as Pillow does it, this would be 224 x 6,720,000 pixels.
+    // Pillow, which resizes the whole image, would make 224 x 6,720,000 pixels of it.
     let (width, height) = (30_000, 1);
     let out = prepare(
         &Preprocessor::new(Preprocessing::openai(224)).unwrap(),
@@ -61,7 +61,7 @@ fn a_long_panorama_costs_its_pixels_and_not_its_resized_length() {
         height,
         &noise(width, height),
     );
-    // Every row is the same, and the middle pixel shows the middle of the image.
+    // All rows are equal, and the middle pixel shows the middle of the image.
     assert!(out.chunks_exact(224 * 3).all(|row| row == &out[..224 * 3]));
 }
 
@@ -113,7 +113,7 @@ fn one_line_tells_all_that_decides_the_pixels() {
 }
 
 proptest! {
-    /// A constant image stays constant whatever its shape: weights sum to one after rounding.
+    /// Checks that an image of one color keeps it whatever its shape, since weights sum to 1 after rounding.
     #[test]
     fn constant_images_stay_constant(
         width in 1_usize..300, height in 1_usize..300, size in 1_usize..80, level: u8,

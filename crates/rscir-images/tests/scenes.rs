@@ -1,4 +1,5 @@
-//! Values beyond a byte: what counts as odd, what takes no part in a stretch, and TIFF files as GDAL writes them.
+//! Tests values of more than 8 bits: which images are odd, which values a stretch leaves out, and TIFF files as GDAL
+//! writes them.
 
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use rscir_images::{
     Remedy, Stage, decode, decode_with_oddities, ingest,
 };
 
-/// The type of a file's samples: bits, and the number of SampleFormat.
+/// The type of a file's samples: number of bits, and value of the tag SampleFormat.
 type Kind = (u16, u16);
 const U8: Kind = (8, 1);
 const U16: Kind = (16, 1);
@@ -32,7 +33,7 @@ struct Tiff<'a> {
     no_data: Option<&'a str>,
     /// The type of the sides.
     sides: u16,
-    /// Offset and length of the strip, where they are not its own.
+    /// Offset and length of the strip, if the file is to have wrong ones.
     place: Option<(u32, u32)>,
 }
 
@@ -54,7 +55,7 @@ impl Tiff<'_> {
         };
         let strip: Vec<u8> = self.values.iter().flat_map(|value| sample(*value)).collect();
         let mut file = b"II\x2a\0\x08\0\0\0".to_vec();
-        // One value where it fits, else where it is put behind the directory.
+        // A single value is in the entry itself. Several are behind the directory.
         let mut entries: Vec<(u16, u16, u32, Vec<u8>)> = Vec::new();
         let long = |value: u32| value.to_le_bytes().to_vec();
         let shorts = |value: u16| value.to_le_bytes().repeat(self.bands.into());
@@ -106,12 +107,12 @@ impl Tiff<'_> {
         decode(&self.bytes(), &options.parse().unwrap(), &DecodeLimits::default()).unwrap().data
     }
 
-    /// The red bytes.
+    /// Decodes the file and returns its red bytes.
     fn red(&self, options: &str) -> Vec<u8> {
         self.decoded(options).into_iter().step_by(3).collect()
     }
 
-    /// Whether it is of one color, and of a narrow range.
+    /// Tells whether the image has one color, and whether its range is narrow.
     fn odd(&self, options: &str) -> (bool, bool) {
         let (_, odd) =
             decode_with_oddities(&self.bytes(), &options.parse().unwrap(), &DecodeLimits::default()).unwrap();
@@ -121,7 +122,7 @@ impl Tiff<'_> {
 
 #[test]
 fn no_data_takes_no_part_in_a_stretch_and_becomes_zero() {
-    // Half of the smallest value stands for no measurement: without the tag it would be the least.
+    // Half of the samples have the no-data value, which would be the least value without the tag.
     for (kind, text) in
         [(I16, "-32768"), (F32, "-9999"), (F32, " -9999.0 "), (U16, "0"), (F32, "-3.4028234663852886e+38")]
     {
@@ -136,7 +137,7 @@ fn no_data_takes_no_part_in_a_stretch_and_becomes_zero() {
             );
         }
     }
-    // The middle of five measured values, not of all eight.
+    // The percentile is the middle of the five measured values, not of all eight values.
     let values = [7.0, 7.0, 7.0, 10.0, 20.0, 30.0, 40.0, 50.0];
     let tiff = Tiff { width: 4, kind: U16, values: &values, no_data: Some("7"), ..Tiff::default() };
     assert_eq!(tiff.red("stretch=percentile(0, 50)"), [0, 0, 0, 0, 128, 255, 255, 255]);
@@ -147,7 +148,7 @@ fn no_data_is_that_of_each_band_and_a_text_that_is_no_number_declares_none() {
     let values = [5.0, 0.0, 1.0, 5.0, 2.0, 9.0, 6.0, 1.0, 0.0, 7.0, 5.0, 3.0];
     let rgb = Tiff { bands: 3, kind: U8, photometric: 2, values: &values, ..Tiff::default() };
     let with = Tiff { no_data: Some("5"), values: &values, ..rgb };
-    // Red 6 and 7 are left of it, green 0, 2, 1, blue all.
+    // Without the no-data value, red is left with 6 and 7, green with 0, 2 and 1, blue with all values.
     assert_eq!(with.decoded("stretch=minmax"), [0, 0, 28, 0, 255, 255, 0, 128, 0, 255, 0, 85]);
     let plain = with.decoded("");
     assert_eq!(plain, values.map(|value| value as u8), "without a stretch the file's own bytes stay");
@@ -189,24 +190,24 @@ fn one_color_and_a_narrow_range_are_seen() {
         Tiff { width, height: 1, bands, kind, photometric, values, ..Tiff::default() }.odd(options)
     };
     let (gray, rgb) = (1, 2);
-    // 16-bit gray is cut at 255: two scenes of reflectances become white.
+    // 16-bit gray is clipped at 255, so that two scenes of reflectances become white.
     assert_eq!(odd(U16, gray, &[900.0, 4000.0, 2000.0], ""), (true, true));
     assert_eq!(odd(U16, gray, &[200.0, 4000.0, 2000.0], ""), (false, true));
     // Reflectances from 0 to 1 as floats become black.
     assert_eq!(odd(F32, rgb, &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6], ""), (true, true));
     assert_eq!(odd(F32, rgb, &[0.1, 0.2, 0.3, 0.4, 200.0, 0.6], ""), (false, false));
-    // 16-bit color keeps its high byte: up to 4,000 leaves sixteen levels, up to 60,000 all.
+    // 16-bit color keeps its high byte: values up to 4,000 have sixteen levels, values up to 60,000 nearly all.
     assert_eq!(odd(U16, rgb, &[100.0, 2000.0, 300.0, 4000.0, 500.0, 600.0], ""), (false, true));
     assert_eq!(odd(U16, rgb, &[100.0, 2000.0, 300.0, 60_000.0, 500.0, 600.0], ""), (false, false));
     assert_eq!(odd(I16, rgb, &[-100.0, 2000.0, 300.0, 3000.0, 500.0, 600.0], ""), (false, true));
     assert_eq!(odd(U32, gray, &[0.0, 100_000.0, 7.0], ""), (false, true));
-    // What is cut and does not reach beyond a byte is whole, and a byte is never narrow.
+    // Values up to 255 lose nothing when they are clipped, and 8-bit images are never narrow.
     assert_eq!(odd(U16, gray, &[0.0, 100.0, 255.0], ""), (false, false));
     assert_eq!(odd(U8, gray, &[7.0, 8.0, 7.0], ""), (false, false));
     assert_eq!(odd(U8, gray, &[7.0, 7.0, 7.0], ""), (true, false));
-    // One pixel has one color by nature.
+    // An image of one pixel is not odd, though it has one color.
     assert_eq!(odd(U8, gray, &[7.0], ""), (false, false));
-    // Who asks for a stretch has thought of it.
+    // With a stretch a narrow range is intended.
     assert_eq!(odd(U16, gray, &[900.0, 4000.0, 2000.0], "stretch=minmax"), (false, false));
     assert_eq!(odd(U16, rgb, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "bands=[0, 1, 2]"), (true, true));
 }
@@ -311,7 +312,7 @@ fn a_folder_lists_jpegs_of_every_name_and_counts_what_is_not_read_or_left_out() 
     assert_eq!((images.left_out().files, images.left_out().folders), (3, 4));
     assert!(images.unlisted().is_empty());
 
-    // The folder that was asked for may be a hidden one.
+    // The root folder may be hidden.
     let hidden = ImageList::collect(at(".thumbnails")).unwrap();
     assert_eq!((hidden.keys(), hidden.left_out().files), (&["l.png".to_owned()][..], 0));
 }

@@ -1,4 +1,4 @@
-//! An ingest of what is no list of files: decoded images in memory, and a source of one's own.
+//! Tests the ingest of sources: decoded images in memory, and implementations of `ImageSource`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -101,12 +101,12 @@ fn an_image_in_memory_is_encoded_again_once_its_pixels_differ() {
     assert_eq!((report.encoded, report.unchanged), (0, 2));
     let (report, _) = run(&images(gray(9)), &mut sink);
     assert_eq!((report.encoded, report.unchanged), (1, 1));
-    // As many pixels in another shape are another image.
+    // An image with the same pixels in another shape is another image.
     let turned = RgbImage { width: 2, height: 3, ..gray(9) };
     assert_eq!(run(&images(turned), &mut sink).0.encoded, 1);
 }
 
-/// Numbers, of which some cannot be read.
+/// A source of numbers, of which some cannot be read.
 struct Numbers;
 
 impl ImageSource for Numbers {
@@ -281,7 +281,7 @@ fn an_item_is_refused_at_the_stage_that_its_source_names() {
     assert_eq!((report.encoded, report.failed), (1, 2));
     assert_eq!(failures[0], "window 1: decode: strip 3 ends early");
     assert!(failures[1].starts_with("window 2: columns: there is no column \"place\""), "{}", failures[1]);
-    // Values that cannot be told leave the row of an item that is there as it is.
+    // If the values of an item cannot be read, its row stays as it is.
     run_labeled(&Windows::new(&["sea", "lake", "harbor"]), &mut sink);
     let (report, failures) = run_labeled(&Windows::new(&["sea", "lake", "no place"]), &mut sink);
     assert_eq!((report.unchanged, report.failed, failures.len()), (2, 1, 1));
@@ -311,7 +311,7 @@ fn columns_that_a_sink_cannot_take_are_refused_before_any_work() {
     assert!(sink.rows.0.is_empty());
 }
 
-/// Who took an image, by key.
+/// A table of the photographers of images, by key.
 struct Photographers(Vec<(&'static str, &'static str)>, Vec<ColumnSchema>);
 
 impl Photographers {
@@ -363,7 +363,7 @@ fn a_table_gives_values_by_key_and_keys_without_a_counterpart_are_counted() {
     );
     assert_eq!(report.unused_values.count, 2);
     assert_eq!(report.unused_values.first, ["no such window", "nor this"]);
-    // Nothing changed, so nothing is written again.
+    // No value has changed, and so no row is written again.
     assert_eq!((run(&windows).updated, run(&windows).unchanged), (0, 3));
     assert_eq!((sink.values["window 0"].len(), &sink.values["window 0"][2][..]), (3, "ann"));
     assert_eq!(sink.values["window 0"][0], "sea");

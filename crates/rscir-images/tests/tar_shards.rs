@@ -1,11 +1,12 @@
-//! Tar files as WebDataset packs them: what others wrote is read, and what is wrong or hostile is refused by name.
+//! Tests tar files as WebDataset packs them: files of other programs are read, and damaged or hostile members are
+//! refused by name.
 
 use std::path::{Path, PathBuf};
 
 use rscir_core::{Error as CoreError, ImageSource, RowValues, Stage, Value, testing};
 use rscir_images::{ChangeDetection, DecodeLimits, Error, TarShards};
 
-/// A file that CPython's tarfile wrote: tests/python/make_shards.py.
+/// Returns the path of a file that CPython's tarfile wrote (tests/python/make_shards.py).
 fn shard(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/shards").join(name)
 }
@@ -51,7 +52,7 @@ fn long_names_are_read_in_either_format() {
     assert_eq!(row(&shards, 1).get("id"), Some(Value::Int(7)));
 }
 
-/// A header of POSIX's format.
+/// Makes a header of POSIX's format.
 fn header(name: &[u8], kind: u8, size: &[u8; 12]) -> Vec<u8> {
     let mut block = vec![0; 512];
     block[..name.len()].copy_from_slice(name);
@@ -83,7 +84,7 @@ fn end() -> Vec<u8> {
     vec![0; 1024]
 }
 
-/// One pixel.
+/// Makes an image of one pixel.
 fn png() -> Vec<u8> {
     let whole = std::fs::read(shard("000.tar")).unwrap();
     let start = whole.windows(4).position(|w| w == b"\x89PNG").unwrap();
@@ -105,7 +106,7 @@ impl Bed {
     }
 }
 
-/// Key and reason of each item that cannot be read.
+/// Returns key and reason of each item that cannot be read.
 fn refused(shards: &TarShards) -> Vec<(String, String)> {
     let refused = |item| match shards.read(item) {
         Err(CoreError::Refused { stage: Stage::List, reason }) => {

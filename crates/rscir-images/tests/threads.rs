@@ -1,4 +1,4 @@
-//! An ingest on threads of its own, and what runs beside it.
+//! Tests an ingest on threads of its own, with other work beside it.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,13 +12,13 @@ use rscir_core::{
 };
 use rscir_images::{IngestOptions, MemoryImages, ingest_source};
 
-/// Encodes an image as its first pixel, and tells how many threads it was given.
+/// Encodes an image as its first pixel, and records how many threads it could use.
 struct Counting {
     spec: EncoderSpec,
     seen: Mutex<HashSet<usize>>,
-    /// Keeps all threads that it is given until this is true.
+    /// Occupies all its threads until this is true.
     released: AtomicBool,
-    /// Says that it keeps them.
+    /// Receives a message once all threads are occupied.
     busy: Mutex<Option<mpsc::Sender<()>>>,
 }
 
@@ -64,7 +64,7 @@ impl ImageEncoder for Counting {
     }
 }
 
-/// Keeps rows, and tells how many threads it was given.
+/// Keeps rows, and records how many threads it could use.
 #[derive(Default)]
 struct Rows {
     rows: Vec<(String, Vec<f32>)>,
@@ -107,7 +107,7 @@ fn an_ingest_with_threads_of_its_own_encodes_and_writes_on_these_alone() {
         }
         assert_eq!(sink.rows, first, "{threads} threads");
     }
-    // Without the option it stays on the caller's.
+    // Without the option the ingest runs on the caller's threads.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
     let (encoder, mut sink) = (Counting::new(true, None), Rows::default());
     pool.install(|| ingest(&encoder, &mut sink, &IngestOptions::default()));
@@ -124,7 +124,7 @@ fn what_runs_beside_an_ingest_on_its_own_threads_does_not_wait_for_it() {
         scope.spawn(|| ingest(&encoder, &mut Rows::default(), &IngestOptions::default().threads(2)));
         is_busy.recv().unwrap();
         scope.spawn(move || done.send((0..10_000u64).into_par_iter().sum::<u64>()));
-        // On shared threads the sum would come after the release.
+        // If threads were shared, the sum would wait for the release.
         let sum = is_done.recv_timeout(Duration::from_secs(20));
         encoder.released.store(true, Ordering::SeqCst);
         assert_eq!(sum, Ok(49_995_000));

@@ -1,4 +1,5 @@
-//! A small TIFF file for each feature, made by tests/python/tiff_data.py: samples as GDAL reads them, pixels as Pillow does.
+//! Compares a small TIFF file for each feature, made by tests/python/tiff_data.py, with the samples of GDAL and the
+//! pixels of Pillow.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,13 +22,13 @@ fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The rows of the table: file, width, height, bands, type, hash of the samples, hash of Pillow's RGB.
+/// Reads the rows of the table: file, width, height, bands, type, hash of the samples, hash of Pillow's RGB.
 fn rows() -> Vec<Vec<String>> {
     let table = std::fs::read_to_string(folder().join("samples.csv")).unwrap();
     table.lines().skip(1).map(|line| line.split(',').map(String::from).collect()).collect()
 }
 
-/// The name of the type, and the bytes with the least significant first.
+/// Returns the name of the samples' type, and their bytes with the least significant first.
 fn bytes(samples: Samples) -> (&'static str, Vec<u8>) {
     macro_rules! little {
         ($values:expr) => {
@@ -90,7 +91,7 @@ fn pixels_are_pillows_where_pillow_reads_the_file() {
     assert!(compared > 25, "{compared}");
 }
 
-/// A part of the whole, `[row][column][band]`.
+/// Cuts a window out of the whole image, `[row][column][band]`.
 fn part(whole: &[u8], [width, bands, size]: [usize; 3], window: Window, chosen: &[usize]) -> Vec<u8> {
     let mut out = Vec::new();
     for y in window.y..window.y + window.height {
@@ -108,7 +109,7 @@ fn part(whole: &[u8], [width, bands, size]: [usize; 3], window: Window, chosen: 
 fn any_window_is_a_part_of_the_whole() {
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     for row in rows() {
-        // So few bytes that most strips and tiles do not stay.
+        // The cache is so small that it does not keep most strips and tiles.
         let cache = Arc::new(BlockCache::new(1500));
         let tiff = Tiff::open_cached(folder().join(&row[0]), cache).unwrap();
         let image = tiff.image();

@@ -1,4 +1,4 @@
-//! Windows of TIFF files, read block by block.
+//! Tests windows of TIFF files, which are read block by block.
 
 use std::io;
 use std::ops::Range;
@@ -26,7 +26,7 @@ fn problem(error: &Error) -> &ImageProblem {
     }
 }
 
-/// Entries of a little-endian TIFF and its content, which lies at byte 1000.
+/// Makes a little-endian TIFF file of entries and of content, which lies at byte 1000.
 fn tiff(entries: &[(u16, u16, u32, u32)], content: &[u8]) -> Vec<u8> {
     let mut out = b"II\x2A\0\x08\0\0\0".to_vec();
     let mut entries = entries.to_vec();
@@ -43,7 +43,7 @@ fn tiff(entries: &[(u16, u16, u32, u32)], content: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A gray image of 8 bits, `side` pixels a side, in one uncompressed strip.
+/// Returns the entries of a gray image of 8 bits, `side` pixels a side, in one uncompressed strip.
 fn gray(side: u32) -> Vec<(u16, u16, u32, u32)> {
     vec![
         (256, 4, 1, side),
@@ -138,7 +138,7 @@ fn tags_are_given_as_the_file_has_them() {
 
 #[test]
 fn a_damaged_strip_spoils_its_windows_and_no_others() {
-    // Two strips, of which the second lies beyond the end of the file.
+    // The file has two strips, and the second lies beyond its end.
     let mut entries = gray(4);
     entries[5] = (273, 3, 2, 1000 | 5000 << 16);
     entries[7].3 = 2;
@@ -156,7 +156,7 @@ fn a_damaged_strip_spoils_its_windows_and_no_others() {
 fn directories_that_lead_to_themselves_end_and_are_told() {
     let mut bytes = tiff(&gray(4), &[7; 16]);
     let next = 8 + 2 + 9 * 12;
-    // A second image, at byte 1016, which leads to itself.
+    // The directory of a second image, at byte 1016, names itself as the next.
     bytes[next..next + 4].copy_from_slice(&1016_u32.to_le_bytes());
     let mut second = bytes[8..next + 4].to_vec();
     second[110..114].copy_from_slice(&1016_u32.to_le_bytes());
@@ -172,7 +172,7 @@ fn smaller_copies_under_the_first_image_are_its_overviews() {
     let mut entries = gray(4);
     entries.push((330, 4, 1, 1016));
     let mut bytes = tiff(&entries, &[7; 16]);
-    // The smaller copy: 2 x 2 of the same pixels.
+    // The smaller copy has 2 x 2 of the same pixels.
     let mut copy = gray(2);
     copy.push((254, 4, 1, 1));
     bytes.extend(&tiff(&copy, &[])[8..8 + 2 + 12 * 10 + 4]);
@@ -184,7 +184,8 @@ fn smaller_copies_under_the_first_image_are_its_overviews() {
 
 #[test]
 fn many_large_directories_are_not_all_read() {
-    // 200 places, at each of which a directory of 65,535 entries of no known tag begins: 786 KB that overlap.
+    // At each of 200 places a directory of 65,535 entries with unknown tags begins. The directories, of 786 KB each,
+    // overlap.
     let places: Vec<u8> = (0..200_u32).flat_map(|at| (2000 + at).to_le_bytes()).collect();
     let mut entries = gray(4);
     entries.push((330, 4, 200, 1016));
@@ -214,7 +215,7 @@ fn a_compression_that_is_not_read_is_named() {
 
 #[test]
 fn a_block_that_promises_far_more_than_it_has_is_refused() {
-    // A Zstandard strip of 300 MB in some bytes.
+    // The file announces a Zstandard strip of 300 MB, and has 16 bytes for it.
     let mut entries = gray(17_500);
     entries[3].3 = 50_000;
     entries[8].3 = 16;
@@ -224,7 +225,7 @@ fn a_block_that_promises_far_more_than_it_has_is_refused() {
     assert!(error.contains("16 bytes stand for 306250000"), "{error}");
 }
 
-/// Counts the bytes that are read.
+/// A source that counts the bytes that are read.
 #[derive(Debug)]
 struct Counting {
     bytes: Vec<u8>,
@@ -244,7 +245,7 @@ impl ReadAt for Counting {
 
 #[test]
 fn only_what_a_window_needs_is_read_and_only_once() {
-    // A strip of 4 MiB, which is one piece in the file.
+    // The image is a single strip of 4 MiB.
     let side = 2048;
     let values: Vec<u8> = (0..side * side).map(|at| (at / side) as u8).collect();
     let source = Arc::new(Counting { bytes: tiff(&gray(side), &values), read: AtomicU64::new(0) });
@@ -261,7 +262,7 @@ fn only_what_a_window_needs_is_read_and_only_once() {
 
 #[test]
 fn places_of_many_strips_are_read_in_parts() {
-    // 3,000 strips of a row each, from the last to the first in the file.
+    // The file has 3,000 strips of a row each, the last strip first.
     let rows: Vec<u8> = (0..3000_u32).rev().flat_map(|row| [row as u8; 4]).collect();
     let offsets = (0..3000_u32).rev().flat_map(|row| (1000 + 4 * row).to_le_bytes());
     let content: Vec<u8> = rows.into_iter().chain(offsets).chain([4, 0].repeat(3000)).collect();
@@ -276,13 +277,13 @@ fn places_of_many_strips_are_read_in_parts() {
     assert!(opened < 500, "{opened} bytes to open a file");
     let read = tiff.image().read_window(Window::new(1, 2500, 2, 2), &[0]).unwrap();
     assert_eq!(read, Samples::U8([[2500_u32 as u8; 2], [2501_u32 as u8; 2]].concat()));
-    // The last 952 of 3,000 places, of six bytes each, and two rows.
+    // The last page of places, 952 of six bytes each, is read, and two rows.
     assert_eq!(source.read.swap(0, Ordering::Relaxed), 952 * 6 + 2 * 4);
     let whole = tiff.image().read_window(Window::new(0, 0, 4, 3000), &[0]).unwrap();
     assert_eq!(whole, Samples::U8((0..3000_u32).flat_map(|row| [row as u8; 4]).collect()));
 }
 
-/// Remembers what is announced and what is read.
+/// A source that records which ranges are announced and which are read.
 #[derive(Debug, Default)]
 struct Listening {
     bytes: Vec<u8>,
@@ -313,7 +314,7 @@ fn what_a_window_reads_is_announced_before() {
         let tiff = Tiff::new(source.clone(), Arc::default()).unwrap();
         let image = tiff.image();
         for window in [Window::new(3, 2, 9, 4), Window::new(0, 0, 23, 19)] {
-            // Places of strips and tiles are read as they are asked for.
+            // A first window reads the places of strips and tiles, which are not announced.
             image.read_window(Window::new(22, 18, 1, 1), &[2]).unwrap();
             source.read.lock().unwrap().clear();
             source.announced.lock().unwrap().clear();

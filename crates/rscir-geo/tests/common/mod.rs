@@ -1,14 +1,14 @@
-//! Small georeferenced TIFF files, made in the test.
+//! Makes small georeferenced TIFF files for tests.
 
 #![allow(dead_code, unreachable_pub, reason = "shared by tests, each of which uses its part")]
 
 use std::path::{Path, PathBuf};
 
-/// A classic TIFF file of one uncompressed strip a row, with the tags of GeoTIFF.
+/// A classic TIFF file with the tags of GeoTIFF. Each row is an uncompressed strip.
 pub struct Made {
     width: u32,
     bands: u16,
-    /// Bits of a sample and its format: 1 unsigned, 2 signed, 3 float.
+    /// Number of bits of a sample, and its format: 1 unsigned, 2 signed, 3 float.
     kind: (u16, u16),
     data: Vec<u8>,
     tags: Vec<(u16, Tag)>,
@@ -21,7 +21,7 @@ enum Tag {
     Text(String),
 }
 
-/// The type of samples.
+/// Gives the bytes of samples of a type.
 pub trait Sample: Copy {
     const KIND: (u16, u16);
 
@@ -42,7 +42,7 @@ macro_rules! sample {
 sample!(u8: 1, u16: 1, i16: 2, f32: 3);
 
 impl Made {
-    /// An image of samples `[row][column][band]`, of pixels of 10 m from 500000, 5300000 in UTM zone 33N.
+    /// Makes an image of samples `[row][column][band]`. Its pixels of 10 m begin at 500000, 5300000 in UTM zone 33N.
     pub fn new<S: Sample>(width: usize, bands: usize, samples: &[S]) -> Self {
         let data = samples.iter().flat_map(|sample| sample.bytes()).collect();
         let made = Self { width: width as u32, bands: bands as u16, kind: S::KIND, data, tags: Vec::new() };
@@ -61,36 +61,36 @@ impl Made {
             .set(33_922, Tag::Double(vec![0.0, 0.0, 0.0, x, y, 0.0]))
     }
 
-    /// Takes the pixels' size away, so that the tie points are ground control points.
+    /// Removes the size of the pixels, so that the tie points are ground control points.
     pub fn with_control_points(mut self) -> Self {
         self.tags.retain(|(tag, _)| *tag != 33_550);
         self.set(33_922, Tag::Double(vec![0.0; 24]))
     }
 
-    /// Sets the coordinate system by its code.
+    /// Sets the coordinate system by its EPSG code.
     pub fn epsg(self, code: u16) -> Self {
         let (model, key) = if (4000..5000).contains(&code) { (2, 2048) } else { (1, 3072) };
         self.set(34_735, Tag::Short(vec![1, 1, 0, 3, 1024, 0, 1, model, 1025, 0, 1, 1, key, 0, 1, code]))
     }
 
-    /// Takes what says where the image lies away.
+    /// Removes the tags that tell where the image lies.
     pub fn without_place(mut self) -> Self {
         self.tags.retain(|(tag, _)| ![33_550, 33_922, 34_735].contains(tag));
         self
     }
 
-    /// Takes the coordinate system away.
+    /// Removes the coordinate system.
     pub fn without_crs(mut self) -> Self {
         self.tags.retain(|(tag, _)| *tag != 34_735);
         self
     }
 
-    /// Sets the value of no measurement.
+    /// Sets the value that stands for no measurement.
     pub fn no_data(self, value: &str) -> Self {
         self.set(42_113, Tag::Text(value.into()))
     }
 
-    /// Says that the last band is an alpha.
+    /// Declares the last band as an alpha.
     pub fn with_alpha(self) -> Self {
         self.set(338, Tag::Short(vec![2]))
     }
@@ -100,7 +100,7 @@ impl Made {
         self.set(306, Tag::Text(date.into()))
     }
 
-    /// The file's bytes: the header, the directory, values that do not fit into it, and the rows.
+    /// Returns the file's bytes: the header, the directory, values that do not fit into it, and the rows.
     pub fn bytes(mut self) -> Vec<u8> {
         let stride = self.width * u32::from(self.bands) * u32::from(self.kind.0) / 8;
         let height = self.data.len() as u32 / stride;
@@ -120,7 +120,7 @@ impl Made {
         ];
         self.tags.extend(own);
         self.tags.sort_by_key(|(tag, _)| *tag);
-        // The places of the rows do not change the length of what is before them.
+        // The length of the part before the rows does not depend on their positions.
         let rows_at = self.head().len() as u32;
         let places = (0..height).map(|row| rows_at + row * stride).collect();
         if let Some((_, rows)) = self.tags.iter_mut().find(|(tag, _)| *tag == 273) {
@@ -129,7 +129,7 @@ impl Made {
         [self.head(), self.data].concat()
     }
 
-    /// What is before the rows.
+    /// Returns the part of the file before the rows.
     fn head(&self) -> Vec<u8> {
         let mut file = b"II*\0\x08\0\0\0".to_vec();
         file.extend((self.tags.len() as u16).to_le_bytes());
@@ -160,7 +160,7 @@ impl Made {
         file
     }
 
-    /// Writes the file.
+    /// Writes the file to a path.
     pub fn write(self, path: impl AsRef<Path>) -> PathBuf {
         std::fs::write(&path, self.bytes()).unwrap();
         path.as_ref().into()

@@ -28,7 +28,7 @@ pub struct Oddities {
 
 /// Tells whether an image has several pixels, all of one color. The comparison ends at the first that differs.
 pub(super) fn is_one_color(image: &RgbImage) -> bool {
-    // All pixels are equal if each equals the one before it, and so two slices are compared, which is fast.
+    // All pixels are equal if each equals the one before it. A comparison of two slices, a pixel apart, finds out fast.
     let (Some(others), Some(before)) =
         (image.data.get(3..), image.data.get(..image.data.len().saturating_sub(3)))
     else {

@@ -4,7 +4,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::filter::{PRECISION_BITS, Taps};
 
-/// Half a unit of the result, by which a sum begins: so the shift at its end rounds.
+/// Half a unit of the result. A sum begins with it, so that the shift at the end rounds.
 const HALF: i32 = 1 << (PRECISION_BITS - 1);
 
 /// Rows of bytes, `stride` bytes apart. The last row may be shorter than the stride.

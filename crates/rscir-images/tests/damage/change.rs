@@ -1,4 +1,4 @@
-//! Damage at random.
+//! Damages files at random.
 
 use crate::random::Random;
 
@@ -17,7 +17,7 @@ pub(crate) fn damage(random: &mut Random, bytes: &mut Vec<u8>) {
             }
             3 => bytes[at] = 0xFF,
             4 => bytes[at] ^= 1 << random.below(8),
-            // Headers lie at the beginning.
+            // Headers lie at the beginning, and are damaged more often.
             5 => bytes[near] = random.below(256) as u8,
             _ => bytes[at] = random.below(256) as u8,
         }

@@ -1,4 +1,4 @@
-//! Images made to do harm, and damage at random.
+//! Makes images that are meant to do harm, and damages files at random.
 
 mod change;
 
@@ -6,7 +6,7 @@ pub(crate) use change::damage;
 
 use super::read;
 
-/// The CRC-32 of PNG chunks (ISO 3309).
+/// Computes the CRC-32 of PNG chunks (ISO 3309).
 fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |c, _| if c & 1 == 1 { 0xEDB8_8320 ^ (c >> 1) } else { c >> 1 })
@@ -24,9 +24,10 @@ fn png_header(width: u32, height: u32, depth: u8, color: u8) -> Vec<u8> {
     [&b"\x89PNG\r\n\x1a\n"[..], &chunk(b"IHDR", &header)].concat()
 }
 
-/// A deflate stream of zeros, 1 MiB for about 1 KiB, in zlib's frame without its checksum.
+/// Makes a deflate stream of zeros, 1 MiB for about 1 KiB, in zlib's frame without its checksum.
 fn zeros_deflated(mebibytes: usize) -> Vec<u8> {
-    // A fixed block: literal 0, then length 258 at distance 1 again and again. Bits go in from the low end.
+    // A block with fixed codes has the literal 0, then the length 258 at distance 1 again and again. Bits are packed
+    // from the low end.
     let (mut out, mut bits, mut count) = (vec![0x78, 0x9C], 0_u64, 0);
     let mut put = |value: u64, length: u32, out: &mut Vec<u8>| {
         bits |= value << count;
@@ -40,7 +41,7 @@ fn zeros_deflated(mebibytes: usize) -> Vec<u8> {
     put(0b011, 3, &mut out);
     put(0b0000_1100, 8, &mut out);
     for _ in 0..mebibytes * (1 << 20) / 258 {
-        // Code 285, 11000101 from its high bit, and the distance code 00000.
+        // Code 285 is 11000101 from its high bit, and the distance code is 00000.
         put(0b1010_0011, 8, &mut out);
         put(0, 5, &mut out);
     }
@@ -48,7 +49,7 @@ fn zeros_deflated(mebibytes: usize) -> Vec<u8> {
     out
 }
 
-/// A classic little-endian TIFF of one directory: tag, type (3: 16 bits, 4: 32 bits), count, value.
+/// Makes a classic little-endian TIFF of one directory. An entry is tag, type (3: 16 bits, 4: 32 bits), count and value.
 fn tiff(entries: &[(u16, u16, u32, u32)]) -> Vec<u8> {
     let mut out = b"II\x2A\0\x08\0\0\0".to_vec();
     out.extend((entries.len() as u16).to_le_bytes());
@@ -62,7 +63,7 @@ fn tiff(entries: &[(u16, u16, u32, u32)]) -> Vec<u8> {
     out
 }
 
-/// Entries of a gray TIFF in one strip of 100 bytes.
+/// Returns the entries of a gray TIFF in one strip of 100 bytes.
 fn gray_tiff(width: u32, height: u32, bits: u32, compression: u32) -> Vec<(u16, u16, u32, u32)> {
     vec![
         (256, 4, 1, width),
@@ -81,7 +82,7 @@ fn with(entries: Vec<(u16, u16, u32, u32)>, changed: &[(u16, u16, u32, u32)]) ->
     with_content(entries, changed, &[0x55; 400])
 }
 
-/// `content` lies at byte 200.
+/// Makes a TIFF file of entries, some of which are changed, and of content, which lies at byte 200.
 fn with_content(
     mut entries: Vec<(u16, u16, u32, u32)>,
     changed: &[(u16, u16, u32, u32)],
@@ -123,23 +124,24 @@ fn jpeg(width: u16, height: u16) -> Vec<u8> {
     bytes
 }
 
-/// A lossless WebP of one color, whose pixels take no bits.
+/// Makes a lossless WebP of one color, whose pixels take no bits.
 fn one_color(side: u64) -> Vec<u8> {
-    // Sides less one in 14 bits each, no alpha, version 0, no transform, cache or second image; five codes of one symbol.
+    // The header has each side less one in 14 bits, no alpha, version 0, and no transform, cache or second image. Five
+    // codes of one symbol follow.
     let bits = (side - 1) | (side - 1) << 14;
     let codes = (0..5).fold(0_u64, |codes, code| codes | 0b0001 << (4 * code));
     let content = [&[0x2F][..], &(bits as u32).to_le_bytes(), &(codes << 3).to_le_bytes()].concat();
     riff(&[&b"VP8L"[..], &(content.len() as u32).to_le_bytes(), &content, &[0]].concat())
 }
 
-/// A JPEG with a color profile of 255 segments of 64 KiB.
+/// Makes a JPEG with a color profile of 255 segments of 64 KiB.
 fn jpeg_with_profile() -> Vec<u8> {
     let whole = read("kinds/420.jpg");
     let segment = |n: u8| [&b"\xFF\xE2\xFF\xFFICC_PROFILE\0"[..], &[n, 255], &[0x55; 65_519]].concat();
     [whole[..2].to_vec(), (1..=255).flat_map(segment).collect(), whole[2..].to_vec()].concat()
 }
 
-/// Headers that promise much, streams that swell, tables that lie.
+/// Returns the crafted files: headers that announce too much, streams that expand, and tables with wrong numbers.
 pub(crate) fn crafted() -> Vec<(&'static str, Vec<u8>)> {
     let huge = 100_000;
     let zeros = zeros_deflated(64);

@@ -3,8 +3,10 @@
     pip install rasterio==1.4.4 pillow==13.0.0 numpy
     python tests/python/tiff_data.py tests/data/tiff
 
-The columns are file, width, height, bands, type, the SHA-256 of the samples, `[row][column][band]`, the least significant byte
-first, and that of Pillow's RGB, where Pillow reads the file and its values are the file's. JPEG in CMYK is what Pillow reads: GDAL makes RGB of it. Of what no writer makes any more, the samples that were written are the ones that are to be read.
+The columns are file, width, height, bands, type, the SHA-256 of the samples (`[row][column][band]`, the least significant byte
+first), and the SHA-256 of Pillow's RGB. The last is empty if Pillow does not read the file, or changes its values. The samples of
+JPEG in CMYK are Pillow's, since GDAL converts them to RGB. For forms that no program writes any more, this script writes the file,
+and the samples are those that it wrote.
 """
 
 import hashlib
