@@ -231,7 +231,7 @@ pub enum Error {
         /// The field that differs; `archive` is the value of shard `other`, `query` that of shard `shard`.
         mismatch: rscir_core::SpecMismatch,
     },
-    /// Archives are not the shards of one split ingest, or an archive is not that of the shard that is asked for.
+    /// Archives are not the shards of one split ingest, or an archive does not hold the shard that is asked for.
     #[error(transparent)]
     Shards(Box<ShardProblem>),
     /// A pickle cannot be read or written.
@@ -345,7 +345,7 @@ pub enum Error {
     },
     /// Rows of another precision are asked for than the archive was created with.
     #[error(
-        "{}: the archive holds {holds} rows, not {asked}: the precision is chosen when an archive is created",
+        "{}: the archive holds {holds} rows, not {asked}: use its precision, or create another archive",
         path.display()
     )]
     Precision {

@@ -24,8 +24,8 @@ pub struct Verification {
     /// [`ArchiveWriter::quantize`](crate::ArchiveWriter::quantize) and
     /// [`ArchiveWriter::index_keys`](crate::ArchiveWriter::index_keys) make them again.
     pub damaged_copies: Vec<DamagedCopy>,
-    /// Files that a writer has left when it was cut off or replaced segments. They are not part of the archive,
-    /// and the next writer removes them.
+    /// Files that a writer has left, because it was cut off or could not remove a replaced segment. They are not
+    /// part of the archive, and the next writer removes them.
     pub unnamed: Vec<PathBuf>,
     /// Links, pipes, sockets and devices within the archive's folder, folders in the place of files and files in
     /// the place of folders. No writer opens the archive until their owner has removed them.

@@ -2,7 +2,7 @@ use std::fmt;
 
 use rscir_core::files::FileAction;
 
-/// What was asked of the storage when it returned an error.
+/// An action that the storage of an archive failed to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IoAction {

@@ -4,7 +4,7 @@ use rscir_core::{ErrorKind, Shard, SpecMismatch};
 
 use super::Error;
 
-/// Why archives are not the shards of one split ingest, or an archive is not that of the shard that is asked for.
+/// Why archives are not the shards of one split ingest, or an archive does not hold the shard that is asked for.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ShardProblem {

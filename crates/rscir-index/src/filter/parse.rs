@@ -26,9 +26,9 @@ impl Filter {
     /// | `label has value` | [`Filter::has_value`] |
     /// | `a = 1 and b = 2 or not (c = 3)` | `and` binds closer than `or`, `not` closer than both |
     ///
-    /// A text in single or double quotes is text, or the name of a column, as it stands. A word without quotes is
-    /// a truth value if it is `true` or `false`, a whole number like `7`, a number like `0.2`, a day like
-    /// `2024-01-01`, and text otherwise.
+    /// Quoted text, in single or double quotes, is always text or the name of a column. A word without quotes is
+    /// a truth value (`true`, `false`), a whole number (`7`), a number (`0.2`) or a day (`2024-01-01`) if it has
+    /// that form, and text otherwise.
     ///
     /// # Errors
     /// [`Error::FilterSyntax`] with the byte at which reading stopped, what was expected there and what was

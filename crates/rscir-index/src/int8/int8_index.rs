@@ -42,8 +42,8 @@ const SCARCITY: usize = 64;
 ///
 /// # The bound
 ///
-/// Let `m` be the mean of the rows, rounded to `f32`. A row `x` is stored as integers `c` and a scale `a`, a query `q`
-/// as two sets of integers `e1`, `e2` with scales `b1`, `b2`:
+/// Let `m` be the mean of the rows, rounded to `f32`. A row `x` is stored as integers `c` and a scale `a`. A
+/// query `q` is stored as two sets of integers `e1`, `e2` with scales `b1`, `b2`:
 ///
 /// ```text
 /// x = m + a c + r         r: the rest of rounding; |r| is stored beside the row

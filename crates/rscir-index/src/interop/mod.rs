@@ -221,8 +221,8 @@ impl Features {
         write().map_err(|error| error.in_file(path))
     }
 
-    /// Tells whether the format that the extension of `path` names keeps columns. A format that does not keeps
-    /// labels at most.
+    /// Tells whether the format that the extension of `path` names keeps columns. Other formats keep labels at
+    /// most.
     #[must_use]
     pub fn keeps_columns(path: impl AsRef<Path>) -> bool {
         Format::of(path.as_ref()).is_ok_and(|format| format.keeps_columns)

@@ -47,7 +47,7 @@ pub struct PartScore {
     pub normalized: Option<f32>,
 }
 
-/// Tells for a row, by its number, whether it may be in an answer.
+/// A function that tells whether a row, given by its number, may be in an answer.
 pub type RowFilter<'a> = dyn Fn(usize) -> bool + Sync + 'a;
 
 /// Source of the mean and the deviation of a query's similarities. Both sources describe the whole archive.

@@ -19,7 +19,7 @@ enum Inner {
 }
 
 impl Bytes {
-    /// Reads a file into memory. The file is positioned at its beginning.
+    /// Reads a file into memory. The file must be positioned at its beginning.
     ///
     /// # Errors
     /// [`io::ErrorKind::UnexpectedEof`] if the file shrinks meanwhile; other errors of the file system.
