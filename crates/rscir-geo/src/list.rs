@@ -94,7 +94,7 @@ impl SceneList {
         Ok(())
     }
 
-    /// Adds the GeoTIFF assets that a STAC Item or ItemCollection in a local file names, with its date and properties.
+    /// Adds the GeoTIFF assets of a STAC Item or ItemCollection in a local file, with date and properties of the item.
     /// A scene that the list already has gets the date and properties, and is not added again.
     ///
     /// An item without such assets, and an asset that is missing or at an address that is not read, becomes a

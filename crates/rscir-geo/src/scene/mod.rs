@@ -348,7 +348,7 @@ impl Scene {
     }
 
     /// Returns the date as ISO 8601 writes it: that of the tag DateTime, else that of GDAL's metadata, else the one
-    /// that was given.
+    /// that was given. Returns `None` if there is none of these.
     #[must_use]
     pub fn date(&self) -> Option<&str> {
         self.date.as_deref()

@@ -27,7 +27,8 @@ pub struct SceneOptions {
 
 impl SceneOptions {
     /// Sets the bands to read, counted from 0: three that become red, green and blue, one that becomes gray, or more
-    /// than three for an encoder of bands.
+    /// than three for an encoder of bands. Default: the bands that the file names red, green and blue, else the first
+    /// three, else the only one.
     #[must_use]
     pub fn bands(mut self, bands: impl Into<Vec<usize>>) -> Self {
         self.bands = Some(bands.into());

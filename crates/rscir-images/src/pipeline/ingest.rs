@@ -179,9 +179,9 @@ pub fn ingest(
 /// folders: [`IngestOptions::limits`], [`IngestOptions::changes`] and [`IngestOptions::roots`] are not used, and
 /// [`IngestReport::odd`] stays empty.
 ///
-/// Rows get the values of the source's columns. An unchanged item whose row has other values is
-/// [updated](IngestReport::updated); values of other columns stay. An item whose values cannot be read fails. Rows that
-/// the source calls [outdated](rscir_core::RowStanding::Outdated) are taken out at the end and counted
+/// Rows get the values of the source's columns. If an unchanged item has other values than its row, the row is updated
+/// and counted ([`IngestReport::updated`]). Values of other columns stay. An item whose values cannot be read fails. Rows
+/// that the source calls [outdated](rscir_core::RowStanding::Outdated) are taken out at the end and counted
 /// ([`IngestReport::outdated`]).
 ///
 /// # Errors

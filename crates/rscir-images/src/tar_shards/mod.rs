@@ -106,7 +106,8 @@ impl TarShards {
     ///
     /// # Errors
     /// [`Error::Io`] if a file cannot be read, and [`Error::File`] if it is a pipe, a device or a folder.
-    /// [`Error::Shard`] if two files have one name, a name is not UTF-8 or has a `#`, or a file is no tar file.
+    /// [`Error::Shard`] if two files have one name, a name is not UTF-8 or has a `#`, or the first member of a file
+    /// cannot be read, as in a file that is no tar file.
     pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self> {
         let mut shards = Self {
             shards: Vec::new(),

@@ -185,7 +185,8 @@ impl TiffImage {
 
     /// Returns the meaning of the first bands.
     ///
-    /// Samples of [`Photometric::YCbCr`] with JPEG compression are converted: windows have red, green and blue.
+    /// Samples of [`Photometric::YCbCr`] with JPEG compression are converted, unless each band is stored by itself:
+    /// windows have red, green and blue.
     pub fn photometric(&self) -> Photometric {
         self.parts.photometric
     }
@@ -239,7 +240,8 @@ impl TiffImage {
         self.text(tag::DATE_TIME, SHORT_TEXT)
     }
 
-    /// Reads GDAL's metadata, names and values as XML (tag 42112). Returns `None` if the file has none.
+    /// Reads GDAL's metadata, names and values as XML (tag 42112). Returns `None` if the file has none, or it is not
+    /// UTF-8.
     ///
     /// # Errors
     /// The errors of [`geo_tags`](Self::geo_tags).
