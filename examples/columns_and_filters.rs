@@ -1,4 +1,4 @@
-//! Puts columns beside vectors, and searches only where they hold something.
+//! Stores columns beside vectors, and searches only rows whose columns match a filter.
 
 #![allow(clippy::print_stdout, reason = "a chapter shows what it finds")]
 
@@ -16,12 +16,12 @@ fn main() -> anyhow::Result<()> {
         .with("cloud", vec![Some(0.1), Some(0.7), Some(0.0), None])?;
     writer.commit_with_columns(&rows, &unit_rows(4, 16, 1), &columns)?;
 
-    // One column of one row; the others stay.
+    // This changes one column of one row, and leaves all other values.
     writer.update_columns(&["d.tif"], &Columns::new(1).with("cloud", vec![0.05])?)?;
 
     let archive = DiskArchive::open(writer.path())?;
     let query = ComposedQuery::new(spec).with_image(unit_vector(16, 7))?.with_text(unit_vector(16, 8))?;
-    // Filters are written as here or with `Filter::eq("label", "harbor").and(Filter::lt("cloud", 0.2))`.
+    // `Filter::eq("label", "harbor").and(Filter::lt("cloud", 0.2))` is the same filter.
     let clear_harbors = Filter::parse("label = harbor and cloud < 0.2")?;
     let options = SearchOptions::top(10).matching(&clear_harbors);
     for hit in search_with(&archive, &WeiCom::default(), &query, &options)? {

@@ -1,4 +1,4 @@
-//! Rewrites an archive as few files.
+//! Rewrites an archive as few files, without deleted rows.
 
 mod common;
 
@@ -12,9 +12,10 @@ use rscir::prelude::*;
 
 /// Rewrite an archive as few files, without deleted rows, in the order in which its rows are read.
 ///
-/// An archive is searched as well without: this takes back the room of deleted and replaced rows, and makes archives of the
-/// same rows equal to the byte. While it runs, the disk holds the rows twice. A large archive gets 8-bit copies of its rows, a
-/// quarter of their size, by which the first search after opening is as fast as the next, and an index of its keys.
+/// This frees the space of deleted and replaced rows, and gives archives of the same rows the same bytes; searches
+/// find the same before and after. While the program runs, the disk holds the rows twice. A large archive gets an
+/// index of its keys, and 8-bit copies of its rows, a quarter of their size, with which the first search after
+/// opening is as fast as the next.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage.")]
 struct Cli {

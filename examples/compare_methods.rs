@@ -1,4 +1,4 @@
-//! All training-free methods on the demo, in one table and one page.
+//! Compares all training-free methods on the demo, in a table and on a page.
 
 mod common;
 #[path = "compare_methods/differences.rs"]
@@ -17,27 +17,30 @@ use rscir::bench::{Bootstrap, Convention, HtmlReport, Intervals};
 use rscir::prelude::*;
 use rscir::weicom::{Vocabulary, VocabularyMean};
 
-/// Compare all training-free methods on the demo, or a dataset in PatternCom's shape.
+/// Compare all training-free methods on the demo, or on a dataset in PatternCom's form.
 ///
-/// The numbers of the demo are not PatternCom's.
+/// The program prints tables of mAP with intervals, and writes a page. The numbers of the demo are not
+/// PatternCom's.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 done but some images failed.")]
 struct Cli {
-    /// Folder with images, patternnet.csv and PatternCom/*.csv [default: the demo's]
+    /// Folder of a dataset: patternnet.csv, PatternCom/*.csv and the images [default: the demo's]
     #[arg(long, value_name = "DIR")]
     dataset: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
-    /// Methods with their parameters, as the table prints them or after a colon, separated by spaces: image, text, sum,
-    /// product:raw, min:norm=zscore, "weicom(lambda=0.6)", weicom:auto, conjunction, posterior:k=auto, slerp:0.8, rrf:k=60,text=2, dbsf, freedom:kappa=20, "basic(context=off)"
+    /// Methods to compare, separated by spaces, with parameters after a colon or in the form of the table: image,
+    /// text, sum, product:raw, min:norm=zscore, "weicom(lambda=0.6)", weicom:auto, conjunction, posterior:k=auto,
+    /// slerp:0.8, rrf:k=60,text=2, dbsf, freedom:kappa=20, "basic(context=off)"
     #[arg(long, num_args = 1.., default_values_t = METHODS.map(String::from))]
     methods: Vec<String>,
-    /// Where the page goes [default: target/compare_methods.html]
+    /// HTML page to write [default: target/compare_methods.html]
     #[arg(long, value_name = "FILE.html")]
     page: Option<PathBuf>,
 }
 
-/// The methods of a plain run, at their papers' parameters but for BASIC's contexts, which would write 200 prompts a text.
+/// Methods of a run without --methods. They have the parameters of their papers, except that BASIC runs without
+/// contexts, which would make 200 prompts of each text.
 const METHODS: [&str; 11] = [
     "image",
     "text",
@@ -52,10 +55,11 @@ const METHODS: [&str; 11] = [
     "basic:context=off",
 ];
 
-/// Methods without a lambda, which a plain run has in a table of their own, with what they gain on those that have one.
+/// Methods without a lambda, which a run without --methods shows in a table of their own, with their gains on other
+/// methods.
 const WITHOUT_LAMBDA: [&str; 3] = ["weicom:auto", "conjunction", "posterior"];
 
-/// Tiles that the page shows of each ranking.
+/// Number of tiles that the page shows for each ranking.
 const TOP: usize = 10;
 
 fn main() -> ExitCode {
@@ -97,7 +101,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         }
     }
     let in_tables = methods.len();
-    // The page's curve. Lambdas share the similarities, so they cost little.
+    // These are for the page's curve over lambda. All lambdas share the similarities, so they cost little.
     for tenth in 0..=10 {
         let weicom = WeiCom::new(f64::from(tenth) / 10.0)?;
         if methods.iter().all(|method| method.label() != weicom.label()) {
@@ -131,7 +135,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     Ok(Outcome::from_failures(failed))
 }
 
-/// A list of words of BASIC's corpora, encoded.
+/// Reads a list of words of BASIC's corpora, and encodes it.
 fn words(file: &str, encoder: &ClipEncoder) -> anyhow::Result<Arc<Vocabulary>> {
     let (words, _) = vocabulary_mean::read_words(&demo::data()?.join("basic_corpora").join(file))?;
     Ok(Arc::new(Vocabulary::encode(words, encoder)?))

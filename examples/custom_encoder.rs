@@ -1,4 +1,5 @@
-//! Brings an encoder of one's own: two traits, a suite that checks their promises, and everything else works with it.
+//! Implements an encoder of your own by two traits, and checks it by the conformance suite. Everything else works
+//! with it.
 
 use rscir::core::{Error, PixelBatch, Result, RgbView, testing};
 use rscir::prelude::*;
@@ -34,7 +35,7 @@ impl TextEncoder for Colors {
 }
 fn main() {
     let colors = Colors(EncoderSpec::unknown(3));
-    // Panics with the promise that is broken.
+    // Both functions panic if a promise of the traits is broken, and name it.
     testing::image_encoder(&colors, 1e-6);
     testing::text_encoder(&colors, 1e-6);
 }

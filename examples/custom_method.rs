@@ -1,4 +1,5 @@
-//! A method of your own: a name, and how the two similarities of a tile make its score.
+//! Makes a method of your own from a name and a function, which turns the two similarities of a tile into its
+//! score.
 
 #![allow(clippy::print_stdout, reason = "a program speaks to its user")]
 
@@ -7,8 +8,8 @@ use rscir::prelude::*;
 use rscir::weicom::pointwise;
 
 fn main() -> anyhow::Result<()> {
-    // The harmonic mean of both similarities, moved from -1..1 to 0..1: high only where both are. It never falls as one of
-    // them rises, and says so: an exact search then need not look at every row.
+    // The harmonic mean of both similarities, which are moved from -1..1 to 0..1, is high only if both are. It
+    // never falls if one of them rises, and `monotone` says so: an exact search then can skip rows.
     let harmonic = pointwise("harmonic", |image, text| {
         let (image, text) = (f32::midpoint(image, 1.0), f32::midpoint(text, 1.0));
         2.0 * image * text / (image + text).max(f32::MIN_POSITIVE)
@@ -18,7 +19,7 @@ fn main() -> anyhow::Result<()> {
     let rows = testing::unit_rows(1000, 64, 1);
     let keys = (0..1000).map(|row| format!("tile{row}.png")).collect();
     let archive = MemoryArchive::new(EncoderSpec::unknown(64), keys, rows)?;
-    // What every method must keep, checked.
+    // The conformance suite checks what every method must hold to.
     testing::method(&harmonic, &archive);
 
     let query = ComposedQuery::new(EncoderSpec::unknown(64))

@@ -1,4 +1,4 @@
-//! Evaluates composition methods on PatternCom, or on the demo in its shape.
+//! Evaluates composition methods on PatternCom, or on the demo, which has the same form.
 
 mod common;
 
@@ -18,54 +18,56 @@ use rscir::bench::{Bootstrap, Convention, HtmlReport, Intervals, QueryGroup, Que
 use rscir::encoders::ClipEncoder;
 use rscir::prelude::*;
 
-/// Evaluate composition methods on PatternCom.
+/// Evaluate composition methods on PatternCom, or on the demo.
 ///
-/// Without options it decodes and encodes the demo's tiles and prints the demo's table, whose numbers are not
-/// PatternCom's. With features given for images and texts, no model is loaded.
+/// Without options the program encodes the demo's tiles and prints the demo's table, whose numbers are not
+/// PatternCom's. If --features and --text-features are given, no model is loaded.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 done but some images failed.")]
 struct Cli {
-    /// Folder with PatternCom/*.csv, patternnet.csv and, unless features are given, the images [default: the demo's]
+    /// Folder of a dataset: patternnet.csv, PatternCom/*.csv and, without --features, the images [default: the
+    /// demo's]
     #[arg(long, value_name = "DIR")]
     dataset: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
-    /// Image features, in place of the model: .rscir, .pkl (the reference's), .safetensors or .npy
+    /// Image features to use in place of the model: .rscir, .pkl (the reference's), .safetensors or .npy
     #[arg(long, value_name = "FILE")]
     features: Option<PathBuf>,
-    /// Text features, in place of the model: .safetensors with the texts in its metadata
+    /// Text features to use in place of the model: .safetensors with the texts in its metadata
     #[arg(long, value_name = "FILE")]
     text_features: Option<PathBuf>,
-    /// Methods, between commas, with parameters as the table prints them or after a colon: image, text, sum, product:raw,
-    /// min:norm=zscore, weicom, weicom(lambda=0.6), weicom:auto, conjunction, posterior, slerp:0.8, rrf:k=60,
-    /// rrf(k=20,image=1,text=2), dbsf
+    /// Methods to evaluate, separated by commas, with parameters after a colon or in the form of the table: image,
+    /// text, sum, product:raw, min:norm=zscore, weicom, weicom(lambda=0.6), weicom:auto, conjunction, posterior,
+    /// slerp:0.8, rrf:k=60, rrf(k=20,image=1,text=2), dbsf
     #[arg(long, default_value = "image,text,sum,weicom")]
     methods: String,
-    /// Mean text feature of a vocabulary, for the method `posterior`; the program `vocabulary_mean` makes one [default: the
-    /// demo's for the demo's model, without features]
+    /// Mean text feature of a vocabulary for the method `posterior`, which the program `vocabulary_mean` writes
+    /// [default: the demo's for the demo's model without features, none for others]
     #[arg(long, value_name = "FILE.json")]
     vocabulary: Option<PathBuf>,
-    /// Weights of the text for the method `weicom` [default: 0.5]
+    /// Weights of the text for the method `weicom`, from 0 to 1, separated by commas [default: 0.5]
     #[arg(long, value_delimiter = ',', value_parser = common::lambda)]
     lambdas: Option<Vec<f64>>,
-    /// Lambdas 0.0, 0.1, ... 1.0
+    /// Evaluate the method `weicom` with the lambdas 0.0, 0.1, ... 1.0
     #[arg(long, conflicts_with = "lambdas")]
     sweep: bool,
-    /// clean or corrected: what the protocol means. strict or reference: the numbers of the reference's program
+    /// How the protocol is read: clean (also called corrected) as it is meant, or strict (also called reference)
+    /// with the numbers of the reference program
     #[arg(long, value_parser = mode(), default_value = "clean")]
     mode: Mode,
     /// Leave the query image out of its ranking
     #[arg(long)]
     exclude_query: bool,
-    /// Where metrics.csv, summary.md, summary.json and the reference's files go
+    /// Folder to write metrics.csv, summary.md, summary.json and the reference's files into
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// Where a page with the table, the curve over lambda and the best and worst queries goes
+    /// HTML page to write, with the table, the curve over lambda and the best and worst queries
     #[arg(long, value_name = "FILE.html")]
     page: Option<PathBuf>,
 }
 
-/// Reads a mode by either of its names, and lists them where it is another.
+/// Parses a mode by either of its names for clap, which lists the names in its error.
 fn mode() -> impl clap::builder::TypedValueParser<Value = Mode> {
     PossibleValuesParser::new(["clean", "strict", "corrected", "reference"])
         .try_map(|name| name.parse::<Mode>())
@@ -142,14 +144,14 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     Ok(Outcome::from_failures(failed))
 }
 
-/// What methods need beside the archive, of what is at hand.
+/// Collects what methods need beside the archive.
 fn resources(cli: &Cli) -> anyhow::Result<Resources> {
     let is_demo = cli.model.is_demo() && cli.features.is_none() && cli.text_features.is_none();
     let mean = vocabulary_mean::at_hand(cli.vocabulary.as_deref(), is_demo)?;
     Ok(mean.map_or(Resources::default(), |mean| Resources::default().vocabulary_mean(mean)))
 }
 
-/// The methods, `weicom` once for each lambda.
+/// Makes the methods, with `weicom` once for each lambda.
 fn methods(cli: &Cli, resources: &Resources) -> anyhow::Result<Vec<Box<dyn Method>>> {
     let names = MethodSpec::split_list(&cli.methods);
     let lambdas = match &cli.lambdas {
@@ -158,7 +160,9 @@ fn methods(cli: &Cli, resources: &Resources) -> anyhow::Result<Vec<Box<dyn Metho
         None => vec![0.5],
     };
     if (cli.sweep || cli.lambdas.is_some()) && !names.contains(&"weicom") {
-        usage::refuse::<Cli>("--lambdas and --sweep are of the method weicom, which --methods does not name");
+        usage::refuse::<Cli>(
+            "--lambdas and --sweep are for the method weicom, which --methods does not name",
+        );
     }
     let mut methods: Vec<Box<dyn Method>> = Vec::new();
     for name in names {
@@ -173,7 +177,7 @@ fn methods(cli: &Cli, resources: &Resources) -> anyhow::Result<Vec<Box<dyn Metho
     Ok(methods)
 }
 
-/// Checks, before images are encoded, that there are queries and that every text that they ask with has features.
+/// Checks, before images are encoded, that there are queries and that all their texts have features.
 fn check_queries(benchmark: &PatternCom, images: &ImageList, texts: Option<&Features>) -> anyhow::Result<()> {
     let (queries, _) = benchmark.queries(&check::stand_in(images)?)?;
     let Some(texts) = texts else { return Ok(()) };
@@ -193,7 +197,8 @@ fn cannot_use(path: Option<&PathBuf>) -> String {
     format!("cannot use {}", path.map_or_else(String::new, |path| path.display().to_string()))
 }
 
-/// The archive: features that were given, or the dataset's images encoded now. Also how many images failed.
+/// Returns the archive, of features that were given or of the dataset's images, which are encoded now, and the
+/// number of images that failed.
 fn archive(
     cli: &Cli,
     features: Option<Box<dyn Archive>>,
@@ -230,7 +235,7 @@ fn vectors(
     Ok(QueryVectors::encode(queries, encoder, archive)?)
 }
 
-/// What stands for the model in file names when the features do not say: `clip` of `patternnet_clip.pkl`.
+/// Returns the model's name for file names if the features do not record one: `clip` for `patternnet_clip.pkl`.
 fn model_name(cli: &Cli) -> String {
     let stem = cli.features.as_ref().and_then(|path| path.file_stem()).map(|stem| stem.to_string_lossy());
     let stem = stem.unwrap_or_default();

@@ -14,17 +14,18 @@ use rscir::spark::{ExportOptions, export_parquet};
 
 /// Publish an archive as a table of Parquet files, which engines such as Apache Spark and Sail read.
 ///
-/// Run again, it publishes a new version: readers see all of one version or of the other, and those that have begun with the
-/// old one go on with it. `search --spark sc://HOST:PORT --table DIR` asks it, with the answers of the archive.
+/// Run again, the program publishes a new version. A reader sees one version or the other as a whole, and a reader
+/// that has begun with the old version keeps it. `search --spark sc://HOST:PORT --table DIR` searches the table,
+/// with the answers of the archive.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage.")]
 struct Cli {
     #[command(flatten)]
     stored: Stored,
-    /// The folder of the table, which this program and the engine both see
+    /// Folder of the table, which this program and the engine both can read
     #[arg(long, value_name = "DIR")]
     table: PathBuf,
-    /// Megabytes of the vectors of a part
+    /// Most megabytes that the vectors of one part take
     #[arg(long, value_name = "MB", default_value_t = 128, value_parser = clap::value_parser!(u64).range(1..))]
     part: u64,
 }

@@ -1,4 +1,4 @@
-//! Writes the vectors of an archive for other programs.
+//! Exports an archive as GeoParquet, for other programs.
 
 mod common;
 
@@ -11,41 +11,42 @@ use common::out::note;
 use common::{Outcome, check, text};
 use rscir::interchange::{Error, ExportOptions, Exported, export_geoparquet, export_stac};
 
-/// Write an archive as GeoParquet 1.1, which geopandas, DuckDB and QGIS read: keys, vectors, footprints and columns.
+/// Export an archive as GeoParquet 1.1, which geopandas, DuckDB and QGIS read: keys, vectors, footprints and
+/// columns.
 ///
-/// Rows lie along Hilbert's curve, so that readers who ask for an area skip most of the file. --stac writes a STAC collection
-/// and an item beside the file, by the extension `emb`.
+/// Rows are sorted along Hilbert's curve, so that readers that ask for an area skip most of the file. --stac also
+/// writes a STAC collection and an item beside the file, by the extension `emb`.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage.")]
 struct Cli {
-    /// The archive
+    /// Archive to export
     #[arg(long, value_name = "DIR.rscir")]
     archive: PathBuf,
-    /// The file to write; it is replaced as a whole
+    /// File to write; an existing one is replaced as a whole
     #[arg(long, value_name = "FILE.parquet")]
     export: PathBuf,
-    /// Write FILE.collection.json and FILE.item.json as well, a STAC collection and its item
+    /// Also write a STAC collection and its item, FILE.collection.json and FILE.item.json
     #[arg(long)]
     stac: bool,
-    /// Identifier of the data set [default: the file's name]
+    /// Identifier of the data set [default: the file's name without its extension]
     #[arg(long, value_name = "ID")]
     id: Option<String>,
-    /// What the data set is, for people
+    /// Description of the data set for people [default: the number of vectors, their width and the model]
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
-    /// License of the vectors, as SPDX names it, such as CC-BY-4.0 [default: other]
+    /// License of the vectors by its SPDX name, such as CC-BY-4.0 [default: other]
     #[arg(long, value_name = "ID")]
     license: Option<String>,
-    /// Who made the vectors
+    /// Name of the organization or person that made the vectors [default: none]
     #[arg(long, value_name = "NAME")]
     provider: Option<String>,
-    /// Address of the encoder, such as its page on a hub
+    /// Address of the encoder, such as its page on a hub [default: none]
     #[arg(long, value_name = "URL")]
     model_link: Option<String>,
-    /// Address of the imagery that was encoded
+    /// Address of the imagery that was encoded [default: none]
     #[arg(long, value_name = "URL")]
     source: Option<String>,
-    /// When the imagery was taken, such as 2024-02-29, for an archive without a column datetime
+    /// Date of the imagery, such as 2024-02-29, for an archive without a column `datetime`
     #[arg(long, value_name = "ISO")]
     date: Option<String>,
 }
@@ -93,7 +94,7 @@ fn say(cli: &Cli, exported: &Exported) {
     }
 }
 
-/// Adds to an error what this program can be told to do about it.
+/// Adds to an error what to type about it.
 fn with_advice(error: Error) -> anyhow::Error {
     match error {
         Error::NoDate { .. } => anyhow::anyhow!("{error} (type --date ISO); the Parquet file is written"),

@@ -28,59 +28,62 @@ use scenes::SceneArgs;
 
 /// Encode images into an archive, and texts into a feature file.
 ///
-/// Run again, it goes on where it was cut off and encodes what is new or changed. An image that cannot be read or decoded
-/// is reported and left out; the exit code is 3 then.
+/// Run again, the program continues where it was cut off, and encodes images that are new or have changed. An image
+/// that cannot be read or decoded is reported and left out, and the exit code is then 3.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 done but some images failed.")]
 struct Cli {
-    /// A dataset with patternnet.csv, whose images are encoded in its order [default: the demo's]
+    /// Folder of a dataset: patternnet.csv and the images, which are encoded in its order [default: the demo's]
     #[arg(long, value_name = "DIR", conflicts_with = "images")]
     dataset: Option<PathBuf>,
-    /// A folder: every image below it, the key its path relative to the folder, in sorted order
+    /// Folder whose images are encoded, with those in folders below it, in the order of their keys; a key is the
+    /// path within the folder
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
-    /// Tar files as WebDataset packs them: every image in them, the key SHARD.tar#MEMBER, with .json, .txt and .cls as columns
+    /// Tar files in the form of WebDataset, whose images are encoded without unpacking; a key is SHARD.tar#MEMBER,
+    /// and .json, .txt and .cls files become columns
     #[arg(long, value_name = "FILE.tar", num_args = 1.., conflicts_with_all = ["dataset", "images", "prune", "replace"])]
     tar: Vec<PathBuf>,
     #[command(flatten)]
     scenes: SceneArgs,
-    /// Encode one part of the images alone, such as 2/4, the second of four: each image is in one of 1/4 to 4/4, whatever else is
-    /// listed. `merge_archives` makes one archive of theirs
+    /// Encode only one shard of the images, such as 2/4, the second of four; each image is in one of 1/4 to 4/4,
+    /// whatever other images there are. `merge_archives` merges the archives of all shards
     #[arg(long, value_name = "I/N", requires = "archive")]
     shard: Option<Shard>,
     #[command(flatten)]
     model: ModelArgs,
-    /// The archive to write or to go on with [default: target/demo.rscir for the demo]
+    /// Archive to write, or to continue [default: target/demo.rscir for the demo]
     #[arg(long, value_name = "DIR.rscir")]
     archive: Option<PathBuf>,
-    /// Also write the features to a file: .safetensors, .npy, or .pkl as the reference has it
+    /// Also write the features to a file: .safetensors, .npy, or .pkl in the form of the reference
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
-    /// A .csv file whose columns go beside the vectors, joined by key (.parquet if built with the feature `tables`)
+    /// Table of columns that are stored beside the vectors, joined by key: .csv, or .parquet [needs the feature
+    /// `tables`]
     #[arg(long, value_name = "FILE")]
     columns: Option<PathBuf>,
-    /// The column of --columns that holds the keys of the images
+    /// Column of --columns that holds the keys of the images
     #[arg(long, value_name = "NAME", default_value = "key", requires = "columns")]
     key_column: String,
-    /// Texts to encode, one a line
+    /// File of texts to encode, one on each line
     #[arg(long, value_name = "FILE", requires = "export_texts")]
     texts: Option<PathBuf>,
-    /// Where the texts' features go
+    /// Feature file to write for the texts: .safetensors, .npy or .pkl
     #[arg(long, value_name = "FILE", requires = "texts")]
     export_texts: Option<PathBuf>,
-    /// How a file is seen to have changed since it was encoded
+    /// How a file is seen to have changed since it was encoded: by its size and time, or by its content
     #[arg(long, value_enum, default_value_t = Check::Time)]
     check: Check,
-    /// Replace rows of --archive that are of files in another folder, too
+    /// Also replace rows of --archive that are of files in another folder
     #[arg(long, requires = "archive")]
     replace: bool,
-    /// Take rows out of --archive whose file is gone
+    /// Delete rows of --archive whose file is gone, and tiles of these scenes of another size or overlap
     #[arg(long, requires = "archive")]
     prune: bool,
-    /// Give up after more failed images than this
+    /// Largest number of failed images, after which the program gives up [default: any number]
     #[arg(long, value_name = "N")]
     max_failures: Option<usize>,
-    /// Also write each failed image to this file, as a line of JSON
+    /// Also write each failed image to a file, as a line of JSON
     #[arg(long, value_name = "FILE")]
     failures: Option<PathBuf>,
 }
@@ -89,7 +92,7 @@ struct Cli {
 enum Check {
     /// By its size and time of change
     Time,
-    /// By its content: sure, and reads every file
+    /// By its content, which is sure, and reads every file
     Content,
 }
 
@@ -102,10 +105,10 @@ impl From<Check> for ChangeDetection {
     }
 }
 
-/// Bytes of a file of texts: a million captions of a thousand letters.
+/// Most bytes of a file of texts: those of a million captions of a thousand letters.
 const LONGEST_TEXTS: u64 = 1 << 30;
 
-/// Texts of a file: their vectors, which are held until they are written, take 3 GB at 768 wide.
+/// Most texts of a file. Their vectors are in memory until they are written, and take 3 GB at a width of 768.
 const MAX_TEXTS: usize = 1_000_000;
 
 fn main() -> ExitCode {
@@ -134,7 +137,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     }
 }
 
-/// Checks, before anything is encoded, that there is a place for it.
+/// Checks, before anything is encoded, that the outputs can be written.
 fn check_outputs(cli: &Cli) -> anyhow::Result<()> {
     check::distinct(&[
         cli.archive.as_ref(),
@@ -152,7 +155,8 @@ fn check_outputs(cli: &Cli) -> anyhow::Result<()> {
     check::file(cli.failures.as_deref())
 }
 
-/// Refuses what makes no sense beside scenes, and scenes where they are not built in.
+/// Ends the program with a usage error if options make no sense beside scenes, or if the program is built without
+/// scenes.
 fn check_scenes(cli: &Cli) {
     let beside = [
         ("--images", cli.images.is_some()),
@@ -164,12 +168,10 @@ fn check_scenes(cli: &Cli) {
         ("--replace", cli.replace),
     ];
     if let Some((option, _)) = beside.iter().find(|(_, is_given)| *is_given) {
-        usage::refuse::<Cli>(&format!(
-            "{option} is about images, and scenes are given: leave one of them out"
-        ));
+        usage::refuse::<Cli>(&format!("{option} is for images, and scenes are given: leave one of them out"));
     }
     if !cli.model.decode.is_pillow() {
-        usage::refuse::<Cli>("--decode is about images: scenes have --bands and --stretch");
+        usage::refuse::<Cli>("--decode is for images: scenes have --bands and --stretch");
     }
     if let Err(problem) = scenes::check(&cli.scenes) {
         usage::refuse::<Cli>(&problem);
@@ -182,8 +184,8 @@ fn encode_scenes(cli: &Cli) -> anyhow::Result<Outcome> {
     let bars = Bars::default();
     let mut failures = FailureLog::open(cli.failures.as_deref(), &bars)?;
     let stop = common::stop_on_interrupt()?;
-    // What the values of more bands than colors are is the model's affair; other scenes are looked at before it is loaded, so that
-    // a mistake is told at once.
+    // Scenes of more than three bands are opened after the model is loaded, because the model decides how their
+    // values are read. Other scenes are opened before, so that a mistake is reported at once.
     let of_bands = cli.scenes.more_than_colors().map(|bands| Decoding::default().bands(bands));
     let encoder = of_bands.map(|decoding| cli.model.load_for(decoding)).transpose()?;
     let channels = encoder.as_ref().map(|encoder| encoder.channels());
@@ -210,13 +212,14 @@ fn encode_scenes(cli: &Cli) -> anyhow::Result<Outcome> {
     failures.finish()
 }
 
-/// Never called: [`check_scenes`] ends the program.
+/// Stands in for the function of a program with scenes. It is never called, because [`check_scenes`] ends the
+/// program.
 #[cfg(not(feature = "geo"))]
 fn encode_scenes(_: &Cli) -> anyhow::Result<Outcome> {
     anyhow::bail!("scenes need the feature `geo`")
 }
 
-/// True if texts are encoded and no images.
+/// Tells whether only texts are encoded, and no images.
 fn is_texts_alone(cli: &Cli) -> bool {
     let names_images = [&cli.dataset, &cli.images, &cli.archive, &cli.export, &cli.columns]
         .iter()
@@ -224,7 +227,7 @@ fn is_texts_alone(cli: &Cli) -> bool {
     cli.texts.is_some() && !names_images
 }
 
-/// True if features are kept in memory and exported: only the demo has an archive of its own.
+/// Tells whether features are kept in memory and exported, without an archive. Only the demo has a default archive.
 fn is_from_memory(cli: &Cli) -> bool {
     cli.archive.is_none()
         && (cli.dataset.is_some() || cli.images.is_some() || !cli.tar.is_empty() || !cli.model.is_demo())
@@ -232,8 +235,9 @@ fn is_from_memory(cli: &Cli) -> bool {
 
 /// The images that are encoded.
 enum Images {
-    /// Files of a folder, and the labels that a dataset has for them.
+    /// Files of a folder, and their labels if they are of a dataset.
     Files(ImageList, Option<Vec<String>>),
+    /// Images in tar files.
     Tar(TarShards),
 }
 
@@ -252,7 +256,7 @@ impl Images {
         }
     }
 
-    /// Reads members of shards as the encoder reads files.
+    /// Sets the members of shards to be decoded as the encoder decodes files.
     fn decoded_for(self, encoder: &ClipEncoder) -> Self {
         match self {
             Self::Tar(shards) => {
@@ -263,6 +267,7 @@ impl Images {
     }
 }
 
+/// Encodes images into an archive, or into a file of features.
 fn encode_images(
     cli: &Cli,
     encoder: &ClipEncoder,
@@ -275,7 +280,7 @@ fn encode_images(
         .batch(cli.model.batch.into())
         .changes(cli.check.into())
         .prune(cli.prune)
-        // The demo's archive is made again at will: its folder may be a copy.
+        // Rows of another folder are replaced in the demo's archive, because the demo's folder may be a copy.
         .replace(cli.replace || cli.archive.is_none())
         .progress(&bars)
         .stop(common::stop_on_interrupt()?);
@@ -285,7 +290,7 @@ fn encode_images(
         return export_from_memory(cli, encoder, &images, &options, failures);
     }
     let archive = cli.archive.clone().unwrap_or_else(demo::archive_path);
-    // The demo's archive is everybody's.
+    // All programs share the demo's archive, so this one waits until no other writes it.
     let _turn = if cli.archive.is_none() { Some(demo::take_turn()?) } else { None };
     let on_failure = &mut |failure| failures.add(&failure);
     let ingested = match &images {
@@ -305,7 +310,7 @@ fn encode_images(
     failures.finish()
 }
 
-/// Says how an ingest went, and what it saw and did not refuse.
+/// Says what an ingest has done, and what it noticed.
 fn say_ingested(archive: &Path, ingested: &rscir::Ingested) {
     let (stored, report) = (&ingested.archive, &ingested.report);
     if let Some(shard) = stored.shard() {
@@ -331,7 +336,7 @@ fn say_ingested(archive: &Path, ingested: &rscir::Ingested) {
     }
 }
 
-/// Adds to an error what this program can be told to do about it.
+/// Adds to an error what to type about it.
 fn with_advice(error: rscir::Error) -> anyhow::Error {
     match error {
         rscir::Error::Images(other @ rscir::images::Error::OtherRoot { .. }) => {
@@ -341,12 +346,12 @@ fn with_advice(error: rscir::Error) -> anyhow::Error {
     }
 }
 
-/// Finds the images.
+/// Lists the images that the options name.
 fn list(cli: &Cli) -> anyhow::Result<Images> {
     if !cli.tar.is_empty() {
         let shards = TarShards::open(&cli.tar)?.changes(cli.check.into());
         common::notes::say_omissions(&shards.left_out());
-        anyhow::ensure!(!shards.is_empty(), "there are no images that are read in {}", cli.tar[0].display());
+        anyhow::ensure!(!shards.is_empty(), "there is no image that can be read in {}", cli.tar[0].display());
         return Ok(Images::Tar(shards));
     }
     if let Some(folder) = &cli.images {
@@ -354,7 +359,7 @@ fn list(cli: &Cli) -> anyhow::Result<Images> {
         common::notes::say_left_out(&images);
         anyhow::ensure!(
             !images.is_empty() || !images.unlisted().is_empty(),
-            "there are no images that are read below {}",
+            "there is no image that can be read in {} or in a folder below it",
             folder.display()
         );
         return Ok(Images::Files(images, None));
@@ -367,7 +372,7 @@ fn list(cli: &Cli) -> anyhow::Result<Images> {
     Ok(Images::Files(images, Some(labels)))
 }
 
-/// The columns that go beside the vectors, checked against the images and the archive.
+/// Reads the columns that are stored beside the vectors, and checks that they are of these images.
 fn columns(cli: &Cli, images: &[String]) -> anyhow::Result<Option<KeyedColumns>> {
     let Some(file) = &cli.columns else { return Ok(None) };
     let table = KeyedColumns::read(file, &cli.key_column)
@@ -386,10 +391,10 @@ fn columns(cli: &Cli, images: &[String]) -> anyhow::Result<Option<KeyedColumns>>
     Ok(Some(table))
 }
 
-/// The lines of a file of texts.
+/// Reads the lines of a file of texts.
 fn read_texts(file: &Path) -> anyhow::Result<Vec<String>> {
     let content = read_text(file, LONGEST_TEXTS)?;
-    // Counted before each takes memory of its own.
+    // The lines are counted before each of them takes memory of its own.
     let count = content.lines().count();
     anyhow::ensure!(count > 0, "{} holds no text", file.display());
     anyhow::ensure!(
@@ -400,6 +405,7 @@ fn read_texts(file: &Path) -> anyhow::Result<Vec<String>> {
     Ok(content.lines().map(String::from).collect())
 }
 
+/// Encodes texts into a feature file.
 fn encode_texts(encoder: &ClipEncoder, texts: Vec<String>, export: &Path) -> anyhow::Result<()> {
     let lines: Vec<&str> = texts.iter().map(String::as_str).collect();
     let embeddings = encoder.encode_texts(&lines)?;
@@ -432,11 +438,12 @@ fn export(archive: &dyn Archive, images: &Images, path: &Path) -> anyhow::Result
     features.write(path)?;
     note!("{}: {} rows", text::shown(path.display()), features.keys.len());
     if !features.columns.is_empty() && !Features::keeps_columns(path) {
-        note!("{}: this format keeps no columns, but for labels", text::shown(path.display()));
+        note!("{}: this format keeps no columns except labels", text::shown(path.display()));
     }
     Ok(())
 }
 
+/// Encodes images into memory, and writes them as a feature file.
 fn export_from_memory(
     cli: &Cli,
     encoder: &ClipEncoder,
@@ -452,25 +459,28 @@ fn export_from_memory(
         Images::Files(list, _) => rscir::images::ingest(list, encoder, &mut sink, options, on_failure),
         Images::Tar(shards) => rscir::images::ingest_source(shards, encoder, &mut sink, options, on_failure),
     }?;
-    anyhow::ensure!(!report.stopped, "stopped: without --archive nothing is kept");
+    anyhow::ensure!(
+        !report.stopped,
+        "stopped: nothing was written; with --archive DIR.rscir finished batches are kept"
+    );
     common::notes::say_columns(&report);
     common::notes::say_odd(&report);
     export(&sink.into_archive()?, images, path)?;
     failures.finish()
 }
 
-/// Reports failed images on standard error, and in a file if asked.
+/// Reports failed images on standard error, and in a file if --failures names one.
 struct FailureLog<'a> {
     bars: &'a Bars,
     count: usize,
     file: Option<File>,
-    /// What first went wrong with the file: it must not end the job, standard error has the report too.
+    /// First error of writing the file. It does not end the job, because standard error has the reports too.
     unwritten: Option<io::Error>,
 }
 
 impl<'a> FailureLog<'a> {
     fn open(path: Option<&Path>, bars: &'a Bars) -> anyhow::Result<Self> {
-        // An old list, or a link in its place, is replaced and not written into.
+        // An old list, or a link in its place, is replaced instead of being written into.
         let open = |path: &Path| -> anyhow::Result<File> {
             files::replace(path, |_| Ok(()))?;
             File::options()
@@ -491,7 +501,7 @@ impl<'a> FailureLog<'a> {
                 "stage": failure.stage.to_string(),
                 "reason": failure.reason,
             });
-            // Each line is written at once and whole: the list is good however the job ends.
+            // Each line is written at once and as a whole, so that the list is complete however the job ends.
             if let Err(error) = file.write_all(format!("{line}\n").as_bytes()) {
                 self.unwritten.get_or_insert(error);
             }

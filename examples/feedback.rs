@@ -1,4 +1,4 @@
-//! Asks with tiles that were judged: more like these, less like those (Rocchio, 1971).
+//! Searches with tiles that were judged, for more like some and less like others (Rocchio, 1971).
 
 #![allow(clippy::print_stdout, reason = "a chapter shows what it finds")]
 
@@ -19,7 +19,7 @@ fn main() -> anyhow::Result<()> {
     for key in disliked {
         query = query.and_image(vector(key)?, -1.0 / disliked.len() as f32)?;
     }
-    // What has been judged is not shown again.
+    // Tiles that have been judged are not shown again.
     let is_new = |row: usize| !liked.iter().chain(&disliked).any(|&key| key == archive.key(row));
     for hit in search_with(&archive, &ImageOnly, &query, &SearchOptions::top(5).filter(&is_new))? {
         println!("{:.4} {}", hit.score, hit.key);

@@ -1,4 +1,4 @@
-//! Copies vectors that others made into an archive.
+//! Imports vectors that other programs made into an archive.
 
 mod common;
 #[cfg_attr(feature = "interchange", path = "import_vectors/tables.rs")]
@@ -16,37 +16,41 @@ use rscir::encoders::Model;
 use rscir::index::{ImportOptions, LeftOutReason, import_vectors};
 use rscir::prelude::*;
 
-/// Copy vectors that others made into an archive: a feature file (.npy, .safetensors, .pkl), or Parquet files.
+/// Import vectors that other programs made into an archive, from a feature file (.npy, .safetensors, .pkl) or
+/// Parquet files.
 ///
-/// A .npy of any size is read block by block. Its keys stand beside it, in NAME.keys.json or NAME.keys.txt; without such a
-/// list they are the row numbers. Parquet files (with the feature `interchange`) are read row group by row group, all of a
-/// folder as one table; keys, vectors and places are found by the names that Major TOM, Earth Index, Clay, Planet and
-/// GeoVibes give their columns. Run again, it goes on where it was cut off.
+/// A .npy file of any size is read block by block. Its keys are read from NAME.keys.json or NAME.keys.txt beside
+/// it; without such a file they are the numbers of the rows. Parquet files [needs the feature `interchange`] are
+/// read row group by row group, and all files of a folder as one table. Keys, vectors and places are found by the
+/// names that Major TOM, Earth Index, Clay, Planet and GeoVibes give their columns. Run again, the program
+/// continues where it was cut off.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 done but some rows were left out.")]
 struct Cli {
-    /// The feature file, the Parquet file, or a folder of Parquet files
+    /// Feature file, Parquet file, or folder of Parquet files to read
     #[arg(long, value_name = "FILE|FOLDER")]
     vectors: PathBuf,
-    /// The archive to write or to go on with
+    /// Archive to write, or to continue
     #[arg(long, value_name = "DIR.rscir")]
     archive: PathBuf,
-    /// Number format of the archive's rows: f32, f16, bf16 or i8 [default: as the archive has it; in a new one f32, and f16 above
-    /// a million rows]
+    /// Number format of the archive's rows: f32, f16, bf16 or i8 [default: that of the archive; in a new one f32,
+    /// or f16 for more than a million rows]
     #[arg(long)]
     precision: Option<Precision>,
-    /// The model that made the vectors, by its name in the registry, for queries to be encoded by it [default: as the file says]
+    /// Name in the registry of the model that made the vectors, by which queries are encoded [default: the model
+    /// that the file records]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// The column of keys of Parquet files [default: key, unique_id, id or tile_id, else file and row]
+    /// Column of keys in Parquet files [default: key, unique_id, id or tile_id, else the file's name and the row's
+    /// number]
     #[arg(long, value_name = "NAME")]
     key_column: Option<String>,
-    /// The column of vectors of Parquet files [default: embedding, embeddings or vector]
+    /// Column of vectors in Parquet files [default: embedding, embeddings or vector]
     #[arg(long, value_name = "NAME")]
     embedding_column: Option<String>,
 }
 
-/// Rows that are named; the rest is counted.
+/// Number of rows that are named. Further ones are only counted.
 const NAMED: usize = 10;
 
 fn main() -> ExitCode {
@@ -60,7 +64,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         return tables::import(cli, spec);
     }
     if cli.key_column.is_some() || cli.embedding_column.is_some() {
-        usage::refuse::<Cli>("--key-column and --embedding-column are of Parquet files");
+        usage::refuse::<Cli>("--key-column and --embedding-column are for Parquet files");
     }
     let bars = Bars::default();
     let mut options = ImportOptions::default().progress(&bars).stop(common::stop_on_interrupt()?);

@@ -1,4 +1,4 @@
-//! Encodes images that are in memory: windows of a scene, frames, whatever decodes to pixels.
+//! Encodes images that are in memory, such as windows of a scene or frames of a video.
 
 #![allow(clippy::print_stdout, reason = "a chapter shows what it finds")]
 
@@ -15,7 +15,7 @@ fn main() -> anyhow::Result<()> {
             .into_iter()
             .collect();
 
-    // Into memory here; an `ArchiveWriter` is a sink, too.
+    // The vectors go into memory here. An `ArchiveWriter` is a sink that writes them to disk.
     let mut sink = MemorySink::new(ImageEncoder::spec(&clip).clone());
     let report = ingest_source(&images, &clip, &mut sink, &IngestOptions::default(), &mut |_| {})?;
     let archive = sink.into_archive()?;

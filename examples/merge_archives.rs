@@ -1,4 +1,4 @@
-//! Makes one archive of the archives of shards.
+//! Merges the archives of shards into one archive.
 
 mod common;
 
@@ -10,17 +10,18 @@ use common::out::say;
 use common::{Outcome, check, text};
 use rscir::prelude::*;
 
-/// Make one archive of several, such as those of the shards that `extract_features --shard I/N` wrote.
+/// Merge several archives into one, such as those of the shards that `extract_features --shard I/N` wrote.
 ///
-/// Of shards all must be given, each come to its end; what is missing is named. Vectors, fingerprints and columns are copied to
-/// the bit, so the archive is that of one process, and `extract_features` goes on with it. The archives that are read stay.
+/// If the archives are of shards, all shards must be given, and each must be finished; the program names those that
+/// are missing. Vectors, fingerprints and columns are copied bit for bit, so the archive is the one that a single
+/// process would have made, and `extract_features` can continue it. The archives that are read do not change.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage.")]
 struct Cli {
-    /// The archives to read, in any order
+    /// Archives to read, in any order
     #[arg(value_name = "DIR.rscir", required = true)]
     shards: Vec<PathBuf>,
-    /// The archive to write, which is not there yet
+    /// Archive to write, which must not exist yet
     #[arg(long, value_name = "DIR.rscir")]
     archive: PathBuf,
 }

@@ -1,4 +1,4 @@
-//! Takes damaged segments out of an archive, after saying which.
+//! Drops damaged segments of an archive, after saying which they are.
 
 mod common;
 
@@ -10,16 +10,16 @@ use common::stored::Stored;
 use common::{Outcome, damage, text};
 use rscir::index::{ArchiveWriter, DamagedCopy};
 
-/// Take damaged segments out of an archive, with all their rows, so that the rest can be used.
+/// Drop damaged segments of an archive, with all their rows, so that the rest can be used.
 ///
-/// Says what it would drop and changes nothing, unless asked to write. An ingest of the same images encodes again what was
-/// dropped. Copy the archive before, if something is to be read from its damaged files by other means.
+/// Without --write the program says what it would drop, and changes nothing. An ingest of the same images encodes
+/// dropped rows again. Copy the archive first if you want to read its damaged files by other means.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage.")]
 struct Cli {
     #[command(flatten)]
     stored: Stored,
-    /// Drop what is damaged
+    /// Drop the damaged segments
     #[arg(long)]
     write: bool,
 }
@@ -29,7 +29,8 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
-    // Saying what would be dropped takes no lock: an archive can be looked at that cannot be written, or is being written.
+    // To say what would be dropped takes no lock, so that this works for an archive that cannot be written, or is
+    // being written.
     let repair = if cli.write { Some(rscir::index::repair(&cli.stored.archive)?) } else { None };
     let found = match &repair {
         Some(repair) => repair.verification(),
@@ -65,7 +66,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     }
     anyhow::ensure!(
         misplaced == 0,
-        "{name}: {misplaced} things above are no part of an archive, and no ingest goes on until they are taken away by hand"
+        "{name}: {misplaced} things above do not belong in an archive; remove them by hand, or no ingest can continue"
     );
     Ok(Outcome::Done)
 }

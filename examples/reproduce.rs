@@ -1,4 +1,4 @@
-//! Repeats the published table of PatternCom from images, labels and weights, and says which rows are met.
+//! Reproduces the published table of PatternCom from images, labels and weights, and says which rows are met.
 
 mod common;
 
@@ -17,37 +17,39 @@ use rscir::bench::ATTRIBUTES;
 use rscir::prelude::*;
 use rscir::weicom::{Conjunction, Posterior, PosteriorConfig, WeiComByParts};
 
-/// Extract, evaluate and compare with the published table of PatternCom.
+/// Reproduce the published table of PatternCom: encode the images, evaluate, and compare.
 ///
-/// Below its rows stand those of methods without a lambda, which nobody has published figures of.
+/// A row is met if no figure is more than 0.3 points from the published one. Below these rows are those of methods
+/// without a lambda, for which no figures are published.
 ///
-/// Images are encoded once, into an archive that a later run goes on with. Features and figures are the reference
-/// program's: exact GELU, mode strict.
+/// Images are encoded once, into an archive that a later run continues. Features and figures are computed as the
+/// reference program computes them: with exact GELU, in mode strict.
 #[derive(Parser)]
 #[command(
     version,
     after_help = "Exit codes: 0 all rows met, 1 failed or something is missing, 2 usage, 3 done but rows are not met or images failed."
 )]
 struct Cli {
-    /// PatternNet with images/, the authors' patternnet.csv and PatternCom/*.csv
+    /// Folder of the dataset: PatternNet's images/, and the authors' patternnet.csv and PatternCom/*.csv
     #[arg(long, value_name = "DIR")]
     dataset: Option<PathBuf>,
-    /// CLIP ViT-L/14, as the authors' models/CLIP-ViT-L-14.bin
+    /// File of weights of CLIP ViT-L/14, such as the authors' models/CLIP-ViT-L-14.bin
     #[arg(long, value_name = "FILE")]
     clip: Option<PathBuf>,
-    /// RemoteCLIP ViT-L/14, RemoteCLIP-ViT-L-14.pt
+    /// File of weights of RemoteCLIP ViT-L/14, RemoteCLIP-ViT-L-14.pt
     #[arg(long, value_name = "FILE")]
     remoteclip: Option<PathBuf>,
-    /// Where the archives clip.rscir and remoteclip.rscir are kept
+    /// Folder for the archives clip.rscir and remoteclip.rscir
     #[arg(long, value_name = "DIR", default_value = "reproduce")]
     archives: PathBuf,
-    /// open_clip's JSON configuration of the weights, if they are no ViT-L/14: to try the steps on other data
+    /// JSON configuration of the weights, in the form of open_clip, to try the program with other weights than
+    /// ViT-L/14
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to compute: cpu, cuda, cuda:1 or auto, a GPU if there is one
+    /// Device to compute on: cpu, cuda, cuda:1, or auto for a GPU if there is one
     #[arg(long, default_value = "auto")]
     device: Device,
-    /// Images encoded at once
+    /// Number of images that are encoded at once
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
 }
@@ -55,16 +57,17 @@ struct Cli {
 /// Largest difference, in points of mAP, at which a row counts as met.
 const MET: f64 = 0.3;
 
-/// Tiles of PatternNet: 38 classes of 800.
+/// Number of PatternNet's tiles: 38 classes of 800.
 const PATTERNNET_TILES: usize = 30_400;
 
-/// mAP in percent by the attributes in the order of [`ATTRIBUTES`], then the average.
+/// mAP in percent for each attribute, in the order of [`ATTRIBUTES`], and then the average.
 type Row = [f64; 7];
 
 /// The published rows of one backbone.
 struct Published {
     backbone: &'static str,
-    /// Of the registry: the reference computes with exact GELU whatever the weights were trained with.
+    /// Name in the registry. It is that of a model with exact GELU, which the reference computes with for all
+    /// weights.
     model: &'static str,
     rows: [(Baseline, Row); 5],
 }
@@ -77,8 +80,8 @@ enum Baseline {
     WeiCom(f64),
 }
 
-/// Tables of the README of github.com/billpsomas/rscir at revision 1560858 (PatternCom, mAP). CLIP's image row there has an
-/// average that its own columns do not give (12.76).
+/// Tables of the README of github.com/billpsomas/rscir at revision 1560858 (PatternCom, mAP). The average of CLIP's
+/// image row is as published there; that of its own columns is 12.76.
 const PUBLISHED: [Published; 2] = [
     Published {
         backbone: "CLIP",
@@ -122,11 +125,11 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let lacking = lacking(cli);
     anyhow::ensure!(lacking.is_empty(), "this is missing:\n{}", lacking.join("\n"));
-    // The second backbone's comes after hours of the first.
+    // All files are checked now, because those of the second backbone are read after hours of work on the first.
     for file in [&cli.clip, &cli.remoteclip, &cli.config] {
         check::input(file.as_deref())?;
     }
-    let dataset = cli.dataset.as_deref().context("the dataset is given")?;
+    let dataset = cli.dataset.as_deref().context("--dataset DIR is needed")?;
     let images = dataset_images(dataset)?;
     let benchmark = PatternCom::read(dataset)?.mode(Mode::Reference);
     benchmark.queries(&check::stand_in(&images)?)?;
@@ -149,7 +152,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     Ok(Outcome::from_failures(failed + rows - met))
 }
 
-/// Everything that the run needs and does not find, each with where to get it.
+/// Lists everything that the run needs and does not find, each with where to get it.
 fn lacking(cli: &Cli) -> Vec<String> {
     let mut lacking = Vec::new();
     let mut need = |path: Option<&Path>, what: &str, option: &str, source: &str| match path {
@@ -171,7 +174,7 @@ fn lacking(cli: &Cli) -> Vec<String> {
     }
     let clip = "the authors' models/CLIP-ViT-L-14.bin, or open_clip's ViT-L-14 of OpenAI";
     let remoteclip = "huggingface.co/chendelong/RemoteCLIP";
-    // One backbone is half of the table, and worth a run.
+    // The weights of one backbone are enough, because they make half of the table.
     let none = cli.clip.is_none() && cli.remoteclip.is_none();
     if none || cli.clip.is_some() {
         need(cli.clip.as_deref(), "the weights of CLIP ViT-L/14", "--clip FILE", clip);
@@ -190,13 +193,14 @@ fn lacking(cli: &Cli) -> Vec<String> {
     lacking
 }
 
-/// What one backbone came to.
+/// Result for one backbone.
 struct Backbone {
     markdown: String,
     met: usize,
     failed: usize,
 }
 
+/// Encodes the images with one backbone, evaluates it, and compares its rows with the published ones.
 fn backbone(
     cli: &Cli,
     published: &Published,
@@ -250,12 +254,14 @@ fn backbone(
     Ok(Backbone { markdown, met, failed: report.failed })
 }
 
-/// Methods of this project, which need no lambda; nothing is published to compare them with.
+/// Makes the methods of this project that need no lambda, for which no figures are published.
 fn unpublished(encoder: &ClipEncoder) -> anyhow::Result<[Box<dyn Method>; 3]> {
     let mean = match vocabulary_mean::default_words() {
         Ok(words) => Some(vocabulary_mean::compute(&words, encoder)?),
         Err(_) => {
-            note!("posterior: texts ask as they are, as the words of data/basic_corpora are not there");
+            note!(
+                "posterior: texts are used as they are, because the words of data/basic_corpora are missing"
+            );
             None
         }
     };
@@ -263,7 +269,8 @@ fn unpublished(encoder: &ClipEncoder) -> anyhow::Result<[Box<dyn Method>; 3]> {
     Ok([Box::new(WeiComByParts::auto()), Box::new(Conjunction::default()), Box::new(posterior)])
 }
 
-/// A Markdown table of our figures with their differences from the published ones, and how many rows are met.
+/// Makes a Markdown table of the figures with their differences from the published ones. Returns it with the number
+/// of rows that are met.
 fn compare(published: &Published, table: &Table) -> anyhow::Result<(String, usize)> {
     let names = ATTRIBUTES;
     anyhow::ensure!(table.groups == names, "the figures are of {:?}, not of {names:?}", table.groups);
@@ -280,7 +287,8 @@ fn compare(published: &Published, table: &Table) -> anyhow::Result<(String, usiz
             largest = largest.max((ours - published).abs());
             write!(out, " {ours:.2} ({:+.2}) |", ours - published)?;
         }
-        // Both are rounded to two decimals: what is 0.3 apart as printed is met.
+        // The difference is rounded to two decimals, as it is printed: a row whose printed differences are at most
+        // 0.3 is met.
         if (largest * 100.0).round() <= MET * 100.0 {
             met += 1;
             out += " met |\n";

@@ -1,4 +1,5 @@
-//! Tiles a georeferenced scene, asks for places that are like one of its tiles but have a lake, and writes them for a map.
+//! Tiles a georeferenced scene, searches for places that are like one of its tiles but have a lake, and writes them
+//! as GeoJSON and as a page with a map.
 
 #![allow(clippy::print_stdout, reason = "a chapter shows what it finds")]
 

@@ -1,4 +1,4 @@
-//! Asks an archive with images, texts and tiles that were judged.
+//! Searches an archive with images, texts and tiles that were judged.
 
 #[path = "search/answer_page.rs"]
 mod answer_page;
@@ -49,7 +49,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     cli.read_query_vectors()?;
     let places = Places::check(&cli.places)?;
     cli.model.check_files()?;
-    // What is quickly opened comes before the model, so that a mistake is told at once.
+    // The archive is opened before the model is loaded, so that a mistake is reported at once.
     let opened = cli.archive.as_deref().map(Opened::open).transpose()?;
     let model = &match &opened {
         Some(opened) => cli.model.or_recorded(opened.archive.spec()),
@@ -65,7 +65,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         check_keys(cli, &*opened.archive)?;
     }
     let images = query_images(cli, &places, opened.as_ref())?;
-    // A tile has its vector already.
+    // A query of tiles alone needs no encoder, because tiles have vectors.
     let needs_encoder = opened.is_none() || !images.is_empty() || cli.encodes_texts();
     let encoder = needs_encoder.then(|| model.load()).transpose()?;
     let opened = match (opened, &encoder) {
@@ -98,14 +98,14 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     } else {
         shown::lines(&answer, &asked);
     }
-    // Who has all that they want of the answer is told no more.
+    // If the reader of standard output has gone away, there is nobody to tell.
     if out::is_read() {
         shown::say_learned(&answer, &asked, archive, &*method);
     }
     Ok(Outcome::Done)
 }
 
-/// How tiles are ranked: as is asked for, or by what the query has.
+/// Builds the method that ranks the tiles: the one that is named, or the one for the parts of the query.
 fn method(cli: &Cli, model: &ModelArgs, encoder: Option<&ClipEncoder>) -> anyhow::Result<Box<dyn Method>> {
     let MethodSpec::Posterior(config) = cli.method_spec() else {
         return Ok(cli.method_spec().build(&Resources::default())?);
@@ -119,7 +119,7 @@ fn method(cli: &Cli, model: &ModelArgs, encoder: Option<&ClipEncoder>) -> anyhow
     Ok(Box::new(Posterior::new(config, mean)?))
 }
 
-/// The best hits among the rows that are asked for, of places that are distinct if that is asked for.
+/// Returns the best hits among the rows that the options admit, at distinct places with `--distinct`.
 fn answer(
     cli: &Cli,
     places: &Places,
@@ -136,7 +136,8 @@ fn answer(
     if in_area.is_some() || cli.judged().next().is_some() {
         options.filter = Some(&is_asked_for);
     }
-    // How many hits lie on places that are taken is not known before: look at more until there are enough.
+    // It is not known before how many hits are at places that are taken, so the search takes more until there are
+    // enough.
     if places.are_distinct() {
         options.k = cli.top.saturating_mul(4);
     }
@@ -157,7 +158,7 @@ fn answer(
     }
 }
 
-/// Checks that what is asked for can be written.
+/// Checks that the files to write are distinct and can be written.
 fn check_outputs(cli: &Cli) -> anyhow::Result<()> {
     let PlaceArgs { geojson, csv, heatmap, .. } = &cli.places;
     let outputs = [&cli.html, geojson, csv, heatmap].map(Option::as_ref);
@@ -165,14 +166,15 @@ fn check_outputs(cli: &Cli) -> anyhow::Result<()> {
     outputs.iter().try_for_each(|output| check::file(output.map(PathBuf::as_path)))
 }
 
-/// The pixels that are asked with: those of files and of windows, and of a place, which only an archive's scenes show.
+/// Reads the images of the query: files, windows of files, and the window at a place, which is read from the
+/// archive's scenes.
 fn query_images(cli: &Cli, places: &Places, opened: Option<&Opened>) -> anyhow::Result<Vec<QueryImage>> {
     let archive = opened.map(|opened| &*opened.archive);
     let read = |path: &PathBuf| QueryImage::read(path, cli.window, &cli.model.decode, archive);
     let mut images: Vec<QueryImage> = cli.image.iter().map(read).collect::<anyhow::Result<_>>()?;
     if cli.places.at.is_some() {
-        let opened =
-            opened.context("--at is a place in the archive's scenes: name it with --archive DIR.rscir")?;
+        let opened = opened
+            .context("--at is a place in the archive's scenes: name the archive with --archive DIR.rscir")?;
         images.extend(places.at(&*opened.archive, cli.folders(opened))?);
     }
     Ok(images)

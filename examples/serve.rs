@@ -1,4 +1,4 @@
-//! Serves a page to ask an archive with: images, texts, the weight between them, filters, a map.
+//! Serves a page to search an archive with: images, texts, the weight between them, filters and a map.
 
 mod common;
 #[cfg_attr(feature = "geo", path = "serve/scenes.rs")]
@@ -19,34 +19,35 @@ use common::{Outcome, demo};
 use rscir::prelude::*;
 use rscir::web::{App, Basemap, Options, Server};
 
-/// Serve a page to ask an archive with, in a browser.
+/// Serve a page to search an archive with, in a browser.
 ///
-/// Without options it is the demo's. It listens at this machine alone; any other address needs a token. Ctrl-C ends it when
-/// requests under way have been answered.
+/// Without options the page is of the demo's archive. The server is reachable from this machine alone; another
+/// address needs a token. Ctrl-C ends the server once it has answered the requests under way.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage.")]
 struct Cli {
-    /// The archive, or a feature file [default: the demo's, in target/demo.rscir]
+    /// Archive or feature file to search [default: the demo's archive, target/demo.rscir]
     #[arg(long, value_name = "DIR.rscir")]
     archive: Option<PathBuf>,
-    /// Where the images of the archive are, for pictures of its tiles [default: where it had them from]
+    /// Folder with the archive's images, for pictures of its tiles [default: the folders that the archive records]
     #[arg(long, value_name = "DIR", conflicts_with = "scenes", requires = "archive")]
     images: Option<PathBuf>,
-    /// Where the scenes of the archive are, for pictures of its tiles and a map; built with --features geo [default: where it
-    /// had them from]
+    /// Folder with the archive's scenes, for pictures of its tiles and a map [needs the feature `geo`] [default: the
+    /// folders that the archive records]
     #[arg(long, value_name = "DIR", requires = "archive")]
     scenes: Option<PathBuf>,
-    /// Where to listen; port 0 takes any that is free
+    /// Address and port to listen on; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:8080")]
     addr: SocketAddr,
-    /// The secret that whoever asks must know, of 16 to 256 characters; any other address than this machine's needs one
+    /// Secret of 16 to 256 characters that clients must send; an address other than this machine's needs one
+    /// [default: none]
     #[arg(long)]
     token: Option<String>,
-    /// A name under which browsers ask the server, beside localhost and its address
+    /// Name by which browsers reach the server, beside localhost and its address
     #[arg(long, value_name = "NAME")]
     host: Vec<String>,
-    /// Pictures to put below the map, which browsers then ask for there: https://HOST/{z}/{x}/{y}.png [default: none, and
-    /// the page asks nobody]
+    /// Address of pictures below the map, such as https://HOST/{z}/{x}/{y}.png, from which browsers then fetch them
+    /// [default: none, so that the page fetches nothing from elsewhere]
     #[arg(long, value_name = "URL")]
     basemap: Option<String>,
     #[command(flatten)]
@@ -110,17 +111,17 @@ fn own_app(cli: &Cli, path: &Path) -> anyhow::Result<App> {
     let folders = if given.is_empty() { roots } else { given };
     if folders.is_empty() {
         note!(
-            "the archive does not know its folder: --images DIR shows its tiles, and without they are names"
+            "the archive records no folder of its images, so its tiles are shown as names: --images DIR shows pictures"
         );
     }
     let app = scenes::shown(app, folders);
     if !cli.model.is_demo() {
         return Ok(app.encoder(Arc::new(cli.model.load()?)));
     }
-    // Without a model the demo's is taken if the archive is of it.
+    // Without options for a model, the demo's is used if the archive is of it.
     let demo = demo::path("model").and_then(|_| cli.model.load());
     match demo {
-        // Vectors of which nothing is known would agree with any model of their width.
+        // An unknown encoder would agree with any model of its width.
         Ok(encoder) if !spec.is_unknown() && spec.check(ImageEncoder::spec(&encoder)).is_ok() => {
             Ok(app.encoder(Arc::new(encoder)))
         }
@@ -128,7 +129,8 @@ fn own_app(cli: &Cli, path: &Path) -> anyhow::Result<App> {
             let model =
                 spec.model.as_deref().map_or(String::new(), |model| format!(", such as {}", shown(model)));
             note!(
-                "without a model only tiles can be asked with: --model NAME takes the archive's{model}, for texts and images"
+                "there is no model, so queries can have tiles of the archive alone: --model NAME loads the archive's model{model}, for \
+                 texts and images"
             );
             Ok(app)
         }

@@ -13,10 +13,11 @@ fn main() -> anyhow::Result<()> {
         let keys = (0..500).map(|tile| format!("{year}/{tile:03}.tif")).collect();
         Ok(Box::new(MemoryArchive::new(spec.clone(), keys, unit_rows(500, 32, year))?))
     };
-    // Any archive is a shard: on disk, in memory, another set of shards. Statistics are those of all rows together.
+    // A shard is any archive: on disk, in memory, or a set of shards. The statistics are those of all rows
+    // together.
     let all: Arc<dyn Archive> = Arc::new(ShardedArchive::new(vec![shard(2023)?, shard(2024)?])?);
 
-    // Asked again and again, a searcher takes the fastest exact way and says which.
+    // For many queries to one archive, a searcher takes the fastest exact way, and says which it was.
     let searcher = Searcher::new(Arc::clone(&all));
     let query =
         ComposedQuery::new(spec.clone()).with_image(unit_vector(32, 1))?.with_text(unit_vector(32, 2))?;

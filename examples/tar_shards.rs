@@ -1,4 +1,5 @@
-//! Encodes images in tar files as WebDataset packs them, without unpacking: what stands beside an image becomes columns.
+//! Encodes images in tar files in the form of WebDataset, without unpacking them. The other files of a sample
+//! become columns.
 
 #![allow(clippy::print_stdout, reason = "a chapter shows what it finds")]
 
@@ -9,7 +10,7 @@ fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let archive = folder.path().join("tiles.rscir");
 
-    // A source decodes as the encoder's record says, or the ingest refuses it.
+    // The source has to decode images as the encoder's spec records, or the ingest refuses it.
     let shards = TarShards::open(["crates/rscir-images/tests/data/shards/000.tar"])?
         .decoding(clip.decoding().clone())
         .limits(*clip.limits());
@@ -20,7 +21,7 @@ fn main() -> anyhow::Result<()> {
         println!("left out: {} {}", omission.count, omission.what);
     }
 
-    // `.json`, `.txt` and `.cls` of a sample are columns with types.
+    // The `.json`, `.txt` and `.cls` files of a sample are columns with types.
     for (name, column_type) in done.archive.columns() {
         println!("{name}: {column_type}");
     }

@@ -1,4 +1,4 @@
-//! Reads every byte of an archive and names what is not as it was written.
+//! Reads every byte of an archive, and names each place that is not as it was written.
 
 mod common;
 
@@ -11,7 +11,8 @@ use common::{Outcome, damage, text};
 
 /// Read every byte of an archive and compare it with what was written.
 ///
-/// Prints a line for each damaged place. Changes nothing; others may read and write the archive meanwhile.
+/// The program prints a line for each damaged place. It changes nothing, and other programs may read and write the
+/// archive meanwhile.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 sound, 1 damaged or unreadable, 2 usage.")]
 struct Cli {

@@ -1,4 +1,4 @@
-//! Finds what a bad disk did to an archive, and takes it out.
+//! Finds the damage that a bad disk did to an archive, and drops the damaged rows.
 
 #![allow(clippy::print_stdout, reason = "a chapter shows what it finds")]
 
@@ -15,7 +15,7 @@ fn main() -> anyhow::Result<()> {
     let archive = writer.path().to_path_buf();
     drop(writer);
 
-    // One bit, in one file.
+    // This changes one bit of one file.
     let file = std::fs::read_dir(archive.join("segments"))?.next().expect("a segment")?.path();
     let mut bytes = std::fs::read(&file)?;
     let last = bytes.len() - 40;
@@ -27,7 +27,7 @@ fn main() -> anyhow::Result<()> {
     for damage in &found.damage {
         println!("{}: {} rows: {}", damage.path.display(), damage.rows, damage.error);
     }
-    // Nothing is dropped before this call; what is dropped can be encoded again.
+    // Nothing was dropped before this call. Dropped rows can be encoded again.
     repair(&archive)?.drop_damaged()?;
     anyhow::ensure!(verify(&archive)?.is_sound() && DiskArchive::open(&archive)?.len() == 1);
     Ok(())

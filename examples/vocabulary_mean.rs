@@ -1,4 +1,4 @@
-//! Writes the mean text feature of a vocabulary: what all texts have in common under a model.
+//! Writes the mean text feature of a vocabulary, which is what all texts have in common under a model.
 
 mod common;
 
@@ -10,18 +10,20 @@ use common::model::ModelArgs;
 use common::out::note;
 use common::{Outcome, check, text, vocabulary_mean};
 
-/// Write the mean text feature of a vocabulary, which `search --method posterior` takes half of off every text.
+/// Write the mean text feature of a vocabulary, half of which `search --method posterior` subtracts from every
+/// text.
 ///
-/// The file names the words and the model by their hashes; a search with another model refuses it.
+/// The file records hashes of the words and of the model, and a search with another model refuses it.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage.")]
 struct Cli {
     #[command(flatten)]
     model: ModelArgs,
-    /// A list of words, one a line after a first line that is left out [default: BASIC's subjects, in data/basic_corpora]
+    /// File of words, one on each line after the first, which is a heading [default: BASIC's subjects, in
+    /// data/basic_corpora]
     #[arg(long, value_name = "FILE.csv")]
     words: Option<PathBuf>,
-    /// Where it goes
+    /// File to write
     #[arg(long, value_name = "FILE.json")]
     output: PathBuf,
 }

@@ -18,28 +18,28 @@ use common::{Outcome, check, demo, text};
 use rscir::core::files;
 use rscir::prelude::*;
 
-/// Draw what the image alone, the text alone and both find in the demo, hits framed.
+/// Draw the tiles of the demo that an image, a text and both together find, with relevant tiles framed.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 done but some images failed.")]
 struct Cli {
-    /// The query tile, by its path in the demo's benchmark
+    /// Query image, as the path of a tile within the demo's benchmark
     #[arg(long, default_value = "images/runway/runway04.jpg")]
     image: String,
-    /// The query text: another value of the same attribute
+    /// Query text, which is another value of the attribute
     #[arg(long, default_value = "sand")]
     text: String,
-    /// The attribute whose labels say what is a hit
+    /// Attribute whose labels say which tiles are relevant
     #[arg(long, default_value = "context")]
     attribute: String,
-    /// Weight of the text
+    /// Weight of the text, from 0 (image alone) to 1 (text alone)
     #[arg(long, default_value = "0.5", value_parser = common::lambda)]
     lambda: f64,
-    /// Tiles a row
+    /// Number of tiles in each row
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u8).range(1..))]
     top: u8,
     #[command(flatten)]
     model: ModelArgs,
-    /// Where the picture goes
+    /// SVG file to write
     #[arg(long, default_value = "docs/query.svg")]
     output: PathBuf,
 }

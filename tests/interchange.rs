@@ -194,7 +194,7 @@ fn columns_are_named_where_the_file_has_others_and_are_of_parquet_alone() {
     let run = import(&file, &archive, &["--embedding-column", "vektor"]).ends_with(1);
     run.says("no column \"vektor\"").says("embeddings (List");
     let other = folder.path().join("a.npy");
-    import(&other, &archive, &["--key-column", "id"]).ends_with(2).says("are of Parquet files");
+    import(&other, &archive, &["--key-column", "id"]).ends_with(2).says("are for Parquet files");
 }
 
 #[test]

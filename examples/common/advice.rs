@@ -5,7 +5,7 @@ use rscir::encoders::Error as EncoderError;
 use rscir::images::{Error as ImagesError, Remedy};
 use rscir::index::{Error as IndexError, ShardProblem};
 
-/// Advice on an error, if there is any.
+/// Returns advice on an error, or `None` if there is none.
 pub fn of(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| {
         if let Some(error) = cause.downcast_ref::<rscir::Error>() {
@@ -25,6 +25,7 @@ pub fn of(error: &anyhow::Error) -> Option<String> {
     })
 }
 
+/// Returns advice on an error of the facade.
 fn of_library(error: &rscir::Error) -> Option<String> {
     match error {
         rscir::Error::Encoders(error) => of_encoder(error),
@@ -35,7 +36,7 @@ fn of_library(error: &rscir::Error) -> Option<String> {
     }
 }
 
-/// What to type so that an image is decoded.
+/// Returns what to type so that an image is decoded, or `None` if nothing helps.
 pub fn of_remedy(remedy: Remedy) -> Option<String> {
     match remedy {
         Remedy::Bands { bands, bits } => {
@@ -86,7 +87,7 @@ fn of_bench(error: &bench::Error) -> Option<String> {
 
 fn of_index(error: &IndexError) -> Option<String> {
     match error {
-        // No repair gets by without the manifest, and the error says what does.
+        // A repair cannot work without the manifest, and the error itself says what to do.
         IndexError::Damaged { path } if path.ends_with("manifest.json") => None,
         IndexError::Damaged { .. }
         | IndexError::MissingSegment { .. }

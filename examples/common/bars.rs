@@ -1,4 +1,4 @@
-//! Progress bars for people; nothing where standard error is not a terminal.
+//! Progress bars on standard error. Nothing is drawn if that is not a terminal.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,8 +13,9 @@ pub struct Bars {
 }
 
 impl Bars {
+    /// Calls a function with the bar that is drawn now, if there is one.
     fn with(&self, act: impl FnOnce(&mut Option<ProgressBar>)) {
-        // A poisoned lock holds a bar all the same.
+        // A thread that panicked with the lock leaves a bar that can still be drawn.
         act(&mut self.bar.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
     }
 }

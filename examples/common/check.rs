@@ -1,4 +1,4 @@
-//! What is checked before the work whose result would be lost.
+//! Checks that are made before long work, so that its result is not lost.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub fn file(path: Option<&Path>) -> anyhow::Result<()> {
     path.map_or(Ok(()), |path| Ok(can_be_written(path)?))
 }
 
-/// Checks that a file can be written into a folder that is made for it.
+/// Creates the folder of a file if it does not exist, and checks that the file can be written.
 pub fn file_in_new_folder(path: &Path) -> anyhow::Result<()> {
     if let Some(folder) = path.parent() {
         make_folder(folder)?;
@@ -25,11 +25,11 @@ pub fn file_in_new_folder(path: &Path) -> anyhow::Result<()> {
     file(Some(path))
 }
 
-/// Makes a folder, and checks that files can be written into it.
+/// Creates a folder if it does not exist, and checks that files can be written into it.
 pub fn folder(path: Option<&Path>) -> anyhow::Result<()> {
     let Some(path) = path else { return Ok(()) };
     make_folder(path)?;
-    // A name like any other: the file is gone again when the check returns.
+    // The name does not matter: the check removes the file that it creates.
     file(Some(&path.join("rscir")))
 }
 
@@ -37,11 +37,11 @@ fn make_folder(path: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display()))
 }
 
-/// Checks that an archive is where one is opened or made: no file has its name.
+/// Checks that an archive can be opened or created at a path: it is a folder, or there is nothing yet.
 pub fn archive(path: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(
         path.is_dir() || path.symlink_metadata().is_err(),
-        "{}: an archive is a folder, and this is none; name another",
+        "{}: an archive is a folder, and this is not one; name another path",
         path.display()
     );
     Ok(())
@@ -53,14 +53,14 @@ pub fn distinct(outputs: &[Option<&PathBuf>]) -> anyhow::Result<()> {
     for (i, output) in outputs.iter().enumerate() {
         anyhow::ensure!(
             !outputs[..i].contains(output),
-            "{}: two outputs cannot be one file",
+            "{}: two outputs cannot be one file; name another for one of them",
             output.display()
         );
     }
     Ok(())
 }
 
-/// Checks that an evaluation's report can be written into a folder, which is made if it is not there.
+/// Checks that an evaluation's report can be written into a folder, which is created if it does not exist.
 pub fn report(path: Option<&Path>) -> anyhow::Result<()> {
     let Some(path) = path else { return Ok(()) };
     folder(Some(path))?;
@@ -70,13 +70,13 @@ pub fn report(path: Option<&Path>) -> anyhow::Result<()> {
 /// The files that every report has.
 const REPORT: [&str; 4] = ["metrics.csv", "summary.md", "summary.json", "rows.tex"];
 
-/// Checks that a list of images has a file: without any it is the list of another folder.
+/// Checks that a file of a list of images exists. If none does, the list is most likely one of another folder.
 pub fn some_exist(images: &ImageList) -> anyhow::Result<()> {
     let mut paths = (0..images.len()).map(|index| images.path(index));
     if let Some(first) = paths.next() {
         anyhow::ensure!(
             first.is_file() || paths.any(|path| path.is_file()),
-            "none of the {} files of the list is there, not {}: is this the dataset's folder?",
+            "none of the {} files of the list is there, such as {}; check that this is the dataset's folder",
             images.len(),
             first.display()
         );
@@ -84,13 +84,13 @@ pub fn some_exist(images: &ImageList) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Checks that what is to be read is a file.
+/// Checks that a path that is to be read is a file.
 pub fn input(path: Option<&Path>) -> anyhow::Result<()> {
     path.map_or(Ok(()), |path| Ok(open_regular(path).map(drop)?))
 }
 
-/// An archive with the keys that images will have, and vectors that mean nothing: which queries there are depends on the
-/// keys alone, so that they can be looked at before anything is encoded.
+/// Makes an archive with the keys that images will have, and with vectors that mean nothing. The queries of a
+/// benchmark depend on the keys alone, so they can be checked with it before anything is encoded.
 pub fn stand_in(images: &ImageList) -> anyhow::Result<MemoryArchive> {
     let mut keys = Vec::new();
     let mut seen = HashSet::new();

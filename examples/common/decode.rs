@@ -1,11 +1,11 @@
-//! How images are decoded, as a command line says it: bands are counted from 1, as GDAL and QGIS do.
+//! How images are decoded. On the command line bands are counted from 1, as GDAL and QGIS do.
 
 use std::path::Path;
 
 use rscir::core::{Decoding, RgbImage, Stretch};
 use rscir::images::{DecodeLimits, Remedy, decode_file};
 
-/// Parses `--decode` for clap. The library counts bands from 0, and so does an archive's spec.
+/// Parses `--decode` for clap. The library and an archive's spec count bands from 0.
 pub fn options(text: &str) -> Result<Decoding, String> {
     let mut decoding: Decoding = text.parse().map_err(|error: rscir::core::Error| error.to_string())?;
     for band in decoding.bands.iter_mut().flatten() {
@@ -14,8 +14,9 @@ pub fn options(text: &str) -> Result<Decoding, String> {
     Ok(decoding)
 }
 
-/// Decodes a file to be looked at. Of an image of bands, which a model takes as they are, the third, the second and the first
-/// are shown, stretched: sensors list their bands by rising wavelength, blue before red.
+/// Decodes a file for people to look at. If it is an image of bands, which a model takes as they are, the picture
+/// shows the third, the second and the first band as red, green and blue, stretched: sensors list their bands by
+/// rising wavelength, so that blue comes before red.
 pub fn to_look_at(path: &Path, decoding: &Decoding) -> rscir::images::Result<RgbImage> {
     let limits = DecodeLimits::default();
     let shown = |bands: Vec<usize>| Decoding::default().bands(bands).stretch(Stretch::Percentile(2.0, 98.0));
@@ -27,7 +28,7 @@ pub fn to_look_at(path: &Path, decoding: &Decoding) -> rscir::images::Result<Rgb
     }
 }
 
-/// Tells whether a file is of bands that no one chose.
+/// Tells whether an error is about an image of bands of which none were chosen.
 pub fn needs_bands(error: &rscir::images::Error) -> bool {
     use rscir::images::Error as Images;
     let Images::Image { source, .. } = error else { return false };

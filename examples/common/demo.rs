@@ -1,4 +1,4 @@
-//! The demo that comes with the repository, and its archive, which the programs share.
+//! The demo that comes with the repository, and its archive, which all programs share.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -11,23 +11,24 @@ use super::bars::Bars;
 use super::notes;
 use super::out::note;
 
-/// What every report on the demo says.
+/// Note that every report on the demo has.
 pub const NOTE: &str =
     "This is the demo: its numbers are not PatternCom's and cannot be compared with published ones.";
 
-/// How long a program waits for another that makes the demo's archive. Slow machines take a minute.
+/// Longest time that a program waits for another that makes the demo's archive. Slow machines take a minute to make
+/// it.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// How soon it is seen that the other is done.
+/// Time between two looks at whether the other program is done.
 const LATENCY: Duration = Duration::from_millis(50);
 
-/// A file or folder of the demo.
+/// Returns the path of a file or folder of the demo.
 pub fn path(path: &str) -> anyhow::Result<PathBuf> {
     Ok(data()?.join("demo").join(path))
 }
 
-/// The repository's folder `data`: in the repository that the program is built from, or where `RSCIR_DATA` says. Packages
-/// come without it.
+/// Returns the repository's folder `data`: that of the repository that the program was built from, or the one that
+/// the environment variable `RSCIR_DATA` names. Packages do not have it.
 pub fn data() -> anyhow::Result<PathBuf> {
     let built_from = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data");
     let folder = std::env::var_os("RSCIR_DATA").map_or_else(built_from, PathBuf::from);
@@ -42,27 +43,28 @@ pub fn data() -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-/// Where the demo's archive is kept between runs.
+/// Returns the path of the demo's archive, which is kept between runs.
 pub fn archive_path() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/demo.rscir")
 }
 
-/// The demo's tiles, in their order.
+/// Lists the demo's tiles, in their order.
 pub fn images() -> anyhow::Result<ImageList> {
     let folder = path("benchmark")?;
     let keys = PatternCom::read_tiles(&folder)?.into_iter().map(|tile| tile.path).collect();
     Ok(ImageList::new(folder, keys))
 }
 
-/// The demo's archive with a row for every tile: the one that is there, or completed, or made anew if another model made it
-/// or it cannot be read. One process does that at a time, and the others wait for it.
+/// Opens the demo's archive with a row for every tile. An archive that lacks tiles is completed, and one that
+/// another model made, or that cannot be read, is made again. One process does this at a time, and the others wait
+/// for it.
 pub fn archive(encoder: &ClipEncoder) -> anyhow::Result<DiskArchive> {
     let (images, path) = (images()?, archive_path());
     if let Some(archive) = whole(&path, encoder, &images) {
         return Ok(archive);
     }
     let _turn = take_turn()?;
-    // Whoever had the turn before may have made it.
+    // Another process may have made the archive while this one waited.
     if let Some(archive) = whole(&path, encoder, &images) {
         return Ok(archive);
     }
@@ -70,7 +72,7 @@ pub fn archive(encoder: &ClipEncoder) -> anyhow::Result<DiskArchive> {
         .with_context(|| format!("cannot make the demo's archive {}", path.display()))
 }
 
-/// The archive, if it has a row of this encoder for every image.
+/// Opens an archive, if it has a row of this encoder for every image.
 fn whole(path: &Path, encoder: &ClipEncoder, images: &ImageList) -> Option<DiskArchive> {
     let archive = DiskArchive::open(path).ok()?;
     let is_whole = archive.spec().check(encoder.spec()).is_ok()
@@ -78,7 +80,8 @@ fn whole(path: &Path, encoder: &ClipEncoder, images: &ImageList) -> Option<DiskA
     is_whole.then_some(archive)
 }
 
-/// Waits for the right to write the demo's archive, which ends when the file is closed, however the process ends.
+/// Waits for the right to write the demo's archive. The right ends when the returned file is closed, however the
+/// process ends.
 pub fn take_turn() -> anyhow::Result<File> {
     let path = archive_path().with_extension("lock");
     let lock = std::fs::create_dir_all(path.parent().unwrap_or(&path))
@@ -96,10 +99,17 @@ pub fn take_turn() -> anyhow::Result<File> {
     }
 }
 
-/// Waits a moment for another process; says so once, and gives up in the end.
+/// Waits a moment for another process, and says so the first time.
+///
+/// # Errors
+/// If the process has waited too long since `began`.
 fn wait(began: Instant) -> anyhow::Result<()> {
     let waited = began.elapsed();
-    anyhow::ensure!(waited < PATIENCE, "another program has been writing it for {} s", waited.as_secs());
+    anyhow::ensure!(
+        waited < PATIENCE,
+        "another program has been writing it for {} s: end that program, or try again later",
+        waited.as_secs()
+    );
     std::thread::sleep(LATENCY);
     if waited < LATENCY && began.elapsed() >= LATENCY {
         note!("another program is making the demo's archive: waiting for it");
@@ -107,13 +117,13 @@ fn wait(began: Instant) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Encodes the tiles that the archive lacks; all of them if it is no archive of this encoder.
+/// Encodes the tiles that the archive lacks. An archive of another encoder is made again.
 fn complete(images: &ImageList, encoder: &ClipEncoder, path: &Path) -> anyhow::Result<DiskArchive> {
     if path.exists() && !is_of(encoder, path)? {
         std::fs::remove_dir_all(path)?;
     }
     let bars = Bars::default();
-    // The repository may be a copy of the one that the archive was made from.
+    // Rows of another folder are replaced: the repository may be a copy of the one that the archive was made from.
     let options = IngestOptions::default().replace(true).progress(&bars);
     let ingested = rscir::ingest_with(images, encoder, path, &options, &mut |failure| {
         notes::say_failed(&bars, &failure);
@@ -123,7 +133,8 @@ fn complete(images: &ImageList, encoder: &ClipEncoder, path: &Path) -> anyhow::R
     Ok(ingested.archive)
 }
 
-/// True if there is an archive of this encoder that can be gone on with. Waits for whoever writes it without taking turns.
+/// Tells whether there is an archive of this encoder that can be continued. Waits for a program that writes it
+/// without [`take_turn`].
 fn is_of(encoder: &ClipEncoder, path: &Path) -> anyhow::Result<bool> {
     let began = Instant::now();
     loop {

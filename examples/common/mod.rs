@@ -1,4 +1,4 @@
-//! What the examples share: where the demo lies, how a model is chosen, what is printed, exit codes.
+//! Code that the programs share: the demo, the choice of a model, checks, messages and exit codes.
 
 #![allow(
     dead_code,
@@ -32,18 +32,19 @@ use clap::Parser;
 use out::note;
 use rscir::encoders::Isa;
 
-/// Done, but some inputs failed and were reported.
+/// Exit code of a program that is done although some inputs failed, which it has reported.
 pub const SOME_FAILED: u8 = 3;
 
-/// Parses the arguments, runs the body of a program, and turns what it returns into the exit code: 0 ok, 1 failed, 3 done
-/// but some inputs failed. Usage errors end with 2 before the body runs.
+/// Parses the arguments, runs the body of a program, and returns the exit code: 0 if it is done, 1 if it failed,
+/// and 3 if it is done but some inputs failed. A usage error ends the program with 2 before the body runs.
 pub fn main<C: Parser>(run: impl FnOnce(&C) -> anyhow::Result<Outcome>) -> ExitCode {
     let options = usage::parse();
     exit(Isa::requested().map_err(Into::into).and_then(|_| run(&options)))
 }
 
+/// Prints the error of a program, and returns its exit code.
 fn exit(outcome: anyhow::Result<Outcome>) -> ExitCode {
-    // What a failed job has printed so far is worth having, too.
+    // Output is flushed also if the job failed, because what it has printed so far is of use.
     let written = out::finish();
     match outcome.and_then(|outcome| written.map(|()| outcome)) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
@@ -58,7 +59,8 @@ fn exit(outcome: anyhow::Result<Outcome>) -> ExitCode {
     }
 }
 
-/// An error with its causes, each said once: some errors repeat theirs.
+/// Writes an error with its causes. A cause that the text already holds is not repeated, because some errors print
+/// theirs.
 fn with_causes(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -71,30 +73,30 @@ fn with_causes(error: &anyhow::Error) -> String {
     text
 }
 
-/// How an example ended, if it did not fail.
+/// How a program ended, if it did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// All of it is done.
+    /// Everything is done.
     Done,
-    /// It is done, less the inputs that were reported.
+    /// Everything is done except for inputs that were reported.
     SomeFailed,
 }
 
 impl Outcome {
-    /// By the number of inputs that failed.
+    /// Returns the outcome for a number of failed inputs.
     pub fn from_failures(failed: usize) -> Self {
         if failed == 0 { Self::Done } else { Self::SomeFailed }
     }
 }
 
-/// Parses a WeiCom lambda for clap: outside 0..=1 is a usage error.
+/// Parses a WeiCom lambda for clap. A number outside 0..=1 is a usage error.
 pub fn lambda(text: &str) -> Result<f64, String> {
     let lambda: f64 = text.trim().parse().map_err(|_| "not a number".to_string())?;
     rscir::weicom::WeiCom::new(lambda).map(|method| method.lambda()).map_err(|error| error.to_string())
 }
 
-/// A flag that Ctrl-C sets, for a job to end in order. A batch that takes longer than two seconds is cut off: what is
-/// committed is durable all the same.
+/// Returns a flag that Ctrl-C sets, so that a job can end in order. A batch that takes longer than two seconds is
+/// cut off, and everything that was committed before is durable.
 pub fn stop_on_interrupt() -> anyhow::Result<&'static AtomicBool> {
     static STOP: AtomicBool = AtomicBool::new(false);
     let on_interrupt = || {

@@ -1,4 +1,4 @@
-//! Which encoder an example uses: the demo's, one of the registry, or files.
+//! The encoder of a program: the demo's, one of the registry, or one from files.
 
 use std::path::{Path, PathBuf};
 
@@ -14,29 +14,29 @@ use super::out::note;
 use super::text::shown;
 use super::{check, demo, notes};
 
-/// The options that choose an encoder; the demo's without any.
+/// The options that choose an encoder. Without any of them it is the demo's.
 #[derive(Args, Debug, Clone)]
 pub struct ModelArgs {
-    /// A model of the registry, such as clip-vit-l-14 or remoteclip-vit-l-14
+    /// Name of a model in the registry, such as clip-vit-l-14 or remoteclip-vit-l-14 [default: the demo's model]
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
     pub model: Option<String>,
-    /// Weights: safetensors or PyTorch (.pt, .bin). With --model, in place of the published file
+    /// File of weights: safetensors or PyTorch (.pt, .bin); with --model, in place of the published file
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
-    /// open_clip's or Hugging Face's JSON configuration of --checkpoint
+    /// JSON configuration of --checkpoint, in the form of open_clip or Hugging Face
     #[arg(long, value_name = "FILE", requires = "checkpoint")]
     pub config: Option<PathBuf>,
-    /// Which state dict of --checkpoint, where it holds several: ema, or its place such as model.ema
+    /// Name of a state dict in --checkpoint, if there are several: ema, or its path such as model.ema
     #[arg(long, value_name = "KEY", requires = "checkpoint")]
     pub state_dict: Option<String>,
-    /// Where to compute: cpu, cuda, cuda:1 or auto, a GPU if there is one [default: auto]
+    /// Device to compute on: cpu, cuda, cuda:1, or auto for a GPU if there is one [default: auto]
     #[arg(long)]
     pub device: Option<Device>,
     /// Number format to compute in
     #[arg(long, default_value = "f32")]
     pub precision: Precision,
-    /// Bands (counted from 1), stretch and orientation of the images: "bands=[3, 2, 1] stretch=percentile(2, 98)
-    /// orientation=exif"
+    /// How images are decoded: bands (counted from 1), stretch and orientation, such as "bands=[3, 2, 1]
+    /// stretch=percentile(2, 98) orientation=exif" [default: as Pillow decodes them]
     #[arg(
         long,
         default_value = "",
@@ -45,17 +45,18 @@ pub struct ModelArgs {
         value_parser = super::decode::options
     )]
     pub decode: Decoding,
-    /// Wavelengths of the bands in micrometers, three or more, for DOFA-CLIP: 0.842,0.665,0.56; those of red, green and
-    /// blue without
+    /// Wavelengths of the bands in micrometers, three or more, for DOFA-CLIP, such as 0.842,0.665,0.56 [default:
+    /// those of red, green and blue]
     #[arg(long, value_name = "LIST")]
     pub wavelengths: Option<Wavelengths>,
-    /// Images encoded at once
+    /// Number of images that are encoded at once
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     pub batch: u16,
 }
 
 impl ModelArgs {
-    /// The options, with the model that an archive's vectors are of, if they name none and the registry has it.
+    /// Returns the options with the model that an archive records, if they name no model and the registry has that
+    /// one.
     #[must_use]
     pub fn or_recorded(&self, archive: &EncoderSpec) -> Self {
         let mut own = self.clone();
@@ -66,7 +67,7 @@ impl ModelArgs {
         own
     }
 
-    /// True if the options name no model: the demo's is used.
+    /// Tells whether the options name no model, so that the demo's is used.
     pub fn is_demo(&self) -> bool {
         self.model.is_none() && self.checkpoint.is_none()
     }
@@ -77,12 +78,13 @@ impl ModelArgs {
         check::input(self.config.as_deref())
     }
 
-    /// Checks that there is such a model, before anything else is done.
+    /// Checks that the model exists and that its files can be read, before anything else is done.
     pub fn check(&self) -> anyhow::Result<()> {
         self.check_files()?;
         self.builder().map(drop)
     }
 
+    /// Starts to build the encoder.
     fn builder(&self) -> anyhow::Result<ClipEncoderBuilder> {
         Ok(match (&self.model, &self.checkpoint, &self.config) {
             (Some(name), None, _) => ClipEncoder::from_registry(name)?,
@@ -96,7 +98,7 @@ impl ModelArgs {
         })
     }
 
-    /// Where to compute.
+    /// Returns the device to compute on.
     pub fn device(&self) -> Device {
         self.device.unwrap_or(Device::Auto)
     }
@@ -121,7 +123,7 @@ impl ModelArgs {
         let encoder =
             builder.build().map_err(notes::with_state_dict_option).context("cannot load the model")?;
         notes::say_weights(&encoder);
-        // A build that cannot use a GPU says so to who asks for one.
+        // A build without CUDA says why it computes on the CPU only if a device was asked for.
         let looks_for_gpu = self.device.is_some() || cfg!(feature = "cuda");
         if let Some(reason) = encoder.device_fallback().filter(|_| looks_for_gpu) {
             note!("computing on the CPU: {}", shown(reason));
@@ -129,7 +131,8 @@ impl ModelArgs {
         Ok(encoder)
     }
 
-    /// Encodes images into memory, in their order. Also how many failed; each is reported.
+    /// Encodes images into memory, in their order. Returns the archive and the number of images that failed, each
+    /// of which is reported.
     pub fn encode(
         &self,
         encoder: &ClipEncoder,
@@ -149,7 +152,10 @@ impl ModelArgs {
     }
 }
 
-/// The images of a dataset with `patternnet.csv`, in its order; an error if none of them is there.
+/// Lists the images of a dataset, in the order of its `patternnet.csv`.
+///
+/// # Errors
+/// If none of the images exists.
 pub fn dataset_images(dataset: &Path) -> anyhow::Result<ImageList> {
     let keys = PatternCom::read_tiles(dataset)?.into_iter().map(|tile| tile.path).collect();
     let images = ImageList::new(dataset, keys);

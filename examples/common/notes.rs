@@ -1,4 +1,4 @@
-//! What an ingest saw and did not refuse, with what to type where it was not meant.
+//! Notes on what an ingest and other work found and did not refuse, with what to type if it was not meant.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use super::bars::Bars;
 use super::out::note;
 use super::text::shown;
 
-/// Says which images of a folder are not read or were left out.
+/// Says which images of a folder are in formats that are not read, and how many were left out.
 pub fn say_left_out(images: &ImageList) {
     if let Some(kinds) = unread(images) {
         note!("{kinds}");
@@ -30,7 +30,7 @@ pub fn say_left_out(images: &ImageList) {
     }
 }
 
-/// Which images of a folder are of kinds that are not read, if there are any.
+/// Names the images of a folder that are of kinds that are not read; `None` if there are none.
 pub fn unread(images: &ImageList) -> Option<String> {
     let kinds = images.unread_kinds();
     let kind = |(kind, count): (&String, &usize)| format!("{count} .{kind}");
@@ -44,7 +44,7 @@ pub fn unread(images: &ImageList) -> Option<String> {
     })
 }
 
-/// Says that an image failed, and what can be typed so that it is decoded.
+/// Says that an image failed, and what to type so that it is decoded.
 pub fn say_failed(bars: &Bars, failure: &Failure) {
     let remedy =
         failure.remedy.and_then(advice::of_remedy).map_or(String::new(), |remedy| format!("; {remedy}"));
@@ -58,7 +58,7 @@ pub fn say_odd(report: &IngestReport) {
     say_noticed(&odd.narrow_range, "use less than a sixteenth of their values' range");
 }
 
-/// Says that the image of a query may have needed a stretch: it was encoded and can be read.
+/// Says that the image of a query may have needed a stretch. The image was encoded before, so errors are ignored.
 pub fn say_odd_query(path: &Path, encoder: &ClipEncoder) {
     let (decoding, limits) = (encoder.decoding(), encoder.limits());
     let Ok(bytes) = read_bounded(path, limits.max_bytes) else { return };
@@ -71,9 +71,10 @@ pub fn say_odd_query(path: &Path, encoder: &ClipEncoder) {
     note!("the query image {what}: {STRETCH}");
 }
 
-/// What to type where values were lost in decoding.
+/// What to type if values were lost in decoding.
 const STRETCH: &str = "for values beyond a byte, type --decode \"stretch=percentile(2, 98)\"";
 
+/// Says how many images were noticed, and names the first ones.
 fn say_noticed(noticed: &Noticed, what: &str) {
     if noticed.count > 0 {
         let first: Vec<_> = noticed.first.iter().map(|key| printable(key)).collect();
@@ -86,7 +87,7 @@ fn say_noticed(noticed: &Noticed, what: &str) {
     }
 }
 
-/// Says what a benchmark's files have that is not evaluated as it stands there.
+/// Says which entries of a benchmark's files are not evaluated as they are.
 pub fn say_findings(findings: &DatasetReport) {
     let found = findings_text(findings);
     if !found.is_empty() {
@@ -94,7 +95,7 @@ pub fn say_findings(findings: &DatasetReport) {
     }
 }
 
-/// Says which weights were taken of several, and what was made to fit.
+/// Says which of several state dicts was taken, and which tables of positions were resized.
 pub fn say_weights(encoder: &ClipEncoder) {
     let checkpoint = encoder.checkpoint();
     if let (Some(taken), [_, _, ..]) = (checkpoint.state_dict(), checkpoint.state_dicts()) {
@@ -112,7 +113,7 @@ pub fn say_weights(encoder: &ClipEncoder) {
     }
 }
 
-/// Adds what to type where several state dicts leave a choice.
+/// Adds to an error about several state dicts what to type to choose one.
 pub fn with_state_dict_option(error: Error) -> anyhow::Error {
     let is_choice = matches!(error, Error::Checkpoint(checkpoint::Error::StateDict { .. }));
     let error = anyhow::Error::from(error);
@@ -124,7 +125,8 @@ pub fn say_omissions(omissions: &[Omission]) {
     omissions.iter().for_each(|omission| note!("left out: {} {}", omission.count, omission.what));
 }
 
-/// Says which keys of images and of a table of columns have no counterpart, and which rows got other values.
+/// Says how many images are not in a table of columns, how many of its keys are of no image, and how many rows got
+/// other values.
 pub fn say_columns(report: &IngestReport) {
     let first =
         |noticed: &Noticed| noticed.first.first().map(|key| printable(key).to_string()).unwrap_or_default();
@@ -146,7 +148,10 @@ pub fn say_gone(report: &IngestReport) {
         note!("no row was taken out: {}", shown(reason));
     }
     if report.outdated > 0 {
-        note!("taken out: {} rows that are no tiles of their scene as it is now", report.outdated);
+        note!(
+            "taken out: {} rows that are no longer tiles of their scenes, which have changed",
+            report.outdated
+        );
     }
     if report.beside > 0 {
         let what = if report.pruned > 0 { "were taken out" } else { "are kept; --prune takes them out" };

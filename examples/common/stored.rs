@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 
-/// The archive on disk that a program is about.
+/// The option of a program that works on one archive on disk.
 #[derive(clap::Args)]
 pub struct Stored {
-    /// The archive
+    /// Archive that the program works on
     #[arg(long, value_name = "DIR.rscir")]
     pub archive: PathBuf,
 }

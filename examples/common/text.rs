@@ -1,24 +1,24 @@
-//! Names and messages as they may be printed: no byte of a name is obeyed by a terminal.
+//! Escapes names and messages for printing, so that a terminal obeys none of their bytes.
 
 use rscir::core::is_unprintable;
 pub use rscir::core::printable;
 
-/// Lines as they are, each [`printable`].
+/// Escapes each line of a text, and keeps the line breaks.
 pub fn lines(text: &str) -> String {
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
-/// A message that may have some lines, such as an error with its causes. All after the first are indented, so that none of
-/// them, be it a part of a name, passes for a message of its own.
+/// Escapes a message that may have several lines, such as an error with its causes. The lines after the first are
+/// indented, so that none of them looks like a message of its own, even if it is a part of a name.
 pub fn message(text: &str) -> String {
     lines(text.trim_end()).replace('\n', "\n  ")
 }
 
-/// JSON with every character escaped that [`printable`] escapes; `serde_json` does so with the first 32 alone.
+/// Writes JSON, with every character escaped that [`printable`] escapes. `serde_json` escapes only the first 32.
 pub fn json(value: &serde_json::Value) -> String {
     let mut printed = String::new();
     for c in format!("{value:#}").chars() {
-        // A line break is one of the layout: those in strings are escaped already, and the layout has nothing else.
+        // A line break belongs to the layout, because `serde_json` has escaped those in strings.
         if c != '\n' && is_unprintable(c) {
             c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| printed += &format!("\\u{unit:04x}"));
         } else {
@@ -28,7 +28,7 @@ pub fn json(value: &serde_json::Value) -> String {
     printed
 }
 
-/// What is shown of a value within a line, such as a path: a line break in it is none of the line's.
+/// Escapes a value that is printed within a line, such as a path, including its line breaks.
 pub fn shown(value: impl std::fmt::Display) -> String {
     printable(&value.to_string()).into_owned()
 }

@@ -1,4 +1,5 @@
-//! The mean text feature of a vocabulary, as a file: made by the program `vocabulary_mean`, used by `search`.
+//! Files of the mean text feature of a vocabulary, which the program `vocabulary_mean` writes and other programs
+//! read.
 
 use std::path::{Path, PathBuf};
 
@@ -12,22 +13,23 @@ use sha2::{Digest, Sha256};
 use super::demo;
 use super::out::note;
 
-/// Bytes of such a file that are read at most: thousands of numbers take a hundredth of it.
+/// Most bytes of such a file that are read. A mean of some thousand numbers takes a hundredth of them.
 const LONGEST: u64 = 4 << 20;
 
-/// Bytes of a list of words that are read at most: the longest of BASIC's corpora has a hundredth of it.
+/// Most bytes of a list of words that are read. The longest of BASIC's corpora takes a hundredth of them.
 const LONGEST_LIST: u64 = 16 << 20;
 
-/// The list of words that comes with the repository: BASIC's subjects.
+/// Returns the path of the list of words that comes with the repository, BASIC's subjects.
 pub fn default_words() -> anyhow::Result<PathBuf> {
     Ok(demo::data()?.join("basic_corpora/generic_subjects.csv"))
 }
 
-/// Reads a list of words, a column of a csv file whose first row is the column's name, with the SHA-256 of the file.
+/// Reads a list of words from a CSV file of one column, whose first line is the column's name. Returns the words
+/// and the SHA-256 of the file.
 pub fn read_words(path: &Path) -> anyhow::Result<(Vec<String>, String)> {
     let text = read_text(path, LONGEST_LIST)?;
     let words: Vec<String> = text.lines().skip(1).map(|line| line.trim_matches('"').to_string()).collect();
-    anyhow::ensure!(!words.is_empty(), "{}: no words after the first line", path.display());
+    anyhow::ensure!(!words.is_empty(), "{}: there are no words after the first line", path.display());
     let hash = Sha256::digest(text.as_bytes());
     Ok((words, hash.iter().map(|byte| format!("{byte:02x}")).collect()))
 }
@@ -39,7 +41,7 @@ pub fn compute(words: &Path, encoder: &ClipEncoder) -> anyhow::Result<Vocabulary
     Ok(VocabularyMean::of(&vocabulary, encoder.spec().clone())?)
 }
 
-/// Writes the mean of a list of words, whole or not at all.
+/// Writes the mean of a list of words. The file is written whole or not at all.
 pub fn write(path: &Path, words: &Path, mean: &VocabularyMean) -> anyhow::Result<()> {
     let (_, hash) = read_words(words)?;
     let value = json!({
@@ -52,7 +54,8 @@ pub fn write(path: &Path, words: &Path, mean: &VocabularyMean) -> anyhow::Result
     Ok(files::replace(path, |out| out.write_all(text.as_bytes()))?)
 }
 
-/// The mean in a file, or the demo's for the demo's model; none for others, which is said.
+/// Reads the mean in a file, or the demo's for the demo's model. For another model without a file it says that
+/// there is none, and returns `None`.
 pub fn of(
     file: Option<&Path>,
     is_demo: bool,
@@ -60,8 +63,8 @@ pub fn of(
 ) -> anyhow::Result<Option<VocabularyMean>> {
     let Some(mean) = at_hand(file, is_demo)? else {
         note!(
-            "texts ask as they are, as there is no vocabulary's mean for this model: make one with `vocabulary_mean` and \
-             name it with --vocabulary FILE"
+            "texts are used as they are, because there is no vocabulary's mean for this model: make one with \
+             `vocabulary_mean` and name it with --vocabulary FILE"
         );
         return Ok(None);
     };
@@ -69,17 +72,19 @@ pub fn of(
     Ok(Some(mean))
 }
 
-/// The mean in a file, or the demo's; whoever uses it compares its encoder with theirs.
+/// Reads the mean in a file, or the demo's for the demo's model, or returns `None`. The caller has to compare the
+/// mean's encoder with its own.
 pub fn at_hand(file: Option<&Path>, is_demo: bool) -> anyhow::Result<Option<VocabularyMean>> {
     let path = match file {
         Some(file) => file.to_owned(),
         None if is_demo => demo::path("model/vocabulary_mean.json")?,
         None => return Ok(None),
     };
-    let mean = read(&path).with_context(|| format!("{} is no vocabulary's mean", path.display()))?;
+    let mean = read(&path).with_context(|| format!("{}: this is not a vocabulary's mean", path.display()))?;
     Ok(Some(mean))
 }
 
+/// Reads a file of a mean.
 fn read(path: &Path) -> anyhow::Result<VocabularyMean> {
     let value: Value = serde_json::from_str(&read_text(path, LONGEST)?)?;
     let field = |name: &str| value.get(name).with_context(|| format!("it has no `{name}`")).cloned();

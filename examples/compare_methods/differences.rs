@@ -1,14 +1,14 @@
-//! What methods without a lambda to choose gain on others, with intervals by query, by image and by text.
+//! Gains of methods without a lambda on other methods, with intervals by query, by image and by text.
 
 use std::fmt::Write;
 
 use rscir::bench::{Bootstrap, Clusters, Convention, Evaluation, Interval, QuerySet, Sample, tile_class};
 
-/// Families whose differences are shown.
+/// Families whose differences are shown, beside WeiCom with the lambda that it finds by itself.
 const SHOWN: [&str; 2] = ["conjunction", "posterior"];
 
-/// A Markdown table of the differences between methods of the first `in_table` and the references: WeiCom with the lambda
-/// that is best in hindsight, and the product if it was evaluated.
+/// Makes a Markdown table of the differences between methods and references. The methods are among the first
+/// `in_table`; the references are WeiCom with the lambda that turns out best, and the product if it was evaluated.
 pub(crate) fn markdown(
     evaluation: &Evaluation,
     queries: &QuerySet,

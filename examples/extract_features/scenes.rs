@@ -1,48 +1,50 @@
-//! Scenes in place of images: which, how they are cut, and their tiles into the archive.
+//! Scenes in place of images: the options, and how scenes are opened and cut into tiles.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// The options that are about scenes. They are texts here: what they say is read where scenes are.
+/// The options for scenes. Some are kept as text, and are parsed only in a program that is built with scenes.
 #[derive(Args, Debug)]
 pub(crate) struct SceneArgs {
     /// Scenes to tile: GeoTIFF files, images with a world file, or folders of them [needs the feature `geo`]
     #[arg(long, value_name = "PATH", num_args = 1.., group = "scene", requires = "archive")]
     scenes: Vec<PathBuf>,
-    /// A STAC Item or ItemCollection, whose GeoTIFF assets are scenes with a date and properties [needs the feature `geo`]
+    /// STAC Item or ItemCollection whose GeoTIFF assets are scenes with a date and properties [needs the feature
+    /// `geo`]
     #[arg(long, value_name = "FILE", group = "scene", requires = "archive")]
     stac: Option<PathBuf>,
-    /// The side of the tiles in pixels, or in meters such as 76.8m; several, as 128,256,512, give tiles of each size
+    /// Side of the tiles in pixels, or in meters such as 76.8m; several sides, such as 128,256,512, make tiles of
+    /// each size
     #[arg(long, value_name = "SIDE", value_delimiter = ',', default_value = "256", requires = "scene")]
     tile: Vec<String>,
-    /// The share of a tile's side by which neighbors overlap, from 0 to less than 1
+    /// Share of a tile's side by which neighbors overlap, from 0 to less than 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, requires = "scene")]
     overlap: f64,
-    /// Bands that become red, green and blue, counted from 1, or one for gray, or as many as a model of bands takes, in its
-    /// order [default: those of the colors, else 1,2,3]
+    /// Bands to read, counted from 1: three for red, green and blue, one for gray, or as many as a model of bands
+    /// takes, in its order [default: the scene's colors, else 1,2,3]
     #[arg(long, value_name = "BANDS", value_delimiter = ',', requires = "scene")]
     bands: Vec<usize>,
-    /// How values that are not bytes become bytes: "percentile(2, 98)", minmax, "range(0, 3000)" or "gain(2.5/10000)"
-    /// [default: percentile(2, 98), once per scene]
+    /// Rule by which values that are not bytes become bytes: "percentile(2, 98)", minmax, "range(0, 3000)" or
+    /// "gain(2.5/10000)" [default: percentile(2, 98), once per scene]
     #[arg(long, value_name = "RULE", requires = "scene")]
     stretch: Option<String>,
-    /// The value that stands for no measurement, in place of the scene's
+    /// Value that stands for no measurement [default: as the scene records]
     #[arg(long, value_name = "VALUE", allow_negative_numbers = true, requires = "scene")]
     nodata: Option<f64>,
-    /// The share of valid pixels that a tile has at least
+    /// Smallest share of valid pixels in a tile, from 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.5, requires = "scene")]
     min_valid: f64,
-    /// The coordinate system of scenes without one, such as EPSG:32634
+    /// Coordinate system of the scenes that have none, such as EPSG:32634
     #[arg(long, value_name = "EPSG:N", requires = "scene")]
     crs: Option<String>,
-    /// The date of scenes without one, such as 2024-02-29
+    /// Date of the scenes that have none, such as 2024-02-29
     #[arg(long, value_name = "ISO", requires = "scene")]
     date: Option<String>,
 }
 
 impl SceneArgs {
-    /// True if scenes are asked for.
+    /// Tells whether scenes are given.
     pub(crate) fn is_given(&self) -> bool {
         !self.scenes.is_empty() || self.stac.is_some()
     }
@@ -55,7 +57,7 @@ impl SceneArgs {
     }
 }
 
-/// What to say of scenes where they are not built in.
+/// Refuses scenes in a program that is built without them.
 #[cfg(not(feature = "geo"))]
 pub(crate) fn check(_: &SceneArgs) -> Result<(), String> {
     Err("scenes need the feature `geo`: build with `cargo build --release --features geo --examples`".into())
@@ -83,14 +85,15 @@ mod tiling {
     use crate::common::out::note;
     use crate::common::text::shown;
 
-    /// Scenes of which something is said one by one; of more, how many there are.
+    /// Most scenes that are named one by one in a note. Further ones are counted.
     const MAX_NAMED: usize = 10;
 
-    /// Reads the options, or says which of them makes no sense.
+    /// Checks that the options make sense, or returns which of them does not.
     pub(crate) fn check(arguments: &SceneArgs) -> Result<(), String> {
         options(arguments, ChangeDetection::default()).map(drop)
     }
 
+    /// Parses the options.
     fn options(arguments: &SceneArgs, changes: ChangeDetection) -> Result<TileOptions, String> {
         let SceneArgs { tile, overlap, bands, stretch, nodata, min_valid, crs, date, .. } = arguments;
         let said = |error: Error| error.to_string();
@@ -104,7 +107,7 @@ mod tiling {
                 from_zero.ok_or("bands are counted from 1: the first is 1, as in GDAL and QGIS")?;
             if bands.len() == 2 {
                 return Err(
-                    "bands are three, as --bands 4,3,2, one for gray, as --bands 1, or those of a model of bands".into()
+                    "two bands make no image: give three, such as --bands 4,3,2, one for gray, such as --bands 1, or those of a model of bands".into()
                 );
             }
             scene = scene.bands(from_zero);
@@ -128,7 +131,7 @@ mod tiling {
         Ok(options)
     }
 
-    /// Opens the scenes and finds their tiles; scenes without any are reported.
+    /// Opens the scenes and finds their tiles. Scenes without a tile are reported as failures.
     pub(crate) fn open(
         arguments: &SceneArgs,
         channels: Option<Channels>,
@@ -152,7 +155,10 @@ mod tiling {
         }
         let listed = list.len();
         if list.not_placed() > 0 {
-            note!("{} images of folders are no scenes: no world file says where they lie", list.not_placed());
+            note!(
+                "{} images of folders are no scenes: they have no world file with their place, and were left out",
+                list.not_placed()
+            );
         }
         let tiles = SceneTiles::open(list, &options, bars, &|| stop.load(Ordering::Relaxed));
         let tiles = match tiles {
@@ -162,12 +168,12 @@ mod tiling {
         for failure in tiles.failures() {
             failures.add(&of_scene(failure));
         }
-        anyhow::ensure!(!tiles.is_empty(), "none of the {listed} scenes has a tile");
+        anyhow::ensure!(!tiles.is_empty(), "none of the {listed} scenes has a tile; the notes above say why");
         say(&tiles);
         Ok(tiles)
     }
 
-    /// A scene's failure as that of an image, with what to type.
+    /// Turns the failure of a scene into that of an image, with what to type about it.
     fn of_scene(failure: &SceneFailure) -> Failure {
         let SceneFailure { key, path, error, .. } = failure;
         let mut reason = error.to_string();
@@ -179,7 +185,7 @@ mod tiling {
             }
             cause = error.source();
         }
-        // The path is said already.
+        // The failure names the path itself.
         let named = format!("{}: ", path.display());
         let reason = reason.strip_prefix(&named).unwrap_or(&reason);
         let reason = match advice(error) {
@@ -189,7 +195,7 @@ mod tiling {
         Failure { key: key.clone(), path: path.clone(), stage: Stage::Read, reason, remedy: None }
     }
 
-    /// What to type about a scene.
+    /// Returns what to type about a scene that failed.
     fn advice(error: &Error) -> Option<&'static str> {
         match error {
             Error::Crs {
@@ -205,7 +211,7 @@ mod tiling {
         }
     }
 
-    /// Says what was found in the scenes and what a user should know of them.
+    /// Says what was found in the scenes, and what a user should know about them.
     fn say(tiles: &SceneTiles) {
         note!("{} scenes, {} tiles", tiles.scenes(), tiles.len());
         notes::say_omissions(&tiles.left_out());
@@ -220,7 +226,7 @@ mod tiling {
             let all: Vec<_> =
                 tiles.properties_hidden().iter().map(|name| printable(name).to_string()).collect();
             note!(
-                "left out: {} properties of STAC items, such as {}: columns of every scene have their names",
+                "left out: {} properties of STAC items, such as {}: they have the names of columns that every scene has",
                 all.len(),
                 printable(first)
             );
@@ -232,7 +238,7 @@ mod tiling {
         }
         if stretched.len() > MAX_NAMED {
             note!(
-                "... and those of {} more scenes: the column `stretch` has them",
+                "... and {} more scenes, whose rules are in the column `stretch`",
                 stretched.len() - MAX_NAMED
             );
         }
@@ -241,7 +247,7 @@ mod tiling {
             note!("{}: {}", printable(scene), shown(notice));
         }
         if notices.len() > MAX_NAMED {
-            note!("... and {} more of the kind", notices.len() - MAX_NAMED);
+            note!("... and {} more notes on scenes", notices.len() - MAX_NAMED);
         }
     }
 }

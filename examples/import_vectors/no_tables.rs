@@ -1,4 +1,4 @@
-//! A program without the feature `interchange` reads no Parquet, and says how to build one that does.
+//! Stands in for Parquet files in a program without the feature `interchange`, and says how to build one with it.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Parquet files into an archive.
+//! Imports Parquet files into an archive.
 
 use rscir::interchange::{ImportOptions, Imported, ReadOptions, import_vectors};
 use rscir::prelude::*;
@@ -28,7 +28,7 @@ pub(crate) fn import(cli: &Cli, spec: Option<EncoderSpec>) -> anyhow::Result<Out
     Ok(Outcome::from_failures(usize::try_from(imported.tally.left_out).unwrap_or(usize::MAX)))
 }
 
-/// Says what was written, and all that was not taken as it stands.
+/// Says what was written, and which rows and values were left out.
 fn say(cli: &Cli, imported: &Imported) {
     let tally = &imported.tally;
     for row in tally.named.iter().take(NAMED) {

@@ -1,4 +1,4 @@
-//! The answer as an HTML page.
+//! Makes the HTML page of an answer.
 
 use rscir::core::Value;
 use rscir::index::Answer;
@@ -52,6 +52,7 @@ pub(crate) fn page(
     Ok(page)
 }
 
+/// Makes the title of the page from the first image and the texts.
 fn title(cli: &Cli, images: &[QueryImage]) -> String {
     let of_file = cli.vectors.get().map(|vectors| &vectors.name);
     let name = images.first().map(|image| &image.name).or(cli.key.as_ref()).or(of_file).or(cli.like.first());
@@ -62,7 +63,7 @@ fn title(cli: &Cli, images: &[QueryImage]) -> String {
     }
 }
 
-/// How tiles were ranked, among which, and what was learned.
+/// Makes the notes of the page: how tiles were ranked, among which tiles, and what the method learned.
 fn notes(
     cli: &Cli,
     archive: &dyn Archive,
@@ -122,7 +123,7 @@ fn tile(
     }
 }
 
-/// A column's value for people.
+/// Writes a column's value for people.
 fn value_of(value: Value<'_>) -> String {
     match value {
         Value::Text(text) => text.into(),

@@ -1,4 +1,4 @@
-//! What can be asked for.
+//! The options of the program.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -15,89 +15,93 @@ use crate::opened::Opened;
 use crate::place_args::PlaceArgs;
 use crate::query_vectors::QueryVectors;
 
-/// Ask an archive with images, texts and liked tiles, and print the best tiles.
+/// Search an archive with images, texts and liked tiles, and print the best tiles.
 ///
-/// One image or one text alone ranks by the similarity to it, several parts by WeiCom, whose weights are found from the
-/// archive. Archive and model default to the demo's, whose archive is made on the first run. No model is needed to ask an
-/// archive with its own tiles.
+/// A query of one image or one text ranks by the similarity to it. A query of several parts ranks by WeiCom, with
+/// weights that are found from the archive. Without --archive the demo's archive is searched, which is made on the
+/// first run. Without --model the model is the one that the archive records, if the registry has it, or else the
+/// demo's. A query of the archive's own tiles needs no model.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage.")]
 #[command(group(ArgGroup::new("picture").args(["image", "key", "at", "query_vectors"])))]
 #[command(group(ArgGroup::new("words").args(["text", "query_vectors"])))]
 pub(crate) struct Cli {
-    /// The archive, or a feature file [default: the demo's, in target/demo.rscir]
+    /// Archive or feature file to search [default: the demo's archive, target/demo.rscir]
     #[arg(long, value_name = "DIR.rscir")]
     pub archive: Option<PathBuf>,
     #[command(flatten)]
     pub model: ModelArgs,
-    /// The query image; given again, tiles must be like each. A window of it may follow its name:
-    /// scene.tif#xywh=512,256,256,256
+    /// Query image; if it is given again, tiles must be like each. A window of the image may follow its name, such
+    /// as scene.tif#xywh=512,256,256,256
     #[arg(long, value_name = "FILE")]
     pub image: Vec<PathBuf>,
-    /// The key of a tile of the archive, in place of an image; the tile itself is left out of the answer
+    /// Key of a tile of the archive to use in place of an image; the tile itself is left out of the answer
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
-    /// Vectors that were made elsewhere, in place of image and text, so that no model is needed: {"query": [[0.1, ...], [0.2,
-    /// ...]]}, the first as the image, the second as the text; one alone is the image, and null leaves one out
+    /// Vectors that were made elsewhere, to use in place of image and text without a model: {"query": [[0.1, ...],
+    /// [0.2, ...]]}. The first is the image's and the second the text's; null leaves one out
     #[arg(long, value_name = "FILE.json", conflicts_with = "without")]
     pub query_vectors: Option<PathBuf>,
     /// What the file of `--query-vectors` holds.
     #[arg(skip)]
     pub vectors: OnceLock<QueryVectors>,
-    /// The part of the image that is meant, in pixels
+    /// Part of the image to use, in pixels [default: the whole image]
     #[arg(long, value_name = "X,Y,WIDTH,HEIGHT", requires = "image", value_parser = window)]
     pub window: Option<[usize; 4]>,
-    /// How the wanted images differ from it; without an image, what they show. Given again, tiles must fit each
+    /// How wanted tiles differ from the image, or what they show if there is no image; if it is given again, tiles
+    /// must fit each
     #[arg(long, value_parser = usage::query_text)]
     pub text: Vec<String>,
-    /// What the wanted images should not show
+    /// What wanted tiles should not show
     #[arg(long, value_name = "TEXT", value_parser = usage::query_text)]
     pub without: Vec<String>,
-    /// A tile of the archive that was liked: more like this
+    /// Key of a tile of the archive that you like, for more tiles like it
     #[arg(long, value_name = "KEY")]
     pub like: Vec<String>,
-    /// A tile of the archive that was not liked: less like this
+    /// Key of a tile of the archive that you do not like, for fewer tiles like it
     #[arg(long, value_name = "KEY")]
     pub unlike: Vec<String>,
-    /// weicom:auto, weicom:0.6, conjunction, posterior:k=auto or another that needs nothing beside the archive
-    /// [default: image or text with one part, weicom:auto with more]
+    /// Method that ranks tiles: weicom:auto, weicom:0.6, conjunction, posterior:k=auto or another that needs
+    /// nothing beside the archive [default: image or text for a query of one part, weicom:auto for others]
     #[arg(long)]
     pub method: Option<MethodSpec>,
-    /// Weight of the text beside the image: 0 asks with the image alone, 1 with the text alone [default: found from the
-    /// archive by weicom:auto, 0.5 for others]
+    /// Weight of the text, from 0 (image alone) to 1 (text alone) [default: weicom:auto finds it from the archive;
+    /// 0.5 for other methods]
     #[arg(long, value_parser = common::lambda, requires_all = ["picture", "words"])]
     pub lambda: Option<f64>,
-    /// Mean text feature of a vocabulary, for --method posterior; the program `vocabulary_mean` makes one [default: the
-    /// demo's for the demo's model]
+    /// Mean text feature of a vocabulary for --method posterior, which the program `vocabulary_mean` writes
+    /// [default: the demo's for the demo's model, none for others]
     #[arg(long, value_name = "FILE.json")]
     pub vocabulary: Option<PathBuf>,
-    /// A tile that does not define what is like the image, although it is near, for --method posterior
+    /// Key of a tile that is near the image and not like it, so that --method posterior leaves it out of the tiles
+    /// that define the image
     #[arg(long, value_name = "KEY")]
     pub not_near: Vec<String>,
-    /// Only tiles whose columns hold this, such as "label = harbor and cloud < 0.2"
+    /// Filter that tiles must match by their columns, such as "label = harbor and cloud < 0.2"
     #[arg(long = "where", value_name = "FILTER")]
     pub filter: Option<Where>,
-    /// How many tiles
+    /// Largest number of tiles in the answer
     #[arg(long, default_value_t = 10)]
     pub top: usize,
-    /// Print JSON: rank, row, key, score, the cosine similarities to image and text, what each part of the query contributes,
-    /// and the columns
+    /// Print JSON: rank, row, key, score, the cosine similarities to image and text, what each part of the query
+    /// contributes, and the columns
     #[arg(long)]
     pub json: bool,
-    /// Write the answer as one HTML page with pictures, similarities and columns
+    /// HTML page to write, with the answer, its pictures, similarities and columns
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// Where the scenes or images of the archive are, for pictures of its tiles [default: where it had them from]
+    /// Folder with the archive's scenes or images, for pictures of its tiles [default: the folders that the archive
+    /// records]
     #[arg(long, value_name = "DIR")]
     pub scenes: Option<PathBuf>,
     #[command(flatten)]
     pub places: PlaceArgs,
 }
 
-/// What is wrong with a weight for a method that takes none.
+/// Message about a lambda for a method that takes none.
 const NO_LAMBDA: &str = "--lambda weighs texts for weicom, conjunction and posterior alone";
 
-/// A filter, with its words for the page.
+/// A filter, and its text for the page.
 #[derive(Debug, Clone)]
 pub(crate) struct Where {
     pub words: String,
@@ -128,7 +132,7 @@ impl Cli {
         Ok(())
     }
 
-    /// Ends the program with a usage error if the options make no query together.
+    /// Ends the program with a usage error if the options together make no query.
     pub(crate) fn check(&self) {
         let has_picture = !self.image.is_empty()
             || self.key.is_some()
@@ -136,43 +140,43 @@ impl Cli {
             || self.query_vectors.is_some();
         if !has_picture && self.text.is_empty() && self.like.is_empty() {
             usage::refuse::<Self>(
-                "nothing to ask with: give <--image <FILE>|--key <KEY>|--text <TEXT>>, or --like <KEY> for a tile that was liked",
+                "there is no query: give <--image <FILE>|--key <KEY>|--text <TEXT>>, or --like <KEY> for a tile that you like",
             );
         }
         if self.window.is_some() && self.image.len() != 1 {
             usage::refuse::<Self>("--window cuts one image: give one --image");
         }
-        // How many vectors a file holds is not known yet.
+        // The file of --query-vectors is read later, so its number of vectors is not known yet.
         if self.lambda.is_some() && self.query_vectors.is_none() && self.with_lambda(self.chosen()).is_none()
         {
             usage::refuse::<Self>(NO_LAMBDA);
         }
         if !self.not_near.is_empty() && !matches!(self.method, Some(MethodSpec::Posterior(_))) {
-            usage::refuse::<Self>("--not-near is of --method posterior");
+            usage::refuse::<Self>("--not-near is for --method posterior alone");
         }
     }
 
-    /// Where the files of an archive are.
+    /// Returns the folders in which the files of an archive are.
     pub(crate) fn folders(&self, opened: &Opened) -> Vec<PathBuf> {
         self.scenes.clone().map_or_else(|| opened.roots.clone(), |folder| vec![folder])
     }
 
-    /// Tiles that were judged.
+    /// Returns the keys of the tiles that were judged.
     pub(crate) fn judged(&self) -> impl Iterator<Item = &String> {
         self.like.iter().chain(&self.unlike)
     }
 
-    /// True if a text is to be encoded.
+    /// Tells whether a text has to be encoded.
     pub(crate) fn encodes_texts(&self) -> bool {
         !self.text.is_empty() || !self.without.is_empty()
     }
 
-    /// True if a text is asked with.
+    /// Tells whether the query has a text.
     pub(crate) fn has_texts(&self) -> bool {
         self.texts() > 0
     }
 
-    /// The method, with its lambda and what it leaves out.
+    /// Returns the method, with its lambda and the tiles that it leaves out.
     pub(crate) fn method_spec(&self) -> MethodSpec {
         let chosen = self.chosen();
         let mut spec = self.with_lambda(chosen.clone()).unwrap_or(chosen);
@@ -182,6 +186,7 @@ impl Cli {
         spec
     }
 
+    /// Returns the method that is named, or the default for the parts of the query.
     fn chosen(&self) -> MethodSpec {
         if let Some(method) = &self.method {
             return method.clone();
@@ -193,7 +198,8 @@ impl Cli {
         }
     }
 
-    /// The method with `--lambda`; none if it takes none, itself without the option.
+    /// Returns a method with the weight of `--lambda`, or as it is without the option. Returns `None` if the method
+    /// takes no weight.
     fn with_lambda(&self, spec: MethodSpec) -> Option<MethodSpec> {
         let Some(lambda) = self.lambda else { return Some(spec) };
         Some(match spec {
@@ -213,6 +219,7 @@ impl Cli {
         })
     }
 
+    /// Counts the images and tiles of the query.
     fn images(&self) -> usize {
         let of_file = self.vectors.get().is_some_and(|vectors| vectors.image.is_some());
         let own =
@@ -220,17 +227,21 @@ impl Cli {
         self.image.len() + own + self.like.len() + self.unlike.len()
     }
 
+    /// Counts the texts of the query.
     fn texts(&self) -> usize {
         let of_file = self.vectors.get().is_some_and(|vectors| vectors.text.is_some());
         self.text.len() + self.without.len() + usize::from(of_file)
     }
 }
 
-/// Parses a window.
+/// Parses a window for clap.
 fn window(text: &str) -> Result<[usize; 4], String> {
     let numbers: Result<Vec<usize>, _> = text.split(',').map(|number| number.trim().parse()).collect();
     match numbers.as_deref() {
         Ok(&[x, y, width, height]) if width > 0 && height > 0 => Ok([x, y, width, height]),
-        _ => Err("not four numbers X,Y,WIDTH,HEIGHT in pixels, of which the last two are above 0".into()),
+        _ => {
+            Err("a window is four numbers X,Y,WIDTH,HEIGHT in pixels, of which the last two are above 0"
+                .into())
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The query that the options make.
+//! Makes the query of the options.
 
 use anyhow::Context;
 use rscir::core::Error as CoreError;
@@ -9,16 +9,16 @@ use crate::common::out::note;
 use crate::common::{notes, text};
 use crate::query_image::QueryImage;
 
-/// A query, and what its parts are called.
+/// A query, and the names of its parts.
 pub(crate) struct Asked {
     pub query: ComposedQuery,
-    /// Of the images, then of the texts, as [`ComposedQuery::parts`] has them.
+    /// Names of the images, then of the texts, in the order of [`ComposedQuery::parts`].
     pub names: Vec<String>,
 }
 
 impl Asked {
-    /// Encodes what is asked with. Tiles that were judged count as images: by themselves under a method that takes each part by
-    /// itself, or else together as `2 mean(liked) - mean(disliked)`.
+    /// Encodes the parts of the query. Tiles that were judged count as images: each as a part of its own if the
+    /// method ranks `by_parts`, and otherwise together as `2 mean(liked) - mean(disliked)`.
     pub(crate) fn new(
         cli: &Cli,
         archive: &dyn Archive,
@@ -47,6 +47,7 @@ impl Asked {
         Ok(asked)
     }
 
+    /// Adds the images.
     fn images(
         &mut self,
         cli: &Cli,
@@ -64,10 +65,9 @@ impl Asked {
         Ok(())
     }
 
-    /// The tile that is asked with, which knows its key, and tiles that were judged.
+    /// Adds the tile of `--key`, which the query records, and the tiles that were judged.
     fn tiles(&mut self, cli: &Cli, archive: &dyn Archive, by_parts: bool) -> anyhow::Result<()> {
-        let vector =
-            |key: &str| archive.unit_vector(key).context("the tile that is asked with has no vector");
+        let vector = |key: &str| archive.unit_vector(key).context("the tile of the query has no vector");
         if let Some(key) = &cli.key {
             self.add_image(vector(key)?, 1.0, format!("like {key}"))?;
             self.query = self.query.clone().with_image_key(key);
@@ -85,6 +85,7 @@ impl Asked {
         Ok(())
     }
 
+    /// Encodes and adds the texts.
     fn texts(&mut self, cli: &Cli, encoder: &ClipEncoder) -> anyhow::Result<()> {
         let texts: Vec<&str> = cli.text.iter().chain(&cli.without).map(String::as_str).collect();
         let vectors = encoder.encode_texts(&texts)?;
@@ -100,10 +101,11 @@ impl Asked {
         Ok(())
     }
 
+    /// Adds a vector as an image under a name.
     fn add_image(&mut self, vector: UnitVector, weight: f32, name: String) -> anyhow::Result<()> {
         self.query = self.query.clone().and_image(vector, weight).map_err(|error| match error {
             CoreError::ZeroRow { .. } => anyhow::Error::from(error)
-                .context(format!("{name}: this and what came before cancel each other")),
+                .context(format!("{name}: this part and those before it cancel each other; leave one out")),
             error => error.into(),
         })?;
         self.names.push(name);
@@ -111,7 +113,7 @@ impl Asked {
     }
 }
 
-/// Says so where no more is known of an archive's vectors than the name of their model, and that is another.
+/// Warns if only the name of the archive's model is known, and the query's model has another name.
 fn say_other_model(archive: &EncoderSpec, query: &EncoderSpec) {
     if let (true, Some(of_archive), Some(of_query)) = (archive.is_unknown(), &archive.model, &query.model)
         && of_archive != of_query
@@ -125,7 +127,7 @@ fn say_other_model(archive: &EncoderSpec, query: &EncoderSpec) {
     }
 }
 
-/// Checks that the archive has the tiles that options name.
+/// Checks that the archive has the tiles that the options name.
 pub(crate) fn check_keys(cli: &Cli, archive: &dyn Archive) -> anyhow::Result<()> {
     let options = [("--like", &cli.like), ("--unlike", &cli.unlike), ("--not-near", &cli.not_near)];
     let keys = options.iter().flat_map(|(option, keys)| keys.iter().map(move |key| (*option, key)));

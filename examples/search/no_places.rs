@@ -1,4 +1,4 @@
-//! A program without the feature `geo` knows no places, and says how to build one that does.
+//! Stands in for places in a program without the feature `geo`, and says how to build one with them.
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use rscir::prelude::*;
 use crate::place_args::PlaceArgs;
 use crate::query_image::{Bands, QueryImage};
 
-/// What to type for places.
+/// What to type for a program with places.
 const BUILD: &str =
     "build the program with places: cargo run --release --features geo --example search -- ...";
 
@@ -57,12 +57,12 @@ impl Places {
     }
 }
 
-/// Where a row lies: nowhere that this program knows.
+/// Returns no place for any row.
 pub(crate) fn place_of(_: &dyn Archive, _: usize) -> Vec<Ring> {
     Vec::new()
 }
 
-/// The windows of scenes, which this program does not read.
+/// Stands in for the windows of scenes, which this program does not read.
 pub(crate) struct Scenes<'a>(PhantomData<&'a dyn Archive>);
 
 impl<'a> Scenes<'a> {
@@ -71,7 +71,7 @@ impl<'a> Scenes<'a> {
     }
 
     pub(crate) fn tile(&mut self, key: &str) -> Option<anyhow::Result<RgbImage>> {
-        key.contains("#xywh=").then(|| Err(anyhow::anyhow!("it is of a scene: {BUILD}")))
+        key.contains("#xywh=").then(|| Err(anyhow::anyhow!("this program does not read scenes: {BUILD}")))
     }
 
     pub(crate) fn backdrops(&mut self, _: &[&str]) -> Vec<Backdrop> {
@@ -79,12 +79,12 @@ impl<'a> Scenes<'a> {
     }
 }
 
-/// The window that a name has, which this program does not read.
+/// Refuses a window in a name, which this program does not read.
 pub(crate) fn split_window(path: &Path) -> anyhow::Result<(PathBuf, [usize; 4])> {
     anyhow::bail!("{}: a window in a name needs the feature `geo`: {BUILD}; or give --window", path.display())
 }
 
-/// The window of a scene, which this program does not know from other images.
+/// Returns `None`, because this program reads every file as a plain image.
 pub(crate) fn scene_window(
     _: &Path,
     _: [usize; 4],

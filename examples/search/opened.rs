@@ -1,4 +1,4 @@
-//! The archive that is asked, and where its files are.
+//! Opens the archive that is searched, and finds the folders of its files.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// Opens an archive or a feature file, which knows no folder.
+    /// Opens an archive or a feature file. A feature file records no folders.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         #[cfg(feature = "interchange")]
         if let Some(table) = Self::table(path)? {
@@ -29,7 +29,7 @@ impl Opened {
         Ok(Self { archive: rscir::open(path)?, roots: Vec::new() })
     }
 
-    /// Reads Parquet files that others made; none if the path names none.
+    /// Reads Parquet files that other programs made. Returns `None` if the path names no such files.
     #[cfg(feature = "interchange")]
     fn table(path: &Path) -> anyhow::Result<Option<Self>> {
         use rscir::interchange::{Error, ReadOptions, is_table, read_features};
@@ -50,6 +50,8 @@ impl Opened {
     }
 
     /// Opens the demo's archive, which is made on the first run.
+    ///
+    /// The folder of its files is the demo's.
     pub(crate) fn demo(encoder: &ClipEncoder) -> anyhow::Result<Self> {
         let archive = demo::archive(encoder)?;
         Ok(Self { archive: Box::new(archive), roots: vec![demo::images()?.root().into()] })

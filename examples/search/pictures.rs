@@ -1,4 +1,4 @@
-//! Pictures of an archive's rows, from the files that they were encoded from.
+//! Makes pictures of an archive's rows, from the files that they were encoded from.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -17,19 +17,20 @@ pub(crate) struct Pictures<'a> {
     archive: &'a dyn Archive,
     folders: Vec<PathBuf>,
     scenes: Scenes<'a>,
+    /// Number of rows without a picture.
     lacking: usize,
-    /// The first key that has no picture, and why.
+    /// First key without a picture, and the reason.
     first: Option<(String, anyhow::Error)>,
 }
 
 impl<'a> Pictures<'a> {
-    /// Looks in these folders, and decodes as the archive's rows were.
+    /// Makes pictures of files in some folders, which are decoded as the archive's rows were.
     pub(crate) fn new(archive: &'a dyn Archive, folders: Vec<PathBuf>) -> Self {
         let scenes = Scenes::new(archive, folders.clone());
         Self { archive, folders, scenes, lacking: 0, first: None }
     }
 
-    /// The picture of a row; `None` if there is none, which [`Pictures::say_lacking`] tells of.
+    /// Returns the picture of a row. Returns `None` if there is none, which [`Pictures::say_lacking`] reports.
     pub(crate) fn of_row(&mut self, key: &str) -> Option<Picture> {
         match self.read(key).and_then(|image| picture(&image)) {
             Ok(picture) => Some(picture),
@@ -41,17 +42,18 @@ impl<'a> Pictures<'a> {
         }
     }
 
-    /// The scenes of some tiles, as grounds of a map.
+    /// Returns the scenes of some tiles, to be drawn below a map.
     pub(crate) fn backdrops(&mut self, keys: &[&str]) -> Vec<Backdrop> {
         self.scenes.backdrops(keys)
     }
 
+    /// Reads the pixels of a row.
     fn read(&mut self, key: &str) -> anyhow::Result<RgbImage> {
         let file = self.file(key);
         match (file, self.archive.find(key).and_then(|_| self.scenes.tile(key))) {
             (Ok(file), _) => {
                 match to_look_at(&file, &self.archive.spec().decoding) {
-                    // The model took all of them.
+                    // The model took all bands and none was chosen, so the first ones are shown.
                     Err(error) if needs_bands(&error) => {
                         Ok(to_look_at(&file, &Decoding::default().bands([0, 1, 2, 3]))?)
                     }
@@ -63,14 +65,15 @@ impl<'a> Pictures<'a> {
         }
     }
 
-    /// The file that a key names below one of the folders.
+    /// Finds the file that a key names in one of the folders.
     fn file(&self, key: &str) -> anyhow::Result<PathBuf> {
-        // An archive may be anyone's: a key that leads out of its folder would show a file that is none of its own.
+        // An archive may come from anyone, and a key that leads out of its folder would show another file of this
+        // machine.
         let is_below = Path::new(key).components().all(|part| matches!(part, Component::Normal(_)));
         anyhow::ensure!(is_below, "the key leads out of the archive's folder");
         let mut paths = self.folders.iter().map(|folder| folder.join(key));
         let first =
-            paths.next().context("the archive does not know its folder: name it with --scenes DIR")?;
+            paths.next().context("the archive records no folder of its files: name one with --scenes DIR")?;
         if first.is_file() {
             return Ok(first);
         }
@@ -78,7 +81,7 @@ impl<'a> Pictures<'a> {
         paths.find(|path| path.is_file()).with_context(missing)
     }
 
-    /// Says how many rows have no picture.
+    /// Says how many rows have no picture, and why the first has none.
     pub(crate) fn say_lacking(&self) {
         if let Some((key, error)) = &self.first {
             note!(
@@ -91,7 +94,7 @@ impl<'a> Pictures<'a> {
     }
 }
 
-/// The picture of an image.
+/// Makes the picture of an image.
 pub(crate) fn picture(image: &RgbImage) -> anyhow::Result<Picture> {
     Ok(Picture::new(image.view()?)?)
 }

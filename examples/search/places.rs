@@ -1,4 +1,4 @@
-//! Places in, and places out.
+//! Reads places of a query, and writes places of an answer.
 
 use std::path::{Path, PathBuf};
 
@@ -17,16 +17,16 @@ use crate::common::text::shown;
 use crate::place_args::PlaceArgs;
 use crate::query_image::{Bands, QueryImage};
 
-/// The longest side of a scene below the map of a page; the map is 640 wide.
+/// Longest side in pixels of a scene below the map of a page, which is 640 pixels wide.
 const BACKDROP_SIDE: usize = 640;
 
-/// Pixels of a scene that are read for the map: those of a large one would take longer than the search.
+/// Most pixels of a scene that are read for the map. To read more would take longer than the search.
 const BACKDROP_PIXELS: usize = 16 << 20;
 
-/// Scenes below the map: more would make a page heavy, and each small.
+/// Most scenes below the map. More would make the page large, and each scene small.
 const BACKDROPS: usize = 4;
 
-/// What was said of places, in order and before the work.
+/// The options for places, parsed and checked before the work.
 pub(crate) struct Places {
     area: Option<(Area, String)>,
     at: Option<([f64; 2], TileSize)>,
@@ -60,12 +60,13 @@ impl Places {
         Ok(Self { area: area.transpose()?, at, distinct: *distinct, geojson, csv, heatmap })
     }
 
-    /// The rings of the area, for a map.
+    /// Returns the rings of the area, for a map.
     pub(crate) fn area(&self) -> Vec<Ring> {
         self.area.as_ref().map_or_else(Vec::new, |(area, _)| area.rings())
     }
 
-    /// Which rows lie in the area, if there is one. Where none does, that is said with a hint.
+    /// Tells for each row whether it is in the area, or returns `None` without an area. If no row is, it says so
+    /// with a hint.
     pub(crate) fn rows(&self, archive: &dyn Archive) -> anyhow::Result<Option<Vec<bool>>> {
         let Some((area, within)) = &self.area else { return Ok(None) };
         let rows = area.rows(archive);
@@ -91,7 +92,7 @@ impl Places {
         Ok(Some(rows.chosen))
     }
 
-    /// The window around the place that is asked with.
+    /// Reads the window around the place of `--at`, if it is given.
     pub(crate) fn at(
         &self,
         archive: &dyn Archive,
@@ -120,12 +121,12 @@ impl Places {
         Ok(Some(QueryImage { name: found.tile.to_string(), colors, bands, rings, is_whole: false }))
     }
 
-    /// True if the places of an answer are to be distinct.
+    /// Tells whether the places of an answer have to be distinct.
     pub(crate) fn are_distinct(&self) -> bool {
         self.distinct.is_some()
     }
 
-    /// The first `k` of hits in their order whose places are distinct, by position. Those without a place are all kept.
+    /// Returns the positions of the first `k` hits whose places are distinct. Hits without a place are all kept.
     pub(crate) fn distinct(&self, archive: &dyn Archive, hits: &[Hit], k: usize) -> Vec<usize> {
         let mut distinct = Distinct::new(self.distinct.unwrap_or(1.0));
         let mut is_new =
@@ -133,7 +134,7 @@ impl Places {
         hits.iter().enumerate().filter(|(_, hit)| is_new(hit.row)).map(|(i, _)| i).take(k).collect()
     }
 
-    /// Writes the files that were asked for.
+    /// Writes the files of places that the options name.
     pub(crate) fn write(&self, archive: &dyn Archive, hits: &[Hit]) -> anyhow::Result<()> {
         if self.geojson.is_none() && self.csv.is_none() {
             return Ok(());
@@ -149,7 +150,7 @@ impl Places {
             .collect();
         let nowhere = hits.len() - places.len();
         if nowhere > 0 {
-            note!("{nowhere} of the {} tiles have no place, and are in no file of places", hits.len());
+            note!("{nowhere} of the {} tiles have no place, and are not in the files of places", hits.len());
         }
         let files = [(&self.geojson, to_geojson(&places)), (&self.csv, to_csv(&places)?)];
         for (path, text) in files {
@@ -161,7 +162,8 @@ impl Places {
         Ok(())
     }
 
-    /// The rows of the heat map: all tiles of the best hit's scene. `None` if no heat map is asked for.
+    /// Tells for each row whether it is a tile of the best hit's scene, which the heat map shows. Returns `None`
+    /// without `--heatmap`.
     pub(crate) fn heatmap_rows(
         &self,
         archive: &dyn Archive,
@@ -184,7 +186,7 @@ impl Places {
         Ok(Some(rows))
     }
 
-    /// Writes the scores of all tiles of a scene as a picture of it.
+    /// Writes the scores of all tiles of a scene as a heat map.
     pub(crate) fn write_heatmap(
         &self,
         archive: &dyn Archive,
@@ -216,7 +218,7 @@ impl Places {
     }
 }
 
-/// Bounds, or else the polygons of a file.
+/// Parses an area: bounds, or the polygons of a file.
 fn area(within: &str) -> anyhow::Result<Area> {
     match numbers(within) {
         Some([west, south, east, north]) => Area::bounds(west, south, east, north).context("--within"),
@@ -228,13 +230,13 @@ fn area(within: &str) -> anyhow::Result<Area> {
     }
 }
 
-/// Numbers between commas, as many as there should be.
+/// Parses `N` numbers between commas.
 fn numbers<const N: usize>(text: &str) -> Option<[f64; N]> {
     let numbers: Option<Vec<f64>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
     numbers?.try_into().ok()
 }
 
-/// The bounds of all places of an archive, for people.
+/// Writes the bounds of all places of an archive, for people.
 fn extent(archive: &dyn Archive) -> Option<String> {
     let places = (0..archive.len()).filter_map(|row| Place::of_row(archive, row));
     let edges = places.map(|place| place.footprint.bounds()).reduce(|mut all, one| {
@@ -245,7 +247,7 @@ fn extent(archive: &dyn Archive) -> Option<String> {
     Some(format!("{:.5},{:.5},{:.5},{:.5}", edges.west, edges.south, edges.east, edges.north))
 }
 
-/// Where a row lies.
+/// Returns the rings of a row's place.
 pub(crate) fn place_of(archive: &dyn Archive, row: usize) -> Vec<Ring> {
     Place::of_row(archive, row).map_or_else(Vec::new, |place| place.footprint.rings())
 }
@@ -258,13 +260,14 @@ impl<'a> Scenes<'a> {
         Self(ArchivedScenes::new(archive, folders))
     }
 
-    /// The pixels of a tile; `None` if the key is of no scene.
+    /// Reads the pixels of a tile. Returns `None` if the key is not that of a scene's tile.
     pub(crate) fn tile(&mut self, key: &str) -> Option<anyhow::Result<RgbImage>> {
         let tile: TileKey = key.parse().ok()?;
         Some(self.0.read(&tile).map_err(Into::into))
     }
 
-    /// The scenes of some tiles as grounds of a map: if they are few and not large.
+    /// Returns the scenes of some tiles, to be drawn below a map. Returns none if there are too many; a scene that
+    /// is too large is left out.
     pub(crate) fn backdrops(&mut self, keys: &[&str]) -> Vec<Backdrop> {
         let mut names: Vec<String> =
             keys.iter().filter_map(|key| Some(key.parse::<TileKey>().ok()?.scene)).collect();
@@ -277,7 +280,7 @@ impl<'a> Scenes<'a> {
     }
 }
 
-/// A scene as the ground of a map; `None` for one that is too large to be read for it, and has no overviews.
+/// Reads a scene to be drawn below a map. Returns `None` if the scene is too large and has no overviews.
 fn backdrop(scene: &Scene) -> Option<Backdrop> {
     let [width, height] = scene.size();
     let image = scene.read_whole(BACKDROP_SIDE, BACKDROP_PIXELS).ok()??;
@@ -288,15 +291,15 @@ fn backdrop(scene: &Scene) -> Option<Backdrop> {
     Some(Backdrop::new(picture, corner(0, 0)?, corner(width, 0)?, corner(0, height)?))
 }
 
-/// The file and the window that a name has: `scene.tif#xywh=512,256,256,256`.
+/// Splits a name into its file and its window, such as `scene.tif#xywh=512,256,256,256`.
 pub(crate) fn split_window(path: &Path) -> anyhow::Result<(PathBuf, [usize; 4])> {
     let text = path.to_str().context("the name of a window is not UTF-8")?;
     let TileKey { scene, window: Window { x, y, width, height } } = text.parse()?;
     Ok((scene.into(), [x, y, width, height]))
 }
 
-/// The window of a scene, as the archive's scenes were read, and where it lies; `None` if the archive is of plain images, or the
-/// file is one.
+/// Reads a window of a scene as the archive's scenes were read, with its place and its bands. Returns `None` if the
+/// archive or the file is of plain images.
 pub(crate) fn scene_window(
     path: &Path,
     [x, y, width, height]: [usize; 4],
@@ -313,14 +316,18 @@ pub(crate) fn scene_window(
     };
     let window = Window::new(x, y, width, height);
     let (image, rings) = (scene.read(window)?.image, scene.footprint(window)?.rings());
-    // Of more bands than colors the values are stretched for the picture, if at all.
+    // The values of a scene of more than three bands are stretched only for the picture, so there is nothing to
+    // say.
     if own.is_none() && scene.bands_in_use().len() <= 3 && scene.stretch()? != "none" {
-        note!("{}: not of the archive, its values are stretched by themselves", shown(path.display()));
+        note!(
+            "{}: this scene is not of the archive, so its stretch is computed from its own values",
+            shown(path.display())
+        );
     }
     Ok(Some((image, rings, bands_of(scene, window))))
 }
 
-/// Reads the bands of a scene's window for a model.
+/// Makes a function that reads the bands of a scene's window for a model.
 fn bands_of(scene: Scene, window: Window) -> Bands {
     Box::new(move |encoder| match encoder.channels() {
         Channels::Bands { values, .. } => Ok(scene.read_bands(window, values)?.image),
@@ -328,7 +335,8 @@ fn bands_of(scene: Scene, window: Window) -> Bands {
     })
 }
 
-/// How a scene is read that is asked with: as `like`, a scene of the archive, was for it, or with its bands alone.
+/// Returns the options by which a query's scene is read: those of `like`, a scene of the archive, or its bands
+/// alone if the query's scene is another.
 fn options(archive: &dyn Archive, like: &str, is_own: bool) -> SceneOptions {
     let tiles = ArchivedScenes::new(archive, Vec::new()).tiles_of(like);
     let options = tiles.first().map_or_else(SceneOptions::default, |(row, _)| options_of_row(archive, *row));

@@ -1,4 +1,4 @@
-//! An image that is asked with: a file, a window of one, or a place.
+//! Reads an image of a query: a file, a window of one, or the window at a place.
 
 use std::path::{Path, PathBuf};
 
@@ -11,31 +11,34 @@ use rscir::prelude::*;
 use crate::common::decode::{needs_bands, to_look_at};
 use crate::places;
 
+/// An image of a query.
 pub(crate) struct QueryImage {
-    /// What it is called on a page.
+    /// Name of the image on a page.
     pub(crate) name: String,
-    /// Its colors, or those of some of its bands; an error for bands of which no one says which are colors.
+    /// Colors of the image, or those of some of its bands; an error if the image has bands and none were chosen as
+    /// colors.
     pub(crate) colors: anyhow::Result<RgbImage>,
-    /// Its bands, as a model takes them.
+    /// Bands of the image, for a model of bands.
     pub(crate) bands: Bands,
-    /// Where it lies, if that is known.
+    /// Place of the image; empty if it is unknown.
     pub(crate) rings: Vec<Ring>,
-    /// True if it is a file as it is, not a part of one.
+    /// `true` if the image is a whole file, and not a window of one.
     pub(crate) is_whole: bool,
 }
 
-/// Reads an image of bands for a model.
+/// A function that reads an image of bands for a model.
 pub(crate) type Bands = Box<dyn Fn(&ClipEncoder) -> anyhow::Result<BandImage>>;
 
 impl QueryImage {
-    /// Reads an image file, or a window of it: the given one, or that which follows its name, as `scene.tif#xywh=512,256,256,256`.
+    /// Reads an image file, or a window of it: `window`, or the one that follows the name, such as
+    /// `scene.tif#xywh=512,256,256,256`.
     pub(crate) fn read(
         path: &Path,
         window: Option<[usize; 4]>,
         decoding: &Decoding,
         archive: Option<&dyn Archive>,
     ) -> anyhow::Result<Self> {
-        // A file may have such a name itself.
+        // A file whose own name has this form is read as a whole.
         let names_window = path.to_string_lossy().contains("#xywh=") && !path.exists();
         if names_window && window.is_none() {
             let (file, window) = places::split_window(path)?;
@@ -63,7 +66,7 @@ impl QueryImage {
         Ok(Self { name, colors, bands, rings: Vec::new(), is_whole: false })
     }
 
-    /// The image's vector.
+    /// Encodes the image.
     pub(crate) fn vector(&self, encoder: &ClipEncoder) -> anyhow::Result<UnitVector> {
         if encoder.channels() != Channels::Rgb {
             return Ok(encoder.encode_band_image((self.bands)(encoder)?.view()?)?.vector(0));
@@ -75,7 +78,8 @@ impl QueryImage {
     }
 }
 
-/// The colors of a file; that it is of bands is an error for a model of colors alone.
+/// Reads the colors of a file. The inner result is an error if the file is of bands, which matters only to a model
+/// of colors.
 fn colors(path: &Path, decoding: &Decoding) -> anyhow::Result<anyhow::Result<RgbImage>> {
     match to_look_at(path, decoding) {
         Err(error) if !needs_bands(&error) => Err(error.into()),
@@ -83,7 +87,7 @@ fn colors(path: &Path, decoding: &Decoding) -> anyhow::Result<anyhow::Result<Rgb
     }
 }
 
-/// The bands of a file, or of a window of it.
+/// Makes a function that reads the bands of a file, or of a window of it.
 fn bands(path: PathBuf, window: Option<[usize; 4]>) -> Bands {
     Box::new(move |encoder| {
         let image = decode_bands_file(&path, encoder.decoding(), encoder.limits(), encoder.channels())?;
@@ -93,7 +97,7 @@ fn bands(path: PathBuf, window: Option<[usize; 4]>) -> Bands {
     })
 }
 
-/// The values of a window of an image with so many values a pixel.
+/// Cuts the values of a window out of an image with `channels` values for each pixel.
 fn cut<T: Copy>(
     data: &[T],
     [all_width, all_height]: [usize; 2],

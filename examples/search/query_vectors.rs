@@ -1,4 +1,4 @@
-//! Vectors that a query is made of, from a file.
+//! Reads the vectors of a query from a file.
 
 use std::path::Path;
 
@@ -7,19 +7,19 @@ use rscir::core::files::read_text;
 use rscir::prelude::*;
 use serde_json::Value;
 
-/// The longest file: two vectors of 16,384 numbers in decimals take less than a megabyte.
+/// Most bytes of the file. Two vectors of 16,384 numbers in decimals take less than a megabyte.
 const MAX_BYTES: u64 = 4 << 20;
 
 /// The vectors of a query that was encoded elsewhere.
 pub(crate) struct QueryVectors {
-    /// The file's name.
+    /// Name of the file.
     pub(crate) name: String,
     pub(crate) image: Option<UnitVector>,
     pub(crate) text: Option<UnitVector>,
 }
 
 impl QueryVectors {
-    /// Reads `{"query": [[...], [...]]}`: the first vector is taken as the image's, the second as the text's.
+    /// Reads `{"query": [[...], [...]]}`. The first vector is the image's, the second the text's.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let text = read_text(path, MAX_BYTES)?;
         let parse = || {
@@ -37,14 +37,14 @@ impl QueryVectors {
         Ok(Self { name, image, text })
     }
 
-    /// Checks that the vectors are as wide as an archive's.
+    /// Checks that the vectors have the width of an archive's.
     pub(crate) fn check(&self, dim: usize) -> anyhow::Result<()> {
         for (at, vector) in [&self.image, &self.text].into_iter().enumerate() {
             let width = vector.as_ref().map_or(dim, |vector| vector.len());
             anyhow::ensure!(
                 width == dim,
-                "--query-vectors {}: vector {at} (from 0) has {width} numbers, and the archive's have {dim}: they are of another \
-                 model",
+                "--query-vectors {}: vector {at} (from 0) has {width} numbers, and the archive's have {dim}: another model made \
+                 them",
                 self.name
             );
         }
@@ -52,7 +52,7 @@ impl QueryVectors {
     }
 }
 
-/// A vector; none where `null` stands.
+/// Parses a vector. Returns `None` for `null`.
 fn vector(at: usize, value: &Value) -> anyhow::Result<Option<UnitVector>> {
     if value.is_null() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What is printed of an answer.
+//! Prints an answer.
 
 use rscir::core::{PartKind, Value};
 use rscir::index::Answer;
@@ -10,7 +10,7 @@ use crate::asked::Asked;
 use crate::common::out::{self, note, say};
 use crate::common::text;
 
-/// One line a hit: rank, score, key, and how likely it is as each part asks, where the method says.
+/// Prints a line for each hit: rank, score, key, and the probability of each part if the method computes it.
 pub(crate) fn lines(answer: &Answer, asked: &Asked) {
     for (i, hit) in answer.hits.iter().enumerate() {
         let parts = answer.probabilities.get(i).map_or(String::new(), |probabilities| {
@@ -22,7 +22,7 @@ pub(crate) fn lines(answer: &Answer, asked: &Asked) {
     }
 }
 
-/// Says what the method learned: the weight of the texts, what is doubtful, and which tiles define an image.
+/// Says what the method learned: the weight of the texts, doubts, and the tiles that define an image.
 pub(crate) fn say_learned(answer: &Answer, asked: &Asked, archive: &dyn Archive, method: &dyn Method) {
     let Some(explanation) = &answer.explanation else { return };
     let has = |kind| explanation.parts.iter().any(|part| part.kind == kind);
@@ -43,13 +43,13 @@ pub(crate) fn say_learned(answer: &Answer, asked: &Asked, archive: &dyn Archive,
     }
 }
 
-/// A list of hits as JSON.
+/// Prints the hits as JSON.
 pub(crate) fn json(answer: &Answer, asked: &Asked, archive: &dyn Archive, method: &dyn Method) {
     let hits: Vec<_> = (0..answer.hits.len()).map(|i| to_json(i, answer, asked, archive, method)).collect();
     out::json(&json!(hits));
 }
 
-/// Why there is no hit.
+/// Returns why there is no hit.
 pub(crate) fn nothing_found(cli: &Cli, archive: &dyn Archive) -> String {
     if archive.is_empty() {
         "no tile found: the archive has no rows".into()
@@ -65,6 +65,7 @@ pub(crate) fn nothing_found(cli: &Cli, archive: &dyn Archive) -> String {
     }
 }
 
+/// Makes the JSON of the hit at a place of the answer.
 fn to_json(
     place: usize,
     answer: &Answer,
@@ -102,7 +103,7 @@ fn to_json(
     })
 }
 
-/// How likely the hit is as the only part of a kind asks.
+/// Returns the probability that a hit matches the only part of a kind, or `None` if there are several.
 fn only_probability(answer: &Answer, place: usize, kind: PartKind) -> Option<f32> {
     let parts = &answer.explanation.as_ref()?.parts;
     let mut of_kind =
@@ -111,13 +112,13 @@ fn only_probability(answer: &Answer, place: usize, kind: PartKind) -> Option<f32
     of_kind.next().is_none().then_some(probability)
 }
 
-/// The weight of the texts: found, or the method's.
+/// Returns the weight of the texts: the one that was found, or else the method's.
 fn lambda(answer: &Answer, method: &dyn Method) -> Option<f64> {
     let found = answer.explanation.as_ref().and_then(|explanation| explanation.lambda());
     found.or_else(|| method.info().number("lambda"))
 }
 
-/// What each part of the query contributes to a hit, and what was learned of it.
+/// Makes the JSON of what each part of the query contributes to a hit, and of what was learned about the part.
 fn parts(answer: &Answer, place: usize, asked: &Asked, archive: &dyn Archive) -> Vec<serde_json::Value> {
     let (Some(explanation), Some(probabilities)) = (&answer.explanation, answer.probabilities.get(place))
     else {
@@ -141,7 +142,7 @@ fn parts(answer: &Answer, place: usize, asked: &Asked, archive: &dyn Archive) ->
     parts.map(part).collect()
 }
 
-/// A column's value; what is no number becomes null, as JSON has none such.
+/// Makes the JSON of a column's value. NaN and infinities become null, because JSON has no such numbers.
 fn value(value: Value<'_>) -> serde_json::Value {
     match value {
         Value::Text(v) => json!(v),
