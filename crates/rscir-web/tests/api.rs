@@ -265,7 +265,7 @@ fn what_a_query_cannot_be_is_said_with_its_place() {
         (json!({ "parts": [{ "text": "a" }], "top": -1 }), "bad_field", "top"),
         (json!({ "parts": [{ "text": "a" }], "top": 1001 }), "bad_field", "top"),
         (json!({ "parts": [{ "text": "a" }], "offset": 9999 }), "bad_field", "offset"),
-        (json!({ "parts": [{ "text": "a" }], "colour": 1 }), "bad_field", "colour"),
+        (json!({ "parts": [{ "text": "a" }], "colors": 1 }), "bad_field", "colors"),
         (json!({ "parts": [{ "text": 7 }] }), "bad_field", "parts[0].text"),
     ] {
         let answer = asked.search(query.clone());
