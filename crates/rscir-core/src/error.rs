@@ -70,7 +70,7 @@ pub enum Error {
         got: Channels,
     },
     /// An implementor does not offer an operation.
-    #[error("{what} is not offered by {by}")]
+    #[error("{by} does not offer {what}: use one that does")]
     Unsupported {
         /// The operation.
         what: &'static str,

@@ -1,20 +1,16 @@
 //! Images of bands become the vectors of their authors, from the file on.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+mod common;
 
-use rscir_core::{
-    BandBatch, Decoding, EmbeddingSink, Embeddings, Fingerprint, ImageEncoder, RgbView, SinkRow, testing,
-};
+use std::path::Path;
+
+use common::{Rows, TOLERANCE, difference, folder, tensor};
+use rscir_core::{BandBatch, Decoding, ImageEncoder, RgbView, testing};
 use rscir_encoders::images::{Error as ImagesError, decode_bands};
 use rscir_encoders::{
     BandValues, Channels, ClipEncoder, ClipEncoderBuilder, DecodeLimits, Device, ImageList, IngestOptions,
     Model, Wavelengths, ingest,
 };
-use safetensors::SafeTensors;
-
-/// Largest difference of an element of a unit vector: the tolerance of `encoders.rs`.
-const TOLERANCE: f32 = 2e-5;
 
 /// Wavelengths in micrometers of the bands 2, 3, 4, 5, 6, 7, 8, 11 and 12 of Sentinel-2.
 const NINE: [f32; 9] = [0.49, 0.56, 0.665, 0.705, 0.74, 0.783, 0.842, 1.61, 2.19];
@@ -23,17 +19,6 @@ const NINE: [f32; 9] = [0.49, 0.56, 0.665, 0.705, 0.74, 0.783, 0.842, 1.61, 2.19
 const TEN_OF_TWELVE: [usize; 10] = [1, 2, 3, 4, 5, 6, 7, 8, 10, 11];
 
 const MEASURED: Channels = Channels::Bands { count: 10, values: BandValues::Measured };
-
-fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/encoders").join(name)
-}
-
-fn tensor(name: &str) -> (Vec<usize>, Vec<u8>) {
-    let bytes = std::fs::read(folder("expected.safetensors")).unwrap();
-    let file = SafeTensors::deserialize(&bytes).unwrap();
-    let tensor = file.tensor(name).unwrap();
-    (tensor.shape().to_vec(), tensor.data().to_vec())
-}
 
 fn floats(name: &str) -> Vec<f32> {
     tensor(name).1.as_chunks().0.iter().copied().map(f32::from_le_bytes).collect()
@@ -100,27 +85,6 @@ fn dofa_clip() -> ClipEncoderBuilder {
     let (weights, config) =
         (folder.join("open_clip_model.safetensors"), folder.join("open_clip_config.json"));
     ClipEncoder::from_files(weights, config).device(Device::Cpu)
-}
-
-fn difference(a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len());
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
-}
-
-/// A sink that keeps the rows by their keys.
-#[derive(Default)]
-struct Rows(BTreeMap<String, Vec<f32>>);
-
-impl EmbeddingSink for Rows {
-    fn fingerprint(&self, _: &str) -> Option<Fingerprint> {
-        None
-    }
-
-    fn commit(&mut self, keys: &[SinkRow<'_>], rows: &Embeddings) -> rscir_core::Result<()> {
-        let keys = keys.iter().map(|row| row.key.to_owned());
-        self.0.extend(keys.zip(rows.rows().map(<[f32]>::to_vec)));
-        Ok(())
-    }
 }
 
 #[test]

@@ -1,29 +1,15 @@
 //! The encoder decides how files are decoded: its spec says so, and an ingest and a query follow it.
 
-use std::collections::BTreeMap;
+mod common;
+
 use std::path::{Path, PathBuf};
 
-use rscir_core::{Decoding, EmbeddingSink, Embeddings, Fingerprint, SinkRow};
+use common::Rows;
+use rscir_core::Decoding;
 use rscir_encoders::{ClipEncoder, Error, ImageList, IngestOptions, Orientation, Stretch, ingest};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../rscir-images/tests/data/images")
-}
-
-/// A sink that keeps the rows by their keys.
-#[derive(Default)]
-struct Rows(BTreeMap<String, Vec<f32>>);
-
-impl EmbeddingSink for Rows {
-    fn fingerprint(&self, _: &str) -> Option<Fingerprint> {
-        None
-    }
-
-    fn commit(&mut self, keys: &[SinkRow<'_>], rows: &Embeddings) -> rscir_core::Result<()> {
-        let keys = keys.iter().map(|row| row.key.to_owned());
-        self.0.extend(keys.zip(rows.rows().map(<[f32]>::to_vec)));
-        Ok(())
-    }
 }
 
 #[test]

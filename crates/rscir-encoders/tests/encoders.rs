@@ -1,8 +1,11 @@
 //! Vectors equal open_clip's and transformers', for every kind of model and checkpoint.
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use common::{TOLERANCE, difference};
 use rscir_checkpoint::Error as CheckpointError;
 use rscir_core::{
     BandBatch, Embeddings, ImageEncoder, InjectedPrompt, PixelBatch, Precision, TextEncoder, testing,
@@ -13,9 +16,6 @@ use rscir_encoders::{
 };
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-
-/// Largest difference of an element of a unit vector, for f32 sums in another order.
-const TOLERANCE: f32 = 2e-5;
 
 /// Rows for each kind of model and form of checkpoint: folder, weights, configuration.
 const MODELS: [[&str; 3]; 15] = [
@@ -129,11 +129,6 @@ fn bytes_of(values: &[f32], shape: &[usize], half: bool) -> Vec<u8> {
 
 fn texts() -> Vec<String> {
     serde_json::from_slice(&fs::read(data().join("texts.json")).unwrap()).unwrap()
-}
-
-fn difference(a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len());
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
 /// Checks every row of the table whose model is in `folder`, and returns the number of these rows.

@@ -1,17 +1,14 @@
 //! A photo becomes the vector that the publishers of each family make of it, and another vector if it is prepared in
 //! another way.
 
-use std::path::{Path, PathBuf};
+mod common;
 
+use common::{TOLERANCE, difference, folder, tensor};
 use rscir_core::{ImageEncoder, RgbView, TextEncoder};
 use rscir_encoders::{ClipEncoder, Device, Model};
-use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
-/// Largest difference of an element of a unit vector: the tolerance of `encoders.rs`.
-const TOLERANCE: f32 = 2e-5;
-
-/// Smallest difference that another preparation makes, which is far above the tolerance.
+/// What another preparation changes at the least: far from the tolerance.
 const SEEN: f32 = 2e-3;
 
 /// Models of the table, with preparations of other families that could be mistaken for theirs.
@@ -22,19 +19,7 @@ const FAMILIES: [(&str, &str, &[&str]); 4] = [
     ("pe_core", "open_clip_model.safetensors", &["crop", "bicubic", "openai"]),
 ];
 
-fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/encoders").join(name)
-}
-
-/// Reads a tensor of the expectations. Returns its shape and its bytes.
-fn tensor(name: &str) -> (Vec<usize>, Vec<u8>) {
-    let bytes = std::fs::read(folder("expected.safetensors")).unwrap();
-    let file = SafeTensors::deserialize(&bytes).unwrap();
-    let tensor = file.tensor(name).unwrap();
-    (tensor.shape().to_vec(), tensor.data().to_vec())
-}
-
-/// Encodes the photo by a model with a changed configuration.
+/// The vector of the photo as the model with another configuration makes it.
 fn vector(name: &str, weights: &str, change: impl FnOnce(&mut Value)) -> Vec<f32> {
     let config = std::fs::read(folder(name).join("open_clip_config.json")).unwrap();
     let mut config: Value = serde_json::from_slice(&config).unwrap();
@@ -50,11 +35,6 @@ fn vector(name: &str, weights: &str, change: impl FnOnce(&mut Value)) -> Vec<f32
     let (shape, photo) = tensor("photo");
     let vectors = encoder.encode_image(RgbView::new(shape[1], shape[0], &photo).unwrap()).unwrap();
     vectors.row(0).to_vec()
-}
-
-fn difference(a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len());
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
 fn changed(preprocess: &mut Value, change: &str) {

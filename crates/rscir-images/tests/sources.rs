@@ -297,7 +297,7 @@ fn columns_that_a_sink_cannot_take_are_refused_before_any_work() {
     };
     let mut plain = Rows::default();
     let error = run(&Windows::new(&["sea"]), &mut plain);
-    assert_eq!(error, "a column beside the vectors is not offered by this sink");
+    assert_eq!(error, "this sink does not offer a column beside the vectors: use one that does");
     assert!(plain.0.is_empty());
 
     let mut source = Windows::new(&["sea"]);

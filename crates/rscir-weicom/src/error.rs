@@ -29,7 +29,7 @@ pub enum Error {
         known: String,
     },
     /// The method needs a resource that was not given.
-    #[error("method {method} needs {resource}, which was not given")]
+    #[error("method {method} needs {resource}: give it in the resources")]
     MissingResource {
         /// Name of the method.
         method: &'static str,

@@ -84,11 +84,7 @@ pub fn ingest_with(
     on_failure: &mut dyn FnMut(Failure),
 ) -> Result<Ingested> {
     let archive = archive.as_ref();
-    // The archive is opened and closed by the ingest's threads too, so that a server's own threads stay free.
-    let threads = IngestThreads::start(options)?;
-    let open = || ArchiveWriter::open_or_create(archive, encoder.spec().clone(), Precision::F32);
-    let mut writer = threads.run(open)?;
-    writer.claim_shard(options.shard)?;
+    let (threads, mut writer) = begin(encoder, archive, options)?;
     let roots = Roots::of(images, &writer);
     let from_roots = options.clone().roots(&roots.known);
     let mut report =
@@ -122,16 +118,30 @@ pub fn ingest_source(
     on_failure: &mut dyn FnMut(Failure),
 ) -> Result<Ingested> {
     let archive = archive.as_ref();
-    let threads = IngestThreads::start(options)?;
-    let open = || ArchiveWriter::open_or_create(archive, encoder.spec().clone(), Precision::F32);
-    let mut writer = threads.run(open)?;
-    writer.claim_shard(options.shard)?;
+    let (threads, mut writer) = begin(encoder, archive, options)?;
     threads.run(|| remember(options.roots, &mut writer))?;
     let report = rscir_images::ingest_source(source, encoder, &mut writer, options, on_failure)?;
     threads.run(|| {
         writer.set_order(RowOrder::Key)?;
         leave(writer, archive, report)
     })
+}
+
+/// Starts the threads of an ingest and opens the archive that it writes, in which it claims its shard.
+///
+/// The archive is opened and closed by these threads too, so that a server's own threads stay free.
+fn begin(
+    encoder: &dyn ImageEncoder,
+    archive: &Path,
+    options: &IngestOptions<'_>,
+) -> Result<(IngestThreads, ArchiveWriter)> {
+    let threads = IngestThreads::start(options)?;
+    let writer = threads.run(|| -> Result<_> {
+        let mut writer = ArchiveWriter::open_or_create(archive, encoder.spec().clone(), Precision::F32)?;
+        writer.claim_shard(options.shard)?;
+        Ok(writer)
+    })?;
+    Ok((threads, writer))
 }
 
 /// Adds folders to those that an archive records.

@@ -133,7 +133,7 @@ fn mistakes_say_what_is_allowed() {
     }
     let freedom = "freedom".parse::<MethodSpec>().unwrap();
     let error = freedom.build(&Resources::default()).err().map(|e| e.to_string());
-    assert_eq!(error.as_deref(), Some("method freedom needs a vocabulary, which was not given"));
+    assert_eq!(error.as_deref(), Some("method freedom needs a vocabulary: give it in the resources"));
     assert!("weicom:NaN".parse::<MethodSpec>().is_err());
     assert!("weicom:-0.1".parse::<MethodSpec>().is_err());
 }
