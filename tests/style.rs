@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use common::repository;
+use common::{pages, prose, repository};
 
 /// Crates whose words nobody has read through yet. A crate that is taken off this list is held from then on.
 const NOT_YET: &[&str] = &[];
@@ -236,6 +236,36 @@ fn the_words_of_every_crate_that_is_done_hold_to_the_style() {
     assert!(held > 0, "no crate is held");
 }
 
+/// Returns what docs/style.md does not allow in a page, with its lines. Code is left out.
+fn page_faults(text: &str) -> Vec<(usize, String)> {
+    let mut doc = Doc { line: 1, item: Item::Other, lines: vec![String::new(); text.lines().count()] };
+    for (at, line) in prose(text) {
+        // Cells of a table are sentences of their own.
+        doc.lines[at - 1] = line.trim_start_matches('|').replace(" | ", ". ");
+    }
+    let mut found = beginnings(&doc);
+    for (at, line) in doc.lines.iter().enumerate() {
+        found.extend(british(line).into_iter().map(|word| (at + 1, format!("British spelling: {word}"))));
+        if line.contains("unless said") {
+            found.push((at + 1, "\"unless said\": say \"Default: ...\"".to_owned()));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn the_words_of_every_page_hold_to_the_style() {
+    let mut found = Vec::new();
+    for page in pages() {
+        let text = fs::read_to_string(repository(&page)).unwrap();
+        let lines = page_faults(&text);
+        found
+            .extend(lines.into_iter().map(|(line, problem)| format!("{}:{line}: {problem}", page.display())));
+    }
+    assert!(found.is_empty(), "{} faults:\n{}", found.len(), found.join("\n"));
+}
+
 #[cfg(test)]
 mod checker {
     use super::*;
@@ -286,6 +316,16 @@ mod checker {
         for words in ["Returns the row.", "Is true. The row is there.", "Sets the row: The row is there."] {
             assert!(lines(&format!("/// {words}\n{attribute}\npub fn row() {{}}")).is_empty(), "{words}");
         }
+    }
+
+    #[test]
+    fn a_page_is_held_outside_of_its_code_to_the_same_beginnings_and_spelling() {
+        let lines = |text: &str| page_faults(text).into_iter().map(|(line, _)| line).collect::<Vec<_>>();
+        assert_eq!(lines("# Rows\n\nIt is one. As it was."), [3]);
+        assert_eq!(lines("| row | `a` |\n|---|---|\n| a row | Whether it is. |"), [3]);
+        assert_eq!(lines("- Of the row.\n- The row, unless said."), [1, 2]);
+        assert_eq!(lines("The `centre` of a centre.\n```text\nAs the colour\n```"), [1]);
+        assert!(lines("# As a library\n\nThe row is as it was, of all rows.").is_empty());
     }
 
     #[test]
