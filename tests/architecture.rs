@@ -1,4 +1,4 @@
-//! ARCHITECTURE.md names files and functions that are there.
+//! Checks that the files and functions that ARCHITECTURE.md names exist.
 
 mod common;
 
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use common::repository;
 
-/// All Rust files below a folder.
+/// Collects all Rust files in a folder and in those below it.
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -30,7 +30,7 @@ fn every_step_of_the_walks_is_a_function_of_its_file() {
     for line in walks.lines().filter(|line| line.contains(".rs:")) {
         let (file, rest) = line.trim_start().split_once(".rs:").unwrap();
         let file = format!("{file}.rs");
-        // What follows two spaces is prose.
+        // The text after two spaces is a description.
         let names = rest.split_once("  ").map_or(rest, |(names, _)| names);
         for name in names.split(", ") {
             let name = format!("fn {}", name.rsplit("::").next().unwrap());

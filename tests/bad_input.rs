@@ -1,4 +1,4 @@
-//! Bad input: what the examples say of it, and how they end.
+//! Checks what the programs say about bad input, and how they end.
 
 mod common;
 
@@ -17,7 +17,7 @@ fn tile(name: &str) -> std::path::PathBuf {
     if path.is_file() { path } else { first_of(path.parent().expect("a class folder")) }
 }
 
-/// The first tile of a class, whatever its number.
+/// Returns the first tile of a class.
 fn first_of(folder: &Path) -> std::path::PathBuf {
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     files.sort();
@@ -52,7 +52,7 @@ fn broken_images_are_named_and_the_others_encoded() {
     drop(first);
     assert_eq!(Features::read(&export).unwrap().keys, ["sub/good0.jpg", "sub/good1.jpg", "sub/good2.jpg"]);
 
-    // Again: nothing is encoded twice, and a mended file is taken.
+    // The second run encodes nothing twice, and encodes a file that was mended.
     fs::copy(tile(TILES[1]), images.join("cut.jpg")).unwrap();
     run("extract_features", &arguments).ends_with(3).says("1 encoded, 3 unchanged");
     let keys = Features::read(&export).unwrap().keys;
@@ -153,7 +153,7 @@ impl Small {
         fs::write(self.folder.path().join(name), content).unwrap();
     }
 
-    /// Written by hand: the library does not write what it would not read.
+    /// Writes features without the library, which writes nothing that it would not read.
     fn features(&self, name: &str, keys: &[&str], dim: usize, values: Vec<f32>, texts: bool) {
         let data: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         let view = TensorView::new(Dtype::F32, vec![values.len() / dim, dim], &data).unwrap();

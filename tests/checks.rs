@@ -1,4 +1,4 @@
-//! What is checked before images are encoded, so that no work is lost.
+//! Holds the programs to the checks that they make before they encode images, so that no work is lost.
 
 mod common;
 
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use common::{Run, example, finish, repository, run};
 use rscir::prelude::*;
 
-/// A PNG of two pixels of 16 bits, 1000 and 2000, which are both white where values above 255 are cut off.
+/// A PNG of two pixels of 16 bits, 1000 and 2000, which are both white if values above 255 are cut off.
 const GRAY_16: &[u8] =
     b"\x89PNG\x0d\x0a\x1a\x0a\x00\x00\x00\x0dIHDR\x00\x00\x00\x02\x00\x00\x00\x01\x10\x00\x00\x00\x00\
     \x81\xd9\xfc\x15\x00\x00\x00\x0dIDATx\x9cc`~\xc1~\x01\x00\x03\xa7\x01\xc3\xff\x96\xbb\xba\x00\
@@ -33,7 +33,7 @@ impl Bed {
         self.folder.path().join(name)
     }
 
-    /// The program with an option's value below the folder, after the others.
+    /// Runs the program on the images, with options whose values are paths within the folder.
     fn extract(&self, options: &[(&str, &str)]) -> Run {
         let mut command = example("extract_features");
         command.arg("--images").arg(self.path("images"));
@@ -44,8 +44,7 @@ impl Bed {
     }
 }
 
-/// Panics unless the run failed, and before the model was asked for anything: its images are broken, and not one of them
-/// is reported.
+/// Panics if images were encoded: one of them is broken, and would have been reported.
 #[track_caller]
 fn assert_nothing_was_encoded(run: &Run) {
     let reported = run.err.lines().any(|line| line.starts_with("failed: "));
@@ -76,14 +75,14 @@ fn outputs_that_cannot_be_written_are_told_of_before_the_first_image() {
         assert_nothing_was_encoded(&run);
         assert!(!bed.path("a.rscir").exists(), "{options:?} made an archive first");
     }
-    // Where nothing can be encoded nothing is written, and that is said.
+    // If no image can be encoded, nothing is written, and the program says so.
     fs::create_dir(bed.path("broken")).unwrap();
     fs::rename(bed.path("images/broken.jpg"), bed.path("broken/broken.jpg")).unwrap();
     let mut command = example("extract_features");
     command.arg("--images").arg(bed.path("broken")).arg("--export").arg(bed.path("g.npy"));
     finish(&mut command).ends_with(1).says("g.npy: not written, none of the images has a row");
     fs::rename(bed.path("broken/broken.jpg"), bed.path("images/broken.jpg")).unwrap();
-    // The same images with outputs that can be: the broken one is reported.
+    // With outputs that can be written, the broken image of the same folder is reported.
     bed.extract(&[("--archive", "a.rscir"), ("--export", "f.npy")]).ends_with(3).says("failed: ");
 }
 
@@ -150,7 +149,7 @@ fn reports_and_pages_have_a_place_before_images_are_encoded() {
         let named = path.trim_end_matches("/page").trim_end_matches("/q.svg");
         assert!(run.out.is_empty() && run.err.contains(named), "{program}: {} {}", run.out, run.err);
     }
-    // Each file of the report, not the folder alone.
+    // Each file of the report is checked, and not only the folder.
     for part in ["metrics.csv", "rows.tex", "summary.json", "summary.md"] {
         fs::create_dir_all(bed.path("report").join(part)).unwrap();
         let run = run("evaluate_patterncom", &["--output", at("report").as_str()]).ends_with(1).says(part);

@@ -110,7 +110,7 @@ fn commands(code: &str) -> Vec<Vec<String>> {
     found
 }
 
-/// What the repository has that a command can name.
+/// Things of the repository that a command can name.
 struct Known {
     programs: BTreeMap<String, BTreeSet<String>>,
     features: BTreeSet<String>,
@@ -146,7 +146,7 @@ impl Known {
                 recipe.map(|recipe| format!("no recipe {recipe}")).into_iter().collect()
             }
             name if self.programs.contains_key(name) => self.program(name, &words[1..]),
-            // A program within another's arguments, as `parallel` has it.
+            // `parallel` takes the command of a program as an argument.
             _ => match words.iter().position(|word| self.programs.contains_key(word.as_str())) {
                 Some(at) => self.program(&words[at], &words[at + 1..]),
                 None if words[0].starts_with("target/") => vec![format!("no program {name}")],
@@ -246,7 +246,7 @@ fn every_option_and_command_between_backticks_is_there() {
     let scripts: Vec<String> = files.filter(|path| repository(path).is_file()).map(read).collect();
     let (mut found, mut count) = (Vec::new(), 0);
     for page in pages() {
-        // The changelog speaks of what was, the comparison of others' programs.
+        // The changelog names options that are gone, and the comparison those of other programs.
         if ["CHANGELOG.md", "COMPARE.md"].iter().any(|name| page == Path::new(name)) {
             continue;
         }

@@ -1,4 +1,4 @@
-//! The comparison of all methods: what docs/methods.md prints of it, and its page in a browser.
+//! Holds docs/methods.md to what the comparison of all methods prints, and its page to what a browser shows.
 
 mod common;
 
@@ -7,7 +7,8 @@ use std::process::Command;
 
 use common::repository;
 
-/// Other instruction sets sum in another order, which may swap two rows of a ranking.
+/// Largest difference of a figure. Other instruction sets sum in another order, which may swap two rows of a
+/// ranking.
 const TOLERANCE: f64 = 0.1;
 
 /// The rows of a Markdown table whose head begins with `head`: the first cell, and all numbers of the others.
@@ -55,7 +56,7 @@ fn the_printed_tables_are_the_programs() {
             }
         }
     }
-    // Figures of the rule's first program, on the same demo.
+    // These figures are those of the first program that computed this rule, on the same demo.
     let figures = table(ours_after, head);
     for (method, expected) in [("weicom(auto)", 28.4), ("conjunction", 28.9), ("posterior", 32.1)] {
         let (_, numbers) = figures.iter().find(|(name, _)| name == method).unwrap();
@@ -80,13 +81,13 @@ fn a_browser_shows_the_page_and_has_nothing_to_complain_of() {
     let html = std::fs::read_to_string(&page).unwrap();
     let chromium = chromium().expect("there is no chromium on PATH and CHROMIUM is not set");
     assert_eq!(console(&chromium, &page), "", "a browser has nothing to complain of");
-    // The same page with what it must not have: the browser is heard, and its policy holds.
+    // A picture from elsewhere, which the policy forbids, shows that the console is read and that the policy holds.
     let bad = folder.path().join("bad.html");
     std::fs::write(&bad, html.replace("</body>", "<img src=\"http://localhost:9/x.png\"></body>")).unwrap();
     assert!(console(&chromium, &bad).contains("Content Security Policy"));
 }
 
-/// The browser that `CHROMIUM` names, or one on PATH.
+/// Finds the browser that `CHROMIUM` names, or one on PATH.
 fn chromium() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("CHROMIUM") {
         return Some(named.into());
@@ -98,7 +99,7 @@ fn chromium() -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// What a headless browser's console holds after the page is shown.
+/// Shows a page in a headless browser, and returns the lines of the browser's console.
 fn console(chromium: &Path, page: &Path) -> String {
     let profile = tempfile::tempdir().unwrap();
     let run = common::finish(

@@ -1,4 +1,4 @@
-//! Archives that were damaged or tampered with, as the programs meet them.
+//! Runs the programs on archives that were damaged or tampered with.
 
 mod common;
 
@@ -70,7 +70,7 @@ fn damage_is_found_whatever_an_ingest_does_and_repaired_when_asked() {
     let segment = bed.damage();
     let name = segment.to_str().unwrap();
 
-    // Whatever an ingest does with it, the damage is still found.
+    // An ingest may succeed or refuse the archive; either way the damage is still found.
     bed.add("images", "airplane");
     let ingested = bed.ingest("images");
     assert!(ingested.code == 0 || ingested.err.contains("repair --archive"), "{}", ingested.err);
@@ -109,7 +109,7 @@ fn a_compaction_refuses_damage_by_name() {
 }
 
 #[test]
-fn what_is_no_archive_is_said_to_be_none() {
+fn a_folder_without_an_archive_is_refused_by_every_program() {
     let folder = tempfile::tempdir().unwrap();
     for program in ["verify", "repair"] {
         run(program, &[Path::new("--archive"), folder.path()]).ends_with(1).says("no archive here");
@@ -154,7 +154,7 @@ fn names_within_an_archive_do_not_reach_the_terminal_raw() {
 }
 
 #[test]
-fn what_is_said_of_a_damaged_manifest_can_be_done() {
+fn a_damaged_manifest_is_reported_with_advice_that_helps() {
     let bed = Bed::new();
     fs::write(bed.path("tiles.rscir/manifest.json"), "{}").unwrap();
     for program in ["verify", "repair"] {

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use common::repository;
 
-/// Largest difference of an element of a unit vector: `f32` sums in another order.
+/// Largest difference of an element of a unit vector, which comes from sums in `f32` in another order.
 const TOLERANCE: f32 = 2e-5;
 
 fn encoder() -> ClipEncoder {
@@ -45,7 +45,7 @@ fn assert_close(got: &[f32], golden: &[f32], tolerance: f32, what: &str) {
     assert!(largest <= tolerance, "{what}: {largest} from the golden vector");
 }
 
-/// The demo's archive, encoded `batch` images at a time.
+/// Encodes the demo's archive, `batch` images at a time.
 fn archive(encoder: &ClipEncoder, batch: usize) -> MemoryArchive {
     let folder = repository("data/demo/benchmark");
     let keys = PatternCom::read_tiles(&folder).unwrap().into_iter().map(|tile| tile.path).collect();
@@ -137,7 +137,7 @@ fn the_table_is_the_references() {
     assert_eq!(figures, 14 * 7);
 }
 
-/// The mean average precision of each method over all queries, in percent.
+/// Returns the mean average precision of each method over all queries, in percent.
 fn averages(precision: Precision) -> Vec<f64> {
     let encoder = encoder_in(precision);
     let archive = archive(&encoder, 32);
@@ -182,7 +182,7 @@ fn the_encoder_keeps_the_promises_of_its_traits() {
     rscir::core::testing::text_encoder(&encoder, 1e-5);
 }
 
-/// The bytes of an archive's segments, whatever their names.
+/// Returns the bytes of an archive's segments, in an order that does not depend on their names.
 fn segments(archive: &Path) -> Vec<Vec<u8>> {
     let files = std::fs::read_dir(archive.join("segments")).unwrap();
     let mut segments: Vec<_> = files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();

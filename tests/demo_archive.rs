@@ -1,4 +1,5 @@
-//! The demo's archive: whole, whoever made it, however many at once and whatever became of them.
+//! Checks that the demo's archive is whole, also after a program that made it was killed and if several make it at
+//! once.
 
 mod common;
 
@@ -11,12 +12,12 @@ use std::time::Duration;
 use common::{example, repository};
 use rscir::prelude::*;
 
-/// Where the programs keep it.
+/// Returns the path of the archive.
 fn archive() -> PathBuf {
     repository("target/demo.rscir")
 }
 
-/// The demo's tiles.
+/// Lists the demo's tiles.
 const TILES: usize = 630;
 
 fn search() -> Command {
@@ -26,7 +27,7 @@ fn search() -> Command {
     command
 }
 
-/// Panics unless the command answered as it does with all of the archive.
+/// Panics unless the command gave the answer of the whole archive.
 #[track_caller]
 fn assert_right(output: &std::process::Output) {
     let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -44,7 +45,7 @@ fn rows() -> usize {
     DiskArchive::open(archive()).map_or(0, |archive| archive.len())
 }
 
-// One test: there is one such archive.
+// There is one test for all of this, because all programs share one archive.
 #[test]
 fn a_first_run_that_was_killed_is_completed_and_six_at_once_all_answer_right() {
     remove();
@@ -60,7 +61,7 @@ fn a_first_run_that_was_killed_is_completed_and_six_at_once_all_answer_right() {
     assert_right(&search().output().unwrap());
     assert_eq!(rows(), TILES);
 
-    // What another model made is made anew, and so is what cannot be read.
+    // An archive of another model is made again, and so is one that cannot be read.
     remove();
     drop(ArchiveWriter::create(archive(), EncoderSpec::unknown(7), Precision::F32).unwrap());
     assert_right(&search().output().unwrap());

@@ -1,4 +1,4 @@
-//! The demo's data, which a package has not.
+//! Checks how the programs find the demo's data, which packages do not have.
 
 mod common;
 
@@ -24,7 +24,7 @@ fn a_variable_tells_where_the_data_are() {
     let output = tempfile::tempdir().unwrap();
     command.arg("--images").arg(repository("data/demo/benchmark/images/harbor"));
     command.arg("--archive").arg(output.path().join("harbor.rscir"));
-    // A folder with another name, and nothing but the model in it.
+    // The folder has another name, and only the model is in it.
     let elsewhere = output.path().join("elsewhere");
     std::fs::create_dir_all(elsewhere.join("demo/model")).unwrap();
     for file in std::fs::read_dir(repository("data/demo/model")).unwrap() {

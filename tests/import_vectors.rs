@@ -1,4 +1,4 @@
-//! The program that copies vectors into an archive.
+//! Runs the program that copies vectors into an archive.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! Ingest of many files: broken ones, kills, Ctrl-C. Full sizes are ignored by default; they run with
-//! `cargo test --release --test ingest -- --ignored --nocapture --test-threads 1`.
+//! Ingests many files: broken ones, with kills, and with Ctrl-C. Tests of the full sizes are ignored by default.
+//! Run them with `cargo test --release --test ingest -- --ignored --nocapture --test-threads 1`.
 #![cfg(unix)]
 #![allow(clippy::print_stdout, reason = "what a run came to, for people")]
 
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use common::{Run, example, finish, repository};
 use rscir::prelude::*;
 
-/// Images encoded and committed at once.
+/// Number of images that are encoded and committed at once.
 const BATCH: usize = 32;
 
 /// A folder of images, with room for archives beside it.
@@ -27,7 +27,7 @@ struct Bed {
 }
 
 impl Bed {
-    /// `n` whole images.
+    /// Makes a folder of `n` sound images.
     fn new(n: usize) -> Self {
         let bed = Self { folder: tempfile::tempdir().unwrap() };
         fs::create_dir(bed.images()).unwrap();
@@ -47,7 +47,8 @@ impl Bed {
         self.images().join(name)
     }
 
-    /// Hard links, of which a file system may allow but some thousands per file, hence one source per thousand.
+    /// Makes the files as hard links. A file system may allow only some thousands of links to a file, so there is
+    /// one source for each thousand.
     fn add_whole(&self, numbers: impl Iterator<Item = usize>) {
         for i in numbers {
             let source = self.path(&format!("source{}.jpg", i / 1000));
@@ -69,7 +70,7 @@ impl Bed {
     }
 }
 
-/// The files of an archive, by path, but for the lock.
+/// Reads the files of an archive, by path, except the lock.
 fn files(archive: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![archive.to_path_buf()];
@@ -86,13 +87,13 @@ fn files(archive: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
-/// The files of an archive once it is compacted.
+/// Compacts an archive, and reads its files.
 fn compacted_files(archive: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     finish(example("compact").arg("--archive").arg(archive)).ends_with(0);
     files(archive)
 }
 
-/// Panics with the names of the files that differ, rather than their bytes.
+/// Panics if files differ, with their names and without their bytes.
 #[track_caller]
 fn assert_identical(got: &Path, expected: &BTreeMap<PathBuf, Vec<u8>>) {
     let got = compacted_files(got);
@@ -101,7 +102,7 @@ fn assert_identical(got: &Path, expected: &BTreeMap<PathBuf, Vec<u8>>) {
     assert!(differing.is_empty(), "these files differ from an uninterrupted ingest's: {differing:?}");
 }
 
-/// Rows that are committed, 0 before there is an archive.
+/// Returns the number of committed rows, or 0 before there is an archive.
 fn rows(archive: &Path) -> usize {
     DiskArchive::open(archive).map_or(0, |archive| archive.len())
 }
@@ -113,8 +114,8 @@ fn wait_for_rows(archive: &Path, child: &mut Child) {
     }
 }
 
-/// Adds one file in a hundred that is not as it should be, in twelve ways. Gives the keys that must fail, and the paths to
-/// remove while the ingest runs.
+/// Breaks one file in a hundred, in twelve ways. Returns the keys that must fail, and the paths to remove while the
+/// ingest runs.
 fn add_broken(bed: &Bed, n: usize) -> (BTreeSet<String>, Vec<PathBuf>) {
     let data = |name: &str| fs::read(repository("tests/data/ingest").join(name)).unwrap();
     let (mut failing, mut going) = (BTreeSet::new(), Vec::new());
@@ -156,7 +157,8 @@ fn add_broken(bed: &Bed, n: usize) -> (BTreeSet<String>, Vec<PathBuf>) {
                 continue;
             }
             _ => {
-                // Last in the list, so that they are there when it is made and gone when it is their turn.
+                // Their keys are last, so that the files exist when they are listed and are gone when they are
+                // read.
                 let name = format!("z{stem}-going.jpg");
                 going.push(bed.image(&name));
                 (name, data("tile.jpg"), true)
@@ -170,8 +172,8 @@ fn add_broken(bed: &Bed, n: usize) -> (BTreeSet<String>, Vec<PathBuf>) {
     (failing, going)
 }
 
-/// Encodes `n` files of which one in a hundred is broken, checks what is reported, and gives the peak of its resident
-/// memory in KiB where the system tells it.
+/// Encodes `n` files of which one in a hundred is broken, and checks the report. Returns the peak of the process's
+/// resident memory in KiB, if the system tells it.
 fn one_in_a_hundred_is_broken(n: usize) -> Option<u64> {
     let bed = Bed::new(n - n / 100);
     let (failing, going) = add_broken(&bed, n / 100);
@@ -187,7 +189,7 @@ fn one_in_a_hundred_is_broken(n: usize) -> Option<u64> {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
-        // The last value that can be read: a peak only rises.
+        // The last value that can be read is the peak, because a peak only rises.
         peak = peak_memory(child.id()).or(peak);
         sleep(Duration::from_millis(10));
     };
@@ -223,7 +225,7 @@ fn one_in_a_hundred_is_broken(n: usize) -> Option<u64> {
     peak
 }
 
-/// Peak resident memory of a process in KiB.
+/// Returns the peak resident memory of a process in KiB.
 fn peak_memory(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -246,7 +248,8 @@ fn ten_thousand_files_need_no_more_memory_than_two_thousand() {
     }
 }
 
-/// Kills ingests of `n` files at random moments, goes on after each kill, and compares what comes of it.
+/// Kills ingests of `n` files at random moments, continues after each kill, and compares the archive with that of
+/// an ingest that was not killed.
 fn killed_ingests_end_as_if_never_killed(n: usize, kills: usize) {
     let bed = Bed::new(n);
     let whole = bed.path("whole.rscir");
@@ -261,7 +264,7 @@ fn killed_ingests_end_as_if_never_killed(n: usize, kills: usize) {
         archives += 1;
         let archive = bed.path(&format!("{archives}.rscir"));
         let mut committed = 0;
-        // Kill this archive's ingest again and again, until one comes too late.
+        // This archive's ingest is killed again and again, until a kill comes too late.
         while killed < kills {
             // Xorshift (Marsaglia 2003).
             random ^= random << 13;
@@ -284,7 +287,7 @@ fn killed_ingests_end_as_if_never_killed(n: usize, kills: usize) {
             within += usize::from(0 < now && now < n);
             committed = now;
         }
-        // What is committed is not encoded again, and nothing else is missing.
+        // Committed rows are not encoded again, and all others are.
         let committed = rows(&archive);
         bed.run(&archive)
             .ends_with(0)
@@ -346,7 +349,7 @@ fn a_new_tile_between_others_is_a_commit_and_rows_are_in_order_all_the_same() {
     assert!((1..stored.len()).all(|row| stored.key(row - 1) < stored.key(row)));
     assert_eq!(stored.key(7), "000007-new.png");
 
-    // As if it had been there from the beginning.
+    // Compacted, the archive is as if the tile had been there from the beginning.
     let whole = bed.path("whole.rscir");
     bed.run(&whole).ends_with(0);
     assert_identical(&archive, &compacted_files(&whole));
@@ -412,7 +415,7 @@ fn columns_of_a_table_go_beside_the_vectors_and_are_kept_by_a_resumed_ingest() {
         .says("columns: 1 rows that were not encoded again got other values");
     assert_eq!(kept(), (Some("sea".into()), Some("0.5".into()), Some("quay".into())));
 
-    // Wrong in a way that is seen before anything is encoded.
+    // These tables are wrong in ways that are seen before anything is encoded.
     let before = files(&archive);
     run("tile,cloud\n000000.jpg,cloudy\n").ends_with(1).says("column \"cloud\": expected float, got text");
     run("tile,label\nimages/000000.jpg,sea\n").ends_with(1).says("--key-column names another column");
@@ -456,8 +459,8 @@ fn tar_shards_are_ingested_where_they_lie_with_their_columns() {
         .says("unpack compressed");
 }
 
-/// Encodes `n` files as four processes, of which one is killed and run again, and compares their merged archive with that of
-/// one process.
+/// Encodes `n` files in four processes, of which one is killed and run again, and compares their merged archive
+/// with that of one process.
 fn shards_of_processes_are_merged_to_the_bytes_of_one(n: usize) {
     let bed = Bed::new(n);
     let whole = bed.path("whole.rscir");
@@ -495,7 +498,7 @@ fn shards_of_processes_are_merged_to_the_bytes_of_one(n: usize) {
     merge(&all[..3]).ends_with(1).says("of 4 shards one is missing: 4/4");
     merge(&all).ends_with(0);
     assert_identical(&bed.path("merged.rscir"), &expected);
-    // The next ingest goes on with it as with the archive of one process.
+    // The next ingest continues the merged archive like the archive of one process.
     bed.run(&bed.path("merged.rscir")).ends_with(0).says(&format!("0 encoded, {n} unchanged"));
     println!("{n} files: four shards, one killed with {kept} rows and run again, merged to the bytes of one");
 }

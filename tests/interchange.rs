@@ -1,4 +1,5 @@
-//! The programs on vectors that others made: imported from Parquet, and asked with vectors that were made elsewhere.
+//! Runs the programs on vectors that others made: imports from Parquet, and searches with vectors that were made
+//! elsewhere.
 #![cfg(feature = "interchange")]
 
 mod common;
@@ -23,7 +24,7 @@ fn search(archive: &Path, arguments: &[&str]) -> Run {
     finish(example("search").arg("--archive").arg(archive).args(arguments))
 }
 
-/// The file of a query, in a folder.
+/// Writes the file of a query into a folder.
 fn query(folder: &Path, vectors: &Value) -> String {
     let path = folder.join("query.json");
     std::fs::write(&path, json!({ "query": vectors }).to_string()).unwrap();
@@ -53,7 +54,7 @@ fn a_products_files_are_imported_and_asked_with_vectors_made_elsewhere() {
         import(&data(product), &archive, &[]).says(&format!("0 written, {rows} unchanged"));
         let best = golden["top10_weicom_0.6_query0_as_image_query1_as_text"].as_array().unwrap();
         let best: Vec<&str> = best.iter().map(|hit| hit[0].as_str().unwrap()).collect();
-        // From the archive, and from the files themselves.
+        // The archive and the files themselves give the same answer.
         for place in [&archive, &data(product)] {
             let run = search(place, &["--query-vectors", &query, "--lambda", "0.6", "--json"]).ends_with(0);
             assert_eq!(keys(&run), best, "{product}");
@@ -154,7 +155,7 @@ fn vectors_that_do_not_fit_are_refused_with_their_number() {
     for others in [&["--text", "sand"][..], &["--image", "a.png"], &["--key", "a"], &["--without", "sand"]] {
         search(&data("clay.parquet"), &[&["--query-vectors", &query], others].concat()).ends_with(2);
     }
-    // A weight is of two vectors.
+    // A weight needs two vectors.
     search(&data("clay.parquet"), &["--query-vectors", &query, "--lambda", "0.5"]).ends_with(2);
 }
 
@@ -163,7 +164,7 @@ fn a_model_that_is_named_is_recorded_and_chosen_by_a_search() {
     let folder = tempfile::tempdir().unwrap();
     let archive = folder.path().join("a.rscir");
     let file = data("major_tom.parquet");
-    // No model of the registry has 128 numbers.
+    // No model of the registry makes vectors of 128 numbers.
     import(&file, &archive, &["--model", "clip-vit-b-32"]).ends_with(1).says("has 128 numbers, not 512");
     import(&file, &archive, &["--model", "clip-vit-b-3"]).ends_with(1).says("clip-vit-b-32");
     assert!(!archive.exists());
@@ -175,7 +176,7 @@ fn a_model_that_is_named_is_recorded_and_chosen_by_a_search() {
     let spec = DiskArchive::open(&archive).unwrap().spec().clone();
     assert_eq!(spec.model.as_deref(), Some("clip-vit-b-32"));
     assert!(spec.architecture.is_some() && spec.weights_sha256.is_none());
-    // Its weights are not here: that they are looked for shows that the model was chosen.
+    // The model's weights are missing, and the error about them shows that the model was chosen.
     let none = folder.path().join("none");
     let run = finish(
         example("search").env("HF_HOME", &none).arg("--archive").arg(&archive).args(["--text", "sand"]),
@@ -220,7 +221,7 @@ fn an_archive_is_exported_and_asked_again_from_the_file() {
     let ask = ["--query-vectors", &query, "--lambda", "0.6", "--json"];
     let of_archive = keys(&search(&archive, &ask).ends_with(0));
     assert_eq!(keys(&search(&file, &ask).ends_with(0)), of_archive);
-    // STAC needs to know when; the Parquet file is there all the same.
+    // STAC needs a date, and the Parquet file is written before it fails.
     export(&["--stac"]).ends_with(1).says("--date ISO");
     export(&["--stac", "--date", "2020-01-01"]).ends_with(0).says("--model-link URL").says("--source URL");
     let item = std::fs::read_to_string(folder.path().join("out.item.json")).unwrap();

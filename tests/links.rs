@@ -8,7 +8,8 @@ use std::path::{Component, Path, PathBuf};
 
 use common::{pages, prose, repository};
 
-/// Where a file of the repository is read by who has no clone. Pages that the book or docs.rs show as well link to it so.
+/// Address of a file of the repository for readers without a clone. Pages that the book or docs.rs show, too, link
+/// to it.
 const ONLINE: [&str; 2] =
     ["https://github.com/rscir/rscir/blob/main/", "https://github.com/rscir/rscir/tree/main/"];
 

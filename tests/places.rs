@@ -1,4 +1,4 @@
-//! The program `search` on archives of scenes: places in, places out.
+//! Runs the program `search` on archives of scenes, with places in the query and places of the answer.
 #![cfg(feature = "geo")]
 
 mod common;
@@ -19,7 +19,7 @@ use serde_json::Value;
 
 const SCENE: &str = "m_4709963_se_14_1_20200831.tif";
 
-/// What must never reach a page as it is.
+/// A name that must never reach a page without being escaped.
 const ATTACK: &str = "<script>alert(1)</script>\"'&\u{1b}[2J\u{202e}";
 
 /// A folder with an archive of the scene in `data`, in tiles of 256 and of 128 pixels.
@@ -92,7 +92,7 @@ fn footprint(hit: &Value) -> Footprint {
     Footprint::from_numbers(&numbers).unwrap()
 }
 
-/// An archive of two numbers a row that is asked with its first key, without a model.
+/// An archive with vectors of two numbers, which is searched with its first key, without a model.
 fn made_archive(path: &Path, keys: &[&str], bounds: &[[f64; 4]]) {
     let rows: Vec<SinkRow<'_>> = keys.iter().map(|key| SinkRow::new(key, Fingerprint::default())).collect();
     let values = (0..keys.len()).flat_map(|i| [1.0, i as f32 / 10.0]).collect();
@@ -132,7 +132,7 @@ fn an_answer_is_written_as_geojson_and_csv_with_the_places_of_its_tiles() {
         assert_eq!(properties["gsd"], hit["columns"]["gsd"]);
         let rings: Vec<Vec<[f64; 2]>> =
             serde_json::from_value(feature["geometry"]["coordinates"].clone()).unwrap();
-        // A number of JSON is read to the last place but one.
+        // The parser of JSON is exact to the last decimal place but one.
         for (place, expected) in rings.iter().flatten().zip(footprint(hit).rings().iter().flatten()) {
             assert!((place[0] - expected[0]).abs() < 1e-12 && (place[1] - expected[1]).abs() < 1e-12);
         }
@@ -175,11 +175,11 @@ fn bounds_and_polygons_choose_the_tiles_that_they_touch() {
     let tile = all.iter().find(|hit| hit["key"] == key("256,256,128,128").as_str()).unwrap();
     let [longitude, latitude] = footprint(tile).center();
     let around = |d: f64| [longitude - d, latitude - d, longitude + d, latitude + d].map(|n| n.to_string());
-    // A few meters in the middle of a tile: it and the larger one that it is a part of.
+    // An area of a few meters in the middle of a tile chooses this tile, and the larger tile that covers it.
     let of_bounds = ask(&around(1e-4).join(","));
     let found: HashSet<&str> = keys(&of_bounds).into_iter().collect();
     assert_eq!(found, HashSet::from([key("256,256,128,128").as_str(), key("256,256,256,256").as_str()]));
-    // The scores are those of the whole archive.
+    // The scores are the same as without an area.
     let score = |hits: &[Value]| {
         hits.iter().find(|hit| hit["key"] == key("256,256,128,128").as_str()).unwrap()["score"].clone()
     };
@@ -194,7 +194,7 @@ fn bounds_and_polygons_choose_the_tiles_that_they_touch() {
             r#"{{"type":"Feature","properties":{{}},"geometry":{{"type":"{kind}","coordinates":{coordinates}}}}}"#
         )
     };
-    // A frame around the tile: in the hole, half a tile wide and more, it is not.
+    // A frame around a tile does not choose the tile, which is within the hole.
     let frame = bed.write("frame.geojson", &feature("Polygon", &format!("[{},{}]", ring(0.02), ring(0.006))));
     let of_frame = ask(&frame);
     assert!(!keys(&of_frame).contains(&key("256,256,128,128").as_str()), "{of_frame:?}");
@@ -231,7 +231,7 @@ fn an_area_across_the_antimeridian_goes_east_from_west() {
 fn an_area_that_chooses_nothing_says_why() {
     let mut bed = Bed::new();
     let ask = |bed: &Bed, within: &str| bed.search(&["--text", "a lake", "--within", within]);
-    // Latitude first: no such latitude here, and a place in the ocean in another scene.
+    // Bounds with the latitude first are refused, because no latitude is -99.18. Bounds in the ocean choose no tile.
     ask(&bed, "47.01,-99.18,47.03,-99.15").ends_with(1).says("in the order west, south, east, north");
     ask(&bed, "5,5,6,6").ends_with(0).says("its tiles lie within -99.18").says("no tile found");
     for (text, says) in [
@@ -269,12 +269,12 @@ fn a_tile_its_window_and_its_place_ask_alike() {
         let by_place = bed.hits(&["--at", &at, "--size", size, "--text", "a lake", "--top", "1000"]);
         assert_eq!(by_place, by_window, "{size}");
     }
-    // The tile itself is left out where its key is asked with.
+    // A search with a tile's key leaves the tile itself out.
     let by_key = bed.hits(&["--key", &key("384,128,128,128"), "--text", "a lake", "--top", "1000"]);
     let others: Vec<&str> = keys(&by_window).into_iter().filter(|other| *other != own["key"]).collect();
     assert_eq!(keys(&by_key), others);
 
-    // A scene that is not of the archive.
+    // This scene is not of the archive.
     let other = repository("crates/rscir-geo/tests/data/cog_rgb.tif");
     let window = format!("{}#xywh=0,0,128,128", other.display());
     assert_eq!(bed.hits(&["--image", &window]).len(), 10);
@@ -318,7 +318,7 @@ fn distinct_places_overlap_no_more_than_was_said_and_the_best_of_each_stays() {
     }
     let kept: Vec<&str> = kept.iter().take(20).map(|hit| hit["key"].as_str().unwrap()).collect();
     assert_eq!(keys(&distinct), kept);
-    // A tile of 128 is a quarter of one of 256: without, both are there.
+    // A tile of 128 pixels is a quarter of one of 256. Without --distinct both are in the answer.
     assert_ne!(keys(&distinct), keys(&bed.hits(&ask)));
     bed.search(&["--text", "a", "--distinct", "1.5"]).ends_with(1).says("a share from 0 to 1");
 }
@@ -360,7 +360,7 @@ fn the_page_of_a_scene_has_pictures_a_map_and_its_query() {
     let ask = ["--key", &key("384,128,128,128"), "--text", "a lake", "--top", "4", "--html", &page];
     bed.search(&[&ask[..], &["--within", "-99.19,47,-99.12,47.04"]].concat()).ends_with(0);
     let html = std::fs::read_to_string(&page).unwrap();
-    // Four tiles, the query, and the scene below the map.
+    // The pictures are of four tiles, of the query, and of the scene below the map.
     assert_eq!(html.matches("data:image/jpeg;base64,").count(), 6);
     assert_eq!(html.matches("<a class=\"place\"").count(), 4);
     for part in [
@@ -409,7 +409,7 @@ fn outputs_that_cannot_be_written_are_told_of_before_the_work() {
     }
     let same = bed.path("same");
     bed.search(&["--text", "a", "--geojson", &same, "--csv", &same]).ends_with(1).says("two outputs");
-    // What is there stays until the new file is whole.
+    // The old file stays until the new one is whole.
     let file = bed.write("a.geojson", "old");
     bed.search(&["--key", "none", "--geojson", &file]).ends_with(1);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "old");

@@ -1,4 +1,4 @@
-//! The program that repeats the published table, on the demo in PatternNet's stead.
+//! Runs the program that reproduces the published table, on the demo in place of PatternNet.
 
 mod common;
 
@@ -48,7 +48,7 @@ fn the_steps_run_on_the_demo_and_again_from_the_archive() {
     let first = run().says("630 encoded, 0 unchanged, 0 failed").says("RemoteCLIP: no weights given");
     assert!(first.out.contains("630 images, where PatternNet has 30400: these figures cannot be compared"));
     assert!(first.out.contains("0 of 5 rows are met within 0.3 points."), "{}", first.out);
-    // From data/demo/model/results.json, and its difference from the published 14.66.
+    // The figure is that of data/demo/model/results.json, and the difference is from the published 14.66.
     let results = std::fs::read_to_string(repository("data/demo/model/results.json")).unwrap();
     let results: serde_json::Value = serde_json::from_str(&results).unwrap();
     let golden = results["benchmark"]["image"]["color"].as_f64().unwrap();

@@ -1,4 +1,5 @@
-//! An archive remembers the folders that its rows are from: what replaces a row, and which rows' files are gone.
+//! Checks that an archive records the folders of its rows, which files replace a row, and which rows' files are
+//! gone.
 
 mod common;
 
@@ -69,7 +70,7 @@ impl Bed {
         DiskArchive::open(self.path("a.rscir")).unwrap().roots().iter().map(PathBuf::from).collect()
     }
 
-    /// The similarity of a row to an image that should be its own.
+    /// Returns the similarity of a row to the image that it should be of.
     fn similarity(&self, key: &str, image: &str) -> f32 {
         let archive = DiskArchive::open(self.path("a.rscir")).unwrap();
         let query = encoder().query(Some(&self.path(image)), None).unwrap();
@@ -122,10 +123,10 @@ fn a_row_is_not_replaced_by_a_file_of_another_folder_without_a_word() {
         .says("the archive has rows from 2 folders");
     assert!(bed.similarity("a.jpg", "city2/a.jpg") > 0.999);
     assert_eq!(bed.roots(), [first, second]);
-    // Either folder's file may be meant now.
+    // The key is in both folders, so the file of either may be meant now.
     bed.image("city1/a.jpg", 4);
     bed.program("city1", &[]).ends_with(1).says("--replace");
-    // A row that is of one of them alone is its own.
+    // A key that is in one folder alone is that folder's row.
     bed.image("city1/b.jpg", 5);
     bed.program("city1", &["--replace"]).ends_with(0);
     bed.image("city1/b.jpg", 6);
@@ -141,7 +142,7 @@ fn new_rows_come_from_anywhere_and_a_changed_file_replaces_its_own_row() {
     assert_eq!(bed.roots(), [bed.real("city1")]);
     assert_eq!(bed.ingest("city2", |_| {}).unwrap().encoded, 1);
     assert_eq!(bed.keys(), ["a.jpg", "b.jpg"]);
-    // Rows of the other folder are not gone.
+    // Files of the other folder do not count as gone.
     bed.image("city1/a.jpg", 2);
     let report = bed.ingest("city1", |options| options.prune = true).unwrap();
     assert_eq!((report.encoded, report.pruned, report.gone.len()), (1, 0, 0));
@@ -161,7 +162,7 @@ fn a_folder_that_was_moved_goes_on_without_a_word() {
     assert!(!run.err.contains("folders"), "{}", run.err);
     run.says("1 rows of files that are gone, such as c.jpg, are kept; --prune takes them out");
     assert_eq!(bed.roots(), [bed.real("new")]);
-    // And it is its own folder from now on.
+    // The archive records the new folder from now on.
     bed.image("new/a.jpg", 5);
     assert_eq!(bed.ingest("new", |_| {}).unwrap().encoded, 1);
 }
@@ -179,7 +180,7 @@ fn rows_whose_file_is_gone_are_counted_and_taken_out_on_request_alone() {
     assert_eq!((report.gone, report.pruned, report.unchanged), (vec!["1.jpg".into(), "2.jpg".into()], 0, 2));
     assert_eq!(bed.keys().len(), 4);
 
-    // What cannot be listed may hold them.
+    // While an entry of the folder cannot be listed, no file is sure to be gone.
     fs::create_dir(bed.path("tiles/folder.jpg")).unwrap();
     let report = bed.ingest("tiles", |options| options.prune = true).unwrap();
     assert_eq!((report.pruned, report.not_pruned), (0, Some(NotPruned::Unlisted)));
@@ -190,7 +191,7 @@ fn rows_whose_file_is_gone_are_counted_and_taken_out_on_request_alone() {
         .says("2 rows of files that are gone, such as 1.jpg, were taken out");
     assert_eq!(bed.keys(), ["0.jpg", "3.jpg"]);
 
-    // A list of names: what it names and is not there.
+    // With a list of names, files that are listed and do not exist are gone.
     remove(&bed.path("tiles/0.jpg"));
     let list = ImageList::new(bed.path("tiles"), vec!["3.jpg".into(), "0.jpg".into()]);
     let report = bed.ingest_list(&list, |_| {}).unwrap();
@@ -221,7 +222,7 @@ fn a_folder_that_is_away_loses_no_rows() {
     assert_eq!(bed.ingest("here", |options| options.prune = true).unwrap().pruned, 1);
     assert_eq!(bed.keys(), ["a.jpg", "b.jpg"]);
 
-    // Nor does one whose disk is not mounted and which is therefore empty.
+    // A folder that is empty because its disk is not mounted loses no rows either.
     remove(&bed.path("here/b.jpg"));
     let report = bed.ingest("here", |options| options.prune = true).unwrap();
     assert_eq!((report.pruned, report.not_pruned), (0, Some(NotPruned::NothingThere)));
@@ -247,7 +248,7 @@ fn a_link_that_leads_nowhere_loses_no_rows() {
     );
     assert_eq!((report.pruned, bed.keys().as_slice()), (0, all.map(String::from).as_slice()));
 
-    // What is gone behind a link that leads somewhere is gone.
+    // A file that is missing behind a working link is gone.
     fs::rename(bed.path("away"), bed.path("disk")).unwrap();
     remove(&bed.path("disk/a.jpg"));
     assert_eq!(bed.ingest("tiles", |options| options.prune = true).unwrap().pruned, 1);
@@ -270,7 +271,7 @@ fn a_folder_whose_name_is_not_utf_8_is_its_own() {
         bed.ingest_list(&images, |options| options.prune = prune)
     };
     ingest(&folders[0], false).unwrap();
-    // Its files are changed, and taken away.
+    // One of the folder's files is changed, and one is removed.
     bed.image("other/a.jpg", 2);
     fs::copy(bed.path("other/a.jpg"), folders[0].join("a.jpg")).unwrap();
     remove(&folders[0].join("b.jpg"));
@@ -278,7 +279,7 @@ fn a_folder_whose_name_is_not_utf_8_is_its_own() {
     assert_eq!((report.encoded, report.pruned), (1, 1));
     assert_eq!(bed.keys(), ["a.jpg"]);
 
-    // And another is another, though both look alike.
+    // Another folder is not the same one, although both names look alike.
     bed.image("third/a.jpg", 3);
     fs::rename(bed.path("third"), &folders[1]).unwrap();
     ingest(&folders[1], false).unwrap_err();

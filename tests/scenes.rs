@@ -38,7 +38,7 @@ mod built_in {
         let folder = folder();
         let scenes = folder.path().join("scenes");
         std::fs::write(scenes.join("broken.tif"), b"II*\0").unwrap();
-        // A TIFF file without a place: the demo's tiles are none.
+        // An image without a world file is no scene.
         std::fs::write(scenes.join("plain.jpg"), "").unwrap();
         let arguments = ["--scenes", "scenes", "--tile", "128", "--overlap", "0.5", "--archive", "a.rscir"];
         extract(folder.path(), &arguments)
@@ -56,7 +56,7 @@ mod built_in {
         assert!(footprint.len() == 8 && (footprint[1] - 38.95).abs() < 0.1, "{footprint:?}");
 
         extract(folder.path(), &arguments).ends_with(3).says("0 encoded, 15 unchanged");
-        // Another stretch of bytes changes nothing, other bands do.
+        // Other bands make other tiles.
         let bands = [&arguments[..], &["--bands", "3,2,1"]].concat();
         extract(folder.path(), &bands).ends_with(3).says("15 encoded, 0 unchanged");
     }
@@ -78,7 +78,7 @@ mod built_in {
         with(&["--decode", "bands=[1, 2, 3]"]).ends_with(2).says("--bands and --stretch");
         with(&["--images", "scenes"]).ends_with(2).says("--images");
         assert!(!folder.path().join("a.rscir").exists());
-        // What is advised to a scene does it.
+        // The error about a scene names the option that helps.
         with(&["--bands", "4,2,1"])
             .ends_with(1)
             .says("band 4 was chosen, but the scene has 3")

@@ -1,4 +1,4 @@
-//! The program `search`: what it asks with, and what it answers.
+//! Runs the program `search` with each kind of query, and checks its answers.
 
 mod common;
 
@@ -59,7 +59,7 @@ impl Bed {
     }
 }
 
-/// Rounding of a sum of 256 products in `f32`.
+/// Largest rounding error of a sum of 256 products in `f32`.
 const TOLERANCE: f64 = 1e-6;
 
 #[test]
@@ -187,7 +187,7 @@ fn several_parts_are_asked_with_and_each_says_what_it_contributes() {
     };
     let hits = bed.json(&unlike(TILES[1]).each_ref().map(String::as_str));
     assert!(hits.as_array().unwrap().iter().all(|hit| hit["key"] != TILES[1]));
-    // The image is that tile: nothing is left of both.
+    // The image is that tile, so the two parts cancel each other.
     bed.search(&unlike(TILES[0]).each_ref().map(String::as_str)).ends_with(1).says("cancel each other");
 }
 
@@ -228,7 +228,7 @@ fn the_vocabularys_mean_that_comes_with_the_demo_is_what_the_program_makes() {
 }
 
 #[test]
-fn no_hit_says_so() {
+fn an_answer_without_hits_says_why() {
     let bed = Bed::new();
     let filter = ["--text", "sand", "--where", "label = lake"];
     let run = bed.search(&filter).ends_with(0).says("no tile found: none of the 3 rows is as --where says");
@@ -272,7 +272,7 @@ fn a_tile_of_the_archive_is_asked_with_by_its_key_and_is_not_its_own_answer() {
         assert_eq!((&hit["key"], &hit["score"]), (&other["key"], &other["score"]));
     }
     assert_eq!(by_key.as_array().unwrap().len(), others.len());
-    // Its vector is there: no model is asked.
+    // The tile has a vector in the archive, so no model is needed.
     assert_eq!(bed.json(&["--key", TILES[0], "--model", "clip-vit-l-14"]).as_array().unwrap().len(), 2);
     bed.search(&["--key", "none.jpg"]).ends_with(1).says("the archive has no such key; its first is harbor");
     bed.search(&["--key", TILES[0], "--image", "a.jpg"]).ends_with(2).says("cannot be used with");
@@ -288,7 +288,7 @@ fn a_page_has_the_pictures_of_the_tiles_and_says_which_are_not_there() {
     let ask = ["--key", TILES[2], "--text", "sand <b>", "--where", "label != lake", "--html", out];
     bed.search(&[&ask[..], &scenes].concat()).ends_with(0).says("written: ");
     let html = std::fs::read_to_string(&page).unwrap();
-    // Two tiles, and the one that is asked with.
+    // The pictures are of two tiles, and of the tile of the query.
     assert_eq!(html.matches("src=\"data:image/jpeg;base64,").count(), 3);
     for part in
         ["This, but sand &lt;b&gt;", "label != lake", "harbor/harbor00.jpg", "weicom(", "<dt>cloud</dt>"]
@@ -296,10 +296,10 @@ fn a_page_has_the_pictures_of_the_tiles_and_says_which_are_not_there() {
         assert!(html.contains(part), "no {part:?} in {html}");
     }
     assert!(!html.contains("<b>") && !html.contains("<section class=\"where\""));
-    // Without a folder there are no pictures, and that is said.
+    // Without a folder there are no pictures, and the program says so.
     bed.search(&ask).ends_with(0).says("3 tiles have no picture on the page").says("--scenes DIR");
     assert!(!std::fs::read_to_string(&page).unwrap().contains("<img"));
-    // A place that cannot be written is told of before the model is loaded.
+    // An output that cannot be written is reported before the model is loaded.
     let nowhere = bed.folder.path().join("none/page.html");
     bed.search(&["--text", "sand", "--html", nowhere.to_str().unwrap()]).ends_with(1).says("none");
 }

@@ -1,4 +1,4 @@
-//! The program `serve`: the demo and an archive of scenes, asked over HTTP.
+//! Runs the program `serve` on the demo and on an archive of scenes, and asks it over HTTP.
 #![cfg(all(feature = "web", feature = "geo"))]
 
 mod common;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 /// A running server, which is ended when it is dropped.
 struct Serving {
     child: Child,
-    /// Host and port.
+    /// Host and port of the server.
     at: String,
 }
 
@@ -124,7 +124,7 @@ fn tiles_of_scenes_are_cut_from_them_and_found_within_bounds() {
     assert_eq!(hit["rings"][0].as_array().unwrap().len(), 5);
     let (status, media_type, jpeg) = serving.get(hit["picture"].as_str().unwrap());
     assert_eq!((status.as_str(), media_type.as_str(), &jpeg[..2]), ("200", "image/jpeg", &[0xff, 0xd8][..]));
-    // An area without extent is refused by the library's words.
+    // An area without extent is refused with the library's message.
     let flat = json!({ "parts": [{ "text": "a lake" }], "within": [1, 1, 1, 2] }).to_string();
     let (status, _, body) = serving.send("POST /api/search", &flat);
     assert_eq!(status, "400");
@@ -143,9 +143,9 @@ fn options_that_make_no_server_are_refused_with_what_to_type() {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_ends_it_in_order() {
+fn a_signal_ends_the_server_in_order() {
     let mut serving = Serving::new(&[]);
-    // Who is answered by it knows that it listens for signals, too.
+    // The server listens for signals before it answers, so the signal does not come too early.
     assert_eq!(serving.get("/").0, "200");
     let ended: Run = finish(std::process::Command::new("kill").arg(serving.child.id().to_string()));
     ended.ends_with(0);

@@ -1,4 +1,4 @@
-//! What reaches a terminal or a pipe: no name is obeyed by it, and its end ends no job.
+//! Checks that no terminal obeys a name that a program prints, and that a pipe whose reader is gone ends no job.
 #![cfg(unix)]
 
 mod common;
@@ -20,7 +20,7 @@ fn tile() -> Vec<u8> {
     fs::read(repository("tests/data/ingest/tile.jpg")).unwrap()
 }
 
-/// Panics if the output holds what a terminal obeys, or lacks the escaped form of it.
+/// Panics if the output has a character that a terminal obeys, or lacks the escaped form `text`.
 #[track_caller]
 fn assert_escaped(run: &Run, text: &str) {
     for (name, text) in [("standard output", &run.out), ("standard error", &run.err)] {
@@ -58,7 +58,7 @@ fn no_byte_of_a_name_is_obeyed_by_a_terminal() {
     let hits: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!(hits[0]["key"], format!("{HOSTILE}.jpg"), "JSON gives the name back as it is");
 
-    // Errors of the program, of the library and of the parser of arguments.
+    // These are errors of the program, of the library and of the parser of arguments.
     fs::write(folder.path().join(HOSTILE), "no image").unwrap();
     let missing = finish(example("search").arg("--archive").arg(folder.path().join(HOSTILE)).arg("--text=x"));
     assert_escaped(&missing.ends_with(1), r"\u{1b}]0;title");
@@ -127,7 +127,7 @@ fn a_reader_that_goes_away_costs_no_file_that_was_asked_for() {
     drop(child.stdout.take());
     let mut first = [0];
     let mut errors = child.stderr.take().unwrap();
-    // One byte, and then nobody reads standard error either.
+    // After one byte nobody reads standard error either.
     let _ = errors.read(&mut first).unwrap();
     drop(errors);
     assert_eq!(child.wait().unwrap().code(), Some(0));
@@ -153,7 +153,7 @@ fn a_full_device_is_an_error() {
     }
 }
 
-/// What a program is asked for that prints.
+/// Programs with arguments that make them print.
 const PRINTING: [(&str, &[&str]); 10] = [
     ("compact", &["--help"]),
     ("compare_methods", &["--help"]),

@@ -1,4 +1,5 @@
-//! What the programs say of inputs that would give wrong results without a word, and what they say can be typed.
+//! Checks that the programs report inputs that would give wrong results in silence, and that the options that they
+//! advise can be typed.
 
 mod common;
 
@@ -31,7 +32,7 @@ fn tiff(bands: u16, values: &[u16]) -> Vec<u8> {
     file.extend(&pixels);
     let width = values.len() as u32 / u32::from(bands);
     let bits = if bands == 1 { (1, 16) } else { (u32::from(bands), bits_at) };
-    // Tag, type (3 of two bytes, 4 of four), count, value or its place.
+    // An entry is a tag, a type (3 of two bytes, 4 of four), a count, and a value or its offset.
     let entries = [
         (256_u16, 4_u16, 1, width),
         (257, 4, 1, 1),

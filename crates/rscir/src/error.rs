@@ -3,7 +3,7 @@ use rscir_core::ErrorKind;
 /// Result of a function of this crate; the error is [`Error`] if none is named.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Errors of this crate, by the crate behind it that failed. The error of that crate has the details.
+/// Errors of this crate. Each variant has the error of a crate behind the facade, with the details.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

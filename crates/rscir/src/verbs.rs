@@ -197,8 +197,8 @@ pub fn search(
     Ok(search_fastest(archive, method, query, &SearchOptions::top(k))?.0)
 }
 
-/// Opens an archive on disk (a folder, `.rscir`) or reads a feature file into memory (`.safetensors`, `.npy` or
-/// `.pkl`).
+/// Opens an archive on disk (a folder, `.rscir`), or reads a feature file into memory: `.safetensors`, `.npy`, `.pkl`,
+/// or with the feature `tables` `.parquet`.
 ///
 /// # Errors
 /// [`Error::Index`](crate::Error::Index) if the path cannot be read or is damaged; every error names the path.

@@ -16,8 +16,7 @@ pub struct Found {
     /// Rows that the engine returned, sorted by key, with vectors and columns; the hits are among them.
     pub rows: FoundRows,
     /// Number of jobs of the engine that read candidates for this query. A job that reads for several queries
-    /// counts for each of them. The job that finds the extreme similarities, which some methods need, is not
-    /// counted.
+    /// counts for each of them. Jobs that find the extreme similarities, which some methods need, are not counted.
     pub jobs: usize,
 }
 
