@@ -1,4 +1,4 @@
-//! Archives as GeoParquet and STAC: what is written is read back, by this crate and by others.
+//! Checks that archives are written as GeoParquet and STAC, and read back by this crate and by other programs.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,14 +16,14 @@ use serde_json::{Value as Json, json};
 
 const DIM: usize = 5;
 
-/// A tile of a tenth of a degree.
+/// Makes a tile of a tenth of a degree.
 fn tile(west: f64, south: f64) -> Footprint {
     let (east, north) = (west + 0.1, south + 0.1);
     Footprint::new([[west, north], [west, south], [east, south], [east, north]])
 }
 
-/// An archive of `count` tiles from the west to the east, with columns of all types; every seventh row has no place, and the
-/// last one lies across the antimeridian.
+/// Makes an archive of `count` tiles from the west to the east, with columns of all types. Every seventh row has no
+/// place, and the last row is across the antimeridian.
 fn archive(count: usize) -> MemoryArchive {
     let mut spec = EncoderSpec::unknown(DIM);
     spec.model = Some("a model".into());
@@ -33,7 +33,7 @@ fn archive(count: usize) -> MemoryArchive {
         (0..count).map(|row| format!("a b.tif#xywh={},{},64,32", row % 7 * 48, row / 7 * 32)).collect();
     let values = (0..count * DIM).map(|at| ((at * 7919) % 101) as f32 - 50.5).collect();
     let rows = Embeddings::normalize(DIM, values).unwrap();
-    // Not in the order of the curve.
+    // The rows are not in the order of the curve.
     let place = |row: usize| match row {
         _ if row % 7 == 3 => None,
         _ if row + 1 == count => {
@@ -70,7 +70,7 @@ fn archive(count: usize) -> MemoryArchive {
             ),
         )
         .unwrap();
-    // A name that the file has itself.
+    // This name is one of the file's own columns.
     columns.insert("bbox", Column::Text(vec![Some("mine".into()); count])).unwrap();
     MemoryArchive::new(spec, keys, rows).unwrap().with_columns(columns).unwrap()
 }
@@ -82,7 +82,7 @@ fn read(path: &Path) -> MemoryArchive {
     MemoryArchive::new(spec, keys, embeddings).unwrap().with_columns(columns).unwrap()
 }
 
-/// Every row of one archive is in the other with its vector, to the bit, and its values.
+/// Panics unless every row of one archive is in the other, with the same vector bit for bit and the same values.
 #[track_caller]
 fn assert_rows(from: &dyn Archive, to: &dyn Archive, name: impl Fn(&str) -> String) {
     assert_eq!((from.len(), from.spec()), (to.len(), to.spec()));
@@ -121,7 +121,7 @@ fn an_archive_is_read_back_with_every_vector_value_and_place() {
         let from = archive.find(read.key(row)).unwrap();
         assert_eq!(Footprint::of_row(&read, row), Footprint::of_row(&archive, from));
     }
-    // The geometry itself is there as text.
+    // The geometry is kept as text.
     let last = read.find(archive.key(3000)).unwrap();
     let Some(Value::Text(geometry)) = read.value("geometry", last) else { panic!() };
     assert!(geometry.starts_with("MULTIPOLYGON"), "{geometry}");
@@ -141,9 +141,9 @@ fn rows_lie_along_the_curve_in_groups_of_the_size_that_is_asked_for_and_the_file
     let wests: Vec<Option<f64>> =
         (0..read.len()).map(|row| Some(Footprint::of_row(&read, row)?.bounds().west)).collect();
     let placed = wests.iter().take_while(|west| west.is_some()).count() as u64;
-    // What has no place is last.
+    // Rows without a place are last.
     assert_eq!(placed, exported.placed);
-    // Tiles in one line come in its order, but for where the curve goes back.
+    // Tiles in one line are in the order of the line, except where the curve turns back.
     let way = |wests: Vec<f64>| wests.windows(2).map(|pair| (pair[0] - pair[1]).abs()).sum::<f64>();
     let of = |archive: &MemoryArchive| {
         let places = (0..archive.len()).filter_map(|row| Footprint::of_row(archive, row));
@@ -259,7 +259,7 @@ fn a_stac_collection_and_its_item_describe_the_file() {
         (&collection["data_type"], &collection["gsd"], &collection["license"]),
         (&json!("float32"), &json!(10.0), &json!("other"))
     );
-    // Heights before widths.
+    // Sizes are heights before widths.
     assert_eq!(
         collection["emb:chip_layout"],
         json!({ "layout_type": "regular_grid", "chip_size": [32, 64], "stride": [32, 48] })
@@ -294,7 +294,8 @@ fn an_item_needs_a_time() {
     assert_eq!(item["properties"]["datetime"], json!("2024-02-29T00:00:00Z"));
 }
 
-/// Other readers: `RSCIR_PYTHON=... cargo test --release -p rscir-interchange --test export -- --ignored`
+/// Compares with other readers. Run it with
+/// `RSCIR_PYTHON=... cargo test --release -p rscir-interchange --test export -- --ignored`.
 #[test]
 #[ignore = "needs RSCIR_PYTHON, a Python with geopandas, pyarrow and duckdb"]
 fn geopandas_pyarrow_and_duckdb_read_the_same_geometries_and_vectors() {

@@ -1,4 +1,4 @@
-//! Small files in each product's schema give the rows, keys, bounds and answers that they should.
+//! Checks that small files in each product's schema give the rows, keys, bounds and answers of `expected.json`.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ fn expected() -> Json {
 
 const PRODUCTS: [&str; 4] = ["major_tom.parquet", "earth_index.parquet", "clay.parquet", "planet"];
 
-/// An archive has the rows, places and answers that `expected.json` has for a product.
+/// Panics unless an archive has the rows, places and answers that `expected.json` has for a product.
 fn check(archive: &dyn Archive, product: &str) {
     let expected = expected();
     let (golden, query) = (&expected["files"][product], &expected["query"]);
@@ -29,7 +29,7 @@ fn check(archive: &dyn Archive, product: &str) {
         ["west", "south", "east", "north"].iter().zip(golden["bounds_of_first"].as_array().unwrap())
     {
         let Some(Value::Float(got)) = archive.value(name, 0) else { panic!("{product}: no {name}") };
-        // They are printed with nine decimals.
+        // The expected bounds have nine decimals.
         assert!((got - edge.as_f64().unwrap()).abs() < 1e-9, "{product}: {name} is {got}");
     }
     let vector = |at: usize| {
@@ -43,7 +43,7 @@ fn check(archive: &dyn Archive, product: &str) {
     assert_eq!(hits.len(), best.len());
     for (hit, best) in hits.iter().zip(best) {
         assert_eq!(hit.key, best[0].as_str().unwrap(), "{product}");
-        // Six decimals, of vectors in single precision.
+        // The expected scores have six decimals, and are of vectors in single precision.
         let score = best[1].as_f64().unwrap();
         assert!((f64::from(hit.score) - score).abs() < 2e-6, "{product}: {} has {}", hit.key, hit.score);
     }
@@ -82,7 +82,7 @@ fn rows_without_a_direction_are_named_by_file_row_and_reason() {
         read.tally.named.iter().map(|l| (l.place.file.clone(), l.place.row, l.reason)).collect();
     let file = data("clay.parquet");
     assert_eq!(named, [(file.clone(), 2, LeftOutReason::Zero), (file, 5, LeftOutReason::NotFinite)]);
-    // The keys of the others are by their own rows.
+    // The keys of the other rows are made of their own numbers in the file.
     assert_eq!(read.features.keys[..5], ["0", "1", "3", "4", "6"].map(|row| format!("clay.parquet#{row}")));
 }
 
@@ -116,6 +116,6 @@ fn the_metadata_emb_name_the_model() {
     let table = VectorFiles::open(data("earth_index.parquet"), &ReadOptions::default()).unwrap();
     let spec = table.spec(table.width().unwrap()).unwrap();
     assert_eq!((spec.model.as_deref(), spec.dim), (Some("m"), 128));
-    // No more than the name is known, so that it agrees with any encoder of this width.
+    // Only the name is known, so the spec agrees with any encoder of this width.
     assert!(spec.is_unknown());
 }

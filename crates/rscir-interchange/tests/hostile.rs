@@ -1,4 +1,5 @@
-//! Files that are damaged, or claim what they do not hold, are refused or read in bounded memory and time: of every schema.
+//! Checks for every schema that files that are damaged, or claim more than they hold, are refused, or are read in
+//! bounded memory and time.
 
 mod common;
 
@@ -10,7 +11,7 @@ use common::{FILES, data};
 use rscir_index::{Error as IndexError, ParquetLimits, check_parquet_claims};
 use rscir_interchange::{Error, ReadOptions, read_features};
 
-/// Reads a file of these bytes to its end; true if it was read.
+/// Reads a file with some bytes to its end, and tells whether it was read.
 fn read(folder: &Path, bytes: &[u8]) -> bool {
     let path = folder.join("a.parquet");
     std::fs::write(&path, bytes).unwrap();
@@ -31,7 +32,7 @@ fn read(folder: &Path, bytes: &[u8]) -> bool {
     }
 }
 
-/// A pseudo-random sequence (Knuth's MMIX), the same in every run.
+/// A pseudo-random sequence (Knuth's MMIX), which is the same in every run.
 struct Random(u64);
 
 impl Random {
@@ -41,7 +42,7 @@ impl Random {
     }
 }
 
-/// Decoders that panic are held, and what they print would drown the others' output.
+/// Silences panics: those of decoders are caught, and their messages would drown the output of other tests.
 fn quiet<T>(run: impl FnOnce() -> T) -> T {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
@@ -76,7 +77,7 @@ fn a_file_with_any_byte_changed_is_read_or_refused() {
                     }
                     damaged += usize::from(!read(folder.path(), &bytes));
                 }
-                // Changes that hit nothing but values make another file that is sound.
+                // A change that hits only values makes another sound file.
                 assert!(damaged > 30, "{name}: {damaged} were refused");
             }
         })
@@ -103,7 +104,7 @@ fn a_file_that_is_cut_anywhere_is_refused() {
     .unwrap();
 }
 
-/// A file in whose metadata a number is another: the compact protocol writes it as bytes of seven bits.
+/// Replaces a number in the metadata of a file. The compact protocol writes numbers as bytes of seven bits.
 fn with_number(whole: &[u8], from: u64, to: u64, at: usize) -> Option<Vec<u8>> {
     let varint = |mut value: u64| {
         let mut bytes = Vec::new();
@@ -131,7 +132,8 @@ fn counts_in_the_metadata_that_the_bytes_do_not_justify_are_refused_before_anyth
     let path = folder.path().join("a.parquet");
     for (name, rows) in FILES.into_iter().zip([60u64, 60, 60, 30]) {
         let whole = std::fs::read(data(name)).unwrap();
-        // Rows of groups, values of columns and rows of the file; each with a terabyte, and with a little too much.
+        // Rows of groups, values of columns and rows of the file are each replaced by a little too much, and by far too
+        // much.
         let mut changed = 0;
         for claim in [rows + 1, 1 << 20, 1 << 40, 1 << 62] {
             for number in [rows, rows * 128, 20, 20 * 128] {
@@ -140,7 +142,7 @@ fn counts_in_the_metadata_that_the_bytes_do_not_justify_are_refused_before_anyth
                     std::fs::write(&path, &bytes).unwrap();
                     changed += 1;
                     let refused = quiet(|| read_features(&path, &ReadOptions::default()));
-                    // A number may also be another's, such as a statistic, of which nothing is made.
+                    // The number may also be found in another place, such as a statistic, which is not used.
                     if let Err(error) = refused {
                         let text = error.to_string();
                         assert!(!text.contains("memory"), "{name}: {text}");
@@ -162,8 +164,8 @@ fn counts_in_the_metadata_that_the_bytes_do_not_justify_are_refused_before_anyth
 
 #[test]
 fn pages_that_would_fill_more_than_a_reader_holds_are_refused() {
-    // Twelve million zeros pack to some kilobytes: a page of them is no larger than others', and all of them together claim more
-    // than such a file justifies.
+    // Twelve million zeros pack to some kilobytes. Each page of them is as large as the pages of other files, and
+    // all together claim more than a file of this size can hold.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");
     common::write_zeros(&path, 3000, 8192);
@@ -175,7 +177,7 @@ fn pages_that_would_fill_more_than_a_reader_holds_are_refused() {
 }
 
 #[test]
-fn what_is_no_parquet_file_is_said_to_be_none() {
+fn a_file_that_is_not_parquet_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     for bytes in [&b""[..], b"PAR", b"PAR1", b"PAR1PAR1", b"key,embedding\n", &[0; 4096]] {
         assert!(!read(folder.path(), bytes));

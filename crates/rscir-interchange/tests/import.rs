@@ -1,4 +1,5 @@
-//! An import goes on where it was cut off, takes each key once, and chooses how a large archive is stored.
+//! Checks that an import continues where it was cut off, takes each key once, and chooses how a large archive is
+//! stored.
 
 mod common;
 
@@ -13,7 +14,7 @@ use rscir_core::{Archive, Precision, Progress, Value};
 use rscir_index::{ArchiveWriter, DiskArchive};
 use rscir_interchange::{Error, ImportOptions, Imported, LeftOutReason, ReadOptions, import_vectors};
 
-/// More than two blocks of 65,536 rows, in row groups that do not divide them.
+/// Number of rows: more than two blocks of 65,536, in row groups that do not divide the blocks.
 const ROWS: usize = 150_000;
 
 /// Writes rows `from..to` of a table whose vectors, keys and columns tell them apart; every thousandth is zero.
@@ -48,7 +49,7 @@ impl Progress for StopAt {
     }
 }
 
-/// Everything that an archive says of its rows, in their order.
+/// Collects everything that an archive has of its rows, in their order.
 fn content(archive: &Path) -> Vec<(String, Vec<f32>, Option<i64>)> {
     let archive = DiskArchive::open(archive).unwrap();
     let number = |row| match archive.value("row", row) {
@@ -87,7 +88,7 @@ fn an_import_that_was_stopped_goes_on_to_the_same_archive() {
     let rest = import(&table, &parts);
     assert!(!rest.stopped);
     assert_eq!((rest.written, rest.unchanged), (149_850 - written, written));
-    // What was left out is said by every import.
+    // Every import reports the rows that were left out.
     assert_eq!((rest.tally.left_out, &rest.tally.named), (150, &at_once.tally.named));
     assert_eq!(content(&parts), content(&whole));
 
@@ -96,7 +97,7 @@ fn an_import_that_was_stopped_goes_on_to_the_same_archive() {
 }
 
 #[test]
-fn of_rows_with_one_key_the_first_stays_and_the_others_are_named() {
+fn the_first_row_with_a_key_stays_and_later_ones_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let table = folder.path().join("table");
     std::fs::create_dir(&table).unwrap();
@@ -108,7 +109,7 @@ fn of_rows_with_one_key_the_first_stays_and_the_others_are_named() {
     file("a.parquet", &["x", "y", "x"], 1.0);
     file("b.parquet", &["z", "y", "w"], 10.0);
     let archive = folder.path().join("a.rscir");
-    // The archive does not change however often it is asked for.
+    // Further imports do not change the archive.
     for (written, unchanged) in [(4, 0), (0, 4), (0, 4)] {
         let imported = import(&table, &archive);
         assert_eq!((imported.written, imported.unchanged), (written, unchanged));
@@ -157,7 +158,7 @@ fn an_archive_of_more_than_a_million_rows_has_16_bits_and_8_bit_copies_beside_th
     let (precision, quantized) = into(&large, "large.rscir", None);
     assert_eq!(precision, Precision::F16);
     assert!(quantized > 1_000_000, "{quantized}");
-    // Gone on with, it stays as it is.
+    // An import that continues it keeps the archive's precision.
     assert_eq!(into(&small, "large.rscir", None).0, Precision::F16);
 }
 

@@ -1,4 +1,4 @@
-//! Types, keys and places of files that are made here.
+//! Checks types, keys and places of files that the tests make.
 
 mod common;
 
@@ -33,7 +33,7 @@ fn texts(values: &[Option<&str>]) -> ArrayRef {
     Arc::new(StringArray::from(values.to_vec()))
 }
 
-/// A square of a tenth of a degree, whose corner is a place.
+/// Makes a square of a tenth of a degree with a corner at a place, in well-known binary.
 fn square(x: f64, y: f64) -> Vec<u8> {
     let mut bytes = vec![1, 3, 0, 0, 0, 1, 0, 0, 0, 5, 0, 0, 0];
     for [x, y] in [[x, y], [x + 0.1, y], [x + 0.1, y + 0.1], [x, y + 0.1], [x, y]] {
@@ -138,7 +138,7 @@ fn a_column_is_kept_by_its_type_and_one_without_a_type_of_ours_is_named() {
     assert_eq!(read.features.columns, expected);
     let left_out: Vec<_> = read.left_out.iter().map(|c| (c.name.as_str(), c.type_name.as_str())).collect();
     assert_eq!(left_out, [("blob", "Binary")]);
-    // The number that 63 bits do not hold, and the list with a gap.
+    // The two values are the number that does not fit in 63 bits, and the list with a gap.
     assert_eq!(read.tally.without_value, 2);
     let (place, column) = read.tally.first_without_value.unwrap();
     assert_eq!((place.file, place.row, column.as_str()), (path, 1, "huge"));
@@ -157,7 +157,7 @@ fn keys_are_text_or_whole_numbers_by_name_or_as_asked_for() {
     let options = ReadOptions::default();
     assert_eq!(keys(vec![("embedding", vectors()), ("id", numbers())], &options), ["7", "-8", "9"]);
     assert_eq!(keys(vec![("tile_id", text()), ("embedding", vectors())], &options), ["x", "y", "z"]);
-    // The name that comes first in the list of names, whatever the order of the columns.
+    // The name that is first in the list of names wins, in any order of the columns.
     let both = || vec![("id", numbers()), ("unique_id", text()), ("embedding", vectors())];
     assert_eq!(keys(both(), &options), ["x", "y", "z"]);
     assert_eq!(keys(both(), &options.clone().key_column("id")), ["7", "-8", "9"]);
@@ -266,10 +266,10 @@ fn geometries_are_placed_by_the_coordinate_system_of_the_metadata() {
         format!(r#","crs":{{"name":"n","id":{{"authority":"{authority}","code":{code}}}}}"#)
     };
     for crs in [String::new(), r#","crs":null"#.into(), code("OGC", "\"CRS84\""), code("EPSG", "4326")] {
-        // Longitudes are steps around the Earth, which are rounded.
+        // Longitudes are computed by steps around the Earth, which are rounded.
         assert!((west(&crs, squares()).0.unwrap() - 5.0).abs() < 1e-9, "{crs}");
     }
-    // A degree of Web Mercator at the equator.
+    // This number of meters is a degree of Web Mercator at the equator.
     let meters = 111_319.490_793_273_57;
     let (edge, read) = west(&code("EPSG", "3857"), [square(meters, 0.0), square(0.0, 0.0), square(0.0, 0.0)]);
     assert!((edge.unwrap() - 1.0).abs() < 1e-9);

@@ -1,4 +1,4 @@
-//! Answers through an engine whose arithmetic is not ours are those of the library, rows and order.
+//! Checks that an engine that rounds in another way gives the library's answers: rows, order and scores.
 
 mod common;
 
@@ -28,10 +28,10 @@ const METHODS: [&str; 15] = [
     "stouffer",
 ];
 
-/// Orders rows by bounds of similarities that are off in a way of its own, as far as `f32` sums in another order are.
+/// An engine whose similarities have errors as large as those of `f32` sums in another order.
 struct Sloppy<'a> {
     archive: &'a dyn Archive,
-    /// What a similarity is off by, at most.
+    /// Largest error of a similarity.
     error: f64,
     asked: RefCell<Vec<usize>>,
 }
@@ -45,7 +45,7 @@ impl<'a> Sloppy<'a> {
         let Some(vector) = vector else { return 0.0 };
         let exact: f64 =
             self.archive.vector(row).iter().zip(vector).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
-        // SplitMix64's finalizer (Steele, Lea, Flood 2014): the same in every run.
+        // SplitMix64's finalizer (Steele, Lea, Flood 2014) makes the same errors in every run.
         let mut z = (row as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ salt;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         exact + self.error * ((z >> 11) as f64 / (1u64 << 52) as f64 - 1.0)
@@ -91,7 +91,7 @@ fn owned(value: rscir_core::Value<'_>) -> OwnedValue {
     }
 }
 
-/// What two sums of `DIM` products in `f32` can be apart (Higham 2002, section 3.1).
+/// Returns the largest difference between two sums of `DIM` products in `f32` (Higham 2002, section 3.1).
 fn rounding() -> f64 {
     2.0 * DIM as f64 * f64::from(f32::EPSILON) / 2.0
 }
@@ -137,11 +137,12 @@ fn a_sloppy_engines_answers_are_the_librarys_rows_order_and_scores() {
             }
         }
     }
-    // Were the engine's own order taken, this test would fail.
+    // If the answers had the engine's own order, this test would fail.
     assert!(swapped > 20, "the engine's order differs for {swapped} answers alone: the test sees no swap");
 }
 
-/// True if the engine's order by the sum of its similarities differs from that by exact ones, for rows of an answer.
+/// Tells whether the engine's order of an answer's rows, by the sum of its similarities, differs from that by exact
+/// ones.
 fn is_swapped(engine: &Sloppy<'_>, hits: &[rscir_index::Hit], query: &rscir_core::ComposedQuery) -> bool {
     let order = |engine: &Sloppy<'_>| {
         let score = |hit: &rscir_index::Hit| {
@@ -170,7 +171,7 @@ fn equal_rows_that_an_engine_tells_apart_are_all_read_and_go_by_key() {
 }
 
 #[test]
-fn what_is_asked_beside_the_filter_is_asked_of_the_rows_that_come() {
+fn a_test_beside_the_filter_is_passed_by_every_row_of_the_answer() {
     let archive = archive();
     let facts = facts(&archive);
     let keep = |rows: &dyn Archive, row: usize| rows.key(row).ends_with('7');

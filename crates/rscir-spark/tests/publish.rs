@@ -1,4 +1,4 @@
-//! A table appears whole or not at all, in parts along a curve, with what a search needs beside it.
+//! Checks that a table appears whole or not at all, in parts along a curve, with the files that a search needs.
 
 mod common;
 
@@ -21,7 +21,7 @@ fn batches(path: &Path) -> Vec<RecordBatch> {
     reader.build().unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-/// Parts of 500 rows.
+/// Returns options for parts of 500 rows.
 fn options() -> ExportOptions {
     ExportOptions::default().part_bytes(500 * DIM as u64 * 4)
 }
@@ -117,7 +117,7 @@ fn what_was_cut_off_before_the_pointer_is_not_seen() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
     export_parquet(&archive, table.path(), &options()).unwrap();
     let seen = TableVersion::open(table.path()).unwrap();
-    // A version whose pointer was never written, and a draft.
+    // The first folder is a version that `current.json` never named, and the second is a draft.
     for left in ["v00000002-00000000", ".new-0123456789abcdef"] {
         fs::create_dir(table.path().join(left)).unwrap();
         fs::write(table.path().join(left).join("part-00000.parquet"), "PAR1").unwrap();

@@ -1,4 +1,4 @@
-//! What the tests share: the small files, and files that are made.
+//! Code that the tests share: the small files of each schema, and files that tests make.
 
 #![allow(dead_code, unreachable_pub, reason = "shared by tests, each of which uses its part")]
 
@@ -11,11 +11,11 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-/// A file of each schema.
+/// Names of the small files, one of each schema.
 pub const FILES: [&str; 4] =
     ["major_tom.parquet", "earth_index.parquet", "clay.parquet", "planet/part-0.parquet"];
 
-/// A small file of a product's schema: tests/data/README.md.
+/// Returns the path of a small file in a product's schema; tests/data/README.md describes them.
 pub fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
@@ -45,7 +45,7 @@ pub fn write_with(path: &Path, columns: Vec<(&str, ArrayRef)>, group: usize, not
     writer.close().unwrap();
 }
 
-/// Lists of f32; `None` for a row without one.
+/// Makes an array of lists of `f32`, with null for `None`.
 pub fn lists(rows: &[Option<Vec<f32>>]) -> ArrayRef {
     use arrow_array::types::Float32Type;
     let rows = rows.iter().map(|row| row.as_ref().map(|row| row.iter().map(|&x| Some(x))));

@@ -19,7 +19,7 @@ pub(crate) fn archive() -> MemoryArchive {
     for copy in (50..ROWS).step_by(97) {
         values.copy_within(0..DIM, copy * DIM);
     }
-    // What queries 0 to 5 ask for, twelve times each, a rounding error of `f32` apart or two.
+    // For each of the queries 0 to 5 there are twelve rows that fit it, one or two rounding errors of `f32` apart.
     for seed in 0..6 {
         for near in 0..12 {
             let row = 100 + seed * 200 + near * 7;
@@ -47,7 +47,7 @@ pub(crate) fn archive() -> MemoryArchive {
         .unwrap()
 }
 
-/// An archive in which so many rows are copies of what [`query`] 3 asks with.
+/// Makes an archive in which `copies` rows are copies of the image of [`query`] 3.
 pub(crate) fn with_copies(copies: usize) -> MemoryArchive {
     let rows = unit_rows(500, DIM, 9);
     let copy = unit_vector(DIM, 3);
