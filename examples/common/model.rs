@@ -17,7 +17,8 @@ use super::{check, demo, notes};
 /// The options that choose an encoder. Without any of them it is the demo's.
 #[derive(Args, Debug, Clone)]
 pub struct ModelArgs {
-    /// Name of a model in the registry, such as clip-vit-l-14 or remoteclip-vit-l-14 [default: the demo's model]
+    /// Name of a model in the registry, such as clip-vit-l-14 or remoteclip-vit-l-14 [default: the demo's model;
+    /// `search` uses the model that its archive records, if the registry has it]
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
     pub model: Option<String>,
     /// File of weights: safetensors or PyTorch (.pt, .bin); with --model, in place of the published file
