@@ -124,7 +124,7 @@ impl ModelArgs {
         let encoder =
             builder.build().map_err(notes::with_state_dict_option).context("cannot load the model")?;
         notes::say_weights(&encoder);
-        // A build without CUDA says why it computes on the CPU only if a device was asked for.
+        // A build without CUDA gives the reason for computing on the CPU only to users who chose a device.
         let looks_for_gpu = self.device.is_some() || cfg!(feature = "cuda");
         if let Some(reason) = encoder.device_fallback().filter(|_| looks_for_gpu) {
             note!("computing on the CPU: {}", shown(reason));

@@ -156,7 +156,7 @@ mod tests {
             action: rscir_index::IoAction::Write,
             source: io::ErrorKind::StorageFull.into(),
         };
-        // As the index hands it through the trait of sinks to the ingest.
+        // The index passes this error through the trait of sinks to the ingest.
         let error = Error::from(rscir_images::Error::from(rscir_core::Error::from(full)));
         assert!(matches!(error, Error::Index(_)), "{error:?}");
         assert_eq!(error.kind(), ErrorKind::Io);

@@ -83,7 +83,7 @@ pub fn export_geoparquet(
         return Err(Error::NoRows { path: path.into() });
     }
     let order = places::order(archive);
-    // Rows without a place are last.
+    // Rows without a place are last, so the first row tells whether any row has a place.
     let has_places = order.first().is_some_and(|&row| rscir_geo::Footprint::of_row(archive, row).is_some());
     let table = Table::new(archive, has_places)?;
     options.progress.begin("writing", Some(order.len() as u64));
