@@ -1,6 +1,6 @@
 //! Prints an answer.
 
-use rscir::core::{PartKind, Value};
+use rscir::core::PartKind;
 use rscir::index::Answer;
 use rscir::prelude::*;
 use serde_json::json;
@@ -77,7 +77,7 @@ fn to_json(
     let columns: serde_json::Map<_, _> = archive
         .columns()
         .into_iter()
-        .filter_map(|(name, _)| Some((name.to_string(), value(archive.value(name, hit.row)?))))
+        .filter_map(|(name, _)| Some((name.to_string(), json!(archive.value(name, hit.row)?))))
         .collect();
     let normalized = |kind: PartKind| {
         let of_fusion = match kind {
@@ -140,16 +140,4 @@ fn parts(answer: &Answer, place: usize, asked: &Asked, archive: &dyn Archive) ->
         })
     };
     parts.map(part).collect()
-}
-
-/// Makes the JSON of a column's value. NaN and infinities become null, because JSON has no such numbers.
-fn value(value: Value<'_>) -> serde_json::Value {
-    match value {
-        Value::Text(v) => json!(v),
-        Value::Int(v) => json!(v),
-        Value::Float(v) => json!(v),
-        Value::Bool(v) => json!(v),
-        Value::Date(v) => json!(v.to_string()),
-        Value::Floats(v) => json!(v),
-    }
 }

@@ -87,6 +87,21 @@ impl fmt::Display for Value<'_> {
     }
 }
 
+/// Writes a date as `YYYY-MM-DD`, and all else as it is. Of a number that is not finite JSON makes `null`.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Value<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(v) => serializer.serialize_str(v),
+            Self::Int(v) => serializer.serialize_i64(*v),
+            Self::Float(v) => serializer.serialize_f64(*v),
+            Self::Bool(v) => serializer.serialize_bool(*v),
+            Self::Date(v) => serializer.collect_str(v),
+            Self::Floats(v) => serializer.collect_seq(*v),
+        }
+    }
+}
+
 /// The values of a column in row order, `None` for a row without a value.
 pub type ColumnValues<'a> = Box<dyn Iterator<Item = Option<Value<'a>>> + 'a>;
 
@@ -213,6 +228,23 @@ mod tests {
             if month > 12 {
                 (month, year) = (1, year + 1);
             }
+        }
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn values_stand_in_json_as_they_are_and_days_as_text() {
+        let day = "2024-02-29".parse().unwrap();
+        for (value, expected) in [
+            (Value::Text("a \"b\""), r#""a \"b\"""#),
+            (Value::Int(i64::MIN), "-9223372036854775808"),
+            (Value::Float(0.1), "0.1"),
+            (Value::Float(f64::NAN), "null"),
+            (Value::Bool(true), "true"),
+            (Value::Date(day), r#""2024-02-29""#),
+            (Value::Floats(&[1.5, f64::INFINITY]), "[1.5,null]"),
+        ] {
+            assert_eq!(serde_json::to_string(&value).unwrap(), expected);
         }
     }
 

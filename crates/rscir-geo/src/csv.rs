@@ -42,7 +42,7 @@ pub fn to_csv(places: &[Place<'_>]) -> Result<String> {
 
 fn cell(value: Value<'_>) -> String {
     match value {
-        Value::Floats(_) => crate::geojson::json(value).to_string(),
+        Value::Floats(_) => serde_json::json!(value).to_string(),
         value => value.to_string(),
     }
 }

@@ -1,6 +1,6 @@
 use geojson::feature::Id;
-use geojson::{Feature, FeatureCollection, GeometryValue, JsonObject, JsonValue};
-use rscir_core::Value;
+use geojson::{Feature, FeatureCollection, GeometryValue, JsonObject};
+use serde_json::json;
 
 use crate::place::column_name;
 use crate::{Footprint, Place};
@@ -32,7 +32,7 @@ fn feature(place: &Place<'_>) -> Feature {
         }
     }
     for &(name, value) in &place.columns {
-        properties.insert(column_name(name), value.map_or(JsonValue::Null, json));
+        properties.insert(column_name(name), json!(value));
     }
     Feature {
         bbox: None,
@@ -47,17 +47,5 @@ fn geometry(footprint: &Footprint) -> GeometryValue {
     match &footprint.rings()[..] {
         [ring] => GeometryValue::new_polygon([ring.clone()]),
         rings => GeometryValue::new_multi_polygon(rings.iter().map(|ring| [ring.clone()])),
-    }
-}
-
-/// Converts a value to JSON. A date becomes a text `YYYY-MM-DD`.
-pub(crate) fn json(value: Value<'_>) -> JsonValue {
-    match value {
-        Value::Text(text) => text.into(),
-        Value::Int(number) => number.into(),
-        Value::Float(number) => number.into(),
-        Value::Bool(flag) => flag.into(),
-        Value::Date(date) => date.to_string().into(),
-        Value::Floats(numbers) => numbers.into(),
     }
 }

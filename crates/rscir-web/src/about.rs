@@ -2,9 +2,9 @@ use std::collections::HashMap;
 
 use rscir_core::{Archive, ColumnType, EncoderSpec, Value};
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::json::{finite, value_of};
 use crate::places::{Places, survey};
 
 /// Different values of a column that are listed at most: more are no choice that people make from a list.
@@ -100,10 +100,10 @@ fn column(archive: &dyn Archive, name: &str, column_type: ColumnType) -> ColumnA
                 (Value::Date(a), Value::Date(b)) => a < b,
                 _ => false,
             };
-            let numbers = || values().filter(|value| !matches!(value, Value::Float(v) if !finite(*v)));
+            let numbers = || values().filter(|value| !matches!(value, Value::Float(v) if !v.is_finite()));
             let least = numbers().reduce(|a, b| if ordered(b, a) { b } else { a });
             let most = numbers().reduce(|a, b| if ordered(a, b) { b } else { a });
-            (about.min, about.max) = (least.map(value_of), most.map(value_of));
+            (about.min, about.max) = (least.map(|v| json!(v)), most.map(|v| json!(v)));
         }
         ColumnType::Text | ColumnType::Bool | ColumnType::Floats => {}
     }
@@ -147,7 +147,7 @@ fn counted<'a>(values: impl Iterator<Item = Value<'a>>) -> Option<Vec<ValueAbout
             Known::Int(value) => Value::Int(value),
             Known::Text(value) => Value::Text(value),
         };
-        ValueAbout { value: value_of(value), rows }
+        ValueAbout { value: json!(value), rows }
     };
     Some(counts.into_iter().map(about).collect())
 }

@@ -11,7 +11,6 @@ mod export;
 mod gate;
 mod guard;
 mod incoming;
-mod json;
 mod listing;
 mod lists;
 mod openapi;

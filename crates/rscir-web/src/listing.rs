@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use rscir_core::Archive;
 use rscir_page::Ring;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::json::value_of;
 use crate::problem::Problem;
 use crate::rank::{Allowed, allowed};
 use crate::request::{MAX_TOP, Narrowing, count};
@@ -107,7 +107,7 @@ pub(crate) fn picture(snapshot: &Snapshot, row: usize) -> String {
 /// Returns what the columns hold for a row.
 pub(crate) fn columns(archive: &dyn Archive, row: usize) -> BTreeMap<String, serde_json::Value> {
     let columns = archive.columns().into_iter();
-    columns.filter_map(|(name, _)| Some((name.to_string(), value_of(archive.value(name, row)?)))).collect()
+    columns.filter_map(|(name, _)| Some((name.to_string(), json!(archive.value(name, row)?)))).collect()
 }
 
 /// Returns where a row lies.
