@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use axum::{Router, middleware};
 use rscir_core::Archive;
 use rscir_index::DiskArchive;
-use rscir_weicom::{MethodSpec, Resources};
+use rscir_weicom::Resources;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -21,6 +21,7 @@ use crate::gate::Gate;
 use crate::guard::{Secret, guard, policy};
 use crate::incoming::Incoming;
 use crate::listing::{self, ListingQuery};
+use crate::methods::{self, MethodNote};
 use crate::problem::{Problem, ProblemKind};
 use crate::request::{MAX_DEPTH, MAX_PARTS, MAX_TEXT_CHARS, MAX_TOP};
 use crate::source::Source;
@@ -128,10 +129,10 @@ impl App {
         if let Some(encoder) = &self.encoder {
             self.source.current().archive.spec().check(encoder.spec())?;
         }
-        let builds =
-            |name: &&str| name.parse::<MethodSpec>().is_ok_and(|spec| spec.build(&self.resources).is_ok());
+        let names = methods::names(&self.resources);
         let state = Arc::new(State {
-            methods: MethodSpec::NAMES.into_iter().filter(builds).collect(),
+            method_notes: methods::notes(&names, &self.resources),
+            methods: names,
             source: self.source.refreshed_each(self.options.refresh),
             encoder: self.encoder,
             pictures: self.pictures,
@@ -193,6 +194,7 @@ pub(crate) struct ArchiveAnswer {
     pictures: bool,
     basemap: Option<String>,
     methods: Vec<&'static str>,
+    method_notes: Vec<MethodNote>,
     exports: Vec<&'static str>,
     limits: Limits,
     #[serde(flatten)]
@@ -233,6 +235,7 @@ pub(crate) async fn archive(FromState(state): FromState<Arc<State>>) -> Result<R
             pictures: state.pictures.is_some(),
             basemap: state.options.basemap.as_ref().map(|map| map.template().into()),
             methods: state.methods.clone(),
+            method_notes: state.method_notes.clone(),
             exports: export::FORMATS.to_vec(),
             limits: Limits {
                 body_bytes: state.options.body_bytes,

@@ -13,6 +13,7 @@ mod guard;
 mod incoming;
 mod listing;
 mod lists;
+mod methods;
 mod openapi;
 mod options;
 mod page;

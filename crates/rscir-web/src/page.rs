@@ -40,6 +40,7 @@ const FILES: &[PageFile] = page_files![
     "grid.js": SCRIPT,
     "map.js": SCRIPT,
     "mercator.js": SCRIPT,
+    "method.js": SCRIPT,
     "pictures.js": SCRIPT,
     "runner.js": SCRIPT,
     "state.js": SCRIPT,

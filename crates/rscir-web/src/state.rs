@@ -7,6 +7,7 @@ use rscir_weicom::Resources;
 use crate::gate::Gate;
 use crate::guard::Secret;
 use crate::lists::ListCache;
+use crate::methods::MethodNote;
 use crate::problem::{Problem, ProblemKind};
 use crate::rank::Ranked;
 use crate::source::Source;
@@ -29,6 +30,8 @@ pub(crate) struct State {
     pub(crate) resources: Resources,
     /// The names of methods that can be asked for.
     pub(crate) methods: Vec<&'static str>,
+    /// What they do.
+    pub(crate) method_notes: Vec<MethodNote>,
     pub(crate) options: Options,
     pub(crate) secret: Option<Secret>,
     pub(crate) policy: HeaderValue,

@@ -74,6 +74,25 @@ fn every_method_that_is_offered_ranks_as_in_the_library() {
 }
 
 #[test]
+fn methods_are_described_and_those_with_a_weight_take_it() {
+    let asked = Asked::plain();
+    let json = asked.get("/api/archive").json();
+    let notes = json["method_notes"].as_array().unwrap();
+    let names: Vec<&str> = notes.iter().map(|note| note["method"].as_str().unwrap()).collect();
+    // Those that are offered, and the one that finds its weight.
+    assert!(json["methods"].as_array().unwrap().iter().all(|name| names.contains(&name.as_str().unwrap())));
+    assert!(names.contains(&"weicom:auto") && names.len() == json["methods"].as_array().unwrap().len() + 1);
+    for note in notes {
+        let (method, weighs) = (note["method"].as_str().unwrap(), note["lambda"].as_bool().unwrap());
+        assert!(note["does"].as_str().unwrap().ends_with('.'), "{note}");
+        assert_eq!(weighs, ["weicom", "conjunction", "posterior"].contains(&method), "{method}");
+        let method = format!("{method}:lambda=0.9");
+        let answer = asked.search(json!({ "parts": parts(), "method": method }));
+        assert_eq!(answer.status.as_u16(), if weighs { 200 } else { 400 }, "{method}");
+    }
+}
+
+#[test]
 fn filters_bounds_and_pages_leave_the_rows_that_they_should_in_their_order() {
     let (asked, archive) = (Asked::plain(), archive());
     let filter = Filter::parse("label = sea and cloud < 0.8").unwrap();

@@ -6,6 +6,8 @@
 mod demo;
 #[path = "browser/driver.rs"]
 mod driver;
+#[path = "browser/ground.rs"]
+mod ground;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -13,10 +15,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use demo::{Demo, data, demo};
 use driver::{Browser, DESK, Look, PHONE};
-use rscir_core::{Archive, ComposedQuery};
+use ground::Ground;
+use rscir_core::{Archive, ComposedQuery, Method};
 use rscir_index::{SearchOptions, search_with};
-use rscir_web::App;
-use rscir_weicom::WeiCom;
+use rscir_web::{App, Basemap, Options};
+use rscir_weicom::{MethodSpec, Resources, WeiCom};
 use serde_json::{Value, json};
 
 /// Tiles that the page asks for at once.
@@ -28,6 +31,7 @@ const END: &str = "\u{e010}";
 const PAGE_UP: &str = "\u{e00e}";
 const PAGE_DOWN: &str = "\u{e00f}";
 const RIGHT: &str = "\u{e014}";
+const DOWN: &str = "\u{e015}";
 const ENTER: &str = "\u{e007}";
 const ESCAPE: &str = "\u{e00c}";
 
@@ -45,11 +49,15 @@ fn turn() -> MutexGuard<'static, ()> {
 
 /// The library's ranking for a tile and words, without the tile.
 fn ranking(demo: &Demo, key: &str, text: &str, lambda: f64) -> Vec<String> {
+    ranking_by(&WeiCom::new(lambda).unwrap(), demo, key, text)
+}
+
+/// Ranks by another method.
+fn ranking_by(method: &dyn Method, demo: &Demo, key: &str, text: &str) -> Vec<String> {
     let query = ComposedQuery::builder(&*demo.encoder).tile(&*demo.archive, key).unwrap().text(text).unwrap();
     let is_other = |row: usize| demo.archive.key(row) != key;
     let options = SearchOptions::top(SHOWN).filter(&is_other);
-    let method = WeiCom::new(lambda).unwrap();
-    let hits = search_with(&*demo.archive, &method, &query.build().unwrap(), &options).unwrap();
+    let hits = search_with(&*demo.archive, method, &query.build().unwrap(), &options).unwrap();
     hits.into_iter().map(|hit| hit.key).collect()
 }
 
@@ -97,6 +105,86 @@ fn the_slider_ranks_as_the_library_does() {
             serde_json::from_value(browser.script(&titles)).unwrap()
         })
     });
+    browser.assert_well_behaved(&demo.url);
+}
+
+#[test]
+#[ignore = "needs Chromium and its driver"]
+fn a_method_that_is_chosen_ranks_as_the_library_does() {
+    const TILE: &str = "runway/runway04.jpg";
+    let _turn = turn();
+    let (browser, demo) = open_demo(DESK, &format!("?text=beach&key={}", TILE.replace('/', "%2F")));
+    let by = |text: &str| {
+        let method = text.parse::<MethodSpec>().unwrap().build(&Resources::default()).unwrap();
+        ranking_by(&*method, demo, TILE, "beach")
+    };
+    let bars = |browser: &Browser| -> Vec<String> {
+        browser
+            .texts("#shown .card")
+            .into_iter()
+            .map(|card| card.chars().skip_while(char::is_ascii_digit).collect())
+            .collect()
+    };
+    let is = |expression: &str| browser.script(&format!("return {expression}"));
+    browser.until_equal(&by("weicom"), keys);
+    let before = bars(&browser);
+    assert!(browser.texts("#method option").iter().any(|text| text.starts_with("rrf: Adds up ")));
+
+    // By the keyboard, as a list is.
+    browser.press("#method", "rrf");
+    browser.until_equal(&by("rrf"), keys);
+    browser.until("document.querySelector('#status').textContent.startsWith('Ranked by rrf(k=60) among')");
+    assert!(browser.address().contains("&method=rrf"), "{}", browser.address());
+    assert_eq!(is("document.querySelector('#lambda').disabled"), true);
+    assert_eq!(browser.texts("#lambda-value"), ["rrf has no weight to set"]);
+    // A tile's bars are its own, whatever ranks it.
+    let after = bars(&browser);
+    let same = after.iter().filter(|bar| before.contains(bar)).count();
+    let both = by("rrf").iter().filter(|key| by("weicom").contains(key)).count();
+    assert_eq!(same, both);
+    browser.click("#shown li:nth-child(1) .open");
+    browser.until("document.querySelector('#why').open");
+    let why = browser.texts("#why .sum").remove(0);
+    assert!(why.contains("by rrf(k=60). Adds up the reciprocals"), "{why}");
+    browser.press("#why .close", ESCAPE);
+    // The three that stand side by side are the image's, the method's and the words'.
+    browser.click("#aside");
+    browser.until("document.querySelectorAll('.aside ol').length === 3");
+    let rankings = ["weicom:0", "rrf", "weicom:1"].map(|method| by(method)[..24].to_vec());
+    browser.until_equal(&rankings, |browser| {
+        [1, 2, 3].map(|column| {
+            let titles = format!(
+                "return [...document.querySelectorAll('.aside section:nth-child({column}) .open')].map((n) => n.title)"
+            );
+            serde_json::from_value(browser.script(&titles)).unwrap()
+        })
+    });
+    browser.click("#aside");
+    browser.assert_well_behaved(&demo.url);
+
+    // Someone else opens the address, and one with parameters of its own.
+    let other = Browser::start(PHONE);
+    other.open(&browser.address());
+    other.until_equal(&by("rrf"), keys);
+    assert_eq!(other.script("return document.querySelector('#method').value"), "rrf");
+    other.open(&format!("{}?text=beach&key=runway%2Frunway04.jpg&method=rrf:k=1,image=3", demo.url));
+    other.until_equal(&by("rrf:k=1,image=3"), keys);
+    assert_eq!(other.script("return document.querySelector('#method').value"), "rrf:k=1,image=3");
+    other.assert_well_behaved(&demo.url);
+
+    // Two steps back are those of the rankings side by side, the third is that of the method.
+    (0..3).for_each(|_| browser.back());
+    browser.until_equal(&by("weicom"), keys);
+    assert_eq!(is("document.querySelector('#method').value"), "weicom");
+    assert_eq!(is("document.querySelector('#lambda').disabled"), false);
+    // A weight that a method finds is told, and one that it takes is the slider's.
+    browser.press("#method", "weicom:auto");
+    browser.until_equal(&by("weicom:auto"), keys);
+    browser.until("/^found: \\d+ % image/.test(document.querySelector('#lambda-value').textContent)");
+    browser.press("#method", DOWN);
+    browser.until_equal(&by("conjunction:lambda=0.5"), keys);
+    browser.press("#lambda", END);
+    browser.until_equal(&by("conjunction:lambda=1"), keys);
     browser.assert_well_behaved(&demo.url);
 }
 
@@ -234,6 +322,88 @@ fn filters_and_the_map_narrow_the_tiles_down() {
     browser.assert_well_behaved(&demo.url);
 }
 
+/// Returns where a point of the Earth is on a tile layer: the column and row of its tile, with what is left of the tile before the point.
+fn on_layer([longitude, latitude]: [f64; 2], level: u32) -> [f64; 2] {
+    let tiles = f64::from(1 << level);
+    // OGC 17-083r4, annex D: the tile matrix set WebMercatorQuad.
+    let north = latitude.to_radians().tan().asinh() / std::f64::consts::PI;
+    [(longitude / 360.0 + 0.5) * tiles, (1.0 - north) / 2.0 * tiles]
+}
+
+#[test]
+#[ignore = "needs Chromium and its driver"]
+fn a_base_map_lies_under_the_footprints_and_nobody_else_is_asked() {
+    let _turn = turn();
+    let (ground, stranger) = (Ground::start(), Ground::start());
+    let map = Basemap::new(format!("{}/ground/{{z}}/{{x}}/{{y}}.png", ground.origin)).unwrap();
+    let demo = demo();
+    let url = demo::serve(demo.app().options(Options::default().basemap(map)));
+    let browser = Browser::start(DESK);
+    browser.open(&format!("{url}?text=boats"));
+    browser.until("document.querySelectorAll('#map image').length > 0");
+    browser.until("document.querySelectorAll('#map .place').length > 0");
+    let shown = browser.texts("#map .place title").len();
+    assert_eq!(shown, SHOWN, "all tiles of the answer have a place");
+    // What was asked for is what the map shows.
+    browser.until_equal(&true, |browser| {
+        let addresses =
+            "return [...document.querySelectorAll('#map image')].map((image) => image.getAttribute('href'))";
+        let addresses: Vec<String> = serde_json::from_value(browser.script(addresses)).unwrap();
+        let asked = ground.asked();
+        addresses.iter().all(|url| asked.iter().any(|path| url.strip_prefix(&ground.origin) == Some(path)))
+    });
+    // The best tile lies on the ground where it lies on the Earth, and on top of it.
+    let key = keys(&browser)[0].clone();
+    let [[west, south], [east, north]] = demo::corners(demo.archive.find(&key).unwrap());
+    let found = browser.script(&format!(
+        "const place = [...document.querySelectorAll('#map .place')].find((place) => place.dataset.key === {key:?}); \
+         const box = (node) => {{ const {{ left, top, width, height }} = node.getBoundingClientRect(); return [left, top, width, height] }}; \
+         const images = [...document.querySelectorAll('#map image')]; \
+         const isUnder = images.every((image) => image.compareDocumentPosition(place) & Node.DOCUMENT_POSITION_FOLLOWING); \
+         return [isUnder, box(place.querySelector('path:last-of-type')), images.map((image) => [image.getAttribute('href'), box(image)])]"
+    ));
+    /// Left, top, width and height.
+    type Frame = [f64; 4];
+    type Found = (bool, Frame, Vec<(String, Frame)>);
+    let (is_under, footprint, images): Found = serde_json::from_value(found).unwrap();
+    assert!(is_under);
+    for (corner, [x, y]) in [
+        ([west, north], [footprint[0], footprint[1]]),
+        ([east, south], [footprint[0] + footprint[2], footprint[1] + footprint[3]]),
+    ] {
+        let (address, image) = &images[0];
+        let numbers: Vec<u32> = address
+            .trim_end_matches(".png")
+            .rsplit('/')
+            .take(3)
+            .map(|number| number.parse().unwrap())
+            .collect();
+        let [row, column, level] = numbers[..] else { panic!("{address}") };
+        let [at_column, at_row] = on_layer(corner, level);
+        // Half a pixel of the image is its overlap with the next.
+        let side = image[2] - 0.5;
+        let expected =
+            [image[0] + (at_column - f64::from(column)) * side, image[1] + (at_row - f64::from(row)) * side];
+        assert!(
+            (expected[0] - x).abs() < 1.5 && (expected[1] - y).abs() < 1.5,
+            "{expected:?} is at {x}, {y}"
+        );
+    }
+    browser.assert_well_behaved_with(&url, &[&ground.origin]);
+    let asked = ground.asked();
+    assert!(asked.iter().all(|path| path.starts_with("/ground/")), "{asked:?}");
+
+    // The policy lets pictures of this origin through, and of no other.
+    let load = |origin: &str| {
+        browser.wait_for_script(&format!(
+            "new Promise((done) => {{ const image = new Image(); image.onload = () => done('loaded'); \
+             image.onerror = () => done('refused'); image.src = '{origin}/ground/0/0/0.png' }})"
+        ))
+    };
+    assert_eq!((load(&ground.origin), load(&stranger.origin)), (json!("loaded"), json!("refused")));
+    assert_eq!(stranger.asked(), Vec::<String>::new());
+}
+
 #[test]
 #[ignore = "needs Chromium and its driver"]
 fn a_tile_says_why_it_is_there_and_is_judged() {
@@ -330,7 +500,10 @@ fn the_slider_shows_a_new_order_within_50_ms() {
 #[ignore = "needs Chromium and its driver, and a machine that is at leisure"]
 fn the_slider_shows_a_new_order_of_a_million_rows_within_150_ms() {
     let _turn = turn();
-    let url = demo::serve(demo::large(1_000_000));
+    // A query that is kept costs the same whatever the width.
+    let archive = demo::large(1_000_000, 16);
+    let encoder = demo::Letters(archive.spec().clone());
+    let url = demo::serve(App::new(Arc::new(archive)).encoder(Arc::new(encoder)));
     let browser = Browser::start(DESK);
     browser.open(&format!("{url}?text=beach&key=7.png"));
     let median = time_of_a_move(&browser);

@@ -6,15 +6,16 @@ import { afterPaint, at, count, element, say, shown } from "./dom.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { Places } from "./map.js";
+import { Methods } from "./method.js";
 import { Runner } from "./runner.js";
-import { PAGE, PAGE_ASIDE, empty, fromAddress, isAsking, isMixed, toAddress, toQuery } from "./state.js";
+import { PAGE, PAGE_ASIDE, empty, fromAddress, hasWeight, isAsking, isMixed, toAddress, toQuery } from "./state.js";
 import { Why } from "./why.js";
 
 /** How long an answer may take before the page says that it is being made, in ms: a flash of words tells nothing. */
 const PATIENCE = 250;
 
-/** Changes that come one after the other: moves of the slider, and letters of words. */
-const STEADY = ["slider", "text,without"];
+/** Changes that come one after the other: moves of the slider, letters of words, and methods under an arrow key. */
+const STEADY = ["slider", "text,without", "method"];
 
 /** How long such changes may be apart to be one step in the history, in ms. */
 const BREATH = 3000;
@@ -25,7 +26,7 @@ const TITLE = document.title;
 /** The names of formats as people write them. */
 const FORMATS = { geojson: "GeoJSON", csv: "CSV", parquet: "Parquet" };
 
-/** The rankings that stand side by side: their names, and the lambda of each or `null` for the slider's. */
+/** The rankings that stand side by side: their names, and the lambda of each or `null` for the one that is chosen. */
 const ASIDE = [["Image alone", 0], ["Both", null], ["Words alone", 1]];
 
 class Page {
@@ -47,6 +48,7 @@ class Page {
     this.aside = element("div", { class: "aside" }, ...ASIDE.map(([name], i) => element("section", {},
       element("h3", { text: name }), this.columns[i].node)));
     this.ask = new Ask(archive.limits, archive.asks, (changes) => this.change(changes));
+    this.methods = new Methods(archive.method_notes, (changes) => this.change(changes));
     this.filters = new Filters(at("filters"), archive.columns, (changes) => this.change(changes));
     this.why = new Why(at("why"), on);
     this.places = archive.places && new Places(at("map"), archive.places, archive.basemap, on);
@@ -123,27 +125,32 @@ class Page {
     const { state } = this;
     this.length = PAGE;
     this.ask.write(state);
+    this.methods.write(state.method);
     this.filters.write(state);
     const filters = this.filters.count();
     at("filter-count").textContent = filters ? `${count(filters, "filter")} on` : "";
     if (filters) at("filter-section").open = true;
     at("within-note").textContent = state.within ? "within a box" : "";
     document.title = [state.text.trim(), TITLE].filter(Boolean).map(shown).join(" – ");
-    at("lambda").value = state.lambda;
     at("aside").checked = state.aside;
     this.mixed();
     this.runner.ask({ isNew: true });
   }
 
-  /** Says what the slider does. */
-  mixed() {
+  /** Says what the slider does, or why it does nothing. `found` is the weight that a method found by itself. */
+  mixed(found = null) {
     const { state } = this;
     const is = isMixed(state);
-    at("lambda").disabled = !is;
+    const weighs = hasWeight(state, this.archive);
+    at("lambda").disabled = !is || !weighs;
     at("aside").disabled = !is;
-    const words = Math.round(state.lambda * 100);
-    at("lambda-value").textContent = is ? `${100 - words} % image, ${words} % words` : "to mix, ask with image and words";
-    at("lambda").setAttribute("aria-valuetext", `${100 - words} % image, ${words} % words`);
+    const lambda = weighs ? state.lambda : found ?? state.lambda;
+    at("lambda").value = lambda;
+    const words = Math.round(lambda * 100);
+    const shares = `${100 - words} % image, ${words} % words`;
+    const reason = !is ? "to mix, ask with image and words" : `${shown(state.method ?? "")} has no weight to set`;
+    at("lambda-value").textContent = is && weighs ? shares : is && found !== null ? `found: ${shares}` : reason;
+    at("lambda").setAttribute("aria-valuetext", shares);
   }
 
   /** Answers a job of the runner: asks the server, and shows what it says. */
@@ -153,14 +160,14 @@ class Page {
     try {
       const isAside = state.aside && isMixed(state);
       await this.recall(state);
-      if (!isAsking(state)) return this.looked(await sample({ ...toQuery(state, archive.columns), top: PAGE }, signal), isNew);
-      const asked = (lambda, top) => ({ ...toQuery(state, archive.columns, lambda), top });
+      if (!isAsking(state)) return this.looked(await sample({ ...toQuery(state, archive), top: PAGE }, signal), isNew);
+      const asked = (top, ranking) => ({ ...toQuery(state, archive, ranking), top });
       const file = state.image?.file && !state.image.id ? state.image.file : null;
-      const query = asked(state.lambda, isAside ? PAGE_ASIDE : this.length);
+      const query = asked(isAside ? PAGE_ASIDE : this.length);
       const answer = await search(query, file, signal);
       const arrived = performance.now();
       const id = this.sent(state, answer);
-      const others = !isAside ? null : await Promise.all([0, 1].map((lambda) => search(asked(lambda, PAGE_ASIDE), null, signal)));
+      const others = !isAside ? null : await Promise.all([0, 1].map((lambda) => search(asked(PAGE_ASIDE, { lambda }), null, signal)));
       if (signal.aborted) return;
       if (id) history.replaceState(null, "", location.pathname + toAddress(state));
       // Before the work that follows the tiles, or that is measured, too.
@@ -226,7 +233,9 @@ class Page {
     at("results-title").textContent = !isAsked ? "Look around" : isAside ? "Three rankings" : titled(hits.length);
     const among = matching < rows ? `${matching.toLocaleString("en")} of ${rows.toLocaleString("en")} tiles` : count(rows, "tile");
     say(at("message"), hits.length ? null : nothing(this.filters.count() > 0, this.state.within, matching));
-    const ranked = answer.lambda === null ? answer.method : "image and words";
+    const isChosen = this.state.method && isMixed(this.state);
+    if (isChosen) this.mixed(answer.lambda);
+    const ranked = isChosen || answer.lambda === null ? answer.method : "image and words";
     this.status([!hits.length ? "No tile found." : isAsked
       ? `Ranked by ${ranked} among ${among}. Bars: how well a tile fits, beside all others.`
       : `A sample of ${among}. Click a tile to ask with it, or say what you look for.`, ...answer.notes].map(shown).join(" "));
@@ -236,7 +245,7 @@ class Page {
 
   /** Offers what is shown as files. */
   exports(length) {
-    const query = { ...toQuery(this.state, this.archive.columns), top: length };
+    const query = { ...toQuery(this.state, this.archive), top: length };
     // Out of sight they keep their room, so that nothing jumps when they come.
     at("export").classList.toggle("away", !length || !isAsking(this.state));
     at("export").replaceChildren(...this.archive.exports.map((format) => element("a", {
@@ -291,7 +300,8 @@ class Page {
     const grid = grids.find(({ hits }) => hits.includes(hit)) ?? grids[0];
     const lambda = ASIDE[grids.indexOf(grid)]?.[1];
     const answer = grids.length > 1 && lambda !== null ? { ...this.answer, lambda } : this.answer;
-    this.why.open(hit, answer, grid.hits);
+    const does = this.state.method && isMixed(this.state) ? this.methods.does(this.state.method) : "";
+    this.why.open(hit, { ...answer, does }, grid.hits);
   }
 
   /** Marks the tile that the pointer is on wherever it is shown. */
@@ -325,6 +335,7 @@ function painted(from, arrived) {
 try {
   const page = new Page(await describe());
   page.restore();
+  document.body.classList.remove("opening");
 } catch (error) {
   at("about").textContent = "The archive could not be opened.";
   say(at("ask-error"), error.message);

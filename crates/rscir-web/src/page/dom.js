@@ -55,8 +55,11 @@ export function shown(text) {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (hidden) => `\\u{${hidden.codePointAt(0).toString(16)}}`);
 }
 
-/** A long name that breaks where its parts end. */
+/** A long name that breaks where its parts end. A tile's place in its scene, which tells it from its neighbors, has a line of its own. */
 export function breakable(text) {
+  const at = text.lastIndexOf("#xywh=");
+  if (at > 0) return [element("span", { class: "scene", text: text.slice(0, at) }),
+    element("span", { class: "window", text: text.slice(at) })];
   return text.split(/(?<=[/_#=,-])/).flatMap((part, i) => (i ? [element("wbr"), part] : [part]));
 }
 

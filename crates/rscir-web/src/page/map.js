@@ -248,11 +248,12 @@ export class Places {
     // The best lies on top.
     for (const hit of [...this.hits].reverse()) parts.push(this.footprint(hit, path(hit.rings)));
     parts.push(...named);
-    if (this.within) parts.push(shape("path", { class: "within", d: path([corners(this.within)]) }));
+    // On a light edge, as a footprint is.
+    const box = (name, attributes) => parts.push(...["within edge", "within"].map((kind) => shape(name, { class: kind, ...attributes })));
+    if (this.within) box("path", { d: path([corners(this.within)]) });
     if (this.drawn) {
       const [a, b] = this.drawn;
-      parts.push(shape("rect", { class: "within", x: Math.min(a[0], b[0]), y: Math.min(a[1], b[1]),
-        width: Math.abs(a[0] - b[0]), height: Math.abs(a[1] - b[1]) }));
+      box("rect", { x: Math.min(a[0], b[0]), y: Math.min(a[1], b[1]), width: Math.abs(a[0] - b[0]), height: Math.abs(a[1] - b[1]) });
     }
     this.svg.replaceChildren(...parts);
   }

@@ -1,5 +1,6 @@
 // What is asked: kept in the address of the page, so that it can be shared and gone back to.
 
+import { chosen } from "./method.js";
 import { condition } from "./where.js";
 
 /** Tiles that are asked for at once; they fill a large screen twice. */
@@ -21,6 +22,8 @@ export function empty() {
     /** `{ key }` for a tile, `{ id, name }` for an image that the server has, `{ file, name }` for one that it has not yet. */
     image: null,
     text: "", without: "", lambda: 0.5, liked: [], disliked: [],
+    /** The method that ranks, as the API has it; `null` for the slider's. */
+    method: null,
     /** By the name of a column: `{ is: [], min, max }`. */
     filters: {},
     free: "",
@@ -40,6 +43,7 @@ export function fromAddress(search) {
   state.without = words.get("without") ?? "";
   const lambda = Number(words.get("lambda") ?? "0.5");
   if (lambda >= 0 && lambda <= 1) state.lambda = lambda;
+  state.method = chosen(words.get("method"));
   state.liked = words.getAll("more");
   state.disliked = words.getAll("less");
   state.free = words.get("where") ?? "";
@@ -68,6 +72,7 @@ export function toAddress(state) {
   put("text", state.text.trim());
   put("without", state.without.trim());
   if (state.lambda !== 0.5) words.append("lambda", String(state.lambda));
+  put("method", state.method);
   state.liked.forEach((key) => put("more", key));
   state.disliked.forEach((key) => put("less", key));
   for (const [column, filter] of Object.entries(state.filters)) {
@@ -82,8 +87,21 @@ export function toAddress(state) {
   return text ? `?${text}` : "";
 }
 
-/** The query as the API has it, but for the image's file. */
-export function toQuery(state, columns, lambda = state.lambda) {
+/** True if the method that is chosen has a weight for the slider to set. */
+export function hasWeight(state, { method_notes: notes }) {
+  return !state.method || notes.some(({ method, lambda }) => method === state.method && lambda);
+}
+
+/** What ranks, as the API has it: the slider or the method that is chosen, once there is something to mix. */
+function rankingOf(state, archive) {
+  const { method, lambda } = state;
+  if (!isMixed(state)) return {};
+  if (!method) return { lambda };
+  return { method: hasWeight(state, archive) ? `${method}:lambda=${lambda}` : method };
+}
+
+/** The query as the API has it, but for the image's file. `ranking` has the `lambda` or the `method`. */
+export function toQuery(state, archive, ranking = rankingOf(state, archive)) {
   const parts = [];
   if (state.image?.key) parts.push({ key: state.image.key });
   else if (state.image) parts.push({ image: state.image.id ?? UPLOAD });
@@ -93,8 +111,8 @@ export function toQuery(state, columns, lambda = state.lambda) {
   const judge = (keys, weight) => keys.forEach((key) => parts.push({ key, weight: weight / keys.length }));
   judge(state.liked, LIKED);
   judge(state.disliked, DISLIKED);
-  const query = { parts, lambda };
-  const where = condition(columns, state.filters, state.free);
+  const query = { parts, ...ranking };
+  const where = condition(archive.columns, state.filters, state.free);
   if (where) query.where = where;
   if (state.within) query.within = state.within;
   return query;

@@ -79,7 +79,7 @@ export class Why {
 }
 
 /** The score in words: of what it is made. */
-function sum(hit, { lambda, method }) {
+function sum(hit, { lambda, method, does }) {
   const [image, text] = [hit.image?.cdf, hit.text?.cdf];
   const isBoth = image !== undefined && text !== undefined && lambda !== null;
   const mix = isBoth ? (1 - lambda) * image + lambda * text : NaN;
@@ -87,7 +87,7 @@ function sum(hit, { lambda, method }) {
     return `${number(1 - lambda, 2)} × ${number(image, 4)} for the image + ${number(lambda, 2)} × ${number(text, 4)} for the words ` +
       `= a score of ${number(hit.score, 4)}`;
   }
-  return `Its score is ${number(hit.score, 4)}, by ${shown(method)}.`;
+  return `Its score is ${number(hit.score, 4)}, by ${shown(method)}. ${does}`.trim();
 }
 
 /** What the archive's columns say of the tile. */

@@ -9,7 +9,7 @@ use rscir_encoders::ClipEncoder;
 use rscir_images::{ImageList, IngestOptions};
 use rscir_index::{Columns, MemoryArchive, MemorySink};
 use rscir_page::Ring;
-use rscir_web::{App, FolderPictures, Options, Places, Server};
+use rscir_web::{App, FolderPictures, Places, Server};
 
 /// The demo: 630 tiles, with columns and places that are made up.
 pub(crate) struct Demo {
@@ -37,17 +37,28 @@ pub(crate) fn demo() -> &'static Demo {
         let columns =
             Columns::new(archive.len()).with("class", classes).unwrap().with("cloud", cloud).unwrap();
         let archive = Arc::new(archive.with_columns(columns).unwrap());
-        let app = App::new(Arc::clone(&archive) as Arc<dyn Archive>)
-            .encoder(Arc::clone(&encoder) as Arc<dyn rscir_web::Encoder>)
-            .pictures(Arc::new(FolderPictures::new([folder])))
-            .places(Arc::new(Checkered));
-        Demo { archive, encoder, url: serve(app) }
+        let url = serve(app(&archive, &encoder));
+        Demo { archive, encoder, url }
     })
+}
+
+impl Demo {
+    /// Makes the app of the demo for another server.
+    pub(crate) fn app(&self) -> App {
+        app(&self.archive, &self.encoder)
+    }
+}
+
+fn app(archive: &Arc<MemoryArchive>, encoder: &Arc<ClipEncoder>) -> App {
+    App::new(Arc::clone(archive) as Arc<dyn Archive>)
+        .encoder(Arc::clone(encoder) as Arc<dyn rscir_web::Encoder>)
+        .pictures(Arc::new(FolderPictures::new([data().join("benchmark/images")])))
+        .places(Arc::new(Checkered))
 }
 
 /// Serves an app for as long as the tests run.
 pub(crate) fn serve(app: App) -> String {
-    let server = Server::bind(app.options(Options::default()), ([127, 0, 0, 1], 0).into()).unwrap();
+    let server = Server::bind(app, ([127, 0, 0, 1], 0).into()).unwrap();
     let url = server.url();
     std::thread::spawn(move || server.run());
     url
@@ -60,19 +71,14 @@ pub(crate) fn named(keys: &[&str]) -> MemoryArchive {
     MemoryArchive::new(EncoderSpec::unknown(2), keys, Embeddings::normalize(2, rows).unwrap()).unwrap()
 }
 
-/// An archive of many rows, with an encoder that tells texts apart.
-pub(crate) fn large(rows: usize) -> App {
-    let spec = EncoderSpec::unknown(WIDTH);
+/// Makes an archive of many rows.
+pub(crate) fn large(rows: usize, width: usize) -> MemoryArchive {
     let keys = (0..rows).map(|row| format!("{row}.png")).collect();
-    let archive = MemoryArchive::new(spec.clone(), keys, unit_rows(rows, WIDTH, 1)).unwrap();
-    App::new(Arc::new(archive)).encoder(Arc::new(Letters(spec)))
+    MemoryArchive::new(EncoderSpec::unknown(width), keys, unit_rows(rows, width, 1)).unwrap()
 }
 
-/// The width of vectors that [`Letters`] makes: a query that is kept costs the same whatever the width.
-const WIDTH: usize = 16;
-
-/// Encodes a text by how often each of its letters stands in it.
-struct Letters(EncoderSpec);
+/// Encodes a text by how often each of its letters stands in it, which tells texts apart.
+pub(crate) struct Letters(pub(crate) EncoderSpec);
 
 impl rscir_web::Encoder for Letters {
     fn spec(&self) -> &EncoderSpec {
@@ -80,16 +86,17 @@ impl rscir_web::Encoder for Letters {
     }
 
     fn image(&self, _: RgbView<'_>) -> rscir_core::Result<Embeddings> {
-        Embeddings::normalize(WIDTH, vec![1.0; WIDTH])
+        Embeddings::normalize(self.0.dim, vec![1.0; self.0.dim])
     }
 
     fn texts(&self, texts: &[&str]) -> rscir_core::Result<Embeddings> {
+        let width = self.0.dim;
         let counts = |text: &&str| {
             let bytes = text.as_bytes().to_vec();
-            (0..WIDTH)
-                .map(move |at| bytes.iter().filter(|&&byte| usize::from(byte) % WIDTH == at).count() as f32)
+            (0..width)
+                .map(move |at| bytes.iter().filter(|&&byte| usize::from(byte) % width == at).count() as f32)
         };
-        Embeddings::normalize(WIDTH, texts.iter().flat_map(counts).collect())
+        Embeddings::normalize(width, texts.iter().flat_map(counts).collect())
     }
 }
 
@@ -101,16 +108,15 @@ pub(crate) fn data() -> PathBuf {
 /// Places in a field of 30 by 21 squares, row by row.
 struct Checkered;
 
-impl Checkered {
-    fn corner(row: usize) -> [f64; 2] {
-        [5.0 + (row % 30) as f64 * 0.01, 52.0 + (row / 30) as f64 * 0.01]
-    }
+/// Returns the lower left corner of a row's square, and the upper right one.
+pub(crate) fn corners(row: usize) -> [[f64; 2]; 2] {
+    let [x, y] = [5.0 + (row % 30) as f64 * 0.01, 52.0 + (row / 30) as f64 * 0.01];
+    [[x, y], [x + 0.01, y + 0.01]]
 }
 
 impl Places for Checkered {
     fn rings(&self, _: &dyn Archive, row: usize) -> Vec<Ring> {
-        let [x, y] = Self::corner(row);
-        let (right, top) = (x + 0.01, y + 0.01);
+        let [[x, y], [right, top]] = corners(row);
         vec![vec![[x, y], [right, y], [right, top], [x, top], [x, y]]]
     }
 
@@ -120,8 +126,8 @@ impl Places for Checkered {
         [west, south, east, north]: [f64; 4],
     ) -> Result<Vec<bool>, String> {
         let is_within = |row| {
-            let [x, y] = Self::corner(row);
-            x <= east && x + 0.01 >= west && y <= north && y + 0.01 >= south
+            let [[x, y], [right, top]] = corners(row);
+            x <= east && right >= west && y <= north && top >= south
         };
         Ok((0..archive.len()).map(is_within).collect())
     }

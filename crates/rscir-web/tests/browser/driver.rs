@@ -168,13 +168,18 @@ impl Browser {
 
     /// Fails if the page complained, asked anyone but `server`, or shifted.
     pub(crate) fn assert_well_behaved(&self, server: &str) {
+        self.assert_well_behaved_with(server, &[]);
+    }
+
+    /// Fails if the page complained, asked anyone but `server` and some others, or shifted.
+    pub(crate) fn assert_well_behaved_with(&self, server: &str, others: &[&str]) {
         let complaints: Vec<String> = self.complaints();
         assert_eq!(complaints, Vec::<String>::new(), "the console");
         let asked = self.asked();
         assert!(asked.iter().any(|url| url.starts_with(server)), "requests are seen: {asked:?}");
         let foreign: Vec<&String> = asked
             .iter()
-            .filter(|url| ![server, "data:", "blob:"].iter().any(|own| url.starts_with(own)))
+            .filter(|url| ![server, "data:", "blob:"].iter().chain(others).any(|own| url.starts_with(own)))
             .collect();
         assert!(foreign.is_empty(), "nobody else is asked: {foreign:?}");
         assert_eq!(self.script("return shifts"), json!([]), "nothing jumps");

@@ -1,5 +1,6 @@
 mod parse;
 mod resources;
+mod summary;
 #[cfg(test)]
 mod tests;
 

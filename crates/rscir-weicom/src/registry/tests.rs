@@ -1,5 +1,6 @@
 //! Strings and the methods that they choose.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use rscir_core::{Embeddings, EncoderSpec, TextEncoder};
@@ -102,6 +103,17 @@ fn what_a_table_prints_of_a_method_chooses_it_again() {
     for wrong in ["rrf(k=60", "rrf k=60", "(k=60)"] {
         let error = wrong.parse::<MethodSpec>().unwrap_err().to_string();
         assert!(error.contains("there is no method") && error.contains("rrf(k=60)"), "{error}");
+    }
+}
+
+#[test]
+fn every_method_says_in_a_sentence_of_its_own_what_it_does() {
+    let mut said = HashSet::new();
+    for text in MethodSpec::NAMES.into_iter().chain(["weicom:auto", "weicom:0.5,parts=each", "product:raw"]) {
+        let summary = text.parse::<MethodSpec>().unwrap().summary();
+        assert!(said.insert(summary), "{text}: {summary}");
+        // A list to choose from shows it in one line.
+        assert!((20..=100).contains(&summary.len()) && summary.ends_with('.'), "{text}: {summary}");
     }
 }
 
