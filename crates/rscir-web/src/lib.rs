@@ -23,6 +23,7 @@ mod problem;
 mod rank;
 mod request;
 mod server;
+mod slow;
 mod source;
 mod state;
 mod tiles;

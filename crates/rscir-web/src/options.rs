@@ -17,6 +17,9 @@ pub struct Options {
     pub body_time: Duration,
     /// How long a request's headers may take to arrive. Default: 10 s.
     pub header_time: Duration,
+    /// How long a client may take to take in an answer, from when it has no room for more. Default: 60 s, in which a slow mobile
+    /// network (256 kbit/s) carries the largest picture.
+    pub answer_time: Duration,
     /// How long a request waits for others before it is told to come again. Default: 10 s.
     pub patience: Duration,
     /// How long the work of one request may take before it is given up. Default: 30 s.
@@ -55,6 +58,7 @@ impl Default for Options {
             pixels: 64_000_000,
             body_time: Duration::from_secs(20),
             header_time: Duration::from_secs(10),
+            answer_time: Duration::from_secs(60),
             patience: Duration::from_secs(10),
             work_time: Duration::from_secs(30),
             at_once: 4,

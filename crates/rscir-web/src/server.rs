@@ -14,6 +14,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 
+use crate::slow::Hurried;
 use crate::{App, Client, Error, Options, Result};
 
 /// Bytes of a request's head at most: an export's address holds a whole query.
@@ -27,7 +28,7 @@ const NO_SOCKETS: Duration = Duration::from_millis(50);
 
 /// Serves an [`App`] on an address, over HTTP/1.
 ///
-/// A head or a body that comes slowly, and connections beyond a number, are cut off. For TLS, put a proxy before it.
+/// A head or a body that comes slowly, an answer that is taken in slowly, and connections beyond a number are cut off. For TLS, put a proxy before it.
 pub struct Server {
     listener: TcpListener,
     addr: SocketAddr,
@@ -197,5 +198,5 @@ fn connection(
         .header_read_timeout(options.header_time)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEADERS)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Hurried::new(stream, options.answer_time)), service)
 }

@@ -5,10 +5,15 @@ mod common;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Running, form, key, png};
-use rscir_web::Options;
+use common::{DIM, Running, form, key, png};
+use rscir_core::EncoderSpec;
+use rscir_core::testing::unit_rows;
+use rscir_index::{Columns, MemoryArchive};
+use rscir_web::{App, Options};
 use serde_json::{Value, json};
 
 /// What lies beside the folder of pictures, and must be in no answer.
@@ -355,6 +360,68 @@ fn a_body_or_a_head_that_comes_slowly_is_cut_off() {
     assert_eq!(status(&raw(running.addr, &form)), Some(200));
     drop(stalled);
     assert!(began.elapsed() < Duration::from_secs(10));
+}
+
+/// Serves an answer that no system's buffers hold, a thousand rows with a text of 20 KB each, and makes its request.
+fn long_answer(options: Options) -> (Running, Vec<u8>) {
+    const ROWS: usize = 1_000;
+    let story = "It was a dark and stormy night. ".repeat(640);
+    let columns = Columns::new(ROWS).with("story", vec![story.as_str(); ROWS]).unwrap();
+    let keys = (0..ROWS).map(|row| format!("{row}.png")).collect();
+    let archive = MemoryArchive::new(EncoderSpec::unknown(DIM), keys, unit_rows(ROWS, DIM, 1)).unwrap();
+    let app = App::new(Arc::new(archive.with_columns(columns).unwrap())).options(options);
+    let query = json!({ "parts": [{ "key": "7.png" }], "top": ROWS });
+    let request = post("application/json", query.to_string().as_bytes());
+    (Running::of(app, tempfile::tempdir().unwrap()), request)
+}
+
+#[test]
+fn an_answer_that_is_taken_in_slowly_or_never_is_given_up() {
+    let mut options = Options::default();
+    // The next client is answered once the one before is cut off.
+    options.connections = 1;
+    (options.answer_time, options.header_time) = (Duration::from_millis(300), Duration::from_millis(300));
+    let (running, request) = long_answer(options);
+    let began = Instant::now();
+    let is_free = || status(&raw(running.addr, &get("/api/openapi.json"))) == Some(200);
+
+    let mut silent = TcpStream::connect(running.addr).unwrap();
+    assert!(is_free(), "after one who asks nothing");
+    silent.write_all(&request).unwrap_or_default();
+
+    let mut deaf = TcpStream::connect(running.addr).unwrap();
+    deaf.write_all(&request).unwrap();
+    assert!(is_free(), "after one who reads nothing");
+
+    let mut slow = TcpStream::connect(running.addr).unwrap();
+    slow.write_all(&request).unwrap();
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut some = [0; 1_000];
+            while !ended.load(Ordering::Relaxed) && slow.read(&mut some).is_ok_and(|bytes| bytes > 0) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        });
+        let is_free = is_free();
+        ended.store(true, Ordering::Relaxed);
+        assert!(is_free, "after one who reads a little now and then");
+    });
+    assert!(began.elapsed() < Duration::from_secs(15));
+    drop((silent, deaf));
+}
+
+#[test]
+fn an_answer_that_is_taken_in_at_leisure_arrives_whole() {
+    let mut options = Options::default();
+    options.answer_time = Duration::from_secs(20);
+    let (running, request) = long_answer(options);
+    let mut stream = TcpStream::connect(running.addr).unwrap();
+    stream.write_all(&request).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(answer.len() > 20_000_000 && answer.ends_with(b"}"), "{} bytes", answer.len());
 }
 
 #[test]

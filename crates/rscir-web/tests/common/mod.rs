@@ -271,6 +271,10 @@ pub struct Running {
 impl Running {
     pub fn new(options: Options) -> Self {
         let (app, folder) = app(options);
+        Self::of(app, folder)
+    }
+
+    pub fn of(app: App, folder: TempDir) -> Self {
         let server = Server::bind(app, "127.0.0.1:0".parse().unwrap()).unwrap();
         let (addr, stopper) = (server.addr(), server.stopper());
         let thread = std::thread::spawn(move || server.run().unwrap());
