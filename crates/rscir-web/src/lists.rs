@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use moka::sync::Cache;
 use rayon::prelude::*;
-use rscir_core::{Archive, ComposedQuery, Fusion, Queries, ScoreStatistics};
+use rscir_core::{Archive, ComposedQuery, Fusion, Queries, ScoreStatistics, UnitVector};
 use rscir_weicom::Normalization;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -68,16 +68,20 @@ impl Lists {
         let failed = |error: rscir_core::Error| Problem::of_query(&error, error.kind());
         archive.spec().check(query.spec()).map_err(|error| failed(error.into()))?;
         let (rows, dim) = (archive.len(), archive.dim());
-        let list = |vector: &[f32]| {
-            let mut similarities = vec![0.0; rows];
-            archive.similarities(Queries::new(dim, vector)?, &mut similarities)?;
-            Ok(List::new(similarities))
+        let parts = [query.image(), query.text()];
+        // The archive is read once for both: reading it is what takes the time.
+        let vectors: Vec<f32> = parts.iter().flatten().flat_map(|part| part.iter().copied()).collect();
+        let mut similarities = vec![0.0; parts.iter().flatten().count() * rows];
+        let queries = Queries::new(dim, &vectors).map_err(failed)?;
+        archive.similarities(queries, &mut similarities).map_err(failed)?;
+        let mut list = |part: Option<&UnitVector>| {
+            part.map(|_| {
+                let others = similarities.split_off(rows);
+                List::new(std::mem::replace(&mut similarities, others))
+            })
         };
-        let list_of = |vector: Option<&rscir_core::UnitVector>| vector.map(|vector| list(vector)).transpose();
-        Ok(Self {
-            image: list_of(query.image()).map_err(failed)?,
-            text: list_of(query.text()).map_err(failed)?,
-        })
+        let [image, text] = parts;
+        Ok(Self { image: list(image), text: list(text) })
     }
 }
 
