@@ -5,6 +5,9 @@
 #![allow(clippy::print_stdout, reason = "measurements are printed")]
 
 mod common;
+#[path = "browser/demo.rs"]
+#[allow(dead_code, reason = "the page's tests use the rest")]
+mod demo;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use common::{Bytes, Running, archive, key, png};
 use rscir_core::testing::unit_rows;
-use rscir_core::{Archive, ComposedQuery, EncoderSpec, TextEncoder};
+use rscir_core::{Archive, ComposedQuery, EncoderSpec, TextEncoder, UnitVector};
 use rscir_index::{MemoryArchive, SearchOptions, search_with};
 use rscir_web::{App, Options, Server};
 use rscir_weicom::WeiCom;
@@ -82,7 +85,12 @@ fn request(client: usize, turn: usize) -> Vec<u8> {
 }
 
 /// Lets clients ask at once; the times of all requests, sorted, and the time of all of it.
-fn load(addr: SocketAddr, clients: usize, requests: usize) -> (Vec<Duration>, Duration) {
+fn load(
+    addr: SocketAddr,
+    clients: usize,
+    requests: usize,
+    request: impl Fn(usize, usize) -> Vec<u8> + Sync,
+) -> Load {
     let began = Instant::now();
     let mut times: Vec<Duration> = std::thread::scope(|scope| {
         let ask = |client: usize| {
@@ -99,7 +107,62 @@ fn load(addr: SocketAddr, clients: usize, requests: usize) -> (Vec<Duration>, Du
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
     times.sort();
-    (times, began.elapsed())
+    Load { times, all: began.elapsed() }
+}
+
+/// How long requests took.
+struct Load {
+    /// Each of them, sorted.
+    times: Vec<Duration>,
+    /// From the first to the last.
+    all: Duration,
+}
+
+impl Load {
+    fn print(&self, what: &str) {
+        let at =
+            |share: f64| self.times[((self.times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
+        println!(
+            "{what}: {} requests of 64 clients, {:.0} a second, median {:.2} ms, p99 {:.2} ms, longest {:.2} ms",
+            self.times.len(),
+            self.times.len() as f64 / self.all.as_secs_f64(),
+            at(0.5),
+            at(0.99),
+            at(1.0)
+        );
+    }
+}
+
+/// Words that people ask with.
+const WORDS: [&str; 8] = ["beach", "runway", "dense", "a lake", "boats", "at night", "sand", "trees"];
+
+/// Makes the request of a person: a question of one's own, the slider for it, and pictures of what was found.
+fn person(client: usize, turn: usize, keys: &[String], has_pictures: bool) -> Vec<u8> {
+    let question = client + turn / 8;
+    match turn % 8 {
+        step @ 6..=7 if has_pictures => {
+            let row = (question * 7 + step) % keys.len();
+            format!("GET /api/tiles/{row}?size=256 HTTP/1.1\r\nHost: localhost\r\n\r\n").into_bytes()
+        }
+        step => {
+            let parts = json!([{ "key": keys[question * 97 % keys.len()] }, { "text": WORDS[question % 8] }]);
+            post(&json!({ "parts": parts, "lambda": step as f64 / 7.0 }))
+        }
+    }
+}
+
+/// Answers the same questions with the same slider by the library alone. Returns how many it answered in a second.
+fn bare(archive: &dyn Archive, texts: &[UnitVector], keys: &[String], searches: usize) -> f64 {
+    let began = Instant::now();
+    for turn in 0..searches {
+        let (question, step) = (turn / 6, turn % 6);
+        let query = ComposedQuery::new(archive.spec().clone());
+        let image = archive.unit_vector(&keys[question * 97 % keys.len()]).unwrap();
+        let query = query.with_image(image).unwrap().with_text(texts[question % 8].clone()).unwrap();
+        let method = WeiCom::new(step as f64 / 7.0).unwrap();
+        assert_eq!(search_with(archive, &method, &query, &SearchOptions::top(50)).unwrap().len(), 50);
+    }
+    searches as f64 / began.elapsed().as_secs_f64()
 }
 
 /// Bytes that an allocator may keep to itself: of 16,000 requests, 500 bytes each would be as much.
@@ -146,8 +209,7 @@ fn grown(requests: usize) -> Option<(u64, u64)> {
 #[test]
 fn sixty_four_clients_at_once_are_all_answered() {
     let running = Running::new(Options::default());
-    let (times, _) = load(running.addr, 64, 8);
-    assert_eq!(times.len(), 512);
+    assert_eq!(load(running.addr, 64, 8, request).times.len(), 512);
 }
 
 #[test]
@@ -168,17 +230,8 @@ fn memory_is_flat_over_twenty_thousand_requests() {
 #[ignore = "takes a while; prints figures"]
 fn sixty_four_clients_beside_a_bare_loop() {
     let running = Running::new(Options::default());
-    load(running.addr, 64, 8);
-    let (times, all) = load(running.addr, 64, 320);
-    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
-    println!(
-        "{} requests of 64 clients: {:.0} a second, median {:.2} ms, p99 {:.2} ms, longest {:.2} ms",
-        times.len(),
-        times.len() as f64 / all.as_secs_f64(),
-        at(0.5),
-        at(0.99),
-        at(1.0)
-    );
+    load(running.addr, 64, 8, request);
+    load(running.addr, 64, 320, request).print("200 tiles");
     let (archive, encoder) = (archive(), Bytes::new());
     let began = Instant::now();
     let count = 20_000;
@@ -191,6 +244,33 @@ fn sixty_four_clients_beside_a_bare_loop() {
         assert_eq!(search_with(&archive, &method, &query, &SearchOptions::top(50)).unwrap().len(), 50);
     }
     println!("a bare loop: {:.0} searches a second", f64::from(count as u32) / began.elapsed().as_secs_f64());
+}
+
+#[test]
+#[ignore = "makes 100,000 rows of 768 numbers; prints figures"]
+fn sixty_four_clients_over_a_hundred_thousand_rows() {
+    let archive = demo::large(100_000, 768);
+    let keys: Vec<String> = archive.keys().map(String::from).collect();
+    let encoder = demo::Letters(archive.spec().clone());
+    let texts = WORDS.map(|text| rscir_web::Encoder::texts(&encoder, &[text]).unwrap().vector(0));
+    let archive = Arc::new(archive);
+    let app = App::new(Arc::clone(&archive) as Arc<dyn Archive>).encoder(Arc::new(encoder));
+    let running = Running::of(app, tempfile::tempdir().unwrap());
+    load(running.addr, 64, 64, |client, turn| person(client, turn, &keys, false)).print("100,000 x 768");
+    println!("a bare loop: {:.1} searches a second", bare(&*archive, &texts, &keys, 120));
+}
+
+#[test]
+#[ignore = "takes a while; prints figures"]
+fn sixty_four_clients_over_the_demo_with_its_pictures() {
+    let demo = demo::demo();
+    let keys: Vec<String> = demo.archive.keys().map(String::from).collect();
+    let texts = WORDS.map(|text| rscir_web::Encoder::texts(&*demo.encoder, &[text]).unwrap().vector(0));
+    let running = Running::of(demo.app(), tempfile::tempdir().unwrap());
+    let person = |client, turn| person(client, turn, &keys, true);
+    load(running.addr, 64, 64, person).print("the demo, once");
+    load(running.addr, 64, 320, person).print("the demo, again");
+    println!("a bare loop: {:.0} searches a second", bare(&*demo.archive, &texts, &keys, 6_000));
 }
 
 #[test]
