@@ -15,14 +15,17 @@ use clap::Parser;
 use common::model::ModelArgs;
 use common::out::{note, say};
 use common::text::shown;
-use common::{Outcome, demo};
+use common::{Outcome, demo, vocabulary_mean};
 use rscir::prelude::*;
-use rscir::web::{App, Basemap, Options, Server};
+use rscir::web::{App, Basemap, Options, Pictures, Server};
+
+/// Rows whose files are looked for, spread over the archive: enough to tell another folder from files that are gone.
+const LOOKED_FOR: usize = 16;
 
 /// Serve a page to search an archive with, in a browser.
 ///
-/// Without options the page is of the demo's archive. The server is reachable from this machine alone; another
-/// address needs a token. Ctrl-C ends the server once it has answered the requests under way.
+/// Prints the address to open. Without options the page is of the demo's archive. The server is reachable from this
+/// machine alone; another address needs a token. Ctrl-C ends the server once it has answered the requests under way.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage.")]
 struct Cli {
@@ -37,7 +40,7 @@ struct Cli {
     #[arg(long, value_name = "DIR", requires = "archive")]
     scenes: Option<PathBuf>,
     /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
     addr: SocketAddr,
     /// Secret of 16 to 256 characters that clients must send; an address other than this machine's needs one
     /// [default: none]
@@ -66,12 +69,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         None => demo_app(cli)?,
         Some(path) => own_app(cli, path)?,
     };
-    let server = Server::bind(app.options(options), cli.addr).map_err(|error| match error {
-        error @ rscir::web::Error::NeedsToken { .. } => {
-            anyhow::Error::from(error).context("--token TEXT sets one")
-        }
-        error => error.into(),
-    })?;
+    let server = Server::bind(app.options(options), cli.addr)?;
     say!("{}", server.url());
     server.stopped_by_signals().run()?;
     note!("stopped");
@@ -94,27 +92,63 @@ fn demo_app(cli: &Cli) -> anyhow::Result<App> {
     let encoder = cli.model.load()?;
     let archive = demo::archive(&encoder)?;
     let folders = vec![demo::images()?.root().into()];
-    Ok(scenes::shown(App::growing(archive), folders).encoder(Arc::new(encoder)))
+    let app = scenes::with_places(App::growing(archive)).pictures(scenes::pictures(folders));
+    let mean = vocabulary_mean::at_hand(None, true)?;
+    let resources = mean.map_or(Resources::default(), |mean| Resources::default().vocabulary_mean(mean));
+    Ok(app.resources(resources).encoder(Arc::new(encoder)))
 }
 
-fn own_app(cli: &Cli, path: &Path) -> anyhow::Result<App> {
-    let given = cli.images.iter().chain(&cli.scenes).cloned().collect::<Vec<_>>();
-    let (app, spec, roots) = if path.is_dir() {
-        let archive = DiskArchive::open(path)?;
-        let (spec, roots) = (archive.spec().clone(), archive.roots().iter().map(PathBuf::from).collect());
-        (App::growing(archive), spec, roots)
-    } else {
-        let archive = rscir::open(path)?;
-        let spec = archive.spec().clone();
-        (App::new(Arc::from(archive)), spec, Vec::new())
-    };
-    let folders = if given.is_empty() { roots } else { given };
+fn with_pictures(app: App, pictures: Option<Arc<dyn Pictures>>) -> App {
+    match pictures {
+        Some(pictures) => app.pictures(pictures),
+        None => app,
+    }
+}
+
+/// Shows an archive's rows by files in some folders, and says if nothing is there to be shown.
+fn pictures(archive: &dyn Archive, folders: Vec<PathBuf>) -> Option<Arc<dyn Pictures>> {
     if folders.is_empty() {
         note!(
             "the archive records no folder of its images, so its tiles are shown as names: --images DIR shows pictures"
         );
+        return None;
     }
-    let app = scenes::shown(app, folders);
+    let names: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+    let pictures = scenes::pictures(folders);
+    let step = archive.len().div_ceil(LOOKED_FOR).max(1);
+    let mut rows = (0..archive.len()).step_by(step);
+    if !archive.is_empty() && rows.all(|row| pictures.stamp(archive, row).is_none()) {
+        note!(
+            "tiles are shown by their names: no file of those that were looked for, such as {}, is in {}; --images DIR, or --scenes \
+             DIR, says where they are",
+            shown(archive.key(0)),
+            shown(&names.join(", "))
+        );
+    }
+    Some(pictures)
+}
+
+fn own_app(cli: &Cli, path: &Path) -> anyhow::Result<App> {
+    let given = cli.images.iter().chain(&cli.scenes).cloned().collect::<Vec<_>>();
+    for folder in &given {
+        anyhow::ensure!(
+            folder.is_dir(),
+            "{}: this is no folder; --images DIR and --scenes DIR name the one that the archive was made of",
+            folder.display()
+        );
+    }
+    let (app, spec) = if path.is_dir() {
+        let archive = DiskArchive::open(path)?;
+        let roots = archive.roots().iter().map(PathBuf::from).collect();
+        let pictures = pictures(&archive, if given.is_empty() { roots } else { given });
+        let spec = archive.spec().clone();
+        (with_pictures(App::growing(archive), pictures), spec)
+    } else {
+        let archive = rscir::open(path)?;
+        let (pictures, spec) = (pictures(&*archive, given), archive.spec().clone());
+        (with_pictures(App::new(Arc::from(archive)), pictures), spec)
+    };
+    let app = scenes::with_places(app);
     if !cli.model.is_demo() {
         return Ok(app.encoder(Arc::new(cli.model.load()?)));
     }

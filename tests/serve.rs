@@ -124,6 +124,15 @@ fn tiles_of_scenes_are_cut_from_them_and_found_within_bounds() {
     assert_eq!(hit["rings"][0].as_array().unwrap().len(), 5);
     let (status, media_type, jpeg) = serving.get(hit["picture"].as_str().unwrap());
     assert_eq!((status.as_str(), media_type.as_str(), &jpeg[..2]), ("200", "image/jpeg", &[0xff, 0xd8][..]));
+    // A folder of something else shows nothing, and that is said.
+    let empty = tempfile::tempdir().unwrap();
+    let options = ["--archive", path.to_str().unwrap(), "--scenes", empty.path().to_str().unwrap()];
+    let mut elsewhere = Serving::new(&options);
+    assert_eq!(elsewhere.get(hit["picture"].as_str().unwrap()).0, "404");
+    elsewhere.child.kill().unwrap();
+    let mut said = String::new();
+    elsewhere.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("tiles are shown by their names") && said.contains("--scenes DIR"), "{said}");
     // An area without extent is refused with the library's message.
     let flat = json!({ "parts": [{ "text": "a lake" }], "within": [1, 1, 1, 2] }).to_string();
     let (status, _, body) = serving.send("POST /api/search", &flat);
@@ -138,7 +147,13 @@ fn options_that_make_no_server_are_refused_with_what_to_type() {
     run("serve", &["--basemap", "https://example.org/"]).ends_with(1).says("{z}/{x}/{y}");
     run("serve", &["--images", "."]).ends_with(2);
     run("serve", &["--addr", "here"]).ends_with(2);
-    run("serve", &["--archive", "nowhere.rscir"]).ends_with(1).says("nowhere.rscir");
+    run("serve", &["--archive", "nowhere.rscir"]).ends_with(1).says("extract_features --images DIR");
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    run("serve", &["--addr", &taken]).ends_with(1).says("--addr 127.0.0.1:0 takes any port that is free");
+    run("serve", &["--archive", "nowhere.rscir", "--images", "nowhere"])
+        .ends_with(1)
+        .says("nowhere: this is no folder; --images DIR");
 }
 
 #[cfg(unix)]

@@ -15,6 +15,10 @@ pub fn of(error: &anyhow::Error) -> Option<String> {
         if let Some(rscir::geo::Error::SceneFile { .. }) = cause.downcast_ref() {
             return Some("--scenes DIR says where the scenes are".into());
         }
+        #[cfg(feature = "web")]
+        if let Some(error) = cause.downcast_ref() {
+            return of_web(error);
+        }
         let encoder = cause.downcast_ref::<EncoderError>().and_then(of_encoder);
         let images = || cause.downcast_ref::<ImagesError>().and_then(of_images);
         let index = || cause.downcast_ref::<IndexError>().and_then(of_index);
@@ -85,6 +89,15 @@ fn of_bench(error: &bench::Error) -> Option<String> {
     })
 }
 
+#[cfg(feature = "web")]
+fn of_web(error: &rscir::web::Error) -> Option<String> {
+    match error {
+        rscir::web::Error::NeedsToken { .. } => Some("--token TEXT sets one".into()),
+        rscir::web::Error::Listen { .. } => Some("--addr 127.0.0.1:0 takes any port that is free".into()),
+        _ => None,
+    }
+}
+
 fn of_index(error: &IndexError) -> Option<String> {
     match error {
         // A repair cannot work without the manifest, and the error itself says what to do.
@@ -99,6 +112,9 @@ fn of_index(error: &IndexError) -> Option<String> {
              with --write drops it"
                 .into(),
         ),
+        IndexError::NotFound { .. } => {
+            Some("`extract_features --images DIR --archive NAME.rscir` makes an archive of a folder of images".into())
+        }
         IndexError::Shards(problem) => match **problem {
             ShardProblem::Missing { .. } | ShardProblem::Unfinished { .. } => {
                 Some("`extract_features --shard I/N` encodes a shard, or goes on with it".into())

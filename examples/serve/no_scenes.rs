@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rscir::web::{App, FolderPictures};
+use rscir::web::{App, FolderPictures, Pictures};
 
 /// Refuses scenes, which this program cannot show.
 pub(crate) fn check(are_wanted: bool) -> anyhow::Result<()> {
@@ -11,7 +11,12 @@ pub(crate) fn check(are_wanted: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Adds pictures of rows, from the files in some folders.
-pub(crate) fn shown(app: App, folders: Vec<PathBuf>) -> App {
-    if folders.is_empty() { app } else { app.pictures(Arc::new(FolderPictures::new(folders))) }
+/// Makes pictures of rows, from the files in some folders.
+pub(crate) fn pictures(folders: Vec<PathBuf>) -> Arc<dyn Pictures> {
+    Arc::new(FolderPictures::new(folders))
+}
+
+/// Adds nothing: places need the feature `geo`.
+pub(crate) fn with_places(app: App) -> App {
+    app
 }

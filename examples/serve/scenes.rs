@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rscir::web::App;
+use rscir::web::{App, Pictures};
 use rscir::{FootprintPlaces, ScenePictures};
 
 /// Accepts scenes, which this program can show.
@@ -11,8 +11,12 @@ pub(crate) fn check(_are_wanted: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Adds pictures of rows, from the files or scenes in some folders, and their places.
-pub(crate) fn shown(app: App, folders: Vec<PathBuf>) -> App {
-    let app = app.places(Arc::new(FootprintPlaces));
-    if folders.is_empty() { app } else { app.pictures(Arc::new(ScenePictures::new(folders))) }
+/// Makes pictures of rows, from the files or scenes in some folders.
+pub(crate) fn pictures(folders: Vec<PathBuf>) -> Arc<dyn Pictures> {
+    Arc::new(ScenePictures::new(folders))
+}
+
+/// Adds the places of rows.
+pub(crate) fn with_places(app: App) -> App {
+    app.places(Arc::new(FootprintPlaces))
 }
