@@ -19,12 +19,13 @@ use common::{Outcome, demo, vocabulary_mean};
 use rscir::prelude::*;
 use rscir::web::{App, Basemap, Options, Pictures, Server};
 
-/// Rows whose files are looked for, spread over the archive: enough to tell another folder from files that are gone.
+/// Number of rows whose files are looked for, spread over the archive. They are enough to tell a wrong folder from
+/// files that are gone.
 const LOOKED_FOR: usize = 16;
 
 /// Serve a page to search an archive with, in a browser.
 ///
-/// Prints the address to open. Without options the page is of the demo's archive. The server is reachable from this
+/// The program prints the address to open. Without options the page is of the demo's archive. The server is reachable from this
 /// machine alone; another address needs a token. Ctrl-C ends the server once it has answered the requests under way.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage.")]
@@ -98,6 +99,7 @@ fn demo_app(cli: &Cli) -> anyhow::Result<App> {
     Ok(app.resources(resources).encoder(Arc::new(encoder)))
 }
 
+/// Adds pictures to the server, if there are any.
 fn with_pictures(app: App, pictures: Option<Arc<dyn Pictures>>) -> App {
     match pictures {
         Some(pictures) => app.pictures(pictures),
@@ -105,7 +107,7 @@ fn with_pictures(app: App, pictures: Option<Arc<dyn Pictures>>) -> App {
     }
 }
 
-/// Shows an archive's rows by files in some folders, and says if nothing is there to be shown.
+/// Makes pictures of an archive's rows from the files in some folders, and says if the folders have none of them.
 fn pictures(archive: &dyn Archive, folders: Vec<PathBuf>) -> Option<Arc<dyn Pictures>> {
     if folders.is_empty() {
         note!(
@@ -119,8 +121,8 @@ fn pictures(archive: &dyn Archive, folders: Vec<PathBuf>) -> Option<Arc<dyn Pict
     let mut rows = (0..archive.len()).step_by(step);
     if !archive.is_empty() && rows.all(|row| pictures.stamp(archive, row).is_none()) {
         note!(
-            "tiles are shown by their names: no file of those that were looked for, such as {}, is in {}; --images DIR, or --scenes \
-             DIR, says where they are",
+            "tiles are shown by their names, because no file that was looked for, such as {}, is in {}: --images DIR or --scenes DIR \
+             names the folder that has them",
             shown(archive.key(0)),
             shown(&names.join(", "))
         );
@@ -133,7 +135,7 @@ fn own_app(cli: &Cli, path: &Path) -> anyhow::Result<App> {
     for folder in &given {
         anyhow::ensure!(
             folder.is_dir(),
-            "{}: this is no folder; --images DIR and --scenes DIR name the one that the archive was made of",
+            "{}: this is no folder; --images DIR and --scenes DIR name the folder that the archive was made from",
             folder.display()
         );
     }

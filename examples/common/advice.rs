@@ -89,6 +89,7 @@ fn of_bench(error: &bench::Error) -> Option<String> {
     })
 }
 
+/// Returns advice on an error of the server.
 #[cfg(feature = "web")]
 fn of_web(error: &rscir::web::Error) -> Option<String> {
     match error {

@@ -87,7 +87,7 @@ impl fmt::Display for Value<'_> {
     }
 }
 
-/// Writes a date as `YYYY-MM-DD`, and all else as it is. Of a number that is not finite JSON makes `null`.
+/// Writes a date as `YYYY-MM-DD`, and all else as it is. A number that is not finite becomes `null`.
 #[cfg(feature = "serde")]
 impl serde::Serialize for Value<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
