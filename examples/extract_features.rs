@@ -118,6 +118,10 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     if cli.scenes.is_given() {
         check_scenes(cli);
+    } else if let Some(decode) = cli.scenes.as_decode() {
+        usage::refuse::<Cli>(&format!(
+            "--bands and --stretch are for scenes: images have --decode {decode:?}"
+        ));
     }
     cli.model.check()?;
     check_outputs(cli)?;
@@ -170,7 +174,7 @@ fn check_scenes(cli: &Cli) {
     if let Some((option, _)) = beside.iter().find(|(_, is_given)| *is_given) {
         usage::refuse::<Cli>(&format!("{option} is for images, and scenes are given: leave one of them out"));
     }
-    if !cli.model.decode.is_pillow() {
+    if cli.model.decode.is_some() {
         usage::refuse::<Cli>("--decode is for images: scenes have --bands and --stretch");
     }
     if let Err(problem) = scenes::check(&cli.scenes) {

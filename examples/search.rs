@@ -36,6 +36,7 @@ use opened::Opened;
 use place_args::PlaceArgs;
 use places::Places;
 use query_image::QueryImage;
+use rscir::core::Decoding;
 use rscir::index::{Answer, answer_fastest, search_with};
 use rscir::prelude::*;
 use rscir::weicom::Posterior;
@@ -64,7 +65,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     if let Some(opened) = &opened {
         check_keys(cli, &*opened.archive)?;
     }
-    let images = query_images(cli, &places, opened.as_ref())?;
+    let images = query_images(cli, &places, &model.decoding(), opened.as_ref())?;
     // A query of tiles alone needs no encoder, because tiles have vectors.
     let needs_encoder = opened.is_none() || !images.is_empty() || cli.encodes_texts();
     let encoder = needs_encoder.then(|| model.load()).transpose()?;
@@ -168,9 +169,14 @@ fn check_outputs(cli: &Cli) -> anyhow::Result<()> {
 
 /// Reads the images of the query: files, windows of files, and the window at a place, which is read from the
 /// archive's scenes.
-fn query_images(cli: &Cli, places: &Places, opened: Option<&Opened>) -> anyhow::Result<Vec<QueryImage>> {
+fn query_images(
+    cli: &Cli,
+    places: &Places,
+    decoding: &Decoding,
+    opened: Option<&Opened>,
+) -> anyhow::Result<Vec<QueryImage>> {
     let archive = opened.map(|opened| &*opened.archive);
-    let read = |path: &PathBuf| QueryImage::read(path, cli.window, &cli.model.decode, archive);
+    let read = |path: &PathBuf| QueryImage::read(path, cli.window, decoding, archive);
     let mut images: Vec<QueryImage> = cli.image.iter().map(read).collect::<anyhow::Result<_>>()?;
     if cli.places.at.is_some() {
         let opened = opened

@@ -152,10 +152,10 @@ fn own_app(cli: &Cli, path: &Path) -> anyhow::Result<App> {
     };
     let app = scenes::with_places(app);
     if !cli.model.is_demo() {
-        return Ok(app.encoder(Arc::new(cli.model.load()?)));
+        return Ok(app.encoder(Arc::new(cli.model.or_recorded(&spec).load()?)));
     }
     // Without options for a model, the demo's is used if the archive is of it.
-    let demo = demo::path("model").and_then(|_| cli.model.load());
+    let demo = demo::path("model").and_then(|_| cli.model.load_for(spec.decoding.clone()));
     match demo {
         // An unknown encoder would agree with any model of its width.
         Ok(encoder) if !spec.is_unknown() && spec.check(ImageEncoder::spec(&encoder)).is_ok() => {

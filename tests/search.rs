@@ -261,6 +261,41 @@ fn bands_are_counted_from_one() {
 }
 
 #[test]
+fn a_query_is_decoded_as_the_archive_records_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("images");
+    std::fs::create_dir(&images).unwrap();
+    for name in ["a.jpg", "b.jpg"].into_iter().zip(TILES) {
+        std::fs::copy(tile(name.1), images.join(name.0)).unwrap();
+    }
+    let archive = folder.path().join("a.rscir");
+    let mut command = example("extract_features");
+    command.arg("--images").arg(&images).arg("--archive").arg(&archive);
+    finish(command.args(["--decode", "bands=[3, 2, 1]"])).ends_with(0);
+    let search = |more: &[&str]| {
+        let mut command = example("search");
+        command.arg("--archive").arg(&archive).arg("--image").arg(images.join("b.jpg")).args(more);
+        finish(command.arg("--json"))
+    };
+    let recorded = search(&[]).ends_with(0).out;
+    assert_eq!(recorded, search(&["--decode", "bands=[3, 2, 1]"]).ends_with(0).out);
+    let hits: Value = serde_json::from_str(&recorded).unwrap();
+    assert_eq!(hits[0]["key"], "b.jpg");
+    assert!(hits[0]["similarities"]["image"].as_f64().unwrap() > 0.9999, "{hits}");
+    search(&["--decode", "bands=[1, 2, 3]"]).ends_with(1).says("decoding is");
+}
+
+#[test]
+fn options_of_scenes_are_refused_for_images_with_what_to_type() {
+    run(
+        "extract_features",
+        &["--images", ".", "--archive", "a.rscir", "--bands", "4,3,2", "--stretch", "minmax"],
+    )
+    .ends_with(2)
+    .says("images have --decode \"bands=[4, 3, 2] stretch=minmax\"");
+}
+
+#[test]
 fn a_tile_of_the_archive_is_asked_with_by_its_key_and_is_not_its_own_answer() {
     let bed = Bed::new();
     let image = tile(TILES[2]);

@@ -37,15 +37,10 @@ pub struct ModelArgs {
     #[arg(long, default_value = "f32")]
     pub precision: Precision,
     /// How images are decoded: bands (counted from 1), stretch and orientation, such as "bands=[3, 2, 1]
-    /// stretch=percentile(2, 98) orientation=exif" [default: as Pillow decodes them]
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "OPTIONS",
-        value_parser = super::decode::options
-    )]
-    pub decode: Decoding,
+    /// stretch=percentile(2, 98) orientation=exif" [default: as the archive that is asked records, else as Pillow
+    /// decodes them]
+    #[arg(long, value_name = "OPTIONS", value_parser = super::decode::options)]
+    pub decode: Option<Decoding>,
     /// Wavelengths of the bands in micrometers, three or more, for DOFA-CLIP, such as 0.842,0.665,0.56 [default:
     /// those of red, green and blue]
     #[arg(long, value_name = "LIST")]
@@ -56,11 +51,15 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// Returns the options with the model that an archive records, if they name no model and the registry has that
-    /// one.
+    /// Returns the options with what an archive records where they are silent: the model, if the registry has that
+    /// one, the decoding and the wavelengths.
     #[must_use]
     pub fn or_recorded(&self, archive: &EncoderSpec) -> Self {
         let mut own = self.clone();
+        own.decode.get_or_insert_with(|| archive.decoding.clone());
+        if own.wavelengths.is_none() {
+            own.wavelengths = archive.wavelengths.as_ref().and_then(|recorded| recorded.known().copied());
+        }
         if self.model.is_none() && self.config.is_none() {
             let known = archive.model.as_deref().filter(|name| Model::find(name).is_ok());
             own.model = known.map(String::from);
@@ -104,9 +103,14 @@ impl ModelArgs {
         self.device.unwrap_or(Device::Auto)
     }
 
+    /// Returns how images are decoded.
+    pub fn decoding(&self) -> Decoding {
+        self.decode.clone().unwrap_or_default()
+    }
+
     /// Loads the encoder.
     pub fn load(&self) -> anyhow::Result<ClipEncoder> {
-        self.load_for(self.decode.clone())
+        self.load_for(self.decoding())
     }
 
     /// Loads the encoder for images that are decoded in another way than by `--decode`.

@@ -23,11 +23,11 @@ pub(crate) struct SceneArgs {
     overlap: f64,
     /// Bands to read, counted from 1: three for red, green and blue, one for gray, or as many as a model of bands
     /// takes, in its order [default: the scene's colors, else 1,2,3]
-    #[arg(long, value_name = "BANDS", value_delimiter = ',', requires = "scene")]
+    #[arg(long, value_name = "BANDS", value_delimiter = ',')]
     bands: Vec<usize>,
     /// Rule by which values that are not bytes become bytes: "percentile(2, 98)", minmax, "range(0, 3000)" or
     /// "gain(2.5/10000)" [default: percentile(2, 98), once per scene]
-    #[arg(long, value_name = "RULE", requires = "scene")]
+    #[arg(long, value_name = "RULE")]
     stretch: Option<String>,
     /// Value that stands for no measurement [default: as the scene records]
     #[arg(long, value_name = "VALUE", allow_negative_numbers = true, requires = "scene")]
@@ -47,6 +47,15 @@ impl SceneArgs {
     /// Tells whether scenes are given.
     pub(crate) fn is_given(&self) -> bool {
         !self.scenes.is_empty() || self.stac.is_some()
+    }
+
+    /// Returns the bands and the stretch in the form in which `--decode` has them for images, or `None` if neither
+    /// is given.
+    pub(crate) fn as_decode(&self) -> Option<String> {
+        let bands = (!self.bands.is_empty()).then(|| format!("bands={:?}", self.bands));
+        let stretch = self.stretch.as_ref().map(|rule| format!("stretch={rule}"));
+        let words: Vec<String> = bands.into_iter().chain(stretch).collect();
+        (!words.is_empty()).then(|| words.join(" "))
     }
 
     /// Returns the chosen bands, counted from 0, if they are for a model of bands.
