@@ -25,8 +25,9 @@ const LOOKED_FOR: usize = 16;
 
 /// Serve a page to search an archive with, in a browser.
 ///
-/// The program prints the address to open. Without options the page is of the demo's archive. The server is reachable from this
-/// machine alone; another address needs a token. Ctrl-C ends the server once it has answered the requests under way.
+/// The program prints the address to open. Without options the page is of the demo's archive. The server is reachable
+/// from this machine alone; another address needs a token. Ctrl-C ends the server once it has answered the requests
+/// under way.
 #[derive(Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 usage.")]
 struct Cli {
