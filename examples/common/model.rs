@@ -37,12 +37,12 @@ pub struct ModelArgs {
     #[arg(long, default_value = "f32")]
     pub precision: Precision,
     /// How images are decoded: bands (counted from 1), stretch and orientation, such as "bands=[3, 2, 1]
-    /// stretch=percentile(2, 98) orientation=exif" [default: as the archive that is asked records, else as Pillow
-    /// decodes them]
+    /// stretch=percentile(2, 98) orientation=exif" [default: as Pillow decodes them; a search decodes a query as the
+    /// archive records]
     #[arg(long, value_name = "OPTIONS", value_parser = super::decode::options)]
     pub decode: Option<Decoding>,
     /// Wavelengths of the bands in micrometers, three or more, for DOFA-CLIP, such as 0.842,0.665,0.56 [default:
-    /// those of red, green and blue]
+    /// those of red, green and blue; a search takes those that the archive records]
     #[arg(long, value_name = "LIST")]
     pub wavelengths: Option<Wavelengths>,
     /// Number of images that are encoded at once
@@ -51,8 +51,8 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// Returns the options with what an archive records where they are silent: the model, if the registry has that
-    /// one, the decoding and the wavelengths.
+    /// Returns the options, with the archive's records in place of those that are not given: the model, if the
+    /// registry has it, the decoding and the wavelengths.
     #[must_use]
     pub fn or_recorded(&self, archive: &EncoderSpec) -> Self {
         let mut own = self.clone();
