@@ -22,6 +22,8 @@ mod query_image;
 mod query_vectors;
 #[path = "search/shown.rs"]
 mod shown;
+#[path = "search/spark.rs"]
+mod spark;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,6 +52,10 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     cli.read_query_vectors()?;
     let places = Places::check(&cli.places)?;
     cli.model.check_files()?;
+    if let (Some(address), Some(table)) = (&cli.engine.spark, &cli.engine.table) {
+        check_outputs(cli)?;
+        return spark::run(cli, &places, address, table);
+    }
     // The archive is opened before the model is loaded, so that a mistake is reported at once.
     let opened = cli.archive.as_deref().map(Opened::open).transpose()?;
     let model = &match &opened {

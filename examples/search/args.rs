@@ -14,6 +14,7 @@ use crate::common::{self, usage};
 use crate::opened::Opened;
 use crate::place_args::PlaceArgs;
 use crate::query_vectors::QueryVectors;
+use crate::spark::SparkArgs;
 
 /// Search an archive with images, texts and liked tiles, and print the best tiles.
 ///
@@ -94,6 +95,8 @@ pub(crate) struct Cli {
     /// records]
     #[arg(long, value_name = "DIR")]
     pub scenes: Option<PathBuf>,
+    #[command(flatten)]
+    pub engine: SparkArgs,
     #[command(flatten)]
     pub places: PlaceArgs,
 }

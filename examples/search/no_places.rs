@@ -32,6 +32,16 @@ impl Places {
         Ok(None)
     }
 
+    #[cfg(feature = "spark")]
+    pub(crate) fn hold(&self, _: &dyn Archive, _: usize) -> bool {
+        true
+    }
+
+    #[cfg(feature = "spark")]
+    pub(crate) fn near(&self, _: impl Fn(&str) -> Option<rscir::core::ColumnType>) -> Option<Filter> {
+        None
+    }
+
     pub(crate) fn at(&self, _: &dyn Archive, _: Vec<PathBuf>) -> anyhow::Result<Option<QueryImage>> {
         Ok(None)
     }

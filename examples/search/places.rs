@@ -11,6 +11,8 @@ use rscir::geo::{
 };
 use rscir::page::{Backdrop, Picture, Ring};
 use rscir::prelude::*;
+#[cfg(feature = "spark")]
+use rscir::{core::ColumnType, geo::Footprint};
 
 use crate::common::out::note;
 use crate::common::text::shown;
@@ -90,6 +92,36 @@ impl Places {
             note!("no tile of the archive lies in {}; {hint}", shown(within));
         }
         Ok(Some(rows.chosen))
+    }
+
+    /// Tells whether a row lies in the area, if there is one.
+    #[cfg(feature = "spark")]
+    pub(crate) fn hold(&self, archive: &dyn Archive, row: usize) -> bool {
+        let Some((area, _)) = &self.area else { return true };
+        Footprint::of_row(archive, row).is_some_and(|footprint| area.intersects(&footprint))
+    }
+
+    /// Makes a filter on the columns of bounds that all rows in the area pass, and some others. Returns `None` without an area, and
+    /// without these columns.
+    #[cfg(feature = "spark")]
+    pub(crate) fn near(&self, column: impl Fn(&str) -> Option<ColumnType>) -> Option<Filter> {
+        let (area, _) = self.area.as_ref()?;
+        let has = |name: &&str| column(name) == Some(ColumnType::Float);
+        if !["west", "south", "east", "north"].iter().all(has) {
+            return None;
+        }
+        let rings = area.rings();
+        let places = rings.iter().flatten();
+        let [mut west, mut south, mut east, mut north] = [f64::MAX, f64::MAX, f64::MIN, f64::MIN];
+        for &[x, y] in places {
+            (west, east, south, north) = (west.min(x), east.max(x), south.min(y), north.max(y));
+        }
+        let within = Filter::le("west", east).and(Filter::ge("east", west));
+        // West of the antimeridian a tile begins at positive longitudes, and it ends at negative ones.
+        let crosses = Filter::ge("west", 0.0).and(Filter::le("east", 0.0));
+        let latitudes = Filter::le("south", north).and(Filter::ge("north", south));
+        // A row without bounds may have a footprint.
+        Some(within.or(crosses).and(latitudes).or(!Filter::has_value("west")))
     }
 
     /// Reads the window around the place of `--at`, if it is given.

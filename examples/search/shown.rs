@@ -43,10 +43,19 @@ pub(crate) fn say_learned(answer: &Answer, asked: &Asked, archive: &dyn Archive,
     }
 }
 
-/// Prints the hits as JSON.
+/// Prints the hits as a list of JSON.
 pub(crate) fn json(answer: &Answer, asked: &Asked, archive: &dyn Archive, method: &dyn Method) {
-    let hits: Vec<_> = (0..answer.hits.len()).map(|i| to_json(i, answer, asked, archive, method)).collect();
-    out::json(&json!(hits));
+    out::json(&json!(hits(answer, asked, archive, method)));
+}
+
+/// Makes JSON of the hits.
+pub(crate) fn hits(
+    answer: &Answer,
+    asked: &Asked,
+    archive: &dyn Archive,
+    method: &dyn Method,
+) -> Vec<serde_json::Value> {
+    (0..answer.hits.len()).map(|i| to_json(i, answer, asked, archive, method)).collect()
 }
 
 /// Returns why there is no hit.

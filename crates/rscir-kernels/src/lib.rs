@@ -27,7 +27,7 @@ pub use isa::{Isa, IsaError};
 pub use logistic::{Affine, log_sigmoid_of_scores, sigmoid_moments};
 pub use matmul::{Element, dot, dot2, matmul_nt};
 pub use norm::layer_norm;
-pub use normal::{mean_and_std_dev, survival, survival_of_scores};
+pub use normal::{TAIL_RATIO, TailRatio, mean_and_std_dev, survival, survival_of_scores};
 pub use packed::{Epilogue, Finish, PackedBf16, PackedI8, PackedMatrix};
 pub use rotate::{Rotation, rotate};
 pub use scatter::add_scatter;

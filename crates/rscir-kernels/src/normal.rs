@@ -5,6 +5,46 @@
 use crate::isa::{Isa, Kernel};
 use crate::simd::{LANES, Simd};
 
+/// Holds the formula by which [`survival`] computes the upper tail of the normal distribution: for `z` from 0 on
+/// `Q(z) = exp(-z^2 / 2) numerator(z) / denominator(z)`, and `1 - Q(-z)` below. Code that computes the tail
+/// elsewhere, such as in SQL, takes it from here.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct TailRatio {
+    /// The numerator's coefficients, from the highest power down.
+    pub numerator: [f64; 6],
+    /// The denominator's coefficients, from the highest power down.
+    pub denominator: [f64; 7],
+    /// What `z` is capped at: beyond, the tail leaves the normal numbers of f64.
+    pub far: f64,
+}
+
+/// Gives the coefficients of [`survival`].
+///
+/// The form is that of W. J. Cody, Rational Chebyshev Approximations for the Error Function, Math. Comp. 23
+/// (1969). The coefficients are our own: minimax in relative error on [0, 14.5], found by Remez' exchange at 60
+/// digits, with an error of at most 8.3e-11, and all positive, so that nothing cancels.
+pub const TAIL_RATIO: TailRatio = TailRatio {
+    numerator: [
+        8.870_684_920_873_554_3e-4,
+        1.161_963_500_466_431_9e-2,
+        7.120_383_213_191_591_6e-2,
+        2.503_244_250_597_938_1e-1,
+        5.072_584_267_671_636_4e-1,
+        4.999_999_999_589_375_1e-1,
+    ],
+    denominator: [
+        2.223_553_784_970_924_6e-3,
+        2.912_591_656_651_698_1e-2,
+        1.807_107_349_870_410_1e-1,
+        6.564_961_244_046_540_4e-1,
+        1.446_736_071_794_235_7,
+        1.812_401_406_458_323_9,
+        1.0,
+    ],
+    far: 37.0,
+};
+
 /// Computes the survival function `Q(z) = 1 - Phi(z)` of each element.
 ///
 /// The result never increases with `z` and is within 0.51 units in the last place of the exact value. So it
@@ -62,38 +102,18 @@ impl Kernel for Survival<'_> {
 
 /// Computes `Q(z)` without a branch, so that compilers turn the loop around it into vector instructions.
 ///
-/// For `t = |z|` it is `exp(-t^2 / 2)` times a ratio of polynomials, the form of W. J. Cody, Rational
-/// Chebyshev Approximations for the Error Function, Math. Comp. 23 (1969). The coefficients are our own:
-/// minimax in relative error on [0, 14.5], found by Remez' exchange at 60 digits, with an error of at most
-/// 8.3e-11, and all positive, so that nothing cancels. In f64, neighboring results differ by more than their
-/// rounding, which keeps the function monotone.
+/// [`TAIL_RATIO`] is its formula. In f64, neighboring results differ by more than their rounding, which keeps
+/// the function monotone.
 #[inline(always)]
 fn tail<S: Simd>(simd: S, z: f64) -> f64 {
-    const NUMERATOR: [f64; 6] = [
-        8.870_684_920_873_554_3e-4,
-        1.161_963_500_466_431_9e-2,
-        7.120_383_213_191_591_6e-2,
-        2.503_244_250_597_938_1e-1,
-        5.072_584_267_671_636_4e-1,
-        4.999_999_999_589_375_1e-1,
-    ];
-    const DENOMINATOR: [f64; 7] = [
-        2.223_553_784_970_924_6e-3,
-        2.912_591_656_651_698_1e-2,
-        1.807_107_349_870_410_1e-1,
-        6.564_961_244_046_540_4e-1,
-        1.446_736_071_794_235_7,
-        1.812_401_406_458_323_9,
-        1.0,
-    ];
-    // Beyond 37 the tail leaves the normal numbers of f64. NaN stays NaN.
-    const FAR: f64 = 37.0;
-    let t = if z.abs() > FAR { FAR } else { z.abs() };
-    let (mut numerator, mut denominator) = (NUMERATOR[0], DENOMINATOR[0]);
-    for coefficient in &NUMERATOR[1..] {
+    let TailRatio { numerator: above, denominator: below, far } = TAIL_RATIO;
+    // NaN stays NaN.
+    let t = if z.abs() > far { far } else { z.abs() };
+    let (mut numerator, mut denominator) = (above[0], below[0]);
+    for coefficient in &above[1..] {
         numerator = simd.mul_add_f64(numerator, t, *coefficient);
     }
-    for coefficient in &DENOMINATOR[1..] {
+    for coefficient in &below[1..] {
         denominator = simd.mul_add_f64(denominator, t, *coefficient);
     }
     let q = exp_of_negative(simd, -0.5 * t * t) * numerator / denominator;

@@ -64,12 +64,87 @@ pub enum Error {
         /// Label of the method.
         label: String,
     },
-    /// An engine failed or refused a question.
-    #[error("the engine says: {message}")]
+    /// A part of a table is not as it was published.
+    #[error("table {table}: part {part}: {problem}; an answer would be wrong: publish the archive again")]
+    Part {
+        /// Table.
+        table: String,
+        /// Mark of the part.
+        part: String,
+        /// What is wrong with the part.
+        problem: PartProblem,
+    },
+    /// A table has no column of a name.
+    #[error(
+        "table {table}: there is no column {column:?}, only {present}: check the name of the table, or publish again"
+    )]
+    NoColumn {
+        /// Table.
+        table: String,
+        /// Name of the column.
+        column: String,
+        /// Names of the table's columns.
+        present: String,
+    },
+    /// A column of a table has another type than the archive's.
+    #[error(
+        "table {table}: column {column:?} should hold {expected}, and the engine says {got}: check the name of the table, or publish \
+         again"
+    )]
+    ColumnType {
+        /// Table.
+        table: String,
+        /// Name of the column.
+        column: String,
+        /// Type of the archive's column.
+        expected: String,
+        /// Type that the engine names.
+        got: String,
+    },
+    /// An engine failed or refused a statement.
+    #[error("table {table}: the engine says: {message}")]
     Engine {
+        /// Table.
+        table: String,
         /// Message of the engine.
         message: String,
     },
+    /// No engine answers at an address.
+    #[error("{address}: no engine answers here ({reason}): start one, or check the address")]
+    Unreachable {
+        /// Address without its parameters.
+        address: String,
+        /// Reason, as far as it is known.
+        reason: String,
+    },
+    /// A table or an engine's answer is not of the form that was asked for.
+    #[error("table {table}: the engine's answer has {what}: check the table, or use another engine")]
+    Answer {
+        /// Table.
+        table: String,
+        /// What the answer has.
+        what: String,
+    },
+}
+
+/// Problem of a part.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PartProblem {
+    /// The part is missing.
+    #[error("the part is missing")]
+    Missing,
+    /// The part has another number of rows.
+    #[error("the part has {got} rows instead of {expected}")]
+    Rows {
+        /// Number of rows that were published.
+        expected: u64,
+        /// Number of rows that the engine counts.
+        got: u64,
+    },
+    /// The part is of another version, or of another encoder's vectors.
+    #[error("the part is of another version or another encoder")]
+    Foreign,
 }
 
 impl Error {
@@ -82,10 +157,12 @@ impl Error {
             Self::Method(error) => error.kind(),
             Self::Parquet { .. } => ErrorKind::Io,
             Self::NoRows | Self::ReservedColumn { .. } => ErrorKind::InvalidInput,
-            Self::NotPublished { .. } => ErrorKind::NotFound,
-            Self::Description { .. } => ErrorKind::Damaged,
+            Self::NotPublished { .. } | Self::NoColumn { .. } => ErrorKind::NotFound,
+            Self::Description { .. } | Self::Part { .. } => ErrorKind::Damaged,
             Self::MethodNotOffered { .. } => ErrorKind::Unsupported,
-            Self::Engine { .. } => ErrorKind::Other,
+            Self::ColumnType { .. } => ErrorKind::Mismatch,
+            Self::Engine { .. } | Self::Answer { .. } => ErrorKind::Other,
+            Self::Unreachable { .. } => ErrorKind::Unavailable,
         }
     }
 

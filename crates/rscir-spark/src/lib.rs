@@ -1,13 +1,17 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::unwrap_used)]
 
+#[cfg(feature = "spark")]
+mod engine;
 mod error;
 mod publish;
 mod search;
 mod sql;
 mod table;
 
-pub use error::{Error, Result};
+#[cfg(feature = "spark")]
+pub use engine::{SparkArchive, Table};
+pub use error::{Error, PartProblem, Result};
 pub use publish::{ExportOptions, Published, export_parquet};
 pub use search::{
     Ask, Bound, Candidate, Engine, Found, FoundRows, OwnedValue, RowTest, TableFacts, TableSearch, answer,

@@ -1,35 +1,6 @@
+use rscir_kernels::TAIL_RATIO;
+
 use crate::sql::Sql;
-
-/// Coefficients of the upper tail of the normal distribution, `Q(t) = exp(-t^2 / 2) numerator(t) / denominator(t)`
-/// for `t >= 0` and `1 - Q(-t)` below 0, from the highest power down. They are those of `rscir_kernels::survival`,
-/// where their derivation is, and a test compares the two.
-pub(crate) struct TailRatio {
-    numerator: [f64; 6],
-    denominator: [f64; 7],
-    /// Largest `t` that is computed with: for larger ones the tail is below the normal numbers of `f64`.
-    pub(crate) far: f64,
-}
-
-pub(crate) const TAIL_RATIO: TailRatio = TailRatio {
-    numerator: [
-        8.870_684_920_873_554_3e-4,
-        1.161_963_500_466_431_9e-2,
-        7.120_383_213_191_591_6e-2,
-        2.503_244_250_597_938_1e-1,
-        5.072_584_267_671_636_4e-1,
-        4.999_999_999_589_375_1e-1,
-    ],
-    denominator: [
-        2.223_553_784_970_924_6e-3,
-        2.912_591_656_651_698_1e-2,
-        1.807_107_349_870_410_1e-1,
-        6.564_961_244_046_540_4e-1,
-        1.446_736_071_794_235_7,
-        1.812_401_406_458_323_9,
-        1.0,
-    ],
-    far: 37.0,
-};
 
 /// Upper bound of a row's score, computed by an engine from the row's two similarities. However the engine and the
 /// library round, the bound is at least the score that the library gives the row. An engine returns the rows with

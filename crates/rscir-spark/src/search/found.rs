@@ -33,7 +33,7 @@ pub struct FoundRows {
 
 impl FoundRows {
     /// Makes an archive of candidates, sorted by key. If candidates have one key, the first is kept.
-    pub(super) fn new(
+    pub(crate) fn new(
         spec: &EncoderSpec,
         columns: &BTreeMap<String, ColumnType>,
         moments: &Moments,

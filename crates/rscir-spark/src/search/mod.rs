@@ -6,7 +6,6 @@ mod raw;
 
 pub use answer::{RowTest, TableFacts, TableSearch, answer};
 pub use bound::Bound;
-pub(crate) use bound::TAIL_RATIO;
 pub use found::{Found, FoundRows};
 #[cfg(test)]
 pub(crate) use method_bound::similarity_bound;

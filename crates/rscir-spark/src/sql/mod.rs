@@ -4,4 +4,6 @@ mod text;
 
 pub(crate) use filter::check_types;
 pub use statement::statement;
+#[cfg(feature = "spark")]
+pub(crate) use statement::{CENSUS, rows_under};
 pub use text::{Sql, SqlValue, TableName};

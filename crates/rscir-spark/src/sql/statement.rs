@@ -1,11 +1,15 @@
 use std::collections::BTreeMap;
 
 use rscir_core::ColumnType;
+use rscir_kernels::TAIL_RATIO;
 
 use super::filter::write_filter;
 use super::text::{Sql, SqlValue, TableName};
-use crate::search::{Ask, Bound, TAIL_RATIO};
+use crate::search::{Ask, Bound};
 use crate::table::{EMBEDDING, KEY, PART};
+
+/// Question number of the rows that count the rows of each part.
+pub(crate) const CENSUS: i64 = -1;
 
 /// Writes one statement that asks a table several questions: for each of `asks`, the rows with the highest bounds.
 ///
@@ -40,9 +44,34 @@ pub fn statement(
     sql
 }
 
+/// Writes a statement that reads the rows with some keys. Its result has the columns of [`statement`], with one
+/// question.
+#[cfg(feature = "spark")]
+pub(crate) fn rows_under(
+    table: &TableName,
+    columns: &BTreeMap<String, ColumnType>,
+    keys: &[&str],
+    counts_parts: bool,
+) -> Sql {
+    let mut sql = Sql::default();
+    let table = table.sql();
+    let own: String = (0..columns.len()).map(|i| format!(", c{i}")).collect();
+    sql.push(&format!("(SELECT CAST(0 AS BIGINT) AS q, k, CAST(0 AS DOUBLE) AS b, e{own} FROM ("));
+    write_row(&mut sql, columns);
+    sql.push(" FROM ").push(&table).push(" WHERE false");
+    for key in keys {
+        sql.push(" OR ").push_name(KEY).push(" = ").push_value(SqlValue::Text((*key).into()));
+    }
+    sql.push(") AS r)");
+    if counts_parts {
+        write_counts(&mut sql, &table, columns);
+    }
+    sql
+}
+
 /// Writes the part of a statement that counts the rows of each part.
 fn write_counts(sql: &mut Sql, table: &str, columns: &BTreeMap<String, ColumnType>) {
-    sql.push(" UNION ALL (SELECT CAST(-1 AS BIGINT) AS q, ").push_name(PART);
+    sql.push(&format!(" UNION ALL (SELECT CAST({CENSUS} AS BIGINT) AS q, ")).push_name(PART);
     sql.push(" AS k, CAST(count(*) AS DOUBLE) AS b, CAST(NULL AS ARRAY<FLOAT>) AS e");
     for (i, column_type) in columns.values().enumerate() {
         sql.push(&format!(", CAST(NULL AS {}) AS c{i}", type_name(*column_type)));

@@ -1,0 +1,204 @@
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use rscir_core::ComposedQuery;
+use rscir_weicom::MethodSpec;
+
+use super::rows::{Answered, answered};
+use super::schema::TableColumns;
+use super::session::Session;
+use super::whole::Whole;
+use crate::search::{Ask, Candidate, Engine, Found, FoundRows, TableFacts, TableSearch, answer};
+use crate::sql::{Sql, TableName, rows_under, statement};
+use crate::table::{PartEntry, TableVersion};
+use crate::{Error, PartProblem, Result};
+
+/// A table that an engine reads.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Table {
+    /// The version of a published table that is the newest when it is connected to: a folder that this program and the engine both
+    /// see under this path.
+    Published(PathBuf),
+    /// Any table with a column `key` of text and a column `embedding` of `ARRAY<FLOAT>`: what a search needs to know of all
+    /// vectors is read from them once, when it is connected to.
+    Plain(TableName),
+    /// A table of which that is known already, by [`SparkArchive::facts`] of an earlier connection. It is the caller's to know that
+    /// its rows are still the same.
+    Known(TableName, Box<TableFacts>),
+}
+
+impl Table {
+    /// Names a table that [`export_parquet`](crate::export_parquet) published.
+    pub fn published(folder: impl AsRef<Path>) -> Self {
+        Self::Published(folder.as_ref().into())
+    }
+}
+
+/// A table on an engine that speaks Spark Connect, such as Sail or Apache Spark from 4.2 on, asked like an archive: answers are those of
+/// the library, rows and order.
+///
+/// ```no_run
+/// use rscir_core::{ComposedQuery, EncoderSpec, UnitVector};
+/// use rscir_spark::{SparkArchive, Table, TableSearch};
+///
+/// let table = SparkArchive::connect("sc://127.0.0.1:50051", Table::published("/shared/tiles"))?;
+/// let query = ComposedQuery::new(table.facts().spec.clone())
+///     .with_image(UnitVector::normalize(vec![0.6; 768])?)?
+///     .with_text(UnitVector::normalize(vec![0.8; 768])?)?;
+/// let found = table.search(&"weicom:0.6".parse()?, &[query], &TableSearch::top(20))?;
+/// for hit in &found[0].hits {
+///     println!("{:.4} {}", hit.score, hit.key);
+/// }
+/// # Ok::<(), rscir_spark::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct SparkArchive {
+    session: Session,
+    table: TableName,
+    facts: TableFacts,
+    /// What was published, by the parts' marks; empty of a table that nobody described.
+    parts: HashMap<String, PartEntry>,
+}
+
+impl SparkArchive {
+    /// Connects to an engine at an address such as `sc://host:port`, and looks at the table there.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`]; [`Error::NotPublished`], [`Error::Description`]; [`Error::NoColumn`] and [`Error::ColumnType`] if
+    /// the table is not as it should be; [`Error::Engine`] with the engine's own words.
+    pub fn connect(address: &str, table: Table) -> Result<Self> {
+        let session = Session::open(address)?;
+        let (name, version) = match &table {
+            Table::Published(folder) => {
+                let folder =
+                    folder.canonicalize().map_err(|_| Error::NotPublished { path: folder.clone() })?;
+                let version = TableVersion::open(&folder)?;
+                (TableName::Parquet(version.folder.display().to_string()), Some(version))
+            }
+            Table::Plain(name) | Table::Known(name, _) => (name.clone(), None),
+        };
+        let said = name.to_string();
+        let mut all = Sql::default();
+        all.push("SELECT * FROM ").push(&name.sql()).push(" LIMIT 0");
+        let columns = TableColumns::new(&said, session.schema(&said, &all)?)?;
+        let mut parts = HashMap::new();
+        let facts = match (table, version) {
+            (_, Some(version)) => {
+                columns.check_published(&version.columns)?;
+                let facts = TableFacts::from(&version);
+                parts.extend(version.parts.into_iter().map(|part| (part.mark.clone(), part)));
+                facts
+            }
+            (Table::Known(_, facts), None) => {
+                columns.check_own()?;
+                columns.check_columns(&facts.columns)?;
+                *facts
+            }
+            (_, None) => {
+                columns.check_own()?;
+                let Whole { spec, longest, moments } = Whole::read(&session, &name)?;
+                TableFacts { spec, longest, moments, columns: columns.known() }
+            }
+        };
+        Ok(Self { session, table: name, facts, parts })
+    }
+
+    /// Returns what is known of the table beside its rows.
+    pub fn facts(&self) -> &TableFacts {
+        &self.facts
+    }
+
+    /// Returns the number of rows.
+    pub fn len(&self) -> u64 {
+        self.facts.moments.count()
+    }
+
+    /// Tells whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the rows under these keys as an archive, to ask with or to look at; a key without a row is passed over.
+    ///
+    /// # Errors
+    /// Those of the engine, and [`Error::Part`] as [`SparkArchive::search`].
+    pub fn rows(&self, keys: &[&str]) -> Result<FoundRows> {
+        let sql = rows_under(&self.table, &self.facts.columns, keys, self.is_published());
+        let mut rows = self.answers(&sql, 1)?;
+        FoundRows::new(
+            &self.facts.spec,
+            &self.facts.columns,
+            &self.facts.moments,
+            rows.pop().unwrap_or_default(),
+        )
+    }
+
+    /// Answers queries in as few jobs as prove the answers: [`answer`] says how.
+    ///
+    /// # Errors
+    /// As [`answer`]; [`Error::Part`] if a part of a published table is missing or another's.
+    pub fn search(
+        &self,
+        method: &MethodSpec,
+        queries: &[ComposedQuery],
+        search: &TableSearch<'_>,
+    ) -> Result<Vec<Found>> {
+        answer(self, &self.facts, method, queries, search)
+    }
+
+    /// Tells whether it is known which parts there are.
+    fn is_published(&self) -> bool {
+        !self.parts.is_empty()
+    }
+
+    /// Runs a statement for so many questions, and gives the rows for each.
+    fn answers(&self, sql: &Sql, questions: usize) -> Result<Vec<Vec<Candidate>>> {
+        let said = self.table.to_string();
+        let mut answers: Vec<Vec<Candidate>> = (0..questions).map(|_| Vec::new()).collect();
+        let mut counts = HashMap::new();
+        for batch in self.session.rows(&said, sql)? {
+            for row in answered(&said, &batch, self.facts.spec.dim, &self.facts.columns)? {
+                match row {
+                    Answered::Candidate(question, candidate) => {
+                        let odd = || Error::Answer {
+                            table: said.clone(),
+                            what: "an answer to a question that was not asked".into(),
+                        };
+                        answers.get_mut(question).ok_or_else(odd)?.push(candidate);
+                    }
+                    Answered::Count(mark, rows) => {
+                        counts.insert(mark, rows);
+                    }
+                }
+            }
+        }
+        if self.is_published() {
+            self.check_parts(&counts)?;
+        }
+        Ok(answers)
+    }
+
+    /// Holds the rows that the engine saw of each part against those that were published.
+    fn check_parts(&self, counts: &HashMap<String, u64>) -> Result<()> {
+        let table = self.table.to_string();
+        let mut marks: Vec<&String> = counts.keys().chain(self.parts.keys()).collect();
+        marks.sort_unstable();
+        for mark in marks {
+            let problem = match (self.parts.get(mark), counts.get(mark)) {
+                (Some(part), Some(&got)) if part.rows == got => continue,
+                (Some(part), Some(&got)) => PartProblem::Rows { expected: part.rows, got },
+                (Some(_), None) => PartProblem::Missing,
+                (None, _) => PartProblem::Foreign,
+            };
+            return Err(Error::Part { table, part: mark.clone(), problem });
+        }
+        Ok(())
+    }
+}
+
+impl Engine for SparkArchive {
+    fn best(&self, asks: &[Ask<'_>]) -> Result<Vec<Vec<Candidate>>> {
+        self.answers(&statement(&self.table, &self.facts.columns, asks, self.is_published()), asks.len())
+    }
+}
