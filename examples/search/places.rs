@@ -94,15 +94,15 @@ impl Places {
         Ok(Some(rows.chosen))
     }
 
-    /// Tells whether a row lies in the area, if there is one.
+    /// Tells whether a row is in the area. Without an area every row is.
     #[cfg(feature = "spark")]
     pub(crate) fn hold(&self, archive: &dyn Archive, row: usize) -> bool {
         let Some((area, _)) = &self.area else { return true };
         Footprint::of_row(archive, row).is_some_and(|footprint| area.intersects(&footprint))
     }
 
-    /// Makes a filter on the columns of bounds that all rows in the area pass, and some others. Returns `None` without an area, and
-    /// without these columns.
+    /// Makes a filter on the columns of bounds that all rows in the area pass, and some others. Returns `None`
+    /// without an area, and without these columns.
     #[cfg(feature = "spark")]
     pub(crate) fn near(&self, column: impl Fn(&str) -> Option<ColumnType>) -> Option<Filter> {
         let (area, _) = self.area.as_ref()?;
@@ -117,10 +117,10 @@ impl Places {
             (west, east, south, north) = (west.min(x), east.max(x), south.min(y), north.max(y));
         }
         let within = Filter::le("west", east).and(Filter::ge("east", west));
-        // West of the antimeridian a tile begins at positive longitudes, and it ends at negative ones.
+        // A tile across the antimeridian begins at positive longitudes and ends at negative ones.
         let crosses = Filter::ge("west", 0.0).and(Filter::le("east", 0.0));
         let latitudes = Filter::le("south", north).and(Filter::ge("north", south));
-        // A row without bounds may have a footprint.
+        // A row without bounds may have a footprint, so the filter lets it pass.
         Some(within.or(crosses).and(latitudes).or(!Filter::has_value("west")))
     }
 

@@ -43,12 +43,12 @@ pub(crate) fn say_learned(answer: &Answer, asked: &Asked, archive: &dyn Archive,
     }
 }
 
-/// Prints the hits as a list of JSON.
+/// Prints the hits as a JSON list.
 pub(crate) fn json(answer: &Answer, asked: &Asked, archive: &dyn Archive, method: &dyn Method) {
     out::json(&json!(hits(answer, asked, archive, method)));
 }
 
-/// Makes JSON of the hits.
+/// Makes the JSON of all hits.
 pub(crate) fn hits(
     answer: &Answer,
     asked: &Asked,

@@ -1,16 +1,17 @@
-//! A table on an engine, asked in place of an archive.
+//! Searches a table on an engine in place of an archive.
 
 use clap::Args;
 
-/// The options that are about an engine.
+/// The options for a table on an engine, which need a program that is built with the feature `spark`.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "A table on an engine (built with --features spark)")]
+#[command(next_help_heading = "Table on an engine [needs the feature `spark`]")]
 pub(crate) struct SparkArgs {
-    /// Ask a table on an engine that speaks Spark Connect, such as sc://127.0.0.1:50051, in place of an archive; several parts are
-    /// ranked by weicom then, of equal weights unless --lambda says otherwise
+    /// Address of an engine that speaks Spark Connect, such as sc://127.0.0.1:50051, which is searched in place of
+    /// an archive. A query of several parts is then ranked by weicom, with equal weights or those of --lambda
     #[arg(long, value_name = "ADDRESS", requires = "table", conflicts_with = "archive")]
     pub(crate) spark: Option<String>,
-    /// The folder that `export_parquet` published into, which this program and the engine both see, or a name of the engine's catalog
+    /// Table to search: the folder that `export_parquet` published into, which this program and the engine both can
+    /// read, or a name in the engine's catalog
     #[arg(long, value_name = "DIR|NAME", requires = "spark")]
     pub(crate) table: Option<String>,
 }
@@ -46,7 +47,7 @@ mod asking {
     use crate::query_image::QueryImage;
     use crate::shown;
 
-    /// Asks a table and prints the answer.
+    /// Searches a table, and prints the answer.
     pub(crate) fn run(cli: &Cli, places: &Places, address: &str, table: &str) -> anyhow::Result<Outcome> {
         refuse_what_needs_an_archive(cli);
         let archive = SparkArchive::connect(address, named(table))?;
@@ -76,7 +77,7 @@ mod asking {
             let mut answer = Answer::default();
             answer.hits = found.hits;
             if answer.hits.is_empty() {
-                note!("no tile found: none of the {} rows is as is asked for", archive.len());
+                note!("no tile found: none of the {} rows is as the options say", archive.len());
             }
             places.write(&found.rows, &answer.hits)?;
             if cli.json {
@@ -88,7 +89,8 @@ mod asking {
         Ok(Outcome::Done)
     }
 
-    /// Tells a path and a URL from a name of the catalog: a folder that is there, or anything with a slash.
+    /// Makes the table of `--table`. A folder that exists, and a text with a slash, is a path or a URL; anything
+    /// else is a name in the engine's catalog.
     fn named(table: &str) -> Table {
         if Path::new(table).is_dir() || table.contains(['/', '\\']) {
             return Table::published(table);
@@ -96,7 +98,7 @@ mod asking {
         Table::Plain(TableName::Catalog(table.split('.').map(String::from).collect()))
     }
 
-    /// The rows that options name by their keys.
+    /// Reads the rows that the options name by their keys.
     fn judged_rows(cli: &Cli, archive: &SparkArchive) -> anyhow::Result<FoundRows> {
         let options = [("--like", &cli.like), ("--unlike", &cli.unlike)];
         let judged = options.iter().flat_map(|(option, keys)| keys.iter().map(move |key| (*option, key)));
@@ -113,21 +115,23 @@ mod asking {
         Ok(rows)
     }
 
-    /// How rows are ranked: as for an archive, but for the default of several parts, which looks at all rows.
+    /// Returns the method that ranks rows. It is that of an archive, except that the default for several parts is
+    /// weicom, because weicom:auto reads all rows.
     fn method_spec(cli: &Cli) -> anyhow::Result<MethodSpec> {
         match cli.method_spec() {
             MethodSpec::WeiComByParts(_) if cli.method.is_none() => {
                 let weicom = cli.lambda.map_or(Ok(WeiCom::default()), WeiCom::new)?;
                 let spec = MethodSpec::WeiCom(weicom);
                 let label = spec.build(&Resources::default())?.label();
-                note!("ranked by {label}: weicom:auto, the default of archives, looks at all rows");
+                note!("ranked by {label}, because weicom:auto, the default for archives, reads all rows");
                 Ok(spec)
             }
             chosen => Ok(chosen),
         }
     }
 
-    /// Prints the hits as those of an archive, but for their rows: tables do not number theirs.
+    /// Prints the hits like those of an archive, except that their rows are null, because tables do not number
+    /// rows.
     fn print_json(answer: &Answer, asked: &Asked, rows: &FoundRows, method: &dyn Method) {
         let mut hits = shown::hits(answer, asked, rows, method);
         for hit in &mut hits {
@@ -136,7 +140,7 @@ mod asking {
         out::json(&hits.into());
     }
 
-    /// Ends the program with a usage error where an option looks at all rows, or at files of an archive.
+    /// Ends the program with a usage error if an option needs all rows or the files of an archive.
     fn refuse_what_needs_an_archive(cli: &Cli) {
         let places = &cli.places;
         let given = [
@@ -148,7 +152,7 @@ mod asking {
         ];
         if let Some((option, _)) = given.iter().find(|(_, is_given)| *is_given) {
             usage::refuse::<Cli>(&format!(
-                "{option} is not offered with --spark: it needs the archive itself"
+                "{option} needs the archive itself, so it cannot be used with --spark"
             ));
         }
     }

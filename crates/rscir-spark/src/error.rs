@@ -67,7 +67,7 @@ pub enum Error {
     /// A part of a table is not as it was published.
     #[error("table {table}: part {part}: {problem}; an answer would be wrong: publish the archive again")]
     Part {
-        /// Table.
+        /// Name of the table.
         table: String,
         /// Mark of the part.
         part: String,

@@ -137,7 +137,7 @@ impl SparkArchive {
     /// Answers queries in as few jobs as prove the answers: [`answer`] says how.
     ///
     /// # Errors
-    /// As [`answer`]; [`Error::Part`] if a part of a published table is missing or another's.
+    /// The errors of [`answer`]; [`Error::Part`] if a part of a published table is missing or another's.
     pub fn search(
         &self,
         method: &MethodSpec,
