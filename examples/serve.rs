@@ -125,7 +125,7 @@ fn pictures(archive: &dyn Archive, folders: Vec<PathBuf>) -> Option<Arc<dyn Pict
             "tiles are shown by their names, because no file that was looked for, such as {}, is in {}: --images DIR or --scenes DIR \
              names the folder that has them",
             shown(archive.key(0)),
-            shown(&names.join(", "))
+            shown(names.join(", "))
         );
     }
     Some(pictures)
