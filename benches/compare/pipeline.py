@@ -304,7 +304,7 @@ def run(work, options):
 
 
 def cosine(work):
-    """Returns the least cosine of rscir's vectors in f32 to open_clip's, over all folders."""
+    """Returns the least cosine of rscir's vectors in f32 to open_clip's, over all folders, or None if one of them did not run."""
     def rows(path):
         content = path.read_bytes()
         length = int.from_bytes(content[8:10], "little")
@@ -312,7 +312,11 @@ def cosine(work):
         values = array.array("f", content[10 + length :])
         return [values[i * width : (i + 1) * width] for i in range(count)]
 
-    both = [[r for files in FILES for r in rows(work / "output" / e / f"{files}-warm.npy")] for e in ["open_clip-f32-0-workers", "rscir-f32"]]
+    engines = ["open_clip-f32-0-workers", "rscir-f32"]
+    paths = [[work / "output" / engine / f"{files}-warm.npy" for files in FILES] for engine in engines]
+    if not all(path.exists() for path in sum(paths, [])):
+        return None
+    both = [[row for path in of_engine for row in rows(path)] for of_engine in paths]
     dot = lambda a, b: sum(x * y for x, y in zip(a, b))
     return min(dot(a, b) / (dot(a, a) * dot(b, b)) ** 0.5 for a, b in zip(*both))
 
@@ -325,7 +329,8 @@ def report(work, _):
     rounds = json.loads((work / "pipeline.json").read_text())
     name = (work / "model/name").read_text()
     print(f"{date.today()}, {cpu()}, {os.cpu_count()} cores, {name}, {len(rounds)} rounds; " + ", ".join(sum(PINS.values(), [])))
-    print(f"Least cosine of rscir's vectors in f32 to open_clip's: {cosine(work):.6f}")
+    if (least := cosine(work)) is not None:
+        print(f"Least cosine of rscir's vectors in f32 to open_clip's: {least:.6f}")
     head = ["engine", "images/s, cold", "warm", "cores, cold", "warm", "CPU ms an image", "rscir is faster by", "by CPU"]
     for files in FILES:
         print(f"\n{files}, {len(list((work / files).iterdir()))} files:\n\n| " + " | ".join(head) + " |\n" + "|---" * len(head) + "|")
