@@ -2,7 +2,6 @@
 
 mod common;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -22,9 +21,10 @@ use rscir::spark::{ExportOptions, export_parquet};
 struct Cli {
     #[command(flatten)]
     stored: Stored,
-    /// Folder of the table, which this program and the engine both can read
-    #[arg(long, value_name = "DIR")]
-    table: PathBuf,
+    /// Folder of the table, which this program and the engine both can read, or a URL such as s3://bucket/tiles, which
+    /// needs a program that is built with the feature `cloud`
+    #[arg(long, value_name = "DIR|URL")]
+    table: String,
     /// Most megabytes that the vectors of one part take
     #[arg(long, value_name = "MB", default_value_t = 128, value_parser = clap::value_parser!(u64).range(1..))]
     part: u64,
@@ -38,6 +38,6 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let archive = DiskArchive::open(&cli.stored.archive)?;
     let options = ExportOptions::default().part_bytes(cli.part << 20);
     let published = export_parquet(&archive, &cli.table, &options)?;
-    say!("{}: {} rows in {} parts", text::shown(published.folder.display()), published.rows, published.parts);
+    say!("{}: {} rows in {} parts", text::shown(&published.folder), published.rows, published.parts);
     Ok(Outcome::Done)
 }

@@ -10,9 +10,9 @@ pub(crate) struct SparkArgs {
     /// an archive. A query of several parts is then ranked by weicom, with equal weights or those of --lambda
     #[arg(long, value_name = "ADDRESS", requires = "table", conflicts_with = "archive")]
     pub(crate) spark: Option<String>,
-    /// Table to search: the folder that `export_parquet` published into, which this program and the engine both can
-    /// read, or a name in the engine's catalog
-    #[arg(long, value_name = "DIR|NAME", requires = "spark")]
+    /// Table to search: the folder or the URL that `export_parquet` published into, which this program and the engine
+    /// both can read, or a name in the engine's catalog
+    #[arg(long, value_name = "DIR|URL|NAME", requires = "spark")]
     pub(crate) table: Option<String>,
 }
 

@@ -1,7 +1,7 @@
-use std::path::PathBuf;
-
 use rscir_core::files::FileError;
 use rscir_core::{ColumnType, ErrorKind};
+
+use crate::Location;
 
 /// Result of a function of this crate; the error is [`Error`] if none is named.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -23,10 +23,10 @@ pub enum Error {
     #[error(transparent)]
     Method(#[from] rscir_weicom::Error),
     /// A part cannot be written as Parquet.
-    #[error("{}: the part cannot be written: {source}", path.display())]
+    #[error("{file}: the part cannot be written: {source}")]
     Parquet {
         /// File of the part.
-        path: PathBuf,
+        file: Location,
         /// Error of the Parquet writer.
         source: parquet::errors::ParquetError,
     },
@@ -41,19 +41,40 @@ pub enum Error {
         /// What tables keep the name for.
         what: &'static str,
     },
-    /// A folder holds no published table.
-    #[error("{}: no table was published here (there is no {file}); check the path, or publish an archive", path.display(), file = crate::table::POINTER)]
+    /// A place holds no published table.
+    #[error("{table}: no table was published here (there is no {file}); check the path, or publish an archive", file = crate::table::POINTER)]
     NotPublished {
-        /// Folder that was opened as a table.
-        path: PathBuf,
+        /// Place that was opened as a table.
+        table: Location,
     },
     /// A file that describes a table is damaged, or of a format that this release does not read.
-    #[error("{}: {reason}; publish the archive again", path.display())]
+    #[error("{file}: {reason}; publish the archive again")]
     Description {
         /// File that describes the table.
-        path: PathBuf,
+        file: Location,
         /// What is wrong with the file.
         reason: String,
+    },
+    /// Another version was published while this one was written.
+    #[error("{table}: another version was published meanwhile, and stays; publish again to replace it")]
+    PublishedMeanwhile {
+        /// Table.
+        table: Location,
+    },
+    /// A table is in an object store, which this build does not reach.
+    #[error("{url}: this build does not reach object stores; build with the feature `cloud`")]
+    NoCloud {
+        /// URL of the table.
+        url: String,
+    },
+    /// An object store failed or refused a request.
+    #[cfg(feature = "cloud")]
+    #[error("{url}: {source}; check the URL and the environment's variables of the store")]
+    Store {
+        /// URL of the object.
+        url: String,
+        /// Error of the store's client.
+        source: Box<object_store::Error>,
     },
     /// No bound is known for the scores of a method, so an engine cannot choose candidates for it.
     #[error(
@@ -159,16 +180,30 @@ impl Error {
             Self::NoRows | Self::ReservedColumn { .. } => ErrorKind::InvalidInput,
             Self::NotPublished { .. } | Self::NoColumn { .. } => ErrorKind::NotFound,
             Self::Description { .. } | Self::Part { .. } => ErrorKind::Damaged,
-            Self::MethodNotOffered { .. } => ErrorKind::Unsupported,
+            Self::MethodNotOffered { .. } | Self::NoCloud { .. } => ErrorKind::Unsupported,
+            Self::PublishedMeanwhile { .. } => ErrorKind::Busy,
             Self::ColumnType { .. } => ErrorKind::Mismatch,
             Self::Engine { .. } | Self::Answer { .. } => ErrorKind::Other,
             Self::Unreachable { .. } => ErrorKind::Unavailable,
+            #[cfg(feature = "cloud")]
+            Self::Store { source, .. } => kind_of(source),
         }
     }
 
     /// Makes an [`Error::Description`].
-    pub(crate) fn description(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
-        Self::Description { path: path.into(), reason: reason.into() }
+    pub(crate) fn description(file: impl Into<Location>, reason: impl Into<String>) -> Self {
+        Self::Description { file: file.into(), reason: reason.into() }
+    }
+}
+
+/// Returns the kind of a store's error.
+#[cfg(feature = "cloud")]
+fn kind_of(error: &object_store::Error) -> ErrorKind {
+    use object_store::Error::{NotFound, PermissionDenied, Unauthenticated};
+    match error {
+        NotFound { .. } => ErrorKind::NotFound,
+        PermissionDenied { .. } | Unauthenticated { .. } => ErrorKind::Io,
+        _ => ErrorKind::Unavailable,
     }
 }
 

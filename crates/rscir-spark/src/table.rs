@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rscir_core::files::read_bounded;
 use rscir_core::{ColumnType, EncoderSpec, Moments};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -9,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::type_named;
-use crate::{Error, Result};
+use crate::store::{self, Store};
+use crate::{Error, Location, Result};
 
 /// File that names the version that readers see. It is written last.
 pub(crate) const POINTER: &str = "current.json";
@@ -39,7 +39,7 @@ const FORMAT_VERSION: u32 = 1;
 
 /// Bytes of the longest description that is read. A part takes 250 bytes, so this is enough for a table of 100,000
 /// parts, which hold 12 TB.
-const MAX_DESCRIPTION: u64 = 32 << 20;
+pub(crate) const MAX_DESCRIPTION: u64 = 32 << 20;
 
 /// Bytes of the largest file of moments that is read: those of vectors of width 16,384, the widest of an archive.
 const MAX_MOMENTS: u64 = (16_384 + 1) * 16_384 * 8 + 4096;
@@ -60,15 +60,12 @@ impl Pointer {
         Self { format: FORMAT.into(), version: FORMAT_VERSION, published }
     }
 
-    /// Reads the pointer of a table. Returns `None` if the table has none.
-    pub(crate) fn read(table: &Path) -> Result<Option<Self>> {
+    /// Reads the pointer of a table from its bytes. Returns `None` if the table has none.
+    pub(crate) fn of(bytes: Option<&[u8]>, table: &Location) -> Result<Option<Self>> {
+        let Some(bytes) = bytes else { return Ok(None) };
         let path = table.join(POINTER);
-        if !path.exists() {
-            return Ok(None);
-        }
-        let bytes = read_bounded(&path, MAX_DESCRIPTION)?;
         let pointer: Self =
-            serde_json::from_slice(&bytes).map_err(|error| Error::description(&path, error.to_string()))?;
+            serde_json::from_slice(bytes).map_err(|error| Error::description(&path, error.to_string()))?;
         check_format(&pointer.format, pointer.version, &path)?;
         let is_name = Path::new(&pointer.published).components().count() == 1
             && !pointer.published.starts_with(['.', '/', '_']);
@@ -81,7 +78,7 @@ impl Pointer {
 }
 
 /// Checks that a file has the format and the version that this release reads.
-fn check_format(format: &str, version: u32, path: &Path) -> Result<()> {
+fn check_format(format: &str, version: u32, path: &Location) -> Result<()> {
     if format == FORMAT && version == FORMAT_VERSION {
         return Ok(());
     }
@@ -114,8 +111,8 @@ pub struct PartEntry {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct TableVersion {
-    /// Folder of the version, which holds its parts.
-    pub folder: PathBuf,
+    /// Place of the version, which holds its parts.
+    pub folder: Location,
     /// Spec of the encoder of the vectors.
     pub spec: EncoderSpec,
     /// Number of rows.
@@ -146,24 +143,35 @@ struct Description {
 }
 
 impl TableVersion {
-    /// Opens the version of the table in the folder `table` that was published last. Versions that are published
+    /// Opens the version of a table that was published last. Versions that are published
     /// later do not change it.
     ///
     /// # Errors
-    /// - [`Error::NotPublished`] if the folder holds no table.
-    /// - [`Error::Description`] if a file that describes the table is damaged, or of a format that this release
-    ///   does not read.
+    /// - [`Error::NotPublished`] if there is no table.
+    /// - [`Error::Description`] if a file that describes the table is damaged or missing, or of a format that this
+    ///   release does not read.
     /// - [`Error::File`] if one of these files cannot be read.
-    pub fn open(table: impl AsRef<Path>) -> Result<Self> {
-        let table = table.as_ref();
-        let pointer = Pointer::read(table)?.ok_or_else(|| Error::NotPublished { path: table.into() })?;
-        Self::read(&table.join(pointer.published))
+    /// - [`Error::NoCloud`] if `table` is a URL and the build lacks the feature `cloud`; with it `Error::Store` if
+    ///   the object store fails.
+    pub fn open(table: impl Into<Location>) -> Result<Self> {
+        let table = table.into();
+        let store = store::open(&table)?;
+        let seen = store.pointer(MAX_DESCRIPTION)?;
+        match Pointer::of(seen.bytes.as_deref(), &table)? {
+            Some(pointer) => Self::read(&*store, &table, &pointer.published),
+            None => Err(Error::NotPublished { table }),
+        }
     }
 
-    /// Reads the description and the moments of the version in `folder`.
-    pub(crate) fn read(folder: &Path) -> Result<Self> {
+    /// Reads the description and the moments of a version.
+    fn read(store: &dyn Store, table: &Location, version: &str) -> Result<Self> {
+        let folder = table.join(version);
+        let file = |name: &str, most: u64| {
+            let read = store.read(&format!("{version}/{name}"), most)?;
+            read.ok_or_else(|| Error::description(folder.join(name), "it is missing"))
+        };
         let path = folder.join(DESCRIPTION);
-        let bytes = read_bounded(&path, MAX_DESCRIPTION)?;
+        let bytes = file(DESCRIPTION, MAX_DESCRIPTION)?;
         let wrong = |reason: &str| Error::description(&path, reason);
         let described: Description =
             serde_json::from_slice(&bytes).map_err(|error| wrong(&error.to_string()))?;
@@ -178,16 +186,16 @@ impl TableVersion {
             return Err(wrong("`rows` is not the sum over the parts, or `longest` is not a number above 0"));
         }
         let moments_path = folder.join(MOMENTS);
-        let moments = read_bounded(&moments_path, MAX_MOMENTS)?;
+        let moments = file(MOMENTS, MAX_MOMENTS)?;
         if sha256(&moments) != described.moments_sha256 {
             return Err(Error::description(moments_path, "its SHA-256 is not the one that was published"));
         }
         Ok(Self {
-            folder: folder.into(),
             moments: moments_of(&moments, described.rows, described.spec.dim).ok_or_else(|| {
                 Error::description(moments_path, "it holds no moments of the table's vectors")
             })?,
             columns: columns.collect::<Result<_>>()?,
+            folder,
             spec: described.spec,
             rows: described.rows,
             longest: described.longest,

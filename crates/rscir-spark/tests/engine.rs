@@ -42,6 +42,10 @@ fn address() -> String {
         .expect("RSCIR_SPARK is the address of an engine, such as sc://127.0.0.1:50051")
 }
 
+fn path_of(version: &TableVersion) -> &Path {
+    version.folder.folder().unwrap()
+}
+
 /// Publishes in `parts` parts, into a folder that lasts as long as the first value.
 fn publish(archive: &dyn Archive, parts: u64) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -163,7 +167,7 @@ fn a_plain_table_is_known_by_reading_it_once() {
     let archive = archive();
     let (_folder, path) = publish(&archive, 2);
     let version = TableVersion::open(&path).unwrap();
-    let name = TableName::Parquet(version.folder.display().to_string());
+    let name = TableName::Parquet(version.folder.to_string());
     let table = SparkArchive::connect(&address(), Table::Plain(name)).unwrap();
     assert_eq!(table.len(), archive.len() as u64);
     let spec: MethodSpec = "weicom:0.4".parse().unwrap();
@@ -188,7 +192,7 @@ fn a_part_that_is_missing_or_anothers_is_an_error_and_no_wrong_answer() {
     let version = TableVersion::open(&path).unwrap();
     let ask = || table.search(&"sum".parse().unwrap(), &[query(1)], &TableSearch::top(5));
     ask().unwrap();
-    let part = version.folder.join(&version.parts[1].name);
+    let part = path_of(&version).join(&version.parts[1].name);
     let aside = path.join("aside");
     let problem = |error: Error| match error {
         Error::Part { part, problem, .. } => (part, problem),
@@ -203,17 +207,17 @@ fn a_part_that_is_missing_or_anothers_is_an_error_and_no_wrong_answer() {
     let other = common::with_copies(7);
     let (_other, other_path) = publish(&other, 1);
     let foreign = TableVersion::open(&other_path).unwrap();
-    fs::copy(foreign.folder.join(&foreign.parts[0].name), &part).unwrap();
+    fs::copy(path_of(&foreign).join(&foreign.parts[0].name), &part).unwrap();
     let error = ask().unwrap_err();
     assert!(matches!(&error, Error::Part { .. } | Error::Engine { .. }), "{error}");
 
-    fs::copy(version.folder.join(&version.parts[0].name), &part).unwrap();
+    fs::copy(path_of(&version).join(&version.parts[0].name), &part).unwrap();
     let (mark, twice) = problem(ask().unwrap_err());
     assert!(mark == version.parts[0].mark && matches!(twice, PartProblem::Rows { .. }), "{mark}: {twice}");
 
     fs::rename(&aside, &part).unwrap();
     ask().unwrap();
-    fs::remove_dir_all(&version.folder).unwrap();
+    fs::remove_dir_all(path_of(&version)).unwrap();
     let error = ask().unwrap_err();
     assert!(matches!(&error, Error::Part { .. } | Error::Engine { .. }), "{error}");
 }
@@ -223,7 +227,7 @@ fn a_part_that_is_missing_or_anothers_is_an_error_and_no_wrong_answer() {
 fn a_column_of_another_type_is_named_with_its_table() {
     let archive = archive();
     let (_folder, path) = publish(&archive, 1);
-    let folder = TableVersion::open(&path).unwrap().folder;
+    let folder = path_of(&TableVersion::open(&path).unwrap()).to_path_buf();
     let description = folder.join("_table.json");
     let text = fs::read_to_string(&description).unwrap();
     fs::write(&description, text.replace("\"cloud\": \"float\"", "\"cloud\": \"text\"")).unwrap();

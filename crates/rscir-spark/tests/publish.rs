@@ -1,15 +1,19 @@
 //! Checks that a table appears whole or not at all, in parts along a curve, with the files that a search needs.
 
 mod common;
+#[path = "common/meddling.rs"]
+mod meddling;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::Path;
+use std::sync::Once;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{Array, RecordBatch};
 use common::{DIM, ROWS, archive};
+use meddling::Meddling;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rscir_core::{Archive, EncoderSpec, ErrorKind, Value};
 use rscir_index::{Columns, MemoryArchive};
@@ -19,6 +23,10 @@ use sha2::{Digest, Sha256};
 fn batches(path: &Path) -> Vec<RecordBatch> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
     reader.build().unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+fn path_of(version: &TableVersion) -> &Path {
+    version.folder.folder().unwrap()
 }
 
 /// Returns options for parts of 500 rows.
@@ -35,7 +43,7 @@ fn parts_hold_every_row_once_as_it_was_with_its_part() {
     assert_eq!((&version.moments, version.parts.len()), (archive.moments(), 6));
     let mut seen = BTreeSet::new();
     for part in &version.parts {
-        let path = version.folder.join(&part.name);
+        let path = path_of(&version).join(&part.name);
         let bytes = fs::read(&path).unwrap();
         let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!((bytes.len() as u64, digest), (part.bytes, part.sha256.clone()));
@@ -65,7 +73,7 @@ fn parts_are_compact_areas_where_rows_have_places_and_ranges_of_keys_where_not()
     let version = TableVersion::open(table.path()).unwrap();
     let area = |part: &rscir_spark::PartEntry| {
         let (mut low, mut high) = ([f64::MAX; 2], [f64::MIN; 2]);
-        for batch in batches(&version.folder.join(&part.name)) {
+        for batch in batches(&path_of(&version).join(&part.name)) {
             for (axis, name) in ["west", "south"].into_iter().enumerate() {
                 for &value in batch[name].as_primitive::<Float64Type>().values() {
                     low[axis] = low[axis].min(value);
@@ -82,7 +90,7 @@ fn parts_are_compact_areas_where_rows_have_places_and_ranges_of_keys_where_not()
     let bare = common::with_copies(0);
     export_parquet(&bare, table.path(), &options()).unwrap();
     let first = TableVersion::open(table.path()).unwrap();
-    let keys: Vec<String> = batches(&first.folder.join(&first.parts[0].name))
+    let keys: Vec<String> = batches(&path_of(&first).join(&first.parts[0].name))
         .iter()
         .flat_map(|batch| {
             batch["key"].as_string::<i32>().iter().flatten().map(String::from).collect::<Vec<_>>()
@@ -97,13 +105,13 @@ fn a_new_version_leaves_the_one_that_a_reader_has() {
     export_parquet(&archive, table.path(), &options()).unwrap();
     let old = TableVersion::open(table.path()).unwrap();
     let before: Vec<Vec<u8>> =
-        old.parts.iter().map(|part| fs::read(old.folder.join(&part.name)).unwrap()).collect();
+        old.parts.iter().map(|part| fs::read(path_of(&old).join(&part.name)).unwrap()).collect();
     export_parquet(&common::with_copies(3), table.path(), &options()).unwrap();
     let new = TableVersion::open(table.path()).unwrap();
     assert_ne!((old.folder.clone(), old.rows), (new.folder.clone(), new.rows));
-    assert!(new.folder.file_name().unwrap().to_string_lossy().starts_with("v00000002-"));
+    assert!(path_of(&new).file_name().unwrap().to_string_lossy().starts_with("v00000002-"));
     for (part, bytes) in old.parts.iter().zip(before) {
-        assert!(fs::read(old.folder.join(&part.name)).unwrap() == bytes);
+        assert!(fs::read(path_of(&old).join(&part.name)).unwrap() == bytes);
     }
     let marks =
         |version: &TableVersion| version.parts.iter().map(|part| part.mark.clone()).collect::<BTreeSet<_>>();
@@ -131,7 +139,7 @@ fn what_was_cut_off_before_the_pointer_is_not_seen() {
 fn a_changed_description_or_moments_of_another_table_are_refused() {
     let (archive, table) = (archive(), tempfile::tempdir().unwrap());
     export_parquet(&archive, table.path(), &options()).unwrap();
-    let folder = TableVersion::open(table.path()).unwrap().folder;
+    let folder = path_of(&TableVersion::open(table.path()).unwrap()).to_path_buf();
     let refused = |name: &str, change: &dyn Fn(Vec<u8>) -> Vec<u8>| {
         let path = folder.join(name);
         let before = fs::read(&path).unwrap();
@@ -169,4 +177,36 @@ fn an_empty_archive_and_a_column_of_a_kept_name_are_refused_before_anything_is_w
     let error = export_parquet(&named, &path, &options()).unwrap_err();
     assert!(matches!(&error, Error::ReservedColumn { column, .. } if column == "Key"), "{error}");
     assert!(!path.exists());
+}
+
+#[test]
+fn of_two_that_publish_at_once_none_is_lost_in_silence() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path();
+    for is_first in [true, false] {
+        if !is_first {
+            export_parquet(&common::with_copies(3), table, &options()).unwrap();
+        }
+        let meddle = || drop(export_parquet(&archive(), table, &options()).unwrap());
+        let late = Meddling { archive: common::with_copies(9), meddle, once: Once::new() };
+        let error = export_parquet(&late, table, &options()).unwrap_err();
+        assert!(matches!(error, Error::PublishedMeanwhile { .. }), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Busy);
+        assert_eq!(TableVersion::open(table).unwrap().rows, ROWS as u64);
+        let drafts =
+            fs::read_dir(table).unwrap().filter_map(Result::ok).filter(|entry| entry.path().is_dir());
+        assert_eq!(drafts.count(), if is_first { 1 } else { 3 }, "what was refused is not left behind");
+    }
+}
+
+#[test]
+#[cfg(not(feature = "cloud"))]
+fn a_url_without_the_feature_for_it_is_no_folder_of_that_name() {
+    let error = export_parquet(&archive(), "s3://bucket/tiles", &options()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(
+        error.to_string().contains("s3://bucket/tiles") && error.to_string().contains("`cloud`"),
+        "{error}"
+    );
+    assert!(TableVersion::open("gs://bucket/tiles").is_err() && !Path::new("s3:").exists());
 }

@@ -1,5 +1,4 @@
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 
 use rscir_core::ComposedQuery;
 use rscir_weicom::MethodSpec;
@@ -11,15 +10,15 @@ use super::whole::Whole;
 use crate::search::{Ask, Candidate, Engine, Found, FoundRows, TableFacts, TableSearch, answer};
 use crate::sql::{Sql, TableName, rows_under, statement};
 use crate::table::{PartEntry, TableVersion};
-use crate::{Error, PartProblem, Result};
+use crate::{Error, Location, PartProblem, Result};
 
 /// A table that an engine reads.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Table {
-    /// The version of a published table that is the newest when it is connected to: a folder that this program and the engine both
-    /// see under this path.
-    Published(PathBuf),
+    /// The version of a published table that is the newest when it is connected to: this program and the engine both see it under
+    /// this path or URL.
+    Published(Location),
     /// Any table with a column `key` of text and a column `embedding` of `ARRAY<FLOAT>`: what a search needs to know of all
     /// vectors is read from them once, when it is connected to.
     Plain(TableName),
@@ -30,8 +29,8 @@ pub enum Table {
 
 impl Table {
     /// Names a table that [`export_parquet`](crate::export_parquet) published.
-    pub fn published(folder: impl AsRef<Path>) -> Self {
-        Self::Published(folder.as_ref().into())
+    pub fn published(table: impl Into<Location>) -> Self {
+        Self::Published(table.into())
     }
 }
 
@@ -70,11 +69,9 @@ impl SparkArchive {
     pub fn connect(address: &str, table: Table) -> Result<Self> {
         let session = Session::open(address)?;
         let (name, version) = match &table {
-            Table::Published(folder) => {
-                let folder =
-                    folder.canonicalize().map_err(|_| Error::NotPublished { path: folder.clone() })?;
-                let version = TableVersion::open(&folder)?;
-                (TableName::Parquet(version.folder.display().to_string()), Some(version))
+            Table::Published(table) => {
+                let version = TableVersion::open(absolute(table)?)?;
+                (TableName::Parquet(version.folder.to_string()), Some(version))
             }
             Table::Plain(name) | Table::Known(name, _) => (name.clone(), None),
         };
@@ -195,6 +192,13 @@ impl SparkArchive {
         }
         Ok(())
     }
+}
+
+/// The place under a name that does not depend on where this program runs.
+fn absolute(table: &Location) -> Result<Location> {
+    let Some(folder) = table.folder() else { return Ok(table.clone()) };
+    let whole = folder.canonicalize().map_err(|_| Error::NotPublished { table: table.clone() })?;
+    Ok(whole.into())
 }
 
 impl Engine for SparkArchive {

@@ -2,16 +2,14 @@ mod hilbert;
 mod order;
 mod part;
 
-use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 
 use rscir_core::Archive;
-use rscir_core::files::{self, FileAction, FileError};
+use rscir_core::files::{FileAction, FileError};
 
-use crate::table::{OWN_COLUMNS, POINTER, Pointer, TableVersion, json, sha256};
-use crate::{Error, Result};
+use crate::store::{self, Store};
+use crate::table::{MAX_DESCRIPTION, OWN_COLUMNS, Pointer, TableVersion, json, sha256};
+use crate::{Error, Location, Result};
 
 /// Options of [`export_parquet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +40,8 @@ impl ExportOptions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Published {
-    /// Folder of the version, within the folder of the table.
-    pub folder: PathBuf,
+    /// Place of the version, within the table.
+    pub folder: Location,
     /// Number of rows.
     pub rows: u64,
     /// Number of parts.
@@ -53,20 +51,24 @@ pub struct Published {
 /// Publishes an archive as a table: a folder of Parquet files that engines read, and beside them the files that a
 /// search needs. docs/cluster.md describes them.
 ///
-/// `table` is the folder of the table, which is created if it does not exist. Each call writes a new version into a
-/// folder of its own within it, and then replaces the file `current.json`, which names the version that readers
-/// see. A reader therefore sees a version whole or not at all, and a reader that has opened a version keeps it. To
-/// append rows, publish the archive again once it has them.
+/// `table` is a folder, which is created if it does not exist, or with the feature `cloud` a URL in an object store,
+/// such as `s3://bucket/tiles`. Each call writes a new version into a folder of its own within it, and then replaces
+/// the file `current.json`, which names the version that readers see. A reader therefore sees a version whole or not
+/// at all, and a reader that has opened a version keeps it. To append rows, publish the archive again once it has
+/// them; all parts are written anew.
 ///
-/// Older versions stay until their folders are removed. A process that is stopped while it publishes leaves a
-/// folder whose name begins with a dot; such a folder can be removed once no process publishes.
+/// If another version is published meanwhile, that version stays, and this call returns
+/// [`Error::PublishedMeanwhile`]. Older versions stay until their folders are removed. A process that is stopped
+/// while it publishes leaves a folder whose name begins with a dot, or in an object store a version that
+/// `current.json` does not name; both can be removed once no process publishes.
 ///
 /// Rows are sorted along a Hilbert curve over their places, so that an engine skips the parts outside of an area.
 /// Rows without a place come first, and rows in one place are sorted by key. An archive without places is sorted by
 /// key.
 ///
 /// # Errors
-/// After an error the version that was published before is still the one that readers see.
+/// After an error the version that was published before is still the one that readers see, unless the replacement of
+/// `current.json` itself failed.
 ///
 /// - [`Error::NoRows`] if the archive is empty.
 /// - [`Error::ReservedColumn`] if a column has the name of a column that every table has, in upper or lower case.
@@ -74,36 +76,33 @@ pub struct Published {
 /// - [`Error::Description`] if the table's `current.json` is damaged or of another version of the format.
 /// - [`Error::Parquet`] if a part cannot be written as Parquet.
 /// - [`Error::File`] if another file or a folder cannot be read or written.
+/// - [`Error::PublishedMeanwhile`] if another version was published since the call began.
+/// - [`Error::NoCloud`] if `table` is a URL and the build lacks the feature `cloud`; with it `Error::Store` if the
+///   object store fails.
 pub fn export_parquet(
     archive: &dyn Archive,
-    table: impl AsRef<Path>,
+    table: impl Into<Location>,
     options: &ExportOptions,
 ) -> Result<Published> {
-    let table = table.as_ref();
+    let table = table.into();
     check(archive)?;
-    let previous = Pointer::read(table)?.map_or(0, |pointer| number_of(&pointer.published));
-    let io = |path: &Path, action| {
-        let path = path.to_path_buf();
-        move |source| Error::File(FileError::Io { path, action, source })
-    };
-    fs::create_dir_all(table).map_err(io(table, FileAction::Create))?;
-    // The name is random, so that two processes that publish at once write to different folders.
-    let draft = table.join(format!(".new-{:016x}", RandomState::new().hash_one(())));
-    fs::create_dir(&draft).map_err(io(&draft, FileAction::Create))?;
-    let written = write_version(archive, &draft, previous + 1, options).and_then(|(version, name)| {
-        let folder = table.join(&name);
-        fs::rename(&draft, &folder).map_err(io(&folder, FileAction::Rename))?;
-        sync_folder(table).map_err(io(table, FileAction::SyncFolder))?;
-        let pointer = json(&Pointer::to(name))?;
-        files::replace(table.join(POINTER), |file| file.write_all(&pointer))?;
-        Ok(Published { folder, rows: version.rows, parts: version.parts.len() })
-    });
-    if written.is_err() {
-        // No reader sees the draft, so one that cannot be removed now does no harm, and the first error is the one
-        // to tell.
-        let _ = fs::remove_dir_all(&draft);
+    let store = store::open(&table)?;
+    let seen = store.pointer(MAX_DESCRIPTION)?;
+    let previous = Pointer::of(seen.bytes.as_deref(), &table)?;
+    let number = previous.map_or(0, |pointer| number_of(&pointer.published)) + 1;
+    let random = RandomState::new().hash_one(number);
+    let name = format!("v{number:08}-{:08x}", random as u32);
+    let folder = table.join(&name);
+    let draft = store.draft(&name)?;
+    let written = write_version(archive, &*store, (&draft, &name), &folder, options)
+        .and_then(|version| store.settle(&draft, &name).map(|()| version));
+    let version = written.inspect_err(|_| store.discard(&draft))?;
+    // After an error it is not known whether the pointer names the version already, so the version stays.
+    if store.point(&json(&Pointer::to(name.clone()))?, &seen)? {
+        return Ok(Published { folder, rows: version.rows, parts: version.parts.len() });
     }
-    written
+    store.discard(&name);
+    Err(Error::PublishedMeanwhile { table })
 }
 
 /// Checks that an archive can be published, before anything is written.
@@ -121,29 +120,36 @@ fn check(archive: &dyn Archive) -> Result<()> {
     Ok(())
 }
 
-/// Writes a version into a folder. Returns the version and the name that its folder is to have.
+/// Writes a version into a draft of it. `folder` is the place that the version is to have.
 fn write_version(
     archive: &dyn Archive,
-    folder: &Path,
-    number: u64,
+    store: &dyn Store,
+    (draft, name): (&str, &str),
+    folder: &Location,
     options: &ExportOptions,
-) -> Result<(TableVersion, String)> {
+) -> Result<TableVersion> {
     let spec = serde_json::to_string(archive.spec()).map_err(|error| {
         rscir_core::Error::from_source("the encoder's spec cannot be written as JSON", error)
     })?;
     let order = order::order(archive);
-    let random = RandomState::new().hash_one(number);
-    let name = format!("v{number:08}-{:08x}", random as u32);
     let encoder = &sha256(spec.as_bytes())[..16];
     let row_bytes = (archive.dim() * size_of::<f32>()).max(1) as u64;
     let rows_of_part = usize::try_from(options.part_bytes / row_bytes).unwrap_or(usize::MAX).max(1);
     let mut parts = Vec::new();
     for (i, rows) in order.chunks(rows_of_part).enumerate() {
-        let path = folder.join(format!("part-{i:05}.parquet"));
-        parts.push(part::write(archive, rows, &path, &format!("{encoder}/{name}/{i:05}"), &spec)?);
+        let file = format!("part-{i:05}.parquet");
+        let sink = store.create(draft, &file)?;
+        parts.push(part::write(
+            archive,
+            rows,
+            (sink, &file),
+            folder,
+            &format!("{encoder}/{name}/{i:05}"),
+            &spec,
+        )?);
     }
     let version = TableVersion {
-        folder: folder.into(),
+        folder: folder.clone(),
         spec: archive.spec().clone(),
         rows: order.len() as u64,
         longest: longest(archive),
@@ -151,22 +157,16 @@ fn write_version(
         columns: archive.columns().into_iter().map(|(name, of)| (name.into(), of)).collect(),
         parts,
     };
-    version.describe(|name, bytes| {
-        let path = folder.join(name);
-        let write = || -> io::Result<()> {
-            let mut file = File::create_new(&path)?;
-            file.write_all(bytes)?;
-            file.sync_all()
+    version.describe(|file, bytes| {
+        let mut sink = store.create(draft, file)?;
+        let failed = |source| {
+            let path = folder.join(file).to_string().into();
+            FileError::Io { path, action: FileAction::Write, source }
         };
-        write()
-            .map_err(|source| FileError::Io { path: path.clone(), action: FileAction::Write, source }.into())
+        sink.write_all(bytes).map_err(failed)?;
+        sink.finish()
     })?;
-    sync_folder(folder).map_err(|source| FileError::Io {
-        path: folder.into(),
-        action: FileAction::SyncFolder,
-        source,
-    })?;
-    Ok((version, name))
+    Ok(version)
 }
 
 /// Returns an upper bound of the lengths of all vectors.
@@ -181,10 +181,4 @@ fn longest(archive: &dyn Archive) -> f64 {
 /// Returns the number in the name of a version's folder, or 0 if the name has another form.
 fn number_of(version: &str) -> u64 {
     version.strip_prefix('v').and_then(|rest| rest.split('-').next()?.parse().ok()).unwrap_or(0)
-}
-
-/// Makes the names of files in a folder durable. Systems other than Unix offer no way to, and nothing is done
-/// there.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }

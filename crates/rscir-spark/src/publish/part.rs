@@ -1,6 +1,4 @@
-use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::builder::{
@@ -13,12 +11,12 @@ use parquet::basic::Compression;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::schema::types::ColumnPath;
-use rscir_core::files::{FileAction, FileError};
 use rscir_core::{Archive, ColumnType, Value};
 use sha2::{Digest, Sha256};
 
+use crate::store::Sink;
 use crate::table::{EMBEDDING, KEY, PART, PartEntry, hex};
-use crate::{Error, Result};
+use crate::{Error, Location, Result};
 
 /// Rows that are handed to the writer at once. With vectors of width 768 they take 25 MB.
 const BATCH: usize = 8192;
@@ -26,17 +24,18 @@ const BATCH: usize = 8192;
 /// Rows of a row group, the unit in which an engine's task reads. With vectors of width 768 a group takes 50 MB.
 const GROUP: usize = 16_384;
 
-/// Writes rows of an archive, in the order of `rows`, as a new Parquet file. `mark` is the value of the column
+/// Writes rows of an archive, in the order of `rows`, as a Parquet file into `sink`. `name` is the name of the file
+/// in `place`, `mark` is the value of the column
 /// `rscir_part` in each row, and `spec` is the encoder's spec as JSON, which the file's metadata keep.
 pub(super) fn write(
     archive: &dyn Archive,
     rows: &[usize],
-    path: &Path,
+    (sink, name): (Box<dyn Sink>, &str),
+    place: &Location,
     mark: &str,
     spec: &str,
 ) -> Result<PartEntry> {
-    let failed = |source| Error::Parquet { path: path.into(), source };
-    let io = |action| move |source| Error::File(FileError::Io { path: path.into(), action, source });
+    let failed = |source| Error::Parquet { file: place.join(name), source };
     let columns = archive.columns();
     let schema = Arc::new(schema(&columns));
     let properties = WriterProperties::builder()
@@ -48,9 +47,8 @@ pub(super) fn write(
         .set_max_row_group_row_count(Some(GROUP))
         .set_key_value_metadata(Some(vec![KeyValue::new("rscir.encoder".into(), spec.to_string())]))
         .build();
-    let file = File::create_new(path).map_err(io(FileAction::Create))?;
     let mut writer =
-        ArrowWriter::try_new(Hashing::new(file), Arc::clone(&schema), Some(properties)).map_err(failed)?;
+        ArrowWriter::try_new(Hashing::new(sink), Arc::clone(&schema), Some(properties)).map_err(failed)?;
     for rows in rows.chunks(BATCH) {
         let mut arrays = vec![keys(archive, rows)?, vectors(archive, rows)];
         arrays.push(Arc::new(StringArray::from(vec![mark; rows.len()])));
@@ -60,9 +58,9 @@ pub(super) fn write(
         writer.write(&batch).map_err(failed)?;
     }
     let written = writer.into_inner().map_err(failed)?;
-    written.file.sync_all().map_err(io(FileAction::Write))?;
+    written.sink.finish()?;
     Ok(PartEntry {
-        name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        name: name.into(),
         mark: mark.into(),
         rows: rows.len() as u64,
         bytes: written.bytes,
@@ -156,26 +154,26 @@ fn values(archive: &dyn Archive, rows: &[usize], name: &str, column_type: Column
 
 /// A file that counts and hashes the bytes that are written to it.
 struct Hashing {
-    file: File,
+    sink: Box<dyn Sink>,
     hash: Sha256,
     bytes: u64,
 }
 
 impl Hashing {
-    fn new(file: File) -> Self {
-        Self { file, hash: Sha256::new(), bytes: 0 }
+    fn new(sink: Box<dyn Sink>) -> Self {
+        Self { sink, hash: Sha256::new(), bytes: 0 }
     }
 }
 
 impl Write for Hashing {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(buffer)?;
+        let written = self.sink.write(buffer)?;
         self.hash.update(&buffer[..written]);
         self.bytes += written as u64;
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.sink.flush()
     }
 }
