@@ -463,7 +463,7 @@ const REMEDY: &str = "verify the archive to see all damage, then restore it from
 /// restored.
 fn remedy(path: &Path) -> &'static str {
     if path.file_name().is_some_and(|name| name == MANIFEST) {
-        "no repair is possible without the manifest: restore it from a copy, or make the archive anew"
+        "nothing can be read without the manifest: restore it from a copy, or make the archive anew"
     } else {
         REMEDY
     }

@@ -70,3 +70,8 @@ struct Serve;
 #[cfg(all(doctest, feature = "interchange"))]
 #[doc = include_str!("../../../docs/vectors.md")]
 struct Vectors;
+
+/// The code of docs/cluster.md, compiled.
+#[cfg(all(doctest, feature = "spark"))]
+#[doc = include_str!("../../../docs/cluster.md")]
+struct Cluster;

@@ -194,7 +194,7 @@ impl SparkArchive {
     }
 }
 
-/// The place under a name that does not depend on where this program runs.
+/// Returns the place under a name that does not depend on where this program runs.
 fn absolute(table: &Location) -> Result<Location> {
     let Some(folder) = table.folder() else { return Ok(table.clone()) };
     let whole = folder.canonicalize().map_err(|_| Error::NotPublished { table: table.clone() })?;

@@ -97,7 +97,7 @@ impl Store for Cloud {
         }))
     }
 
-    /// Nobody looks under the name of a version that the pointer does not name.
+    /// Returns the name that the version keeps: nobody reads a version that the pointer does not name.
     fn draft(&self, version: &str) -> Result<String> {
         Ok(version.into())
     }

@@ -100,7 +100,7 @@ impl Sink for FileSink {
     }
 }
 
-/// An error of the system, with the path and what was done.
+/// Makes an error of the system, with the path and what was done.
 fn failed(path: &Path, action: FileAction) -> impl FnOnce(io::Error) -> crate::Error {
     let path = path.to_path_buf();
     move |source| FileError::Io { path, action, source }.into()
