@@ -103,7 +103,7 @@ fn a_wrong_name_or_content_is_said() {
     npy.extend(header);
     assert_eq!(
         message(&write("h.npy", &npy)),
-        "the npy header is malformed: expected descr, fortran_order or shape at its byte 25"
+        "the npy header is malformed: expected descr, fortran_order or shape at its byte 25; write the array anew"
     );
 }
 
