@@ -34,7 +34,11 @@ impl Store for Folder {
     }
 
     fn pointer(&self, most: u64) -> Result<Seen> {
-        Ok(Seen { bytes: self.read(POINTER, most)?, ..Seen::default() })
+        Ok(Seen {
+            bytes: self.read(POINTER, most)?,
+            #[cfg(feature = "cloud")]
+            tag: (None, None),
+        })
     }
 
     fn draft(&self, _: &str) -> Result<String> {
