@@ -104,7 +104,7 @@ fn rows_that_are_equal_or_a_rounding_apart_are_ranked_as_by_the_library_under_ei
 }
 
 /// The rows of an archive in the order of their keys, each with the words before the digits of its key as its label, and a number.
-fn labelled(archive: &dyn Archive) -> MemoryArchive {
+fn labeled(archive: &dyn Archive) -> MemoryArchive {
     let mut rows: Vec<usize> = (0..archive.len()).collect();
     rows.sort_by_key(|&row| archive.key(row));
     let keys: Vec<String> = rows.iter().map(|&row| archive.key(row).to_string()).collect();
@@ -123,7 +123,7 @@ fn labelled(archive: &dyn Archive) -> MemoryArchive {
 fn sixty_queries_under_eight_methods_and_three_filters_are_answered_as_by_the_library() {
     let path = std::env::var("RSCIR_SPARK_ARCHIVE")
         .expect("RSCIR_SPARK_ARCHIVE is an archive on disk, such as the demo's");
-    let archive = labelled(&DiskArchive::open(path).unwrap());
+    let archive = labeled(&DiskArchive::open(path).unwrap());
     let (_folder, path) = publish(&archive, 2);
     let table = connect(&path).unwrap();
     let vector = |row: usize| archive.unit_vector(archive.key(row % archive.len())).unwrap();
