@@ -146,6 +146,18 @@ pub enum Error {
         /// What the answer has.
         what: String,
     },
+    /// The engine's bound of a row is below the row's score, so it computes something else than it is asked for.
+    #[error(
+        "the engine bounds the row {key:?} by {bound}, which is below its score {score}: use another engine"
+    )]
+    Bound {
+        /// Key of the row.
+        key: String,
+        /// Bound that the engine computed.
+        bound: f64,
+        /// Score that the library computes.
+        score: f32,
+    },
 }
 
 /// Problem of a part.
@@ -183,7 +195,7 @@ impl Error {
             Self::MethodNotOffered { .. } | Self::NoCloud { .. } => ErrorKind::Unsupported,
             Self::PublishedMeanwhile { .. } => ErrorKind::Busy,
             Self::ColumnType { .. } => ErrorKind::Mismatch,
-            Self::Engine { .. } | Self::Answer { .. } => ErrorKind::Other,
+            Self::Engine { .. } | Self::Answer { .. } | Self::Bound { .. } => ErrorKind::Other,
             Self::Unreachable { .. } => ErrorKind::Unavailable,
             #[cfg(feature = "cloud")]
             Self::Store { source, .. } => kind_of(source),

@@ -10,7 +10,7 @@ use crate::sql::{Sql, SqlValue};
 pub(super) fn plan_of(sql: &Sql) -> Plan {
     let statement = spark_connect_proto::Sql {
         query: sql.text().into(),
-        pos_arguments: sql.values().iter().map(argument).collect(),
+        named_arguments: (0..).map(Sql::parameter).zip(sql.values().iter().map(argument)).collect(),
         ..Default::default()
     };
     let relation = Relation { rel_type: Some(RelType::Sql(statement)), ..Default::default() };

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use rscir_core::{Archive, ColumnType, ComposedQuery, EncoderSpec, Moments, ScoreStatistics, top_k};
@@ -322,9 +322,12 @@ fn prove(engine: &dyn Engine, table: &TableFacts, questions: &[Question<'_>]) ->
             let lowest = candidates.iter().map(|candidate| candidate.bound).fold(f64::INFINITY, f64::min);
             let all = candidates.len() < limits[i];
             let own: HashSet<String> = candidates.iter().map(|candidate| candidate.key.clone()).collect();
+            let bounds: HashMap<String, f64> =
+                candidates.iter().map(|candidate| (candidate.key.clone(), candidate.bound)).collect();
             let mut here = candidates;
             here.extend(question.extra.iter().filter(|row| !own.contains(&row.key)).cloned());
             let rows = FoundRows::new(&table.spec, &table.columns, &table.moments, here)?;
+            check_bounds(question, &rows, &bounds)?;
             if all || is_decided(question, &rows, &own, lowest)? {
                 proven[i] = Some(Proven { rows, own, jobs });
             } else {
@@ -332,6 +335,24 @@ fn prove(engine: &dyn Engine, table: &TableFacts, questions: &[Question<'_>]) ->
             }
         }
     }
+}
+
+/// Checks that no row's score is above the engine's bound of it by more than rounding explains: an engine that mixed up
+/// questions, or that computes something else than it was asked for, is found by this.
+///
+/// # Errors
+/// [`Error::Bound`] with the first such row.
+fn check_bounds(question: &Question<'_>, rows: &FoundRows, bounds: &HashMap<String, f64>) -> Result<()> {
+    let scores = (question.score)(rows)?;
+    for (row, &score) in scores.iter().enumerate() {
+        let key = rows.key(row);
+        if let Some(&bound) =
+            bounds.get(key).filter(|&&bound| f64::from(score) > bound + question.bound.slack)
+        {
+            return Err(Error::Bound { key: key.into(), bound, score });
+        }
+    }
+    Ok(())
 }
 
 /// Tells whether the score of the answer's last row is above `lowest`. No row that the engine left out has a bound above

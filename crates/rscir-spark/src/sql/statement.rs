@@ -177,7 +177,7 @@ mod tests {
         let sql = statement(&table, &columns, &[ask, Ask::new(&bound, 3)], true);
         let expected = [SqlValue::Vector(vector.clone()), SqlValue::Text("sea's edge".into())];
         assert_eq!(sql.values(), expected);
-        assert_eq!(sql.text().matches('?').count(), sql.values().len());
+        assert_eq!(sql.text().matches(":v").count(), sql.values().len());
         assert_eq!(sql.text().matches(" UNION ALL ").count(), 2);
         for text in
             ["ORDER BY b DESC, k LIMIT 7)", "LIMIT 3)", "GROUP BY `rscir_part`", "parquet.`/shared/tiles/v1`"]

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// A value of a statement, which the engine puts in the place of a `?` of its text.
+/// A value of a statement, which the engine puts in the place of a parameter of its text.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum SqlValue {
@@ -18,7 +18,9 @@ pub enum SqlValue {
     Vector(Vec<f32>),
 }
 
-/// A statement in Spark's SQL. Its text has a `?` in the place of each value, so that no value is pasted into SQL.
+/// A statement in Spark's SQL. Its text has a named parameter, `:v0`, `:v1` and so on, in the place of each value, so that
+/// no value is pasted into SQL. Parameters have names, because Apache Spark 4.2.0 gives more than ten of them that are
+/// told by their places to the wrong places.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sql {
     text: String,
@@ -31,7 +33,7 @@ impl Sql {
         &self.text
     }
 
-    /// Returns the values, one for each `?` of the text, in the order of the text.
+    /// Returns the values in the order of the text: the first is that of `:v0`.
     pub fn values(&self) -> &[SqlValue] {
         &self.values
     }
@@ -48,9 +50,14 @@ impl Sql {
         self
     }
 
-    /// Appends a `?` and its value.
+    /// Returns the name of the parameter for the value at `index`, without its colon.
+    pub(crate) fn parameter(index: usize) -> String {
+        format!("v{index}")
+    }
+
+    /// Appends a parameter and its value.
     pub(crate) fn push_value(&mut self, value: SqlValue) -> &mut Self {
-        self.text.push('?');
+        self.text += &format!(":{}", Self::parameter(self.values.len()));
         self.values.push(value);
         self
     }
