@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use common::{DIM, ROWS, archive, query};
 use rscir_core::{Archive, ErrorKind};
 use rscir_index::{Filter, SearchOptions, Statistics, search_with};
-use rscir_spark::{Ask, Candidate, Engine, OwnedValue, TableFacts, TableSearch, TableVersion, answer};
+use rscir_spark::{Ask, Candidate, Engine, Error, OwnedValue, TableFacts, TableSearch, TableVersion, answer};
 use rscir_weicom::{MethodSpec, Resources};
 
 const METHODS: [&str; 15] = [
@@ -206,4 +206,25 @@ fn methods_that_read_more_than_a_rows_similarities_are_refused_by_name() {
     let search = TableSearch::top(3).matching(&filter);
     let error = answer(&engine, &facts, &"sum".parse().unwrap(), &[query(1)], &search).unwrap_err();
     assert!(error.to_string().contains("no such column") && engine.asked.borrow().is_empty());
+}
+
+/// An engine that says less of each row than the row's score.
+struct Below<'a>(Sloppy<'a>);
+
+impl Engine for Below<'_> {
+    fn best(&self, asks: &[Ask<'_>]) -> rscir_spark::Result<Vec<Vec<Candidate>>> {
+        let mut answers = self.0.best(asks)?;
+        answers.iter_mut().flatten().for_each(|candidate| candidate.bound -= 0.5);
+        Ok(answers)
+    }
+}
+
+#[test]
+fn a_bound_below_its_rows_score_is_an_error_with_the_key() {
+    let archive = archive();
+    let engine = Below(Sloppy::new(&archive, 0.0));
+    let asked =
+        answer(&engine, &facts(&archive), &"image".parse().unwrap(), &[query(0)], &TableSearch::top(5));
+    let error = asked.map(drop).unwrap_err();
+    assert!(matches!(&error, Error::Bound { bound, score, .. } if f64::from(*score) > *bound), "{error}");
 }

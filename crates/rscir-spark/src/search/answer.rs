@@ -321,15 +321,15 @@ fn prove(engine: &dyn Engine, table: &TableFacts, questions: &[Question<'_>]) ->
             let question = &questions[i];
             let lowest = candidates.iter().map(|candidate| candidate.bound).fold(f64::INFINITY, f64::min);
             let all = candidates.len() < limits[i];
-            let own: HashSet<String> = candidates.iter().map(|candidate| candidate.key.clone()).collect();
             let bounds: HashMap<String, f64> =
                 candidates.iter().map(|candidate| (candidate.key.clone(), candidate.bound)).collect();
             let mut here = candidates;
-            here.extend(question.extra.iter().filter(|row| !own.contains(&row.key)).cloned());
+            here.extend(question.extra.iter().filter(|row| !bounds.contains_key(&row.key)).cloned());
             let rows = FoundRows::new(&table.spec, &table.columns, &table.moments, here)?;
-            check_bounds(question, &rows, &bounds)?;
-            if all || is_decided(question, &rows, &own, lowest)? {
-                proven[i] = Some(Proven { rows, own, jobs });
+            let scores = (question.score)(&rows)?;
+            check_bounds(question, &rows, &scores, &bounds)?;
+            if all || is_decided(question, &rows, &scores, &bounds, lowest) {
+                proven[i] = Some(Proven { rows, own: bounds.into_keys().collect(), jobs });
             } else {
                 limits[i] = limits[i].saturating_mul(WIDER).min(most);
             }
@@ -337,13 +337,17 @@ fn prove(engine: &dyn Engine, table: &TableFacts, questions: &[Question<'_>]) ->
     }
 }
 
-/// Checks that no row's score is above the engine's bound of it by more than rounding explains: an engine that mixed up
-/// questions, or that computes something else than it was asked for, is found by this.
+/// Checks that no row's score is above the engine's bound of it by more than rounding explains. An engine that mixes up
+/// questions, or that computes something else than it was asked for, shows by such a row, unless it hands on none.
 ///
 /// # Errors
 /// [`Error::Bound`] with the first such row.
-fn check_bounds(question: &Question<'_>, rows: &FoundRows, bounds: &HashMap<String, f64>) -> Result<()> {
-    let scores = (question.score)(rows)?;
+fn check_bounds(
+    question: &Question<'_>,
+    rows: &FoundRows,
+    scores: &[f32],
+    bounds: &HashMap<String, f64>,
+) -> Result<()> {
     for (row, &score) in scores.iter().enumerate() {
         let key = rows.key(row);
         if let Some(&bound) =
@@ -356,16 +360,21 @@ fn check_bounds(question: &Question<'_>, rows: &FoundRows, bounds: &HashMap<Stri
 }
 
 /// Tells whether the score of the answer's last row is above `lowest`. No row that the engine left out has a bound above
-/// `lowest`, so that none of them can then be in the answer.
-fn is_decided(question: &Question<'_>, rows: &FoundRows, own: &HashSet<String>, lowest: f64) -> Result<bool> {
-    let scores = (question.score)(rows)?;
+/// `lowest`, so that none of them can then be in the answer. The rows of the answer are among those with bounds.
+fn is_decided(
+    question: &Question<'_>,
+    rows: &FoundRows,
+    scores: &[f32],
+    bounds: &HashMap<String, f64>,
+    lowest: f64,
+) -> bool {
     let mut best: Vec<f32> = (0..rows.len())
-        .filter(|&row| own.contains(rows.key(row)) && (question.may)(rows, row))
+        .filter(|&row| bounds.contains_key(rows.key(row)) && (question.may)(rows, row))
         .map(|row| scores[row])
         .collect();
     best.sort_by(|a, b| b.total_cmp(a));
-    Ok(match question.k.checked_sub(1) {
+    match question.k.checked_sub(1) {
         None => true,
         Some(last) => best.get(last).is_some_and(|&last| f64::from(last) > lowest),
-    })
+    }
 }
