@@ -309,7 +309,7 @@ impl<P: Operand> Head<'_, '_, P> {
         let mut largest = [simd.splat(f32::NEG_INFINITY); V];
         for (panel, scores) in scores[..count].chunks_mut(TALL).enumerate() {
             let keys = &keys[panel * depth..(panel + 1) * depth];
-            tile::<S, P, V>(simd, keys, queries, scores.len(), &mut sums);
+            tile::<S, P, V>(simd, keys, queries, scores.len(), &[], &mut sums);
             for (h, scores) in scores.iter_mut().enumerate() {
                 for v in 0..V {
                     simd.store(P::value::<S>(sums[h][v]), scores[v].floats_mut());
@@ -331,7 +331,7 @@ impl<P: Operand> Head<'_, '_, P> {
         for (panel, column) in (0..self.head_dim).step_by(TALL).enumerate() {
             let height = TALL.min(self.head_dim - column);
             let values = &values[panel * words_of::<P>(self.all_keys())..][..pairs];
-            tile::<S, P, V>(simd, values, &scores[..pairs], height, &mut sums);
+            tile::<S, P, V>(simd, values, &scores[..pairs], height, &[], &mut sums);
             let outputs = words_mut(&mut buffers.outputs);
             for v in 0..V {
                 for h in (0..height).step_by(4) {

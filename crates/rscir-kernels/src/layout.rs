@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
+use std::sync::OnceLock;
 
 use crate::simd::LANES;
 
@@ -50,6 +51,33 @@ pub(crate) fn words(lines: &[Line]) -> &[u32] {
 pub(crate) fn words_mut(lines: &mut [Line]) -> &mut [u32] {
     // SAFETY: as for `words`.
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LANES) }
+}
+
+/// Returns the bytes of a core's second-level cache, as the CPU says, or half a MiB if it does not.
+pub(crate) fn second_level_cache() -> usize {
+    static SIZE: OnceLock<usize> = OnceLock::new();
+    *SIZE.get_or_init(|| said_second_level_cache().unwrap_or(512 << 10).clamp(256 << 10, 4 << 20))
+}
+
+/// Asks the CPU for the size of its second-level cache: leaf 4 of CPUID, which AMD has as 0x8000001D (Intel, *Software
+/// Developer's Manual*, volume 2A; AMD, *Architecture Programmer's Manual*, volume 3).
+#[cfg(target_arch = "x86_64")]
+fn said_second_level_cache() -> Option<usize> {
+    use std::arch::x86_64::{__cpuid, __cpuid_count};
+    let caches = |leaf| (0..8).map(move |i| __cpuid_count(leaf, i));
+    let leaves = [(0, 4), (0x8000_0000_u32, 0x8000_001d)];
+    leaves.into_iter().filter(|&(first, leaf)| __cpuid(first).eax >= leaf).find_map(|(_, leaf)| {
+        // The low five bits are the kind, 0 for no more caches; the next three the level.
+        let second =
+            caches(leaf).take_while(|cache| cache.eax & 31 != 0).find(|cache| cache.eax >> 5 & 7 == 2)?;
+        let part = |low: u32, bits: u32| (second.ebx >> low & ((1 << bits) - 1)) as usize + 1;
+        Some(part(0, 12) * part(12, 10) * part(22, 10) * (second.ecx as usize + 1))
+    })
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn said_second_level_cache() -> Option<usize> {
+    None
 }
 
 thread_local! {

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 
 use crate::activation;
 use crate::isa::{Isa, Kernel};
-use crate::layout::{Line, Lines, words, words_mut};
+use crate::layout::{Line, Lines, second_level_cache, words, words_mut};
 use crate::pack::{Conversion, pack};
 use crate::parallel::SharedOut;
 use crate::simd::{LANES, Simd};
@@ -98,6 +98,13 @@ const ROWS_WORTH_UNFOLDING_FOR: usize = TALL + 1;
 
 /// Number of rows that a task should have, so that a panel of weights in the cache is used often enough.
 const ROWS_PER_TASK: usize = 8 * TALL;
+
+/// Number of tasks that each thread should have, so that none waits long for the last of another.
+const TASKS_PER_THREAD: usize = 32;
+
+/// Least number of tiles for which a task reads its panel anew. For fewer of them, panels would take more from the third-level
+/// cache than the activations do that are kept for it: a step reads 32 words of a panel, and 12 of activations.
+const LEAST_STRIPS: usize = 4;
 
 /// How a precision represents activations, and what its sums mean.
 trait Format: Sync {
@@ -205,6 +212,15 @@ impl Panels {
         }
     }
 
+    /// Returns the number of rows, of `word` bytes a group, that stay in the second-level cache beside a panel and the next
+    /// one, or no limit if these are too few to be worth it. An eighth of the cache is left to the output and the rest.
+    fn rows_beside_panels(&self, word: usize) -> usize {
+        let panel = self.depth * size_of::<[Line; PANEL]>();
+        let room = (second_level_cache() * 7 / 8).saturating_sub(2 * panel);
+        let rows = room / (word * self.depth).max(1) / TALL * TALL;
+        if rows < LEAST_STRIPS * TALL { usize::MAX } else { rows }
+    }
+
     /// Computes [`Panels::apply`] for rows few enough to be packed at once.
     fn apply_block<F: Format>(
         &self,
@@ -226,7 +242,9 @@ impl Panels {
 
         let out = SharedOut::new(out, m, self.n);
         let panels = self.n.div_ceil(PANEL * LANES);
-        let splits = (4 * rayon::current_num_threads()).div_ceil(panels).min(m.div_ceil(ROWS_PER_TASK));
+        let tasks = TASKS_PER_THREAD * rayon::current_num_threads();
+        let splits = tasks.div_ceil(panels).min(m.div_ceil(ROWS_PER_TASK));
+        let splits = splits.max(m.div_ceil(self.rows_beside_panels(4 * F::X::WORDS)));
         let split = m.div_ceil(splits).next_multiple_of(TALL);
         // Tasks are handed out one by one, so that no thread waits long for the last task of another.
         let tasks = (0..panels * m.div_ceil(split)).into_par_iter().with_max_len(1);
@@ -236,6 +254,7 @@ impl Panels {
                 format,
                 x: words(&packed).as_chunks().0,
                 weights: &self.groups[panel * self.depth..(panel + 1) * self.depth],
+                next: &self.groups[(panel + 1) % panels * self.depth..][..self.depth],
                 rows: &rows,
                 range: first..m.min(first + split),
                 column: panel * PANEL * LANES,
@@ -281,6 +300,8 @@ struct Task<'a, 'o, F: Format> {
     format: &'a F,
     x: &'a [[u32; TALL]],
     weights: &'a [[Line; PANEL]],
+    /// The panel that is most likely this thread's next.
+    next: &'a [[Line; PANEL]],
     rows: &'a [RowOf<F>],
     range: Range<usize>,
     column: usize,
@@ -309,10 +330,14 @@ impl<F: Format> Kernel for Task<'_, '_, F> {
         } else {
             self.weights
         };
+        let mut next = self.next;
+        let each = next.len().div_ceil(self.range.len().div_ceil(TALL));
         for row in self.range.clone().step_by(TALL) {
+            let (ahead, later) = next.split_at(each.min(next.len()));
+            next = later;
             let x = &self.x[row / TALL * depth..(row / TALL + 1) * depth];
             let height = TALL.min(self.range.end - row);
-            tile::<S, F::Product, PANEL>(simd, x, weights, height, &mut sums);
+            tile::<S, F::Product, PANEL>(simd, x, weights, height, ahead, &mut sums);
             match self.epilogue.finish {
                 Finish::Store => self.finish::<S, Store>(simd, &sums[..height], row),
                 Finish::Gelu => self.finish::<S, Gelu>(simd, &sums[..height], row),

@@ -72,10 +72,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
 
     /// Sums the lanes: halves are added until one lane is left.
     fn sum(self, x: Self::F) -> f32;
-    /// Sums four vectors, each as [`Simd::sum`] does.
+    /// Sums each of four rows of six vectors, each as [`Simd::sum`] does.
     #[inline(always)]
-    fn sum4(self, x: [Self::F; 4]) -> [f32; 4] {
-        [self.sum(x[0]), self.sum(x[1]), self.sum(x[2]), self.sum(x[3])]
+    fn sum_rows(self, x: [[Self::F; 6]; 4]) -> [[f32; 6]; 4] {
+        x.map(|row| row.map(|x| self.sum(x)))
     }
 
     /// Loads sixteen f16 and widens them.

@@ -49,8 +49,12 @@ impl Product for Bf16 {
     }
 }
 
+/// Number of steps of a tile between two looks at what is to be fetched.
+const STEPS: usize = 16;
+
 /// Computes `sums[h] = sum over p of x[p][h] * y[p]` for at least the first `height` rows: each word of `x`
-/// times `V` vectors of `y`, in the order of `p`.
+/// times `V` vectors of `y`, in the order of `p`. Meanwhile, the lines `ahead` are fetched into the
+/// second-level cache, some at a time, so that they do not crowd out what the tile itself reads.
 ///
 /// With 32 registers a step takes twelve rows, with 16 registers six rows of one vector.
 #[inline(always)]
@@ -59,19 +63,21 @@ pub(crate) fn tile<S: Simd, P: Product, const V: usize>(
     x: &[[u32; TALL]],
     y: &[[Line; V]],
     height: usize,
+    ahead: &[[Line; V]],
     sums: &mut [[P::Sum<S>; V]; TALL],
 ) {
     if S::WIDE {
         match height {
-            0..=4 => part::<S, P, V, V, 4>(simd, x, y, 0, 0, sums),
-            5..=8 => part::<S, P, V, V, 8>(simd, x, y, 0, 0, sums),
-            _ => part::<S, P, V, V, TALL>(simd, x, y, 0, 0, sums),
+            0..=4 => part::<S, P, V, V, 4>(simd, x, y, 0, 0, ahead, sums),
+            5..=8 => part::<S, P, V, V, 8>(simd, x, y, 0, 0, ahead, sums),
+            _ => part::<S, P, V, V, TALL>(simd, x, y, 0, 0, ahead, sums),
         }
     } else {
         for vector in 0..V {
-            part::<S, P, V, 1, 6>(simd, x, y, 0, vector, sums);
+            let ahead = if vector == 0 { ahead } else { &[] };
+            part::<S, P, V, 1, 6>(simd, x, y, 0, vector, ahead, sums);
             if height > 6 {
-                part::<S, P, V, 1, 6>(simd, x, y, 6, vector, sums);
+                part::<S, P, V, 1, 6>(simd, x, y, 6, vector, &[], sums);
             }
         }
     }
@@ -85,18 +91,29 @@ fn part<S: Simd, P: Product, const W: usize, const V: usize, const H: usize>(
     y: &[[Line; W]],
     row: usize,
     vector: usize,
+    ahead: &[[Line; W]],
     sums: &mut [[P::Sum<S>; W]; TALL],
 ) {
     let mut part = [[P::zero(simd); V]; H];
-    for (x, y) in x.iter().zip(y) {
-        let mut vectors = [simd.splat_bits(0); V];
-        for v in 0..V {
-            vectors[v] = simd.load_bits(&y[vector + v].0);
+    let depth = x.len().min(y.len());
+    let each = (ahead.len() * STEPS).div_ceil(depth.max(1));
+    let mut ahead = ahead;
+    for (x, y) in x[..depth].chunks(STEPS).zip(y[..depth].chunks(STEPS)) {
+        let (now, later) = ahead.split_at(each.min(ahead.len()));
+        ahead = later;
+        for line in now.as_flattened() {
+            simd.prefetch(line.floats().as_ptr());
         }
-        for h in 0..H {
-            let x = simd.splat_bits(x[row + h]);
+        for (x, y) in x.iter().zip(y) {
+            let mut vectors = [simd.splat_bits(0); V];
             for v in 0..V {
-                part[h][v] = P::add(simd, part[h][v], x, vectors[v]);
+                vectors[v] = simd.load_bits(&y[vector + v].0);
+            }
+            for h in 0..H {
+                let x = simd.splat_bits(x[row + h]);
+                for v in 0..V {
+                    part[h][v] = P::add(simd, part[h][v], x, vectors[v]);
+                }
             }
         }
     }

@@ -6,8 +6,9 @@ use common::{bits, chain_bound, numbers, on_every_isa, reference, survival, with
 use proptest::prelude::*;
 use rscir_kernels::{Epilogue, Finish, PackedMatrix};
 
-/// Around every edge of the tiles: 4, 6, 8 and 12 rows, 16 and 32 columns.
-const SHAPES: [(usize, usize, usize); 16] = [
+/// Around every edge of the tiles: 4, 6, 8 and 12 rows, 16 and 32 columns. The last one has more rows than a second-level cache
+/// holds.
+const SHAPES: [(usize, usize, usize); 17] = [
     (1, 1, 1),
     (1, 32, 16),
     (3, 33, 5),
@@ -24,6 +25,7 @@ const SHAPES: [(usize, usize, usize); 16] = [
     (50, 65, 77),
     (257, 40, 100),
     (30, 33, 1500),
+    (1250, 35, 700),
 ];
 
 fn apply(weights: &PackedMatrix, x: &[f32], m: usize, epilogue: Epilogue<'_>, out: &[f32]) -> Vec<f32> {

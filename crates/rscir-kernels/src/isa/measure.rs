@@ -56,7 +56,7 @@ impl<P: Product> Kernel for Tiles<'_, P> {
     fn run<S: Simd>(self, simd: S) {
         let mut sums = [[P::zero(simd); VECTORS]; TALL];
         for _ in 0..TILES {
-            tile::<S, P, VECTORS>(simd, black_box(self.x), black_box(self.y), TALL, &mut sums);
+            tile::<S, P, VECTORS>(simd, black_box(self.x), black_box(self.y), TALL, &[], &mut sums);
             black_box(&sums);
         }
     }

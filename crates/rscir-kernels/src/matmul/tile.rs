@@ -20,19 +20,9 @@ pub(super) fn group_dots<S: Simd, B: Operand, const R: usize, const AHEAD: bool>
     if S::WIDE {
         let mut sums = [[simd.splat(0.0); GROUP]; R];
         accumulate::<S, B, R, GROUP, AHEAD>(simd, a, b, next, &mut sums);
-        // Four sums are computed at a time: those of the first four rows of `b` for each row of `a`, then
-        // those of the last two for each pair of rows.
-        for i in 0..R {
-            let [s0, s1, s2, s3, _, _] = sums[i];
-            out[i][..4].copy_from_slice(&simd.sum4([s0, s1, s2, s3]));
-        }
-        for i in (0..R).step_by(2) {
-            let second = (i + 1) % R;
-            let ([_, _, _, _, s0, s1], [_, _, _, _, s2, s3]) = (sums[i], sums[second]);
-            let totals = simd.sum4([s0, s1, s2, s3]);
-            out[second][4..].copy_from_slice(&totals[2..]);
-            out[i][4..].copy_from_slice(&totals[..2]);
-        }
+        let mut rows = [[simd.splat(0.0); GROUP]; 4];
+        rows[..R].copy_from_slice(&sums);
+        out.copy_from_slice(&simd.sum_rows(rows)[..R]);
     } else {
         for i in (0..R).step_by(2) {
             let second = (i + 1).min(R - 1);

@@ -52,6 +52,59 @@ unsafe fn round_bf16(x: __m512) -> __m512i {
     }
 }
 
+/// Adds the quarters of each of four vectors, halves first, and puts the sums of lanes into a quarter each.
+///
+/// # Safety
+/// The CPU must have AVX-512 F.
+#[inline(always)]
+unsafe fn by_quarters(a: __m512, b: __m512, c: __m512, d: __m512) -> __m512 {
+    // SAFETY: the caller vouches for the CPU.
+    unsafe {
+        let ac = _mm512_add_ps(_mm512_mask_blend_ps(0xff00, a, c), _mm512_shuffle_f32x4::<0x4e>(a, c));
+        let bd = _mm512_add_ps(_mm512_mask_blend_ps(0xff00, b, d), _mm512_shuffle_f32x4::<0x4e>(b, d));
+        let others = _mm512_setr_epi64(2, 3, 8, 9, 6, 7, 12, 13);
+        let other = _mm512_permutex2var_pd(_mm512_castps_pd(ac), others, _mm512_castps_pd(bd));
+        _mm512_add_ps(_mm512_mask_blend_ps(0xf0f0, ac, bd), _mm512_castpd_ps(other))
+    }
+}
+
+/// Adds the halves of each quarter of two vectors, and puts those of the first in front of those of the second.
+///
+/// # Safety
+/// The CPU must have AVX-512 F.
+#[inline(always)]
+unsafe fn by_pairs(a: __m512, b: __m512) -> __m512 {
+    // SAFETY: the caller vouches for the CPU.
+    unsafe { _mm512_add_ps(_mm512_mask_blend_ps(0xcccc, a, b), _mm512_shuffle_ps::<0x4e>(a, b)) }
+}
+
+/// Adds pairs of lanes: in each quarter first those of the first vector, then those of the second.
+///
+/// # Safety
+/// The CPU must have AVX-512 F.
+#[inline(always)]
+unsafe fn by_ones(a: __m512, b: __m512) -> __m512 {
+    // SAFETY: the caller vouches for the CPU.
+    unsafe { _mm512_add_ps(_mm512_shuffle_ps::<0x88>(a, b), _mm512_shuffle_ps::<0xdd>(a, b)) }
+}
+
+/// Returns the quarters of a vector.
+///
+/// # Safety
+/// The CPU must have AVX-512 DQ.
+#[inline(always)]
+unsafe fn quarters(x: __m512) -> [__m128; 4] {
+    // SAFETY: the caller vouches for the CPU.
+    unsafe {
+        [
+            _mm512_castps512_ps128(x),
+            _mm512_extractf32x4_ps::<1>(x),
+            _mm512_extractf32x4_ps::<2>(x),
+            _mm512_extractf32x4_ps::<3>(x),
+        ]
+    }
+}
+
 impl<const VNNI: bool, const BF16: bool> Simd for Avx512<VNNI, BF16> {
     const WIDE: bool = true;
     type F = __m512;
@@ -146,20 +199,29 @@ impl<const VNNI: bool, const BF16: bool> Simd for Avx512<VNNI, BF16> {
     }
 
     #[inline(always)]
-    fn sum4(self, [a, b, c, d]: [Self::F; 4]) -> [f32; 4] {
-        // Quarters of a register move as wholes: first two vectors share one register, then all four do.
-        let four: __m128 = op!({
-            let ab = _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0xee>(a, b));
-            let cd = _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(c, d), _mm512_shuffle_f32x4::<0xee>(c, d));
-            let four =
-                _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(ab, cd), _mm512_shuffle_f32x4::<0xdd>(ab, cd));
-            let two = _mm512_add_ps(four, _mm512_permute_ps::<0x4e>(four));
-            let one = _mm512_add_ps(two, _mm512_permute_ps::<0xb1>(two));
-            _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, one))
+    fn sum_rows(self, [a, b, c, d]: [[Self::F; 6]; 4]) -> [[f32; 6]; 4] {
+        // Vectors that are summed come to share a register, each step with half as many lanes to a vector: one takes what the
+        // other leaves, so that a step is one shuffle, one blend and one addition.
+        let mut columns = [op!(_mm512_setzero_ps()); 6];
+        for j in 0..6 {
+            columns[j] = op!(by_quarters(a[j], b[j], c[j], d[j]));
+        }
+        let [c0, c1, c2, c3, c4, c5] = columns;
+        let (four, two) = op!({
+            let last = by_pairs(c4, c5);
+            (by_ones(by_pairs(c0, c1), by_pairs(c2, c3)), by_ones(last, last))
         });
-        let mut out = [0.0; 4];
-        // SAFETY: the token vouches for the CPU, the array for four writable f32.
-        unsafe { _mm_storeu_ps(out.as_mut_ptr(), four) };
+        let mut out = [[0.0; 6]; 4];
+        let (four, two) = op!((quarters(four), quarters(two)));
+        for i in 0..4 {
+            let to = out[i].as_mut_ptr();
+            // SAFETY: the token vouches for the CPU, the array for six writable f32, of which the first store takes four and
+            // the second the last two.
+            unsafe {
+                _mm_storeu_ps(to, four[i]);
+                _mm_storel_pd(to.add(4).cast(), _mm_castps_pd(two[i]));
+            }
+        }
         out
     }
 
