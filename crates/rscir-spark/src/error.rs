@@ -146,17 +146,30 @@ pub enum Error {
         /// What the answer has.
         what: String,
     },
-    /// The engine's bound of a row is below the row's score, so it computes something else than it is asked for.
+    /// The engine's bound of a row is not what it was asked to compute.
     #[error(
-        "the engine bounds the row {key:?} by {bound}, which is below its score {score}: use another engine"
+        "the engine bounds the row {key:?} by {bound}, where only {least} to {greatest} is possible: it computes something else than it \
+         is asked for, so use another engine"
     )]
     Bound {
         /// Key of the row.
         key: String,
         /// Bound that the engine computed.
         bound: f64,
-        /// Score that the library computes.
-        score: f32,
+        /// Least bound that the row can have, whatever the engine rounds.
+        least: f64,
+        /// Greatest bound that the row can have.
+        greatest: f64,
+    },
+    /// The engine answered a question for the best of all rows with fewer rows than there are.
+    #[error(
+        "the engine gives {got} rows where the table has {rows}: it leaves out rows, so check the table, or use another engine"
+    )]
+    Rows {
+        /// Number of rows of the table.
+        rows: u64,
+        /// Number of rows in the answer.
+        got: u64,
     },
 }
 
@@ -195,7 +208,9 @@ impl Error {
             Self::MethodNotOffered { .. } | Self::NoCloud { .. } => ErrorKind::Unsupported,
             Self::PublishedMeanwhile { .. } => ErrorKind::Busy,
             Self::ColumnType { .. } => ErrorKind::Mismatch,
-            Self::Engine { .. } | Self::Answer { .. } | Self::Bound { .. } => ErrorKind::Other,
+            Self::Engine { .. } | Self::Answer { .. } | Self::Bound { .. } | Self::Rows { .. } => {
+                ErrorKind::Other
+            }
             Self::Unreachable { .. } => ErrorKind::Unavailable,
             #[cfg(feature = "cloud")]
             Self::Store { source, .. } => kind_of(source),

@@ -208,23 +208,69 @@ fn methods_that_read_more_than_a_rows_similarities_are_refused_by_name() {
     assert!(error.to_string().contains("no such column") && engine.asked.borrow().is_empty());
 }
 
-/// An engine that says less of each row than the row's score.
-struct Below<'a>(Sloppy<'a>);
+/// An engine with a fault: what it does to the answers of a sound one.
+struct Faulty<'a, F>(Sloppy<'a>, F);
 
-impl Engine for Below<'_> {
+impl<F: Fn(&mut Vec<Vec<Candidate>>)> Engine for Faulty<'_, F> {
     fn best(&self, asks: &[Ask<'_>]) -> rscir_spark::Result<Vec<Vec<Candidate>>> {
         let mut answers = self.0.best(asks)?;
-        answers.iter_mut().flatten().for_each(|candidate| candidate.bound -= 0.5);
+        (self.1)(&mut answers);
         Ok(answers)
     }
 }
 
-#[test]
-fn a_bound_below_its_rows_score_is_an_error_with_the_key() {
+/// Asks an engine with a fault two questions by each method, and returns the errors.
+fn errors(fault: impl Fn(&mut Vec<Vec<Candidate>>) + Copy) -> Vec<(&'static str, Error)> {
     let archive = archive();
-    let engine = Below(Sloppy::new(&archive, 0.0));
-    let asked =
-        answer(&engine, &facts(&archive), &"image".parse().unwrap(), &[query(0)], &TableSearch::top(5));
-    let error = asked.map(drop).unwrap_err();
-    assert!(matches!(&error, Error::Bound { bound, score, .. } if f64::from(*score) > *bound), "{error}");
+    let facts = facts(&archive);
+    let queries = [query(0), query(1)];
+    let ask = |name: &'static str| {
+        let engine = Faulty(Sloppy::new(&archive, rounding()), fault);
+        let found = answer(&engine, &facts, &name.parse().unwrap(), &queries, &TableSearch::top(5));
+        (name, found.map(drop).expect_err(name))
+    };
+    METHODS.map(ask).into()
+}
+
+#[test]
+fn a_bound_that_is_not_the_rows_is_an_error_with_the_key() {
+    // One part in ten thousand is more than the roundings of these vectors.
+    for factor in [1.0 - 1e-4, 1.0 + 1e-4] {
+        let moved = |answers: &mut Vec<Vec<Candidate>>| {
+            answers.iter_mut().flatten().for_each(|candidate| candidate.bound *= factor);
+        };
+        for (name, error) in errors(moved) {
+            assert!(matches!(&error, Error::Bound { key, .. } if !key.is_empty()), "{name}: {error}");
+        }
+    }
+}
+
+#[test]
+fn an_engine_that_mixes_up_questions_is_found_out() {
+    for (name, error) in errors(|answers| answers.reverse()) {
+        assert!(matches!(error, Error::Bound { .. }), "{name}: {error}");
+    }
+    // A question's own rows, each under another one's bound.
+    let shifted = |answers: &mut Vec<Vec<Candidate>>| {
+        for rows in answers {
+            let first = rows[0].bound;
+            for i in 1..rows.len() {
+                rows[i - 1].bound = rows[i].bound;
+            }
+            rows.last_mut().unwrap().bound = first;
+        }
+    };
+    for (name, error) in errors(shifted) {
+        assert!(matches!(error, Error::Bound { .. }), "{name}: {error}");
+    }
+}
+
+#[test]
+fn an_answer_that_lacks_rows_without_a_reason_is_an_error() {
+    for (name, error) in errors(|answers| answers[1].truncate(3)) {
+        assert!(matches!(error, Error::Rows { got: 3, rows } if rows == ROWS as u64), "{name}: {error}");
+    }
+    for (name, error) in errors(|answers| answers[0].clear()) {
+        assert!(matches!(error, Error::Rows { got: 0, .. }), "{name}: {error}");
+    }
 }

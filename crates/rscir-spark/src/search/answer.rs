@@ -154,6 +154,7 @@ pub fn answer(
         .map(|(asked, query)| Question {
             bound: form.bound(asked.facts),
             vectors: asked.vectors,
+            errors: asked.facts.map(|facts| facts.map_or(0.0, |facts| facts.error)),
             filter: search.matching,
             k: search.k,
             extra: &asked.extremes,
@@ -224,6 +225,7 @@ fn find_extremes(engine: &dyn Engine, table: &TableFacts, asked: &mut [Asked<'_>
                 questions.push(Question {
                     bound: similarity_bound(list == 1, facts.error, falls),
                     vectors,
+                    errors: [facts.error; 2],
                     filter: None,
                     k: 1,
                     extra: &[],
@@ -280,6 +282,8 @@ type Score<'a> = dyn Fn(&FoundRows) -> Result<Vec<f32>> + Sync + 'a;
 struct Question<'a> {
     bound: Bound,
     vectors: [Option<&'a [f32]>; 2],
+    /// Largest difference between a similarity that an engine computes and the exact one, for each list.
+    errors: [f64; 2],
     filter: Option<&'a Filter>,
     k: usize,
     /// Rows that are scored too, so that a list's smallest and largest similarities are there. They are in the
@@ -319,6 +323,7 @@ fn prove(engine: &dyn Engine, table: &TableFacts, questions: &[Question<'_>]) ->
         jobs += 1;
         for (&i, candidates) in open.iter().zip(engine.best(&asks)?) {
             let question = &questions[i];
+            check_candidates(question, &candidates, limits[i], table)?;
             let lowest = candidates.iter().map(|candidate| candidate.bound).fold(f64::INFINITY, f64::min);
             let all = candidates.len() < limits[i];
             let bounds: HashMap<String, f64> =
@@ -327,7 +332,6 @@ fn prove(engine: &dyn Engine, table: &TableFacts, questions: &[Question<'_>]) ->
             here.extend(question.extra.iter().filter(|row| !bounds.contains_key(&row.key)).cloned());
             let rows = FoundRows::new(&table.spec, &table.columns, &table.moments, here)?;
             let scores = (question.score)(&rows)?;
-            check_bounds(question, &rows, &scores, &bounds)?;
             if all || is_decided(question, &rows, &scores, &bounds, lowest) {
                 proven[i] = Some(Proven { rows, own: bounds.into_keys().collect(), jobs });
             } else {
@@ -337,26 +341,38 @@ fn prove(engine: &dyn Engine, table: &TableFacts, questions: &[Question<'_>]) ->
     }
 }
 
-/// Checks that no row's score is above the engine's bound of it by more than rounding explains. An engine that mixes up
-/// questions, or that computes something else than it was asked for, shows by such a row, unless it hands on none.
+/// Checks that the engine has computed what it was asked for: each bound is what the question's bound can be of this row,
+/// and an answer with fewer rows than its limit has the whole table. An engine that mixes up questions, values or rows shows
+/// by such a row.
 ///
 /// # Errors
-/// [`Error::Bound`] with the first such row.
-fn check_bounds(
+/// [`Error::Bound`] with the first row whose bound is another; [`Error::Rows`] if rows are left out.
+fn check_candidates(
     question: &Question<'_>,
-    rows: &FoundRows,
-    scores: &[f32],
-    bounds: &HashMap<String, f64>,
+    candidates: &[Candidate],
+    limit: usize,
+    table: &TableFacts,
 ) -> Result<()> {
-    for (row, &score) in scores.iter().enumerate() {
-        let key = rows.key(row);
-        if let Some(&bound) =
-            bounds.get(key).filter(|&&bound| f64::from(score) > bound + question.bound.slack)
-        {
-            return Err(Error::Bound { key: key.into(), bound, score });
+    for Candidate { key, bound, vector, .. } in candidates {
+        let [image, text] = [0, 1].map(|list| {
+            let similarity = question.vectors[list].map_or(0.0, |query| product(query, vector));
+            [similarity - question.errors[list], similarity + question.errors[list]]
+        });
+        let [least, greatest] = question.bound.range(image, text);
+        if !(least..=greatest).contains(bound) {
+            return Err(Error::Bound { key: key.clone(), bound: *bound, least, greatest });
         }
     }
+    let (rows, got) = (table.moments.count(), candidates.len() as u64);
+    if got > rows || question.filter.is_none() && candidates.len() < limit && got < rows {
+        return Err(Error::Rows { rows, got });
+    }
     Ok(())
+}
+
+/// Computes an inner product in `f64`, in which the products of `f32` are exact.
+fn product(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
 }
 
 /// Tells whether the score of the answer's last row is above `lowest`. No row that the engine left out has a bound above

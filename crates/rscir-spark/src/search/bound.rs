@@ -40,6 +40,9 @@ pub(super) enum Join {
 /// `f32`, and an engine's of 1e-9. A tail that is smaller by a millionth is below both, and its negative above.
 const TAIL_SLACK: f64 = 1.0 - 1e-6;
 
+/// Relative error that an engine's formulas may have, which it computes in `f64`: ten times the 1e-9 of its tails.
+const ENGINE_ROUNDING: f64 = 1e-8;
+
 impl Bound {
     /// Returns the bound of a row with the similarities `image` and `text`, by the formula that the engine
     /// computes. A similarity that the bound does not read has no effect.
@@ -52,6 +55,28 @@ impl Bound {
             Join::Least => image.min(text),
         };
         joined + self.slack
+    }
+
+    /// Returns the least and the greatest bound that an engine can compute of a row with similarities within `image` and
+    /// `text`, each the least and the greatest. What an engine rounds in its formulas is allowed for.
+    pub(super) fn range(&self, image: [f64; 2], text: [f64; 2]) -> [f64; 2] {
+        let (mut image, mut text) = (self.image.range(image), self.text.range(text));
+        let [least, greatest] = match self.join {
+            Join::Sum([a, b]) => [0, 1].map(|end| a * image[end] + b * text[end]),
+            Join::Product { clamped } => {
+                if clamped {
+                    [&mut image, &mut text].into_iter().flatten().for_each(|x| *x = x.max(0.0));
+                }
+                let products = [0, 1, 2, 3].map(|i| image[i / 2] * text[i % 2]);
+                [
+                    products.into_iter().fold(f64::INFINITY, f64::min),
+                    products.into_iter().fold(f64::NEG_INFINITY, f64::max),
+                ]
+            }
+            Join::Least => [0, 1].map(|end| image[end].min(text[end])),
+        };
+        let rounding = ENGINE_ROUNDING * (least.abs() + greatest.abs() + self.slack);
+        [least + self.slack - rounding, greatest + self.slack + rounding]
     }
 
     /// Tells whether the bound reads the similarity to the image, and whether it reads that to the text.
@@ -104,6 +129,20 @@ impl List {
             Self::Linear { factor, offset } => factor * similarity + offset,
             Self::Tail { center, scale } => -tail((similarity - center) * scale) * TAIL_SLACK,
         }
+    }
+
+    /// Returns the least and the greatest value for the similarities between two ends.
+    fn range(self, ends: [f64; 2]) -> [f64; 2] {
+        let [a, b] = ends.map(|similarity| self.of(similarity));
+        let magnitude = match self {
+            Self::Unread => 0.0,
+            Self::Linear { factor, offset } => {
+                (factor * ends[0]).abs().max((factor * ends[1]).abs()) + offset.abs()
+            }
+            Self::Tail { .. } => a.abs().max(b.abs()),
+        };
+        let rounding = ENGINE_ROUNDING * magnitude;
+        [a.min(b) - rounding, a.max(b) + rounding]
     }
 
     fn tail(self) -> Option<(f64, f64)> {
