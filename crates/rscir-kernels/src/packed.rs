@@ -412,9 +412,8 @@ mod tests {
 
     #[test]
     fn rows_are_kept_where_the_cache_is_large_enough_for_them() {
-        let rows = |depth, cache| {
-            Panels { groups: Vec::new(), n: 0, k: depth, depth }.rows_beside_panels(4, cache)
-        };
+        let rows =
+            |depth, cache| Panels { groups: Vec::new(), n: 0, k: depth, depth }.rows_beside_panels(4, cache);
         // 7/8 of 2 MiB, without two panels of 128 KiB, have room for 384 rows of 4 KiB.
         assert_eq!(rows(1024, 2 << 20), 384);
         assert_eq!(rows(4096, 2 << 20), 48);

@@ -41,6 +41,16 @@ pub enum Error {
         /// What tables keep the name for.
         what: &'static str,
     },
+    /// The names of two columns differ in upper and lower case alone, and are equal to engines.
+    #[error(
+        "the columns {other:?} and {column:?} cannot both be published: to engines their names are equal; rename one"
+    )]
+    ColumnTwice {
+        /// Name of a column.
+        column: String,
+        /// Name of the other column.
+        other: String,
+    },
     /// A place holds no published table.
     #[error("{table}: no table was published here (there is no {file}); check the path, or publish an archive", file = crate::table::POINTER)]
     NotPublished {
@@ -202,7 +212,7 @@ impl Error {
             Self::File(error) => error.kind(),
             Self::Method(error) => error.kind(),
             Self::Parquet { .. } => ErrorKind::Io,
-            Self::NoRows | Self::ReservedColumn { .. } => ErrorKind::InvalidInput,
+            Self::NoRows | Self::ReservedColumn { .. } | Self::ColumnTwice { .. } => ErrorKind::InvalidInput,
             Self::NotPublished { .. } | Self::NoColumn { .. } => ErrorKind::NotFound,
             Self::Description { .. } | Self::Part { .. } => ErrorKind::Damaged,
             Self::MethodNotOffered { .. } | Self::NoCloud { .. } => ErrorKind::Unsupported,

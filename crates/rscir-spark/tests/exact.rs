@@ -167,7 +167,7 @@ fn equal_rows_that_an_engine_tells_apart_are_all_read_and_go_by_key() {
     let found = answer(&engine, &facts, &"image".parse().unwrap(), &[query], &TableSearch::top(1)).unwrap();
     let keys: Vec<_> = found[0].hits.iter().map(|hit| hit.key.as_str()).collect();
     assert_eq!(keys, ["a copy 000"], "ties go by key");
-    assert!(found[0].jobs > 1 && engine.asked.borrow().last() > engine.asked.borrow().first());
+    assert!(found[0].asked > 1 && engine.asked.borrow().last() > engine.asked.borrow().first());
 }
 
 #[test]

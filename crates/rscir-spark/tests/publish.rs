@@ -166,7 +166,7 @@ fn a_changed_description_or_moments_of_another_table_are_refused() {
 }
 
 #[test]
-fn an_empty_archive_and_a_column_of_a_kept_name_are_refused_before_anything_is_written() {
+fn an_empty_archive_and_columns_that_engines_cannot_tell_apart_are_refused_before_anything_is_written() {
     let table = tempfile::tempdir().unwrap();
     let path = table.path().join("table");
     let spec = EncoderSpec::unknown(DIM);
@@ -176,6 +176,11 @@ fn an_empty_archive_and_a_column_of_a_kept_name_are_refused_before_anything_is_w
     let named = common::with_copies(0).with_columns(columns).unwrap();
     let error = export_parquet(&named, &path, &options()).unwrap_err();
     assert!(matches!(&error, Error::ReservedColumn { column, .. } if column == "Key"), "{error}");
+    let columns =
+        Columns::new(500).with("Cloud", vec![1i64; 500]).and_then(|of| of.with("cloud", vec![2i64; 500]));
+    let named = common::with_copies(0).with_columns(columns.unwrap()).unwrap();
+    let error = export_parquet(&named, &path, &options()).unwrap_err();
+    assert!(error.to_string().contains("\"Cloud\" and \"cloud\""), "{error}");
     assert!(!path.exists());
 }
 

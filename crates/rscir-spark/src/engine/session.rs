@@ -47,6 +47,10 @@ impl Session {
             reason: words(&error),
         })?;
         let address = Address::from(&channel);
+        // TLS has a greeting of its own.
+        if !channel.use_ssl() {
+            address.greet()?;
+        }
         let mut client = address
             .run(async move { SparkConnectClient::connect(&channel).await })?
             .map_err(|error| address.unreachable(words(&error)))?;

@@ -2,6 +2,7 @@ mod hilbert;
 mod order;
 mod part;
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 
 use rscir_core::Archive;
@@ -71,6 +72,7 @@ pub struct Published {
 /// `current.json` itself failed.
 ///
 /// - [`Error::NoRows`] if the archive is empty.
+/// - [`Error::ColumnTwice`] if the names of two columns differ in upper and lower case alone.
 /// - [`Error::ReservedColumn`] if a column has the name of a column that every table has, in upper or lower case.
 /// - [`Error::Core`] if a key or a column of the archive is damaged.
 /// - [`Error::Description`] if the table's `current.json` is damaged or of another version of the format.
@@ -110,8 +112,12 @@ fn check(archive: &dyn Archive) -> Result<()> {
     if archive.is_empty() {
         return Err(Error::NoRows);
     }
+    let mut names = BTreeMap::new();
     for (name, _) in archive.columns() {
         // To engines, names of columns in upper and lower case are equal.
+        if let Some(other) = names.insert(name.to_lowercase(), name) {
+            return Err(Error::ColumnTwice { column: name.into(), other: other.into() });
+        }
         if let Some((_, what)) = OWN_COLUMNS.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)) {
             return Err(Error::ReservedColumn { column: name.into(), what });
         }

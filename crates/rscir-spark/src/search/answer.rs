@@ -58,7 +58,7 @@ pub struct TableSearch<'a> {
     pub matching: Option<&'a Filter>,
     /// Test that every row of an answer passes, such as that it is within a polygon. Default: `None`, which admits
     /// all rows. Only rows that the engine has returned are tested, so a filter that leaves few rows which fail the
-    /// test, such as one for the polygon's bounds, saves jobs.
+    /// test, such as one for the polygon's bounds, saves time.
     pub keep: Option<&'a RowTest<'a>>,
     /// If `true`, the row with the query's [`image_key`](ComposedQuery::image_key) is left out. Default: `false`.
     pub exclude_query: bool,
@@ -117,7 +117,7 @@ const WIDER: usize = 4;
 /// computes a [`Bound`], which is at least the row's score, and returns the rows with the highest bounds. The
 /// library then scores these rows. If the score of the answer's last row is above the lowest bound of the
 /// candidates, no other row can be in the answer. Otherwise the engine is asked for more rows, until that is so or
-/// all rows are read. Each time, one job of the engine reads for all queries that are not yet answered.
+/// all rows are read. Each time, the engine is asked once for all queries that are not yet answered.
 ///
 /// # Errors
 /// - [`Error::MethodNotOffered`] if no bound of the method's scores is known.
@@ -145,9 +145,7 @@ pub fn answer(
         .iter()
         .map(|query| Asked::new(table, &form, query, &built.label()))
         .collect::<Result<Vec<_>>>()?;
-    if form.reads_extremes() {
-        find_extremes(engine, table, &mut asked)?;
-    }
+    let before = if form.reads_extremes() { find_extremes(engine, table, &mut asked)? } else { 0 };
     let questions: Vec<Question<'_>> = asked
         .iter()
         .zip(queries)
@@ -169,11 +167,11 @@ pub fn answer(
         .collect();
     let proven = prove(engine, table, &questions)?;
     let mut found = Vec::with_capacity(queries.len());
-    for ((query, question), Proven { rows, own, jobs }) in queries.iter().zip(&questions).zip(proven) {
+    for ((query, question), Proven { rows, own, asked }) in queries.iter().zip(&questions).zip(proven) {
         let may = |row: usize| own.contains(rows.key(row)) && (question.may)(&rows, row);
         let options = SearchOptions::top(search.k).filter(&may).statistics(Statistics::Moments);
         let hits = search_with(&rows, &*built, query, &options)?;
-        found.push(Found { hits, rows, jobs });
+        found.push(Found { hits, rows, asked: before + asked });
     }
     Ok(found)
 }
@@ -211,8 +209,8 @@ impl<'a> Asked<'a> {
 }
 
 /// Finds the smallest and the largest similarity of each list over the whole table, bit for bit as the library
-/// computes them.
-fn find_extremes(engine: &dyn Engine, table: &TableFacts, asked: &mut [Asked<'_>]) -> Result<()> {
+/// computes them. Returns how many times the engine was asked for it.
+fn find_extremes(engine: &dyn Engine, table: &TableFacts, asked: &mut [Asked<'_>]) -> Result<usize> {
     let mut places = Vec::new();
     let mut questions = Vec::new();
     for (i, query) in asked.iter().enumerate() {
@@ -223,7 +221,7 @@ fn find_extremes(engine: &dyn Engine, table: &TableFacts, asked: &mut [Asked<'_>
                 vectors[list] = Some(vector);
                 places.push((i, list, falls));
                 questions.push(Question {
-                    bound: similarity_bound(list == 1, facts.error, falls),
+                    bound: similarity_bound(list == 1, facts.error, facts.statistics.std_dev, falls),
                     vectors,
                     errors: [facts.error; 2],
                     filter: None,
@@ -236,6 +234,7 @@ fn find_extremes(engine: &dyn Engine, table: &TableFacts, asked: &mut [Asked<'_>
         }
     }
     let proven = prove(engine, table, &questions)?;
+    let times = proven.iter().map(|proven| proven.asked).max().unwrap_or_default();
     let mut ends = Vec::new();
     for ((place, question), proven) in places.into_iter().zip(&questions).zip(proven) {
         let scores = (question.score)(&proven.rows)?;
@@ -259,7 +258,7 @@ fn find_extremes(engine: &dyn Engine, table: &TableFacts, asked: &mut [Asked<'_>
             extremes[usize::from(!falls)] = value;
         }
     }
-    Ok(())
+    Ok(times)
 }
 
 /// Computes the similarities of rows, or their negatives if `falls`.
@@ -298,7 +297,8 @@ struct Proven {
     rows: FoundRows,
     /// Keys of the rows that the engine returned for the question; the others are its `extra` rows.
     own: HashSet<String>,
-    jobs: usize,
+    /// Number of times that the engine was asked.
+    asked: usize,
 }
 
 /// Asks the engine for more and more rows, until the best ones of each question are proven.
@@ -307,7 +307,7 @@ fn prove(engine: &dyn Engine, table: &TableFacts, questions: &[Question<'_>]) ->
     let mut proven: Vec<Option<Proven>> = questions.iter().map(|_| None).collect();
     let mut limits: Vec<usize> =
         questions.iter().map(|question| question.k.saturating_add(SLACK).min(most)).collect();
-    let mut jobs = 0;
+    let mut asked = 0;
     loop {
         let open: Vec<usize> = (0..questions.len()).filter(|&i| proven[i].is_none()).collect();
         if open.is_empty() {
@@ -320,7 +320,7 @@ fn prove(engine: &dyn Engine, table: &TableFacts, questions: &[Question<'_>]) ->
                 Ask { bound, image: *image, text: *text, filter: *filter, limit: limits[i] }
             })
             .collect();
-        jobs += 1;
+        asked += 1;
         for (&i, candidates) in open.iter().zip(engine.best(&asks)?) {
             let question = &questions[i];
             check_candidates(question, &candidates, limits[i], table)?;
@@ -333,7 +333,7 @@ fn prove(engine: &dyn Engine, table: &TableFacts, questions: &[Question<'_>]) ->
             let rows = FoundRows::new(&table.spec, &table.columns, &table.moments, here)?;
             let scores = (question.score)(&rows)?;
             if all || is_decided(question, &rows, &scores, &bounds, lowest) {
-                proven[i] = Some(Proven { rows, own: bounds.into_keys().collect(), jobs });
+                proven[i] = Some(Proven { rows, own: bounds.into_keys().collect(), asked });
             } else {
                 limits[i] = limits[i].saturating_mul(WIDER).min(most);
             }

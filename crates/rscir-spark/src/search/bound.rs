@@ -12,7 +12,25 @@ pub struct Bound {
     pub(super) join: Join,
     /// What is added to the score, so that the bound stays above it.
     pub(super) slack: f64,
+    pub(super) steps: Steps,
 }
+
+/// How bounds are divided into steps in which an engine counts rows. It only decides how many rows share a step, of which
+/// there should be few among the best.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Steps {
+    /// Steps of one width, for bounds that are linear in similarities.
+    Even { width: f64 },
+    /// Steps of one ratio of what the bound lacks to its greatest value: tails of the best rows differ by ratios.
+    Ratios,
+}
+
+/// Steps to a standard deviation, and to a factor of e. A step then has one row in a hundred of those above it, or a few
+/// where rows are near one another.
+const STEPS: f64 = 64.0;
+
+/// Least that a bound lacks to its greatest value which is told apart from nothing.
+const LEAST_LACK: f64 = 1e-300;
 
 /// Function that is applied to the similarities `s` of one list.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -89,12 +107,12 @@ impl Bound {
         [self.image.tail(), self.text.tail()]
     }
 
-    /// Writes the bound as an expression of SQL. It reads the similarities from the columns `si` and `st`. For a
-    /// list with a tail it reads the tail's argument from `zi` or `zt`, and the argument's magnitude, at most `far`
-    /// of [`TAIL_RATIO`], from `ti` or `tt`.
-    pub(crate) fn write(&self, sql: &mut Sql) {
-        let image = |sql: &mut Sql| self.image.write(sql, 'i');
-        let text = |sql: &mut Sql| self.text.write(sql, 't');
+    /// Writes the bound of the question `number` as an expression of SQL. It reads the similarities from the columns `si` and
+    /// `st` with this number. For a list with a tail it reads the magnitude of the tail's argument, at most `far` of
+    /// [`TAIL_RATIO`], from `ti` or `tt`, and 1 for an argument below 0, else 0, from `ui` or `ut`.
+    pub(crate) fn write(&self, sql: &mut Sql, number: usize) {
+        let image = |sql: &mut Sql| self.image.write(sql, 'i', number);
+        let text = |sql: &mut Sql| self.text.write(sql, 't', number);
         sql.push("(");
         match self.join {
             Join::Sum([a, b]) => {
@@ -119,6 +137,23 @@ impl Bound {
             }
         }
         sql.push(" + ").push_number(self.slack).push(")");
+    }
+
+    /// Writes the number of the step in which a bound is, which it reads from the column `b` with the question's number. A
+    /// higher bound is in the same step or a higher one.
+    #[cfg(feature = "spark")]
+    pub(crate) fn write_step(&self, sql: &mut Sql, number: usize) {
+        sql.push("CAST(floor(");
+        match self.steps {
+            Steps::Even { width } => {
+                sql.push(&format!("b{number} * ")).push_number(STEPS / width);
+            }
+            Steps::Ratios => {
+                sql.push("ln(greatest(").push_number(self.slack).push(&format!(" - b{number}, "));
+                sql.push_number(LEAST_LACK).push(")) * ").push_number(-STEPS);
+            }
+        }
+        sql.push(") AS BIGINT)");
     }
 }
 
@@ -152,23 +187,24 @@ impl List {
         }
     }
 
-    fn write(self, sql: &mut Sql, list: char) {
+    fn write(self, sql: &mut Sql, list: char, number: usize) {
         match self {
             Self::Unread => {
                 sql.push("0.0D");
             }
             Self::Linear { factor, offset } => {
-                sql.push("(").push_number(factor).push(&format!(" * s{list}"));
+                sql.push("(").push_number(factor).push(&format!(" * s{list}{number}"));
                 sql.push(" + ").push_number(offset).push(")");
             }
             Self::Tail { .. } => {
-                let t = format!("t{list}");
+                let t = format!("t{list}{number}");
                 let ratio = format!(
                     "exp(-0.5D * {t} * {t}) * {} / {}",
                     horner(&TAIL_RATIO.numerator, &t),
                     horner(&TAIL_RATIO.denominator, &t)
                 );
-                sql.push(&format!("((CASE WHEN z{list} < 0.0D THEN 1.0D - {ratio} ELSE {ratio} END) * "));
+                // `1 - ratio` below the mean, else `ratio`, which is long and written once.
+                sql.push(&format!("((u{list}{number} + (1.0D - 2.0D * u{list}{number}) * ({ratio})) * "));
                 sql.push_number(-TAIL_SLACK).push(")");
             }
         }
@@ -213,16 +249,18 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_as_sql_has_a_name_for_each_list() {
+    fn a_bound_as_sql_has_a_name_for_each_list_of_each_question() {
         let tail = List::Tail { center: 0.1, scale: 20.0 };
-        let bound = Bound { image: tail, text: List::Unread, join: Join::Sum([0.25, 0.75]), slack: 0.5 };
+        let bound = Bound {
+            image: tail,
+            text: List::Unread,
+            join: Join::Sum([0.25, 0.75]),
+            slack: 0.5,
+            steps: Steps::Ratios,
+        };
         let mut sql = Sql::default();
-        bound.write(&mut sql);
-        assert!(
-            sql.text().starts_with("((2.5e-1D) * ((CASE WHEN zi < 0.0D THEN 1.0D - exp("),
-            "{}",
-            sql.text()
-        );
+        bound.write(&mut sql, 3);
+        assert!(sql.text().starts_with("((2.5e-1D) * ((ui3 + (1.0D - 2.0D * ui3) * (exp("), "{}", sql.text());
         assert!(sql.text().ends_with(" + (7.5e-1D) * 0.0D + (5e-1D))"), "{}", sql.text());
         assert_eq!(bound.reads(), [true, false]);
     }

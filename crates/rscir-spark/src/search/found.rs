@@ -15,9 +15,9 @@ pub struct Found {
     pub hits: Vec<Hit>,
     /// Rows that the engine returned, sorted by key, with vectors and columns; the hits are among them.
     pub rows: FoundRows,
-    /// Number of jobs of the engine that read candidates for this query. A job that reads for several queries
-    /// counts for each of them. Jobs that find the extreme similarities, which some methods need, are not counted.
-    pub jobs: usize,
+    /// Number of times that the engine was asked ([`Engine::best`](crate::Engine::best)) until this answer was proven, those for the
+    /// extreme similarities that some methods need included. A call for several queries counts for each of them.
+    pub asked: usize,
 }
 
 /// Rows that an engine returned, as an archive. [`Archive::moments`] are those of the whole table.

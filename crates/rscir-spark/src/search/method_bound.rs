@@ -1,7 +1,7 @@
 use rscir_core::{Method, ScoreStatistics};
 use rscir_weicom::{MethodSpec, Normalization};
 
-use super::bound::{Bound, Join, List};
+use super::bound::{Bound, Join, List, Steps};
 use crate::{Error, Result};
 
 /// Facts about one list of a query that its bound depends on, beside the method.
@@ -110,7 +110,22 @@ impl Form {
             Join::Product { .. } => image.1.most * text.1.most,
             _ => weights[0] * image.1.most + weights[1] * text.1.most,
         };
-        Bound { image: image.0, text: text.0, join: self.join, slack: spread + most * ROUNDING + LEAST_SLACK }
+        let tails = [image.0, text.0].iter().any(|list| matches!(list, List::Tail { .. }));
+        let (image_spread, text_spread) = (image.1, text.1);
+        let deviation = match self.join {
+            Join::Sum(weights) => weights[0] * image_spread.deviation + weights[1] * text_spread.deviation,
+            Join::Product { .. } => {
+                image_spread.deviation * text_spread.usual + text_spread.deviation * image_spread.usual
+            }
+            Join::Least => image_spread.deviation.max(text_spread.deviation),
+        };
+        Bound {
+            image: image.0,
+            text: text.0,
+            join: self.join,
+            slack: spread + most * ROUNDING + LEAST_SLACK,
+            steps: if tails { Steps::Ratios } else { even(deviation) },
+        }
     }
 
     /// Returns the function of a list that the bound computes, and how exact it is.
@@ -118,7 +133,9 @@ impl Form {
         let ListFacts { statistics: ScoreStatistics { mean, std_dev, .. }, error, largest, extremes } = facts;
         let linear = |factor: f64, offset: f64| {
             let most = factor.abs() * largest + offset.abs();
-            (List::Linear { factor, offset }, Spread { error: factor.abs() * error, most })
+            let deviation = factor.abs() * std_dev;
+            let usual = (factor * mean + offset).abs() + deviation;
+            (List::Linear { factor, offset }, Spread { error: factor.abs() * error, most, deviation, usual })
         };
         let constant = |value: f64| linear(0.0, value);
         match self.normalization {
@@ -137,7 +154,7 @@ impl Form {
                 // The reference computes `1 - Q`. The tail is `-Q`, so the difference between the two is 1.
                 (
                     List::Tail { center: mean - error, scale: std_dev.recip() },
-                    Spread { error: 1.0, most: 1.0 },
+                    Spread { error: 1.0, most: 1.0, ..Spread::default() },
                 )
             }
             Normalize::ReferenceCdf => constant(0.5),
@@ -152,12 +169,22 @@ impl Form {
     }
 }
 
-/// How exact a list's values are: the largest difference between the engine's and the library's, and the largest
-/// magnitude.
+/// How exact a list's values are, and how they are spread.
 #[derive(Debug, Clone, Copy, Default)]
 struct Spread {
+    /// Largest difference between a value of the engine and the library's.
     error: f64,
+    /// Largest magnitude.
     most: f64,
+    /// Standard deviation; 0 of a tail.
+    deviation: f64,
+    /// Magnitude that most values have; 0 of a tail.
+    usual: f64,
+}
+
+/// Returns steps for linear bounds with a standard deviation, about.
+fn even(deviation: f64) -> Steps {
+    Steps::Even { width: if deviation.is_normal() { deviation } else { 1.0 } }
 }
 
 /// Returns how a bound treats a normalization.
@@ -175,12 +202,19 @@ fn known(normalization: Normalization, method: &dyn Method) -> Result<Normalize>
     })
 }
 
-/// Makes the bound that orders rows by the similarities of one list, or by their negatives if `falls`.
-pub(crate) fn similarity_bound(of_text: bool, error: f64, falls: bool) -> Bound {
+/// Makes the bound that orders rows by the similarities of one list, or by their negatives if `falls`. `error` is the largest
+/// error of a similarity, `deviation` their standard deviation.
+pub(crate) fn similarity_bound(of_text: bool, error: f64, deviation: f64, falls: bool) -> Bound {
     let factor = if falls { -1.0 } else { 1.0 };
     let list = List::Linear { factor, offset: 0.0 };
     let lists = if of_text { [List::Unread, list] } else { [list, List::Unread] };
-    Bound { image: lists[0], text: lists[1], join: Join::Sum([1.0; 2]), slack: error + LEAST_SLACK }
+    Bound {
+        image: lists[0],
+        text: lists[1],
+        join: Join::Sum([1.0; 2]),
+        slack: error + LEAST_SLACK,
+        steps: even(deviation),
+    }
 }
 
 /// Returns the largest difference between two inner products of the same `dim` numbers that are both computed in

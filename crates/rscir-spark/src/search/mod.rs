@@ -86,7 +86,7 @@ impl OwnedValue {
 /// Orders the rows of a table by a bound and returns the first. Implemented for an engine that speaks SQL, or by a
 /// test.
 pub trait Engine {
-    /// Answers all questions in one job. Returns a list for each of `asks`, in their order: at most [`Ask::limit`]
+    /// Answers all questions together. Returns a list for each of `asks`, in their order: at most [`Ask::limit`]
     /// rows that match the filter, from the highest bound down.
     ///
     /// No row that matches the filter and is left out has a higher bound than the last row of the list. An answer

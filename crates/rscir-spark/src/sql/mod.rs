@@ -1,7 +1,11 @@
+#[cfg(feature = "spark")]
+mod batch;
 mod filter;
 mod statement;
 mod text;
 
+#[cfg(feature = "spark")]
+pub(crate) use batch::Batch;
 pub(crate) use filter::check_types;
 pub use statement::statement;
 #[cfg(feature = "spark")]

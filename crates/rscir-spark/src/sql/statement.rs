@@ -80,7 +80,7 @@ fn write_counts(sql: &mut Sql, table: &str, columns: &BTreeMap<String, ColumnTyp
 }
 
 /// Writes the beginning of a selection of key, vector and columns.
-fn write_row(sql: &mut Sql, columns: &BTreeMap<String, ColumnType>) {
+pub(super) fn write_row(sql: &mut Sql, columns: &BTreeMap<String, ColumnType>) {
     sql.push("SELECT ")
         .push_name(KEY)
         .push(" AS k, CAST(")
@@ -101,24 +101,16 @@ fn write_question(
 ) {
     let own: String = (0..columns.len()).map(|i| format!(", c{i}")).collect();
     sql.push(&format!("(SELECT CAST({number} AS BIGINT) AS q, k, b, e{own} FROM (SELECT k, e{own}, "));
-    ask.bound.write(sql);
+    ask.bound.write(sql, 0);
     // The arguments of the tails get names of their own, because a bound reads them more than once.
-    sql.push(&format!(" AS b FROM (SELECT k, e{own}, si, st"));
-    ask.bound.write_tail_arguments(sql);
+    sql.push(&format!(" AS b FROM (SELECT k, e{own}, si0, st0"));
+    ask.bound.write_tail_arguments(sql, 0);
     sql.push(" FROM (");
     write_row(sql, columns);
-    for (vector, name) in [(ask.image, "si"), (ask.text, "st")] {
-        match vector {
-            Some(vector) => {
-                sql.push(", CAST(vector_inner_product(CAST(")
-                    .push_name(EMBEDDING)
-                    .push(" AS ARRAY<FLOAT>), ");
-                sql.push_value(SqlValue::Vector(vector.to_vec())).push(") AS DOUBLE) AS ").push(name);
-            }
-            None => {
-                sql.push(", CAST(0 AS DOUBLE) AS ").push(name);
-            }
-        }
+    for (vector, name) in [(ask.image, "si0"), (ask.text, "st0")] {
+        sql.push(", ");
+        write_similarity(sql, vector);
+        sql.push(" AS ").push(name);
     }
     sql.push(" FROM ").push(table);
     if let Some(filter) = ask.filter {
@@ -128,7 +120,17 @@ fn write_question(
     sql.push(&format!(") AS r) AS s) AS t ORDER BY b DESC, k LIMIT {})", ask.limit));
 }
 
-fn type_name(column_type: ColumnType) -> &'static str {
+/// Writes the similarity of a row to a vector, 0 without one.
+pub(super) fn write_similarity(sql: &mut Sql, vector: Option<&[f32]>) {
+    let Some(vector) = vector else {
+        sql.push("CAST(0 AS DOUBLE)");
+        return;
+    };
+    sql.push("CAST(vector_inner_product(CAST(").push_name(EMBEDDING).push(" AS ARRAY<FLOAT>), ");
+    sql.push_value(SqlValue::Vector(vector.to_vec())).push(") AS DOUBLE)");
+}
+
+pub(super) fn type_name(column_type: ColumnType) -> &'static str {
     match column_type {
         ColumnType::Text => "STRING",
         ColumnType::Int => "BIGINT",
@@ -140,20 +142,17 @@ fn type_name(column_type: ColumnType) -> &'static str {
 }
 
 impl Bound {
-    /// Writes the columns `zi` and `zt`, the arguments of the normal tails, and `ti` and `tt`, their magnitudes. A
-    /// list without a tail has none of them.
-    fn write_tail_arguments(&self, sql: &mut Sql) {
-        let argument = |sql: &mut Sql, list, (center, scale)| {
-            sql.push(&format!("(s{list} - ")).push_value(SqlValue::Float(center));
-            sql.push(") * ").push_value(SqlValue::Float(scale));
-        };
+    /// Writes the columns `ti` and `tt` with a question's number, the magnitudes of the arguments of the normal tails, and `ui` and
+    /// `ut`, which are 1 for an argument below 0, else 0. A list without a tail has none of them.
+    pub(super) fn write_tail_arguments(&self, sql: &mut Sql, number: usize) {
         for (tail, list) in self.tails().into_iter().zip(['i', 't']) {
-            if let Some(tail) = tail {
-                sql.push(", ");
-                argument(sql, list, tail);
-                sql.push(&format!(" AS z{list}, least(abs("));
-                argument(sql, list, tail);
-                sql.push(&format!("), {:e}D) AS t{list}", TAIL_RATIO.far));
+            if let Some((center, scale)) = tail {
+                sql.push(&format!(", least(abs((s{list}{number} - ")).push_value(SqlValue::Float(center));
+                sql.push(") * ").push_value(SqlValue::Float(scale));
+                sql.push(&format!("), {:e}D) AS t{list}{number}", TAIL_RATIO.far));
+                // The scale is above 0.
+                sql.push(&format!(", CASE WHEN s{list}{number} < ")).push_value(SqlValue::Float(center));
+                sql.push(&format!(" THEN 1.0D ELSE 0.0D END AS u{list}{number}"));
             }
         }
     }
@@ -170,7 +169,7 @@ mod tests {
     fn questions_share_a_statement_whose_values_are_all_bound() {
         let columns = BTreeMap::from([("label".to_string(), ColumnType::Text)]);
         let table = TableName::Parquet("/shared/tiles/v1".into());
-        let bound = similarity_bound(false, 1e-5, false);
+        let bound = similarity_bound(false, 1e-5, 0.1, false);
         let (vector, filter) = (vec![0.25f32, 0.5], Filter::eq("label", "sea's edge"));
         let mut ask = Ask::new(&bound, 7);
         (ask.image, ask.filter) = (Some(&vector[..]), Some(&filter));
