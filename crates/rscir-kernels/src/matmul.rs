@@ -13,7 +13,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::isa::{Isa, Kernel};
-use crate::layout::{Line, Lines, floats, floats_mut};
+use crate::layout::{Line, Lines, floats, floats_mut, second_level_cache};
 use crate::parallel::SharedOut;
 use crate::simd::{LANES, Simd};
 
@@ -21,8 +21,8 @@ pub use operand::Element;
 use operand::Operand;
 use tile::{GROUP, dots, group_dots};
 
-/// Bytes of `a` that a task keeps in its core's second-level cache: a good third of the usual 1 MiB.
-const A_BLOCK_BYTES: usize = 384 << 10;
+/// Share of its core's second-level cache that a task fills with rows of `a`, in eighths: a good third, which is 384 KiB of 1 MiB.
+const A_BLOCK_EIGHTHS: usize = 3;
 
 /// Rows of `b` in a task. Together with a block of `a` they make some tens of microseconds of work.
 const B_BLOCK_ROWS: usize = 40 * GROUP;
@@ -58,7 +58,8 @@ pub fn matmul_nt<E: Element>(a: &[f32], b: &[E], m: usize, n: usize, k: usize, o
         to[k..].fill(0.0);
     }
     let isa = Isa::current();
-    let a_rows = (A_BLOCK_BYTES / (size_of::<Line>() * steps)).clamp(1, m).next_multiple_of(strip);
+    let a_block = second_level_cache() / 8 * A_BLOCK_EIGHTHS;
+    let a_rows = (a_block / (size_of::<Line>() * steps)).clamp(1, m).next_multiple_of(strip);
     let row_blocks = m.div_ceil(a_rows);
     (0..row_blocks * n.div_ceil(B_BLOCK_ROWS)).into_par_iter().for_each(|task| {
         let rows = block(task % row_blocks, a_rows, m);

@@ -214,10 +214,11 @@ impl SparkArchive {
                 }
             }
         }
+        // A pass for each question, and a few questions to a job: an engine has task slots for so many.
         let left: Vec<usize> = (0..asks.len()).filter(|&i| answers[i].is_none()).collect();
-        if !left.is_empty() {
-            let open: Vec<Ask<'_>> = left.iter().map(|&i| asks[i]).collect();
-            for (&i, rows) in left.iter().zip(self.best_one_by_one(&open)?) {
+        for few in left.chunks(TOGETHER - 1) {
+            let open: Vec<Ask<'_>> = few.iter().map(|&i| asks[i]).collect();
+            for (&i, rows) in few.iter().zip(self.best_one_by_one(&open)?) {
                 answers[i] = Some(rows);
             }
         }

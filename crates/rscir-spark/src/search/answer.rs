@@ -167,11 +167,11 @@ pub fn answer(
         .collect();
     let proven = prove(engine, table, &questions)?;
     let mut found = Vec::with_capacity(queries.len());
-    for ((query, question), Proven { rows, own, asked }) in queries.iter().zip(&questions).zip(proven) {
+    for ((query, question), Proven { rows, own, times }) in queries.iter().zip(&questions).zip(proven) {
         let may = |row: usize| own.contains(rows.key(row)) && (question.may)(&rows, row);
         let options = SearchOptions::top(search.k).filter(&may).statistics(Statistics::Moments);
         let hits = search_with(&rows, &*built, query, &options)?;
-        found.push(Found { hits, rows, asked: before + asked });
+        found.push(Found { hits, rows, asked: before + times });
     }
     Ok(found)
 }
@@ -234,7 +234,7 @@ fn find_extremes(engine: &dyn Engine, table: &TableFacts, asked: &mut [Asked<'_>
         }
     }
     let proven = prove(engine, table, &questions)?;
-    let times = proven.iter().map(|proven| proven.asked).max().unwrap_or_default();
+    let times = proven.iter().map(|proven| proven.times).max().unwrap_or_default();
     let mut ends = Vec::new();
     for ((place, question), proven) in places.into_iter().zip(&questions).zip(proven) {
         let scores = (question.score)(&proven.rows)?;
@@ -298,7 +298,7 @@ struct Proven {
     /// Keys of the rows that the engine returned for the question; the others are its `extra` rows.
     own: HashSet<String>,
     /// Number of times that the engine was asked.
-    asked: usize,
+    times: usize,
 }
 
 /// Asks the engine for more and more rows, until the best ones of each question are proven.
@@ -307,7 +307,7 @@ fn prove(engine: &dyn Engine, table: &TableFacts, questions: &[Question<'_>]) ->
     let mut proven: Vec<Option<Proven>> = questions.iter().map(|_| None).collect();
     let mut limits: Vec<usize> =
         questions.iter().map(|question| question.k.saturating_add(SLACK).min(most)).collect();
-    let mut asked = 0;
+    let mut times = 0;
     loop {
         let open: Vec<usize> = (0..questions.len()).filter(|&i| proven[i].is_none()).collect();
         if open.is_empty() {
@@ -320,7 +320,7 @@ fn prove(engine: &dyn Engine, table: &TableFacts, questions: &[Question<'_>]) ->
                 Ask { bound, image: *image, text: *text, filter: *filter, limit: limits[i] }
             })
             .collect();
-        asked += 1;
+        times += 1;
         for (&i, candidates) in open.iter().zip(engine.best(&asks)?) {
             let question = &questions[i];
             check_candidates(question, &candidates, limits[i], table)?;
@@ -333,7 +333,7 @@ fn prove(engine: &dyn Engine, table: &TableFacts, questions: &[Question<'_>]) ->
             let rows = FoundRows::new(&table.spec, &table.columns, &table.moments, here)?;
             let scores = (question.score)(&rows)?;
             if all || is_decided(question, &rows, &scores, &bounds, lowest) {
-                proven[i] = Some(Proven { rows, own: bounds.into_keys().collect(), asked });
+                proven[i] = Some(Proven { rows, own: bounds.into_keys().collect(), times });
             } else {
                 limits[i] = limits[i].saturating_mul(WIDER).min(most);
             }
