@@ -27,9 +27,11 @@ pub(super) enum Steps {
 
 /// Steps to a standard deviation, and to a factor of e. A step then has one row in a hundred of those above it, or a few
 /// where rows are near one another.
+#[cfg(feature = "spark")]
 const STEPS: f64 = 64.0;
 
 /// Least that a bound lacks to its greatest value which is told apart from nothing.
+#[cfg(feature = "spark")]
 const LEAST_LACK: f64 = 1e-300;
 
 /// Function that is applied to the similarities `s` of one list.
