@@ -418,7 +418,8 @@ fn a_tile_says_why_it_is_there_and_is_judged() {
     let disliked = keys(&browser)[0].clone();
     browser.click("#shown li:nth-child(1) [data-action=less]");
     browser.until_equal(&false, |browser| keys(browser).contains(&disliked));
-
+    // Tiles whose order is still on its way are replaced, maybe under the pointer.
+    browser.until("!document.querySelector('#results').hasAttribute('aria-busy')");
     browser.click("#shown li:nth-child(3) .open");
     browser.until(
         "document.querySelector('#why').open && document.querySelectorAll('#why .distribution').length === 2",
