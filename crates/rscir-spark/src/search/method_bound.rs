@@ -111,13 +111,10 @@ impl Form {
             _ => weights[0] * image.1.most + weights[1] * text.1.most,
         };
         let tails = [image.0, text.0].iter().any(|list| matches!(list, List::Tail { .. }));
-        let (image_spread, text_spread) = (image.1, text.1);
         let deviation = match self.join {
-            Join::Sum(weights) => weights[0] * image_spread.deviation + weights[1] * text_spread.deviation,
-            Join::Product { .. } => {
-                image_spread.deviation * text_spread.usual + text_spread.deviation * image_spread.usual
-            }
-            Join::Least => image_spread.deviation.max(text_spread.deviation),
+            Join::Sum(weights) => weights[0] * image.1.deviation + weights[1] * text.1.deviation,
+            Join::Product { .. } => image.1.deviation * text.1.usual + text.1.deviation * image.1.usual,
+            Join::Least => image.1.deviation.max(text.1.deviation),
         };
         Bound {
             image: image.0,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rscir_core::ColumnType;
 
 use super::filter::write_filter;
-use super::statement::{type_name, write_row, write_similarity};
+use super::statement::{own_names, write_by_part, write_no_values, write_row, write_similarity};
 use super::{Sql, TableName};
 use crate::search::Ask;
 use crate::table::PART;
@@ -39,8 +39,8 @@ impl Batch<'_> {
         if self.counts_parts {
             sql.push(" UNION ALL (SELECT ")
                 .push_name(PART)
-                .push(" AS p, CAST(0 AS BIGINT) AS s, count(*) AS n FROM ");
-            sql.push(&self.table.sql()).push(" GROUP BY ").push_name(PART).push(")");
+                .push(" AS p, CAST(0 AS BIGINT) AS s, count(*) AS n");
+            write_by_part(&mut sql, &self.table.sql());
         }
         sql
     }
@@ -60,7 +60,7 @@ impl Batch<'_> {
     pub(crate) fn rows(&self, from: &[i64]) -> Sql {
         let mut sql = Sql::default();
         let reaches = |number: usize| format!("n{number} >= ({})", from[number]);
-        sql.push(&format!("(SELECT k, b, w, e{0} FROM (SELECT k, e{0}", self.own()));
+        sql.push(&format!("(SELECT k, b, w, e{0} FROM (SELECT k, e{0}", own_names(self.columns)));
         sql.push(&format!(", array({}) AS b", self.each(", ", |number| format!("b{number}"))));
         sql.push(&format!(", array({}) AS w, (", self.each(", ", reaches)));
         // A condition with a random number stays where it is. Engines push others down to the table, written out with all that they
@@ -73,10 +73,8 @@ impl Batch<'_> {
                 .push_name(PART)
                 .push(" AS k, array(CAST(count(*) AS DOUBLE)) AS b");
             sql.push(", CAST(NULL AS ARRAY<BOOLEAN>) AS w, CAST(NULL AS ARRAY<FLOAT>) AS e");
-            for (i, column_type) in self.columns.values().enumerate() {
-                sql.push(&format!(", CAST(NULL AS {}) AS c{i}", type_name(*column_type)));
-            }
-            sql.push(" FROM ").push(&self.table.sql()).push(" GROUP BY ").push_name(PART).push(")");
+            write_no_values(&mut sql, self.columns);
+            write_by_part(&mut sql, &self.table.sql());
         }
         sql
     }
@@ -86,15 +84,10 @@ impl Batch<'_> {
         (0..self.asks.len()).map(write).collect::<Vec<_>>().join(between)
     }
 
-    /// Returns the names of the rows' own columns, each after a comma.
-    fn own(&self) -> String {
-        (0..self.columns.len()).map(|i| format!(", c{i}")).collect()
-    }
-
     /// Writes the part of a statement that computes the bounds and the steps of each row, `b0`, `n0` and so on, and that hands on the
     /// row itself if it is read. Each layer names what the layer above it uses more than once.
     fn write_steps(&self, sql: &mut Sql, reads_rows: bool) {
-        let row = if reads_rows { format!("k, e{}, ", self.own()) } else { String::new() };
+        let row = if reads_rows { format!("k, e{}, ", own_names(self.columns)) } else { String::new() };
         let numbered = |sql: &mut Sql, letter: &str, write: &dyn Fn(&mut Sql, usize)| {
             for number in 0..self.asks.len() {
                 sql.push(if number == 0 { "" } else { ", " });

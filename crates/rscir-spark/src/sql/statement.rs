@@ -55,7 +55,7 @@ pub(crate) fn rows_under(
 ) -> Sql {
     let mut sql = Sql::default();
     let table = table.sql();
-    let own: String = (0..columns.len()).map(|i| format!(", c{i}")).collect();
+    let own = own_names(columns);
     sql.push(&format!("(SELECT CAST(0 AS BIGINT) AS q, k, CAST(0 AS DOUBLE) AS b, e{own} FROM ("));
     write_row(&mut sql, columns);
     sql.push(" FROM ").push(&table).push(" WHERE false");
@@ -73,10 +73,25 @@ pub(crate) fn rows_under(
 fn write_counts(sql: &mut Sql, table: &str, columns: &BTreeMap<String, ColumnType>) {
     sql.push(&format!(" UNION ALL (SELECT CAST({CENSUS} AS BIGINT) AS q, ")).push_name(PART);
     sql.push(" AS k, CAST(count(*) AS DOUBLE) AS b, CAST(NULL AS ARRAY<FLOAT>) AS e");
+    write_no_values(sql, columns);
+    write_by_part(sql, table);
+}
+
+/// Writes the columns of rows that count parts, which have no values in them.
+pub(super) fn write_no_values(sql: &mut Sql, columns: &BTreeMap<String, ColumnType>) {
     for (i, column_type) in columns.values().enumerate() {
         sql.push(&format!(", CAST(NULL AS {}) AS c{i}", type_name(*column_type)));
     }
+}
+
+/// Writes the end of a selection that counts the rows of each part.
+pub(super) fn write_by_part(sql: &mut Sql, table: &str) {
     sql.push(" FROM ").push(table).push(" GROUP BY ").push_name(PART).push(")");
+}
+
+/// Returns the names of the columns `c0`, `c1` and so on, each after a comma.
+pub(super) fn own_names(columns: &BTreeMap<String, ColumnType>) -> String {
+    (0..columns.len()).map(|i| format!(", c{i}")).collect()
 }
 
 /// Writes the beginning of a selection of key, vector and columns.
@@ -99,7 +114,7 @@ fn write_question(
     number: usize,
     ask: &Ask<'_>,
 ) {
-    let own: String = (0..columns.len()).map(|i| format!(", c{i}")).collect();
+    let own = own_names(columns);
     sql.push(&format!("(SELECT CAST({number} AS BIGINT) AS q, k, b, e{own} FROM (SELECT k, e{own}, "));
     ask.bound.write(sql, 0);
     // The arguments of the tails get names of their own, because a bound reads them more than once.
@@ -130,7 +145,7 @@ pub(super) fn write_similarity(sql: &mut Sql, vector: Option<&[f32]>) {
     sql.push_value(SqlValue::Vector(vector.to_vec())).push(") AS DOUBLE)");
 }
 
-pub(super) fn type_name(column_type: ColumnType) -> &'static str {
+fn type_name(column_type: ColumnType) -> &'static str {
     match column_type {
         ColumnType::Text => "STRING",
         ColumnType::Int => "BIGINT",
